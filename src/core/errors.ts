@@ -1,0 +1,33 @@
+/** Why an operation was refused; `http/errors.ts` alone knows which status each one is. */
+export type ErrorCode =
+  | 'invalid'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'not_found'
+  | 'conflict'
+  | 'over_quota'
+  | 'too_many'
+  | 'unavailable'
+  | 'internal'
+
+/**
+ * The one error class that crosses folders.
+ * `message` is safe to show to a stranger; `cause` is for the log only.
+ */
+export class AnchorageError extends Error {
+  readonly code: ErrorCode
+  /** Seconds after which trying again makes sense, where that is known. */
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: ErrorCode, message: string, more: { cause?: unknown; retryAfterSeconds?: number } = {}) {
+    super(message, more.cause === undefined ? undefined : { cause: more.cause })
+    this.name = 'AnchorageError'
+    this.code = code
+    this.retryAfterSeconds = more.retryAfterSeconds
+  }
+}
+
+/** True when `error` is ours and has one of `codes`. */
+export function isCode(error: unknown, ...codes: ErrorCode[]): error is AnchorageError {
+  return error instanceof AnchorageError && codes.includes(error.code)
+}

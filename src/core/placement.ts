@@ -1,0 +1,69 @@
+import type { NodeId, OrgId } from './ids.ts'
+import type { PinErrorCode } from './pin.ts'
+
+/** `placements.state`: one content on one node. */
+export const placementStates = ['queued', 'pinning', 'pinned', 'failed', 'unpinning'] as const
+export type PlacementState = (typeof placementStates)[number]
+
+/** Why a placement exists. */
+export type PlacementReason = 'new' | 'drain' | 'node_down' | 'rebalance' | 'repair'
+
+/**
+ * A hint to a node to look at one placement. It may be lost, late or repeated: the row decides.
+ * `generation` names the intent; a hint with another generation than the row's is dropped.
+ */
+export interface Job {
+  cid: string
+  nodeId: NodeId
+  /** The org that asked first, for fair shares between orgs; null when no org waits (an unpin). */
+  orgId: OrgId | null
+  generation: number
+  attempt: number
+}
+
+/** A placement that the store says is due now on a node. */
+export interface DuePlacement extends Job {
+  state: 'queued' | 'unpinning'
+}
+
+/** What a worker may do now, after its claim committed. */
+export interface Claim {
+  cid: string
+  generation: number
+  /** `pin` it, or `unpin` it. */
+  work: 'pin' | 'unpin'
+  /** 1 for the first attempt. */
+  attempt: number
+  /** Multiaddrs offered by the pins that want it. */
+  origins: string[]
+  /** Addresses of the nodes that already hold it. */
+  holders: string[]
+  /** The row was in the middle of an unpin or a crash: look at `pin/ls` before finishing. */
+  verify: boolean
+  /** When it was last asked for (database time, ms): `pin.maxAge` counts from here. */
+  wantedSinceMs: number
+  /** Milliseconds since then, by the database's clock. */
+  ageMs: number
+  foreignPin: boolean
+}
+
+/** How an attempt ended. */
+export type Outcome =
+  | { kind: 'pinned'; blocks: number; bytes: number; foreignPin: boolean }
+  | { kind: 'retry'; errorCode: PinErrorCode; error: string; delayMs: number }
+  | { kind: 'failed'; errorCode: PinErrorCode; error: string }
+  /** Handed back untouched (the node stops, or the slot was needed): counts as no attempt. */
+  | { kind: 'released' }
+  | { kind: 'unpinned' }
+
+export interface Finish {
+  cid: string
+  generation: number
+  outcome: Outcome
+}
+
+/** Progress of an attempt under way. */
+export interface Progress {
+  blocks: number
+  bytes: number
+}
