@@ -36,5 +36,5 @@ export function uuidOf(id: Id<IdKind>): string {
 
 /** The id of `kind` that a `uuid` column holds. */
 export function idOf<K extends IdKind>(kind: K, uuid: string): Id<K> {
-  return TypeID.fromUUID(kind, uuid).toString() as Id<K>
+  return String(TypeID.fromUUID(kind, uuid)) as Id<K>
 }
