@@ -1,0 +1,142 @@
+import { resolve } from 'node:path'
+import { Secret } from './secret.ts'
+
+/** How the text of an option becomes its value. `parse` throws an Error whose message says what was expected. */
+export interface Kind<T> {
+  /** For help and docs: `duration`, `size`, … */
+  name: string
+  parse(text: string): T
+}
+
+/** An address to listen on; port 0 takes any free one. */
+export interface ListenAddress {
+  host: string
+  port: number
+}
+
+export const text: Kind<string> = { name: 'text', parse: nonEmpty }
+
+export const path: Kind<string> = { name: 'path', parse: (given) => resolve(nonEmpty(given)) }
+
+export const secret: Kind<Secret> = { name: 'secret', parse: (given) => new Secret(nonEmpty(given)) }
+
+export const flag: Kind<boolean> = {
+  name: 'true or false',
+  parse(given) {
+    if (given === 'true') return true
+    if (given === 'false') return false
+    throw new Error('expected true or false')
+  },
+}
+
+export const list: Kind<string[]> = {
+  name: 'list, separated by commas',
+  parse: (given) =>
+    given
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+}
+
+/** Milliseconds. */
+export const duration: Kind<number> = { name: 'duration', parse: parseDuration }
+
+/** Bytes. */
+export const size: Kind<number> = { name: 'size', parse: parseSize }
+
+export const address: Kind<ListenAddress> = {
+  name: 'host:port',
+  parse(given) {
+    const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/i.exec(given)
+    const host = match?.[1] ?? match?.[2]
+    const port = Number(match?.[3])
+    if (host === undefined || port > 65535)
+      throw new Error('expected host:port, such as 127.0.0.1:8080 or [::1]:8080')
+    return { host, port }
+  },
+}
+
+/** A whole number from `min` to `max`. */
+export function integer(min: number, max: number): Kind<number> {
+  return {
+    name: 'number',
+    parse(given) {
+      const value = Number(given)
+      if (!/^\d+$/.test(given) || value < min || value > max) {
+        throw new Error(`expected a whole number from ${min} to ${max}`)
+      }
+      return value
+    },
+  }
+}
+
+export function oneOf<T extends string>(...values: readonly T[]): Kind<T> {
+  return {
+    name: values.join(', '),
+    parse(given) {
+      const value = values.find((candidate) => candidate === given)
+      if (value === undefined) throw new Error(`expected one of ${values.join(', ')}`)
+      return value
+    },
+  }
+}
+
+/** A URL with one of `protocols` (`http:`, …), without a trailing slash. */
+export function url(...protocols: string[]): Kind<string> {
+  return { name: 'URL', parse: (given) => parseUrl(given, protocols).href.replace(/\/$/, '') }
+}
+
+/** A URL whose password must not be shown. */
+export function secretUrl(...protocols: string[]): Kind<Secret> {
+  return {
+    name: 'URL',
+    parse(given) {
+      const parsed = parseUrl(given, protocols)
+      if (parsed.password !== '') parsed.password = '***'
+      return new Secret(given, parsed.href)
+    },
+  }
+}
+
+/** Milliseconds from `500ms`, `90s`, `30m`, `2h` or `90d`. */
+export function parseDuration(given: string): number {
+  const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+  const value = withUnit(given, units)
+  if (value === null) throw new Error('expected a duration such as 500ms, 90s, 30m, 2h or 7d')
+  return value
+}
+
+/** Bytes from `4096`, `64KiB`, `10GiB` or `1TB`. */
+export function parseSize(given: string): number {
+  const units: Record<string, number> = { '': 1, B: 1 }
+  for (const [power, letter] of ['K', 'M', 'G', 'T', 'P'].entries()) {
+    units[`${letter}iB`] = 1024 ** (power + 1)
+    units[`${letter}B`] = 1000 ** (power + 1)
+  }
+  const value = withUnit(given, units)
+  if (value === null) throw new Error('expected a size such as 4096, 64KiB or 10GiB')
+  return value
+}
+
+function withUnit(given: string, units: Record<string, number>): number | null {
+  const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(given)
+  const unit = Object.hasOwn(units, match?.[2] ?? '?') ? units[match?.[2] ?? '?'] : undefined
+  if (unit === undefined) return null
+  const value = Math.round(Number(match?.[1]) * unit)
+  return Number.isSafeInteger(value) ? value : null
+}
+
+function parseUrl(given: string, protocols: string[]): URL {
+  const parsed = URL.canParse(given) ? new URL(given) : null
+  if (parsed === null || !protocols.includes(parsed.protocol)) {
+    throw new Error(
+      `expected a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+    )
+  }
+  return parsed
+}
+
+function nonEmpty(given: string): string {
+  if (given.trim() === '') throw new Error('expected some text')
+  return given
+}

@@ -1,0 +1,125 @@
+import { hostname } from 'node:os'
+import {
+  address,
+  duration,
+  flag,
+  integer,
+  list,
+  oneOf,
+  path,
+  secret,
+  secretUrl,
+  text,
+  url,
+  type Kind,
+} from './config-kinds.ts'
+
+/** One option: everything that help, docs, parsing and types need to know about it. */
+export interface Option<T> {
+  kind: Kind<T>
+  help: string
+  /** The default, as a user would write it; without one the value is `undefined` until given. */
+  fallback: (() => string) | undefined
+  /** What docs show for the default. */
+  fallbackShown: string
+}
+
+/** Every option there is, once. The `Config` type, the parser, `--help`, and `docs/config.md` all come from here. */
+export const options = {
+  'node.name': option(
+    text,
+    'What operators call this node; unique in the cluster.',
+    () => hostname(),
+    "the host's name",
+  ),
+  'node.announce': option(
+    list,
+    "Multiaddrs, each ending in /p2p/…, at which others reach this node's Kubo; empty: what Kubo itself says.",
+    () => '',
+    'none',
+  ),
+  'data.dir': withDefault(path, './data', "This node's own files: its id and the JetStream store."),
+  'http.listen': withDefault(address, '127.0.0.1:8080', 'Where the API listens.'),
+  'database.url': optional(
+    secretUrl('postgres:', 'postgresql:'),
+    "The tenant role's login: all that serves an org's request.",
+  ),
+  'database.systemUrl': optional(
+    secretUrl('postgres:', 'postgresql:'),
+    "The system role's login: workers, token look-up, operators' verbs.",
+  ),
+  'database.ownerUrl': optional(
+    secretUrl('postgres:', 'postgresql:'),
+    "The owner's login, used by `migrate` only; needs CREATEROLE, not superuser.",
+  ),
+  'auth.masterKey': optional(
+    secret,
+    'Wraps the keys that sign tokens: 32 bytes in base64, the same on all nodes.',
+  ),
+  'auth.masterKeyFile': optional(path, 'A file that holds the master key, instead of auth.masterKey.'),
+  'nats.binary': optional(path, 'The nats-server to run; without it, one is looked for and made if need be.'),
+  'nats.clientPort': withDefault(
+    integer(0, 65535),
+    '4222',
+    'The loopback port of the nats-server that this node runs.',
+  ),
+  'nats.url': optional(
+    secretUrl('nats:', 'tls:'),
+    'An outside NATS to use; then this node runs no nats-server.',
+  ),
+  'kubo.rpc': withDefault(
+    url('http:', 'https:'),
+    'http://127.0.0.1:5001',
+    "This node's Kubo: its RPC address.",
+  ),
+  'pin.concurrency': withDefault(integer(1, 1024), '32', 'Pins that this node works on at a time.'),
+  'pin.stallTimeout': withDefault(
+    duration,
+    '2m',
+    'A pin that received no new block for this long frees its place and is tried again later.',
+  ),
+  'pin.maxAge': withDefault(
+    duration,
+    '24h',
+    'A pin that could not be fetched for this long is `failed`, with its reason.',
+  ),
+  'pin.allowPrivateOrigins': withDefault(
+    flag,
+    'false',
+    'Also dial origins at private, loopback and link-local addresses.',
+  ),
+  'pin.backoffMin': withDefault(duration, '5s', 'The wait before the second attempt; it doubles from there.'),
+  'pin.backoffMax': withDefault(duration, '10m', 'The longest wait between two attempts.'),
+  'pin.unpinGrace': withDefault(
+    duration,
+    '10m',
+    'Content that nobody wants any more stays pinned for this long.',
+  ),
+  'pin.pollInterval': withDefault(
+    duration,
+    '2s',
+    'How often this node asks Postgres for its due work, beside the hints it gets.',
+  ),
+  'cluster.leaseTtl': withDefault(
+    duration,
+    '5s',
+    'How long leadership lasts unless renewed; so also how long a lost leader is missed.',
+  ),
+  'log.level': withDefault(
+    oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+    'info',
+    'The least important lines that are still logged.',
+  ),
+}
+
+function option<T>(kind: Kind<T>, help: string, fallback: () => string, fallbackShown: string): Option<T> {
+  return { kind, help, fallback, fallbackShown }
+}
+
+function withDefault<T>(kind: Kind<T>, fallback: string, help: string): Option<T> {
+  return { kind, help, fallback: () => fallback, fallbackShown: `\`${fallback}\`` }
+}
+
+function optional<T>(kind: Kind<T>, help: string): Option<T | undefined> {
+  return { kind, help, fallback: undefined, fallbackShown: '' }
+}

@@ -1,0 +1,99 @@
+import { AnchorageError } from '../core/errors.ts'
+import { configKeys, howToGive, type ConfigKey } from './config-keys.ts'
+import { options, type Option } from './config-options.ts'
+import { fromEnvironment, fromFile, fromFlags, type Environment, type Source } from './config-sources.ts'
+
+type Value<K extends ConfigKey> = (typeof options)[K] extends Option<infer T> ? T : never
+type Section<K extends ConfigKey> = K extends `${infer S}.${string}` ? S : never
+type Name<S extends string, K extends ConfigKey> = K extends `${S}.${infer N}` ? N : never
+
+/** The options as a nested object: `config.http.listen`. Durations are milliseconds, sizes bytes. */
+export type Config = {
+  readonly [S in Section<ConfigKey>]: {
+    readonly [N in Name<S, ConfigKey>]: `${S}.${N}` extends ConfigKey ? Value<`${S}.${N}`> : never
+  }
+}
+
+/** A `Config` of which `K` are known to be set. */
+export type ConfigWith<K extends ConfigKey> = Config & {
+  readonly [S in Section<K>]: {
+    readonly [N in Name<S, K>]: `${S}.${N}` extends ConfigKey ? NonNullable<Value<`${S}.${N}`>> : never
+  }
+}
+
+/** Where config comes from: flags (only config flags; see `splitFlags`), environment, and the YAML file that either names. */
+export interface ConfigInput {
+  argv?: readonly string[]
+  env: Environment
+}
+
+/** One option as it came out: its value and who said so. */
+export interface Resolved {
+  key: ConfigKey
+  value: unknown
+  from: string
+}
+
+/** This process's environment; nothing else reads it. */
+export function environment(): Environment {
+  return process.env
+}
+
+/**
+ * The config of this process: YAML file < environment < flags < nothing.
+ * Throws one `invalid` that lists every unknown key and every value that does not parse.
+ */
+export function loadConfig(input: ConfigInput): Config {
+  return nest(resolveConfig(input))
+}
+
+/** As `loadConfig`, flat and with the origin of each value; for `config print`. */
+export function resolveConfig({ argv = [], env }: ConfigInput): Resolved[] {
+  const flags = fromFlags(argv)
+  const variables = fromEnvironment(env)
+  const file = flags.file ?? env['ANCHORAGE_CONFIG']
+  const yaml: Source = file ? fromFile(file) : { given: new Map(), problems: [] }
+  const problems = [...yaml.problems, ...variables.problems, ...flags.problems]
+
+  const resolved = configKeys.map((key): Resolved => {
+    const given = flags.given.get(key) ?? variables.given.get(key) ?? yaml.given.get(key)
+    const { kind, fallback } = options[key]
+    const text = given?.text ?? fallback?.()
+    const from = given?.spelling ?? (fallback === undefined ? 'not set' : 'default')
+    try {
+      return { key, value: text === undefined ? undefined : kind.parse(text), from }
+    } catch (error) {
+      problems.push(`${from}: ${error instanceof Error ? error.message : String(error)}`)
+      return { key, value: undefined, from }
+    }
+  })
+  if (problems.length > 0) throw new AnchorageError('invalid', problems.join('\n'))
+  return resolved
+}
+
+/** The same config, known to hold `keys`; throws `invalid` that says how to give each one that is missing. */
+export function requireKeys<K extends ConfigKey>(config: Config, keys: readonly K[]): ConfigWith<K> {
+  if (hasKeys(config, keys)) return config
+  const missing = keys.filter((key) => valueOf(config, key) === undefined)
+  throw new AnchorageError('invalid', missing.map((key) => `${key} is not set: ${howToGive(key)}`).join('\n'))
+}
+
+function nest(resolved: Resolved[]): Config {
+  const sections: Record<string, Record<string, unknown>> = {}
+  for (const { key, value } of resolved) {
+    const [section = '', name = ''] = key.split('.')
+    sections[section] = { ...sections[section], [name]: value }
+  }
+  // The table made both the keys and the type, so they agree.
+  return sections as Config
+}
+
+function hasKeys<K extends ConfigKey>(config: Config, keys: readonly K[]): config is ConfigWith<K> {
+  return keys.every((key) => valueOf(config, key) !== undefined)
+}
+
+function valueOf(config: Config, key: ConfigKey): unknown {
+  const [section, name] = key.split('.')
+  const values: object | undefined = Object.entries(config).find(([known]) => known === section)?.[1]
+  return Object.entries(values ?? {}).find(([known]) => known === name)?.[1]
+}

@@ -1,0 +1,50 @@
+import { pino } from 'pino'
+import type { Log } from '../core/ports.ts'
+import type { Config } from './config.ts'
+import { redact } from './redact.ts'
+
+export interface LogOptions {
+  level: Config['log']['level']
+  /** A line for people instead of JSON; meant for terminals. */
+  pretty?: boolean
+  /** Where lines go; standard error by default, since standard output is for results. */
+  write?: (line: string) => void
+}
+
+/**
+ * The root logger: one JSON line per event (pino), every line cleaned of secrets on its way out.
+ * Fields have fixed names: `orgId pinId cid nodeId generation requestId err`; a subsystem logs to `log.child({ part })`.
+ */
+export function createLog({ level, pretty = false, write = toStandardError() }: LogOptions): Log {
+  const settings = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  }
+  return pino(settings, { write: (line) => write(pretty ? readable(redact(line)) : redact(line)) })
+}
+
+function toStandardError(): (line: string) => void {
+  // Synchronous, so that the last words of a dying process are not lost.
+  const destination = pino.destination({ fd: 2, sync: true })
+  return (line) => destination.write(line)
+}
+
+/** `12:00:01 INFO  http: message  key=value …`, with an error's stack below it. */
+function readable(line: string): string {
+  const { time, level, part, msg, err, ...fields }: Record<string, unknown> = JSON.parse(line)
+  const rest = Object.entries(fields).map(([key, value]) => `  ${key}=${shown(value)}`)
+  const head = `${String(time).slice(11, 19)} ${String(level).toUpperCase().padEnd(5)}`
+  return `${head} ${part === undefined ? '' : `${shown(part)}: `}${shown(msg ?? '')}${rest.join('')}${stackOf(err)}\n`
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+function stackOf(err: unknown): string {
+  if (err === undefined) return ''
+  const stack = typeof err === 'object' && err !== null && 'stack' in err ? err.stack : err
+  return `\n  ${shown(stack).replaceAll('\n', '\n  ')}`
+}
