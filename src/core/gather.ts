@@ -1,0 +1,59 @@
+/**
+ * Micro-batching without a timer: while one call of a key is under way the next batch gathers, so a lone item waits for
+ * nobody and a crowd shares its calls. At most one call per key is in flight, with at most `max` items, first come first served.
+ *
+ * `run` answers in input order; an `Error` in an item's place rejects that item alone, a rejection rejects the whole batch.
+ * An idle key holds no memory.
+ */
+export function gather<K, T, R>(
+  run: (key: K, items: T[]) => Promise<(R | Error)[]>,
+  { max }: { max: number },
+): (key: K, item: T) => Promise<R> {
+  const lanes = new Map<K, Waiting<T, R>[]>()
+
+  return (key, item) =>
+    new Promise<R>((resolve, reject) => {
+      const waiting = { item, resolve, reject }
+      const lane = lanes.get(key)
+      if (lane !== undefined) {
+        lane.push(waiting)
+        return
+      }
+      const opened = [waiting]
+      lanes.set(key, opened)
+      // One microtask later, so that what is asked for in one go shares the first call too.
+      queueMicrotask(() => void drain(key, opened))
+    })
+
+  async function drain(key: K, lane: Waiting<T, R>[]): Promise<void> {
+    while (lane.length > 0) {
+      const batch = lane.splice(0, max)
+      try {
+        settle(batch, await run(key, batch.map(itemOf)))
+      } catch (error) {
+        for (const waiting of batch) waiting.reject(error)
+      }
+    }
+    lanes.delete(key)
+  }
+}
+
+interface Waiting<T, R> {
+  item: T
+  resolve: (result: R) => void
+  reject: (error: unknown) => void
+}
+
+function itemOf<T, R>(waiting: Waiting<T, R>): T {
+  return waiting.item
+}
+
+function settle<T, R>(batch: Waiting<T, R>[], results: (R | Error)[]): void {
+  if (results.length !== batch.length) {
+    throw new Error(`a batch of ${batch.length} came back with ${results.length} results`)
+  }
+  for (const [index, result] of results.entries()) {
+    if (result instanceof Error) batch[index]?.reject(result)
+    else batch[index]?.resolve(result)
+  }
+}
