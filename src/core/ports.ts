@@ -4,7 +4,7 @@
  */
 import type { OrgId, NodeId, PinId, TokenId, KeyId } from './ids.ts'
 import type { Pin, PinPage, PinQuery, PinStatus, NewPin, WokenPlacement } from './pin.ts'
-import type { Claim, DuePlacement, Finish, Job, Progress } from './placement.ts'
+import type { Claim, DuePlacement, Finish, Job, PlacementState, Progress } from './placement.ts'
 import type { Node } from './node.ts'
 import type { ApiToken, SigningKey } from './token.ts'
 
@@ -59,6 +59,45 @@ export interface PlacementStore {
   due(node: NodeIdentity, perOrg: number, limit: number): Promise<DuePlacement[]>
   /** Origins offered since for a CID under way. */
   origins(cid: string): Promise<string[]>
+}
+
+/** What one bounded step of the sweep did. `rows` equal to the limit means that more may be waiting. */
+export interface Swept {
+  rows: number
+  /** Placements to be looked at now. */
+  jobs: Job[]
+}
+
+/**
+ * What hints, crashes and time left behind, put right by the leader. Every call is one bounded transaction under `epoch`
+ * (`conflict` when the cluster's epoch is another by now) and changes nothing the second time.
+ */
+export interface SweepStore {
+  /**
+   * Claims whose time ran out, or whose incarnation is older than their node's, with neither finish nor release: each counts as a
+   * crash and is due again; five crashes in a row make it `failed` with `crashed`.
+   */
+  requeueExpiredClaims(epoch: number, limit: number): Promise<Swept>
+  /** Contents whose `unpin_after` passed and that no pin wants (asked again under the lock): their placements turn `unpinning`. */
+  releaseDue(epoch: number, limit: number): Promise<Swept>
+  /** Content that a replace held and whose new pin stands (or is gone): the hold ends, unwanted content is stamped `unpin_after`. */
+  releaseHolds(epoch: number, limit: number): Promise<Swept>
+  /** Folds that a finish left unfinished (content with very many pins): the next `limit` pins get their status. */
+  finishFolds(epoch: number, limit: number): Promise<Swept>
+  /** Reads only: placements due for longer than `overdueMs` with no claim, longest first; their hint was lost. */
+  lostHints(overdueMs: number, limit: number): Promise<Job[]>
+}
+
+/** One node's placements beside what its Kubo has; used by that node's reconciler. */
+export interface ReconcileStore {
+  /** The states of this node's placements of `cids`; a CID without one is left out. */
+  placementsOf(node: NodeIdentity, cids: string[]): Promise<{ cid: string; state: PlacementState }[]>
+  /** This node's `pinned` placements in the database's order of CIDs, after `afterCid` (null: from the first). */
+  walk(node: NodeIdentity, afterCid: string | null, limit: number): Promise<string[]>
+  /** Those still `pinned` under the contents lock are queued again (`repair`, a new generation). Returns what to look at. */
+  requeueMissing(node: NodeIdentity, cids: string[]): Promise<Job[]>
+  /** Those without a placement here under the contents lock get one in `unpinning`. Returns what to look at. */
+  dropUnwanted(node: NodeIdentity, cids: string[]): Promise<Job[]>
 }
 
 /** This process: its node and which boot of it. Claims of an older incarnation are void. */
