@@ -1,0 +1,154 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { open } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RunAs } from './run-as.ts'
+
+/** A server process to keep running. */
+export interface ChildSpec {
+  name: string
+  command: string
+  args: string[]
+  cwd: string
+  env: NodeJS.ProcessEnv
+  user: RunAs | null
+  /** Its output is appended here. */
+  logFile: string
+  stopSignal: NodeJS.Signals
+  stopGraceMs: number
+  readyWithinMs: number
+  /** Resolves once it serves; asked anew after each start. */
+  ready(signal: AbortSignal): Promise<void>
+  /** Clears what an earlier run left, before each start. */
+  prepare?(): Promise<void>
+  /** How long after its death it is started again; null for never. */
+  restartAfterMs: number | null
+  /** Told after each start that became ready, and when it died. */
+  onChange?(event: { pid: number } | { died: string }): void
+}
+
+/** A supervised server; disposing stops it gently. */
+export interface Child extends AsyncDisposable {
+  name: string
+  /** Null while it is down. */
+  pid(): number | null
+  /** Resolves with the reason when it died and will not be started again. */
+  gone: Promise<string>
+  /** Ends it now rather than gently. */
+  kill(): void
+}
+
+/** Starts `spec` and resolves once it is ready; rejects, with the end of its log, when the first start fails. */
+export async function startChild(spec: ChildSpec): Promise<Child> {
+  const stopping = new AbortController()
+  const gone = Promise.withResolvers<string>()
+  let running = await startOnce(spec)
+  let up = true
+  spec.onChange?.({ pid: running.pid })
+
+  const watch = async (): Promise<void> => {
+    for (;;) {
+      const died = await running.exited
+      up = false
+      if (stopping.signal.aborted) return
+      spec.onChange?.({ died })
+      if (spec.restartAfterMs === null) return gone.resolve(died)
+      for (;;) {
+        await sleep(spec.restartAfterMs, undefined, { signal: stopping.signal })
+        try {
+          running = await startOnce(spec, stopping.signal)
+          up = true
+          break
+        } catch (error) {
+          if (stopping.signal.aborted) return
+          spec.onChange?.({ died: messageOf(error) })
+        }
+      }
+      spec.onChange?.({ pid: running.pid })
+    }
+  }
+  const watching = watch().catch((error: unknown) => {
+    if (!stopping.signal.aborted) gone.resolve(messageOf(error))
+  })
+
+  return {
+    name: spec.name,
+    pid: () => (up ? running.pid : null),
+    gone: gone.promise,
+    kill: () => void (up && running.process.kill('SIGKILL')),
+    async [Symbol.asyncDispose]() {
+      stopping.abort()
+      if (up) await stop(running.process, running.exited, spec)
+      await watching
+    },
+  }
+}
+
+interface Running {
+  process: ChildProcess
+  pid: number
+  /** Resolves with how it ended; never rejects. */
+  exited: Promise<string>
+}
+
+async function startOnce(spec: ChildSpec, stop_?: AbortSignal): Promise<Running> {
+  await spec.prepare?.()
+  stop_?.throwIfAborted()
+  const child = await spawnLogged(spec)
+  const exited = new Promise<string>((resolve) => {
+    child.once('exit', (code, signal) => resolve(`${spec.name} ended with ${signal ?? `code ${code}`}`))
+    child.once('error', (error) => resolve(`${spec.name} did not start: ${error.message}`))
+  })
+  const settled = new AbortController()
+  const limit = AbortSignal.any([
+    settled.signal,
+    AbortSignal.timeout(spec.readyWithinMs),
+    ...(stop_ ? [stop_] : []),
+  ])
+  const failed = exited.then((how) => Promise.reject(new Error(`${how}\n${logHint(spec)}`)))
+  try {
+    await Promise.race([spec.ready(limit), failed])
+    if (child.pid === undefined) throw new Error(await exited)
+    return { process: child, pid: child.pid, exited }
+  } catch (error) {
+    if (child.exitCode === null && child.signalCode === null && child.pid !== undefined)
+      await stop(child, exited, spec)
+    if (stop_?.aborted || !limit.aborted) throw error
+    throw new Error(`${spec.name} was not ready after ${spec.readyWithinMs / 1000} s\n${logHint(spec)}`, {
+      cause: error,
+    })
+  } finally {
+    settled.abort()
+    failed.catch(() => undefined)
+  }
+}
+
+async function spawnLogged(spec: ChildSpec): Promise<ChildProcess> {
+  const log = await open(spec.logFile, 'a', 0o600)
+  try {
+    return spawn(spec.command, spec.args, {
+      cwd: spec.cwd,
+      env: spec.env,
+      stdio: ['ignore', log.fd, log.fd],
+      // A group of its own: Ctrl-C in the terminal reaches us alone, and we stop the children in order.
+      detached: true,
+      ...(spec.user ? { uid: spec.user.uid, gid: spec.user.gid } : {}),
+    })
+  } finally {
+    await log.close()
+  }
+}
+
+async function stop(child: ChildProcess, exited: Promise<string>, spec: ChildSpec): Promise<void> {
+  child.kill(spec.stopSignal)
+  const killer = setTimeout(() => child.kill('SIGKILL'), spec.stopGraceMs)
+  await exited
+  clearTimeout(killer)
+}
+
+function logHint(spec: ChildSpec): string {
+  return `its log: ${spec.logFile}`
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,33 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+
+/** Who a server is run as. */
+export interface RunAs {
+  uid: number
+  gid: number
+  name: string
+}
+
+/**
+ * Who Postgres runs as: null for "as ourselves". Postgres refuses uid 0, and initdb a uid that has no passwd entry,
+ * so root lends it `postgres` where there is one, else `nobody`.
+ */
+export function postgresUser(): RunAs | null {
+  if (process.getuid?.() !== 0) return null
+  const rows = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+  for (const wanted of ['postgres', 'nobody']) {
+    const row = rows.find(([name]) => name === wanted)
+    if (row) return { name: wanted, uid: Number(row[2]), gid: Number(row[3]) }
+  }
+  throw new Error(
+    'Postgres refuses to run as root, and this machine has neither a user "postgres" nor "nobody" to run it as: add one, run as an ordinary user, or set DATABASE_URL',
+  )
+}
+
+/** Whether `user` may do `flag` (test's `-r`, `-x`, `-w`) with `path`; asked of the system, which knows about groups and ACLs. */
+export function userCan(user: RunAs | null, flag: '-r' | '-x' | '-w', path: string): boolean {
+  const as = user ? { uid: user.uid, gid: user.gid } : {}
+  return spawnSync('test', [flag, path], { ...as, cwd: '/', stdio: 'ignore' }).status === 0
+}

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto'
+import { appendFileSync } from 'node:fs'
+import { chmod, rm } from 'node:fs/promises'
+import { createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { tryLock } from '../tools/lock.ts'
+import { migrateUp } from '../store/migrate.ts'
+import { freePort } from './free-port.ts'
+import { endPostgresIn } from './leftovers.ts'
+import { startPostgres } from './postgres.ts'
+
+/** What test processes are told of the server they share. */
+export interface TestServer {
+  port: number
+  makerPassword: string
+  ownerPassword: string
+  tenantPassword: string
+  systemPassword: string
+}
+
+/** The migrated database that tests clone. */
+export const template = 'anchorage_template'
+
+/** Long enough to bridge from one test file to the next. */
+const idleMs = 5_000
+
+/**
+ * Runs the tests' Postgres in `dir` until nobody has been connected for a while. Its users are connections, which the kernel
+ * closes whatever happens to them; what a killed keeper leaves is found by the next one, by its place.
+ */
+async function keep(dir: string): Promise<void> {
+  const held = await tryLock(join(dir, 'keeper.lock'))
+  if ('heldBy' in held) return
+  await using _ = held
+  const log = (line: string) =>
+    appendFileSync(join(dir, 'keeper.log'), `${new Date().toISOString()} ${line}\n`)
+  const dataDir = join(dir, 'data')
+  const socketPath = join(dir, 'keeper.sock')
+  await endPostgresIn(dataDir)
+  for (const old of [dataDir, socketPath, join(dir, 'keeper.log')])
+    await rm(old, { recursive: true, force: true })
+
+  const users = new Set<Socket>()
+  const idle = Promise.withResolvers<void>()
+  let timer = setTimeout(idle.resolve, idleMs * 10)
+  const started = startServer(dir, dataDir, log)
+  const listener = createServer((socket) => {
+    clearTimeout(timer)
+    users.add(socket)
+    socket
+      .on('error', () => undefined)
+      .once('close', () => {
+        users.delete(socket)
+        if (users.size === 0) timer = setTimeout(idle.resolve, idleMs)
+      })
+    const send = (said: object) => void socket.write(`${JSON.stringify(said)}\n`)
+    void started.then(
+      ({ server }) => send(server),
+      (error: unknown) => send({ error: String(error) }),
+    )
+    socket.resume()
+  })
+  listener.listen(socketPath)
+  await chmod(socketPath, 0o600)
+  try {
+    const { postgres } = await started
+    await using _postgres = postgres
+    await Promise.race([idle.promise, postgres.gone.then(log)])
+  } catch (error) {
+    log(String(error))
+  }
+  listener.close()
+  for (const socket of users) socket.destroy()
+  await rm(dir, { recursive: true, force: true })
+}
+
+async function startServer(dir: string, dataDir: string, log: (line: string) => void) {
+  const secret = () => randomBytes(16).toString('hex')
+  const server: TestServer = {
+    port: await freePort(),
+    makerPassword: secret(),
+    ownerPassword: secret(),
+    tenantPassword: secret(),
+    systemPassword: secret(),
+  }
+  const postgres = await startPostgres({
+    dataDir,
+    port: server.port,
+    logFile: join(dir, 'postgres.log'),
+    bootstrapSql: [
+      `create role anchorage_owner login createrole nosuperuser nobypassrls password '${server.ownerPassword}';`,
+      `create role test_maker login createdb nosuperuser nobypassrls password '${server.makerPassword}' in role anchorage_owner, pg_signal_backend;`,
+      `create database ${template} owner anchorage_owner;`,
+    ],
+    durable: false,
+    env: process.env,
+    restartAfterMs: null,
+  })
+  try {
+    const ownerUrl = `postgres://anchorage_owner:${server.ownerPassword}@127.0.0.1:${server.port}/${template}`
+    await migrateUp(ownerUrl, { tenant: server.tenantPassword, system: server.systemPassword }, log)
+    return { server, postgres }
+  } catch (error) {
+    await postgres[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+if (import.meta.main && process.argv[2] !== undefined) await keep(process.argv[2])

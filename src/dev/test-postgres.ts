@@ -1,0 +1,110 @@
+import { spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { chmod, mkdir, readFile, readdir, realpath } from 'node:fs/promises'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Client } from 'pg'
+import { postgresUser, userCan } from './run-as.ts'
+import { template, type TestServer } from './test-postgres-keeper.ts'
+
+/** A migrated database of one test file's own; disposing drops it. */
+export interface TestDatabase extends AsyncDisposable {
+  ownerUrl: string
+  tenantUrl: string
+  systemUrl: string
+}
+
+/**
+ * A fresh database, cloned from a migrated template on the one Postgres that all test processes share. The first caller
+ * starts that server (`test-postgres-keeper.ts`), and it goes away a few seconds after its last user's process, however that ended.
+ */
+export async function testDatabase(): Promise<TestDatabase> {
+  const server = await sharedServer()
+  const name = `test_${process.pid}_${randomBytes(6).toString('hex')}`
+  await asMaker(server, `create database ${name} template ${template} owner anchorage_owner`)
+  const url = (role: string, password: string) =>
+    `postgres://${role}:${password}@127.0.0.1:${server.port}/${name}`
+  return {
+    ownerUrl: url('anchorage_owner', server.ownerPassword),
+    tenantUrl: url('anchorage_tenant', server.tenantPassword),
+    systemUrl: url('anchorage_system', server.systemPassword),
+    [Symbol.asyncDispose]: () => asMaker(server, `drop database if exists ${name} with (force)`),
+  }
+}
+
+async function asMaker(server: TestServer, sql: string): Promise<void> {
+  const client = new Client({
+    host: '127.0.0.1',
+    port: server.port,
+    user: 'test_maker',
+    password: server.makerPassword,
+    database: 'postgres',
+  })
+  await client.connect()
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
+
+/** Says hello to the keeper, starting it when nobody answers. The open connection is what keeps the server: it ends with us. */
+async function sharedServer(): Promise<TestServer> {
+  const dir = await keeperDir()
+  const socketPath = join(dir, 'keeper.sock')
+  const deadline = performance.now() + 120_000
+  for (let started = 0; ; await sleep(100)) {
+    const socket = await connected(socketPath)
+    const server = socket && (await greeting(socket))
+    if (server) return server
+    if (performance.now() > deadline)
+      throw new Error(`the tests' Postgres did not start; see ${join(dir, 'keeper.log')}`)
+    if (performance.now() - started > 5_000 || started === 0) {
+      started = performance.now()
+      const entry = new URL('./test-postgres-keeper.ts', import.meta.url).pathname
+      spawn(process.execPath, [entry, dir], { detached: true, stdio: 'ignore', cwd: '/' }).unref()
+    }
+  }
+}
+
+async function connected(socketPath: string): Promise<Socket | null> {
+  const socket = connect(socketPath)
+  try {
+    await once(socket, 'connect')
+    return socket
+  } catch {
+    return null
+  }
+}
+
+/** The keeper's one line, sent when the template stands; null when it went away, its reason thrown when it failed. */
+async function greeting(socket: Socket): Promise<TestServer | null> {
+  for await (const line of createInterface(socket)) {
+    const said: TestServer | { error: string } = JSON.parse(line)
+    if ('error' in said) throw new Error(`the tests' Postgres did not start: ${said.error}`)
+    socket.on('error', () => undefined).unref()
+    return said
+  }
+  return null
+}
+
+/** One server for each user and each state of the migrations, where the user that Postgres runs as can pass. */
+async function keeperDir(): Promise<string> {
+  const migrations = new URL('../../migrations/', import.meta.url)
+  const hash = createHash('sha256').update(migrations.pathname)
+  for (const file of (await readdir(migrations)).sort())
+    hash.update(file).update(await readFile(new URL(file, migrations)))
+  const user = postgresUser()
+  const temp = [tmpdir(), '/var/tmp', '/tmp'].find((path) => userCan(user, '-x', path)) ?? tmpdir()
+  const dir = join(
+    await realpath(temp),
+    `anchorage-test-${process.getuid?.() ?? 0}-${hash.digest('hex').slice(0, 12)}`,
+  )
+  await mkdir(dir, { recursive: true })
+  await chmod(dir, user ? 0o711 : 0o700)
+  return dir
+}

@@ -1,0 +1,69 @@
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+
+/** Which process, beyond doubt: a pid alone is given again to a stranger. */
+export interface ProcessIdentity {
+  pid: number
+  /** When it started, in whatever words the system has for that; unique together with the pid. */
+  started: string
+}
+
+/** The process that `pid` is now, or null when there is none (a zombie is none). */
+export async function identify(pid: number): Promise<ProcessIdentity | null> {
+  const started = existsSync('/proc/self/stat') ? startedByProc(pid) : await startedByPs(pid)
+  return started === null ? null : { pid, started }
+}
+
+/** Whether that very process still runs. */
+export async function isRunning(process: ProcessIdentity): Promise<boolean> {
+  return (await identify(process.pid))?.started === process.started
+}
+
+/** Signals that very process and waits; when it outlives `graceMs`, SIGKILL. Resolves once it is gone. */
+export async function endProcess(
+  process_: ProcessIdentity,
+  signal: NodeJS.Signals,
+  graceMs: number,
+): Promise<void> {
+  for (const [how, waitMs] of [
+    [signal, graceMs],
+    ['SIGKILL', 10_000],
+  ] as const) {
+    if (!(await isRunning(process_))) return
+    kill(process_.pid, how)
+    const deadline = performance.now() + waitMs
+    while (performance.now() < deadline && (await isRunning(process_))) await sleep(20)
+  }
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
+}
+
+function startedByProc(pid: number): string | null {
+  try {
+    // The name (field 2) may hold spaces and parentheses: fields are counted from the last one.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const [state, ticksSinceBoot] = [fields[0], fields[19]]
+    if (state === 'Z' || state === 'X' || ticksSinceBoot === undefined) return null
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${ticksSinceBoot}`
+  } catch {
+    return null
+  }
+}
+
+async function startedByPs(pid: number): Promise<string | null> {
+  try {
+    const { stdout } = await promisify(execFile)('ps', ['-o', 'lstart=', '-p', String(pid)])
+    return stdout.trim() || null
+  } catch {
+    return null
+  }
+}
