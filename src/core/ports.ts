@@ -52,7 +52,11 @@ export interface PlacementStore {
    */
   claim(node: NodeIdentity, jobs: Pick<Job, 'cid' | 'generation'>[], leaseMs: number): Promise<Claim[]>
   /** Extends claims and records progress; returns the CIDs whose intent changed (stop them). */
-  extend(node: NodeIdentity, under: (Pick<Claim, 'cid' | 'generation'> & Progress)[], leaseMs: number): Promise<string[]>
+  extend(
+    node: NodeIdentity,
+    under: (Pick<Claim, 'cid' | 'generation'> & Progress)[],
+    leaseMs: number,
+  ): Promise<string[]>
   /** Records outcomes, re-folds the pins of those CIDs. A stale generation changes nothing but ends its claim. */
   finish(node: NodeIdentity, finishes: Finish[]): Promise<WokenPlacement[]>
   /** Due placements of this node, at most `perOrg` of any org and `limit` in all, fresh ones before retries. */
@@ -114,7 +118,12 @@ export interface Bus {
    * Hands over this node's jobs until `signal` aborts, reconnecting for ever. `onJob` resolves when the row was looked at
    * (claimed or dropped); then the job is acknowledged. At most `maxPending` are handed over and not yet resolved.
    */
-  consumeJobs(nodeId: NodeId, maxPending: number, onJob: (job: Job) => Promise<void>, signal: AbortSignal): Promise<void>
+  consumeJobs(
+    nodeId: NodeId,
+    maxPending: number,
+    onJob: (job: Job) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void>
   /** Null while JetStream answers; else why it does not. */
   trouble(): string | null
 }
@@ -131,7 +140,10 @@ export interface Ipfs {
    * Pins recursively under our name; resolves only once Kubo said that the pin stands. Aborting stops Kubo fetching at once.
    * Rejects with `IpfsError`.
    */
-  pin(cid: string, options: { signal: AbortSignal; onProgress: (progress: Progress) => void }): Promise<Progress>
+  pin(
+    cid: string,
+    options: { signal: AbortSignal; onProgress: (progress: Progress) => void },
+  ): Promise<Progress>
   /** Removes our recursive pin; `absent` when there is none, `foreign` (and nothing done) when its name is not ours. */
   unpin(cid: string, signal: AbortSignal): Promise<'unpinned' | 'absent' | 'foreign'>
   /** Whose recursive pin of `cid` stands, if any. */
