@@ -1,0 +1,86 @@
+/**
+ * Who may import whom. `src/app/fences.test.ts` plants one breach of every rule and demands that it is caught.
+ * @type {import('dependency-cruiser').IConfiguration}
+ */
+const tests = '[.]test[.]ts$'
+
+/** Each client library is known to one folder, so that replacing it is a change of one folder. */
+const owners = [
+  // dev also administers the servers it runs: it makes databases for tests, for which the store has no use.
+  { name: 'pg', library: 'node_modules/(@types/)?(pg|pg-[^/]+)/', folders: 'store|dev' },
+  { name: 'nats', library: 'node_modules/@nats-io/', folders: 'cluster' },
+  { name: 'fastify', library: 'node_modules/(fastify|@fastify/[^/]+|typebox)/', folders: 'http' },
+  { name: 'undici', library: 'node_modules/undici/', folders: 'ipfs' },
+  { name: 'jose', library: 'node_modules/jose/', folders: 'auth' },
+  { name: 'pino', library: 'node_modules/pino/', folders: 'app' },
+]
+
+module.exports = {
+  forbidden: [
+    {
+      name: 'folders-meet-only-in-app',
+      comment:
+        'A folder imports itself and core. So http cannot reach SQL, workers cannot reach NATS, and core knows nobody; ' +
+        'what has to meet, meets in app, cli or dev.',
+      severity: 'error',
+      from: { path: '^src/([^/]+)/', pathNot: `^src/(app|cli|dev)/|${tests}` },
+      to: { path: '^src/', pathNot: '^src/($1|core)/' },
+    },
+    {
+      name: 'no-cycles',
+      comment: 'Two files that need each other are one idea, or lack a third.',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'web-sees-only-the-client',
+      comment: 'The dashboard talks to a node as any other program does: through its HTTP client.',
+      severity: 'error',
+      from: { path: '^web/' },
+      to: { path: '^src/', pathNot: '^src/http/client[.]ts$' },
+    },
+    {
+      name: 'the-client-runs-in-a-browser',
+      comment:
+        'src/http/client.ts is shared with the dashboard: nothing of Node, and of packages only their types.',
+      severity: 'error',
+      from: { path: '^src/http/client[.]ts$' },
+      to: { dependencyTypes: ['core', 'npm'], dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'core-does-no-io',
+      comment:
+        'core is rules and use cases: no files, no sockets, no clock of its own. Hashes and assertions are pure.',
+      severity: 'error',
+      from: { path: '^src/core/', pathNot: tests },
+      to: { dependencyTypes: ['core'], pathNot: '^(node:)?(crypto|assert)$' },
+    },
+    {
+      name: 'src-stands-alone',
+      comment: 'What ships does not need tests, benches or scripts.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: tests },
+      to: { path: `^(test|bench|scripts)/|${tests}` },
+    },
+    {
+      name: 'only-what-package-json-names',
+      comment: 'A package that only happens to be installed is gone after the next npm install.',
+      severity: 'error',
+      from: { path: '^(src|web)/', pathNot: tests },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'unknown', 'undetermined'] },
+    },
+    ...owners.map(({ name, library, folders }) => ({
+      name: `one-owner-of-${name}`,
+      comment: `One owner per client library: this one belongs to src/${folders}.`,
+      severity: 'error',
+      from: { path: '^src/', pathNot: `^src/(${folders})/|${tests}` },
+      to: { path: library },
+    })),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+  },
+}

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+
+const root = join(import.meta.dirname, '../..')
+
+/** A tree that keeps every rule. */
+const sound = {
+  'src/core/pin.ts': "import { createHash } from 'node:crypto'\nexport const digest = createHash",
+  'src/store/pins.ts':
+    "import pg from 'pg'\nimport type { digest } from '../core/pin.ts'\nexport const d = [pg] as unknown as typeof digest",
+  'src/http/server.ts': "import { fastify } from 'fastify'\nexport const server = fastify",
+  'src/http/client.ts': 'export const client = fetch',
+  'src/app/node.ts':
+    "import { d } from '../store/pins.ts'\nimport { server } from '../http/server.ts'\nexport const n = [d, server]",
+  'web/app.ts': "import { client } from '../src/http/client.ts'\nexport const a = client",
+  'bench/seed.ts': 'export const seed = 1',
+}
+
+/** A cycle takes two; it is reported at the other one. */
+const accomplice = {
+  'src/core/round.ts': "import { about } from './about.ts'\nexport const round = () => about",
+}
+
+/** One breach of each rule: the file that commits it, and its content. */
+const breaches = [
+  ['folders-meet-only-in-app', 'src/http/sideways.ts', "export { d } from '../store/pins.ts'"],
+  [
+    'folders-meet-only-in-app',
+    'src/core/outward.ts',
+    "import type { n } from '../app/node.ts'\nexport type N = typeof n",
+  ],
+  ['no-cycles', 'src/core/about.ts', "import { round } from './round.ts'\nexport const about = () => round"],
+  ['web-sees-only-the-client', 'web/peek.ts', "export { server } from '../src/http/server.ts'"],
+  [
+    'the-client-runs-in-a-browser',
+    'src/http/client.ts',
+    "import { readFile } from 'node:fs'\nexport const client = readFile",
+  ],
+  [
+    'core-does-no-io',
+    'src/core/files.ts',
+    "import { readFile } from 'node:fs/promises'\nexport const r = readFile",
+  ],
+  ['src-stands-alone', 'src/app/seeded.ts', "export { seed } from '../../bench/seed.ts'"],
+  [
+    'only-what-package-json-names',
+    'src/app/check.ts',
+    "import * as check from 'fast-check'\nexport const c = check",
+  ],
+  ['one-owner-of-pg', 'src/workers/sql.ts', "import pg from 'pg'\nexport const p = pg"],
+  [
+    'one-owner-of-nats',
+    'src/store/hint.ts',
+    "import { connect } from '@nats-io/transport-node'\nexport const c = connect",
+  ],
+  [
+    'one-owner-of-fastify',
+    'src/auth/plugin.ts',
+    "import type { FastifyInstance } from 'fastify'\nexport type F = FastifyInstance",
+  ],
+  ['one-owner-of-undici', 'src/http/fetch.ts', "import { request } from 'undici'\nexport const r = request"],
+  ['one-owner-of-jose', 'src/http/jwt.ts', "import { jwtVerify } from 'jose'\nexport const v = jwtVerify"],
+  ['one-owner-of-pino', 'src/workers/say.ts', "import { pino } from 'pino'\nexport const p = pino"],
+] as const
+
+test('a tree that keeps the import rule passes, and its modules were really read', async () => {
+  await using tree = await plant(sound)
+  const { violations, modules } = cruise(tree.dir)
+  assert.deepEqual(violations, [])
+  assert.ok(modules >= Object.keys(sound).length)
+})
+
+test('one planted breach of each import rule is caught, and nothing else is', async () => {
+  const planted = Object.fromEntries(breaches.map(([, file, content]) => [file, content]))
+  await using tree = await plant({ ...sound, ...accomplice, ...planted })
+  const caught = cruise(tree.dir).violations
+  assert.deepEqual(caught, breaches.map(([rule, file]) => `${rule} ${file}`).toSorted())
+})
+
+test('every import rule has a planted breach and says why it exists', async () => {
+  const rules: { name: string; comment: string }[] = (await import(join(root, '.dependency-cruiser.cjs')))
+    .default.forbidden
+  assert.deepEqual(new Set(rules.map((rule) => rule.name)), new Set(breaches.map(([rule]) => rule)))
+  assert.ok(rules.every((rule) => rule.comment.length > 30))
+})
+
+async function plant(files: Record<string, string>) {
+  const dir = await mkdtemp(join(tmpdir(), 'anchorage-fences-'))
+  for (const [file, content] of Object.entries(files)) {
+    await mkdir(dirname(join(dir, file)), { recursive: true })
+    await writeFile(join(dir, file), content)
+  }
+  for (const file of ['.dependency-cruiser.cjs', 'package.json', 'tsconfig.json'])
+    await cp(join(root, file), join(dir, file))
+  await symlink(join(root, 'node_modules'), join(dir, 'node_modules'))
+  return { dir, [Symbol.asyncDispose]: () => rm(dir, { recursive: true }) }
+}
+
+function cruise(dir: string): { violations: string[]; modules: number } {
+  const program = join(root, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs')
+  const run = spawnSync(process.execPath, [program, 'src', 'web', '--config', '--output-type', 'json'], {
+    cwd: dir,
+    encoding: 'utf8',
+  })
+  assert.equal(run.stderr, '')
+  const {
+    summary,
+  }: { summary: { totalCruised: number; violations: { rule: { name: string }; from: string }[] } } =
+    JSON.parse(run.stdout)
+  const violations = summary.violations.map((violation) => `${violation.rule.name} ${violation.from}`)
+  return { violations: [...new Set(violations)].toSorted(), modules: summary.totalCruised }
+}
