@@ -1,0 +1,35 @@
+import { AnchorageError } from '../core/errors.ts'
+
+/** The SQLSTATE of a driver's error, if it has one. */
+export function sqlState(error: unknown): string | undefined {
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined
+}
+
+/** Deadlocks and serialization failures: the transaction was rolled back and may simply run again. */
+export function isTransient(error: unknown): boolean {
+  const state = sqlState(error)
+  return state === '40P01' || state === '40001'
+}
+
+/** Data that this statement can never take (bad text, too long for an index): the fault of an item, not of the database. */
+export function isBadData(error: unknown): boolean {
+  const state = sqlState(error instanceof AnchorageError ? error.cause : error) ?? ''
+  return /^(22|23|54)/.test(state)
+}
+
+/** A driver's error in our words; `AnchorageError` passes as it is. */
+export function translate(error: unknown): Error {
+  if (error instanceof AnchorageError) return error
+  const state = sqlState(error)
+  if (state === 'AN001')
+    return new AnchorageError('too_many', 'this org creates pins faster than one a millisecond; slow down', {
+      cause: error,
+      retryAfterSeconds: 60,
+    })
+  if (state === 'AN002') return new AnchorageError('conflict', 'another leader has been elected', { cause: error })
+  if (state && /^(22|23|42|54|XX|AN)/.test(state)) return new AnchorageError('internal', 'the database refused a statement', { cause: error })
+  // 08 connection, 53 resources, 57 shutdown and timeouts, 55 locks, 40 rollbacks, 25006 read-only, and whatever the socket says
+  return new AnchorageError('unavailable', 'the database cannot be reached; try again', { cause: error, retryAfterSeconds: 5 })
+}

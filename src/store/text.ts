@@ -1,0 +1,25 @@
+/**
+ * Postgres' text cannot hold U+0000, and the spec's strings can. The store writes U+0000 as U+0001 U+0010 and U+0001 as
+ * U+0001 U+0011: one to one, so what was stored comes back as it was sent, and equal strings stay equal.
+ */
+export function toText(value: string): string {
+  return /[\u0000\u0001]/.test(value)
+    ? value.replace(/[\u0000\u0001]/g, (c) => (c === '\u0000' ? '\u0001\u0010' : '\u0001\u0011'))
+    : value
+}
+
+export function fromText(value: string): string {
+  return value.includes('\u0001')
+    ? value.replace(/\u0001([\u0010\u0011])/g, (_, c) => (c === '\u0010' ? '\u0000' : '\u0001'))
+    : value
+}
+
+/** `map` applied to every key and value. */
+export function mapMeta(meta: Record<string, string>, map: (text: string) => string): Record<string, string> {
+  return Object.fromEntries(Object.entries(meta).map(([key, value]) => [map(key), map(value)]))
+}
+
+/** What `iexact` and `ipartial` compare: near to Unicode's full case folding ('ß' = 'SS', 'ς' = 'Σ'). */
+export function fold(value: string): string {
+  return value.toUpperCase().toLowerCase().replaceAll('ς', 'σ')
+}
