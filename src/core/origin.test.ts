@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { isCode } from './errors.ts'
+import { parseOrigin } from './origin.ts'
+
+const qm = 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N'
+const ed = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA'
+
+test('what Kubo and its kin announce is taken as it is', () => {
+  const good = [
+    `/ip4/127.0.0.1/tcp/4001/p2p/${qm}`,
+    `/ip6/::1/udp/4001/quic-v1/p2p/${ed}`,
+    `/ip4/203.0.113.1/udp/4001/quic-v1/webtransport/certhash/uEiAkH5a4DPGKUuOBjYw0CgwjvcJCJMD2K_1aluKR_tpevQ/certhash/uEiAfbgiymPP2_nX7Dgir8B4QkksjHp2lVuJZz0F79Be9JA/p2p/${ed}`,
+    `/ip4/203.0.113.1/udp/4001/webrtc-direct/certhash/uEiAkH5a4DPGKUuOBjYw0CgwjvcJCJMD2K_1aluKR_tpevQ/p2p/${ed}`,
+    `/ip4/203.0.113.1/tcp/4001/tls/sni/*.k51qzi5uqu5dgutdk6i1ynyzgkqngpha5xpgia3a5qqp4jsh0u4csozksxel3r.libp2p.direct/ws/p2p/${ed}`,
+    `/dns4/relay.example/tcp/443/wss/p2p/${qm}/p2p-circuit/p2p/${ed}`,
+    `/dnsaddr/bootstrap.example/p2p/${qm}`,
+    `/ip4/127.0.0.1/tcp/4001/ipfs/${qm}`,
+    `/p2p/${ed}`,
+    '/p2p/k51qzi5uqu5dgutdk6i1ynyzgkqngpha5xpgia3a5qqp4jsh0u4csozksxel3r',
+  ]
+  for (const text of good) assert.equal(parseOrigin(text), text)
+})
+
+test('what names no peer is refused with a reason', () => {
+  const wrong: [string, RegExp][] = [
+    ['', /parsed|end in/],
+    ['nonsense', /parsed/],
+    ['/', /empty part/],
+    ['/ip4/127.0.0.1/tcp/4001', /end in \/p2p/],
+    [`/ip4/127.0.0.1/tcp/4001/p2p/${qm}/p2p-circuit`, /end in \/p2p/],
+    [`/ip4/127.0.0.1/tcp/4001/p2p/${qm}/`, /empty part/],
+    [`/ip4/127.0.0.1//tcp/4001/p2p/${qm}`, /empty part/],
+    ['/ip4/127.0.0.1/tcp/4001/p2p/', /empty part/],
+    ['/ip4/127.0.0.1/tcp/4001/p2p/QmNope', /peer/],
+    ['/ip4/127.0.0.1/tcp/4001/p2p/bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy', /peer/],
+    [`/ip4/999.0.0.1/tcp/4001/p2p/${qm}`, /parsed/],
+    [`/ip4/127.0.0.1/tcp/99999/p2p/${qm}`, /parsed/],
+    [`/ip9/127.0.0.1/tcp/1/p2p/${qm}`, /parsed/],
+    [`/dns4/${'/'.repeat(1 << 20)}x`, /longer/],
+    [`/p2p/1${'z'.repeat(1 << 20)}`, /longer/],
+  ]
+  for (const [text, why] of wrong) {
+    assert.throws(() => parseOrigin(text), (error) => isCode(error, 'invalid') && why.test(error.message), text.slice(0, 99))
+  }
+})
+
+test('any text is taken or refused as invalid, never anything else', () => {
+  const part = fc.constantFrom('ip4', 'tcp', 'p2p', 'p2p-circuit', '127.0.0.1', '4001', qm, ed, 'k51', '1', 'Qm', '', 'unix', '%', 'http-path', 'certhash', 'u')
+  const text = fc.oneof(fc.string(), fc.array(part).map((parts) => '/' + parts.join('/')))
+  fc.assert(
+    fc.property(text, (origin) => {
+      try {
+        assert.equal(parseOrigin(origin), origin)
+      } catch (error) {
+        if (!isCode(error, 'invalid')) throw error
+      }
+    }),
+    { numRuns: 2000 },
+  )
+})
