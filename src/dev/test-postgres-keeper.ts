@@ -3,6 +3,7 @@ import { appendFileSync } from 'node:fs'
 import { chmod, rm } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { tryLock } from '../tools/lock.ts'
 import { migrateUp } from '../store/migrate.ts'
 import { freePort } from './free-port.ts'
@@ -66,11 +67,14 @@ async function keep(dir: string): Promise<void> {
     const { postgres } = await started
     await using _postgres = postgres
     await Promise.race([idle.promise, postgres.gone.then(log)])
+    listener.close()
   } catch (error) {
     log(String(error))
+    // Those who wait for it ask again within this time, and then hear why.
+    await sleep(1_000)
+    listener.close()
   }
-  listener.close()
-  for (const socket of users) socket.destroy()
+  for (const socket of users) socket.end()
   await rm(dir, { recursive: true, force: true })
 }
 
@@ -98,7 +102,11 @@ async function startServer(dir: string, dataDir: string, log: (line: string) => 
   })
   try {
     const ownerUrl = `postgres://anchorage_owner:${server.ownerPassword}@127.0.0.1:${server.port}/${template}`
-    await migrateUp(ownerUrl, { tenant: server.tenantPassword, system: server.systemPassword }, log)
+    await migrateUp(
+      ownerUrl,
+      { tenant: server.tenantPassword, system: server.systemPassword },
+      { info: (_fields, message) => log(message) },
+    )
     return { server, postgres }
   } catch (error) {
     await postgres[Symbol.asyncDispose]()

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { chmod, mkdir, readFile, readdir, realpath } from 'node:fs/promises'
@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
 import { postgresUser, userCan } from './run-as.ts'
 import { template, type TestServer } from './test-postgres-keeper.ts'
@@ -57,16 +58,18 @@ async function sharedServer(): Promise<TestServer> {
   const dir = await keeperDir()
   const socketPath = join(dir, 'keeper.sock')
   const deadline = performance.now() + 120_000
-  for (let started = 0; ; await sleep(100)) {
+  let keeper: ChildProcess | null = null
+  for (; ; await sleep(100)) {
     const socket = await connected(socketPath)
     const server = socket && (await greeting(socket))
     if (server) return server
     if (performance.now() > deadline)
       throw new Error(`the tests' Postgres did not start; see ${join(dir, 'keeper.log')}`)
-    if (performance.now() - started > 5_000 || started === 0) {
-      started = performance.now()
-      const entry = new URL('./test-postgres-keeper.ts', import.meta.url).pathname
-      spawn(process.execPath, [entry, dir], { detached: true, stdio: 'ignore', cwd: '/' }).unref()
+    // A keeper ends at once while another holds the place; that one may be on its way out.
+    if (keeper === null || keeper.exitCode !== null) {
+      const entry = fileURLToPath(new URL('./test-postgres-keeper.ts', import.meta.url))
+      keeper = spawn(process.execPath, [entry, dir], { detached: true, stdio: 'ignore', cwd: '/' })
+      keeper.unref()
     }
   }
 }
