@@ -134,25 +134,33 @@ export interface Presence {
   nodes(): readonly Node[]
 }
 
-/** This node's Kubo. Pins carry `name` (the cluster's id); pins with another name are foreign and stay untouched. */
+/**
+ * This node's Kubo. Pins carry `name` (the cluster's id); pins with another name are foreign and stay untouched.
+ * The caller keeps one write (`pin`, `unpin`) per CID at a time: Kubo may say yes to both of a concurrent pair and end
+ * unpinned. An aborted `unpin` may still take effect; an aborted `pin` leaves no pin. All reject with `IpfsError`, or with
+ * the signal's reason once it aborts.
+ */
 export interface Ipfs {
   /**
-   * Pins recursively under our name; resolves only once Kubo said that the pin stands. Aborting stops Kubo fetching at once.
-   * Rejects with `IpfsError`.
+   * Pins recursively under our name; resolves only once Kubo said that the pin stands. A pin that stood before is left as it
+   * is: `foreignPin` when it is not ours. Aborting stops Kubo fetching at once. `onProgress` is a sign of life about twice a
+   * second, also while nothing moves.
    */
   pin(
     cid: string,
     options: { signal: AbortSignal; onProgress: (progress: Progress) => void },
-  ): Promise<Progress>
+  ): Promise<Progress & { foreignPin: boolean }>
   /** Removes our recursive pin; `absent` when there is none, `foreign` (and nothing done) when its name is not ours. */
   unpin(cid: string, signal: AbortSignal): Promise<'unpinned' | 'absent' | 'foreign'>
   /** Whose recursive pin of `cid` stands, if any. */
   pinned(cid: string, signal: AbortSignal): Promise<'ours' | 'foreign' | null>
   /** All recursive pins. */
   pins(signal: AbortSignal): AsyncIterable<{ cid: string; ours: boolean }>
-  /** Dials a multiaddr ending in `/p2p/…`; rejects when it cannot. */
-  connect(multiaddr: string, signal: AbortSignal): Promise<void>
-  /** Peer id and the addresses it listens on, each ending in `/p2p/…`. */
+  /** Dials a stranger's multiaddr; `bad_origin`, without a packet sent, when the origin policy forbids it, and when it cannot. */
+  connect(origin: string, signal: AbortSignal): Promise<void>
+  /** Dials another node's Kubo at an address that the node itself announced: no policy, private networks are usual. */
+  connectSibling(multiaddr: string, signal: AbortSignal): Promise<void>
+  /** Peer id and the addresses it listens on, each ending in `/p2p/…`; rejects when this Kubo is too old to work with. */
   identity(signal: AbortSignal): Promise<{ peerId: string; multiaddrs: string[]; version: string }>
   /** Bytes on disk and the repository's limit. */
   repoStat(signal: AbortSignal): Promise<{ usedBytes: number; capacityBytes: number }>
