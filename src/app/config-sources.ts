@@ -47,6 +47,8 @@ export function fromFlags(argv: readonly string[]): Source & { file: string | un
     if (name === undefined || (name !== 'config' && key === undefined)) {
       const known = [...configKeys.map((candidate) => `--${flagOf(candidate)}`), '--config']
       source.problems.push(`unknown flag ${argv[i]}${didYouMean(`--${name ?? argv[i]}`, known)}`)
+      // What follows is its value, not a mistake of its own.
+      if (inline === undefined && argv[i + 1]?.startsWith('--') === false) i++
       continue
     }
     const text = inline ?? (isSwitch(name) ? 'true' : argv[++i])

@@ -2,6 +2,7 @@ import { AnchorageError } from '../core/errors.ts'
 import { configKeys, howToGive, type ConfigKey } from './config-keys.ts'
 import { options, type Option } from './config-options.ts'
 import { fromEnvironment, fromFile, fromFlags, type Environment, type Source } from './config-sources.ts'
+import { Secret } from './secret.ts'
 
 type Value<K extends ConfigKey> = (typeof options)[K] extends Option<infer T> ? T : never
 type Section<K extends ConfigKey> = K extends `${infer S}.${string}` ? S : never
@@ -31,6 +32,8 @@ export interface ConfigInput {
 export interface Resolved {
   key: ConfigKey
   value: unknown
+  /** The value as a person may see it: secrets are `***`. */
+  shown: string | undefined
   from: string
 }
 
@@ -61,10 +64,12 @@ export function resolveConfig({ argv = [], env }: ConfigInput): Resolved[] {
     const text = given?.text ?? fallback?.()
     const from = given?.spelling ?? (fallback === undefined ? 'not set' : 'default')
     try {
-      return { key, value: text === undefined ? undefined : kind.parse(text), from }
+      const value = text === undefined ? undefined : kind.parse(text)
+      const shown = value instanceof Secret || typeof value === 'string' ? String(value) : text
+      return { key, value, shown, from }
     } catch (error) {
       problems.push(`${from}: ${error instanceof Error ? error.message : String(error)}`)
-      return { key, value: undefined, from }
+      return { key, value: undefined, shown: undefined, from }
     }
   })
   if (problems.length > 0) throw new AnchorageError('invalid', problems.join('\n'))

@@ -1,0 +1,28 @@
+import { configKeys, flagOf, variableOf } from './config-keys.ts'
+import { options } from './config-options.ts'
+
+/** `docs/config.md`: every option, from the table that the program itself uses. */
+export function configDocs(): string {
+  const rows = configKeys.map((key) => {
+    const { kind, help, fallbackShown } = options[key]
+    return `| \`${key}\` | ${kind.name} | ${fallbackShown} | ${help} |\n`
+  })
+  const example = 'pin.maxAge'
+  return `# Options
+
+<!-- Made by \`anchorage config docs\`; a test holds it against the code. -->
+
+Each option can be given in three ways; a later one wins over an earlier one:
+
+1. in the YAML file that \`--config FILE\` or \`ANCHORAGE_CONFIG\` names, nested: \`pin: { maxAge: 6h }\`;
+2. in the environment: \`${variableOf(example)}=6h\`;
+3. as a flag: \`--${flagOf(example)} 6h\`.
+
+Durations are written \`500ms\`, \`90s\`, \`30m\`, \`2h\` or \`7d\`, sizes \`4096\`, \`64KiB\` or \`10GiB\`. An unknown key, variable
+(other than \`ANCHORAGE_URL\`, \`ANCHORAGE_TOKEN\` and \`ANCHORAGE_CONFIG\`) or flag is an error. \`anchorage config check\` says
+whether a node would start with what it is given, \`anchorage config print\` where each value comes from.
+
+| Option | Type | Default | What it is |
+| --- | --- | --- | --- |
+${rows.join('')}`
+}

@@ -1,0 +1,26 @@
+import { minter, type Minter } from '../../auth/minter.ts'
+import { requireKeys, type Config } from '../../app/config.ts'
+import { createLog } from '../../app/log.ts'
+import { masterKey } from '../../app/master-key.ts'
+import type { TokenStore } from '../../core/ports.ts'
+import { openStore } from '../../store/store.ts'
+
+/** Runs `work` on the store that the node's own config names: no node needs to be running. */
+export async function withTokenStore<T>(given: Config, work: (store: TokenStore) => Promise<T>): Promise<T> {
+  const { database } = requireKeys(given, ['database.url', 'database.systemUrl'])
+  await using store = openStore({
+    tenantUrl: database.url.reveal(),
+    systemUrl: database.systemUrl.reveal(),
+    log: createLog({ level: 'warn', pretty: true }),
+  })
+  return await work(store.tokens)
+}
+
+/** As `withTokenStore`, with a minter over the node's master key. */
+export async function withMinter<T>(
+  config: Config,
+  work: (mint: Minter, store: TokenStore) => Promise<T>,
+): Promise<T> {
+  const key = await masterKey(config)
+  return await withTokenStore(config, (store) => work(minter({ store, masterKey: key }), store))
+}

@@ -1,0 +1,52 @@
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
+import { loadConfig } from '../app/config.ts'
+import { configKeys, flagOf } from '../app/config-keys.ts'
+import { parseDuration } from '../app/config-kinds.ts'
+import { splitFlags } from '../app/config-sources.ts'
+import { didYouMean } from '../app/nearest.ts'
+import { WrongUse, type Io } from './verb.ts'
+
+/** The values and positionals of `argv`; throws `WrongUse` for what the verb does not know. */
+export function argumentsOf<O extends ParseArgsOptionsConfig>(argv: string[], options: O) {
+  try {
+    return parseArgs({ args: argv, options, allowPositionals: true, strict: true })
+  } catch (error) {
+    throw new WrongUse(explain(error, argv, Object.keys(options)))
+  }
+}
+
+/** As `argumentsOf`, for a verb that also takes every config option as a flag. */
+export function configArgumentsOf<O extends ParseArgsOptionsConfig>(argv: string[], options: O, io: Io) {
+  const { config, rest } = splitFlags(argv)
+  const parsed = argumentsOf(rest, options)
+  return { ...parsed, config: loadConfig({ argv: config, env: io.env }) }
+}
+
+/** A required option's value. */
+export function required(value: string | undefined, what: string): string {
+  if (value === undefined || value === '') throw new WrongUse(`${what} is missing`)
+  return value
+}
+
+/** Milliseconds of an option that is a duration. */
+export function durationOf(value: string, what: string): number {
+  try {
+    return parseDuration(value)
+  } catch (error) {
+    throw new WrongUse(`${what}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** Refuses positionals that the verb has no use for. */
+export function noMore(positionals: readonly string[]): void {
+  if (positionals.length > 0) throw new WrongUse(`unexpected argument ${positionals[0]}`)
+}
+
+function explain(error: unknown, argv: string[], known: string[]): string {
+  const message = error instanceof Error ? error.message : String(error)
+  const unknown = /^Unknown option '(-[^']*)'/.exec(message)?.[1]
+  if (unknown === undefined) return message
+  const flags = [...known, ...configKeys.map(flagOf)].map((name) => `--${name}`)
+  const typed = argv.find((arg) => arg === unknown || arg.startsWith(`${unknown}=`)) ?? unknown
+  return `unknown option ${typed}${didYouMean(unknown, flags)}`
+}

@@ -1,0 +1,74 @@
+import { requireKeys, resolveConfig, loadConfig } from '../app/config.ts'
+import { configDocs } from '../app/config-docs.ts'
+import { splitFlags } from '../app/config-sources.ts'
+import { masterKey } from '../app/master-key.ts'
+import { isCode } from '../core/errors.ts'
+import { argumentsOf, noMore } from './arguments.ts'
+import { json, table } from './print.ts'
+import { WrongUse, type Io } from './verb.ts'
+
+export const usage = `
+Usage: anchorage config check [--config FILE] [--OPTION VALUE …]
+       anchorage config print [--json] [--config FILE] [--OPTION VALUE …]
+       anchorage config docs
+
+check   tells whether anchorage serve would accept this configuration; exit code 1 when not.
+print   shows every option, its value and where it comes from (secrets as ***).
+docs    prints the table of all options (docs/config.md is this).
+`
+
+/** `config check`, `config print` and `config docs`. */
+export async function run(argv: string[], io: Io): Promise<number> {
+  const { config: flags, rest } = splitFlags(argv)
+  const { values, positionals } = argumentsOf(rest, { json: { type: 'boolean' } })
+  const [action, ...more] = positionals
+  noMore(more)
+  if (action === 'check') return await check(flags, io)
+  if (action === 'print') return print(flags, values.json ?? false, io)
+  if (action !== 'docs') {
+    throw new WrongUse(
+      `expected check, print or docs after config${action === undefined ? '' : `, not ${action}`}`,
+    )
+  }
+  io.out(configDocs())
+  return 0
+}
+
+async function check(argv: string[], io: Io): Promise<number> {
+  const problems: string[] = []
+  const note = (error: unknown): void => {
+    if (!isCode(error, 'invalid')) throw error
+    problems.push(...error.message.split('\n'))
+  }
+  const config = attempt(() => loadConfig({ argv, env: io.env }), note)
+  if (config !== undefined) {
+    attempt(() => requireKeys(config, ['database.url', 'database.systemUrl']), note)
+    await masterKey(config).catch(note)
+  }
+  for (const problem of problems) io.err(`${problem}\n`)
+  if (problems.length === 0) io.out('the configuration is complete\n')
+  return problems.length === 0 ? 0 : 1
+}
+
+function attempt<T>(work: () => T, onError: (error: unknown) => void): T | undefined {
+  try {
+    return work()
+  } catch (error) {
+    onError(error)
+    return undefined
+  }
+}
+
+function print(argv: string[], asJson: boolean, io: Io): number {
+  const resolved = resolveConfig({ argv, env: io.env })
+  if (asJson)
+    io.out(json(Object.fromEntries(resolved.map(({ key, shown, from }) => [key, { value: shown, from }]))))
+  else
+    io.out(
+      table(
+        ['OPTION', 'VALUE', 'FROM'],
+        resolved.map(({ key, shown, from }) => [key, shown ?? '', from]),
+      ),
+    )
+  return 0
+}

@@ -1,0 +1,139 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { environment } from '../app/config.ts'
+import { didYouMean } from '../app/nearest.ts'
+import { redact } from '../app/redact.ts'
+import { AnchorageError, isCode } from '../core/errors.ts'
+import { WrongUse, type Io, type Verb } from './verb.ts'
+
+/** How long a clean stop may take before the process is ended hard. */
+const lastResortMs = 30_000
+
+/** Every verb, with the file that is loaded only when it is asked for. */
+const verbs: Record<string, { summary: string; load: () => Promise<Verb> }> = {
+  dev: { summary: 'everything on this machine, with no configuration', load: () => import('./dev.ts') },
+  serve: { summary: 'run a node', load: () => import('./serve.ts') },
+  migrate: { summary: 'up | status: bring the database to this version', load: () => import('./migrate.ts') },
+  config: {
+    summary: 'check | print | docs: the options and where they come from',
+    load: () => import('./config.ts'),
+  },
+  'admin create-org': { summary: 'make an org', load: () => import('./admin/create-org.ts') },
+  'admin mint-token': {
+    summary: "make an API token for an org's programs",
+    load: () => import('./admin/mint-token.ts'),
+  },
+  'admin rotate-key': {
+    summary: 'sign new tokens with a new key',
+    load: () => import('./admin/rotate-key.ts'),
+  },
+  'pin add': { summary: 'pin a CID and follow it', load: () => import('./pin/add.ts') },
+  'pin ls': { summary: 'list pins', load: () => import('./pin/ls.ts') },
+  'pin rm': { summary: 'remove pins', load: () => import('./pin/rm.ts') },
+  'pin status': { summary: 'show a pin in full', load: () => import('./pin/status.ts') },
+}
+
+/** Runs the command line `argv` (without program and script) and returns the exit code: 0 done, 1 failed, 2 wrong use. */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  const debug = argv.includes('--debug')
+  const words = argv.filter((word) => word !== '--debug')
+  const asked = words[0] === 'help' ? [...words.slice(1), '--help'] : words
+  const name = [asked.slice(0, 2).join(' '), asked[0] ?? ''].find((candidate) =>
+    Object.hasOwn(verbs, candidate),
+  )
+  try {
+    if (asked[0] === '--version') return say(io, `${version()}\n`)
+    if (name === undefined) return withoutVerb(asked, io)
+    const verb = await verbs[name]?.load()
+    const rest = asked.slice(name.split(' ').length)
+    if (wantsHelp(rest)) return say(io, `${verb?.usage.trim() ?? ''}\n`)
+    return (await verb?.run(rest, io)) ?? 0
+  } catch (error) {
+    return report(error, name, debug || io.env['ANCHORAGE_LOG_LEVEL'] === 'debug', io)
+  }
+}
+
+/** `main` on this process: its streams, its signals, and a last resort when a clean stop does not come to an end. */
+export async function runProcess(): Promise<void> {
+  const stop = new AbortController()
+  const onSignal = (name: string): void => {
+    if (stop.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143)
+    stop.abort(new Error(`stopped by ${name}`))
+    setTimeout(() => process.exit(1), lastResortMs).unref()
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  // A reader that has seen enough (`| head`) is no failure.
+  process.stdout.on('error', () => process.exit(0))
+  process.exitCode = await main(process.argv.slice(2), {
+    env: environment(),
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    terminal: process.stdout.isTTY ? { columns: process.stdout.columns } : null,
+    signal: stop.signal,
+  })
+  process.off('SIGINT', onSignal)
+  process.off('SIGTERM', onSignal)
+}
+
+function withoutVerb(asked: string[], io: Io): number {
+  const group = asked[0] ?? ''
+  if (asked.length === 0 || wantsHelp(asked.slice(0, 1)) || isGroup(group)) {
+    const known = asked.length === 0 || wantsHelp(asked)
+    ;(known ? io.out : io.err)(overview(isGroup(group) ? `${group} ` : ''))
+    return asked.length > 0 && known ? 0 : 2
+  }
+  const typed = asked.slice(0, 2).join(' ')
+  throw new WrongUse(`unknown verb ${typed}${didYouMean(typed, Object.keys(verbs))}`)
+}
+
+/** The verbs that start with `prefix`. */
+function overview(prefix: string): string {
+  const shown = Object.entries(verbs).filter(([name]) => name.startsWith(prefix))
+  const lines = shown.map(([name, { summary }]) => `  anchorage ${name.padEnd(18)}${summary}\n`)
+  return `anchorage: a self-hosted IPFS pinning service\n\n${lines.join('')}\nanchorage VERB --help says more about one.\n`
+}
+
+function report(error: unknown, verb: string | undefined, debug: boolean, io: Io): number {
+  const wrong = error instanceof WrongUse || isCode(error, 'invalid')
+  const known = error instanceof AnchorageError
+  const text = error instanceof Error ? (debug ? stackOf(error) : error.message) : String(error)
+  io.err(redact(`anchorage: ${text}\n`))
+  if (wrong) io.err(`See: anchorage ${verb === undefined ? '' : `${verb} `}--help\n`)
+  else if (!debug) io.err(hint(error, known))
+  return wrong ? 2 : 1
+}
+
+function hint(error: unknown, known: boolean): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : ''
+  const because = cause === '' ? '' : redact(`  because: ${cause}\n`)
+  return known ? because : `${because}  (unexpected: run it again with --debug for the whole story)\n`
+}
+
+function stackOf(error: Error): string {
+  const cause = error.cause instanceof Error ? `\ncaused by: ${stackOf(error.cause)}` : ''
+  return `${error.stack ?? error.message}${cause}`
+}
+
+function isGroup(word: string): boolean {
+  return word !== '' && Object.keys(verbs).some((name) => name.startsWith(`${word} `))
+}
+
+function wantsHelp(words: string[]): boolean {
+  const end = words.indexOf('--')
+  return words.slice(0, end < 0 ? words.length : end).some((word) => word === '--help' || word === '-h')
+}
+
+function say(io: Io, text: string): number {
+  io.out(text)
+  return 0
+}
+
+function version(): string {
+  const manifest: { version: string } = JSON.parse(
+    readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'),
+  )
+  return manifest.version
+}
+
+if (import.meta.main) await runProcess()
