@@ -1,0 +1,42 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { AnchorageError } from '../core/errors.ts'
+import { mintId } from '../core/ids.ts'
+import type { KeyId } from '../core/ids.ts'
+import type { SigningKey } from '../core/token.ts'
+
+const cipher = 'aes-256-gcm'
+const keyLength = 32
+const nonceLength = 12
+const tagLength = 16
+
+/** A fresh 256-bit signing key, wrapped: what goes into the store. */
+export function newSigningKey(masterKey: Uint8Array): SigningKey {
+  const id = mintId('key')
+  return { id, wrapped: wrapKey(masterKey, id, randomBytes(keyLength)), state: 'active' }
+}
+
+/** `secret` under the master key, as nonce, tag and ciphertext. The key's id is authenticated: it cannot pass for another. */
+export function wrapKey(masterKey: Uint8Array, id: KeyId, secret: Uint8Array): Uint8Array {
+  const nonce = randomBytes(nonceLength)
+  const box = createCipheriv(cipher, masterKey, nonce).setAAD(Buffer.from(id))
+  const sealed = Buffer.concat([box.update(secret), box.final()])
+  return Buffer.concat([nonce, box.getAuthTag(), sealed])
+}
+
+/** The secret of a wrapped key; throws `internal` when it does not open, which means another master key or a changed row. */
+export function unwrapKey(masterKey: Uint8Array, key: Pick<SigningKey, 'id' | 'wrapped'>): Uint8Array {
+  const nonce = key.wrapped.subarray(0, nonceLength)
+  const tag = key.wrapped.subarray(nonceLength, nonceLength + tagLength)
+  const sealed = key.wrapped.subarray(nonceLength + tagLength)
+  try {
+    const box = createDecipheriv(cipher, masterKey, nonce, { authTagLength: tagLength })
+    box.setAAD(Buffer.from(key.id)).setAuthTag(tag)
+    return Buffer.concat([box.update(sealed), box.final()])
+  } catch (cause) {
+    throw new AnchorageError(
+      'internal',
+      `signing key ${key.id} does not open with this node's auth.masterKey`,
+      { cause },
+    )
+  }
+}

@@ -1,0 +1,105 @@
+import { AnchorageError } from '../core/errors.ts'
+import { mintId } from '../core/ids.ts'
+import type { KeyId, OrgId, TokenId } from '../core/ids.ts'
+import type { Clock, TokenStore } from '../core/ports.ts'
+import { scopes as knownScopes } from '../core/token.ts'
+import type { ApiToken, Scope, SigningKey } from '../core/token.ts'
+import { newSigningKey, unwrapKey } from './key-wrap.ts'
+import { signToken } from './token-format.ts'
+
+const maxMintTries = 5
+
+export interface MintedToken {
+  /** The secret: shown once, kept nowhere. */
+  token: string
+  id: TokenId
+  kid: KeyId
+  expiresAt: Date
+}
+
+export interface Minter {
+  /** `invalid` when a scope is unknown, none is given, or `ttlMs` is not positive. Makes the first signing key when there is none. */
+  mint(request: {
+    orgId: OrgId
+    name: string | null
+    scopes: readonly string[]
+    ttlMs: number
+  }): Promise<MintedToken>
+  /** From now on tokens are signed with a new key; tokens of older keys stay good until they expire. */
+  rotateKey(): Promise<{ kid: KeyId }>
+}
+
+/** Mints tokens with the active key of the store. */
+export function minter(options: {
+  store: Pick<TokenStore, 'insertToken' | 'signingKeys' | 'rotateKey'>
+  masterKey: Uint8Array
+  clock?: Pick<Clock, 'now'>
+}): Minter {
+  const { store, masterKey, clock = Date } = options
+
+  const rotate = async (): Promise<KeyId> => {
+    const key = newSigningKey(masterKey)
+    await store.rotateKey(key)
+    return key.id
+  }
+  const activeKey = async (): Promise<SigningKey> => {
+    const key = await findActive(store)
+    if (key !== undefined) return key
+    await rotate()
+    const made = await findActive(store)
+    if (made === undefined)
+      throw new AnchorageError('internal', 'no signing key is active, though one was just made')
+    return made
+  }
+
+  return {
+    async mint({ orgId, name, scopes, ttlMs }) {
+      const granted = parseScopes(scopes)
+      const expiresAt = expiry(clock.now(), ttlMs)
+      // A key that another process rotates away before the first token of it is stored may be retired at once:
+      // so look again after storing. What is stored by then keeps the key.
+      for (let tries = 0; tries < maxMintTries; tries += 1) {
+        const key = await activeKey()
+        const token: ApiToken = { id: mintId('tok'), orgId, keyId: key.id, name, scopes: granted, expiresAt }
+        const bearer = await signToken(token, unwrapKey(masterKey, key))
+        await store.insertToken(token)
+        const keys = await store.signingKeys()
+        if (keys.some((kept) => kept.id === key.id && kept.state !== 'retired')) {
+          return { token: bearer, id: token.id, kid: key.id, expiresAt }
+        }
+      }
+      throw new AnchorageError(
+        'unavailable',
+        'signing keys are being rotated too fast to mint a token; try again',
+      )
+    },
+    async rotateKey() {
+      return { kid: await rotate() }
+    },
+  }
+}
+
+async function findActive(store: Pick<TokenStore, 'signingKeys'>): Promise<SigningKey | undefined> {
+  const keys = await store.signingKeys()
+  return keys.find((key) => key.state === 'active')
+}
+
+function parseScopes(asked: readonly string[]): Scope[] {
+  const unknown = asked.filter((scope) => !knownScopes.some((known) => known === scope))
+  const hint = `the scopes are ${knownScopes.join(', ')}`
+  if (unknown.length > 0) throw new AnchorageError('invalid', `no such scope: ${unknown.join(', ')}; ${hint}`)
+  if (asked.length === 0) throw new AnchorageError('invalid', `a token needs at least one scope; ${hint}`)
+  return knownScopes.filter((scope) => asked.includes(scope))
+}
+
+/** In whole seconds, since that is what a token can say. */
+function expiry(nowMs: number, ttlMs: number): Date {
+  const expiresAt = new Date(Math.floor((nowMs + ttlMs) / 1000) * 1000)
+  if (!(ttlMs > 0) || Number.isNaN(expiresAt.getTime())) {
+    throw new AnchorageError(
+      'invalid',
+      'the lifetime of a token must be positive, and end before the year 275760',
+    )
+  }
+  return expiresAt
+}

@@ -1,0 +1,340 @@
+import assert from 'node:assert/strict'
+import { createHmac, randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { AnchorageError, isCode } from '../core/errors.ts'
+import { mintId } from '../core/ids.ts'
+import type { TokenStore } from '../core/ports.ts'
+import type { ApiToken, SigningKey } from '../core/token.ts'
+import { newSigningKey, unwrapKey } from './key-wrap.ts'
+import { minter } from './minter.ts'
+import { verifier } from './verifier.ts'
+
+/** A TokenStore in memory that counts what it is asked, can be cut off, and retires keys that signed nothing. */
+class MemoryStore implements TokenStore {
+  keys: SigningKey[] = []
+  tokens = new Map<string, ApiToken>()
+  revoked = new Set<string>()
+  down = false
+  asked = { keys: 0, state: 0, touch: 0 }
+  beforeInsert: () => Promise<void> = () => Promise.resolve()
+
+  createOrg = () => Promise.resolve(mintId('org'))
+  orgBySlug = () => Promise.resolve(mintId('org'))
+  async insertToken(token: ApiToken) {
+    await this.beforeInsert()
+    this.tokens.set(token.id, token)
+  }
+  async tokenState(id: string) {
+    this.asked.state += 1
+    await this.#reach()
+    const token = this.tokens.get(id)
+    return token === undefined ? null : { orgId: token.orgId, revoked: this.revoked.has(id) }
+  }
+  async touchToken() {
+    this.asked.touch += 1
+    await this.#reach()
+  }
+  async signingKeys() {
+    this.asked.keys += 1
+    await this.#reach()
+    return [...this.keys]
+  }
+  async rotateKey(key: SigningKey) {
+    await this.#reach()
+    const signed = new Set([...this.tokens.values()].map((token) => token.keyId))
+    this.keys = this.keys.map((old) => ({ ...old, state: signed.has(old.id) ? 'verify' : 'retired' }))
+    this.keys.push(key)
+  }
+  async #reach() {
+    await Promise.resolve()
+    if (this.down) throw new AnchorageError('unavailable', 'the database is away')
+  }
+}
+
+function rig() {
+  const clock = { nowMs: 1_800_000_000_000, now: () => clock.nowMs }
+  const store = new MemoryStore()
+  const masterKey = randomBytes(32)
+  const mint = minter({ store, masterKey, clock })
+  const { verify } = verifier({ store, masterKey, clock })
+  const orgId = mintId('org')
+  const newToken = () => mint.mint({ orgId, name: 'ci', scopes: ['pins:read', 'pins:write'], ttlMs: 90_000 })
+  return { clock, store, masterKey, mint, verify, orgId, newToken }
+}
+
+const refused = (why: RegExp) => (error: unknown) =>
+  isCode(error, 'unauthenticated') && why.test(error.message)
+
+test('a minted token says who it is', async () => {
+  const { verify, newToken, orgId, clock } = rig()
+  const { token, id, expiresAt } = await newToken()
+  const principal = await verify(token)
+  assert.deepEqual(principal, { orgId, tokenId: id, scopes: new Set(['pins:read', 'pins:write']) })
+  assert.equal(expiresAt.getTime(), clock.nowMs + 90_000)
+})
+
+test('a token in use costs one look-up: neither keys nor state are asked for again within two seconds', async () => {
+  const { verify, newToken, store, clock } = rig()
+  const { token } = await newToken()
+  await verify(token)
+  store.asked = { keys: 0, state: 0, touch: 0 }
+  for (let i = 0; i < 1000; i += 1) await verify(token)
+  assert.deepEqual(store.asked, { keys: 0, state: 0, touch: 0 })
+  clock.nowMs += 2_000
+  await Promise.all(Array.from({ length: 50 }, () => verify(token)))
+  assert.equal(store.asked.state, 1, 'fifty requests at once share one question')
+})
+
+test('a revoked token stops working within two seconds, and stays refused without asking', async () => {
+  const { verify, newToken, store, clock } = rig()
+  const { token, id } = await newToken()
+  await verify(token)
+  store.revoked.add(id)
+  clock.nowMs += 2_000
+  await assert.rejects(verify(token), refused(/revoked/))
+  const { state } = store.asked
+  clock.nowMs += 10_000
+  await assert.rejects(verify(token), refused(/revoked/))
+  assert.equal(store.asked.state, state)
+})
+
+test('a token expires, also one that is remembered', async () => {
+  const { verify, newToken, clock } = rig()
+  const { token } = await newToken()
+  await verify(token)
+  clock.nowMs += 90_000
+  await assert.rejects(verify(token), refused(/expired/))
+  const { token: next } = await newToken()
+  clock.nowMs += 90_000
+  await assert.rejects(verify(next), refused(/expired/))
+})
+
+test('rotation: old tokens stay good, new ones have the new key, and no verifier needs a restart', async () => {
+  const { verify, newToken, mint, clock } = rig()
+  const before = await newToken()
+  await verify(before.token)
+  const { kid } = await mint.rotateKey()
+  clock.nowMs += 3_001
+  const after = await newToken()
+  assert.equal(after.kid, kid)
+  assert.notEqual(before.kid, kid)
+  await verify(after.token)
+  await verify(before.token)
+})
+
+test('a retired key ends its tokens, also remembered ones', async () => {
+  const { verify, newToken, store, clock } = rig()
+  const { token } = await newToken()
+  await verify(token)
+  store.keys = store.keys.map((key) => ({ ...key, state: 'retired' }))
+  clock.nowMs += 60_001
+  await assert.rejects(verify(token), refused(/retired/))
+})
+
+test('with the store away a remembered token works for a minute, an unknown one is unavailable, not refused', async () => {
+  const { verify, newToken, store, clock } = rig()
+  const { token } = await newToken()
+  const { token: other } = await newToken()
+  store.down = true
+  await assert.rejects(verify(other), (error) => isCode(error, 'unavailable'))
+  store.down = false
+  await verify(token)
+  store.down = true
+  await assert.rejects(verify(other), (error) => isCode(error, 'unavailable'))
+  clock.nowMs += 30_000
+  await verify(token)
+  clock.nowMs += 40_000
+  await assert.rejects(verify(token), (error) => isCode(error, 'unavailable'))
+  store.down = false
+  await verify(token)
+})
+
+test('two processes that mint the first token at once both end with a token that works', async () => {
+  const { store, masterKey, clock, verify, orgId } = rig()
+  const request = { orgId, name: null, scopes: ['pins:read'], ttlMs: 60_000 }
+  const minters = Array.from({ length: 4 }, () => minter({ store, masterKey, clock }))
+  const minted = await Promise.all(minters.map((each) => each.mint(request)))
+  for (const { token } of minted) await verify(token)
+})
+
+test('a key that is rotated away while its first token is stored does not make a dead token', async () => {
+  const { store, masterKey, mint, newToken, verify } = rig()
+  let raced = false
+  store.beforeInsert = async () => {
+    if (!raced) await store.rotateKey(newSigningKey(masterKey))
+    raced = true
+  }
+  await mint.rotateKey()
+  await verify((await newToken()).token)
+})
+
+test('the last use is noted once a minute', async () => {
+  const { verify, newToken, store, clock } = rig()
+  const { token } = await newToken()
+  for (let i = 0; i < 40; i += 1) {
+    await verify(token)
+    clock.nowMs += 2_000
+  }
+  assert.equal(store.asked.touch, 2)
+})
+
+test('keys are of no use under another master key, nor under another id', async () => {
+  const { store, newToken, masterKey, clock } = rig()
+  const { token } = await newToken()
+  const wrong = verifier({ store, masterKey: randomBytes(32), clock })
+  await assert.rejects(
+    wrong.verify(token),
+    (error) => isCode(error, 'internal') && /masterKey/.test(error.message),
+  )
+  const [key] = store.keys
+  assert.ok(key)
+  assert.equal(unwrapKey(masterKey, key).length, 32)
+  assert.throws(() => unwrapKey(masterKey, { id: mintId('key'), wrapped: key.wrapped }), /does not open/)
+  assert.equal(Buffer.from(key.wrapped).includes(Buffer.from(unwrapKey(masterKey, key))), false)
+})
+
+test('minting refuses unknown scopes, no scopes, and lifetimes that are none', async () => {
+  const { mint, orgId, store } = rig()
+  const request = { orgId, name: null, scopes: ['pins:read'], ttlMs: 1000 }
+  const wrong = [
+    { scopes: [] },
+    { scopes: ['pins:read', 'root'] },
+    { ttlMs: 0 },
+    { ttlMs: -1 },
+    { ttlMs: NaN },
+    { ttlMs: 1e300 },
+  ]
+  for (const each of wrong) {
+    await assert.rejects(mint.mint({ ...request, ...each }), (error) => isCode(error, 'invalid'))
+  }
+  assert.equal(store.tokens.size, 0)
+})
+
+/** Signs whatever it is told to, as an attacker who had the key would: shows that claims and header are held to as well. */
+function forge(secret: Uint8Array, header: object, claims: object, digest = 'sha256') {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const signed = `${part(header)}.${part(claims)}`
+  return `${signed}.${createHmac(digest, secret).update(signed).digest('base64url')}`
+}
+
+test('the attacks: each is refused, says why, and asks the store about no token', async (t) => {
+  const { store, masterKey, verify, newToken, clock, orgId } = rig()
+  const { token, id, kid } = await newToken()
+  const [key] = store.keys
+  assert.ok(key)
+  const secret = unwrapKey(masterKey, key)
+  const header = { alg: 'HS256', typ: 'anchorage-token+jwt', kid }
+  const exp = Math.floor(clock.nowMs / 1000) + 60
+  const claims = {
+    iss: 'anchorage',
+    aud: 'anchorage-api',
+    sub: orgId,
+    org: orgId,
+    jti: id,
+    scopes: ['pins:read'],
+    exp,
+  }
+  await verify(forge(secret, header, claims))
+  const [head = '', body = '', signature = ''] = token.split('.')
+  const b64 = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const without = (name: string) => Object.fromEntries(Object.entries(claims).filter(([key]) => key !== name))
+
+  const attacks: Record<string, [string, RegExp]> = {
+    empty: ['', /garbled/],
+    garbage: ['hunter2', /garbled/],
+    'two parts': [`${head}.${body}`, /garbled/],
+    'five parts': [`${token}.a.b`, /garbled/],
+    'no signature': [`${head}.${body}.`, /signature/],
+    'a bit flipped': [
+      `${head}.${body}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`,
+      /signature/,
+    ],
+    'body of another': [`${head}.${b64({ ...claims, org: mintId('org') })}.${signature}`, /signature/],
+    'alg none': [`${b64({ ...header, alg: 'none' })}.${body}.`, /algorithm/],
+    'alg None': [`${b64({ ...header, alg: 'None' })}.${body}.${signature}`, /algorithm/],
+    'alg missing': [forge(secret, { typ: header.typ, kid }, claims), /garbled|algorithm/],
+    'alg HS512': [forge(secret, { ...header, alg: 'HS512' }, claims, 'sha512'), /algorithm/],
+    'alg HS384': [forge(secret, { ...header, alg: 'HS384' }, claims, 'sha384'), /algorithm/],
+    'alg RS256': [forge(secret, { ...header, alg: 'RS256' }, claims), /algorithm/],
+    'alg a list': [forge(secret, { ...header, alg: ['HS256'] }, claims), /garbled|algorithm/],
+    'kid unknown': [forge(secret, { ...header, kid: mintId('key') }, claims), /unknown key/],
+    'kid missing': [forge(secret, { alg: 'HS256', typ: header.typ }, claims), /missing/],
+    'kid a path': [
+      forge(Buffer.alloc(32), { ...header, kid: '../../../../dev/null' }, claims),
+      /unknown key/,
+    ],
+    'kid SQL': [forge(secret, { ...header, kid: `x' union select '${kid}` }, claims), /unknown key/],
+    'kid of a prototype': [forge(secret, { ...header, kid: '__proto__' }, claims), /unknown key/],
+    'kid a number': [forge(secret, { ...header, kid: 7 }, claims), /missing|garbled/],
+    'key in the header': [
+      forge(Buffer.from('mine'), { ...header, kid: 'x', jwk: { kty: 'oct', k: 'bWluZQ' } }, claims),
+      /unknown key/,
+    ],
+    'crit unknown': [forge(secret, { ...header, crit: ['exp2'], exp2: 1 }, claims), /garbled/],
+    'typ JWT': [forge(secret, { ...header, typ: 'JWT' }, claims), /typ/],
+    'typ missing': [forge(secret, { alg: 'HS256', kid }, claims), /typ/],
+    expired: [forge(secret, header, { ...claims, exp: exp - 60 }), /expired/],
+    'exp a string': [forge(secret, header, { ...claims, exp: '9999999999' }), /exp/],
+    'not yet valid': [forge(secret, header, { ...claims, nbf: exp }), /nbf/],
+    'iss wrong': [forge(secret, header, { ...claims, iss: 'evil' }), /iss/],
+    'aud wrong': [forge(secret, header, { ...claims, aud: 'another-api' }), /aud/],
+    'scopes a string': [forge(secret, header, { ...claims, scopes: 'pins:write' }), /malformed/],
+    'jti no id': [forge(secret, header, { ...claims, jti: "tok_' or 1=1" }), /garbled/],
+    'org no id': [forge(secret, header, { ...claims, org: id }), /garbled/],
+    'sub empty': [forge(secret, header, { ...claims, sub: '' }), /malformed/],
+    'claims a list': [forge(secret, header, [claims]), /./],
+    '64 KB of base64': ['A'.repeat(65_536), /too long/],
+    '64 KB with good start': [`${token}${'A'.repeat(65_536)}`, /too long/],
+    'a newline': [`${token}\n`, /garbled|signature/],
+    'a NUL': [`${token}\0`, /garbled|signature/],
+  }
+  for (const name of ['iss', 'aud', 'exp', 'jti', 'sub', 'org', 'scopes']) {
+    attacks[`${name} missing`] = [forge(secret, header, without(name)), new RegExp(`${name} is missing`)]
+  }
+  for (const [name, [attack, why]] of Object.entries(attacks)) {
+    await t.test(name, async () => {
+      const before = store.asked.state
+      await assert.rejects(verify(attack), refused(why))
+      assert.equal(store.asked.state, before)
+    })
+  }
+  await t.test('a token of another org under the same id', async () => {
+    await assert.rejects(
+      verify(forge(secret, header, { ...claims, org: mintId('org') })),
+      refused(/unknown here/),
+    )
+  })
+  await t.test('a token that was never minted', async () => {
+    await assert.rejects(
+      verify(forge(secret, header, { ...claims, jti: mintId('tok') })),
+      refused(/unknown here/),
+    )
+  })
+  await t.test('a flood of invented kids asks for the keys once in a while', async () => {
+    clock.nowMs += 10_000
+    const before = store.asked.keys
+    const flood = Array.from({ length: 200 }, () => forge(secret, { ...header, kid: mintId('key') }, claims))
+    await Promise.allSettled(flood.map((each) => verify(each)))
+    assert.equal(store.asked.keys - before, 1)
+  })
+})
+
+test('any text as a bearer is refused, never anything else', async () => {
+  const { verify, newToken } = rig()
+  const { token } = await newToken()
+  const parts = token.split('.')
+  const text = fc.oneof(
+    fc.string(),
+    fc
+      .array(fc.oneof(fc.constantFrom(...parts), fc.base64String()), { maxLength: 5 })
+      .map((each) => each.join('.')),
+  )
+  await fc.assert(
+    fc.asyncProperty(text, async (bearer) => {
+      fc.pre(bearer !== token)
+      await assert.rejects(verify(bearer), (error) => isCode(error, 'unauthenticated'))
+    }),
+    { numRuns: 500 },
+  )
+})
