@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { address, parseDuration, parseSize } from './config-kinds.ts'
+
+test('durations are milliseconds', () => {
+  const given = {
+    '500ms': 500,
+    '90s': 90_000,
+    '30m': 1_800_000,
+    '2h': 7_200_000,
+    '7d': 604_800_000,
+    '1.5h': 5_400_000,
+  }
+  for (const [text, ms] of Object.entries(given)) assert.equal(parseDuration(text), ms, text)
+})
+
+test('sizes are bytes', () => {
+  const given = {
+    '4096': 4096,
+    '1B': 1,
+    '64KiB': 65_536,
+    '10GiB': 10_737_418_240,
+    '1TB': 1e12,
+    '1.5KiB': 1536,
+  }
+  for (const [text, count] of Object.entries(given)) assert.equal(parseSize(text), count, text)
+})
+
+test('a number without a unit is no duration, and nothing odd is either', () => {
+  for (const text of [
+    '',
+    '90',
+    '-1s',
+    's',
+    '1 hour',
+    '1h30m',
+    '1e3s',
+    '99999999999999d',
+    'constructor',
+    '1toString',
+  ]) {
+    assert.throws(() => parseDuration(text), /expected a duration/, text)
+    if (text !== '90') assert.throws(() => parseSize(text), /expected a size/, text)
+  }
+})
+
+test('addresses may be names, IPv4 or bracketed IPv6', () => {
+  assert.deepEqual(address.parse('localhost:0'), { host: 'localhost', port: 0 })
+  assert.deepEqual(address.parse('[::1]:8080'), { host: '::1', port: 8080 })
+  for (const text of ['8080', ':8080', '127.0.0.1', '::1:8080', 'a:99999', 'http://a:80']) {
+    assert.throws(() => address.parse(text), /expected host:port/, text)
+  }
+})
