@@ -1,0 +1,187 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Msg } from '@nats-io/nats-core'
+import { jetstream } from '@nats-io/jetstream'
+import { AnchorageError } from '../core/errors.ts'
+import type { NodeId } from '../core/ids.ts'
+import type { Job } from '../core/placement.ts'
+import type { Bus, Log } from '../core/ports.ts'
+import type { Cluster } from './connect.ts'
+import { explain } from './nats-error.ts'
+import { jobMessageId, readJob, writeJob } from './job-message.ts'
+import { ackWaitMs, consumerName, jobSubject, jobsStream, maxAckPending } from './names.ts'
+import { answer, startPull, type PullEnd, type RunningPull, type Verdict } from './pull.ts'
+
+/** How many messages of each kind this process saw. */
+export interface BusCounts {
+  published: number
+  consumed: number
+  /** Messages that no version of ours reads. */
+  unreadable: number
+}
+
+const maxInFlight = 256
+const publishTimeoutMs = 2_000
+const retryAfterMs = 2_000
+const maxRepullMs = 2_000
+
+/** The hints between nodes, over JetStream. */
+export class JetStreamBus implements Bus {
+  readonly counts: BusCounts = { published: 0, consumed: 0, unreadable: 0 }
+  readonly #cluster: Cluster
+  readonly #log: Log
+  readonly #waiting: (() => void)[] = []
+  #inFlight = 0
+  #warned = false
+
+  constructor(cluster: Cluster, log: Log) {
+    this.#cluster = cluster
+    this.#log = log
+  }
+
+  trouble(): string | null {
+    return this.#cluster.trouble()
+  }
+
+  async publishJobs(jobs: Job[]): Promise<void> {
+    const deadline = performance.now() + publishTimeoutMs
+    let next = 0
+    const lane = async (): Promise<void> => {
+      for (let job = jobs[next++]; job !== undefined; job = jobs[next++]) await this.#publish(job, deadline)
+    }
+    const lanes = Array.from({ length: Math.min(jobs.length, maxInFlight) }, lane)
+    const failed = (await Promise.allSettled(lanes)).find((outcome) => outcome.status === 'rejected')
+    if (failed === undefined) return
+    throw new AnchorageError('unavailable', 'JetStream does not take jobs', { cause: failed.reason })
+  }
+
+  async consumeJobs(
+    nodeId: NodeId,
+    maxPending: number,
+    onJob: (job: Job) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const hand = new Hand(Math.min(maxPending, maxAckPending), (message) =>
+      this.#handle(message, nodeId, onJob),
+    )
+    const reminder = setInterval(() => hand.stillWorking(), ackWaitMs / 4)
+    try {
+      for (let repullMs = 50; !signal.aborted; repullMs = Math.min(repullMs * 2, maxRepullMs)) {
+        const startedAt = performance.now()
+        const ended = await this.#pullOnce(nodeId, hand, signal)
+        if (ended === 'missing') this.#cluster.repair()
+        if (performance.now() - startedAt > maxRepullMs) repullMs = 50
+        await delay(repullMs, undefined, { signal }).catch(() => {})
+      }
+      await hand.empty()
+    } finally {
+      clearInterval(reminder)
+    }
+  }
+
+  async #pullOnce(nodeId: NodeId, hand: Hand, signal: AbortSignal): Promise<PullEnd> {
+    try {
+      const nc = await this.#cluster.connected(signal)
+      return await hand.pullFrom((take) =>
+        startPull(nc, { stream: jobsStream, consumer: consumerName(nodeId), ...take }, signal),
+      )
+    } catch (error) {
+      if (!signal.aborted) this.#log.debug({ reason: explain(error) }, 'cannot ask for jobs')
+      return 'closed'
+    }
+  }
+
+  async #publish(job: Job, deadline: number): Promise<void> {
+    await this.#takeSlot()
+    try {
+      const nc = this.#cluster.connection()
+      const timeout = deadline - performance.now()
+      if (nc === null) throw new Error('not connected')
+      if (timeout <= 0) throw new Error('no answer in time')
+      const options = { msgID: jobMessageId(job), timeout: Math.ceil(timeout) }
+      await jetstream(nc).publish(jobSubject(job.nodeId), writeJob(job), options)
+      this.counts.published += 1
+    } finally {
+      this.#freeSlot()
+    }
+  }
+
+  /** A slot comes free within the time-out of whoever holds it, so this wait is bounded too. */
+  async #takeSlot(): Promise<void> {
+    if (this.#inFlight >= maxInFlight) await new Promise<void>((granted) => this.#waiting.push(granted))
+    else this.#inFlight += 1
+  }
+
+  #freeSlot(): void {
+    const granted = this.#waiting.shift()
+    if (granted === undefined) this.#inFlight -= 1
+    else granted()
+  }
+
+  async #handle(message: Msg, nodeId: NodeId, onJob: (job: Job) => Promise<void>): Promise<Verdict> {
+    const job = readJob(nodeId, message.string())
+    if (job === null) {
+      this.counts.unreadable += 1
+      if (!this.#warned)
+        this.#log.warn({ subject: message.subject }, 'dropping jobs that this version cannot read')
+      this.#warned = true
+      return 'term'
+    }
+    this.counts.consumed += 1
+    try {
+      await onJob(job)
+      return 'ack'
+    } catch (error) {
+      this.#log.debug({ err: error, cid: job.cid }, 'a job could not be looked at; it comes again')
+      return { retryAfterMs }
+    }
+  }
+}
+
+/** The messages in work. It outlives connections, so that their number stays bounded across them. */
+class Hand {
+  readonly #max: number
+  readonly #handle: (message: Msg) => Promise<Verdict>
+  readonly #held = new Set<Msg>()
+  #pull: RunningPull | null = null
+  #whenEmpty: (() => void) | null = null
+
+  constructor(max: number, handle: (message: Msg) => Promise<Verdict>) {
+    this.#max = max
+    this.#handle = handle
+  }
+
+  async pullFrom(
+    start: (take: { room: () => number; onMessage: (message: Msg) => void }) => RunningPull,
+  ): Promise<PullEnd> {
+    const take = { room: () => this.#room(), onMessage: (message: Msg) => void this.#take(message) }
+    this.#pull = start(take)
+    return await this.#pull.ended
+  }
+
+  /** Tells the server of the jobs that it would otherwise hand out again. */
+  stillWorking(): void {
+    for (const message of this.#held) answer(message, 'working')
+  }
+
+  empty(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenEmpty = resolve
+      if (this.#held.size === 0) resolve()
+    })
+  }
+
+  /** Asks in halves at least: a request per message would cost as much as the message. */
+  #room(): number {
+    const free = this.#max - this.#held.size
+    return free * 2 >= this.#max ? free : 0
+  }
+
+  async #take(message: Msg): Promise<void> {
+    this.#held.add(message)
+    const verdict = await this.#handle(message)
+    this.#held.delete(message)
+    answer(message, verdict)
+    this.#pull?.more()
+    if (this.#held.size === 0) this.#whenEmpty?.()
+  }
+}

@@ -1,0 +1,238 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { connect, type NodeConnectionOptions } from '@nats-io/transport-node'
+import type { Msg, NatsConnection } from '@nats-io/nats-core'
+import type { NodeId } from '../core/ids.ts'
+import type { Log } from '../core/ports.ts'
+import { explain } from './nats-error.ts'
+import { isBrokenStore, makeMissing, probe } from './jetstream.ts'
+
+export interface ClusterOptions {
+  /** `nats://user:password@host:port`, one or several separated by commas. */
+  url: string
+  nodeId: NodeId
+  log: Log
+  /** How many servers keep each stream: 1 alone, 3 in a cluster. */
+  replicas?: number
+  probeEveryMs?: number
+  /** Streams or consumers were missing and were made anew, or the only server was started again: hints may be lost. */
+  onRebuilt?: (what: string[]) => void
+  /** JetStream answers, but cannot make what is missing because its files are broken. */
+  onBrokenStore?: (reason: string) => void
+}
+
+/** This node's standing connection to NATS. */
+export interface Cluster extends AsyncDisposable {
+  readonly nodeId: NodeId
+  /** The connection of the moment; null while there is none. Never keep it: each reconnection brings another. */
+  connection(): NatsConnection | null
+  /** Waits for a connection; rejects with the signal's reason. */
+  connected(signal: AbortSignal): Promise<NatsConnection>
+  /** Hands over what is published on `subject`, through this connection and all later ones; returns how to stop that. */
+  subscribe(subject: string, onMessage: (message: Msg) => void): () => void
+  /** Null while JetStream takes messages; else why not. */
+  trouble(): string | null
+  /** Something was found missing: look now and make it. */
+  repair(): void
+}
+
+const firstRedialMs = 50
+const maxRedialMs = 2_000
+/** Besides at each connection and whenever something was missed, what should exist is compared this often. */
+const compareEveryMs = 10_000
+const failuresToBlameStore = 3
+
+/**
+ * Connects, and reconnects for ever. Returns at once: a server that is away shows as `trouble()`.
+ * While connected it makes streams, bucket and this node's consumer when they are missing, and publishes a probe every
+ * few seconds, since only an acknowledged message proves that JetStream works.
+ */
+export function connectCluster(options: ClusterOptions): Cluster {
+  return new Connection(options)
+}
+
+class Connection implements Cluster {
+  readonly nodeId: NodeId
+  readonly #options: ClusterOptions
+  readonly #stop = new AbortController()
+  readonly #listeners = new Set<(nc: NatsConnection) => void>()
+  readonly #running: Promise<void>
+  #nc: NatsConnection | null = null
+  #trouble: string | null = 'not connected to NATS yet'
+  #wake = Promise.withResolvers<void>()
+  #repairNow = false
+  #lastServerId: string | null = null
+  #brokenStore = 0
+
+  constructor(options: ClusterOptions) {
+    this.nodeId = options.nodeId
+    this.#options = options
+    this.#running = this.#run()
+  }
+
+  connection(): NatsConnection | null {
+    return this.#nc
+  }
+
+  async connected(signal: AbortSignal): Promise<NatsConnection> {
+    signal.throwIfAborted()
+    if (this.#nc !== null) return this.#nc
+    const { promise, resolve, reject } = Promise.withResolvers<NatsConnection>()
+    const abort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', abort)
+    this.#listeners.add(resolve)
+    try {
+      return await promise
+    } finally {
+      this.#listeners.delete(resolve)
+      signal.removeEventListener('abort', abort)
+    }
+  }
+
+  subscribe(subject: string, onMessage: (message: Msg) => void): () => void {
+    let unsubscribe = (): void => {}
+    const listener = (nc: NatsConnection): void => {
+      const callback = (error: Error | null, message: Msg): void => {
+        if (error === null) onMessage(message)
+      }
+      const subscription = nc.subscribe(subject, { callback })
+      unsubscribe = (): void => {
+        if (!nc.isClosed()) subscription.unsubscribe()
+      }
+    }
+    if (this.#nc !== null) listener(this.#nc)
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+      unsubscribe()
+    }
+  }
+
+  trouble(): string | null {
+    return this.#trouble
+  }
+
+  repair(): void {
+    this.#repairNow = true
+    this.#wake.resolve()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    this.#wake.resolve()
+    await this.#running
+    this.#trouble = 'the connection to NATS was closed'
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    let redialMs = firstRedialMs
+    while (!signal.aborted) {
+      try {
+        const nc = await connect(dialOptions(this.#options))
+        redialMs = firstRedialMs
+        await this.#live(nc)
+      } catch (error) {
+        this.#setTrouble(`cannot connect to NATS: ${explain(error)}`)
+      }
+      await delay(redialMs * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => {})
+      redialMs = Math.min(redialMs * 2, maxRedialMs)
+    }
+  }
+
+  /** The life of one connection. */
+  async #live(nc: NatsConnection): Promise<void> {
+    const closed = nc.closed().then((error) => {
+      this.#nc = null
+      this.#setTrouble(`lost the connection to NATS${error instanceof Error ? `: ${error.message}` : ''}`)
+      this.#wake.resolve()
+    })
+    this.#nc = nc
+    for (const listener of this.#listeners) listener(nc)
+    let comparedAt = -Infinity
+    while (!nc.isClosed() && !this.#stop.signal.aborted) {
+      if (this.#repairNow || this.#trouble !== null || performance.now() - comparedAt >= compareEveryMs) {
+        this.#repairNow = false
+        comparedAt = performance.now()
+        await this.#makeMissing(nc)
+      }
+      await this.#probe(nc)
+      await this.#pause()
+    }
+    if (!nc.isClosed()) await nc.drain().catch(() => nc.close())
+    await closed
+  }
+
+  async #makeMissing(nc: NatsConnection): Promise<void> {
+    const { log, replicas = 1, onRebuilt, onBrokenStore } = this.#options
+    try {
+      const made = await makeMissing(nc, this.nodeId, replicas)
+      this.#brokenStore = 0
+      // A hint that the only server had not yet written is gone when that server is.
+      const serverId = nc.info?.server_id ?? null
+      if (replicas === 1 && this.#lastServerId !== null && this.#lastServerId !== serverId)
+        made.push('nats-server')
+      this.#lastServerId = serverId
+      if (made.length === 0) return
+      log.info({ made }, 'JetStream was made or started anew; hints are sent again from Postgres')
+      onRebuilt?.(made)
+    } catch (error) {
+      if (nc.isClosed()) return
+      this.#setTrouble(`JetStream cannot make what is missing: ${explain(error)}`)
+      this.#repairNow = true
+      this.#brokenStore = isBrokenStore(error) ? this.#brokenStore + 1 : 0
+      if (this.#brokenStore < failuresToBlameStore) return
+      this.#brokenStore = 0
+      onBrokenStore?.(explain(error))
+    }
+  }
+
+  async #probe(nc: NatsConnection): Promise<void> {
+    if (this.#repairNow || nc.isClosed()) return
+    try {
+      await probe(nc)
+      this.#setTrouble(null)
+    } catch (error) {
+      if (!nc.isClosed()) this.#setTrouble(`JetStream does not take messages: ${explain(error)}`)
+    }
+  }
+
+  async #pause(): Promise<void> {
+    const { probeEveryMs = 2_000 } = this.#options
+    const timer = new AbortController()
+    const pauseMs = this.#trouble === null ? probeEveryMs : Math.min(probeEveryMs, 500)
+    await Promise.race([
+      this.#wake.promise,
+      delay(pauseMs, undefined, { signal: timer.signal }).catch(() => {}),
+    ])
+    timer.abort()
+    this.#wake = Promise.withResolvers<void>()
+  }
+
+  #setTrouble(trouble: string | null): void {
+    const before = this.#trouble
+    this.#trouble = trouble
+    if (this.#stop.signal.aborted || (trouble === null) === (before === null)) return
+    if (trouble === null) this.#options.log.info({}, 'NATS is well: JetStream takes messages')
+    else this.#options.log.warn({ reason: trouble }, 'NATS is away; pins are delayed, not lost')
+  }
+}
+
+/** The client's own reconnecting is off: it would queue what is published meanwhile, and hints age badly. */
+function dialOptions({ url, nodeId }: ClusterOptions): NodeConnectionOptions {
+  const parsed = url.split(',').map((one) => new URL(one.trim()))
+  const first = parsed[0]
+  return {
+    servers: parsed.map(({ host }) => host),
+    ...(first?.username
+      ? { user: decodeURIComponent(first.username), pass: decodeURIComponent(first.password) }
+      : {}),
+    ...(first?.protocol === 'tls:' ? { tls: {} } : {}),
+    name: nodeId,
+    reconnect: false,
+    timeout: 2_000,
+    pingInterval: 5_000,
+    maxPingOut: 2,
+    // Traces of where a request was made cost more than the request.
+    noAsyncTraces: true,
+  }
+}

@@ -1,0 +1,46 @@
+import { parseId, type NodeId } from '../core/ids.ts'
+
+/** What a node tells of itself every second. */
+export interface Heartbeat {
+  nodeId: NodeId
+  name: string
+  /** Which boot of the node speaks. */
+  incarnation: number
+  zone: string | null
+  multiaddrs: string[]
+  capacityBytes: number | null
+  usedBytes: number | null
+  cordoned: boolean
+}
+
+export function writeHeartbeat(heartbeat: Heartbeat): string {
+  return JSON.stringify({ v: 1, ...heartbeat })
+}
+
+/** The heartbeat that `text` spells; null when it is garbage or of a version that we do not know. */
+export function readHeartbeat(text: string): Heartbeat | null {
+  try {
+    const { v, nodeId, name, incarnation, zone, multiaddrs, capacityBytes, usedBytes, cordoned } =
+      record(text)
+    if (v !== 1 || typeof nodeId !== 'string' || typeof name !== 'string') return null
+    if (typeof incarnation !== 'number' || typeof cordoned !== 'boolean') return null
+    if (!Array.isArray(multiaddrs) || !multiaddrs.every((one) => typeof one === 'string')) return null
+    return {
+      nodeId: parseId('nod', nodeId),
+      name,
+      incarnation,
+      zone: typeof zone === 'string' ? zone : null,
+      multiaddrs,
+      capacityBytes: typeof capacityBytes === 'number' ? capacityBytes : null,
+      usedBytes: typeof usedBytes === 'number' ? usedBytes : null,
+      cordoned,
+    }
+  } catch {
+    return null
+  }
+}
+
+function record(text: string): Record<string, unknown> {
+  const value: unknown = JSON.parse(text)
+  return typeof value === 'object' && value !== null ? { ...value } : {}
+}

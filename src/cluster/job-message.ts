@@ -1,0 +1,37 @@
+import { parseId, type NodeId } from '../core/ids.ts'
+import type { Job } from '../core/placement.ts'
+
+/** The version that this program writes; it reads no other. */
+const version = 1
+
+/** A job as it travels. Its node is in the subject. */
+export function writeJob(job: Job): string {
+  const { cid, orgId, generation, attempt } = job
+  return JSON.stringify({ v: version, cid, org: orgId, generation, attempt })
+}
+
+/** What makes two hints the same hint: JetStream swallows the second within two minutes. */
+export function jobMessageId({ cid, nodeId, generation, attempt }: Job): string {
+  return `${cid}:${nodeId}:${generation}:${attempt}`
+}
+
+/** The job that `text` spells for `nodeId`; null when it is garbage or of a version that we do not know. */
+export function readJob(nodeId: NodeId, text: string): Job | null {
+  try {
+    const { v, cid, org, generation, attempt } = record(JSON.parse(text))
+    if (v !== version || typeof cid !== 'string' || cid === '') return null
+    if (!isCount(generation) || !isCount(attempt)) return null
+    const orgId = org === null ? null : typeof org === 'string' ? parseId('org', org) : undefined
+    return orgId === undefined ? null : { cid, nodeId, orgId, generation, attempt }
+  } catch {
+    return null
+  }
+}
+
+function record(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? { ...value } : {}
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0
+}

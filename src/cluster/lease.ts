@@ -1,0 +1,178 @@
+import { randomUUID } from 'node:crypto'
+import type { NodeId } from '../core/ids.ts'
+import type { Log } from '../core/ports.ts'
+import type { Cluster } from './connect.ts'
+import { natsLeaderKey, type LeaderKey } from './leader-key.ts'
+import { explain } from './nats-error.ts'
+import { steadyClock, type SteadyClock } from './steady-clock.ts'
+
+export interface LeaseOptions {
+  nodeId: NodeId
+  /** How long a leader that went silent keeps others out; at least 1 s. */
+  ttlMs: number
+  clock?: SteadyClock
+  /** Takes the next epoch from Postgres. */
+  nextEpoch: () => Promise<number>
+  /** The leader's work, until `signal` aborts: the lease was lost, or is about to be given up. */
+  onLead: (epoch: number, signal: AbortSignal) => Promise<void>
+  log: Log
+}
+
+/**
+ * Contends for leadership until `signal` aborts, and leads whenever it wins. Resolves after the work has ended and the
+ * lease was given up. Two nodes may believe that they lead for a moment; the epoch, asked in Postgres, tells them apart.
+ */
+export function runLease(options: LeaseOptions & { nats: Cluster }, signal: AbortSignal): Promise<void> {
+  return contend({ ...options, key: natsLeaderKey(options.nats) }, signal)
+}
+
+/** `runLease` over any key. */
+export async function contend(
+  options: LeaseOptions & { key: LeaderKey },
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock = steadyClock, ttlMs, key, log } = options
+  let hurry = new AbortController()
+  const off = key.onDropped(() => hurry.abort())
+  try {
+    while (!signal.aborted) {
+      const led = await Term.win(options, clock)
+        .then((term) => term?.lead(signal) ?? false)
+        .catch((error: unknown) => log.debug({ reason: explain(error) }, 'cannot contend for leadership'))
+      // At once when a leader steps down, unless that was this node: others go first, and work that fails is not hammered.
+      hurry = new AbortController()
+      const wake = led === true ? signal : AbortSignal.any([signal, hurry.signal])
+      await clock.sleep((ttlMs / 6) * (0.75 + Math.random() / 2), wake).catch(() => {})
+    }
+  } finally {
+    off()
+  }
+}
+
+/** The longest that a renewal may go unanswered before the work must stop: earlier than the server lets the key expire. */
+export function workMs(ttlMs: number): number {
+  return ttlMs - Math.min(Math.max(ttlMs / 5, 200), 1_500)
+}
+
+/** One time of leadership, from winning the key to losing it or giving it up. */
+class Term {
+  readonly #options: LeaseOptions & { key: LeaderKey }
+  readonly #clock: SteadyClock
+  /** Ours alone: a renewal that was stored but whose answer was lost is told from another's by it. */
+  readonly #token = randomUUID()
+  readonly #lost = new AbortController()
+  #epoch: number | null = null
+  #revision = 0
+  #deadline = 0
+
+  private constructor(options: LeaseOptions & { key: LeaderKey }, clock: SteadyClock) {
+    this.#options = options
+    this.#clock = clock
+  }
+
+  /** Tries once; null when another holds the key. */
+  static async win(options: LeaseOptions & { key: LeaderKey }, clock: SteadyClock): Promise<Term | null> {
+    const held = await options.key.read(options.ttlMs / 3)
+    if (held !== null && held.value !== null) return null
+    const term = new Term(options, clock)
+    return (await term.#write(held?.revision ?? 0)) ? term : null
+  }
+
+  /** Leads until the lease is lost, `signal` aborts or the work ends; then gives the lease up. Always true. */
+  async lead(signal: AbortSignal): Promise<true> {
+    const { log, onLead } = this.#options
+    const stop = AbortSignal.any([signal, this.#lost.signal])
+    const over = new AbortController()
+    const keeping = [this.#watchDeadline(over.signal)]
+    try {
+      const epoch = await this.#takeEpoch(stop)
+      // The lease is kept until the work has really ended, also when it was told to end.
+      keeping.push(this.#renew(over.signal))
+      log.info({ epoch }, 'this node leads')
+      await onLead(epoch, stop)
+    } catch (error) {
+      if (!stop.aborted) log.error({ err: error }, "the leader's work failed; another node may lead now")
+    } finally {
+      over.abort()
+      await Promise.all(keeping)
+      await this.#giveUp()
+    }
+    return true
+  }
+
+  /** Postgres may be slow or away: then the lease ends meanwhile, with nothing done under it. */
+  async #takeEpoch(stop: AbortSignal): Promise<number> {
+    this.#epoch = await unlessAborted(this.#options.nextEpoch(), stop)
+    if (!(await this.#write(this.#revision))) this.#lose('another node took it')
+    stop.throwIfAborted()
+    return this.#epoch
+  }
+
+  async #watchDeadline(over: AbortSignal): Promise<void> {
+    while (!over.aborted && !this.#lost.signal.aborted) {
+      const leftMs = this.#deadline - this.#clock.steadyMs()
+      if (leftMs <= 0) return this.#lose('it could not be renewed in time')
+      await this.#clock.sleep(leftMs, over).catch(() => {})
+    }
+  }
+
+  async #renew(over: AbortSignal): Promise<void> {
+    const { ttlMs } = this.#options
+    let waitMs = ttlMs / 3
+    for (;;) {
+      await this.#clock.sleep(waitMs, AbortSignal.any([over, this.#lost.signal])).catch(() => {})
+      if (over.aborted || this.#lost.signal.aborted) return
+      // Sooner after a fault: the deadline does not wait.
+      waitMs = (await this.#renewOnce()) ? ttlMs / 3 : ttlMs / 12
+    }
+  }
+
+  async #renewOnce(): Promise<boolean> {
+    try {
+      if (await this.#write(this.#revision)) return true
+      const held = await this.#options.key.read(this.#options.ttlMs / 3)
+      const ours = held !== null && held.value !== null && held.value.includes(this.#token)
+      if (ours) this.#revision = held.revision
+      else this.#lose('another node took it')
+    } catch (error) {
+      this.#options.log.debug({ reason: explain(error) }, 'the lease was not renewed; trying again')
+    }
+    return false
+  }
+
+  /** True when the key is ours for another while, counted from before the request was sent. */
+  async #write(expected: number): Promise<boolean> {
+    const { key, nodeId, ttlMs } = this.#options
+    const sentAt = this.#clock.steadyMs()
+    const value = JSON.stringify({ v: 1, nodeId, epoch: this.#epoch, token: this.#token })
+    const revision = await key.put(value, expected, ttlMs, ttlMs / 3)
+    if (revision === null) return false
+    this.#revision = revision
+    this.#deadline = sentAt + workMs(ttlMs)
+    return true
+  }
+
+  #lose(why: string): void {
+    if (this.#lost.signal.aborted) return
+    this.#options.log.warn({ epoch: this.#epoch, reason: why }, 'this node leads no longer')
+    this.#lost.abort(new Error(`the lease was lost: ${why}`))
+  }
+
+  /** So that the next leader need not wait. It compares, so it cannot take the key from another. */
+  async #giveUp(): Promise<void> {
+    try {
+      await this.#options.key.drop(this.#revision, 1_000)
+    } catch (error) {
+      this.#options.log.debug({ reason: explain(error) }, 'the lease was not given up; it expires by itself')
+    }
+  }
+}
+
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason)
+    const abort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', abort)
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}

@@ -1,0 +1,118 @@
+import { nanos } from '@nats-io/nats-core'
+import {
+  AckPolicy,
+  DeliverPolicy,
+  DiscardPolicy,
+  PersistMode,
+  RetentionPolicy,
+  StorageType,
+  type ConsumerConfig,
+  type StreamConfig,
+} from '@nats-io/jetstream'
+import type { NodeId } from '../core/ids.ts'
+
+/** Every subject, stream and bucket of anchorage, with its limits. A node id is a TypeID: it holds no dot. */
+
+/** The stream of jobs, all hints: it may lose any of them and the sweep will notice. */
+export const jobsStream = 'ANCHORAGE_JOBS'
+
+/** The key-value bucket of what few nodes must agree on at once: `leader`, `maintenance`. */
+export const clusterBucket = 'ANCHORAGE_CLUSTER'
+
+/** The stream that is the bucket (NATS's own convention, so its tools can read it). */
+export const bucketStream = `KV_${clusterBucket}`
+
+export const leaderKey = `$KV.${clusterBucket}.leader`
+
+/** Nobody consumes it: a publish and its acknowledgement tell that the jobs' stream takes messages. */
+export const probeSubject = 'pin.jobs.probe'
+
+export const heartbeatSubjects = 'node.heartbeat.*'
+
+/** Core NATS, not kept: the leader stepped down of its own will, so others need not wait for its lease to end. */
+export const leaseReleasedSubject = 'lease.released'
+
+export function jobSubject(nodeId: NodeId): string {
+  return `pin.jobs.${nodeId}`
+}
+
+export function heartbeatSubject(nodeId: NodeId): string {
+  return `node.heartbeat.${nodeId}`
+}
+
+export function consumerName(nodeId: NodeId): string {
+  return `node-${nodeId}`
+}
+
+/** A pull consumer hands out no more than this many jobs that are not yet acknowledged. */
+export const maxAckPending = 1024
+
+/**
+ * A job that is neither acknowledged nor worked on for this long is handed out again. Short, since a job that was on the
+ * wire when a connection broke waits for just that: publishing it again is swallowed as a duplicate.
+ */
+export const ackWaitMs = 10_000
+
+const minuteMs = 60_000
+
+/** The two streams as they should be, on so many replicas. */
+export function streams(replicas: number): (Partial<StreamConfig> & { name: string })[] {
+  return [jobs(replicas), bucket(replicas)]
+}
+
+function jobs(replicas: number): Partial<StreamConfig> & { name: string } {
+  return {
+    name: jobsStream,
+    description: 'Hints to nodes to look at a placement',
+    subjects: ['pin.jobs.*'],
+    // By limits, not as a work queue: removing each message when it is acknowledged makes consuming 7 times slower.
+    retention: RetentionPolicy.Limits,
+    discard: DiscardPolicy.Old,
+    storage: StorageType.File,
+    num_replicas: replicas,
+    max_age: nanos(60 * minuteMs),
+    max_msgs_per_subject: 100_000,
+    max_bytes: 256 * 1024 * 1024,
+    max_msg_size: 16 * 1024,
+    duplicate_window: nanos(2 * minuteMs),
+    // One fsync a hint would cost 9 times the CPU, and disk that Postgres and Kubo need. What a crash of the only server
+    // takes is hinted again (`onRebuilt`); with more than one, the others have it.
+    ...(replicas === 1 ? { persist_mode: PersistMode.Async } : {}),
+  }
+}
+
+function bucket(replicas: number): Partial<StreamConfig> & { name: string } {
+  return {
+    name: bucketStream,
+    description: 'What the nodes must agree on at once',
+    subjects: [`$KV.${clusterBucket}.>`],
+    retention: RetentionPolicy.Limits,
+    discard: DiscardPolicy.New,
+    storage: StorageType.File,
+    num_replicas: replicas,
+    max_msgs_per_subject: 1,
+    max_bytes: 16 * 1024 * 1024,
+    max_msg_size: 64 * 1024,
+    duplicate_window: nanos(2 * minuteMs),
+    allow_rollup_hdrs: true,
+    deny_delete: true,
+    // Reads go to the stream's leader: another replica may be behind.
+    allow_direct: false,
+    allow_msg_ttl: true,
+    subject_delete_marker_ttl: nanos(minuteMs),
+  }
+}
+
+/** The durable consumer of one node's jobs. */
+export function jobsConsumer(nodeId: NodeId): Partial<ConsumerConfig> & { durable_name: string } {
+  return {
+    durable_name: consumerName(nodeId),
+    filter_subject: jobSubject(nodeId),
+    ack_policy: AckPolicy.Explicit,
+    deliver_policy: DeliverPolicy.All,
+    ack_wait: nanos(ackWaitMs),
+    max_ack_pending: maxAckPending,
+    max_deliver: 20,
+    max_waiting: 16,
+  }
+}

@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** Where a node's nats-server keeps its things, all under one directory. */
+export interface NatsPaths {
+  config: string
+  password: string
+  pid: string
+  store: string
+}
+
+/** What the configuration file says. */
+export interface NatsSettings {
+  serverName: string
+  clientPort: number
+  password: string
+  maxStoreBytes: number
+}
+
+/** The one user that may speak to a node's own nats-server. */
+export const natsUser = 'anchorage'
+
+/** The files of the nats-server that lives in `dir` (absolute: the orphan search compares it with a command line). */
+export function natsPaths(dir: string): NatsPaths {
+  return {
+    config: join(dir, 'nats.conf'),
+    password: join(dir, 'nats.password'),
+    pid: join(dir, 'nats.pid'),
+    store: join(dir, 'store'),
+  }
+}
+
+/**
+ * Makes the directory and writes the configuration; returns the client's URL, which holds the password.
+ * The format's grammar takes JSON as it stands, so quoting is JSON's.
+ */
+export async function writeNatsConfig(paths: NatsPaths, dir: string, settings: NatsSettings): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  await writePrivate(paths.config, JSON.stringify(natsConfig(paths, settings), null, 2) + '\n')
+}
+
+/** The password of this directory's server: minted once, then kept, so that a restarted server is still ours to enter. */
+export async function natsPassword(paths: NatsPaths, dir: string): Promise<string> {
+  const kept = await readFile(paths.password, 'utf8').catch(() => '')
+  if (/^[0-9a-f]{48}$/.test(kept.trim())) return kept.trim()
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  const password = randomBytes(24).toString('hex')
+  await writePrivate(paths.password, password + '\n')
+  return password
+}
+
+function natsConfig(paths: NatsPaths, settings: NatsSettings): object {
+  return {
+    server_name: settings.serverName,
+    host: '127.0.0.1',
+    port: settings.clientPort,
+    authorization: { user: natsUser, password: settings.password, timeout: 5 },
+    max_payload: 1024 * 1024,
+    max_connections: 256,
+    // The parent reads standard error; its own logger stamps the time.
+    logtime: false,
+    jetstream: {
+      store_dir: paths.store,
+      // The default acknowledges up to two minutes before the disk has it.
+      sync_interval: 'always',
+      max_memory_store: 16 * 1024 * 1024,
+      max_file_store: settings.maxStoreBytes,
+    },
+  }
+}
+
+/** Whole or not at all, and never readable by others, not even for a moment. */
+async function writePrivate(path: string, text: string): Promise<void> {
+  const fresh = `${path}.new`
+  await writeFile(fresh, text, { mode: 0o600 })
+  await chmod(fresh, 0o600)
+  await rename(fresh, path)
+}

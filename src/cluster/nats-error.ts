@@ -1,0 +1,30 @@
+import { RequestError, TimeoutError } from '@nats-io/nats-core'
+import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream'
+
+/** A NATS error in words that an operator can use. */
+export function explain(error: unknown): string {
+  if (error instanceof TimeoutError) return 'no answer in time'
+  if (error instanceof RequestError && error.isNoResponders()) return 'nobody answers for it'
+  if (error instanceof JetStreamApiError) return `${error.message} (${error.code})`
+  if (error instanceof Error) return error.message === '' ? error.name : error.message
+  return String(error)
+}
+
+/** A compare-and-set met another revision than it expected. */
+export function isStale(error: unknown): boolean {
+  return (
+    error instanceof JetStreamApiError &&
+    (error.code === JetStreamApiCodes.StreamWrongLastSequence ||
+      error.code === JetStreamApiCodes.StreamWrongLastSequenceUnknown)
+  )
+}
+
+/** The stream, the consumer or the message asked for does not exist. */
+export function isMissing(error: unknown): boolean {
+  return (
+    error instanceof JetStreamApiError &&
+    (error.code === JetStreamApiCodes.StreamNotFound ||
+      error.code === JetStreamApiCodes.ConsumerNotFound ||
+      error.code === JetStreamApiCodes.NoMessageFound)
+  )
+}
