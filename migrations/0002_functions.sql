@@ -238,8 +238,8 @@ begin
     )
     select jsonb_agg(jsonb_build_object('org_id', org, 'status', m.status, 'seq', m.seq, 'n', 1)) into deltas from made m;
 
-    insert into pin_meta (org_id, key, value, seq)
-    select org, meta_key(m.key), meta_key(m.value), seq0 + x.place
+    insert into pin_meta (org_id, key, value, seq, pin_id)
+    select org, meta_key(m.key), meta_key(m.value), seq0 + x.place, (x.item ->> 'id')::uuid
     from jsonb_array_elements(fresh) with ordinality as x (item, place)
     cross join lateral jsonb_each_text(x.item -> 'meta') as m
     where x.item ? 'meta';
@@ -369,7 +369,7 @@ $$;
 -- Records how attempts ended and folds the pins of those contents. Another generation than the claimed one changes nothing but
 -- ends the claim; what waits behind it is returned, to be looked at now.
 create function finish_placements(node uuid, boot bigint, finishes jsonb)
-returns table (cid text, generation bigint, attempt int)
+returns table (cid text, generation bigint, attempt int, org_id uuid)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -406,12 +406,12 @@ begin
       foreign_pin = coalesce(f."foreignPin", p.foreign_pin),
       claimed_until = null, claimed_by = null, claimed_generation = null
     from f where p.node_id = node and p.cid = f.cid and not (f.matches and f.kind = 'unpinned')
-    returning p.cid, p.generation, p.state, p.attempts - p.attempts_before as attempts, f.matches, f.kind, f.blocks, f.bytes
+    returning p.cid, p.generation, p.state, p.attempts - p.attempts_before as attempts, p.org_id, f.matches, f.kind, f.blocks, f.bytes
   ), sized as (
     update contents c set dag_size = e.bytes, block_count = e.blocks from ended e
     where c.cid = e.cid and e.matches and e.kind = 'pinned'
   )
-  select e.cid, e.generation, e.attempts + 1 from ended e
+  select e.cid, e.generation, e.attempts + 1, e.org_id from ended e
   where e.state in ('queued', 'unpinning') and not (e.matches and e.kind in ('retry', 'released'));
 
   delete from contents c where c.cid = any (cids) and not exists (select from placements p where p.cid = c.cid)
@@ -419,21 +419,57 @@ begin
   perform fold_contents(cids);
 end $$;
 
--- At boot: claims of this node's earlier incarnations are void; the fifth in a row fails the placement. Loops of its caller: batches of `most`.
-create function void_claims(node uuid, boot bigint, most int) returns int language plpgsql as $$
-declare
-  cids text[];
+-- Pins of these contents that still read queued while their work is under way: claims do not touch pins, so that content that
+-- is pinned in a moment costs one change of status and not two.
+create function show_pinning(cids text[]) returns void language plpgsql as $$
 begin
-  select array_agg(q.cid) into cids from (
-    select p.cid from placements p
-    where p.node_id = node and p.state = 'pinning' and p.claimed_by is distinct from boot limit most) q;
-  if cids is null then return 0; end if;
-  perform requeue_crashed(cids, node, boot);
-  return cardinality(cids);
+  select array_agg(distinct p.cid) into cids from pins p where p.cid = any (cids) and p.status = 'queued';
+  if cids is null then return; end if;
+  perform from contents c where c.cid = any (cids) order by c.cid for update;
+  perform fold_contents(cids);
 end $$;
 
--- Claims that ended by neither finish nor release: queued again, or failed after five in a row.
-create function requeue_crashed(cids text[], node uuid, boot bigint default null)
+-- Placements of a node to be unpinned now.
+create function due_unpins(node uuid, most int)
+returns table (cid text, generation bigint, attempt int, org_id uuid, state text) language sql stable as $$
+  select p.cid, p.generation, 1, p.org_id, p.state from placements p
+  where p.node_id = node and p.state = 'unpinning' and p.next_attempt_at <= clock_timestamp()
+    and (p.claimed_until is null or p.claimed_until < clock_timestamp())
+  order by p.next_attempt_at limit most
+$$;
+
+-- Placements of a node to be tried now, orgs in turn from a given one on (and round), at most `per_org` of each.
+create function due_pins(node uuid, again boolean, from_org uuid, per_org int, most int)
+returns table (cid text, generation bigint, attempt int, org_id uuid, state text) language sql stable as $$
+  with recursive waiting (org_id, n) as (
+    (select p.org_id, 1 from placements p
+     where p.node_id = node and p.state = 'queued' and p.retrying = again and p.org_id >= from_org order by p.org_id limit 1)
+    union all
+    select (select p.org_id from placements p
+            where p.node_id = node and p.state = 'queued' and p.retrying = again and p.org_id > w.org_id
+            order by p.org_id limit 1), n + 1
+    from waiting w where w.org_id is not null and n < 256
+  ), wrapped (org_id, n) as (
+    (select p.org_id, 1 from placements p
+     where p.node_id = node and p.state = 'queued' and p.retrying = again and p.org_id < from_org order by p.org_id limit 1)
+    union all
+    select (select p.org_id from placements p
+            where p.node_id = node and p.state = 'queued' and p.retrying = again and p.org_id > w.org_id and p.org_id < from_org
+            order by p.org_id limit 1), n + 1
+    from wrapped w where w.org_id is not null and n < 256
+  )
+  select d.cid, d.generation, d.attempts - d.attempts_before + 1, d.org_id, d.state
+  from (select org_id from waiting where org_id is not null union all select org_id from wrapped where org_id is not null) o
+  cross join lateral (
+    select p.*, row_number() over (order by p.next_attempt_at) as turn from placements p
+    where p.node_id = node and p.state = 'queued' and p.retrying = again and p.org_id = o.org_id
+      and p.next_attempt_at <= clock_timestamp() and (p.claimed_until is null or p.claimed_until < clock_timestamp())
+    order by p.next_attempt_at limit per_org) d
+  order by d.turn limit most
+$$;
+
+-- Claims that ended by neither finish nor release, of the given contents: queued again, or failed after five in a row.
+create function requeue_crashed(cids text[])
 returns table (cid text, node_id uuid, generation bigint, attempt int, org_id uuid)
 language plpgsql as $$
 #variable_conflict use_column
@@ -441,10 +477,10 @@ begin
   perform from contents c where c.cid = any (cids) order by c.cid for update;
   return query
   with over as (
-    select p.cid, p.node_id from placements p
-    where p.cid = any (cids) and p.node_id = node and p.state = 'pinning'
-      and case when boot is null then p.claimed_until < clock_timestamp() else p.claimed_by is distinct from boot end
-    order by p.cid for update
+    select p.cid, p.node_id from placements p join nodes n on n.id = p.node_id
+    where p.cid = any (cids) and p.state = 'pinning'
+      and (p.claimed_until < clock_timestamp() or p.claimed_by < n.incarnation)
+    order by p.cid, p.node_id for update of p
   )
   update placements p set
     state = case when p.crashes >= 4 then 'failed' else 'queued' end,
@@ -456,6 +492,19 @@ begin
   perform fold_contents(cids);
 end $$;
 
+-- At a node's boot: claims of its earlier incarnations are void. Returns how many there were, at most `most`.
+create function void_claims(node uuid, boot bigint, most int) returns int language plpgsql as $$
+declare
+  cids text[];
+begin
+  select array_agg(q.cid) into cids from (
+    select p.cid from placements p
+    where p.node_id = node and p.state = 'pinning' and p.claimed_by < boot limit most) q;
+  if cids is null then return 0; end if;
+  perform requeue_crashed(cids);
+  return cardinality(cids);
+end $$;
+
 -- ---------------------------------------------------------------- the leader's work: every write finds its own epoch
 
 -- Held to the end of the transaction; raises AN002 when another leader has been elected since.
@@ -465,9 +514,24 @@ begin
   if not found then raise exception 'epoch % is over', of_leader using errcode = 'AN002'; end if;
 end $$;
 
+-- Claims whose time ran out, or whose incarnation is over.
+create function requeue_expired(of_leader bigint, most int)
+returns table (cid text, node_id uuid, generation bigint, attempt int, org_id uuid)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  cids text[];
+begin
+  perform assert_epoch(of_leader);
+  select array_agg(distinct q.cid) into cids from (
+    select p.cid from placements p join nodes n on n.id = p.node_id
+    where p.state = 'pinning' and (p.claimed_until < clock_timestamp() or p.claimed_by < n.incarnation) limit most) q;
+  if cids is not null then return query select * from requeue_crashed(cids); end if;
+end $$;
+
 -- Contents whose time to be unpinned has come and that still nobody wants: their placements are to be unpinned.
 create function release_due(of_leader bigint, most int)
-returns table (cid text, node_id uuid, generation bigint)
+returns table (cid text, node_id uuid, generation bigint, attempt int, org_id uuid)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -481,17 +545,18 @@ begin
   return query
   update placements p set state = 'unpinning', generation = nextval('placement_generation'), next_attempt_at = clock_timestamp()
   where p.cid = any (due) and p.state <> 'unpinning' and not is_wanted(p.cid)
-  returning p.cid, p.node_id, p.generation;
+  returning p.cid, p.node_id, p.generation, 1, null::uuid;
   delete from contents c where c.cid = any (due) and not exists (select from placements p where p.cid = c.cid)
     and not is_wanted(c.cid);
 end $$;
 
 -- Pins that stand let go of what a replace made them hold. Returns how many pins were done.
-create function release_holds(most int, grace_ms bigint) returns int language plpgsql as $$
+create function release_holds(of_leader bigint, most int, grace_ms bigint) returns int language plpgsql as $$
 declare
   picked uuid[];
   held text[];
 begin
+  perform assert_epoch(of_leader);
   select array_agg(q.id), array_agg(distinct h) into picked, held
   from (select id, holds from pins where holds is not null and status = 'pinned' order by org_id, id limit most) q, unnest(q.holds) h;
   if picked is null then return 0; end if;
@@ -503,15 +568,49 @@ begin
 end $$;
 
 -- Folds that stopped at their limit go on.
-create function continue_folds(most int) returns int language plpgsql as $$
+create function continue_folds(of_leader bigint, most int) returns int language plpgsql as $$
 declare
   cids text[];
 begin
+  perform assert_epoch(of_leader);
   select array_agg(q.cid) into cids from (
-    select cid from contents where folding order by cid limit most for update skip locked) q;
+    select cid from contents where folding order by cid limit 10 for update skip locked) q;
   if cids is null then return 0; end if;
+  perform fold_contents(cids, most);
+  return most;
+end $$;
+
+-- ---------------------------------------------------------------- the reconciler's findings about its node, under the contents locks
+
+-- Pinned by the book and missing in Kubo: queued again.
+create function requeue_missing(node uuid, cids text[])
+returns table (cid text, node_id uuid, generation bigint, attempt int, org_id uuid)
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  perform from contents c where c.cid = any (cids) order by c.cid for update;
+  return query
+  update placements p set state = 'queued', generation = nextval('placement_generation'), reason = 'repair', verify = true,
+    attempts_before = p.attempts, retrying = false, wanted_since = clock_timestamp(), next_attempt_at = clock_timestamp()
+  where p.node_id = node and p.cid = any (cids) and p.state = 'pinned'
+  returning p.cid, p.node_id, p.generation, 1, p.org_id;
   perform fold_contents(cids);
-  return cardinality(cids);
+end $$;
+
+-- In Kubo under our name, and no placement says so: one is written that says to unpin it.
+create function drop_unwanted(node uuid, cids text[])
+returns table (cid text, node_id uuid, generation bigint, attempt int, org_id uuid)
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  insert into contents as c (cid, wanted) select u, 1 from unnest(cids) u order by u
+  on conflict (cid) do update set wanted = c.wanted;
+  return query
+  insert into placements as p (cid, node_id, generation, state, reason, org_id, wanted_since, next_attempt_at)
+  select u, node, nextval('placement_generation'), 'unpinning', 'repair', '00000000-0000-0000-0000-000000000000',
+    clock_timestamp(), clock_timestamp()
+  from unnest(cids) u where not exists (select from placements q where q.cid = u and q.node_id = node)
+  returning p.cid, p.node_id, p.generation, 1, null::uuid;
 end $$;
 
 -- ---------------------------------------------------------------- who may call what

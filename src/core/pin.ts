@@ -1,4 +1,4 @@
-import type { NodeId, OrgId, PinId } from './ids.ts'
+import type { NodeId, OrgId, PinId, TokenId } from './ids.ts'
 
 /** The four states that the Pinning Services API knows; also the text kept in `pins.status`. */
 export const pinStatuses = ['queued', 'pinning', 'pinned', 'failed'] as const
@@ -76,6 +76,8 @@ export interface NewPin {
   origins?: string[]
   meta?: Record<string, string>
   replicas: number
+  /** Who asked, for the audit. */
+  actor: TokenId
   /** The nodes to place on, best first; the first `replicas` not yet holding it are used. */
   nodes: NodeId[]
 }

@@ -40,9 +40,7 @@ export interface Claim {
   holders: string[]
   /** The row was in the middle of an unpin or a crash: look at `pin/ls` before finishing. */
   verify: boolean
-  /** When it was last asked for (database time, ms): `pin.maxAge` counts from here. */
-  wantedSinceMs: number
-  /** Milliseconds since then, by the database's clock. */
+  /** Milliseconds since it was last asked for, by the database's clock: what `pin.maxAge` bounds. */
   ageMs: number
   foreignPin: boolean
 }

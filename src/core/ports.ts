@@ -38,7 +38,7 @@ export interface PinStore {
   /** Removes `old` and accepts `pin` in one transaction; `not_found` (and nothing added) when the org has no `old`. Safe to repeat. */
   replacePin(orgId: OrgId, old: PinId, pin: NewPin): Promise<{ pin: Pin; woken: WokenPlacement[] }>
   /** Removes a pin in any state; `not_found` when the org has none. Returns the placements to look at now (aborts, unpins). */
-  removePin(orgId: OrgId, id: PinId): Promise<WokenPlacement[]>
+  removePin(orgId: OrgId, id: PinId, actor: TokenId): Promise<WokenPlacement[]>
   /** `not_found` when the org has none. */
   getPin(orgId: OrgId, id: PinId): Promise<Pin>
   listPins(orgId: OrgId, query: PinQuery): Promise<PinPage>

@@ -23,6 +23,8 @@ export type Query = <R>(text: string, params?: unknown[]) => Promise<R[]>
 export interface Database extends AsyncDisposable {
   /** One transaction for `orgId`. Deadlocks are tried again, so `work` may run more than once. */
   tenant<T>(orgId: OrgId, work: (tx: TenantTx) => Promise<T>): Promise<T>
+  /** One transaction as the tenant role without any org: it sees no rows; for looking at the role itself. */
+  anyTenant<T>(work: (query: Query) => Promise<T>): Promise<T>
   /** One transaction of the system, likewise. */
   system<T>(work: (tx: SystemTx) => Promise<T>): Promise<T>
 }
@@ -39,6 +41,7 @@ export function openDatabase(options: { tenantUrl: string; systemUrl: string; lo
       transaction(tenantPool, [`select set_config('anchorage.org_id', $1, true)`, [uuidOf(orgId)]], (query) =>
         work({ scope: 'tenant', query }),
       ),
+    anyTenant: (work) => transaction(tenantPool, null, work),
     system: (work) => transaction(systemPool, null, (query) => work({ scope: 'system', query })),
     async [Symbol.asyncDispose]() {
       await Promise.all([tenantPool.end(), systemPool.end()])
@@ -55,7 +58,10 @@ function openPool(url: string, name: string, log: Log): pg.Pool {
     idleTimeoutMillis: 30_000,
     application_name: name,
     options: settings,
-    types: { getTypeParser: (oid: number, format?: 'text' | 'binary') => (oid === 20 ? Number : pg.types.getTypeParser(oid, format)) },
+    types: {
+      getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+        oid === 20 ? Number : pg.types.getTypeParser(oid, format),
+    },
     pipeline: true,
   } as pg.PoolConfig)
   pool.on('error', (err) => log.warn({ err }, 'a connection to Postgres was lost'))
@@ -114,4 +120,3 @@ async function once<T>(
     client.release(broken)
   }
 }
-

@@ -28,8 +28,13 @@ export function translate(error: unknown): Error {
       cause: error,
       retryAfterSeconds: 60,
     })
-  if (state === 'AN002') return new AnchorageError('conflict', 'another leader has been elected', { cause: error })
-  if (state && /^(22|23|42|54|XX|AN)/.test(state)) return new AnchorageError('internal', 'the database refused a statement', { cause: error })
+  if (state === 'AN002')
+    return new AnchorageError('conflict', 'another leader has been elected', { cause: error })
+  if (state && /^(22|23|42|54|XX|AN)/.test(state))
+    return new AnchorageError('internal', 'the database refused a statement', { cause: error })
   // 08 connection, 53 resources, 57 shutdown and timeouts, 55 locks, 40 rollbacks, 25006 read-only, and whatever the socket says
-  return new AnchorageError('unavailable', 'the database cannot be reached; try again', { cause: error, retryAfterSeconds: 5 })
+  return new AnchorageError('unavailable', 'the database cannot be reached; try again', {
+    cause: error,
+    retryAfterSeconds: 5,
+  })
 }

@@ -47,7 +47,10 @@ export async function migrateUp(
     const before = await compare(client, files)
     const drifted = before.find((m) => m.state === 'drifted')
     if (drifted)
-      throw new AnchorageError('conflict', `migration ${drifted.name} was changed after it was applied; restore the file`)
+      throw new AnchorageError(
+        'conflict',
+        `migration ${drifted.name} was changed after it was applied; restore the file`,
+      )
     for (const file of files) {
       if (before.some((m) => m.version === file.version && m.state === 'applied')) continue
       await apply(client, file)
@@ -66,12 +69,18 @@ export async function migrateStatus(url: string): Promise<MigrationStatus[]> {
 }
 
 async function withOwner<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url, application_name: 'anchorage migrate', connectionTimeoutMillis: 10_000 })
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'anchorage migrate',
+    connectionTimeoutMillis: 10_000,
+  })
   client.on('error', () => {})
   try {
     await client.connect()
   } catch (cause) {
-    throw new AnchorageError('unavailable', `Postgres cannot be reached as the owner: ${String(cause)}`, { cause })
+    throw new AnchorageError('unavailable', `Postgres cannot be reached as the owner: ${String(cause)}`, {
+      cause,
+    })
   }
   try {
     const { rows } = await client.query('show server_version_num')
@@ -88,12 +97,10 @@ async function apply(client: pg.Client, file: Migration): Promise<void> {
   try {
     await client.query('grant create on schema public to anchorage_system, anchorage_audit')
     await client.query(file.sql)
-    await client.query('insert into schema_migrations (version, name, checksum, min_code) values ($1, $2, $3, $4)', [
-      file.version,
-      file.name,
-      file.checksum,
-      file.minCode,
-    ])
+    await client.query(
+      'insert into schema_migrations (version, name, checksum, min_code) values ($1, $2, $3, $4)',
+      [file.version, file.name, file.checksum, file.minCode],
+    )
     await client.query('commit')
   } catch (cause) {
     await client.query('rollback')

@@ -5,7 +5,10 @@ import type pg from 'pg'
  * so that nothing that serves requests can change or drop what was written there.
  * The owner may take on system and audit (`set role`), never inherits from them.
  */
-export async function ensureRoles(client: pg.Client, passwords: { tenant: string; system: string }): Promise<void> {
+export async function ensureRoles(
+  client: pg.Client,
+  passwords: { tenant: string; system: string },
+): Promise<void> {
   await ensureRole(client, 'anchorage_tenant', passwords.tenant)
   await ensureRole(client, 'anchorage_system', passwords.system)
   await ensureRole(client, 'anchorage_audit', null)
@@ -18,5 +21,6 @@ export async function ensureRoles(client: pg.Client, passwords: { tenant: string
 async function ensureRole(client: pg.Client, name: string, password: string | null): Promise<void> {
   const { rows } = await client.query('select rolname from pg_roles where rolname = $1', [name])
   if (rows.length === 0) await client.query(`create role ${name} nologin nosuperuser nobypassrls`)
-  if (password !== null) await client.query(`alter role ${name} login password ${client.escapeLiteral(password)}`)
+  if (password !== null)
+    await client.query(`alter role ${name} login password ${client.escapeLiteral(password)}`)
 }

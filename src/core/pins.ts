@@ -1,0 +1,105 @@
+import { chooseNodes } from './choose-nodes.ts'
+import { parseCid } from './cid.ts'
+import { AnchorageError, isCode } from './errors.ts'
+import { gather } from './gather.ts'
+import { mintId, parseId, type OrgId, type PinId } from './ids.ts'
+import type { NewPin, Pin, PinRequest, WokenPlacement } from './pin.ts'
+import type { PinUseCases } from './pin-use-cases.ts'
+import type { Accepted, Bus, Clock, Log, PinStore, Presence } from './ports.ts'
+import type { Principal } from './token.ts'
+
+/** Larger batches gain nothing more (measured) and make the last one wait. */
+const maxBatch = 32
+/** How long an accept whose answer got lost is tried again before the client is told. */
+const retryMs = [100, 400, 1_500]
+
+export interface PinsOptions {
+  store: PinStore
+  presence: Presence
+  bus: Pick<Bus, 'publishJobs'>
+  clock: Clock
+  log: Log
+}
+
+/** What an org can do with its pins, over a store, the nodes there are, and the bus that carries hints. */
+export function pinUseCases(options: PinsOptions): PinUseCases {
+  const { store, bus, log } = options
+  const accept = gather<OrgId, NewPin, { pin: Pin; woken: WokenPlacement[] }>(
+    async (orgId, pins) => (await retried(options, () => store.acceptPins(orgId, pins))).map(outcomeOf),
+    { max: maxBatch },
+  )
+
+  /** Hints may be lost: the rows are there, and their nodes ask for what is due. Never waited for. */
+  const hint = (woken: WokenPlacement[]): void => {
+    if (woken.length === 0) return
+    bus
+      .publishJobs(woken)
+      .catch((err: unknown) => log.debug({ err }, 'hints were not published; nodes will find the work'))
+  }
+
+  return {
+    async create(principal, request) {
+      const { pin, woken } = await accept(principal.orgId, newPin(options.presence, principal, request))
+      hint(woken)
+      return pin
+    },
+    async replace(principal, requestid, request) {
+      const old = pinId(requestid)
+      const pin = newPin(options.presence, principal, request)
+      const done = await retried(options, () => store.replacePin(principal.orgId, old, pin))
+      hint(done.woken)
+      return done.pin
+    },
+    async remove(principal, requestid) {
+      hint(await store.removePin(principal.orgId, pinId(requestid), principal.tokenId))
+    },
+    get: async (principal, requestid) => store.getPin(principal.orgId, pinId(requestid)),
+    list: (principal, query) => store.listPins(principal.orgId, query),
+  }
+}
+
+/** Ids are minted here, once, so that an accept whose COMMIT got no answer can be repeated. */
+function newPin(presence: Presence, principal: Principal, request: PinRequest): NewPin {
+  const cid = parseCid(request.cid)
+  const replicas = 1
+  const nodes = chooseNodes(cid, presence.nodes(), replicas)
+  if (nodes.length === 0)
+    throw new AnchorageError('unavailable', 'no node can take pins yet', { retryAfterSeconds: 5 })
+  return {
+    id: mintId('pin'),
+    cid,
+    cidText: request.cid,
+    ...(request.name === undefined ? {} : { name: request.name }),
+    ...(request.origins === undefined || request.origins.length === 0 ? {} : { origins: request.origins }),
+    ...(request.meta === undefined ? {} : { meta: request.meta }),
+    replicas,
+    actor: principal.tokenId,
+    nodes,
+  }
+}
+
+/** Any string is a requestid to the spec, and most name no pin. */
+function pinId(requestid: string): PinId {
+  try {
+    return parseId('pin', requestid)
+  } catch (cause) {
+    throw new AnchorageError('not_found', 'there is no pin with this requestid', { cause })
+  }
+}
+
+/** Repeats what is safe to repeat while Postgres is away for a moment. */
+async function retried<T>({ clock }: PinsOptions, work: () => Promise<T>): Promise<T> {
+  for (const ms of retryMs) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isCode(error, 'unavailable')) throw error
+    }
+    await clock.sleep(ms, new AbortController().signal)
+  }
+  return work()
+}
+
+function outcomeOf(accepted: Accepted): { pin: Pin; woken: WokenPlacement[] } | Error {
+  return 'error' in accepted ? accepted.error : accepted
+}

@@ -1,0 +1,72 @@
+import { AnchorageError } from '../core/errors.ts'
+import { codeLevel } from './migrate.ts'
+import type { Query } from './database.ts'
+
+/** Tables that hold an org's rows: row-level security must be on and forced. */
+const orgTables = ['orgs', 'api_tokens', 'pins', 'pin_meta', 'pin_counts', 'audit_log']
+const mend = 'run: anchorage migrate up'
+
+/** Refuses (`invalid`, with what to do) a schema that is missing, too old, too new, or without its row-level security. */
+export async function assertSchema(system: Query): Promise<void> {
+  const [there] = await system<{ there: boolean }>(
+    `select to_regclass('schema_migrations') is not null as there`,
+  )
+  if (!there?.there) throw refused(`the database has no schema yet; ${mend}`)
+  const [level] = await system<{ version: number; min_code: number }>(
+    'select max(version) as version, max(min_code) filter (where version > $1) as min_code from schema_migrations',
+    [codeLevel],
+  )
+  if ((level?.version ?? 0) < codeLevel)
+    throw refused(
+      `the database is at migration ${level?.version ?? 0}, this version needs ${codeLevel}; ${mend}`,
+    )
+  if ((level?.min_code ?? 0) > codeLevel)
+    throw refused(
+      `the database is at migration ${level?.version}, which this version is too old for; upgrade anchorage`,
+    )
+  const unforced = await system<{ name: string }>(
+    `select t as name from unnest($1::text[]) t left join pg_class c on c.oid = to_regclass(t)
+     where c.oid is null or not (c.relrowsecurity and c.relforcerowsecurity)
+       or not exists (select from pg_policy p where p.polrelid = c.oid)`,
+    [orgTables],
+  )
+  if (unforced.length > 0)
+    throw refused(
+      `row-level security is not forced on ${unforced.map((t) => t.name).join(', ')}; as the owner: alter table … force row level security`,
+    )
+}
+
+/** Refuses a login that has more, or less, than its role. */
+export async function assertRole(query: Query, role: 'anchorage_tenant' | 'anchorage_system'): Promise<void> {
+  const key = role === 'anchorage_tenant' ? 'database.url' : 'database.systemUrl'
+  const [row] = await query<{
+    name: string
+    super: boolean
+    member: boolean
+    others: string[]
+    durable: boolean
+  }>(
+    `select current_user as name, r.rolsuper or r.rolbypassrls as super, pg_has_role(r.oid, $1, 'usage') as member,
+       array(select o.rolname from pg_roles o
+             where o.rolname <> $1 and o.rolname <> current_user and pg_has_role(r.oid, o.oid, 'usage')
+               and (o.rolname in ('anchorage_tenant', 'anchorage_system', 'anchorage_audit')
+                    or o.oid in (select relowner from pg_class where relname = 'pins'))) as others,
+       current_setting('synchronous_commit') in ('on', 'remote_apply') as durable
+     from pg_roles r where r.rolname = current_user`,
+    [role],
+  )
+  if (!row?.member)
+    throw refused(`${key} logs in as ${row?.name}, which is not a member of ${role}; log in as ${role}`)
+  if (row.super)
+    throw refused(`${key} logs in as ${row.name}, which bypasses row-level security; log in as ${role}`)
+  if (row.others.length > 0)
+    throw refused(`${key} logs in as ${row.name}, which is also ${row.others.join(', ')}; log in as ${role}`)
+  if (!row.durable)
+    throw refused(
+      `synchronous_commit is off for ${row.name}; accepted pins would not be durable: set it to on`,
+    )
+}
+
+function refused(message: string): AnchorageError {
+  return new AnchorageError('invalid', message)
+}

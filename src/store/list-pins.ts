@@ -1,0 +1,119 @@
+import { pinStatuses, type NameMatch, type PinPage, type PinQuery } from '../core/pin.ts'
+import type { TenantTx } from './database.ts'
+import { pinDetails } from './pins.ts'
+import { pinColumns, pinOf, type Addresses, type PinRow } from './pin-rows.ts'
+import { fold, mapMeta, toText } from './text.ts'
+
+/**
+ * One page, newest first, and how many match in all, from one statement. `seq` runs with `created`, so the bounds are looked up
+ * once and everything else goes by `seq`. Status and time alone are counted from buckets and never scan; any other filter walks
+ * its own index once, for the page and the count together.
+ */
+export async function listPins(tx: TenantTx, query: PinQuery, addresses: Addresses): Promise<PinPage> {
+  const sql = new Sql()
+  const bounds = boundsOf(sql, query)
+  const filtered = query.cids || query.name !== undefined || Object.keys(query.meta ?? {}).length > 0
+  const body = filtered ? filteredList(sql, query) : countedList(sql, query)
+  const [row] = await tx.query<{ count: number; page: PinRow[] | null }>(
+    `with bound as (${bounds}) ${body}`,
+    sql.params,
+  )
+  const rows = (row?.page ?? []).map((pin) => ({ ...pin, created: new Date(pin.created) }))
+  const details =
+    rows.length === 0 ? [] : await pinDetails(tx.query, [...new Set(rows.map((pin) => pin.cid))])
+  const byCid = Map.groupBy(details, (detail) => detail.cid)
+  return {
+    // the spec's count is an int32
+    count: Math.min(row?.count ?? 0, 2 ** 31 - 1),
+    results: rows.map((pin) => pinOf(pin, byCid.get(pin.cid) ?? [], addresses)),
+  }
+}
+
+/** Numbered parameters of a statement under construction. */
+class Sql {
+  readonly params: unknown[] = []
+
+  param(value: unknown): string {
+    this.params.push(value)
+    return `$${this.params.length}`
+  }
+}
+
+/** `lo` and `hi`: the seqs between which the time filters leave something (created has whole milliseconds). */
+function boundsOf(sql: Sql, { before, after }: PinQuery): string {
+  const hi =
+    before === undefined
+      ? '(select last_seq from orgs where id = current_org())'
+      : `(select seq from pins where org_id = current_org() and created <= ${sql.param(instant(Math.ceil(before) - 1))}::timestamptz
+          order by created desc limit 1)`
+  const lo =
+    after === undefined
+      ? '1'
+      : `(select seq from pins where org_id = current_org() and created >= ${sql.param(instant(Math.floor(after) + 1))}::timestamptz
+          order by created limit 1)`
+  return `select coalesce(${lo}, 9e15::bigint) as lo, coalesce(${hi}, 0) as hi`
+}
+
+/** Times no pin can have are as good as the nearest that Postgres takes. */
+function instant(ms: number): string {
+  return new Date(Math.min(Math.max(ms, 0), Date.UTC(9000, 0))).toISOString()
+}
+
+function countedList(sql: Sql, { statuses = [...pinStatuses], limit }: PinQuery): string {
+  const list = sql.param(statuses)
+  const most = sql.param(limit)
+  return `select
+    (select coalesce(sum(case when lo <= hi then count_to(s, hi) - count_to(s, lo - 1) else 0 end), 0)::bigint
+     from bound, unnest(${list}::text[]) s) as count,
+    (select json_agg(q order by q.seq desc) from (
+      select p.* from unnest(${list}::text[]) s
+      cross join lateral (select ${pinColumns}, seq from pins
+        where org_id = current_org() and status = s and seq between (select lo from bound) and (select hi from bound)
+        order by seq desc limit ${most}) p
+      order by seq desc limit ${most}) q) as page`
+}
+
+function filteredList(sql: Sql, query: PinQuery): string {
+  const meta = Object.entries(mapMeta(query.meta ?? {}, toText))
+  const onPins = pinFilters(sql, query)
+  const between = 'between (select lo from bound) and (select hi from bound)'
+  const hits =
+    meta.length === 0
+      ? `select id, seq from pins where org_id = current_org() and seq ${between} and ${onPins.join(' and ')}`
+      : `select m0.pin_id as id, m0.seq from ${meta.map((_, i) => `pin_meta m${i}`).join(', ')} where m0.seq ${between}
+         and ${meta.map(([key, value], i) => metaFilter(sql, `m${i}`, key, value)).join(' and ')}
+         ${onPins.length === 0 ? '' : `and m0.pin_id in (select id from pins where org_id = current_org() and ${onPins.join(' and ')})`}`
+  return `, hits as materialized (${hits}) select
+    (select count(*) from hits) as count,
+    (select json_agg(q order by q.seq desc) from (
+      select ${pinColumns}, p.seq from (select id from hits order by seq desc limit ${sql.param(query.limit)}) h
+      join pins p using (id) where p.org_id = current_org()) q) as page`
+}
+
+function metaFilter(sql: Sql, table: string, key: string, value: string): string {
+  return `${table}.org_id = current_org() and ${table}.key = meta_key(${sql.param(key)})
+    and ${table}.value = meta_key(${sql.param(value)}) and ${table}.seq = m0.seq`
+}
+
+function pinFilters(sql: Sql, query: PinQuery): string[] {
+  return [
+    ...(query.cids ? [`cid = any (${sql.param(query.cids)})`] : []),
+    ...(query.name === undefined ? [] : [nameFilter(sql, query.name, query.match ?? 'exact')]),
+    ...(query.statuses ? [`status = any (${sql.param(query.statuses)})`] : []),
+  ]
+}
+
+function nameFilter(sql: Sql, name: string, match: NameMatch): string {
+  switch (match) {
+    case 'exact':
+      return `name_folded = ${sql.param(toText(fold(name)))} and name = ${sql.param(toText(name))}`
+    case 'iexact':
+      return `name is not null and name_folded = ${sql.param(toText(fold(name)))}`
+    case 'partial':
+      return `name is not null and strpos(name, ${sql.param(toText(name))}) > 0`
+    case 'ipartial':
+      return `name is not null and strpos(name_folded, ${sql.param(toText(fold(name)))}) > 0`
+    default:
+      return match satisfies never
+  }
+}

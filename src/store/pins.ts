@@ -1,0 +1,140 @@
+import { AnchorageError } from '../core/errors.ts'
+import { idOf, mintId, uuidOf, type OrgId, type PinId, type TokenId } from '../core/ids.ts'
+import type { NewPin, Pin, PinStatus, WokenPlacement } from '../core/pin.ts'
+import type { Accepted } from '../core/ports.ts'
+import type { Query, TenantTx } from './database.ts'
+import { delegatesOf, pinColumns, pinOf, type Addresses, type DetailRow, type PinRow } from './pin-rows.ts'
+import { fold, mapMeta, toText } from './text.ts'
+
+/** Beyond this many waiting jobs of one org on one node no hints are published: the node comes to them in turn. */
+const maxHints = 256
+
+interface AcceptedRow {
+  id: string
+  created: Date
+  status: PinStatus
+  attempts_before: number
+  woken: { nodeId: string; generation: number; attempt: number }[] | null
+}
+
+/** Accepts `pins` in order; ids that are there already are answered from their rows. */
+export async function acceptPins(
+  tx: TenantTx,
+  orgId: OrgId,
+  pins: NewPin[],
+  addresses: Addresses,
+  replaces: PinId | null = null,
+): Promise<Accepted[]> {
+  const [rows, backlog] = await Promise.all([
+    tx.query<AcceptedRow>('select id, created, status, attempts_before, woken from accept_pins($1, $2)', [
+      JSON.stringify(pins.map(toItem)),
+      replaces && uuidOf(replaces),
+    ]),
+    tx.query<{ node_id: string; waiting: number }>('select node_id, waiting from org_backlog()'),
+  ])
+  const full = new Set(backlog.filter((b) => b.waiting > maxHints).map((b) => b.node_id))
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return pins.map((pin) => {
+    const row = byId.get(uuidOf(pin.id))
+    if (!row) return { error: new AnchorageError('not_found', 'there is no pin with this requestid') }
+    const woken = (row.woken ?? []).filter((w) => !full.has(w.nodeId))
+    return { pin: accepted(pin, row, addresses), woken: woken.map((w) => hint(w, pin.cid, orgId)) }
+  })
+}
+
+/** Removes a pin in any state; `not_found` when there is none. */
+export async function removePin(
+  tx: TenantTx,
+  orgId: OrgId,
+  id: PinId,
+  actor: TokenId,
+  graceMs: number,
+): Promise<WokenPlacement[]> {
+  const [row] = await tx.query<{
+    found: boolean
+    woken: { cid: string; nodeId: string; generation: number }[] | null
+  }>('select found, woken from remove_pin($1, $2, $3, $4, $5)', [
+    uuidOf(id),
+    graceMs,
+    uuidOf(mintId('aud')),
+    actor,
+    id,
+  ])
+  if (!row?.found) throw notFound()
+  return (row.woken ?? []).map((w) => hint({ ...w, attempt: 1 }, w.cid, orgId))
+}
+
+/** One pin; `not_found` when the org has none. */
+export async function getPin(tx: TenantTx, id: PinId, addresses: Addresses): Promise<Pin> {
+  const [row] = await tx.query<PinRow>(
+    `select ${pinColumns} from pins where org_id = current_org() and id = $1`,
+    [uuidOf(id)],
+  )
+  if (!row) throw notFound()
+  return pinOf(row, await pinDetails(tx.query, [row.cid]), addresses)
+}
+
+/** The placements of an org's contents. */
+export function pinDetails(query: Query, cids: string[]): Promise<DetailRow[]> {
+  return query<DetailRow>('select * from pin_details($1)', [cids])
+}
+
+function notFound(): AnchorageError {
+  return new AnchorageError('not_found', 'there is no pin with this requestid')
+}
+
+function toItem(pin: NewPin): object {
+  return {
+    id: uuidOf(pin.id),
+    publicId: pin.id,
+    auditId: uuidOf(mintId('aud')),
+    actor: pin.actor,
+    audit: { cid: pin.cid },
+    cid: pin.cid,
+    cidText: pin.cidText === pin.cid ? undefined : pin.cidText,
+    name: pin.name === undefined ? undefined : toText(pin.name),
+    folded: pin.name === undefined ? undefined : toText(fold(pin.name)),
+    meta: pin.meta && mapMeta(pin.meta, toText),
+    origins: pin.origins,
+    replicas: pin.replicas,
+    nodes: pin.nodes.map(uuidOf),
+  }
+}
+
+function accepted(pin: NewPin, row: AcceptedRow, addresses: Addresses): Pin {
+  const content = {
+    id: row.id,
+    cid: pin.cid,
+    cid_text: pin.cidText,
+    name: null,
+    meta: null,
+    origins: null,
+    replicas: pin.replicas,
+    status: row.status,
+    error_code: null,
+    attempts_before: row.attempts_before,
+    created: row.created,
+  }
+  return {
+    ...pinOf(content, [], addresses),
+    ...(pin.name === undefined ? {} : { name: pin.name }),
+    ...(pin.meta === undefined ? {} : { meta: pin.meta }),
+    ...(pin.origins === undefined ? {} : { origins: pin.origins }),
+    delegates: delegatesOf(pin.nodes.slice(0, pin.replicas), addresses),
+    info: { status_details: row.status === 'pinned' ? 'pinned' : 'accepted' },
+  }
+}
+
+function hint(
+  woken: { nodeId: string; generation: number; attempt: number },
+  cid: string,
+  orgId: OrgId,
+): WokenPlacement {
+  return {
+    cid,
+    nodeId: idOf('nod', woken.nodeId),
+    orgId,
+    generation: woken.generation,
+    attempt: woken.attempt,
+  }
+}

@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto'
+import { idOf, uuidOf, type NodeId, type OrgId } from '../core/ids.ts'
+import type { WokenPlacement } from '../core/pin.ts'
+import type { Claim, DuePlacement, Finish, Job, Progress } from '../core/placement.ts'
+import type { NodeIdentity } from '../core/ports.ts'
+import type { SystemTx } from './database.ts'
+
+interface ClaimRow {
+  cid: string
+  generation: number
+  state: 'pinning' | 'unpinning'
+  attempt: number
+  origins: string[]
+  holders: string[]
+  verify: boolean
+  age_ms: number
+  foreign_pin: boolean
+}
+
+/** Claims those of `jobs` that may be claimed now, in input order. */
+export async function claim(
+  tx: SystemTx,
+  node: NodeIdentity,
+  jobs: Pick<Job, 'cid' | 'generation'>[],
+  leaseMs: number,
+): Promise<Claim[]> {
+  const rows = await tx.query<ClaimRow>('select * from claim_placements($1, $2, $3, $4)', [
+    uuidOf(node.nodeId),
+    node.incarnation,
+    leaseMs,
+    JSON.stringify(jobs.map(({ cid, generation }) => ({ cid, generation }))),
+  ])
+  const byCid = new Map(rows.map((row) => [row.cid, row]))
+  return jobs.flatMap(({ cid, generation }) => {
+    const row = byCid.get(cid)
+    return row?.generation === generation ? [claimOf(row)] : []
+  })
+}
+
+/** Extends claims with their progress; returns the CIDs whose intent changed. Their pins show `pinning` from now on. */
+export async function extend(
+  tx: SystemTx,
+  node: NodeIdentity,
+  under: (Pick<Claim, 'cid' | 'generation'> & Progress)[],
+  leaseMs: number,
+): Promise<string[]> {
+  const rows = await tx.query<{ cid: string }>('select extend_claims($1, $2, $3, $4) as cid', [
+    uuidOf(node.nodeId),
+    node.incarnation,
+    leaseMs,
+    JSON.stringify(under.map(({ cid, generation, blocks, bytes }) => ({ cid, generation, blocks, bytes }))),
+  ])
+  return rows.map((row) => row.cid)
+}
+
+/** Folds those of `cids` that have pins still shown as `queued`: their work has begun. */
+export async function showPinning(tx: SystemTx, cids: string[]): Promise<void> {
+  await tx.query('select show_pinning($1)', [cids])
+}
+
+/** Records outcomes; returns what waited behind an ended claim. */
+export async function finish(
+  tx: SystemTx,
+  node: NodeIdentity,
+  finishes: Finish[],
+): Promise<WokenPlacement[]> {
+  const rows = await tx.query<{ cid: string; generation: number; attempt: number; org_id: string }>(
+    'select * from finish_placements($1, $2, $3)',
+    [
+      uuidOf(node.nodeId),
+      node.incarnation,
+      JSON.stringify(finishes.map(({ cid, generation, outcome }) => ({ cid, generation, ...outcome }))),
+    ],
+  )
+  return rows.map((row) => ({
+    cid: row.cid,
+    generation: row.generation,
+    attempt: row.attempt,
+    nodeId: node.nodeId,
+    orgId: idOf('org', row.org_id),
+  }))
+}
+
+interface DueRow {
+  cid: string
+  generation: number
+  attempt: number
+  org_id: string
+  state: 'queued' | 'unpinning'
+}
+
+/**
+ * What is due on this node: unpins, then fresh placements, then retries, each org in turn. Orgs are walked from a random one,
+ * so that of more orgs than fit none waits for ever.
+ */
+export async function due(
+  tx: SystemTx,
+  node: NodeIdentity,
+  perOrg: number,
+  limit: number,
+): Promise<DuePlacement[]> {
+  const id = uuidOf(node.nodeId)
+  const from = randomUUID()
+  const rows = await tx.query<DueRow>(
+    `select * from due_unpins($1, $4)
+     union all select * from due_pins($1, false, $2, $3, $4)
+     union all select * from due_pins($1, true, $2, $3, $4) limit $4`,
+    [id, from, perOrg, limit],
+  )
+  return rows.map((row) => ({
+    cid: row.cid,
+    generation: row.generation,
+    attempt: row.attempt,
+    state: row.state,
+    nodeId: node.nodeId,
+    orgId: row.state === 'queued' ? idOf('org', row.org_id) : null,
+  }))
+}
+
+/** Multiaddrs offered by the pins that want `cid`. */
+export async function originsOf(tx: SystemTx, cid: string): Promise<string[]> {
+  const rows = await tx.query<{ origin: string }>(
+    'select distinct o as origin from pins, unnest(origins) o where cid = $1 and origins is not null limit 60',
+    [cid],
+  )
+  return rows.map((row) => row.origin)
+}
+
+/** A row of placements to be looked at, as a job. */
+export interface JobRow {
+  cid: string
+  node_id: string
+  generation: number
+  attempt: number | null
+  org_id: string | null
+}
+
+export function jobOf(row: JobRow): Job {
+  return {
+    cid: row.cid,
+    nodeId: nodeIdOf(row.node_id),
+    orgId: row.org_id === null ? null : orgIdOf(row.org_id),
+    generation: row.generation,
+    attempt: row.attempt ?? 1,
+  }
+}
+
+function nodeIdOf(uuid: string): NodeId {
+  return idOf('nod', uuid)
+}
+
+function orgIdOf(uuid: string): OrgId {
+  return idOf('org', uuid)
+}
+
+function claimOf(row: ClaimRow): Claim {
+  return {
+    cid: row.cid,
+    generation: row.generation,
+    work: row.state === 'pinning' ? 'pin' : 'unpin',
+    attempt: row.attempt,
+    origins: row.origins,
+    holders: row.holders,
+    verify: row.verify,
+    ageMs: row.age_ms,
+    foreignPin: row.foreign_pin,
+  }
+}

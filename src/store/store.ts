@@ -1,0 +1,187 @@
+import type { OrgId } from '../core/ids.ts'
+import type { Node } from '../core/node.ts'
+import type { NewPin } from '../core/pin.ts'
+import type {
+  Accepted,
+  Log,
+  NodeIdentity,
+  PinStore,
+  PlacementStore,
+  ReconcileStore,
+  SweepStore,
+  TokenStore,
+} from '../core/ports.ts'
+import { assertRole, assertSchema } from './assert.ts'
+import { openDatabase, type Database, type SystemTx } from './database.ts'
+import { isBadData } from './errors.ts'
+import { listPins } from './list-pins.ts'
+import * as nodes from './nodes.ts'
+import type { Addresses } from './pin-rows.ts'
+import * as pins from './pins.ts'
+import * as placements from './placements.ts'
+import * as reconcile from './reconcile.ts'
+import * as sweep from './sweep.ts'
+import * as tokens from './tokens.ts'
+
+/** What a node asks of the database about itself and its cluster. */
+export interface NodeStore {
+  /** Refuses (`invalid`, with what to do) a schema or logins that this version must not serve with. */
+  assertReady(): Promise<void>
+  /** Rejects `unavailable` when Postgres does not answer. */
+  ping(): Promise<void>
+  clusterId(): Promise<string>
+  boot(name: string): Promise<NodeIdentity>
+  voidClaims(node: NodeIdentity, limit: number): Promise<number>
+  see(node: NodeIdentity, sign: nodes.Sign): Promise<boolean>
+  bindKubo(node: NodeIdentity, kubo: { peerId: string; multiaddrs: string[] }): Promise<void>
+  list(): Promise<Node[]>
+  nextEpoch(): Promise<number>
+  extendAudit(): Promise<void>
+}
+
+/** All of the database, behind core's ports. */
+export interface Store extends AsyncDisposable {
+  pins: PinStore
+  placements: PlacementStore
+  sweep: SweepStore
+  reconcile: ReconcileStore
+  tokens: TokenStore
+  nodes: NodeStore
+}
+
+export interface StoreOptions {
+  tenantUrl: string
+  systemUrl: string
+  log: Log
+  /** Where the nodes' Kubos are reached: what a pin's `delegates` show. */
+  addresses?: Addresses
+  /** How long content that nobody wants stays pinned. */
+  unpinGraceMs?: number
+}
+
+/** Opens the store; nothing is connected yet. */
+export function openStore(options: StoreOptions): Store {
+  const { addresses = () => [], unpinGraceMs = 0 } = options
+  const db = openDatabase(options)
+  return {
+    pins: pinStore(db, addresses, unpinGraceMs),
+    placements: placementStore(db),
+    sweep: sweepStore(db, unpinGraceMs),
+    reconcile: reconcileStore(db),
+    tokens: tokenStore(db),
+    nodes: nodeStore(db),
+    [Symbol.asyncDispose]: () => db[Symbol.asyncDispose](),
+  }
+}
+
+function pinStore(db: Database, addresses: Addresses, graceMs: number): PinStore {
+  const accept = (orgId: OrgId, batch: NewPin[]) =>
+    db.tenant(orgId, (tx) => pins.acceptPins(tx, orgId, batch, addresses))
+  return {
+    async acceptPins(orgId, batch) {
+      try {
+        return await accept(orgId, batch)
+      } catch (error) {
+        if (batch.length === 1 || !isBadData(error)) throw error
+        return one(orgId, batch, accept)
+      }
+    },
+    async replacePin(orgId, old, pin) {
+      const [outcome] = await db.tenant(orgId, (tx) => pins.acceptPins(tx, orgId, [pin], addresses, old))
+      if (!outcome) throw new Error('an accept came back empty')
+      if ('error' in outcome) throw outcome.error
+      return outcome
+    },
+    removePin: (orgId, id, actor) => db.tenant(orgId, (tx) => pins.removePin(tx, orgId, id, actor, graceMs)),
+    getPin: (orgId, id) => db.tenant(orgId, (tx) => pins.getPin(tx, id, addresses)),
+    listPins: (orgId, query) => db.tenant(orgId, (tx) => listPins(tx, query, addresses)),
+  }
+}
+
+/** A batch with an item that the database cannot take: each by itself, so that only that one fails. */
+async function one(
+  orgId: OrgId,
+  batch: NewPin[],
+  accept: (orgId: OrgId, batch: NewPin[]) => Promise<Accepted[]>,
+): Promise<Accepted[]> {
+  const outcomes: Accepted[] = []
+  for (const pin of batch)
+    outcomes.push(
+      ...(await accept(orgId, [pin]).catch((error: unknown) => [
+        { error: error instanceof Error ? error : new Error(String(error)) },
+      ])),
+    )
+  return outcomes
+}
+
+function placementStore(db: Database): PlacementStore {
+  const system = <T>(work: (tx: SystemTx) => Promise<T>) => db.system(work)
+  return {
+    claim: (node, jobs, leaseMs) => system((tx) => placements.claim(tx, node, jobs, leaseMs)),
+    async extend(node, under, leaseMs) {
+      const changed = await system((tx) => placements.extend(tx, node, under, leaseMs))
+      await system((tx) =>
+        placements.showPinning(
+          tx,
+          under.map((claim) => claim.cid),
+        ),
+      )
+      return changed
+    },
+    finish: (node, finishes) => system((tx) => placements.finish(tx, node, finishes)),
+    due: (node, perOrg, limit) => system((tx) => placements.due(tx, node, perOrg, limit)),
+    origins: (cid) => system((tx) => placements.originsOf(tx, cid)),
+  }
+}
+
+function sweepStore(db: Database, graceMs: number): SweepStore {
+  return {
+    requeueExpiredClaims: (epoch, limit) => db.system((tx) => sweep.requeueExpiredClaims(tx, epoch, limit)),
+    releaseDue: (epoch, limit) => db.system((tx) => sweep.releaseDue(tx, epoch, limit)),
+    releaseHolds: (epoch, limit) => db.system((tx) => sweep.releaseHolds(tx, epoch, limit, graceMs)),
+    finishFolds: (epoch, limit) => db.system((tx) => sweep.finishFolds(tx, epoch, limit)),
+    lostHints: (overdueMs, limit) => db.system((tx) => sweep.lostHints(tx, overdueMs, limit)),
+  }
+}
+
+function reconcileStore(db: Database): ReconcileStore {
+  return {
+    placementsOf: (node, cids) => db.system((tx) => reconcile.placementsOf(tx, node, cids)),
+    walk: (node, afterCid, limit) => db.system((tx) => reconcile.walk(tx, node, afterCid, limit)),
+    requeueMissing: (node, cids) => db.system((tx) => reconcile.requeueMissing(tx, node, cids)),
+    dropUnwanted: (node, cids) => db.system((tx) => reconcile.dropUnwanted(tx, node, cids)),
+  }
+}
+
+function tokenStore(db: Database): TokenStore {
+  return {
+    createOrg: (slug) => db.system((tx) => tokens.createOrg(tx, slug)),
+    orgBySlug: (slug) => db.system((tx) => tokens.orgBySlug(tx, slug)),
+    insertToken: (token) => db.system((tx) => tokens.insertToken(tx, token)),
+    tokenState: (id) => db.system((tx) => tokens.tokenState(tx, id)),
+    touchToken: (id) => db.system((tx) => tokens.touchToken(tx, id)),
+    signingKeys: () => db.system((tx) => tokens.signingKeys(tx)),
+    rotateKey: (key) => db.system((tx) => tokens.rotateKey(tx, key)),
+  }
+}
+
+function nodeStore(db: Database): NodeStore {
+  return {
+    async assertReady() {
+      await db.system(async (tx) => {
+        await assertRole(tx.query, 'anchorage_system')
+        await assertSchema(tx.query)
+      })
+      await db.anyTenant((query) => assertRole(query, 'anchorage_tenant'))
+    },
+    ping: () => db.system(async (tx) => void (await tx.query('select 1'))),
+    clusterId: () => db.system((tx) => nodes.clusterId(tx)),
+    boot: (name) => db.system((tx) => nodes.bootNode(tx, name)),
+    voidClaims: (node, limit) => db.system((tx) => nodes.voidClaims(tx, node, limit)),
+    see: (node, sign) => db.system((tx) => nodes.seeNode(tx, node, sign)),
+    bindKubo: (node, kubo) => db.system((tx) => nodes.bindKubo(tx, node, kubo)),
+    list: () => db.system((tx) => nodes.listNodes(tx)),
+    nextEpoch: () => db.system((tx) => nodes.nextEpoch(tx)),
+    extendAudit: () => db.system((tx) => nodes.extendAudit(tx)),
+  }
+}

@@ -1,0 +1,87 @@
+import { AnchorageError } from '../core/errors.ts'
+import { idOf, mintId, uuidOf, type OrgId, type TokenId } from '../core/ids.ts'
+import type { ApiToken, SigningKey } from '../core/token.ts'
+import type { SystemTx } from './database.ts'
+
+/** `conflict` when the slug is taken. */
+export async function createOrg(tx: SystemTx, slug: string): Promise<OrgId> {
+  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(slug))
+    throw new AnchorageError('invalid', 'a slug is 1 to 63 lower-case letters, digits and inner hyphens')
+  const id = mintId('org')
+  const made = await tx.query(
+    'insert into orgs (id, slug) values ($1, $2) on conflict (slug) do nothing returning id',
+    [uuidOf(id), slug],
+  )
+  if (made.length === 0) throw new AnchorageError('conflict', `there is an org named ${slug} already`)
+  await audit(tx, id, 'org.create', slug)
+  return id
+}
+
+export async function orgBySlug(tx: SystemTx, slug: string): Promise<OrgId> {
+  const [row] = await tx.query<{ id: string }>('select id from orgs where slug = $1', [slug])
+  if (!row)
+    throw new AnchorageError(
+      'not_found',
+      `there is no org named ${slug}; make it with: anchorage admin create-org ${slug}`,
+    )
+  return idOf('org', row.id)
+}
+
+export async function insertToken(tx: SystemTx, token: ApiToken): Promise<void> {
+  await tx.query(
+    'insert into api_tokens (id, org_id, key_id, name, scopes, expires_at) values ($1, $2, $3, $4, $5, $6)',
+    [uuidOf(token.id), uuidOf(token.orgId), uuidOf(token.keyId), token.name, token.scopes, token.expiresAt],
+  )
+  await audit(tx, token.orgId, 'token.create', token.id)
+}
+
+export async function tokenState(
+  tx: SystemTx,
+  id: TokenId,
+): Promise<{ orgId: OrgId; revoked: boolean } | null> {
+  const [row] = await tx.query<{ org_id: string; revoked: boolean }>(
+    'select org_id, revoked_at is not null as revoked from api_tokens where id = $1',
+    [uuidOf(id)],
+  )
+  return row ? { orgId: idOf('org', row.org_id), revoked: row.revoked } : null
+}
+
+/** At most one write a minute and token. */
+export async function touchToken(tx: SystemTx, id: TokenId): Promise<void> {
+  await tx.query(
+    `update api_tokens set last_used_at = now()
+     where id = $1 and (last_used_at is null or last_used_at < now() - interval '1 minute')`,
+    [uuidOf(id)],
+  )
+}
+
+export async function signingKeys(tx: SystemTx): Promise<SigningKey[]> {
+  const rows = await tx.query<{ id: string; wrapped: Buffer; state: SigningKey['state'] }>(
+    `select id, wrapped, state from signing_keys where state <> 'retired' order by created_at desc`,
+  )
+  return rows.map((row) => ({ id: idOf('key', row.id), wrapped: row.wrapped, state: row.state }))
+}
+
+/**
+ * `key` becomes the active one, the active one before only verifies; keys that no living token was signed with retire.
+ */
+export async function rotateKey(tx: SystemTx, key: SigningKey): Promise<void> {
+  await tx.query('lock table signing_keys in share row exclusive mode')
+  await tx.query(`update signing_keys set state = 'verify' where state = 'active'`)
+  await tx.query(
+    `update signing_keys k set state = 'retired', wrapped = '' where state = 'verify'
+     and not exists (select from api_tokens t where t.key_id = k.id and t.expires_at > now())`,
+  )
+  await tx.query(`insert into signing_keys (id, wrapped, state) values ($1, $2, 'active')`, [
+    uuidOf(key.id),
+    key.wrapped,
+  ])
+  await audit(tx, null, 'key.rotate', key.id)
+}
+
+async function audit(tx: SystemTx, orgId: OrgId | null, action: string, target: string): Promise<void> {
+  await tx.query(
+    `insert into audit_log (id, org_id, actor, action, target) values ($1, $2, 'operator', $3, $4)`,
+    [uuidOf(mintId('aud')), orgId && uuidOf(orgId), action, target],
+  )
+}
