@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert'
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -97,6 +97,14 @@ export class World implements AsyncDisposable {
       const pid = await this.pid(server)
       return pid !== oldPid && alive(pid) ? pid : undefined
     })
+  }
+
+  /** Where this world's nats-server keeps its streams. */
+  async jetStreamDir(): Promise<string> {
+    const entries = await readdir(this.data, { recursive: true, withFileTypes: true })
+    const found = entries.find((entry) => entry.isDirectory() && entry.name === 'jetstream')
+    assert.ok(found, `no jetstream directory below ${this.data}`)
+    return join(found.parentPath, found.name)
   }
 
   /** Runs a verb of `anchorage` with this world's `dev.env` in its environment; resolves with its standard output. */

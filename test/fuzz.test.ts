@@ -1,0 +1,191 @@
+import { strict as assert } from 'node:assert'
+import fc from 'fast-check'
+import { after, before, suite, test } from 'node:test'
+import type { Api } from './api.ts'
+import { specConformance, type Conforms } from './spec.ts'
+import { World } from './world.ts'
+
+// some hundreds of cases an operation, in a time that a test run can bear
+const runs = { numRuns: 300, endOnFailure: true }
+
+const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
+const peer = '12D3KooWQCfHpredgVVothFUNntXFvKuneCUC29NUcrpLNTh9byB'
+
+const text = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 300 }),
+  fc.string({ unit: 'grapheme', maxLength: 80 }),
+  fc.constantFrom(
+    '',
+    '\u0000',
+    '\u0001\u0010',
+    '\uffff',
+    '𝄞'.repeat(255),
+    'x'.repeat(256),
+    "' or 1=1 --",
+    '%00',
+    '%',
+    '{}',
+  ),
+)
+const good = {
+  cid: fc.constantFrom(cid, 'QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR'),
+  // loopback only: nobody listens there, and nothing else may be dialled
+  origin: fc.nat({ max: 9 }).map((port) => `/ip4/127.0.0.1/tcp/${port + 1}/p2p/${peer}`),
+  when: fc
+    .date({ noInvalidDate: true, min: new Date('0001-01-01'), max: new Date('9999-12-31') })
+    .map((date) => date.toISOString()),
+}
+const anything = fc.oneof(text, fc.anything({ withNullPrototype: false }).filter(isJson), fc.constant(null))
+
+const body = fc.oneof(
+  fc.record(
+    {
+      cid: fc.oneof({ weight: 4, arbitrary: good.cid }, { weight: 1, arbitrary: anything }),
+      name: fc.oneof({ weight: 3, arbitrary: text }, { weight: 1, arbitrary: anything }),
+      origins: fc.oneof(
+        fc.uniqueArray(good.origin, { maxLength: 22 }),
+        fc.array(text, { maxLength: 22 }),
+        anything,
+      ),
+      meta: fc.oneof(fc.dictionary(text, text, { maxKeys: 30 }), anything),
+      surprise: anything,
+    },
+    { requiredKeys: [] },
+  ),
+  anything,
+)
+const query = fc.record(
+  {
+    cid: fc.oneof(good.cid, fc.array(good.cid, { maxLength: 11 }).map(String), text),
+    name: text,
+    match: fc.oneof(fc.constantFrom('exact', 'iexact', 'partial', 'ipartial'), text),
+    status: fc.oneof(fc.subarray(['queued', 'pinning', 'pinned', 'failed']).map(String), text),
+    before: fc.oneof(good.when, text),
+    after: fc.oneof(good.when, text),
+    limit: fc.oneof(
+      fc.integer({ min: 1, max: 1000 }).map(String),
+      fc.integer().map(String),
+      fc.double().map(String),
+      text,
+    ),
+    meta: fc.oneof(
+      fc.dictionary(text, text, { maxKeys: 5 }).map((meta) => JSON.stringify(meta)),
+      fc.json(),
+      text,
+    ),
+    surprise: text,
+  },
+  { requiredKeys: [] },
+)
+
+suite('requests made at random from the spec', { timeout: 300_000 }, () => {
+  let world: World
+  let api: Api
+  let conforms: Conforms
+  let id: string
+
+  before(async () => {
+    conforms = specConformance()
+    world = await World.start({ env: { ANCHORAGE_LOG_LEVEL: 'warn' } })
+    api = await world.api()
+    id = (await api.post({ cid })).requestid
+  })
+
+  after(() => world[Symbol.asyncDispose]())
+
+  test('GET /pins answers as the spec says', async () => {
+    await fc.assert(
+      fc.asyncProperty(query, async (given) => {
+        conforms('GET', '/pins', await api.send('GET', `/pins?${new URLSearchParams(wellFormed(given))}`))
+      }),
+      runs,
+    )
+  })
+
+  test('GET /pins with a raw query of any bytes answers as the spec says', async () => {
+    const raw = fc.string({ unit: fc.constantFrom(...'%&=+;,[]{}"0aA\\|^`~!$()*:@?/'), maxLength: 200 })
+    await fc.assert(
+      fc.asyncProperty(raw, async (given) => {
+        conforms('GET', '/pins', await api.send('GET', `/pins?${given.replaceAll('#', '')}`))
+      }),
+      runs,
+    )
+  })
+
+  test('POST /pins answers as the spec says, and what it accepts comes back as it was sent', async () => {
+    await fc.assert(
+      fc.asyncProperty(body, async (given) => {
+        const answer = await api.send('POST', '/pins', { body: JSON.stringify(given) ?? 'null' })
+        conforms('POST', '/pins', answer)
+        if (answer.status !== 202) return
+        const { requestid }: { requestid: string } = JSON.parse(answer.text)
+        const sent: { cid: string; name?: string; meta?: object } = JSON.parse(JSON.stringify(given))
+        const { pin } = await api.get(requestid)
+        assert.deepEqual([pin.cid, pin.name, pin.meta ?? {}], [sent.cid, sent.name, sent.meta ?? {}])
+        await api.remove(requestid)
+      }),
+      runs,
+    )
+  })
+
+  test('POST /pins with a body that is hardly JSON answers as the spec says', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), fc.nat({ max: 3 }), async (bytes, cut) => {
+        const almost = JSON.stringify({ cid, name: 'cut' }).slice(0, -cut)
+        const sent = cut === 0 ? Buffer.from(bytes).toString('latin1') : almost
+        conforms('POST', '/pins', await api.send('POST', '/pins', { body: sent }))
+      }),
+      runs,
+    )
+  })
+
+  test('POST /pins/{requestid} answers as the spec says, and refuses without touching the old pin', async () => {
+    await fc.assert(
+      fc.asyncProperty(body, async (given) => {
+        const answer = await api.send('POST', `/pins/${id}`, { body: JSON.stringify(given) ?? 'null' })
+        conforms('POST', '/pins/{requestid}', answer)
+        if (answer.status === 202) ({ requestid: id } = JSON.parse(answer.text))
+        assert.equal((await api.get(id)).requestid, id)
+      }),
+      runs,
+    )
+  })
+
+  for (const method of ['GET', 'POST', 'DELETE']) {
+    test(`${method} /pins/{requestid} with any id answers as the spec says`, async () => {
+      await fc.assert(
+        fc.asyncProperty(text.filter(isPathPart), async (any) => {
+          const given = method === 'POST' ? { body: { cid } } : {}
+          const answer = await api.send(method, `/pins/${encodeURIComponent(any)}`, given)
+          conforms(method, '/pins/{requestid}', answer)
+          assert.equal(answer.status, 404, `${JSON.stringify(any)}: ${answer.text}`)
+        }),
+        runs,
+      )
+    })
+  }
+
+  test('the pin that stood at the start still stands, and the server says it is well', async () => {
+    assert.equal((await api.get(id)).requestid, id)
+    const ready = await fetch(`${api.url}/ready`)
+    assert.equal(ready.status, 200)
+    assert.doesNotMatch(world.output(), /"level":(50|60)/)
+  })
+})
+
+function isJson(value: unknown): boolean {
+  try {
+    return JSON.stringify(value) !== undefined
+  } catch {
+    return false
+  }
+}
+
+/** Lone surrogates cannot stand in a URL; dots alone are resolved away by every client. */
+function isPathPart(value: string): boolean {
+  return value.isWellFormed() && !/^\.{0,2}$/.test(value)
+}
+
+function wellFormed(query: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(query).map(([name, value]) => [name, value.toWellFormed()]))
+}

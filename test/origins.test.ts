@@ -1,0 +1,71 @@
+import { strict as assert } from 'node:assert'
+import { randomBytes } from 'node:crypto'
+import { after, before, suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { kuboRpc } from './kubo-rpc.ts'
+import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
+import { startRelay, type Relay } from './relay.ts'
+import { until } from './settle.ts'
+import { World } from './world.ts'
+
+const mebibyte = 1 << 20
+
+suite('64 MiB from another Kubo through a relay of 4 MiB/s', { timeout: 180_000 }, () => {
+  let world: World
+  let outside: OutsideKubo
+  let relay: Relay
+  let cid: string
+  let origin: string
+
+  before(async () => {
+    outside = await startOutsideKubo()
+    relay = await startRelay(Number(/\/tcp\/(\d+)/.exec(outside.address)?.[1]), 4 * mebibyte)
+    origin = outside.address.replace(/\/tcp\/\d+/, `/tcp/${relay.port}`)
+    cid = await outside.rpc.add(Uint8Array.from(randomBytes(64 * mebibyte)))
+    world = await World.start()
+  })
+
+  after(async () => {
+    await world[Symbol.asyncDispose]()
+    await relay[Symbol.asyncDispose]()
+    await outside[Symbol.asyncDispose]()
+  })
+
+  test('info shows blocks and bytes moving, and DELETE in the middle stops Kubo fetching within a second', async () => {
+    const api = await world.api()
+    const kubo = kuboRpc(await world.value('KUBO_RPC_1'))
+    const pin = await api.post({ cid, origins: [origin] })
+    const seen: { blocks: number; bytes: number }[] = []
+    await until('progress was seen five times', async () => {
+      const { status, info = {} } = await api.get(pin.requestid)
+      const now = { blocks: Number(info.blocks ?? 0), bytes: Number(info.bytes ?? 0) }
+      assert.notEqual(status, 'pinned')
+      const last = seen.at(-1) ?? { blocks: 0, bytes: 0 }
+      if (now.blocks > last.blocks && now.bytes > last.bytes) seen.push(now)
+      return seen.length >= 5
+    })
+    assert.ok((seen.at(-1)?.bytes ?? 0) < 64 * mebibyte)
+    await api.remove(pin.requestid)
+    await sleep(1000)
+    assert.ok(!(await kubo.call('bitswap/wantlist')).includes('/'), 'Kubo still wants blocks')
+    const before = relay.received()
+    await sleep(2000)
+    const more = relay.received() - before
+    assert.ok(more < mebibyte / 16, `${more} bytes came through the relay a second after the DELETE`)
+  })
+
+  test('asked for again it goes on to the end, and tells the size of the DAG', async () => {
+    const api = await world.api()
+    const { requestid } = await api.post({ cid, origins: [origin] })
+    const pin = await until(
+      'it is pinned',
+      async () => {
+        const now = await api.get(requestid)
+        return now.status === 'pinned' && now
+      },
+      { withinMs: 60_000, everyMs: 250 },
+    )
+    const size = Number(pin.info?.dag_size)
+    assert.ok(size >= 64 * mebibyte && size < 65 * mebibyte, `dag_size ${pin.info?.dag_size}`)
+  })
+})
