@@ -4,6 +4,7 @@ import { chmod, rm } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { environment } from '../app/config.ts'
 import { tryLock } from '../tools/lock.ts'
 import { migrateUp } from '../store/migrate.ts'
 import { freePort } from './free-port.ts'
@@ -97,7 +98,7 @@ async function startServer(dir: string, dataDir: string, log: (line: string) => 
       `create database ${template} owner anchorage_owner;`,
     ],
     durable: false,
-    env: process.env,
+    env: environment(),
     restartAfterMs: null,
   })
   try {

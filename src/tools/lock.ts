@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,7 +15,7 @@ export interface Lock extends AsyncDisposable {
  */
 export async function tryLock(path: string): Promise<Lock | { heldBy: ProcessIdentity }> {
   await mkdir(dirname(path), { recursive: true })
-  const own = `${path}.${process.pid}`
+  const own = `${path}.${randomUUID()}`
   await writeFile(own, JSON.stringify(await identify(process.pid)))
   try {
     for (;;) {

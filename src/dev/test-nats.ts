@@ -1,0 +1,48 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Log } from '../core/ports.ts'
+import { startNatsServer, type NatsChild, type NatsServerOptions } from '../cluster/nats-server.ts'
+import { findTool } from '../tools/find-tool.ts'
+import { natsServer } from '../tools/nats-server.ts'
+import { freePort } from './free-port.ts'
+
+/** A place of a test's own for one nats-server: a directory, a port, the executable. Disposing stops what was started there. */
+export interface TestNats extends AsyncDisposable {
+  binary: string
+  dir: string
+  port: number
+  /** Starts the server as a node would. A second call is a second life in the same place. */
+  start(options?: Partial<NatsServerOptions>): Promise<NatsChild>
+}
+
+/** `env` may name the executable in `NATS_SERVER_BINARY`; else it is found, or made, as for a node. */
+export async function testNats(env: NodeJS.ProcessEnv, log: Log = quietLog): Promise<TestNats> {
+  const configured = env['NATS_SERVER_BINARY']
+  const { path: binary } = await findTool(natsServer(), { env, configured, say: () => {} })
+  const dir = await mkdtemp(join(tmpdir(), 'anchorage-nats-'))
+  const port = await freePort()
+  const started = new AsyncDisposableStack()
+  return {
+    binary,
+    dir,
+    port,
+    async start(options = {}) {
+      const defaults = { binary, dir, clientPort: port, serverName: 'test', log, restartAfterMs: 50 }
+      return started.use(await startNatsServer({ ...defaults, ...options }))
+    },
+    async [Symbol.asyncDispose]() {
+      await started.disposeAsync()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Says nothing. */
+export const quietLog: Log = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+  child: () => quietLog,
+}

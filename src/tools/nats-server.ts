@@ -1,0 +1,44 @@
+import { goBuild } from './go-build.ts'
+import { officialRelease } from './release.ts'
+import type { ToolSpec } from './tool.ts'
+
+/** SHA-256 of the release's archives, as its authors publish them with their container images. */
+const released = {
+  version: '2.14.5',
+  'linux-x64': { arch: 'amd64', sha256: '5e3b603d47c447bda1f77f9ac16dbf91c90aac4ff3681f8fbbc7201e4ed99355' },
+  'linux-arm64': {
+    arch: 'arm64',
+    sha256: '673a98d3faa79dde3f9ebf16d6dfac36a5f694e7ad2015e4954dd7939c85cd4c',
+  },
+}
+
+/** NATS with JetStream: carries the hints between nodes, and the leader's lease. */
+export function natsServer(platform = `${process.platform}-${process.arch}`): ToolSpec {
+  const build = platform === 'linux-x64' || platform === 'linux-arm64' ? released[platform] : null
+  const folder = `nats-server-v${released.version}-linux-${build?.arch}`
+  const url = `https://github.com/nats-io/nats-server/releases/download/v${released.version}/${folder}.tar.gz`
+  return {
+    name: 'nats-server',
+    title: 'nats-server',
+    minVersion: '2.11.0',
+    because: 'the leader lease needs a time to live for each key, which came with 2.11',
+    versionArgs: ['--version'],
+    sources: [
+      officialRelease({
+        title: 'nats-server',
+        version: released.version,
+        archive: build && { url, sha256: build.sha256 },
+        member: `${folder}/nats-server`,
+      }),
+      goBuild({
+        title: 'nats-server',
+        module: 'github.com/nats-io/nats-server/v2',
+        package: 'github.com/nats-io/nats-server/v2',
+        version: '2.15.2',
+        takes: 'about a minute',
+      }),
+    ],
+    advice:
+      'Install nats-server 2.11 or newer and put it on PATH (or name it in nats.binary), or install Go and run this again.',
+  }
+}

@@ -1,0 +1,61 @@
+/** A server that anchorage runs but does not contain: which versions serve, and where one comes from. */
+export interface ToolSpec {
+  /** Its executable's name. */
+  name: string
+  /** What people call it. */
+  title: string
+  /** The oldest version that serves. */
+  minVersion: string
+  /** Why nothing older does. */
+  because: string
+  /** Arguments that make it print its version. */
+  versionArgs: string[]
+  /** The ways to get it when the machine has none, tried in turn. */
+  sources: ToolSource[]
+  /** What a person can do when all of them failed. */
+  advice: string
+}
+
+/** One way to get a tool. */
+export interface ToolSource {
+  title: string
+  /** In the cache the tool is `<name>-<version>`; null when this source keeps it elsewhere. */
+  version: string | null
+  /** Writes the executable to `target`, or names where it already lies. Rejects with a reason a person can act on. */
+  get(target: string, context: ToolContext): Promise<string>
+}
+
+/** What finding or making a tool may use. */
+export interface ToolContext {
+  env: NodeJS.ProcessEnv
+  /** Progress, a line at a time. */
+  say(line: string): void
+  signal: AbortSignal
+}
+
+/** A tool that is there and answers. */
+export interface Tool {
+  path: string
+  version: string
+  /** Which step found it. */
+  from: string
+}
+
+/** The first dotted number in what a tool says of its version. */
+export function versionIn(text: string): string | null {
+  return /\d+\.\d+(?:\.\d+)?(?:-[\w.]+)?/.exec(text)?.[0] ?? null
+}
+
+/** Whether `version` serves where `wanted` is the least; of the same number, a pre-release is less than the release. */
+export function isAtLeast(version: string, wanted: string): boolean {
+  const [have, want] = [numbersOf(version), numbersOf(wanted)]
+  const differ = have.findIndex((number, index) => number !== want[index])
+  if (differ >= 0) return (have[differ] ?? 0) > (want[differ] ?? 0)
+  return !version.includes('-') || wanted.includes('-')
+}
+
+function numbersOf(version: string): number[] {
+  const [release = ''] = version.split('-')
+  const [major = 0, minor = 0, patch = 0] = release.split('.').map(Number)
+  return [major, minor, patch]
+}
