@@ -99,10 +99,10 @@ begin
 
   return query
   with asked as (
-    select i.cid, max(i.replicas) as replicas, bool_or(i.origins is not null) as origins,
-      (array_agg(i.nodes order by i.replicas desc))[1] as nodes
+    select distinct on (i.cid) i.cid, i.replicas, i.nodes,
+      bool_or(i.origins is not null) over (partition by i.cid) as origins
     from jsonb_to_recordset(items) as i (cid text, replicas int, origins jsonb, nodes uuid[])
-    group by i.cid
+    order by i.cid, i.replicas desc
   ), standing as (
     select p.cid, p.node_id, p.state, p.generation, p.attempts, p.attempts_before,
       p.state in ('failed', 'unpinning') and (p.state = 'failed' or p.node_id = any (a.nodes)) as revives, a.origins
@@ -131,6 +131,9 @@ begin
     ) n
     order by a.cid, n.node_id
     returning p.cid, p.node_id, p.generation, p.attempts
+  ), refold as (
+    -- the other pins of content that had failed read queued again, by the next fold
+    update contents c set folding = true from woke w where c.cid = w.cid and w.was = 'failed'
   ), hints as (
     select w.cid, w.node_id, w.generation, w.attempts from woke w where w.state = 'queued' or w.origins
     union all select m.cid, m.node_id, m.generation, m.attempts from made m
@@ -423,7 +426,7 @@ end $$;
 -- is pinned in a moment costs one change of status and not two.
 create function show_pinning(cids text[]) returns void language plpgsql as $$
 begin
-  select array_agg(distinct p.cid) into cids from pins p where p.cid = any (cids) and p.status = 'queued';
+  select array_agg(distinct p.cid) into cids from pins p where p.cid = any (cids) and p.status in ('queued', 'failed');
   if cids is null then return; end if;
   perform from contents c where c.cid = any (cids) order by c.cid for update;
   perform fold_contents(cids);

@@ -46,8 +46,8 @@ export async function assertRole(query: Query, role: 'anchorage_tenant' | 'ancho
     others: string[]
     durable: boolean
   }>(
-    `select current_user as name, r.rolsuper or r.rolbypassrls as super, pg_has_role(r.oid, $1, 'usage') as member,
-       array(select o.rolname from pg_roles o
+    `select current_user::text as name, r.rolsuper or r.rolbypassrls as super, pg_has_role(r.oid, $1, 'usage') as member,
+       array(select o.rolname::text from pg_roles o
              where o.rolname <> $1 and o.rolname <> current_user and pg_has_role(r.oid, o.oid, 'usage')
                and (o.rolname in ('anchorage_tenant', 'anchorage_system', 'anchorage_audit')
                     or o.oid in (select relowner from pg_class where relname = 'pins'))) as others,

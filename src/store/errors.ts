@@ -19,9 +19,10 @@ export function isBadData(error: unknown): boolean {
   return /^(22|23|54)/.test(state)
 }
 
-/** A driver's error in our words; `AnchorageError` passes as it is. */
+/** A driver's error in our words; `AnchorageError` and our own mistakes pass as they are. */
 export function translate(error: unknown): Error {
-  if (error instanceof AnchorageError) return error
+  if (error instanceof AnchorageError || error instanceof TypeError || error instanceof RangeError)
+    return error
   const state = sqlState(error)
   if (state === 'AN001')
     return new AnchorageError('too_many', 'this org creates pins faster than one a millisecond; slow down', {

@@ -1,0 +1,317 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { isCode } from '../core/errors.ts'
+import { mintId, type OrgId, type PinId } from '../core/ids.ts'
+import type { NewPin, Pin } from '../core/pin.ts'
+import type { Outcome } from '../core/placement.ts'
+import type { Accepted, NodeIdentity } from '../core/ports.ts'
+import { openStore, type Store } from './store.ts'
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+const actor = mintId('tok')
+const address = '/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWGRUyrQFFqBLUmbBnVTWRkQaDYXLVhQhZBvT7LGKDYXvA'
+let database: TestDatabase
+let store: Store
+let node: NodeIdentity
+let org: OrgId
+let other: OrgId
+let epoch: number
+
+before(async () => {
+  database = await testDatabase()
+  store = openStore({ ...database, log: quiet, addresses: () => [address], unpinGraceMs: 0 })
+  await store.nodes.assertReady()
+  node = await store.nodes.boot('node-1')
+  org = await store.tokens.createOrg('ours')
+  other = await store.tokens.createOrg('theirs')
+  epoch = await store.nodes.nextEpoch()
+})
+after(async () => {
+  await store[Symbol.asyncDispose]()
+  await database[Symbol.asyncDispose]()
+})
+
+test('a batch is accepted in order, with created unique at milliseconds, and listed newest first', async () => {
+  const pins = Array.from({ length: 20 }, (_, i) => newPin(`order-${i}`, { name: 'order' }))
+  const accepted = (await store.pins.acceptPins(org, pins)).map(pinIn)
+  const times = accepted.map((pin) => pin.created.getTime())
+  assert.deepEqual(
+    times,
+    [...new Set(times)].sort((a, b) => a - b),
+  )
+  const page = await store.pins.listPins(org, { limit: 5, name: 'order' })
+  assert.equal(page.count, 20)
+  assert.deepEqual(
+    page.results.map((pin) => pin.id),
+    accepted
+      .slice(-5)
+      .reverse()
+      .map((pin) => pin.id),
+  )
+  const older = await store.pins.listPins(org, {
+    limit: 50,
+    name: 'order',
+    before: page.results[4]?.created.getTime() ?? 0,
+  })
+  assert.equal(older.count, 15)
+  assert.equal(older.results.length, 15)
+})
+
+test('a batch that is accepted again gives the same pins and no others', async () => {
+  const pins = [newPin('twice-a'), newPin('twice-b')]
+  const first = (await store.pins.acceptPins(org, pins)).map(pinIn)
+  const again = (await store.pins.acceptPins(org, pins)).map(pinIn)
+  assert.deepEqual(again.map(created), first.map(created))
+  assert.equal((await store.pins.listPins(org, { limit: 10, cids: pins.map((p) => p.cid) })).count, 2)
+})
+
+test('the same content twice is two pins and one placement, and new pins on what stands are pinned at once', async () => {
+  const [one] = await store.pins.acceptPins(org, [newPin('shared')])
+  assert.ok(one && 'pin' in one)
+  assert.equal(one.woken.length, 1)
+  await work('shared', { kind: 'pinned', blocks: 3, bytes: 300, foreignPin: false })
+  assert.equal((await store.pins.getPin(org, one.pin.id)).status, 'pinned')
+  const [two] = await store.pins.acceptPins(other, [newPin('shared')])
+  assert.ok(two && 'pin' in two)
+  assert.equal(two.pin.status, 'pinned')
+  assert.equal(two.woken.length, 0)
+  assert.equal((await store.pins.getPin(other, two.pin.id)).info.dag_size, '300')
+})
+
+test('names and meta come back as they were sent, U+0000 included, and are found by it', async () => {
+  const name = 'nul \u0000 and \u0001 and \u0010 ß'
+  const meta = { 'k\u0000': 'v\u0001', long: 'x'.repeat(5_000) }
+  const [accepted] = await store.pins.acceptPins(org, [newPin('nul', { name, meta })])
+  const id = pinIn(accepted).id
+  const pin = await store.pins.getPin(org, id)
+  assert.equal(pin.name, name)
+  assert.deepEqual(pin.meta, meta)
+  for (const query of [
+    { name },
+    { name: 'AND \u0001 AND', match: 'ipartial' as const },
+    { name: name.replace('ß', 'SS'), match: 'iexact' as const },
+    { meta },
+    { meta: { long: meta.long } },
+  ])
+    assert.deepEqual(
+      (await store.pins.listPins(org, { limit: 10, ...query })).results.map((p) => p.id),
+      [id],
+      JSON.stringify(query).slice(0, 60),
+    )
+  assert.equal((await store.pins.listPins(org, { limit: 10, name: 'and', match: 'exact' })).count, 0)
+  await store.pins.removePin(org, id, actor)
+  assert.equal((await store.pins.listPins(org, { limit: 10, meta })).count, 0)
+})
+
+test('another org sees, replaces and removes nothing of this one', async () => {
+  const id = await acceptOne('private', { name: 'private', meta: { private: 'yes' } })
+  await assert.rejects(store.pins.getPin(other, id), (e) => isCode(e, 'not_found'))
+  await assert.rejects(store.pins.removePin(other, id, actor), (e) => isCode(e, 'not_found'))
+  await assert.rejects(store.pins.replacePin(other, id, newPin('theirs')), (e) => isCode(e, 'not_found'))
+  for (const query of [{ name: 'private' }, { meta: { private: 'yes' } }, { cids: ['private'] }])
+    assert.equal((await store.pins.listPins(other, { limit: 10, ...query })).count, 0)
+  assert.equal((await store.pins.getPin(org, id)).name, 'private')
+})
+
+test('a replace takes the old pin away in one step, and repeating it gives the same pin', async () => {
+  const old = await acceptOne('before')
+  await work('before', { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: false })
+  const next = newPin('after')
+  const { pin } = await store.pins.replacePin(org, old, next)
+  assert.equal((await store.pins.replacePin(org, old, next)).pin.id, pin.id)
+  await assert.rejects(store.pins.getPin(org, old), (e) => isCode(e, 'not_found'))
+  // held until the new one stands
+  await sweepAll()
+  assert.deepEqual(await states('before'), ['pinned'])
+  await work('after', { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: false })
+  await sweepAll()
+  assert.deepEqual(await states('before'), ['unpinning'])
+  assert.deepEqual(await states('after'), ['pinned'])
+})
+
+test('the last of two orgs to delete unpins, and a pin that comes back in time stops it', async () => {
+  const mine = await acceptOne('common')
+  const [theirs] = await store.pins.acceptPins(other, [newPin('common')])
+  await work('common', { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: false })
+  await store.pins.removePin(org, mine, actor)
+  await sweepAll()
+  assert.deepEqual(await states('common'), ['pinned'])
+  await store.pins.removePin(other, pinIn(theirs).id, actor)
+  const again = await acceptOne('common')
+  await sweepAll()
+  assert.deepEqual(await states('common'), ['pinned'])
+  await store.pins.removePin(org, again, actor)
+  await sweepAll()
+  assert.deepEqual(await states('common'), ['unpinning'])
+  // wanted again in the middle of the unpin: a new generation, claimable only once the unpin has ended
+  const [unpin] = await claimDue('common')
+  assert.equal(unpin?.work, 'unpin')
+  await acceptOne('common')
+  assert.deepEqual(await claimDue('common'), [])
+  const behind = await store.placements.finish(node, [
+    { cid: 'common', generation: unpin?.generation ?? 0, outcome: { kind: 'unpinned' } },
+  ])
+  assert.equal(behind.length, 1)
+  const [pin] = await claimDue('common')
+  assert.equal(pin?.work, 'pin')
+  assert.equal(pin?.verify, true)
+  await store.placements.finish(node, [
+    { cid: 'common', generation: pin.generation, outcome: { kind: 'released' } },
+  ])
+})
+
+test('a delete in the middle of pinning voids the attempt and leaves an unpin behind it', async () => {
+  const id = await acceptOne('aborted')
+  const [claim] = await claimDue('aborted')
+  assert.ok(claim)
+  await store.pins.removePin(org, id, actor)
+  assert.deepEqual(await store.placements.extend(node, [{ ...claim, blocks: 1, bytes: 1 }], 30_000), [
+    'aborted',
+  ])
+  await store.placements.finish(node, [
+    {
+      cid: 'aborted',
+      generation: claim.generation,
+      outcome: { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: false },
+    },
+  ])
+  assert.deepEqual(await states('aborted'), ['unpinning'])
+  await work('aborted', { kind: 'unpinned' })
+  assert.deepEqual(await states('aborted'), [])
+})
+
+test('a pin that was never tried leaves nothing behind when it is deleted', async () => {
+  const id = await acceptOne('untouched')
+  assert.deepEqual(await store.pins.removePin(org, id, actor), [])
+  assert.deepEqual(await states('untouched'), [])
+})
+
+test('a failed attempt says why, is due later, and a new pin wakes it', async () => {
+  const id = await acceptOne('slow')
+  await work('slow', { kind: 'retry', errorCode: 'stalled', error: 'no block for a while', delayMs: 60_000 })
+  const pin = await store.pins.getPin(org, id)
+  assert.equal(pin.status, 'queued')
+  assert.equal(pin.info.error_code, 'stalled')
+  assert.equal(pin.info.attempts, '1')
+  assert.deepEqual(await claimDue('slow'), [])
+  const second = await acceptOne('slow')
+  assert.equal((await store.pins.getPin(org, second)).info.attempts, undefined)
+  await work('slow', { kind: 'failed', errorCode: 'not_found_in_time', error: 'nobody had it' })
+  assert.equal((await store.pins.getPin(org, id)).status, 'failed')
+  assert.equal((await store.pins.getPin(org, second)).info.attempts, '1')
+  await acceptOne('slow')
+  await sweepAll()
+  assert.equal((await store.pins.getPin(org, id)).status, 'queued')
+})
+
+test('claims of an older incarnation are void, and five crashes in a row fail the placement', async () => {
+  const id = await acceptOne('crashing')
+  for (let crash = 1; crash <= 5; crash++) {
+    assert.equal((await claimDue('crashing')).length, 1)
+    const older = node
+    node = await store.nodes.boot('node-1')
+    assert.equal(await store.nodes.see(older, { usedBytes: null, capacityBytes: null }), false)
+    assert.equal(await store.nodes.voidClaims(node, 100), 1)
+  }
+  const pin = await store.pins.getPin(org, id)
+  assert.equal(pin.status, 'failed')
+  assert.equal(pin.info.error_code, 'crashed')
+})
+
+test('work of an old epoch is refused', async () => {
+  const old = epoch
+  epoch = await store.nodes.nextEpoch()
+  await assert.rejects(store.sweep.releaseDue(old, 10), (e) => isCode(e, 'conflict'))
+  await store.sweep.releaseDue(epoch, 10)
+})
+
+test('what is due comes from all orgs in turn, fresh before retries', async () => {
+  await store.pins.acceptPins(
+    org,
+    Array.from({ length: 40 }, (_, i) => newPin(`many-${i}`)),
+  )
+  await store.pins.acceptPins(other, [newPin('single')])
+  const due = await store.placements.due(node, 30, 10)
+  assert.equal(due.length, 10)
+  assert.ok(due.slice(0, 4).some((d) => d.cid === 'single'))
+  assert.equal(
+    (await store.placements.due(node, 5, 100)).filter((d) => d.orgId === org && d.cid.startsWith('many'))
+      .length <= 5,
+    true,
+  )
+})
+
+test('status filters count from buckets exactly, whatever the time bounds', async () => {
+  const everything = await store.pins.listPins(org, { limit: 1000 })
+  for (const statuses of [
+    ['queued'],
+    ['pinned'],
+    ['failed', 'queued'],
+    ['pinning', 'pinned', 'failed'],
+  ] as const) {
+    const expected = everything.results.filter((pin) => statuses.some((s) => s === pin.status))
+    const middle = expected[Math.floor(expected.length / 2)]?.created.getTime()
+    const page = await store.pins.listPins(org, { limit: 3, statuses: [...statuses] })
+    assert.equal(page.count, expected.length)
+    assert.deepEqual(
+      page.results.map((p) => p.id),
+      expected.slice(0, 3).map((p) => p.id),
+    )
+    if (middle === undefined) continue
+    const below = await store.pins.listPins(org, { limit: 1000, statuses: [...statuses], before: middle })
+    assert.deepEqual(
+      below.results.map((p) => p.id),
+      expected.filter((p) => p.created.getTime() < middle).map((p) => p.id),
+    )
+    assert.equal(below.count, below.results.length)
+    const above = await store.pins.listPins(org, { limit: 1000, statuses: [...statuses], after: middle })
+    assert.equal(above.count, expected.filter((p) => p.created.getTime() > middle).length)
+  }
+  assert.equal((await store.pins.listPins(org, { limit: 1, before: -1e15 })).count, 0)
+  assert.equal((await store.pins.listPins(org, { limit: 1, after: 9e15 })).count, 0)
+})
+
+function newPin(cid: string, more: Partial<NewPin> = {}): NewPin {
+  return { id: mintId('pin'), cid, cidText: cid, replicas: 1, actor, nodes: [node.nodeId], ...more }
+}
+
+async function acceptOne(cid: string, more: Partial<NewPin> = {}): Promise<PinId> {
+  const [accepted] = await store.pins.acceptPins(org, [newPin(cid, more)])
+  return pinIn(accepted).id
+}
+
+function pinIn(accepted: Accepted | undefined): Pin {
+  assert.ok(accepted && 'pin' in accepted)
+  return accepted.pin
+}
+
+function created(pin: Pin): unknown[] {
+  return [pin.id, pin.created.getTime(), pin.status]
+}
+
+async function claimDue(cid: string) {
+  const due = await store.placements.due(node, 1_000, 1_000)
+  return store.placements.claim(
+    node,
+    due.filter((d) => d.cid === cid),
+    30_000,
+  )
+}
+
+async function work(cid: string, outcome: Outcome): Promise<void> {
+  const [claim] = await claimDue(cid)
+  assert.ok(claim, `nothing to claim of ${cid}`)
+  await store.placements.finish(node, [{ cid, generation: claim.generation, outcome }])
+}
+
+async function states(cid: string): Promise<string[]> {
+  return (await store.reconcile.placementsOf(node, [cid])).map((p) => p.state)
+}
+
+async function sweepAll(): Promise<void> {
+  await store.sweep.releaseHolds(epoch, 100)
+  await store.sweep.releaseDue(epoch, 100)
+  await store.sweep.finishFolds(epoch, 100)
+  await store.sweep.requeueExpiredClaims(epoch, 100)
+}
