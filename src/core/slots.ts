@@ -148,6 +148,10 @@ export class Slots {
     this.#attempts.delete(cid)
   }
 
+  get queued(): number {
+    return this.#queue.size
+  }
+
   counts(): SlotCounts {
     return {
       queued: this.#queue.size,

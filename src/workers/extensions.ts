@@ -1,0 +1,67 @@
+import type { NodeIdentity, PlacementStore } from '../core/ports.ts'
+import type { Attempt } from './attempt.ts'
+
+/** How long a claim lives without being extended. */
+export const leaseMs = 30_000
+/** A claim is extended when less than this is left of it … */
+const marginMs = 10_000
+/** … and when there is progress to tell, so often. */
+const progressMs = 2_000
+/** The first time soon, so that the pin shows as `pinning`; content that is pinned in a moment never comes so far. */
+const firstMs = 1_000
+
+/** Keeps the claims of attempts under way alive and tells their progress, all in one call, one call at a time. */
+export class Extensions {
+  readonly #identity: NodeIdentity
+  readonly #placements: PlacementStore
+  #busy = false
+
+  constructor(identity: NodeIdentity, placements: PlacementStore) {
+    this.#identity = identity
+    this.#placements = placements
+  }
+
+  /** Resolves with those whose intent changed. Rejects when Postgres could not be asked; the next tick asks again. */
+  async tick(attempts: Iterable<Attempt>, nowMs: number): Promise<Attempt[]> {
+    if (this.#busy) return []
+    const due = pick(attempts, nowMs)
+    if (due.length === 0) return []
+    this.#busy = true
+    try {
+      const changed = new Set(await this.#placements.extend(this.#identity, due.map(told), leaseMs))
+      for (const { attempt, blocks } of due) {
+        attempt.leasedAtMs = nowMs
+        attempt.reportedBlocks = blocks
+      }
+      return due.map(({ attempt }) => attempt).filter(({ ended, job }) => !ended && changed.has(job.cid))
+    } finally {
+      this.#busy = false
+    }
+  }
+}
+
+interface Due {
+  attempt: Attempt
+  generation: number
+  blocks: number
+  bytes: number
+}
+
+function pick(attempts: Iterable<Attempt>, nowMs: number): Due[] {
+  const due: Due[] = []
+  for (const attempt of attempts) {
+    const { claim, blocks, bytes } = attempt
+    if (claim === null || attempt.ended || nowMs - attempt.leasedAtMs < waitMs(attempt)) continue
+    due.push({ attempt, generation: claim.generation, blocks, bytes })
+  }
+  return due
+}
+
+function waitMs({ reportedBlocks, blocks }: Attempt): number {
+  if (reportedBlocks < 0) return firstMs
+  return blocks === reportedBlocks ? leaseMs - marginMs : progressMs
+}
+
+function told({ attempt, generation, blocks, bytes }: Due) {
+  return { cid: attempt.job.cid, generation, blocks, bytes }
+}

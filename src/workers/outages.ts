@@ -1,0 +1,59 @@
+import { backoffMs } from '../core/backoff.ts'
+import type { Clock, Log } from '../core/ports.ts'
+
+/** What a worker cannot do without. */
+export type Need = 'kubo' | 'postgres'
+
+const backoff = { minMs: 250, maxMs: 5_000 }
+
+/**
+ * Holds a worker still while something it needs is away, so that an outage burns no attempts: after `begin` the thing is probed
+ * with backoff until it answers.
+ */
+export class Outages {
+  readonly #probes: Record<Need, (signal: AbortSignal) => Promise<unknown>>
+  readonly #means: { clock: Clock; log: Log; random: () => number; signal: AbortSignal; onOver: () => void }
+  readonly #away = new Set<Need>()
+
+  constructor(
+    probes: Record<Need, (signal: AbortSignal) => Promise<unknown>>,
+    means: { clock: Clock; log: Log; random: () => number; signal: AbortSignal; onOver: () => void },
+  ) {
+    this.#probes = probes
+    this.#means = means
+  }
+
+  get any(): boolean {
+    return this.#away.size > 0
+  }
+
+  away(): Need[] {
+    return [...this.#away]
+  }
+
+  /** Notes that `need` failed; nothing more when that is known already. */
+  begin(need: Need, error: unknown): void {
+    if (this.#away.has(need) || this.#means.signal.aborted) return
+    this.#away.add(need)
+    void this.#wait(need, error)
+  }
+
+  async #wait(need: Need, error: unknown): Promise<void> {
+    const { clock, log, random, signal, onOver } = this.#means
+    // A single dropped connection is no event for an operator.
+    log.debug({ err: error, need }, 'pinning waits')
+    for (let failures = 1; !signal.aborted; failures++) {
+      try {
+        await clock.sleep(backoffMs(failures, backoff, random()), signal)
+        await this.#probes[need](signal)
+        this.#away.delete(need)
+        if (failures > 3) log.info({ need }, 'pinning goes on')
+        onOver()
+        return
+      } catch (probed) {
+        if (failures === 3 && !signal.aborted)
+          log.warn({ err: probed, need }, 'pinning waits until it answers again')
+      }
+    }
+  }
+}

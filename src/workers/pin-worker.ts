@@ -1,0 +1,298 @@
+import { gather } from '../core/gather.ts'
+import type { Claim, Job, Outcome } from '../core/placement.ts'
+import type { Bus, Clock, Ipfs, Log, NodeIdentity, PlacementStore } from '../core/ports.ts'
+import { Slots, slotLimits } from '../core/slots.ts'
+import type { SlotCounts } from '../core/slots.ts'
+import { Attempt, carryOut } from './attempt.ts'
+import type { AttemptLimits, Means } from './attempt.ts'
+import { Dialler } from './dialler.ts'
+import { Extensions, leaseMs } from './extensions.ts'
+import { Feed } from './feed.ts'
+import { Finishes } from './finishes.ts'
+import { Hints } from './hints.ts'
+import { Outages } from './outages.ts'
+import type { Need } from './outages.ts'
+
+/** Everything a pin worker is made of. */
+export interface PinWorkerParts {
+  identity: NodeIdentity
+  bus: Bus
+  placements: PlacementStore
+  ipfs: Ipfs
+  clock: Clock
+  log: Log
+  options: PinWorkerOptions
+  random?: () => number
+}
+
+/** The `pin.…` options of the config. */
+export interface PinWorkerOptions {
+  concurrency: number
+  stallTimeoutMs: number
+  maxAgeMs: number
+  backoffMinMs: number
+  backoffMaxMs: number
+  pollIntervalMs: number
+}
+
+/** What this worker did since it was made, and what it is doing. */
+export interface PinWorkerStats extends SlotCounts, Record<Outcome['kind'], number> {
+  finishing: number
+  /** Jobs whose row said that there is nothing to do for them. */
+  refused: number
+  /** What it waits for before it takes on more. */
+  waitingFor: Need[]
+}
+
+/** How often slots are looked through; every fourth time, claims and stalls too. */
+const tickMs = 250
+const claimBatchMax = 64
+/** Outcomes that may wait to be written before no more work is taken on. */
+const finishingMax = 256
+/** At a stop, attempts that still receive may go on for so long; then all have so long to hand back. */
+const graceMs = 2_000
+const handBackMs = 5_000
+
+/**
+ * Makes this node's Kubo hold what Postgres says it should.
+ *
+ * It compares nothing itself: a job, from the bus or from Postgres, is only a reason to claim its placement; the row decides what is
+ * done, and the outcome is written under the claim's generation. So a job that is lost, late, repeated or old costs a look, and a
+ * second worker on the same node, or this one after a crash, is fenced off by its incarnation. One write per CID at a time: a CID
+ * stays under way until its outcome is written, and a newer job for it stops it and waits.
+ */
+export class PinWorker {
+  readonly #parts: PinWorkerParts
+  readonly #limits: AttemptLimits
+  readonly #means: Means
+  readonly #slots: Slots
+  readonly #feed: Feed
+  readonly #hints: Hints
+  readonly #finishes: Finishes
+  readonly #extensions: Extensions
+  readonly #outages: Outages
+  readonly #claim: (key: 'all', job: Job) => Promise<Claim | null>
+  readonly #under = new Map<string, Attempt>()
+  readonly #done = { pinned: 0, unpinned: 0, retry: 0, failed: 0, released: 0, refused: 0 }
+  readonly #end = new AbortController()
+  #finishing = 0
+  #taking = false
+  #onQuiet: (() => void) | null = null
+
+  constructor(parts: PinWorkerParts) {
+    const { identity, placements, ipfs, clock, log, options, random = Math.random } = parts
+    const backoff = { minMs: options.backoffMinMs, maxMs: options.backoffMaxMs }
+    const waits = { clock, log, random, signal: this.#end.signal }
+    this.#parts = parts
+    this.#limits = { stallTimeoutMs: options.stallTimeoutMs, maxAgeMs: options.maxAgeMs, backoff }
+    this.#slots = new Slots(slotLimits(options.concurrency))
+    this.#feed = new Feed(identity, placements, {
+      pollIntervalMs: options.pollIntervalMs,
+      lowWater: 2 * options.concurrency,
+    })
+    this.#hints = new Hints({ ...parts, random, offer: (job) => this.#offerAndGo(job) })
+    this.#extensions = new Extensions(identity, placements)
+    this.#finishes = new Finishes({ identity, placements, ...waits, onWoken: (jobs) => this.offer(jobs) })
+    this.#outages = new Outages(
+      { kubo: (signal) => ipfs.identity(signal), postgres: () => placements.due(identity, 1, 1) },
+      { ...waits, onOver: () => this.#goOn() },
+    )
+    this.#claim = gather((_key, jobs) => this.#claimAll(jobs), { max: claimBatchMax })
+    this.#means = {
+      ipfs,
+      dialler: new Dialler({ ipfs, clock }),
+      limits: this.#limits,
+      now: () => clock.now(),
+      random,
+      onBlock: (attempt) => this.#slots.heard(attempt.job.cid, attempt.heardAtMs),
+      onKuboDown: (error) => this.#outages.begin('kubo', error),
+    }
+  }
+
+  /** Works until `signal` aborts, then hands back what is under way. Runs once. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#taking = !signal.aborted
+    this.#pump()
+    await Promise.all([this.#ticks(signal), this.#hints.consume(signal)])
+    await this.#handBack()
+  }
+
+  /** Jobs to look at soon; those that find no room are left to the feed. */
+  offer(jobs: readonly Job[]): void {
+    for (const job of jobs) this.#offer(job)
+    this.#pump()
+  }
+
+  stats(): PinWorkerStats {
+    const waitingFor = this.#outages.away()
+    if (this.#finishes.stuck && !waitingFor.includes('postgres')) waitingFor.push('postgres')
+    return { ...this.#slots.counts(), finishing: this.#finishing, ...this.#done, waitingFor }
+  }
+
+  #offerAndGo(job: Job): boolean {
+    const queued = this.#offer(job)
+    if (queued) this.#pump()
+    return queued
+  }
+
+  /** True when it waits for its turn now. */
+  #offer(job: Job): boolean {
+    if (!this.#taking) return false
+    const attempt = this.#under.get(job.cid)
+    if (attempt !== undefined) {
+      this.#hintUnderWay(attempt, job)
+      return false
+    }
+    const offered = this.#slots.offer(job)
+    if (offered === 'full') this.#hints.looked(job.cid)
+    return offered === 'queued'
+  }
+
+  #hintUnderWay(attempt: Attempt, job: Job): void {
+    if (job.generation > attempt.job.generation) {
+      if (attempt.next === null || attempt.next.generation < job.generation) attempt.next = job
+      attempt.stop('intent')
+    } else if (job.generation === attempt.job.generation) attempt.woken = true
+  }
+
+  #goOn(): void {
+    this.#feed.soon()
+    this.#pump()
+  }
+
+  /** Starts what may start now. Cheap when nothing may. */
+  #pump(): void {
+    if (!this.#taking || this.#outages.any || this.#finishes.stuck || this.#finishing >= finishingMax) return
+    for (const job of this.#slots.take()) void this.#attempt(job)
+    const nowMs = this.#parts.clock.now()
+    if (this.#feed.wants(this.#slots.queued, nowMs)) void this.#fill(nowMs)
+  }
+
+  async #fill(nowMs: number): Promise<void> {
+    try {
+      for (const job of await this.#feed.read(nowMs)) {
+        // What is under way is known; it is due only by a claim that ran out meanwhile.
+        if (this.#under.get(job.cid)?.job.generation !== job.generation) this.#offer(job)
+      }
+      this.#pump()
+    } catch (error) {
+      this.#outages.begin('postgres', error)
+    }
+  }
+
+  async #attempt(job: Job): Promise<void> {
+    const { cid } = job
+    const attempt = new Attempt(job, this.#parts.clock.now())
+    this.#under.set(cid, attempt)
+    const claim = await this.#claimed(job)
+    this.#hints.looked(cid)
+    if (claim !== null) await this.#carryOut(attempt, claim)
+    else this.#slots.end(cid)
+    this.#under.delete(cid)
+    if (attempt.next !== null) this.#offer(attempt.next)
+    if (this.#under.size === 0) this.#onQuiet?.()
+    this.#pump()
+  }
+
+  async #carryOut(attempt: Attempt, claim: Claim): Promise<void> {
+    const { cid, generation } = claim
+    const nowMs = this.#parts.clock.now()
+    attempt.begin(claim, nowMs)
+    this.#slots.heard(cid, nowMs)
+    this.#feed.granted()
+    const outcome = await carryOut(attempt, claim, this.#means)
+    // Kubo's place is free at once; writing the outcome needs none.
+    this.#slots.end(cid)
+    this.#finishing++
+    this.#pump()
+    if (await this.#finishes.write({ cid, generation, outcome })) this.#done[outcome.kind]++
+    this.#finishing--
+    if (outcome.kind === 'failed') this.#parts.log.debug({ cid, generation, outcome }, 'a pin failed')
+  }
+
+  async #claimed(job: Job): Promise<Claim | null> {
+    try {
+      const claim = await this.#claim('all', job)
+      if (claim === null) this.#done.refused++
+      return claim
+    } catch (error) {
+      this.#outages.begin('postgres', error)
+      return null
+    }
+  }
+
+  async #claimAll(jobs: Job[]): Promise<(Claim | null)[]> {
+    const { placements, identity } = this.#parts
+    const claims = await placements.claim(identity, jobs, leaseMs)
+    const byCid = new Map(claims.map((claim) => [claim.cid, claim]))
+    return jobs.map((job) => byCid.get(job.cid) ?? null)
+  }
+
+  async #ticks(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#parts
+    for (let count = 1; !signal.aborted; count++) {
+      try {
+        await clock.sleep(tickMs, signal)
+      } catch {
+        return
+      }
+      const nowMs = clock.now()
+      for (const cid of this.#slots.tick(nowMs)) this.#under.get(cid)?.stop('crowded')
+      if (count % 4 === 0) this.#look(nowMs)
+      this.#pump()
+    }
+  }
+
+  /** Stops what stalls, extends what goes on. */
+  #look(nowMs: number): void {
+    for (const attempt of this.#under.values()) {
+      const why = attempt.overdue(this.#limits, nowMs)
+      if (why !== null) attempt.stop(why)
+      else if (attempt.woken && attempt.claim?.work === 'pin') void this.#moreOrigins(attempt)
+    }
+    void this.#extend(nowMs)
+  }
+
+  /** Somebody else asked for what is being fetched, and may know where it is. */
+  async #moreOrigins(attempt: Attempt): Promise<void> {
+    attempt.woken = false
+    try {
+      const origins = await this.#parts.placements.origins(attempt.job.cid)
+      if (!attempt.ended) this.#means.dialler.origins(attempt, origins)
+    } catch (error) {
+      this.#outages.begin('postgres', error)
+    }
+  }
+
+  async #extend(nowMs: number): Promise<void> {
+    try {
+      for (const attempt of await this.#extensions.tick(this.#under.values(), nowMs)) {
+        attempt.stop('intent')
+        this.#feed.soon()
+      }
+    } catch (error) {
+      this.#outages.begin('postgres', error)
+    }
+  }
+
+  async #handBack(): Promise<void> {
+    this.#taking = false
+    const nowMs = this.#parts.clock.now()
+    this.#hints.allLooked()
+    for (const attempt of this.#under.values()) {
+      if (nowMs - attempt.heardAtMs >= tickMs) attempt.stop('shutdown')
+    }
+    await this.#quiet(graceMs)
+    for (const attempt of this.#under.values()) attempt.stop('shutdown')
+    await this.#quiet(handBackMs)
+    this.#end.abort()
+  }
+
+  /** Waits until nothing is under way, `ms` at the longest. */
+  async #quiet(ms: number): Promise<void> {
+    if (this.#under.size === 0) return
+    const waiting = new AbortController()
+    this.#onQuiet = () => waiting.abort()
+    await this.#parts.clock.sleep(ms, waiting.signal).catch(() => undefined)
+  }
+}
