@@ -56,7 +56,13 @@ test('print tells where each value comes from, and shows no secret', () => {
 test('a secret prints as *** whichever way it is printed', () => {
   const env = { ANCHORAGE_AUTH_MASTER_KEY: 'c2VjcmV0', ANCHORAGE_NATS_URL: 'nats://me:pa55word@nats:4222' }
   const { auth, nats } = loadConfig({ env })
-  for (const print of [String, JSON.stringify, inspect, (value: unknown) => inspect({ deep: [value] })]) {
+  const prints: ((value: unknown) => string)[] = [
+    String,
+    JSON.stringify,
+    inspect,
+    (value) => inspect({ deep: [value] }),
+  ]
+  for (const print of prints) {
     assert.match(print(auth.masterKey), /\*\*\*/)
     assert.doesNotMatch(print(auth.masterKey) + print(nats.url), /c2VjcmV0|pa55word/)
   }

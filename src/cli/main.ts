@@ -76,15 +76,17 @@ export async function runProcess(): Promise<void> {
   process.off('SIGTERM', onSignal)
 }
 
+/** No verb was named: the verbs there are, as asked for or as what was missing. */
 function withoutVerb(asked: string[], io: Io): number {
-  const group = asked[0] ?? ''
-  if (asked.length === 0 || wantsHelp(asked.slice(0, 1)) || isGroup(group)) {
-    const known = asked.length === 0 || wantsHelp(asked)
-    ;(known ? io.out : io.err)(overview(isGroup(group) ? `${group} ` : ''))
-    return asked.length > 0 && known ? 0 : 2
+  const [word = '', ...more] = asked
+  const group = isGroup(word) ? `${word} ` : ''
+  if (wantsHelp(group === '' ? [word] : more)) return say(io, overview(group))
+  if (asked.length > (group === '' ? 0 : 1)) {
+    const typed = asked.slice(0, group === '' ? 1 : 2).join(' ')
+    throw new WrongUse(`unknown verb ${typed}${didYouMean(typed, Object.keys(verbs))}`)
   }
-  const typed = asked.slice(0, 2).join(' ')
-  throw new WrongUse(`unknown verb ${typed}${didYouMean(typed, Object.keys(verbs))}`)
+  io.err(overview(group))
+  return 2
 }
 
 /** The verbs that start with `prefix`. */

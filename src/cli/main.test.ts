@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { main } from './main.ts'
+
+const program = join(import.meta.dirname, 'main.ts')
+
+test('without a verb, the verbs are listed: asked for, it succeeds; otherwise it is wrong use', async () => {
+  const [bare, help, helpVerb] = await Promise.all([
+    anchorage([]),
+    anchorage(['--help']),
+    anchorage(['help']),
+  ])
+  assert.deepEqual([bare.code, bare.stdout], [2, ''])
+  assert.match(bare.stderr, /anchorage serve +run a node/)
+  assert.deepEqual([help.code, help.stderr, help.stdout], [0, '', bare.stderr])
+  assert.deepEqual(helpVerb, help)
+})
+
+test('every verb explains itself on --help, on standard output, wherever it stands', async () => {
+  const verbs = (await anchorage(['--help'])).stdout.matchAll(/^ {2}anchorage (\S+(?: \S+)?) {2}/gm)
+  const names = [...verbs].map(([, name = '']) => name.trim())
+  assert.ok(names.length > 8)
+  await Promise.all(
+    names.map(async (name) => {
+      const { code, stdout, stderr } = await anchorage([...name.split(' '), 'stray', '--help'])
+      assert.deepEqual([name, code, stderr], [name, 0, ''])
+      assert.match(stdout, new RegExp(`^Usage: anchorage ${name}`))
+    }),
+  )
+})
+
+test('wrong use exits with 2, says what to do, and writes nothing to standard output', async () => {
+  const cases: [string[], RegExp][] = [
+    [['srve'], /unknown verb srve \(did you mean serve\?\)/],
+    [['pin', 'lst'], /unknown verb pin lst \(did you mean pin ls\?\)/],
+    [['config', 'chek'], /expected check, print or docs after config, not chek/],
+    [['config', 'print', 'more'], /unexpected argument more/],
+    [['config', 'print', '--jsno'], /unknown option --jsno \(did you mean --json\?\)/],
+    [
+      ['config', 'print', '--pin.max-agee', '3h'],
+      /unknown flag --pin\.max-agee \(did you mean --pin\.max-age\?\)/,
+    ],
+    [['migrate'], /expected up or status after migrate/],
+    [['migrate', 'status'], /database\.ownerUrl is not set: give ANCHORAGE_DATABASE_OWNER_URL/],
+    [['serve', '--http.listen', 'x'], /--http\.listen: expected host:port/],
+    [['admin', 'mint-token', '--scopes', 'pins:read'], /--org SLUG is missing/],
+    [['admin', 'mint-token', '--org', 'a', '--scopes', 'b', '--ttl', '90'], /--ttl: expected a duration/],
+    [['admin', 'create-org', 'Not A Slug'], /a SLUG is at most 63/],
+    [['pin', 'add'], /which service\? Give --url or set ANCHORAGE_URL/],
+    [['pin', 'add', 'x', '--url', 'http://127.0.0.1:1/v1'], /no API token/],
+    [['pin', 'ls', '--status', 'lost'], /--status lost: expected one of queued, pinning, pinned, failed/],
+    [['pin', 'ls', '--limit', '0'], /--limit 0: expected a whole number/],
+    [['pin', 'rm'], /expected either REQUESTIDs or filters/],
+  ]
+  await Promise.all(
+    cases.map(async ([argv, expected]) => {
+      const { code, stdout, stderr } = await anchorage(argv)
+      assert.deepEqual([argv, code, stdout], [argv, 2, ''], stderr)
+      assert.match(stderr, expected)
+      assert.doesNotMatch(stderr, /\n {4}at /)
+    }),
+  )
+})
+
+test('config print shows origins as a table or as JSON, and no secret in either', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'anchorage-cli-'))
+  const file = join(dir, 'anchorage.yaml')
+  await writeFile(file, 'database: { url: "postgres://t:pa55word@db/a" }\nauth: { masterKey: c2VjcmV0 }\n')
+  const argv = ['config', 'print', '--config', file]
+  const [table, asJson] = await Promise.all([anchorage(argv), anchorage([...argv, '--json'])])
+  await rm(dir, { recursive: true })
+  assert.match(table.stdout, /^OPTION +VALUE +FROM\n/)
+  assert.match(
+    table.stdout,
+    /^database\.url +postgres:\/\/t:\*\*\*@db\/a +\S+anchorage\.yaml: database\.url$/m,
+  )
+  assert.deepEqual(JSON.parse(asJson.stdout)['auth.masterKey'], {
+    value: '***',
+    from: `${file}: auth.masterKey`,
+  })
+  assert.doesNotMatch(table.stdout + asJson.stdout, /pa55word|c2VjcmV0/)
+})
+
+test('config check fails with every problem at once, and is content with a complete configuration', async () => {
+  const lacking = await anchorage(['config', 'check'], { ANCHORAGE_AUTH_MASTER_KEY: 'dG9vIHNob3J0' })
+  assert.equal(lacking.code, 1)
+  assert.match(lacking.stderr, /database\.url is not set/)
+  assert.match(lacking.stderr, /database\.systemUrl is not set/)
+  assert.match(lacking.stderr, /auth\.masterKey must be 32 bytes in base64/)
+  const complete = await anchorage(['config', 'check'], {
+    ANCHORAGE_DATABASE_URL: 'postgres://t@db/a',
+    ANCHORAGE_DATABASE_SYSTEM_URL: 'postgres://s@db/a',
+    ANCHORAGE_AUTH_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
+  })
+  assert.deepEqual(complete, { code: 0, stdout: 'the configuration is complete\n', stderr: '' })
+})
+
+test('a failure is one clear line without secrets; --debug adds the stack', async () => {
+  const env = { ANCHORAGE_DATABASE_OWNER_URL: 'postgres://o:pa55word@127.0.0.1:1/a' }
+  const [plain, debug] = await Promise.all([
+    anchorage(['migrate', 'status'], env),
+    anchorage(['--debug', 'migrate', 'status'], env),
+  ])
+  assert.deepEqual([plain.code, plain.stdout, debug.code], [1, '', 1])
+  assert.match(plain.stderr, /^anchorage: Postgres cannot be reached/)
+  assert.doesNotMatch(plain.stderr, /\n {4}at /)
+  assert.match(debug.stderr, /\n {4}at .*migrate/)
+  assert.doesNotMatch(plain.stderr + debug.stderr, /pa55word/)
+})
+
+test('as a process, it keeps results, messages and exit codes apart', async () => {
+  const [version, wrong, failed] = await Promise.all([
+    anchorageProcess(['--version']),
+    anchorageProcess(['config', 'print', '--nonsense']),
+    anchorageProcess(['config', 'check']),
+  ])
+  assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/)
+  assert.deepEqual([version.code, wrong.code, failed.code], [0, 2, 1])
+  assert.deepEqual([version.stderr, wrong.stdout, failed.stdout], ['', '', ''])
+  assert.match(wrong.stderr, /^anchorage: unknown option --nonsense\nSee: anchorage config --help\n$/)
+})
+
+test('a reader that has seen enough is no failure', async () => {
+  const child = spawn(process.execPath, [program, 'config', 'docs'], {
+    env: {},
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  child.stdout.destroy()
+  const [[code], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)])
+  assert.deepEqual([code, stderr], [0, ''])
+})
+
+/** The command line within this process. */
+async function anchorage(argv: string[], env: Record<string, string> = {}) {
+  const written = { stdout: '', stderr: '' }
+  const code = await main(argv, {
+    env,
+    out: (text) => (written.stdout += text),
+    err: (text) => (written.stderr += text),
+    terminal: null,
+    signal: new AbortController().signal,
+  })
+  return { code, ...written }
+}
+
+/** The command line as a process of its own. */
+async function anchorageProcess(argv: string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [program, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [[code], stdout, stderr] = await Promise.all([
+    once(child, 'close'),
+    text(child.stdout),
+    text(child.stderr),
+  ])
+  return { code: Number(code), stdout, stderr }
+}
