@@ -1,0 +1,101 @@
+/** What Kubo's RPC answers, read with suspicion: a shape that is not Kubo's is an error, never an `undefined` further on. */
+import { IpfsError } from '../core/ipfs-error.ts'
+import type { Progress } from '../core/placement.ts'
+
+/** Anchorage works from this version on; see `readIdentity`. */
+const oldestKubo = [0, 42] as const
+
+/** One line of `pin/add?progress=true`: progress, or `pinned` in the last one; null for the empty line of an idle half second. */
+export function readPinAdd(line: unknown): Progress | 'pinned' | null {
+  const { Pins, Progress, Bytes } = fields(line)
+  if (Array.isArray(Pins) && Pins.length > 0) return 'pinned'
+  if (Progress === undefined) return null
+  return { blocks: number(Progress), bytes: Bytes === undefined ? 0 : number(Bytes) }
+}
+
+/** `pin/ls?arg=…&names=true`: the name of the one pin asked for, empty when it has none. */
+export function readPinLs(answer: unknown): string {
+  const pins = Object.values(fields(fields(answer)['Keys']))
+  return nameOf(fields(pins[0]))
+}
+
+/** One line of `pin/ls?names=true&stream=true`. */
+export function readPin(line: unknown): { cid: string; name: string } {
+  const pin = fields(line)
+  return { cid: text(pin['Cid']), name: nameOf(pin) }
+}
+
+/** One line of `dag/stat`: what was walked so far. */
+export function readDagStat(line: unknown): Progress {
+  const { DagStats } = fields(line)
+  const stat = fields(Array.isArray(DagStats) ? DagStats[0] : undefined)
+  return { blocks: number(stat['NumBlocks']), bytes: number(stat['Size']) }
+}
+
+/**
+ * `id` and `version`. Addresses that only say "any interface" lead nowhere and are left out.
+ * Older Kubos are refused: before 0.40 pins tell no bytes, and before 0.42 a reprovide run can block every pin for hours.
+ */
+export function readIdentity(
+  id: unknown,
+  version: unknown,
+): { peerId: string; multiaddrs: string[]; version: string } {
+  const found = text(fields(version)['Version'])
+  const [major = 0, minor = 0] = found.split('.').map((part) => Number.parseInt(part, 10))
+  if (major === oldestKubo[0] && minor < oldestKubo[1])
+    throw new IpfsError(
+      'kubo_error',
+      `this Kubo is ${found}; anchorage needs ${oldestKubo.join('.')} or newer, because older ones let a reprovide run block all pins`,
+      { permanent: true },
+    )
+  const peerId = text(fields(id)['ID'])
+  const addresses = fields(id)['Addresses']
+  const multiaddrs = (Array.isArray(addresses) ? addresses : [])
+    .map(text)
+    .filter((address) => !/^\/ip4\/0\.0\.0\.0\/|^\/ip6\/::\//.test(address))
+    .map((address) => (/\/p2p\/[^/]+$/.test(address) ? address : `${address}/p2p/${peerId}`))
+  return { peerId, multiaddrs: [...new Set(multiaddrs)], version: found }
+}
+
+/** `repo/stat?size-only=true`. */
+export function readRepoStat(answer: unknown): { usedBytes: number; capacityBytes: number } {
+  const { RepoSize, StorageMax } = fields(answer)
+  return { usedBytes: number(RepoSize), capacityBytes: number(StorageMax) }
+}
+
+/** Kubo's errors are `{"Message":…}`; a proxy's or a wrong server's may be anything. */
+export function readErrorMessage(body: string): string {
+  try {
+    return text(fields(JSON.parse(body))['Message'])
+  } catch {
+    return body.slice(0, 300)
+  }
+}
+
+function nameOf(pin: Record<string, unknown>): string {
+  return pin['Name'] === undefined ? '' : text(pin['Name'])
+}
+
+function fields(value: unknown): Record<string, unknown> {
+  if (!isRecord(value)) throw unlike('an object', value)
+  return value
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+function text(value: unknown): string {
+  if (typeof value !== 'string') throw unlike('a text', value)
+  return value
+}
+
+function number(value: unknown): number {
+  if (typeof value !== 'number') throw unlike('a number', value)
+  return value
+}
+
+function unlike(wanted: string, found: unknown): IpfsError {
+  const cause = new Error(`wanted ${wanted}, found ${JSON.stringify(found)?.slice(0, 100)}`)
+  return new IpfsError('kubo_error', 'what answers at the configured address is not a Kubo', { cause })
+}

@@ -1,0 +1,37 @@
+import type { Ipfs } from '../core/ports.ts'
+import { readIdentity, readRepoStat } from './kubo-answers.ts'
+import { kuboDials } from './kubo-dials.ts'
+import { kuboPins } from './kubo-pins.ts'
+import { nameResolver, type ResolveName } from './origin-names.ts'
+import { kuboRpc } from './rpc.ts'
+
+/** How to reach this node's Kubo, and what may be asked of it. */
+export interface KuboOptions {
+  /** As `http://127.0.0.1:5001`. */
+  rpcUrl: string
+  /** The name that marks a pin as ours: the cluster's id. */
+  pinName: string
+  /** Whether origins may lie in private networks and on loopback. */
+  allowPrivateOrigins: boolean
+  /** How names in origins become addresses; null refuses names, so that not even a DNS query leaves. */
+  resolveName?: ResolveName | null
+  connectTimeoutMs?: number
+}
+
+/** This node's Kubo, over its RPC. Nothing is sent before the first call; a Kubo that is away is met again by the next one. */
+export function kubo(options: KuboOptions): Ipfs & AsyncDisposable {
+  const rpc = kuboRpc(options.rpcUrl)
+  const { resolveName = nameResolver(), connectTimeoutMs = 10_000, allowPrivateOrigins } = options
+  return {
+    ...kuboPins(rpc, options.pinName),
+    ...kuboDials(rpc, { resolveName, connectTimeoutMs, allowPrivateOrigins }),
+    async identity(signal) {
+      const [id, version] = await Promise.all([rpc.call('id', signal), rpc.call('version', signal)])
+      return readIdentity(id, version)
+    },
+    async repoStat(signal) {
+      return readRepoStat(await rpc.call('repo/stat?size-only=true', signal))
+    },
+    [Symbol.asyncDispose]: () => rpc[Symbol.asyncDispose](),
+  }
+}

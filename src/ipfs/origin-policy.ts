@@ -1,0 +1,127 @@
+import { multiaddr } from '@multiformats/multiaddr'
+import { IpfsError } from '../core/ipfs-error.ts'
+import { parseOrigin } from '../core/origin.ts'
+import { refusalOf } from './address-policy.ts'
+import type { ResolveName } from './origin-names.ts'
+
+/** What may follow the host: the transports that Kubo dials directly. Relays, sockets and tunnels are not among them. */
+const transports =
+  /^(\/tcp(\/ws|\/wss|\/tls\/ws|\/tls\/sni\/ws)?|\/udp\/quic-v1(\/webtransport(\/certhash)*)?|\/udp\/webrtc-direct(\/certhash)*)\/p2p$/
+
+/** A `dnsaddr` may lead to another; no further than this. */
+const maxDnsaddrDepth = 3
+/** As many addresses of one origin are tried. */
+const maxAddresses = 16
+
+export interface OriginPolicy {
+  allowPrivateOrigins: boolean
+  /** Null refuses names. */
+  resolveName: ResolveName | null
+  signal: AbortSignal
+}
+
+/**
+ * The addresses to dial for a stranger's `origin`: IP addresses only, each judged. A name is resolved here and the addresses
+ * found are dialled, never the name: asked a second time it might give another answer. Rejects with a permanent `bad_origin`
+ * when nothing is left.
+ */
+export async function dialable(origin: string, policy: OriginPolicy): Promise<string[]> {
+  const { allowed, refused } = await judge(origin, policy, maxDnsaddrDepth)
+  if (allowed.length > 0) return [...new Set(allowed)].slice(0, maxAddresses)
+  throw new IpfsError('bad_origin', `the origin may not be dialled: ${refused ?? 'its name leads nowhere'}`, {
+    permanent: refused !== null,
+  })
+}
+
+interface Judgement {
+  allowed: string[]
+  /** Why the rest is not among them. */
+  refused: string | null
+}
+
+async function judge(origin: string, policy: OriginPolicy, depth: number): Promise<Judgement> {
+  const parts = componentsOf(origin)
+  const [host, ...rest] = parts ?? []
+  if (!host || host.value === undefined) return refuse('it is not a multiaddr that ends in /p2p/PEERID')
+  if (host.name === 'dnsaddr') return judgeDnsaddr(host.value, rest, policy, depth)
+
+  const shape = rest.map((part) => `/${part.name}`).join('')
+  if (!transports.test(shape)) return refuse('it is not a direct address over TCP or UDP')
+  if (rest[0]?.value === '0') return refuse('it has no port')
+  switch (host.name) {
+    case 'ip4':
+    case 'ip6':
+      return judgeAddresses([host.value], spell(rest), policy)
+    case 'dns':
+    case 'dns4':
+    case 'dns6': {
+      const { resolveName, signal } = policy
+      const { name: kind, value: name } = host
+      if (!resolveName) return refuse('names are not resolved here')
+      const kinds = kind === 'dns' ? (['dns4', 'dns6'] as const) : [kind]
+      const found = await Promise.all(kinds.map((one) => resolveName(name, one, signal)))
+      return judgeAddresses(found.flat(), spellTls(rest, name), policy)
+    }
+    default:
+      return refuse('it does not begin with an IP address or a name')
+  }
+}
+
+async function judgeDnsaddr(
+  name: string,
+  rest: Part[],
+  policy: OriginPolicy,
+  depth: number,
+): Promise<Judgement> {
+  if (rest.length !== 1) return refuse('between its name and /p2p/ there must be nothing')
+  if (!policy.resolveName) return refuse('names are not resolved here')
+  if (depth === 0) return refuse('its name leads to a name, and that to another')
+  const records = await policy.resolveName(name, 'dnsaddr', policy.signal)
+  const targets = records.filter((record) => record.endsWith(spell(rest))).slice(0, maxAddresses)
+  const judged = await Promise.all(targets.map((target) => judge(target, policy, depth - 1)))
+  return {
+    allowed: judged.flatMap(({ allowed }) => allowed),
+    refused: judged.find(({ refused }) => refused !== null)?.refused ?? null,
+  }
+}
+
+function judgeAddresses(addresses: string[], tail: string, policy: OriginPolicy): Judgement {
+  const judged = addresses.map((address) => ({
+    address,
+    refusal: refusalOf(address, policy.allowPrivateOrigins),
+  }))
+  return {
+    allowed: judged
+      .filter(({ refusal }) => refusal === null)
+      .map(({ address }) => `/${address.includes(':') ? 'ip6' : 'ip4'}/${address}${tail}`),
+    refused: judged.find(({ refusal }) => refusal !== null)?.refusal ?? null,
+  }
+}
+
+function refuse(why: string): Judgement {
+  return { allowed: [], refused: why }
+}
+
+interface Part {
+  name: string
+  value?: string
+}
+
+function componentsOf(origin: string): Part[] | null {
+  try {
+    return multiaddr(parseOrigin(origin)).getComponents()
+  } catch {
+    return null
+  }
+}
+
+function spell(parts: Part[]): string {
+  return parts.map(({ name, value }) => (value === undefined ? `/${name}` : `/${name}/${value}`)).join('')
+}
+
+/** Dialled by its address, a TLS server must still be told by which name it is meant. */
+function spellTls(parts: Part[], name: string): string {
+  return spell(parts)
+    .replace(/\/wss\//, '/tls/ws/')
+    .replace(/\/tls\/ws\//, `/tls/sni/${name}/ws/`)
+}
