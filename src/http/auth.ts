@@ -1,0 +1,44 @@
+import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
+import { AnchorageError } from '../core/errors.ts'
+import type { Principal, Scope } from '../core/token.ts'
+
+const bearerForm = /^bearer +([^ ].*)$/i
+const howTo = 'send the header "Authorization: Bearer TOKEN"'
+
+/** Who each request is, from the moment its bearer was verified. */
+export interface Auth {
+  /** A hook that admits only principals with `scope`; runs before anything of the request but its head is read. */
+  readonly admit: (scope: Scope) => onRequestAsyncHookHandler
+  /** Who was admitted. */
+  readonly principalOf: (request: FastifyRequest) => Principal
+}
+
+/** `verify` throws `unauthenticated` with the reason. */
+export function auth(verify: (bearer: string) => Promise<Principal>): Auth {
+  const admitted = new WeakMap<FastifyRequest, Principal>()
+  return {
+    admit: (scope) => async (request) => {
+      const principal = await verify(bearerOf(request))
+      if (!principal.scopes.has(scope)) {
+        throw new AnchorageError('forbidden', `this needs an access token with the scope ${scope}`)
+      }
+      admitted.set(request, principal)
+    },
+    principalOf(request) {
+      const principal = admitted.get(request)
+      if (principal === undefined)
+        throw new AnchorageError('internal', 'a route that needs a principal admits without one')
+      return principal
+    },
+  }
+}
+
+function bearerOf(request: FastifyRequest): string {
+  const header = request.headers.authorization
+  if (header === undefined)
+    throw new AnchorageError('unauthenticated', `an access token is missing: ${howTo}`)
+  const bearer = bearerForm.exec(header)?.[1]
+  if (bearer === undefined)
+    throw new AnchorageError('unauthenticated', `the authorization is not a bearer: ${howTo}`)
+  return bearer
+}

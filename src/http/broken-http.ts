@@ -1,0 +1,78 @@
+import { STATUS_CODES } from 'node:http'
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import { failure } from './errors.ts'
+
+interface Refusal {
+  status: number
+  reason: string
+  details: string
+}
+
+const jsonType = 'application/json; charset=utf-8'
+const noTunnel: Refusal = { status: 405, reason: 'METHOD_NOT_ALLOWED', details: 'this server is no proxy' }
+const unmet: Refusal = {
+  status: 417,
+  reason: 'EXPECTATION_FAILED',
+  details: 'only 100-continue can be expected',
+}
+const malformed: Refusal = { status: 400, reason: 'BAD_REQUEST', details: 'this is not well-formed HTTP/1.1' }
+const byCode: Record<string, Refusal> = {
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    reason: 'REQUEST_HEADER_FIELDS_TOO_LARGE',
+    details: 'the request line and headers together are too long; filter by less',
+  },
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: {
+    status: 413,
+    reason: 'PAYLOAD_TOO_LARGE',
+    details: 'the chunk extensions are too long',
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: 408,
+    reason: 'REQUEST_TIMEOUT',
+    details: 'the request did not arrive in time',
+  },
+}
+
+/** A socket closed at once, with bytes still arriving, resets the connection before the client has read why. */
+const lingerMs = 1_000
+
+/** Answers what the parser could not read, where there is no request yet: the answer is written by hand, then the socket closed. */
+export function answerBrokenHttp(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (socket.destroyed || error.code === 'ECONNRESET') return
+  // With an answer to an earlier request under way, these bytes would pass for a part of it.
+  if (isAnswering(socket)) return void socket.destroy()
+  // What comes after the first error is more of the same, thrown away until the client stops or the time is up.
+  if (!socket.writable) return
+  socket.end(answer(byCode[error.code ?? ''] ?? malformed))
+  setTimeout(() => socket.destroy(), lingerMs).unref()
+}
+
+/** Answers what Node would refuse by itself, without a body: tunnels, and expectations other than `100-continue`. */
+export function answerUnusualHttp(server: Server): void {
+  server.on('connect', (_request, socket) => socket.end(answer(noTunnel)))
+  server.on('checkExpectation', (_request, response) => {
+    const { status, reason, details } = unmet
+    response
+      .writeHead(status, { 'content-type': jsonType, connection: 'close' })
+      .end(JSON.stringify(failure(reason, details)))
+  })
+}
+
+function isAnswering(socket: Socket): boolean {
+  const answering: unknown = Reflect.get(socket, '_httpMessage')
+  return answering !== null && answering !== undefined
+}
+
+function answer({ status, reason, details }: Refusal): string {
+  const body = JSON.stringify(failure(reason, details))
+  return [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    `content-type: ${jsonType}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+    '',
+    body,
+  ].join('\r\n')
+}

@@ -1,0 +1,38 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+
+/** Nothing of the page comes from elsewhere, and nothing it does leaves this origin. */
+const contentPolicy =
+  "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+
+/** `/v1/openapi.json`, made of the schemas that the routes validate with, and `/v1/docs`, a page to read and try it. */
+export function docs(app: FastifyInstance): void {
+  app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'anchorage',
+        version: '1.0.0',
+        description: 'The IPFS Pinning Services API 1.0.0, and what anchorage adds to it.',
+        license: { name: 'MIT OR Apache-2.0', identifier: 'MIT OR Apache-2.0' },
+      },
+      servers: [{ url: '/' }],
+      components: { securitySchemes: { accessToken: { type: 'http', scheme: 'bearer' } } },
+      security: [{ accessToken: [] }],
+      tags: [
+        { name: 'pins', description: 'The Pinning Services API' },
+        { name: 'node', description: 'For operators and load balancers' },
+      ],
+    },
+    refResolver: {
+      buildLocalReference: ({ $id }, _base, _fragment, i) => (typeof $id === 'string' ? $id : `def-${i}`),
+    },
+  })
+  app.register(swaggerUi, {
+    routePrefix: '/v1/docs',
+    staticCSP: contentPolicy,
+    uiConfig: { url: '/v1/openapi.json', validatorUrl: null, persistAuthorization: false },
+  })
+  app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger())
+}

@@ -1,0 +1,88 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { AnchorageError } from '../core/errors.ts'
+import type { ErrorCode } from '../core/errors.ts'
+import type { Log } from '../core/ports.ts'
+import type { Failure } from './spec/schema.ts'
+
+/** What a refusal looks like on the wire. */
+interface Refusal {
+  status: number
+  reason: string
+  details: string
+}
+
+const byCode: Record<Exclude<ErrorCode, 'internal'>, Pick<Refusal, 'status' | 'reason'>> = {
+  invalid: { status: 400, reason: 'BAD_REQUEST' },
+  unauthenticated: { status: 401, reason: 'UNAUTHORIZED' },
+  forbidden: { status: 403, reason: 'FORBIDDEN' },
+  not_found: { status: 404, reason: 'NOT_FOUND' },
+  conflict: { status: 409, reason: 'CONFLICT' },
+  over_quota: { status: 409, reason: 'INSUFFICIENT_FUNDS' },
+  too_many: { status: 429, reason: 'TOO_MANY_REQUESTS' },
+  unavailable: { status: 503, reason: 'SERVICE_UNAVAILABLE' },
+}
+
+/** What Fastify itself refuses, in our words. */
+const byStatus: Record<number, Pick<Refusal, 'reason' | 'details'>> = {
+  400: { reason: 'BAD_REQUEST', details: 'the request cannot be understood' },
+  413: { reason: 'PAYLOAD_TOO_LARGE', details: 'the body is too large: at most 1 MiB' },
+  415: { reason: 'UNSUPPORTED_MEDIA_TYPE', details: 'send the body as application/json' },
+}
+
+const defaultRetryAfterSeconds = 1
+
+/** The body of every answer of 400 or above. */
+export function failure(reason: string, details: string): Failure {
+  return { error: { reason, details } }
+}
+
+/** Answers every error that a hook or a handler throws; what is not ours to tell a stranger goes to the log alone. */
+export function answerErrors(app: FastifyInstance, log: Log): void {
+  app.setErrorHandler<FastifyError | AnchorageError>((error, request, reply) => {
+    const refusal = refusalOf(error, request)
+    if (refusal.status >= 500) noteTrouble(log, error, request, refusal.status)
+    if (refusal.status === 401) reply.header('www-authenticate', 'Bearer')
+    if (refusal.status === 429 || refusal.status === 503) retryAfter(reply, error)
+    return reply.code(refusal.status).send(failure(refusal.reason, refusal.details))
+  })
+}
+
+/** Answers a path that cannot be decoded, which Fastify refuses before any hook runs: there is nothing by such a name. */
+export function answerBadPath(_error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  reply.code(404).header('x-request-id', request.id).header('access-control-allow-origin', '*')
+  reply.send(
+    failure('NOT_FOUND', 'there is nothing at this path: its percent-encoding is not that of UTF-8 text'),
+  )
+}
+
+function refusalOf(error: FastifyError | AnchorageError, request: FastifyRequest): Refusal {
+  if (error instanceof AnchorageError) {
+    if (error.code !== 'internal') return { ...byCode[error.code], details: error.message }
+  } else if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
+    return {
+      status: error.statusCode,
+      reason: 'BAD_REQUEST',
+      details: 'the request is refused',
+      ...byStatus[error.statusCode],
+    }
+  }
+  const details = `something went wrong on our side; if it lasts, tell the operator this request's id: ${request.id}`
+  return { status: 500, reason: 'INTERNAL_SERVER_ERROR', details }
+}
+
+function noteTrouble(log: Log, err: Error, request: FastifyRequest, status: number): void {
+  const fields = {
+    requestId: request.id,
+    method: request.method,
+    route: request.routeOptions.url,
+    status,
+    err,
+  }
+  if (status === 503) log.warn(fields, 'a request could not be served just now')
+  else log.error(fields, 'a request failed')
+}
+
+function retryAfter(reply: FastifyReply, error: unknown): void {
+  const seconds = error instanceof AnchorageError ? error.retryAfterSeconds : undefined
+  reply.header('retry-after', String(Math.max(1, Math.ceil(seconds ?? defaultRetryAfterSeconds))))
+}

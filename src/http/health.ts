@@ -1,0 +1,80 @@
+import type { FastifyInstance } from 'fastify'
+import Type from 'typebox'
+import type { Degradation } from '../core/node.ts'
+import { failure } from './errors.ts'
+import { Failure, ref } from './spec/schema.ts'
+
+/** How this node is. It is asked at every probe, so it must answer from memory. */
+export interface Health {
+  node: { id: string; name: string }
+  version: string
+  /** Why a node that works wants no new traffic; null when it takes some. */
+  away: 'draining' | 'stopping' | null
+  /** What is not at its best. Without `postgres` or its `schema` nothing can be served; without the rest it only takes longer. */
+  reasons: Degradation[]
+}
+
+const Reasons = Type.Array(Type.Object({ what: Type.String(), reason: Type.String() }))
+const Ready = Type.Object(
+  { status: Type.Enum(['ok', 'degraded'], { type: 'string' }), reasons: Reasons },
+  { description: 'Send requests here; `reasons` say what only takes longer' },
+)
+const NotReady = Type.Object(
+  { ...Failure.properties, status: Type.Enum(['unavailable'], { type: 'string' }), reasons: Reasons },
+  { description: 'Send no requests here' },
+)
+const Healthy = Type.Object(
+  {
+    status: Type.Enum(['ok', 'degraded', 'unavailable'], { type: 'string' }),
+    reasons: Reasons,
+    version: Type.String(),
+    node: Type.Object({ id: Type.String(), name: Type.String() }),
+  },
+  { description: 'It lives; `status` says whether it is ready' },
+)
+
+/** For load balancers and monitors, so without a token: whether the process lives, and whether to send it requests. */
+export function healthRoutes(app: FastifyInstance, health: () => Health): void {
+  app.get(
+    '/health',
+    {
+      schema: {
+        operationId: 'getHealth',
+        summary: 'Whether the process lives: 200 while it can answer at all',
+        tags: ['node'],
+        security: [],
+        response: { 200: Healthy },
+      },
+    },
+    (_request, reply) => {
+      const { node, version, ...state } = health()
+      return reply.header('cache-control', 'no-store').send({ ...report(state), version, node })
+    },
+  )
+  app.get(
+    '/ready',
+    {
+      schema: {
+        operationId: 'getReady',
+        summary: 'Whether to send requests here: 503 when draining, stopping, unmigrated or without Postgres',
+        tags: ['node'],
+        security: [],
+        response: { 200: Ready, 503: NotReady, '4xx': ref(Failure) },
+      },
+    },
+    (_request, reply) => {
+      const { status, reasons } = report(health())
+      reply.header('cache-control', 'no-store')
+      if (status !== 'unavailable') return reply.send({ status, reasons })
+      const details = reasons.map(({ reason }) => reason).join('; ')
+      return reply.code(503).send({ ...failure('SERVICE_UNAVAILABLE', details), status, reasons })
+    },
+  )
+}
+
+function report({ away, reasons }: Pick<Health, 'away' | 'reasons'>) {
+  const blocking = reasons.filter(({ what }) => what === 'postgres' || what === 'schema')
+  const leaving = away === null ? [] : [{ what: 'node', reason: `this node is ${away}` }]
+  const status = leaving.length + blocking.length > 0 ? 'unavailable' : reasons.length > 0 ? 'degraded' : 'ok'
+  return { status, reasons: [...leaving, ...reasons] }
+}

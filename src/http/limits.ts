@@ -1,0 +1,21 @@
+/** What one client may take of the server. */
+export interface HttpLimits {
+  maxBodyBytes: number
+  /** Request line and headers together. */
+  maxHeadBytes: number
+  /** From the first byte of a request to the end of its head: a client that sends byte by byte holds a socket no longer. */
+  headTimeoutMs: number
+  /** The same, to the end of its body. */
+  requestTimeoutMs: number
+  /** How long an idle connection is kept. Longer than the 60 s of common load balancers, so that they close first. */
+  keepAliveMs: number
+}
+
+export const defaultLimits: HttpLimits = {
+  maxBodyBytes: 1 << 20,
+  // Clients send long filters in the request line; they are to get an answer that says what is wrong.
+  maxHeadBytes: 128 << 10,
+  headTimeoutMs: 15_000,
+  requestTimeoutMs: 60_000,
+  keepAliveMs: 75_000,
+}

@@ -1,0 +1,67 @@
+import fastify from 'fastify'
+import type { FastifyInstance } from 'fastify'
+import type { PinUseCases } from '../core/pin-use-cases.ts'
+import type { Log } from '../core/ports.ts'
+import type { Principal } from '../core/token.ts'
+import { auth } from './auth.ts'
+import { answerBrokenHttp, answerUnusualHttp } from './broken-http.ts'
+import { docs } from './docs.ts'
+import { answerBadPath, answerErrors } from './errors.ts'
+import { greet, requestIds } from './greet.ts'
+import { healthRoutes } from './health.ts'
+import type { Health } from './health.ts'
+import { readJson } from './json-body.ts'
+import { defaultLimits } from './limits.ts'
+import type { HttpLimits } from './limits.ts'
+import { noteRoutes } from './routing.ts'
+import { pinRoutes } from './spec/pins.ts'
+import { namedSchemas } from './spec/schema.ts'
+import { validation } from './validation.ts'
+
+export interface HttpServerOptions {
+  pins: PinUseCases
+  /** Rejects `unauthenticated` with the reason, or `unavailable`. */
+  verify: (bearer: string) => Promise<Principal>
+  health: () => Health
+  log: Log
+  limits?: Partial<HttpLimits>
+}
+
+/** The whole HTTP side of a node, from its use cases. It does not listen; `close()` lets requests under way finish. */
+export function httpServer({ pins, verify, health, log, limits }: HttpServerOptions): FastifyInstance {
+  const { maxBodyBytes, maxHeadBytes, headTimeoutMs, requestTimeoutMs, keepAliveMs } = {
+    ...defaultLimits,
+    ...limits,
+  }
+  const app = fastify({
+    bodyLimit: maxBodyBytes,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveMs,
+    http: { maxHeaderSize: maxHeadBytes, headersTimeout: headTimeoutMs, requireHostHeader: false },
+    routerOptions: { maxParamLength: maxHeadBytes },
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    genReqId: requestIds(),
+    clientErrorHandler: answerBrokenHttp,
+    frameworkErrors: answerBadPath,
+    ...validation,
+  })
+
+  answerUnusualHttp(app.server)
+  const routing = noteRoutes(app)
+  greet(app, routing, log)
+  answerErrors(app, log)
+  readJson(app)
+  for (const schema of namedSchemas) app.addSchema(schema)
+
+  docs(app)
+  app.register(
+    (v1, _options, done) => {
+      pinRoutes(v1, pins, auth(verify))
+      healthRoutes(v1, health)
+      done()
+    },
+    { prefix: '/v1' },
+  )
+  return app
+}

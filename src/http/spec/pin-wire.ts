@@ -1,0 +1,94 @@
+import { parseCid } from '../../core/cid.ts'
+import { AnchorageError, isCode } from '../../core/errors.ts'
+import { parseOrigin } from '../../core/origin.ts'
+import type { Pin as CorePin, PinQuery, PinRequest } from '../../core/pin.ts'
+import { quoted } from '../invalid.ts'
+import { instantMs } from './instant.ts'
+import type { ListQuery, Pin, PinStatus } from './schema.ts'
+
+const defaultLimit = 10
+
+/** A body that its schema validated, as the core takes it; `invalid` for what no schema can tell. Unlisted properties end here. */
+export function pinRequest({ cid, name, origins, meta }: Pin): PinRequest {
+  inField('cid', () => parseCid(cid))
+  if (name !== undefined) wellFormed('name', name)
+  origins?.forEach((origin, i) => inField(`origins.${i}`, () => parseOrigin(origin)))
+  if (meta !== undefined) wellFormedMap(meta)
+  return {
+    cid,
+    ...(name !== undefined && { name }),
+    ...(origins !== undefined && { origins }),
+    ...(meta !== undefined && { meta }),
+  }
+}
+
+/** The filters of a list. Without any at all, only pinned ones are meant; `limit` and `match` alone filter nothing. */
+export function pinQuery({ limit = defaultLimit, match, ...filters }: ListQuery): PinQuery {
+  const { cid, name, status, before, after, meta } = filters
+  if (meta !== undefined) wellFormedMap(meta)
+  const isFiltered = Object.values(filters).some((filter) => filter !== undefined)
+  return {
+    limit,
+    ...(cid !== undefined && { cids: [...new Set(cid.map((each) => inField('cid', () => parseCid(each))))] }),
+    ...(name !== undefined && { name, match: match ?? 'exact' }),
+    ...(status !== undefined ? { statuses: status } : !isFiltered && { statuses: ['pinned'] }),
+    ...(before !== undefined && { before: instant('before', before) }),
+    ...(after !== undefined && { after: instant('after', after) }),
+    ...(meta !== undefined && { meta }),
+  }
+}
+
+/** A pin as its client sees it. */
+export function pinStatus({
+  id,
+  status,
+  created,
+  cid,
+  name,
+  origins,
+  meta,
+  delegates,
+  info,
+}: CorePin): PinStatus {
+  return {
+    requestid: id,
+    status,
+    created: created.toISOString(),
+    pin: {
+      cid,
+      ...(name !== undefined && { name }),
+      ...(origins !== undefined && { origins }),
+      ...(meta !== undefined && { meta }),
+    },
+    delegates,
+    info,
+  }
+}
+
+function inField<T>(field: string, parse: () => T): T {
+  try {
+    return parse()
+  } catch (cause) {
+    if (!isCode(cause, 'invalid')) throw cause
+    throw new AnchorageError('invalid', `${field}: ${cause.message}`, { cause })
+  }
+}
+
+function instant(field: string, text: string): number {
+  const ms = instantMs(text)
+  if (ms === null) throw new AnchorageError('invalid', `${field}: not an RFC 3339 date-time`)
+  return ms
+}
+
+function wellFormedMap(meta: Record<string, string>): void {
+  for (const [key, value] of Object.entries(meta)) {
+    wellFormed('a key of meta', key)
+    wellFormed(`meta.${quoted(key)}`, value)
+  }
+}
+
+/** Half of a surrogate pair can be written in JSON but is no character: no database and no other program would take it. */
+function wellFormed(field: string, text: string): void {
+  if (!text.isWellFormed())
+    throw new AnchorageError('invalid', `${field}: holds half of a surrogate pair, which is not text`)
+}

@@ -1,0 +1,66 @@
+import type { FastifyInstance, FastifyTypeProvider } from 'fastify'
+import type { Static, TSchema } from 'typebox'
+import type { PinUseCases } from '../../core/pin-use-cases.ts'
+import type { Auth } from '../auth.ts'
+import {
+  addPin,
+  deletePinByRequestId,
+  getPinByRequestId,
+  getPins,
+  replacePinByRequestId,
+} from './operations-schema.ts'
+import { pinQuery, pinRequest, pinStatus } from './pin-wire.ts'
+import { readQuery } from './read-query.ts'
+
+/** Schemas are the types: a handler sees what its route's schema validated. */
+interface TypeBox extends FastifyTypeProvider {
+  validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown
+  serializer: this['schema'] extends TSchema ? Static<this['schema']> : unknown
+}
+
+/** The five routes of the Pinning Services API. */
+export function pinRoutes(instance: FastifyInstance, pins: PinUseCases, { admit, principalOf }: Auth): void {
+  const app = instance.withTypeProvider<TypeBox>()
+  const read = admit('pins:read')
+  const write = admit('pins:write')
+  const remove = admit('pins:delete')
+
+  app.route({
+    method: 'GET',
+    url: '/pins',
+    schema: getPins,
+    onRequest: read,
+    preValidation: async (request) => {
+      // oxlint-disable-next-line no-param-reassign -- where Fastify looks for what it validates
+      request.query = readQuery(request.raw.url ?? '')
+    },
+    handler: async (request) => {
+      const { count, results } = await pins.list(principalOf(request), pinQuery(request.query))
+      return { count, results: results.map(pinStatus) }
+    },
+  })
+  app.post('/pins', { schema: addPin, onRequest: write }, async (request, reply) => {
+    const pin = await pins.create(principalOf(request), pinRequest(request.body))
+    return reply.code(202).send(pinStatus(pin))
+  })
+  app.get('/pins/:requestid', { schema: getPinByRequestId, onRequest: read }, async (request) => {
+    return pinStatus(await pins.get(principalOf(request), request.params.requestid))
+  })
+  app.post(
+    '/pins/:requestid',
+    { schema: replacePinByRequestId, onRequest: write },
+    async (request, reply) => {
+      const { requestid } = request.params
+      const pin = await pins.replace(principalOf(request), requestid, pinRequest(request.body))
+      return reply.code(202).send(pinStatus(pin))
+    },
+  )
+  app.delete(
+    '/pins/:requestid',
+    { schema: deletePinByRequestId, onRequest: remove },
+    async (request, reply) => {
+      await pins.remove(principalOf(request), request.params.requestid)
+      return reply.code(202).send(undefined)
+    },
+  )
+}

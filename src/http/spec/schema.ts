@@ -1,0 +1,218 @@
+/**
+ * The objects of the Pinning Services API 1.0.0. They validate requests, serialise responses and make the OpenAPI document;
+ * `schema.test.ts` holds them against the published spec. Properties that are not listed are ignored on the way in.
+ */
+import Type from 'typebox'
+import type { Static, TSchema } from 'typebox'
+import { nameMatches, pinStatuses } from '../../core/pin.ts'
+
+/** Longer texts are no CID; base58 decodes in quadratic time, so the bound is also a defence. */
+const maxCidLength = 512
+const maxNameLength = 255
+const maxProperties = 1000
+
+interface Named {
+  $id: string
+}
+
+/** `schema` with its name in `components/schemas` of the document. */
+function named<S extends TSchema>($id: string, schema: S): S & Named {
+  return Object.assign(schema, { $id })
+}
+
+/** A named schema, by reference. */
+export function ref<S extends TSchema>(schema: S & Named) {
+  return Type.Unsafe<Static<S>>({ $ref: `${schema.$id}#` })
+}
+
+/** Not `Type.Record`: its pattern `.*` passes over keys with a line break. */
+function stringMap(options: {
+  description: string
+  examples?: Record<string, string>[]
+  'x-consume'?: string
+}) {
+  const additionalProperties = { type: 'string' }
+  return Type.Unsafe<Record<string, string>>({
+    type: 'object',
+    additionalProperties,
+    maxProperties,
+    ...options,
+  })
+}
+
+export const PinMeta = named(
+  'PinMeta',
+  stringMap({
+    description: 'Metadata of a pin; lists can be filtered by it',
+    examples: [{ app_id: '99986338-1113-4706-8302-4420da6158aa' }],
+  }),
+)
+
+export const StatusInfo = named(
+  'StatusInfo',
+  stringMap({
+    description:
+      'More about the status: `status_details`, and where they apply `error_code`, `attempts`, `next_retry`, `blocks`, `bytes`, `dag_size`',
+    examples: [{ status_details: 'queued: waiting for a free slot' }],
+  }),
+)
+
+export const Status = named(
+  'Status',
+  Type.Enum([...pinStatuses], {
+    type: 'string',
+    description: 'queued: waiting; pinning: being fetched; pinned: stands; failed: given up, `info` says why',
+  }),
+)
+
+export const TextMatchingStrategy = named(
+  'TextMatchingStrategy',
+  Type.Enum([...nameMatches], {
+    type: 'string',
+    default: 'exact',
+    description: 'How `name` is compared: whole or in part, and (i…) without regard to case',
+  }),
+)
+
+export const Origins = named(
+  'Origins',
+  Type.Array(Type.String(), {
+    uniqueItems: true,
+    minItems: 0,
+    maxItems: 20,
+    description: 'Multiaddrs known to provide the content, each ending in /p2p/PEERID',
+    examples: [['/ip4/203.0.113.142/tcp/4001/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA']],
+  }),
+)
+
+export const Delegates = named(
+  'Delegates',
+  Type.Array(Type.String(), {
+    uniqueItems: true,
+    minItems: 1,
+    maxItems: 20,
+    description: 'Multiaddrs of the nodes that fetch the content: connect to them if you have it',
+  }),
+)
+
+export const Pin = named(
+  'Pin',
+  Type.Object(
+    {
+      cid: Type.String({ maxLength: maxCidLength, description: 'The CID to pin, with all that it links to' }),
+      name: Type.Optional(Type.String({ maxLength: maxNameLength, description: 'A name to look it up by' })),
+      origins: Type.Optional(ref(Origins)),
+      meta: Type.Optional(ref(PinMeta)),
+    },
+    { description: 'What is asked for', examples: [{ cid: 'bafkqaaa', name: 'empty.txt' }] },
+  ),
+)
+
+export const PinStatus = named(
+  'PinStatus',
+  Type.Object(
+    {
+      requestid: Type.String({ description: 'Names this pin from now on' }),
+      status: ref(Status),
+      created: Type.String({
+        format: 'date-time',
+        description: 'Unique in your org: pages are made with it',
+      }),
+      pin: ref(Pin),
+      delegates: ref(Delegates),
+      info: Type.Optional(ref(StatusInfo)),
+    },
+    { description: 'A pin and how far it is' },
+  ),
+)
+
+export const PinResults = named(
+  'PinResults',
+  Type.Object(
+    {
+      count: Type.Integer({ format: 'int32', minimum: 0, description: 'How many pins match in all' }),
+      results: Type.Array(ref(PinStatus), { uniqueItems: true, minItems: 0, maxItems: 1000 }),
+    },
+    { description: 'One page, newest first' },
+  ),
+)
+
+export const Failure = named(
+  'Failure',
+  Type.Object(
+    {
+      error: Type.Object({
+        reason: Type.String({ description: 'For programs: BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, …' }),
+        details: Type.Optional(Type.String({ description: 'For people: what is wrong, and what to do' })),
+      }),
+    },
+    { description: 'Every answer of 400 or above' },
+  ),
+)
+
+/** The filters of a list, after `read-query.ts` took the query apart. `style` and `explode` say how they travel. */
+export const ListQuery = Type.Object(
+  {
+    cid: Type.Optional(
+      Type.Array(Type.String({ maxLength: maxCidLength }), {
+        uniqueItems: true,
+        minItems: 1,
+        maxItems: 10,
+        description: 'Pins of these CIDs',
+      }),
+    ),
+    name: Type.Optional(
+      Type.String({ maxLength: maxNameLength, description: 'Pins of this name; see match' }),
+    ),
+    match: Type.Optional(ref(TextMatchingStrategy)),
+    status: Type.Optional(
+      Type.Array(ref(Status), {
+        uniqueItems: true,
+        minItems: 1,
+        description: 'Pins in these states; without any filter at all, only pinned ones are listed',
+      }),
+    ),
+    before: Type.Optional(
+      Type.String({ format: 'date-time', description: 'Pins created before (not at) this instant' }),
+    ),
+    after: Type.Optional(
+      Type.String({ format: 'date-time', description: 'Pins created after (not at) this instant' }),
+    ),
+    limit: Type.Optional(
+      Type.Integer({
+        format: 'int32',
+        minimum: 1,
+        maximum: 1000,
+        default: 10,
+        description: 'At most so many',
+      }),
+    ),
+    meta: Type.Optional(
+      stringMap({
+        'x-consume': 'application/json',
+        description: 'Pins with all of these pairs: a JSON object of strings',
+      }),
+    ),
+  },
+  { style: 'form', explode: false },
+)
+
+/** All that have a name in the document. */
+export const namedSchemas = [
+  Pin,
+  PinStatus,
+  PinResults,
+  PinMeta,
+  StatusInfo,
+  Status,
+  TextMatchingStrategy,
+  Origins,
+  Delegates,
+  Failure,
+]
+
+export type Pin = Static<typeof Pin>
+export type PinStatus = Static<typeof PinStatus>
+export type PinResults = Static<typeof PinResults>
+export type Failure = Static<typeof Failure>
+export type ListQuery = Static<typeof ListQuery>
