@@ -103,7 +103,10 @@ suite('requests made at random from the spec', { timeout: 300_000 }, () => {
   })
 
   test('GET /pins with a raw query of any bytes answers as the spec says', async () => {
-    const raw = fc.string({ unit: fc.constantFrom(...'%&=+;,[]{}"0aA\\|^`~!$()*:@?/'), maxLength: 200 })
+    const raw = fc.string({
+      unit: fc.constantFrom(...'% & = + ; , [ ] { } " 0 a A \\ | ^ ` ~ ! $ ( ) * : @ ? /'.split(' ')),
+      maxLength: 200,
+    })
     await fc.assert(
       fc.asyncProperty(raw, async (given) => {
         conforms('GET', '/pins', await api.send('GET', `/pins?${given.replaceAll('#', '')}`))

@@ -27,7 +27,7 @@ registerHooks({
   load(module, context, next) {
     const loaded = next(module, context)
     if (module !== `${suite}utils/constants.js`) return loaded
-    const source = String(loaded.source)
+    const source = textOf(loaded.source)
       .replace(/const specLocation = .*;/, 'const specLocation = process.env.SPEC;')
       .replace(/const docsDir = .*;/, 'const docsDir = process.env.REPORTS;')
     return { ...loaded, source }
@@ -53,6 +53,10 @@ async function main(): Promise<void> {
     const passed = globalReport.passed === before.passed + 1 && globalReport.failed === before.failed
     process.stdout.write(`${JSON.stringify({ name, passed })}\n`)
   }
+}
+
+function textOf(source: string | ArrayBuffer | NodeJS.TypedArray | undefined): string {
+  return typeof source === 'string' ? source : new TextDecoder().decode(source)
 }
 
 /** The suite's content is the text of `process.hrtime()`: the same bytes are handed to a Kubo as a raw block. */

@@ -1,0 +1,45 @@
+import type { ListsResult } from './lists.ts'
+import type { PinsResult } from './pins.ts'
+
+/** One thing that the bench holds a run to: a ratio within the run where the machine's own speed would else decide. */
+export interface Goal {
+  what: string
+  value: number
+  /** `value` must be at least, or at most, this. */
+  atLeast?: number
+  atMost?: number
+  met: boolean
+}
+
+export function goalsOf(pins: PinsResult | undefined, lists: ListsResult | undefined): Goal[] {
+  return [...(pins === undefined ? [] : pinGoals(pins)), ...(lists === undefined ? [] : listGoals(lists))]
+}
+
+function pinGoals({ ratios, post32InFlight }: PinsResult): Goal[] {
+  return [
+    atLeast('backlog of 5,000 / bare Kubo', ratios.backlog, 0.9),
+    atLeast('end to end / bare Kubo', ratios.endToEnd, 0.75),
+    atLeast('POST at 32 in flight / one-row transactions', ratios.post, 0.35),
+    atLeast('POST at 32 in flight, per second', post32InFlight.perSecond, 3000),
+    atMost('POST at 32 in flight, p99 ms', post32InFlight.p99Ms, 40),
+  ]
+}
+
+function listGoals({ requests, rss }: ListsResult): Goal[] {
+  return [
+    ...requests.map(({ what, broad, largeMs, ratio }) =>
+      broad
+        ? atMost(`${what}, ms at 100,000 pins`, largeMs, 100)
+        : atMost(`${what}, 100,000 pins / 1,000`, ratio, 1.3),
+    ),
+    atMost('RSS, 100,000 pins / 1,000', rss.ratio, 1.1),
+  ]
+}
+
+function atLeast(what: string, value: number, least: number): Goal {
+  return { what, value, atLeast: least, met: value >= least }
+}
+
+function atMost(what: string, value: number, most: number): Goal {
+  return { what, value, atMost: most, met: value <= most }
+}

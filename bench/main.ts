@@ -1,0 +1,113 @@
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { World } from '../test/world.ts'
+import { goalsOf, type Goal } from './goals.ts'
+import { benchLists, type ListsResult } from './lists.ts'
+import { benchPins, type PinsResult } from './pins.ts'
+import { table } from './table.ts'
+
+const usage = `usage: npm run bench -- [--only pins|lists] [--rounds N] [--json]
+
+Boots a fresh node on this machine and measures it: readable tables, and on the last line all of it as one JSON object.
+  --only     only the rates of pinning, or only lists and memory
+  --rounds   rounds of pinning, of which the median is told (default 3)
+  --json     the JSON line alone
+`
+
+export interface BenchOptions {
+  only: 'pins' | 'lists' | undefined
+  rounds: number
+  json: boolean
+}
+
+if (import.meta.main) {
+  const options = readOptions(process.argv.slice(2))
+  if (options === undefined) {
+    process.stderr.write(usage)
+    process.exitCode = 2
+  } else {
+    await bench(options)
+  }
+}
+
+async function bench({ only, rounds, json }: BenchOptions): Promise<void> {
+  const say = (line: string): void => void (json || process.stdout.write(`${line}\n`))
+  const pins = only === 'lists' ? undefined : await onFreshNode((world) => benchPins(world, rounds, say))
+  if (pins !== undefined) say(`\n${pinsTable(pins)}\n`)
+  const lists = only === 'pins' ? undefined : await onFreshNode((world) => benchLists(world, 100_000, say))
+  if (lists !== undefined) say(`\n${listsTable(lists)}\n`)
+  const goals = goalsOf(pins, lists)
+  say(`${goalsTable(goals)}\n`)
+  const machine = { cores: availableParallelism(), node: process.version }
+  process.stdout.write(`${JSON.stringify({ machine, pins, lists, goals })}\n`)
+}
+
+async function onFreshNode<T>(measure: (world: World) => Promise<T>): Promise<T> {
+  await using world = await World.start({ env: { ANCHORAGE_LOG_LEVEL: 'warn' } })
+  return await measure(world)
+}
+
+function readOptions(args: string[]): BenchOptions | undefined {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        only: { type: 'string' },
+        rounds: { type: 'string', default: '3' },
+        json: { type: 'boolean', default: false },
+      },
+    })
+    const { only, json } = values
+    const rounds = Number(values.rounds)
+    if (!Number.isInteger(rounds) || rounds < 1) return undefined
+    return only === undefined || only === 'pins' || only === 'lists' ? { only, rounds, json } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function pinsTable(pins: PinsResult): string {
+  const rate = (perSecond: number): string => perSecond.toFixed(0)
+  const { postOneInFlight: one, post32InFlight: many } = pins
+  return table(
+    ['rates', 'per second', 'p50 ms', 'p99 ms'],
+    [
+      ['Kubo alone: pin/add, 16 in flight', rate(pins.bareKuboPerSecond), '', ''],
+      ['end to end: POST all, until all are pinned', rate(pins.endToEndPerSecond), '', ''],
+      ['backlog of 5,000 queued pins', rate(pins.backlogPerSecond), '', ''],
+      ['POST /pins, 1 in flight', rate(one.perSecond), one.p50Ms.toFixed(1), one.p99Ms.toFixed(1)],
+      [
+        'POST /pins, 32 in flight, while pinning',
+        rate(many.perSecond),
+        many.p50Ms.toFixed(1),
+        many.p99Ms.toFixed(1),
+      ],
+      ['Postgres alone: one row, 32 in flight', rate(pins.oneRowPerSecond), '', ''],
+    ],
+  )
+}
+
+function listsTable({ requests, rss }: ListsResult): string {
+  const row = (what: string, small: number, large: number, ratio: number): string[] => [
+    what,
+    small.toFixed(2),
+    large.toFixed(2),
+    ratio.toFixed(2),
+  ]
+  return table(
+    ['median ms', '1,000 pins', '100,000 pins', 'ratio'],
+    [
+      ...requests.map(({ what, smallMs, largeMs, ratio }) => row(what, smallMs, largeMs, ratio)),
+      row('resident memory, MiB', rss.smallMiB, rss.largeMiB, rss.ratio),
+    ],
+  )
+}
+
+function goalsTable(goals: Goal[]): string {
+  const wanted = ({ atLeast, atMost }: Goal): string =>
+    atLeast === undefined ? `≤ ${atMost}` : `≥ ${atLeast}`
+  return table(
+    ['goals', 'measured', 'wanted', ''],
+    goals.map((goal) => [goal.what, goal.value.toFixed(2), wanted(goal), goal.met ? 'met' : 'NOT MET']),
+  )
+}

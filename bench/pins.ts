@@ -1,0 +1,163 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Api } from '../test/api.ts'
+import { freshBlocks, type Block } from '../test/content.ts'
+import { kuboRpc } from '../test/kubo-rpc.ts'
+import type { World } from '../test/world.ts'
+import type { LoadResult } from './load.ts'
+import { oneRowRate } from './rows.ts'
+import { runLoad } from './run-load.ts'
+import { median } from './statistics.ts'
+
+export interface PinsResult {
+  rounds: Round[]
+  bareKuboPerSecond: number
+  endToEndPerSecond: number
+  backlogPerSecond: number
+  oneRowPerSecond: number
+  postOneInFlight: LoadResult
+  post32InFlight: LoadResult
+  ratios: { endToEnd: number; backlog: number; post: number }
+}
+
+/** What one round measured, all within the same half minute, so that its ratios compare like with like. */
+interface Round {
+  bareKubo: number
+  endToEnd: number
+  backlog: number
+  oneRow: number
+  postOne: LoadResult
+  post32: LoadResult
+}
+
+const sizes = { bare: 2000, endToEnd: 3000, backlog: 5000, postOne: 300, rows: 10_000 }
+
+/** Rates of pinning beside what the bare Kubo and the bare Postgres of the same node do. */
+export async function benchPins(
+  world: World,
+  rounds: number,
+  say: (line: string) => void,
+): Promise<PinsResult> {
+  const done: Round[] = []
+  await bareKubo(world, 200) // warm
+  await endToEnd(world, 200)
+  for (let n = 1; n <= rounds; n++) {
+    const round = await oneRound(world)
+    done.push(round)
+    say(
+      `round ${n}: Kubo alone ${round.bareKubo.toFixed(0)}/s, end to end ${round.endToEnd.toFixed(0)}/s, ` +
+        `backlog ${round.backlog.toFixed(0)}/s, POST ${round.post32.perSecond.toFixed(0)}/s, one row ${round.oneRow.toFixed(0)}/s`,
+    )
+  }
+  const middle = (of: (round: Round) => number): number => median(done.map(of))
+  const load = (of: (round: Round) => LoadResult): LoadResult => ({
+    seconds: middle((round) => of(round).seconds),
+    perSecond: middle((round) => of(round).perSecond),
+    p50Ms: middle((round) => of(round).p50Ms),
+    p99Ms: middle((round) => of(round).p99Ms),
+  })
+  return {
+    rounds: done,
+    bareKuboPerSecond: middle((round) => round.bareKubo),
+    endToEndPerSecond: middle((round) => round.endToEnd),
+    backlogPerSecond: middle((round) => round.backlog),
+    oneRowPerSecond: middle((round) => round.oneRow),
+    postOneInFlight: load((round) => round.postOne),
+    post32InFlight: load((round) => round.post32),
+    ratios: {
+      endToEnd: middle((round) => round.endToEnd / round.bareKubo),
+      backlog: middle((round) => round.backlog / round.bareKubo),
+      post: middle((round) => round.post32.perSecond / round.oneRow),
+    },
+  }
+}
+
+async function oneRound(world: World): Promise<Round> {
+  const before = await bareKubo(world, sizes.bare / 2)
+  const { perSecond, post } = await endToEnd(world, sizes.endToEnd)
+  const between = await bareKubo(world, sizes.bare / 2)
+  const drained = await backlog(world, sizes.backlog)
+  const after = await bareKubo(world, sizes.bare / 2)
+  const postOne = await postAlone(world, sizes.postOne)
+  const oneRow = await oneRowRate(await world.value('DATABASE_URL'), sizes.rows)
+  // measured before, between and after: a machine that slows down meanwhile slows both sides of a ratio
+  return {
+    bareKubo: median([before, between, after]),
+    endToEnd: perSecond,
+    backlog: drained,
+    oneRow,
+    postOne,
+    post32: post,
+  }
+}
+
+/** `pin/add` of blocks that the Kubo has, 16 in flight, with nothing else going on. */
+async function bareKubo(world: World, count: number): Promise<number> {
+  const url = await world.value('KUBO_RPC_1')
+  const blocks = await stored(world, count)
+  const requests = blocks.map(({ cid }) => ({ path: `/api/v0/pin/add?arg=${cid}` }))
+  return (await runLoad({ origin: url, headers: {}, method: 'POST', inFlight: 16, expect: 200, requests }))
+    .perSecond
+}
+
+/** POSTs everything at 32 in flight, while the workers pin the same content, and waits until all is pinned. */
+async function endToEnd(world: World, count: number): Promise<{ perSecond: number; post: LoadResult }> {
+  const api = await world.api()
+  const blocks = await stored(world, count)
+  const before = await pinnedCount(api)
+  const started = performance.now()
+  const post = await postLoad(api, blocks, 32)
+  await allPinned(api, before + count)
+  return { perSecond: count / ((performance.now() - started) / 1000), post }
+}
+
+/** A backlog made by pins that arrive while the Kubo is frozen; the clock starts when it goes on. */
+async function backlog(world: World, count: number): Promise<number> {
+  const api = await world.api()
+  const blocks = await stored(world, count)
+  const before = await pinnedCount(api)
+  await world.signal('kubo', 'SIGSTOP')
+  try {
+    await postLoad(api, blocks, 32)
+  } finally {
+    await world.signal('kubo', 'SIGCONT')
+  }
+  const started = performance.now()
+  await allPinned(api, before + count)
+  return count / ((performance.now() - started) / 1000)
+}
+
+async function postAlone(world: World, count: number): Promise<LoadResult> {
+  const api = await world.api()
+  const before = await pinnedCount(api)
+  const post = await postLoad(api, await stored(world, count), 1)
+  await allPinned(api, before + count)
+  return post
+}
+
+async function postLoad(api: Api, blocks: Block[], inFlight: number): Promise<LoadResult> {
+  const { origin, pathname } = new URL(api.url)
+  const headers = { authorization: `Bearer ${api.token}`, 'content-type': 'application/json' }
+  const requests = blocks.map(({ cid }, n) => ({
+    path: `${pathname}/pins`,
+    body: JSON.stringify({ cid, name: `block ${n}` }),
+  }))
+  return runLoad({ origin, headers, method: 'POST', inFlight, expect: 202, requests })
+}
+
+async function stored(world: World, count: number): Promise<Block[]> {
+  const blocks = await freshBlocks(count)
+  await kuboRpc(await world.value('KUBO_RPC_1')).put(blocks)
+  return blocks
+}
+
+async function pinnedCount(api: Api): Promise<number> {
+  return (await api.list({ status: 'pinned', limit: '1' })).count
+}
+
+async function allPinned(api: Api, count: number): Promise<void> {
+  const deadline = performance.now() + 180_000
+  for (let now = await pinnedCount(api); now < count; now = await pinnedCount(api)) {
+    if (performance.now() > deadline) throw new Error(`only ${now} of ${count} pinned after three minutes`)
+    await sleep(25)
+  }
+}
