@@ -1,7 +1,5 @@
-/**
- * Who may import whom. `src/app/fences.test.ts` plants one breach of every rule and demands that it is caught.
- * @type {import('dependency-cruiser').IConfiguration}
- */
+/** Who may import whom. `src/app/fences.test.ts` plants one breach of every rule and demands that it is caught. */
+
 const tests = '[.]test[.]ts$'
 
 /** Each client library is known to one folder, so that replacing it is a change of one folder. */
@@ -15,6 +13,7 @@ const owners = [
   { name: 'pino', library: 'node_modules/pino/', folders: 'app' },
 ]
 
+/** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
     {
@@ -82,5 +81,7 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
+    // without these, packages that only have "exports" are not found, and so nobody's
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
   },
 }

@@ -55,7 +55,7 @@ const breaches = [
   [
     'one-owner-of-nats',
     'src/store/hint.ts',
-    "import { connect } from '@nats-io/transport-node'\nexport const c = connect",
+    "import { jetstream } from '@nats-io/jetstream'\nexport const j = jetstream",
   ],
   [
     'one-owner-of-fastify',
