@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http'
+import { STATUS_CODES, ServerResponse } from 'node:http'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { failure } from './errors.ts'
@@ -61,8 +61,8 @@ export function answerUnusualHttp(server: Server): void {
 }
 
 function isAnswering(socket: Socket): boolean {
-  const answering: unknown = Reflect.get(socket, '_httpMessage')
-  return answering !== null && answering !== undefined
+  const response: unknown = Reflect.get(socket, '_httpMessage')
+  return response instanceof ServerResponse && response.headersSent
 }
 
 function answer({ status, reason, details }: Refusal): string {
