@@ -112,6 +112,7 @@ export class PinWorker {
   /** Works until `signal` aborts, then hands back what is under way. Runs once. */
   async run(signal: AbortSignal): Promise<void> {
     this.#taking = !signal.aborted
+    signal.addEventListener('abort', () => (this.#taking = false), { once: true })
     this.#pump()
     await Promise.all([this.#ticks(signal), this.#hints.consume(signal)])
     await this.#handBack()
@@ -276,7 +277,6 @@ export class PinWorker {
   }
 
   async #handBack(): Promise<void> {
-    this.#taking = false
     const nowMs = this.#parts.clock.now()
     this.#hints.allLooked()
     for (const attempt of this.#under.values()) {

@@ -1,0 +1,75 @@
+import type { Clock } from '../core/ports.ts'
+
+/** A clock that stands still until a test moves it. */
+export interface FakeClock extends Clock {
+  /** Lets `ms` pass: whoever sleeps wakes in order, and all that follows from it happens before the next wakes. */
+  pass(ms: number): Promise<void>
+  /** Lets time pass in steps until `done`, or fails after `withinMs`. Returns how long it took. */
+  until(done: () => boolean, withinMs: number): Promise<number>
+  /** Sleepers now: none are left when all is stopped. */
+  sleepers(): number
+}
+
+interface Sleeper {
+  atMs: number
+  wake: () => void
+}
+
+export function fakeClock(nowMs = 1_700_000_000_000): FakeClock {
+  let now = nowMs
+  const sleepers = new Set<Sleeper>()
+
+  function earliest(): Sleeper | undefined {
+    let first: Sleeper | undefined
+    for (const sleeper of sleepers) if (first === undefined || sleeper.atMs < first.atMs) first = sleeper
+    return first
+  }
+
+  async function pass(ms: number): Promise<void> {
+    const endMs = now + ms
+    await settled()
+    for (let next = earliest(); next !== undefined && next.atMs <= endMs; next = earliest()) {
+      now = Math.max(now, next.atMs)
+      sleepers.delete(next)
+      next.wake()
+      await settled()
+    }
+    now = endMs
+  }
+
+  return {
+    now: () => now,
+    sleep(ms, signal) {
+      return new Promise((resolve, reject) => {
+        if (signal.aborted) return reject(signal.reason)
+        const abort = () => {
+          sleepers.delete(sleeper)
+          reject(signal.reason)
+        }
+        const wake = () => {
+          signal.removeEventListener('abort', abort)
+          resolve()
+        }
+        const sleeper = { atMs: now + ms, wake }
+        sleepers.add(sleeper)
+        signal.addEventListener('abort', abort, { once: true })
+      })
+    },
+    pass,
+    async until(done, withinMs) {
+      const startMs = now
+      await settled()
+      while (!done()) {
+        if (now - startMs >= withinMs) throw new Error(`not done within ${withinMs} ms`)
+        await pass(50)
+      }
+      return now - startMs
+    },
+    sleepers: () => sleepers.size,
+  }
+}
+
+/** All promises that can settle have settled. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}

@@ -1,0 +1,260 @@
+import { AnchorageError } from '../core/errors.ts'
+import type { NodeId, OrgId } from '../core/ids.ts'
+import type { WokenPlacement } from '../core/pin.ts'
+import type { Claim, DuePlacement, Finish, Job, PlacementState } from '../core/placement.ts'
+import type { Clock, NodeIdentity, PlacementStore } from '../core/ports.ts'
+
+/** One placement as the real store keeps it. */
+export interface FakeRow {
+  cid: string
+  orgId: OrgId
+  generation: number
+  state: PlacementState
+  attempts: number
+  wantedAtMs: number
+  nextAttemptAtMs: number
+  claimedUntilMs: number | null
+  claimedBy: number | null
+  claimedGeneration: number | null
+  verify: boolean
+  origins: string[]
+  holders: string[]
+  errorCode: string | null
+  error: string | null
+  blocks: number
+}
+
+/** Claims, generations and outcomes in memory, by the rules that the store's SQL keeps; for tests of the workers alone. */
+export class FakePlacements implements PlacementStore {
+  readonly rows = new Map<string, FakeRow>()
+  readonly finished: Finish[] = []
+  readonly calls = { claim: 0, extend: 0, finish: 0, due: 0, origins: 0 }
+  /** Postgres is away. */
+  down = false
+  /** How long each call takes. */
+  latencyMs = 0
+  /** So many finishes are committed, but their answer is lost. */
+  loseFinishAnswers = 0
+  /** A finish that Postgres can never take. */
+  refuseFinish: (finish: Finish) => boolean = () => false
+  readonly #clock: Clock
+  readonly #nodeId: NodeId
+  #generation = 0
+
+  constructor(clock: Clock, nodeId: NodeId) {
+    this.#clock = clock
+    this.#nodeId = nodeId
+  }
+
+  row(cid: string): FakeRow {
+    const row = this.rows.get(cid)
+    if (row === undefined) throw new Error(`no placement of ${cid}`)
+    return row
+  }
+
+  countIn(...states: PlacementState[]): number {
+    let count = 0
+    for (const row of this.rows.values()) if (states.includes(row.state)) count++
+    return count
+  }
+
+  /** An accept: a new placement, one wanted again, or one that is woken. */
+  want(cid: string, orgId: OrgId, offered: { origins?: string[]; holders?: string[] } = {}): Job {
+    const nowMs = this.#clock.now()
+    let row = this.rows.get(cid)
+    if (row === undefined || row.state === 'unpinning' || row.state === 'failed') {
+      row = {
+        ...(row ?? blank(cid, orgId)),
+        state: 'queued',
+        generation: ++this.#generation,
+        attempts: 0,
+        verify: row !== undefined,
+      }
+      this.rows.set(cid, row)
+    }
+    row.wantedAtMs = nowMs
+    row.nextAttemptAtMs = nowMs
+    row.origins.push(...(offered.origins ?? []))
+    row.holders.push(...(offered.holders ?? []))
+    return this.#job(row)
+  }
+
+  /** The last pin of `cid` was removed. */
+  unwant(cid: string): Job {
+    const row = this.row(cid)
+    row.state = 'unpinning'
+    row.generation = ++this.#generation
+    row.nextAttemptAtMs = this.#clock.now()
+    return { ...this.#job(row), orgId: null }
+  }
+
+  /** What the sweeper does about claims that ran out. */
+  expire(cid: string): void {
+    Object.assign(this.row(cid), {
+      state: 'queued',
+      claimedUntilMs: null,
+      claimedBy: null,
+      claimedGeneration: null,
+    })
+  }
+
+  async claim(
+    node: NodeIdentity,
+    jobs: Pick<Job, 'cid' | 'generation'>[],
+    leaseMs: number,
+  ): Promise<Claim[]> {
+    this.calls.claim++
+    await this.#reach()
+    const nowMs = this.#clock.now()
+    const claims: Claim[] = []
+    for (const { cid, generation } of jobs) {
+      const row = this.rows.get(cid)
+      if (row === undefined || row.generation !== generation || !this.#isDue(row, node)) continue
+      const work = row.state === 'unpinning' ? 'unpin' : 'pin'
+      row.verify ||= row.claimedUntilMs !== null
+      if (work === 'pin') {
+        row.state = 'pinning'
+        row.attempts++
+      }
+      row.claimedUntilMs = nowMs + leaseMs
+      row.claimedBy = node.incarnation
+      row.claimedGeneration = generation
+      claims.push({
+        cid,
+        generation,
+        work,
+        attempt: row.attempts,
+        origins: [...row.origins],
+        holders: [...row.holders],
+        verify: row.verify,
+        ageMs: nowMs - row.wantedAtMs,
+        foreignPin: false,
+      })
+    }
+    return claims
+  }
+
+  async extend(
+    node: NodeIdentity,
+    under: { cid: string; generation: number; blocks: number }[],
+    leaseMs: number,
+  ): Promise<string[]> {
+    this.calls.extend++
+    await this.#reach()
+    const changed: string[] = []
+    for (const { cid, generation, blocks } of under) {
+      const row = this.rows.get(cid)
+      if (
+        row?.claimedBy === node.incarnation &&
+        row.claimedGeneration === generation &&
+        row.generation === generation
+      ) {
+        row.claimedUntilMs = this.#clock.now() + leaseMs
+        row.blocks = blocks
+      } else changed.push(cid)
+    }
+    return changed
+  }
+
+  async finish(node: NodeIdentity, finishes: Finish[]): Promise<WokenPlacement[]> {
+    this.calls.finish++
+    await this.#reach()
+    if (finishes.some(this.refuseFinish)) throw new AnchorageError('internal', 'refused')
+    const woken = finishes.flatMap((finish) => this.#finishOne(node, finish))
+    if (this.loseFinishAnswers > 0) {
+      this.loseFinishAnswers--
+      throw new AnchorageError('unavailable', 'the connection broke')
+    }
+    return woken
+  }
+
+  async due(node: NodeIdentity, perOrg: number, limit: number): Promise<DuePlacement[]> {
+    this.calls.due++
+    await this.#reach()
+    const taken = new Map<OrgId, number>()
+    const due: DuePlacement[] = []
+    for (const row of this.rows.values()) {
+      if (due.length >= limit) break
+      const ofOrg = taken.get(row.orgId) ?? 0
+      if (ofOrg >= perOrg || !this.#isDue(row, node)) continue
+      taken.set(row.orgId, ofOrg + 1)
+      if (row.state === 'unpinning') due.push({ ...this.#job(row), orgId: null, state: 'unpinning' })
+      else due.push({ ...this.#job(row), state: 'queued' })
+    }
+    return due
+  }
+
+  async origins(cid: string): Promise<string[]> {
+    this.calls.origins++
+    await this.#reach()
+    return this.rows.get(cid)?.origins ?? []
+  }
+
+  #finishOne(node: NodeIdentity, finish: Finish): WokenPlacement[] {
+    const { cid, generation, outcome } = finish
+    const row = this.rows.get(cid)
+    if (row === undefined || row.claimedBy !== node.incarnation || row.claimedGeneration !== generation)
+      return []
+    this.finished.push(finish)
+    row.claimedUntilMs = row.claimedBy = row.claimedGeneration = null
+    if (row.generation !== generation) {
+      row.verify = true
+      return row.state === 'queued' || row.state === 'unpinning'
+        ? [{ ...this.#job(row), orgId: row.orgId }]
+        : []
+    }
+    const nowMs = this.#clock.now()
+    if (outcome.kind === 'unpinned') this.rows.delete(cid)
+    else if (outcome.kind === 'pinned' || outcome.kind === 'failed') row.state = outcome.kind
+    else if (row.state === 'pinning') row.state = 'queued'
+    if (outcome.kind === 'retry') row.nextAttemptAtMs = nowMs + outcome.delayMs
+    if (outcome.kind === 'released') {
+      row.attempts -= row.state === 'queued' ? 1 : 0
+      row.verify = true
+      row.nextAttemptAtMs = nowMs
+    }
+    if (outcome.kind === 'retry' || outcome.kind === 'failed') {
+      row.errorCode = outcome.errorCode
+      row.error = outcome.error
+    }
+    return []
+  }
+
+  #isDue(row: FakeRow, node: NodeIdentity): boolean {
+    const nowMs = this.#clock.now()
+    if (row.state !== 'queued' && row.state !== 'unpinning') return false
+    if (row.nextAttemptAtMs > nowMs) return false
+    return row.claimedUntilMs === null || row.claimedUntilMs < nowMs || row.claimedBy !== node.incarnation
+  }
+
+  #job(row: FakeRow): WokenPlacement {
+    const { cid, orgId, generation, attempts } = row
+    return { cid, orgId, generation, attempt: attempts + 1, nodeId: this.#nodeId }
+  }
+
+  async #reach(): Promise<void> {
+    if (this.latencyMs > 0) await this.#clock.sleep(this.latencyMs, new AbortController().signal)
+    if (this.down) throw new AnchorageError('unavailable', 'Postgres is away')
+  }
+}
+
+function blank(cid: string, orgId: OrgId): FakeRow {
+  return {
+    cid,
+    orgId,
+    generation: 0,
+    state: 'queued',
+    attempts: 0,
+    wantedAtMs: 0,
+    nextAttemptAtMs: 0,
+    claimedUntilMs: null,
+    claimedBy: null,
+    claimedGeneration: null,
+    verify: false,
+    origins: [],
+    holders: [],
+    errorCode: null,
+    error: null,
+    blocks: 0,
+  }
+}

@@ -1,0 +1,557 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { mintId } from '../core/ids.ts'
+import { IpfsError } from '../core/ipfs-error.ts'
+import type { Job, Progress } from '../core/placement.ts'
+import type { Bus, Ipfs, Log } from '../core/ports.ts'
+import { fakeClock } from '../dev/fake-clock.ts'
+import type { FakeClock } from '../dev/fake-clock.ts'
+import { FakePlacements } from '../dev/fake-placements.ts'
+import { PinWorker } from './pin-worker.ts'
+import type { PinWorkerOptions } from './pin-worker.ts'
+
+const orgA = mintId('org')
+const orgB = mintId('org')
+const nodeId = mintId('nod')
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+
+/** How the fake Kubo fares with one CID; anything not named is there and takes `pinMs`. */
+type Fate = 'nobody' | { fail: IpfsError } | { blocks: number; everyMs: number; stopAfter?: number }
+
+/** A Kubo whose time is the fake clock's. It fails the test when two writes of one CID overlap. */
+class ScriptedKubo implements Ipfs {
+  readonly pinsNow = new Map<string, 'ours' | 'foreign'>()
+  readonly fates = new Map<string, Fate>()
+  readonly connected: string[] = []
+  readonly aborted: string[] = []
+  pinMs = 20
+  down = false
+  /** Kubo says yes to a pin and does not have it: what a concurrent unpin can do. */
+  lie = false
+  writes = 0
+  most = 0
+  readonly #writing = new Set<string>()
+  readonly #clock: FakeClock
+  #fell = new AbortController()
+
+  constructor(clock: FakeClock) {
+    this.#clock = clock
+  }
+
+  fall(): void {
+    this.down = true
+    this.#fell.abort(new IpfsError('kubo_down', 'Kubo is away'))
+    this.#fell = new AbortController()
+  }
+
+  pin(
+    cid: string,
+    options: { signal: AbortSignal; onProgress: (progress: Progress) => void },
+  ): Promise<Progress & { foreignPin: boolean }> {
+    return this.#write(cid, async () => {
+      const signal = AbortSignal.any([options.signal, this.#fell.signal])
+      const done = await this.#fetch(cid, signal, options.onProgress)
+      if (this.pinsNow.get(cid) === 'foreign') return { ...done, foreignPin: true }
+      if (!this.lie) this.pinsNow.set(cid, 'ours')
+      return { ...done, foreignPin: false }
+    }).catch((error: unknown) => {
+      if (options.signal.aborted) this.aborted.push(cid)
+      throw error
+    })
+  }
+
+  async #fetch(
+    cid: string,
+    signal: AbortSignal,
+    onProgress: (progress: Progress) => void,
+  ): Promise<Progress> {
+    const fate = this.fates.get(cid)
+    if (fate === undefined) {
+      await this.#clock.sleep(this.pinMs, signal)
+      onProgress({ blocks: 1, bytes: 100 })
+      return { blocks: 1, bytes: 100 }
+    }
+    if (fate === 'nobody') {
+      for (;;) {
+        await this.#clock.sleep(500, signal)
+        onProgress({ blocks: 0, bytes: 0 })
+      }
+    }
+    if ('fail' in fate) throw fate.fail
+    for (let blocks = 1; blocks <= fate.blocks; blocks++) {
+      await this.#clock.sleep(blocks > (fate.stopAfter ?? Infinity) ? 1e9 : fate.everyMs, signal)
+      onProgress({ blocks, bytes: blocks * 100 })
+    }
+    return { blocks: fate.blocks, bytes: fate.blocks * 100 }
+  }
+
+  unpin(cid: string, signal: AbortSignal): Promise<'unpinned' | 'absent' | 'foreign'> {
+    return this.#write(cid, async () => {
+      await this.#clock.sleep(this.pinMs, signal)
+      const had = this.pinsNow.get(cid)
+      if (had === 'foreign') return 'foreign'
+      return this.pinsNow.delete(cid) ? 'unpinned' : 'absent'
+    })
+  }
+
+  async #write<T>(cid: string, work: () => Promise<T>): Promise<T> {
+    if (this.down) throw new IpfsError('kubo_down', 'Kubo is away')
+    assert.ok(!this.#writing.has(cid), `two writes of ${cid} at a time`)
+    this.#writing.add(cid)
+    this.writes++
+    this.most = Math.max(this.most, this.#writing.size)
+    try {
+      return await work()
+    } finally {
+      this.#writing.delete(cid)
+    }
+  }
+
+  async pinned(cid: string): Promise<'ours' | 'foreign' | null> {
+    return this.pinsNow.get(cid) ?? null
+  }
+
+  async *pins(): AsyncIterable<{ cid: string; ours: boolean }> {
+    for (const [cid, whose] of this.pinsNow) yield { cid, ours: whose === 'ours' }
+  }
+
+  async connect(origin: string): Promise<void> {
+    this.connected.push(origin)
+    if (origin.includes('dead')) throw new IpfsError('bad_origin', 'no answer')
+  }
+
+  async connectSibling(multiaddr: string): Promise<void> {
+    this.connected.push(multiaddr)
+  }
+
+  async identity(): Promise<{ peerId: string; multiaddrs: string[]; version: string }> {
+    if (this.down) throw new IpfsError('kubo_down', 'Kubo is away')
+    return { peerId: 'p', multiaddrs: [], version: '0.43.0' }
+  }
+
+  async repoStat(): Promise<{ usedBytes: number; capacityBytes: number }> {
+    return { usedBytes: 0, capacityBytes: 1 }
+  }
+}
+
+/** A bus that a test speaks through; `hint` resolves when the worker acknowledged. */
+class ScriptedBus implements Bus {
+  #onJob: ((job: Job) => Promise<void>) | null = null
+
+  async publishJobs(): Promise<void> {}
+
+  consumeJobs(
+    _nodeId: string,
+    _maxPending: number,
+    onJob: (job: Job) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.#onJob = onJob
+    return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+  }
+
+  hint(job: Job): Promise<void> {
+    return this.#onJob?.(job) ?? Promise.resolve()
+  }
+
+  trouble(): string | null {
+    return null
+  }
+}
+
+const options: PinWorkerOptions = {
+  concurrency: 32,
+  stallTimeoutMs: 20_000,
+  maxAgeMs: 600_000,
+  backoffMinMs: 5_000,
+  backoffMaxMs: 60_000,
+  pollIntervalMs: 2_000,
+}
+
+/** A worker at work; stopped, and checked to have left nothing behind, at the end of the block. */
+async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Prepared) => void) {
+  const clock = fakeClock()
+  const placements = new FakePlacements(clock, nodeId)
+  const kubo = new ScriptedKubo(clock)
+  const bus = new ScriptedBus()
+  prepare?.({ placements, kubo, clock })
+  const worker = new PinWorker({
+    identity: { nodeId, incarnation: 7 },
+    bus,
+    placements,
+    ipfs: kubo,
+    clock,
+    log: silent,
+    options: { ...options, ...some },
+    random: () => 0.5,
+  })
+  const stopping = new AbortController()
+  let over = false
+  const running = worker.run(stopping.signal).then(() => (over = true))
+  await clock.pass(0)
+  const stop = async () => {
+    stopping.abort()
+    await clock.until(() => over, 60_000)
+    await running
+  }
+  return {
+    clock,
+    placements,
+    kubo,
+    bus,
+    worker,
+    stop,
+    /** Asks for `cid` and hints it, as an accept does. */
+    ask(cid: string, org = orgA, offered: { origins?: string[]; holders?: string[] } = {}) {
+      return bus.hint(placements.want(cid, org, offered))
+    },
+    isPinned: (cid: string) => placements.row(cid).state === 'pinned',
+    async [Symbol.asyncDispose]() {
+      placements.down = false
+      placements.refuseFinish = () => false
+      kubo.down = false
+      await stop()
+      assert.equal(clock.sleepers(), 0, 'nothing waits after a stop')
+    },
+  }
+}
+
+interface Prepared {
+  placements: FakePlacements
+  kubo: ScriptedKubo
+  clock: FakeClock
+}
+
+test('a hint is claimed, acknowledged, pinned and finished', async () => {
+  await using at = await atWork()
+  let acknowledged = false
+  void at.ask('c1').then(() => (acknowledged = true))
+  await at.clock.pass(1)
+  assert.ok(acknowledged, 'at the claim, not at the end')
+  assert.equal(at.placements.row('c1').state, 'pinning')
+  await at.clock.until(() => at.isPinned('c1'), 100)
+  assert.equal(at.kubo.pinsNow.get('c1'), 'ours')
+  assert.deepEqual(at.placements.finished, [
+    { cid: 'c1', generation: 1, outcome: { kind: 'pinned', blocks: 1, bytes: 100, foreignPin: false } },
+  ])
+})
+
+test('without any hint, what is due is found at the start, and later within the poll interval', async () => {
+  await using at = await atWork({}, ({ placements }) => void placements.want('before', orgA))
+  await at.clock.until(() => at.isPinned('before'), 100)
+  at.placements.want('after', orgA)
+  await at.clock.until(() => at.isPinned('after'), 2_500)
+})
+
+test('repeated, late and old hints are acknowledged and change nothing', async () => {
+  await using at = await atWork()
+  const old = at.placements.want('c1', orgA)
+  at.placements.unwant('c1')
+  const job = at.placements.want('c1', orgA)
+  let acknowledged = 0
+  for (const one of [job, job, old, job]) void at.bus.hint(one).then(() => acknowledged++)
+  await at.clock.until(() => at.isPinned('c1'), 2_500)
+  void at.bus.hint(job).then(() => acknowledged++)
+  void at.bus.hint({ ...job, cid: 'never heard of' }).then(() => acknowledged++)
+  await at.clock.pass(100)
+  assert.equal(acknowledged, 6)
+  assert.equal(at.kubo.writes, 1)
+})
+
+test('a backlog drains with full slots and shared calls', async () => {
+  await using at = await atWork({}, ({ placements }) => {
+    placements.latencyMs = 5
+    for (let index = 0; index < 5_000; index++) placements.want(`c${index}`, index % 2 ? orgA : orgB)
+  })
+  const tookMs = await at.clock.until(() => at.placements.countIn('pinned') === 5_000, 60_000)
+  assert.ok(tookMs <= (5_000 / 32) * (20 + 5 + 5) * 1.1, `${tookMs} ms of clock`)
+  assert.equal(at.kubo.most, 32)
+  const { claim, finish, due } = at.placements.calls
+  assert.ok(claim < 600 && finish < 600 && due < 60, `${claim} claims, ${finish} finishes, ${due} reads`)
+})
+
+test('an org with 100,000 pins does not hold up one with a single pin', async () => {
+  await using at = await atWork({}, ({ placements }) => {
+    for (let index = 0; index < 100_000; index++) placements.want(`c${index}`, orgA)
+  })
+  await at.clock.pass(1_000)
+  void at.ask('single', orgB)
+  await at.clock.until(() => at.isPinned('single'), 200)
+  assert.ok(at.worker.stats().queued <= 2_048)
+})
+
+test('300 CIDs that nobody has, then 200 fresh pins: the fresh ones are pinned while the others still wait', async () => {
+  await using at = await atWork()
+  for (let index = 0; index < 300; index++) {
+    at.kubo.fates.set(`dead${index}`, 'nobody')
+    void at.ask(`dead${index}`)
+  }
+  await at.clock.pass(3_000)
+  for (let index = 0; index < 200; index++) void at.ask(`fresh${index}`)
+  await at.clock.until(() => at.placements.countIn('pinned') === 200, 10_000)
+  assert.equal(at.placements.countIn('failed'), 0)
+  // And again once the dead ones are all retries.
+  await at.clock.pass(120_000)
+  for (let index = 0; index < 200; index++) void at.ask(`late${index}`)
+  await at.clock.until(() => at.placements.countIn('pinned') === 400, 2_000)
+})
+
+test('a CID that nobody has is retried with backoff and fails with its reason at the age limit', async () => {
+  await using at = await atWork({ stallTimeoutMs: 5_000, maxAgeMs: 60_000 })
+  at.kubo.fates.set('dead', 'nobody')
+  void at.ask('dead', orgA, { origins: ['/dead/p2p/x', '/fine/p2p/y'] })
+  await at.clock.pass(7_000)
+  const row = at.placements.row('dead')
+  assert.equal(row.state, 'queued')
+  assert.equal(row.errorCode, 'not_found_in_time')
+  assert.match(row.error ?? '', /1 of 2 origins could not be reached/)
+  const tookMs = 7_000 + (await at.clock.until(() => row.state === 'failed', 80_000))
+  assert.ok(tookMs >= 60_000 && tookMs <= 66_000, `failed after ${tookMs} ms`)
+  assert.equal(row.errorCode, 'not_found_in_time')
+  assert.ok(row.attempts >= 3, `${row.attempts} attempts`)
+  await at.clock.pass(60_000)
+  assert.equal(row.state, 'failed')
+})
+
+test('content that was asked for long ago and never tried still gets its first attempt', async () => {
+  await using at = await atWork({}, ({ placements, kubo, clock }) => {
+    kubo.fates.set('slow', { blocks: 5, everyMs: 1_000 })
+    placements.want('slow', orgA)
+    placements.row('slow').wantedAtMs = clock.now() - 10 * options.maxAgeMs
+  })
+  await at.clock.until(() => at.isPinned('slow'), 10_000)
+})
+
+test('one that stops in the middle is stalled, one that goes on slowly is not', async () => {
+  await using at = await atWork()
+  at.kubo.fates.set('stops', { blocks: 10, everyMs: 1_000, stopAfter: 3 })
+  at.kubo.fates.set('slow', { blocks: 10, everyMs: 19_000 })
+  void at.ask('stops')
+  void at.ask('slow')
+  await at.clock.pass(26_000)
+  assert.equal(at.placements.row('stops').errorCode, 'stalled')
+  assert.match(at.placements.row('stops').error ?? '', /3 blocks came/)
+  await at.clock.until(() => at.isPinned('slow'), 190_000)
+})
+
+test('progress reaches Postgres, and long work keeps its claim', async () => {
+  await using at = await atWork()
+  at.kubo.fates.set('big', { blocks: 300, everyMs: 1_000 })
+  void at.ask('big')
+  await at.clock.pass(10_000)
+  const { blocks } = at.placements.row('big')
+  assert.ok(blocks >= 6 && blocks <= 10, `${blocks} blocks told`)
+  for (let second = 10; second < 290; second += 5) {
+    await at.clock.pass(5_000)
+    assert.ok((at.placements.row('big').claimedUntilMs ?? 0) > at.clock.now(), 'claimed without a gap')
+  }
+  await at.clock.until(() => at.isPinned('big'), 30_000)
+  assert.ok(at.placements.calls.extend < 160, `${at.placements.calls.extend} extensions`)
+})
+
+test('a refusal for good fails at once, with its code; one that may pass is tried again', async () => {
+  await using at = await atWork()
+  at.kubo.fates.set('bad', { fail: new IpfsError('bad_content', 'not a DAG\0', { permanent: true }) })
+  at.kubo.fates.set('odd', { fail: new IpfsError('kubo_error', 'try later') })
+  void at.ask('bad')
+  void at.ask('odd')
+  await at.clock.pass(100)
+  assert.equal(at.placements.row('bad').state, 'failed')
+  assert.equal(at.placements.row('bad').errorCode, 'bad_content')
+  assert.equal(at.placements.row('bad').error, 'not a DAG')
+  assert.equal(at.placements.row('odd').state, 'queued')
+  at.kubo.fates.delete('odd')
+  await at.clock.until(() => at.isPinned('odd'), 10_000)
+})
+
+test('DELETE in the middle stops Kubo at once, then its unpin runs', async () => {
+  await using at = await atWork()
+  at.kubo.fates.set('big', { blocks: 1_000, everyMs: 100 })
+  void at.ask('big')
+  await at.clock.pass(5_000)
+  void at.bus.hint(at.placements.unwant('big'))
+  await at.clock.pass(0)
+  assert.deepEqual(at.kubo.aborted, ['big'])
+  await at.clock.until(() => !at.placements.rows.has('big'), 200)
+  assert.equal(at.kubo.pinsNow.size, 0)
+})
+
+test('DELETE whose hint is lost stops Kubo at the next extension', async () => {
+  await using at = await atWork()
+  at.kubo.fates.set('big', { blocks: 1_000, everyMs: 100 })
+  void at.ask('big')
+  await at.clock.pass(5_000)
+  at.placements.unwant('big')
+  await at.clock.until(() => !at.placements.rows.has('big'), 3_500)
+  assert.deepEqual(at.kubo.aborted, ['big'])
+})
+
+test('wanted again while its unpin runs: the unpin ends first, then it is pinned anew and looked at', async () => {
+  await using at = await atWork()
+  void at.ask('c1')
+  await at.clock.until(() => at.isPinned('c1'), 100)
+  at.kubo.pinMs = 1_000
+  void at.bus.hint(at.placements.unwant('c1'))
+  await at.clock.pass(500)
+  void at.ask('c1')
+  await at.clock.until(() => at.isPinned('c1'), 3_000)
+  assert.equal(at.kubo.pinsNow.get('c1'), 'ours')
+  assert.equal(at.kubo.writes, 3)
+})
+
+test('wanted, not wanted and wanted again in a row ends pinned', async () => {
+  await using at = await atWork()
+  void at.ask('c1')
+  await at.clock.pass(5)
+  for (let round = 0; round < 5; round++) {
+    void at.bus.hint(at.placements.unwant('c1'))
+    if (round % 2) await at.clock.pass(7)
+    void at.ask('c1')
+    if (round % 3) await at.clock.pass(11)
+  }
+  await at.clock.until(() => at.isPinned('c1'), 2_000)
+  await at.clock.pass(5_000)
+  assert.equal(at.kubo.pinsNow.get('c1'), 'ours')
+  assert.ok(at.isPinned('c1'))
+})
+
+test('a pin that Kubo affirms but does not list is not finished as pinned when that is in doubt', async () => {
+  await using at = await atWork({}, ({ placements, kubo }) => {
+    placements.want('c1', orgA)
+    placements.row('c1').verify = true
+    kubo.lie = true
+  })
+  await at.clock.pass(1_000)
+  assert.equal(at.placements.row('c1').state, 'queued')
+  assert.equal(at.placements.row('c1').errorCode, 'kubo_error')
+  at.kubo.lie = false
+  await at.clock.until(() => at.isPinned('c1'), 10_000)
+})
+
+test('foreign pins are noted, and stay when ours is let go', async () => {
+  await using at = await atWork()
+  at.kubo.pinsNow.set('c1', 'foreign')
+  void at.ask('c1')
+  await at.clock.until(() => at.isPinned('c1'), 100)
+  assert.partialDeepStrictEqual(at.placements.finished, [{ outcome: { kind: 'pinned', foreignPin: true } }])
+  void at.bus.hint(at.placements.unwant('c1'))
+  await at.clock.until(() => !at.placements.rows.has('c1'), 1_000)
+  assert.equal(at.kubo.pinsNow.get('c1'), 'foreign')
+})
+
+test('origins and holders are dialled beside the pin, and those offered since as well', async () => {
+  await using at = await atWork()
+  at.kubo.fates.set('c1', 'nobody')
+  void at.ask('c1', orgA, { origins: ['/dead/p2p/a', '/b/p2p/b'], holders: ['/sibling/p2p/s'] })
+  await at.clock.pass(100)
+  assert.deepEqual(at.kubo.connected.toSorted(), ['/b/p2p/b', '/dead/p2p/a', '/sibling/p2p/s'])
+  void at.ask('c1', orgB, { origins: ['/c/p2p/c'] })
+  await at.clock.pass(1_500)
+  assert.deepEqual(at.kubo.connected.slice(3), ['/c/p2p/c'])
+})
+
+test('Kubo dies in the middle: no attempt is burnt, nothing is lost, all goes on when it is back', async () => {
+  await using at = await atWork()
+  for (let index = 0; index < 500; index++) void at.ask(`c${index}`)
+  await at.clock.pass(100)
+  at.kubo.fall()
+  await at.clock.pass(60_000)
+  const { claim } = at.placements.calls
+  assert.deepEqual(at.worker.stats().waitingFor, ['kubo'])
+  await at.clock.pass(60_000)
+  assert.equal(at.placements.calls.claim, claim, 'nothing is claimed meanwhile')
+  for (const row of at.placements.rows.values()) {
+    assert.ok(row.attempts <= 1)
+    assert.equal(row.errorCode, null)
+  }
+  at.kubo.down = false
+  await at.clock.until(() => at.placements.countIn('pinned') === 500, 10_000)
+  assert.ok([...at.placements.rows.values()].every((row) => row.attempts === 1))
+})
+
+test('Postgres dies in the middle: what Kubo did is written when it is back, and not done again', async () => {
+  await using at = await atWork()
+  for (let index = 0; index < 500; index++) void at.ask(`c${index}`)
+  await at.clock.pass(110)
+  at.placements.down = true
+  await at.clock.pass(60_000)
+  const { writes } = at.kubo
+  assert.ok(writes < 500)
+  assert.ok(at.worker.stats().waitingFor.includes('postgres'))
+  assert.equal(at.placements.countIn('pinned'), writes - at.worker.stats().finishing)
+  at.placements.down = false
+  await at.clock.until(() => at.placements.countIn('pinned') === 500, 15_000)
+  assert.equal(at.kubo.writes, 500)
+})
+
+test('a finish whose answer is lost is written again, to no effect', async () => {
+  await using at = await atWork()
+  at.placements.loseFinishAnswers = 2
+  void at.ask('c1')
+  await at.clock.until(() => at.isPinned('c1'), 5_000)
+  void at.bus.hint(at.placements.unwant('c1'))
+  await at.clock.until(() => !at.placements.rows.has('c1'), 5_000)
+  assert.equal(at.placements.finished.length, 2)
+})
+
+test('a finish that Postgres will never take does not hold back the others of its batch', async () => {
+  await using at = await atWork()
+  at.placements.refuseFinish = ({ cid }) => cid === 'poison'
+  for (const cid of ['a', 'poison', 'b', 'c']) void at.ask(cid)
+  await at.clock.until(() => ['a', 'b', 'c'].every(at.isPinned), 10_000)
+  assert.equal(at.placements.row('poison').state, 'pinning')
+  void at.ask('d')
+  await at.clock.until(() => at.isPinned('d'), 10_000)
+})
+
+test('a claim that was lost meanwhile is given up, and its placement is looked at anew', async () => {
+  await using at = await atWork()
+  at.kubo.fates.set('c1', { blocks: 20, everyMs: 1_000 })
+  void at.ask('c1')
+  await at.clock.pass(3_000)
+  at.placements.expire('c1')
+  await at.clock.until(() => at.kubo.aborted.length === 1, 3_500)
+  at.kubo.fates.delete('c1')
+  await at.clock.until(() => at.isPinned('c1'), 3_000)
+})
+
+test('a claim of another incarnation is void, and what it may have left is looked at', async () => {
+  await using at = await atWork({}, ({ placements }) => {
+    placements.want('c1', orgA)
+    Object.assign(placements.row('c1'), { claimedBy: 6, claimedUntilMs: Infinity, claimedGeneration: 1 })
+  })
+  await at.clock.until(() => at.isPinned('c1'), 500)
+  assert.equal(at.placements.row('c1').verify, true)
+})
+
+test('a stop lets what receives end, hands the rest back untouched, and takes nothing new', async () => {
+  const at = await atWork()
+  at.kubo.fates.set('soon', { blocks: 10, everyMs: 200 })
+  at.kubo.fates.set('big', { blocks: 1_000, everyMs: 100 })
+  at.kubo.fates.set('dead', 'nobody')
+  for (const cid of ['soon', 'big', 'dead']) void at.ask(cid)
+  await at.clock.pass(1_000)
+  const stopped = at.stop()
+  void at.ask('new')
+  await stopped
+  assert.equal(at.placements.row('soon').state, 'pinned')
+  for (const cid of ['big', 'dead', 'new']) {
+    const row = at.placements.row(cid)
+    assert.deepEqual([row.state, row.attempts, row.claimedUntilMs], ['queued', 0, null], cid)
+  }
+  assert.equal(at.clock.sleepers(), 0)
+})
+
+test('a stop with Postgres away ends all the same', async () => {
+  const at = await atWork()
+  at.kubo.fates.set('dead', 'nobody')
+  void at.ask('dead')
+  void at.ask('c1')
+  await at.clock.pass(10)
+  at.placements.down = true
+  await at.clock.pass(1_000)
+  const startMs = at.clock.now()
+  await at.stop()
+  assert.ok(at.clock.now() - startMs <= 8_000)
+})
