@@ -3,6 +3,7 @@
  * A program, started by `suite.ts` in a process of its own: the suite keeps its state in its modules.
  */
 import { registerHooks } from 'node:module'
+import util from 'node:util'
 
 interface SuiteCheck {
   (endpoint: [url: string, token: string]): Promise<void>
@@ -32,6 +33,14 @@ registerHooks({
       .replace(/const docsDir = .*;/, 'const docsDir = process.env.REPORTS;')
     return { ...loaded, source }
   },
+})
+
+// The suite's reader of OpenAPI still calls what Node 23 removed.
+Object.assign(util, {
+  isFunction: (value: unknown) => typeof value === 'function',
+  isNumber: (value: unknown) => typeof value === 'number',
+  isObject: (value: unknown) => typeof value === 'object' && value !== null,
+  isUndefined: (value: unknown) => value === undefined,
 })
 
 if (contentRpc !== '') offerInventedContent()
