@@ -97,6 +97,7 @@ function overview(prefix: string): string {
 }
 
 function report(error: unknown, verb: string | undefined, debug: boolean, io: Io): number {
+  if (io.signal.aborted && error === io.signal.reason) return interrupted(io)
   const wrong = error instanceof WrongUse || isCode(error, 'invalid')
   const known = error instanceof AnchorageError
   const text = error instanceof Error ? (debug ? stackOf(error) : error.message) : String(error)
@@ -104,6 +105,12 @@ function report(error: unknown, verb: string | undefined, debug: boolean, io: Io
   if (wrong) io.err(`See: anchorage ${verb === undefined ? '' : `${verb} `}--help\n`)
   else if (!debug) io.err(hint(error, known))
   return wrong ? 2 : 1
+}
+
+/** The verb ended because the process was told to stop. */
+function interrupted(io: Io): number {
+  io.err('anchorage: stopped\n')
+  return 1
 }
 
 function hint(error: unknown, known: boolean): string {

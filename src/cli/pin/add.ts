@@ -31,12 +31,13 @@ export async function run(argv: string[], io: Io): Promise<number> {
   noMore(more)
   const { name, origin: origins, meta } = values
   const client = serviceOf(values, io)
-  const accepted = await client.add({
+  const asked = {
     cid: required(given, 'CID'),
     ...(name === undefined ? {} : { name }),
     ...(origins === undefined ? {} : { origins }),
     ...(meta === undefined ? {} : { meta: metaOf(meta) }),
-  })
+  }
+  const accepted = await client.add(asked, io.signal)
   const asJson = values.json ?? false
   if (values.background || values['no-wait']) {
     io.out(asJson ? json(accepted) : `${accepted.requestid}\n`)

@@ -5,8 +5,10 @@ import { printable } from '../print.ts'
 import type { Io } from '../verb.ts'
 import { progressOf } from './show.ts'
 
-const pollMs = 500
-const troubledPollMs = 2_000
+/** Asked again soon at first, since most pins stand in a moment; then less and less often. */
+const firstPollMs = 100
+const longestPollMs = 1_000
+const troubledPollSeconds = 2
 
 /**
  * Watches a pin until it is `pinned` or `failed`, and returns it as it was then (or when `io.signal` aborted).
@@ -20,7 +22,7 @@ export async function follow(
 ): Promise<PinStatus> {
   let pin = first
   const line = quiet ? silent : io.terminal === null ? plainLines(io) : liveLine(io, io.terminal.columns)
-  for (;;) {
+  for (let pollMs = firstPollMs; ; pollMs = Math.min(pollMs * 1.5, longestPollMs)) {
     line.show(progressOf(pin, Date.now()), pin)
     if (pin.status === 'pinned' || pin.status === 'failed') break
     if (!(await pause(pollMs, io.signal))) break
@@ -30,7 +32,7 @@ export async function follow(
       if (io.signal.aborted) break
       if (!isCode(error, 'unavailable', 'too_many', 'internal')) throw error
       line.show(`${progressOf(pin, Date.now())} [${printable(error.message)}; asking again]`, pin)
-      if (!(await pause(troubledPollMs, io.signal))) break
+      if (!(await pause((error.retryAfterSeconds ?? troubledPollSeconds) * 1000, io.signal))) break
     }
   }
   line.end()
@@ -47,8 +49,7 @@ const silent: Line = { show() {}, end() {} }
 /** One line, written over and over. */
 function liveLine(io: Io, columns: number): Line {
   return {
-    show: (progress, pin) =>
-      io.out(`\r\u001b[K${`${pin.pin.cid}  ${progress}`.slice(0, Math.max(20, columns - 1))}`),
+    show: (progress, pin) => io.out(`\r\u001b[K${`${progress}  ${pin.pin.cid}`.slice(0, columns - 1)}`),
     end: () => io.out('\n'),
   }
 }

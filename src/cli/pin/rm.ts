@@ -4,7 +4,6 @@ import { argumentsOf } from '../arguments.ts'
 import { json } from '../print.ts'
 import { WrongUse, type Io } from '../verb.ts'
 import { filterOptions, filtersOf, type FilterValues } from './filters.ts'
-import { pages } from './pages.ts'
 import { serviceOf, serviceOptions, serviceUsage } from './service.ts'
 
 export const usage = `
@@ -28,7 +27,7 @@ export async function run(argv: string[], io: Io): Promise<number> {
   const ids = filtered ? await matching(client, values, values.force ?? false, io) : positionals
   let absent = 0
   for (const id of ids) {
-    if (await remove(client, id)) io.out(values.json ? json({ removed: id }) : `${id}\n`)
+    if (await remove(client, id, io.signal)) io.out(values.json ? json({ removed: id }) : `${id}\n`)
     else {
       absent += 1
       io.err(`${id}: there is no such pin\n`)
@@ -38,19 +37,18 @@ export async function run(argv: string[], io: Io): Promise<number> {
 }
 
 async function matching(client: PinClient, values: FilterValues, force: boolean, io: Io): Promise<string[]> {
+  const filters = filtersOf(values)
+  const { count } = await client.list({ ...filters, limit: 1 }, io.signal)
+  if (count > 1 && !force) throw new WrongUse(`${count} pins match; --force removes them all`)
   const ids: string[] = []
-  for await (const page of pages(client, filtersOf(values), Infinity, io.signal)) {
-    if (page.matching > 1 && !force)
-      throw new WrongUse(`${page.matching} pins match; --force removes them all`)
-    ids.push(...page.pins.map((pin) => pin.requestid))
-  }
+  for await (const pin of client.all(filters, io.signal)) ids.push(pin.requestid)
   if (ids.length === 0) io.err('no pins match\n')
   return ids
 }
 
-async function remove(client: PinClient, id: string): Promise<boolean> {
+async function remove(client: PinClient, id: string, signal: AbortSignal): Promise<boolean> {
   try {
-    await client.remove(id)
+    await client.remove(id, signal)
     return true
   } catch (error) {
     if (isCode(error, 'not_found')) return false
