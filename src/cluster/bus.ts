@@ -43,15 +43,20 @@ export class JetStreamBus implements Bus {
   }
 
   async publishJobs(jobs: Job[]): Promise<void> {
-    const deadline = performance.now() + publishTimeoutMs
     let next = 0
+    let failed = false
     const lane = async (): Promise<void> => {
-      for (let job = jobs[next++]; job !== undefined; job = jobs[next++]) await this.#publish(job, deadline)
+      for (let job = jobs[next++]; job !== undefined && !failed; job = jobs[next++]) await this.#publish(job)
     }
-    const lanes = Array.from({ length: Math.min(jobs.length, maxInFlight) }, lane)
-    const failed = (await Promise.allSettled(lanes)).find((outcome) => outcome.status === 'rejected')
-    if (failed === undefined) return
-    throw new AnchorageError('unavailable', 'JetStream does not take jobs', { cause: failed.reason })
+    const lanes = Array.from({ length: Math.min(jobs.length, maxInFlight) }, () =>
+      lane().catch((cause: unknown) => {
+        // One time-out is enough to wait for: the other lanes stop with what they have in flight.
+        failed = true
+        throw new AnchorageError('unavailable', 'JetStream does not take jobs', { cause })
+      }),
+    )
+    const refused = (await Promise.allSettled(lanes)).find((outcome) => outcome.status === 'rejected')
+    if (refused !== undefined) throw refused.reason
   }
 
   async consumeJobs(
@@ -90,22 +95,25 @@ export class JetStreamBus implements Bus {
     }
   }
 
-  async #publish(job: Job, deadline: number): Promise<void> {
+  /** The time-out counts from before the wait for a slot, so that a server that hangs costs every caller the same. */
+  async #publish(job: Job): Promise<void> {
+    const deadline = performance.now() + publishTimeoutMs
     await this.#takeSlot()
     try {
       const nc = this.#cluster.connection()
-      const timeout = deadline - performance.now()
+      const timeout = Math.ceil(deadline - performance.now())
       if (nc === null) throw new Error('not connected')
       if (timeout <= 0) throw new Error('no answer in time')
-      const options = { msgID: jobMessageId(job), timeout: Math.ceil(timeout) }
-      await jetstream(nc).publish(jobSubject(job.nodeId), writeJob(job), options)
+      await jetstream(nc).publish(jobSubject(job.nodeId), writeJob(job), {
+        msgID: jobMessageId(job),
+        timeout,
+      })
       this.counts.published += 1
     } finally {
       this.#freeSlot()
     }
   }
 
-  /** A slot comes free within the time-out of whoever holds it, so this wait is bounded too. */
   async #takeSlot(): Promise<void> {
     if (this.#inFlight >= maxInFlight) await new Promise<void>((granted) => this.#waiting.push(granted))
     else this.#inFlight += 1

@@ -8,7 +8,7 @@ import {
   type StreamConfig,
 } from '@nats-io/jetstream'
 import type { NodeId } from '../core/ids.ts'
-import { isMissing } from './nats-error.ts'
+import { isMissing, isTaken } from './nats-error.ts'
 import { jobsConsumer, jobsStream, probeSubject, streams } from './names.ts'
 
 const timeoutMs = 3_000
@@ -44,12 +44,17 @@ async function makeStream(
 ): Promise<boolean> {
   try {
     const { config } = await manager.streams.info(wanted.name)
-    if (differs(wanted, config)) await manager.streams.update(wanted.name, wanted)
+    if (differs(wanted, config)) await manager.streams.update(wanted.name, changeable(wanted))
     return false
   } catch (error) {
     if (!isMissing(error)) throw error
   }
-  await manager.streams.add(wanted)
+  try {
+    await manager.streams.add(wanted)
+  } catch (error) {
+    // Another node was faster; what differs between its wish and ours is settled at the next look.
+    if (!isTaken(error)) throw error
+  }
   return true
 }
 
@@ -71,5 +76,15 @@ async function makeConsumer(
 /** Whether any setting that we want is otherwise; what the server adds of its own does not count. */
 function differs(wanted: object, actual: object): boolean {
   const has: Record<string, unknown> = { ...actual }
-  return Object.entries(wanted).some(([name, value]) => JSON.stringify(has[name]) !== JSON.stringify(value))
+  return Object.entries(changeable(wanted)).some(
+    ([name, value]) => JSON.stringify(has[name]) !== JSON.stringify(value),
+  )
 }
+
+/** What may be set anew in a stream or consumer that exists. */
+function changeable(wanted: object): object {
+  return Object.fromEntries(Object.entries(wanted).filter(([name]) => !fixedAtBirth.has(name)))
+}
+
+/** What JetStream refuses to change later. */
+const fixedAtBirth: ReadonlySet<string> = new Set(['first_seq', 'persist_mode', 'retention', 'storage'])

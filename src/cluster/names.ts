@@ -90,6 +90,9 @@ function bucket(replicas: number): Partial<StreamConfig> & { name: string } {
     discard: DiscardPolicy.New,
     storage: StorageType.File,
     num_replicas: replicas,
+    // Revisions in a bucket made anew must exceed all earlier ones, or a leader's old revision could match a new one by
+    // chance. Time does that, as long as the bucket takes less than a thousand writes a second.
+    first_seq: Date.now(),
     max_msgs_per_subject: 1,
     max_bytes: 16 * 1024 * 1024,
     max_msg_size: 64 * 1024,

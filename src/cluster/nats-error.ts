@@ -28,3 +28,8 @@ export function isMissing(error: unknown): boolean {
       error.code === JetStreamApiCodes.NoMessageFound)
   )
 }
+
+/** A stream of that name exists already, and is not quite the same. */
+export function isTaken(error: unknown): boolean {
+  return error instanceof JetStreamApiError && error.code === 10058
+}

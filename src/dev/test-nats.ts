@@ -46,3 +46,11 @@ export const quietLog: Log = {
   error: () => {},
   child: () => quietLog,
 }
+
+/** A log that keeps the sentences of its warnings and errors. */
+export function recordingLog(): Log & { said: string[] } {
+  const said: string[] = []
+  const note = (_fields: object, message: string): void => void said.push(message)
+  const log: Log & { said: string[] } = { ...quietLog, said, warn: note, error: note, child: () => log }
+  return log
+}

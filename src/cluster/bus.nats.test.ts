@@ -1,0 +1,310 @@
+import assert from 'node:assert/strict'
+import { before, test } from 'node:test'
+import { rm } from 'node:fs/promises'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/nats-core'
+import { until } from '../../test/settle.ts'
+import { isCode } from '../core/errors.ts'
+import { mintId, type NodeId } from '../core/ids.ts'
+import type { Job } from '../core/placement.ts'
+import { quietLog, recordingLog, testNats, type TestNats } from '../dev/test-nats.ts'
+import { JetStreamBus } from './bus.ts'
+import { connectCluster, type Cluster, type ClusterOptions } from './connect.ts'
+import { bucketStream, consumerName, jobsStream, jobSubject, maxAckPending } from './names.ts'
+import { natsPaths } from './nats-config.ts'
+import type { NatsChild } from './nats-server.ts'
+
+before(async () => {
+  await using _ = await testNats(process.env)
+})
+
+const nodeId = mintId('nod')
+const orgId = mintId('org')
+const job = (n: number, to: NodeId = nodeId): Job => ({
+  cid: `bafy${n}`,
+  nodeId: to,
+  orgId,
+  generation: n,
+  attempt: 1,
+})
+const jobsTo = (count: number, from = 0): Job[] => Array.from({ length: count }, (_, n) => job(from + n))
+const well = (cluster: Cluster) => until('JetStream to be well', () => cluster.trouble() === null)
+const connection = (cluster: Cluster): NatsConnection => {
+  const nc = cluster.connection()
+  assert.ok(nc !== null)
+  return nc
+}
+
+/** A server, a connection and a bus, which end in the right order also when the test fails. */
+async function rig(options: Partial<ClusterOptions> = {}) {
+  const stack = new AsyncDisposableStack()
+  const nats: TestNats = stack.use(await testNats(process.env))
+  const child: NatsChild = await nats.start()
+  const rebuilt: string[][] = []
+  const cluster = stack.use(
+    connectCluster({
+      url: child.url,
+      nodeId,
+      log: quietLog,
+      probeEveryMs: 200,
+      onRebuilt: (what) => rebuilt.push(what),
+      onBrokenStore: (reason) => void child.replaceStore(reason),
+      ...options,
+    }),
+  )
+  const stop = new AbortController()
+  const log = recordingLog()
+  const bus = new JetStreamBus(cluster, log)
+  const consuming: Promise<void>[] = []
+  stack.defer(async () => {
+    stop.abort()
+    await Promise.all(consuming)
+  })
+  await well(cluster)
+  return {
+    nats,
+    child,
+    cluster,
+    bus,
+    log,
+    rebuilt,
+    stop,
+    consume: (maxPending: number, onJob: (job: Job) => Promise<void>) => {
+      consuming.push(bus.consumeJobs(nodeId, maxPending, onJob, stop.signal))
+      return consuming.at(-1)
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+/** Consumes into a list. */
+function collect(rigged: Awaited<ReturnType<typeof rig>>, maxPending = 64): Job[] {
+  const got: Job[] = []
+  void rigged.consume(maxPending, (one) => {
+    got.push(one)
+    return Promise.resolve()
+  })
+  return got
+}
+
+const kill = async (child: NatsChild): Promise<void> => {
+  const { pid } = child
+  assert.ok(pid !== null)
+  process.kill(pid, 'SIGKILL')
+  await until('the death to be noticed', () => child.pid !== pid)
+}
+
+test('jobs arrive as they were sent, at their own node only', async () => {
+  await using it = await rig()
+  const got = collect(it)
+  const unpin: Job = { ...job(7), orgId: null }
+  await it.bus.publishJobs([job(1), unpin, job(2, mintId('nod')), job(3)])
+  await until('three jobs', () => got.length >= 3)
+  assert.deepEqual(got, [job(1), unpin, job(3)])
+})
+
+test('streams, bucket and consumer are made once, with their limits, and reported', async () => {
+  await using it = await rig()
+  assert.deepEqual(it.rebuilt, [[jobsStream, bucketStream, consumerName(nodeId)]])
+  const manager = await jetstreamManager(connection(it.cluster))
+  const { config } = await manager.streams.info(jobsStream)
+  assert.equal(config.max_age, 3_600e9)
+  assert.equal(config.discard, 'old')
+  assert.equal(config.duplicate_window, 120e9)
+  assert.ok(config.max_bytes > 0 && config.max_msgs_per_subject > 0)
+  const bucket = (await manager.streams.info(bucketStream)).config
+  assert.equal(bucket.allow_msg_ttl, true)
+  assert.ok((bucket.subject_delete_marker_ttl ?? 0) > 0)
+})
+
+test('limits of an older version are brought up to date, once', async () => {
+  await using it = await rig()
+  const manager = await jetstreamManager(connection(it.cluster))
+  await manager.streams.update(jobsStream, { max_msgs_per_subject: 5 })
+  it.cluster.repair()
+  await until('the limit of today', async () => {
+    return (await manager.streams.info(jobsStream)).config.max_msgs_per_subject === 100_000
+  })
+  assert.equal(it.rebuilt.length, 1)
+})
+
+test('a hint sent twice arrives once; the same placement with another attempt arrives again', async () => {
+  await using it = await rig()
+  const got = collect(it)
+  await it.bus.publishJobs([job(1), job(1)])
+  await it.bus.publishJobs([job(1), { ...job(1), attempt: 2 }])
+  await until('both attempts', () => got.length >= 2)
+  const manager = await jetstreamManager(connection(it.cluster))
+  await until('all to be acknowledged', async () => {
+    const info = await manager.consumers.info(jobsStream, consumerName(nodeId))
+    return info.num_pending === 0 && info.num_ack_pending === 0
+  })
+  assert.deepEqual(
+    got.map(({ attempt }) => attempt),
+    [1, 2],
+  )
+})
+
+test('no more than maxPending jobs are in hand, and the rest follow', async () => {
+  await using it = await rig()
+  let inHand = 0
+  let most = 0
+  let done = 0
+  const gates: (() => void)[] = []
+  void it.consume(8, async () => {
+    most = Math.max(most, ++inHand)
+    await new Promise<void>((open) => gates.push(open))
+    inHand -= 1
+    done += 1
+  })
+  await it.bus.publishJobs(jobsTo(100))
+  await until('a full hand', () => gates.length === 8)
+  await until('all jobs', () => {
+    gates.splice(0).forEach((open) => open())
+    return done === 100
+  })
+  assert.equal(most, 8)
+})
+
+test('a job whose row could not be looked at comes again', async () => {
+  await using it = await rig()
+  let calls = 0
+  void it.consume(4, () => {
+    calls += 1
+    return calls === 1 ? Promise.reject(new Error('Postgres is away')) : Promise.resolve()
+  })
+  await it.bus.publishJobs([job(1)])
+  await until('a second call', () => calls === 2)
+})
+
+test('garbage and unknown versions are dropped for good, counted, and warned about once', async () => {
+  await using it = await rig()
+  const got = collect(it)
+  const js = jetstream(connection(it.cluster))
+  for (const body of ['', 'garbage', '[]', 'null', '{"v":2,"cid":"x"}', '{"v":1,"cid":"x","org":7}']) {
+    await js.publish(jobSubject(nodeId), body)
+  }
+  await it.bus.publishJobs([job(1)])
+  await until('the good one', () => got.length === 1)
+  const manager = await jetstreamManager(connection(it.cluster))
+  await until('nothing to be left', async () => {
+    const info = await manager.consumers.info(jobsStream, consumerName(nodeId))
+    return info.num_ack_pending === 0 && info.num_redelivered === 0
+  })
+  assert.equal(it.bus.counts.unreadable, 6)
+  assert.equal(it.log.said.length, 1)
+})
+
+test('with the server killed, publishing is refused soon and says unavailable; afterwards all goes on', async () => {
+  await using it = await rig()
+  const got = collect(it)
+  await it.bus.publishJobs([job(1)])
+  await until('the first', () => got.length === 1)
+  const { pid } = it.child
+  assert.ok(pid !== null)
+  process.kill(pid, 'SIGSTOP')
+  const startedAt = performance.now()
+  await assert.rejects(it.bus.publishJobs(jobsTo(600, 10)), (error) => isCode(error, 'unavailable'))
+  assert.ok(performance.now() - startedAt < 3_000)
+  await until('trouble', () => it.cluster.trouble())
+  await kill(it.child)
+  await assert.rejects(it.bus.publishJobs([job(2)]), (error) => isCode(error, 'unavailable'))
+  await well(it.cluster)
+  await it.bus.publishJobs(jobsTo(50, 100))
+  await until('the later ones', () => got.filter(({ generation }) => generation >= 100).length === 50)
+  await until('the restart to be reported', () => it.rebuilt.at(-1)?.includes('nats-server'))
+})
+
+test('a store wiped while the server was down is rebuilt and reported, and consuming goes on', async () => {
+  await using it = await rig()
+  const got = collect(it)
+  await it.child[Symbol.asyncDispose]()
+  await until('trouble', () => it.cluster.trouble())
+  await rm(natsPaths(it.nats.dir).store, { recursive: true })
+  await it.nats.start()
+  await well(it.cluster)
+  await it.bus.publishJobs([job(1)])
+  await until('the job', () => got.length === 1)
+  assert.ok(it.rebuilt[1]?.includes(jobsStream) && it.rebuilt[1].includes(bucketStream))
+})
+
+test('a store wiped under a running server that is then killed is rebuilt too', async () => {
+  await using it = await rig()
+  const got = collect(it)
+  await rm(natsPaths(it.nats.dir).store, { recursive: true })
+  await kill(it.child)
+  await until('a rebuilt stream', () => it.rebuilt[1]?.includes(jobsStream))
+  await well(it.cluster)
+  await it.bus.publishJobs([job(1)])
+  await until('the job', () => got.length === 1)
+})
+
+for (const [what, remove] of [
+  ['consumer', (nc: NatsConnection) => deleteConsumer(nc)],
+  ['stream', (nc: NatsConnection) => deleteStream(nc)],
+] as const) {
+  test(`a ${what} deleted under a running node is made again within seconds`, async () => {
+    await using it = await rig()
+    const got = collect(it)
+    await it.bus.publishJobs([job(1)])
+    await until('the first', () => got.length === 1)
+    await remove(connection(it.cluster))
+    await until('it to be made again', () => it.rebuilt[1]?.includes(consumerName(nodeId)))
+    await well(it.cluster)
+    await it.bus.publishJobs([job(2)])
+    await until('the second', () => got.some(({ generation }) => generation === 2))
+  })
+}
+
+async function deleteConsumer(nc: NatsConnection): Promise<void> {
+  await (await jetstreamManager(nc)).consumers.delete(jobsStream, consumerName(nodeId))
+}
+
+async function deleteStream(nc: NatsConnection): Promise<void> {
+  await (await jetstreamManager(nc)).streams.delete(jobsStream)
+}
+
+test('a node that starts before its server connects once the server is there', async () => {
+  await using nats = await testNats(process.env)
+  const child = await nats.start()
+  await child[Symbol.asyncDispose]()
+  await using cluster = connectCluster({ url: child.url, nodeId, log: quietLog })
+  const trouble = await until(
+    'trouble',
+    () => cluster.trouble()?.startsWith('cannot connect') && cluster.trouble(),
+  )
+  assert.doesNotMatch(trouble, new RegExp(new URL(child.url).password))
+  await nats.start()
+  await well(cluster)
+})
+
+test('jobs in hand when the signal aborts are finished and acknowledged before consuming ends', async () => {
+  await using it = await rig()
+  const gate = Promise.withResolvers<void>()
+  let done = 0
+  const consuming = it.consume(8, async () => {
+    await gate.promise
+    done += 1
+  })
+  await it.bus.publishJobs(jobsTo(4))
+  const manager = await jetstreamManager(connection(it.cluster))
+  const unacked = async () => (await manager.consumers.info(jobsStream, consumerName(nodeId))).num_ack_pending
+  await until('four in hand', async () => (await unacked()) === 4)
+  it.stop.abort()
+  gate.resolve()
+  await consuming
+  assert.equal(done, 4)
+  await until('four acknowledged', async () => (await unacked()) === 0)
+})
+
+test('five thousand jobs pass through, each once', async () => {
+  await using it = await rig()
+  const seen = new Map<number, number>()
+  void it.consume(maxAckPending, ({ generation }) => {
+    seen.set(generation, (seen.get(generation) ?? 0) + 1)
+    return Promise.resolve()
+  })
+  await it.bus.publishJobs(jobsTo(5_000))
+  await until('all', () => seen.size === 5_000)
+  assert.ok([...seen.values()].every((times) => times === 1))
+})

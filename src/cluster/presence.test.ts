@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { mintId, type NodeId } from '../core/ids.ts'
+import type { Node } from '../core/node.ts'
+import { readHeartbeat, writeHeartbeat, type Heartbeat } from './heartbeat.ts'
+import { mergeNodes } from './presence.ts'
+
+const here = mintId('nod')
+const there = mintId('nod')
+const beat = (nodeId: NodeId, more: Partial<Heartbeat> = {}): Heartbeat => ({
+  nodeId,
+  name: 'n',
+  incarnation: 3,
+  zone: null,
+  multiaddrs: ['/ip4/127.0.0.1/tcp/1/p2p/x'],
+  capacityBytes: 100,
+  usedBytes: 50,
+  cordoned: false,
+  ...more,
+})
+const node = (id: NodeId, more: Partial<Node> = {}): Node => ({
+  id,
+  name: 'n',
+  zone: 'a',
+  multiaddrs: [],
+  capacityBytes: null,
+  usedBytes: 10,
+  cordoned: false,
+  live: false,
+  ...more,
+})
+const one = (known: Node, heard: Heartbeat | null): Node | undefined =>
+  mergeNodes([known], () => heard, beat(here))[0]
+
+test('a node lives when its heartbeat is fresh, whatever Postgres last read', () => {
+  assert.equal(one(node(there), beat(there))?.live, true)
+})
+
+test('a node lives when Postgres saw it lately, although nothing was heard: NATS away makes nobody look down', () => {
+  assert.equal(one(node(there, { live: true }), null)?.live, true)
+})
+
+test('a node is down when both are silent', () => {
+  assert.equal(one(node(there), null)?.live, false)
+})
+
+test('this node always lives', () => {
+  assert.equal(one(node(here), null)?.live, true)
+})
+
+test('a heartbeat brings addresses and room up to date, and never loses what Postgres knows', () => {
+  const known = node(there, { multiaddrs: ['/ip4/10.0.0.1/tcp/1/p2p/y'], capacityBytes: 7 })
+  const merged = one(known, beat(there, { multiaddrs: [], capacityBytes: null, usedBytes: 60 }))
+  assert.deepEqual(merged, { ...known, live: true, usedBytes: 60 })
+})
+
+test('a node is cordoned when either says so', () => {
+  assert.equal(one(node(there, { cordoned: true }), beat(there))?.cordoned, true)
+  assert.equal(one(node(there), beat(there, { cordoned: true }))?.cordoned, true)
+})
+
+test('only nodes that Postgres knows are there', () => {
+  assert.deepEqual(
+    mergeNodes([], () => beat(there), beat(here)),
+    [],
+  )
+})
+
+test('a heartbeat is read as it was written, and garbage or another version as none', () => {
+  assert.deepEqual(readHeartbeat(writeHeartbeat(beat(there))), beat(there))
+  const other = writeHeartbeat(beat(there)).replace('"v":1', '"v":2')
+  for (const text of ['', 'x', 'null', '[]', '{"v":1}', other]) assert.equal(readHeartbeat(text), null)
+})
