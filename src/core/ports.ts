@@ -65,7 +65,7 @@ export interface PlacementStore {
   origins(cid: string): Promise<string[]>
 }
 
-/** What one bounded step of the sweep did. `rows` equal to the limit means that more may be waiting. */
+/** What one bounded step of the sweep did. `rows` is 0 once nothing is left to do; until then the step is taken again. */
 export interface Swept {
   rows: number
   /** Placements to be looked at now. */
