@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { environment } from '../app/config.ts'
 import { didYouMean } from '../app/nearest.ts'
-import { redact } from '../app/redact.ts'
-import { AnchorageError, isCode } from '../core/errors.ts'
+import { report } from './report.ts'
 import { WrongUse, type Io, type Verb } from './verb.ts'
 
 /** How long a clean stop may take before the process is ended hard. */
@@ -94,34 +93,6 @@ function overview(prefix: string): string {
   const shown = Object.entries(verbs).filter(([name]) => name.startsWith(prefix))
   const lines = shown.map(([name, { summary }]) => `  anchorage ${name.padEnd(18)}${summary}\n`)
   return `anchorage: a self-hosted IPFS pinning service\n\n${lines.join('')}\nanchorage VERB --help says more about one.\n`
-}
-
-function report(error: unknown, verb: string | undefined, debug: boolean, io: Io): number {
-  if (io.signal.aborted && error === io.signal.reason) return interrupted(io)
-  const wrong = error instanceof WrongUse || isCode(error, 'invalid')
-  const known = error instanceof AnchorageError
-  const text = error instanceof Error ? (debug ? stackOf(error) : error.message) : String(error)
-  io.err(redact(`anchorage: ${text}\n`))
-  if (wrong) io.err(`See: anchorage ${verb === undefined ? '' : `${verb} `}--help\n`)
-  else if (!debug) io.err(hint(error, known))
-  return wrong ? 2 : 1
-}
-
-/** The verb ended because the process was told to stop. */
-function interrupted(io: Io): number {
-  io.err('anchorage: stopped\n')
-  return 1
-}
-
-function hint(error: unknown, known: boolean): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : ''
-  const because = cause === '' ? '' : redact(`  because: ${cause}\n`)
-  return known ? because : `${because}  (unexpected: run it again with --debug for the whole story)\n`
-}
-
-function stackOf(error: Error): string {
-  const cause = error.cause instanceof Error ? `\ncaused by: ${stackOf(error.cause)}` : ''
-  return `${error.stack ?? error.message}${cause}`
 }
 
 function isGroup(word: string): boolean {

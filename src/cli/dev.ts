@@ -1,0 +1,105 @@
+import { once } from 'node:events'
+import { putGreeting } from '../dev/kubo.ts'
+import { startDev, type DevCluster } from '../dev/runtime.ts'
+import { argumentsOf, noMore } from './arguments.ts'
+import { WrongUse, type Io } from './verb.ts'
+
+export const usage = `
+Usage: anchorage dev [--nodes N] [--data DIR] [--port P] [--reset] [--restart-after S] [--public]
+
+Runs a node with everything it needs on this machine: Postgres, nats-server and Kubo, an org and a token.
+No server speaks to anything but loopback. Ctrl-C stops it all; what was pinned is there again at the next start.
+
+  --data DIR          where everything is kept (.anchorage)
+  --port P            the port of the API; node i has P + i - 1 (8080)
+  --reset             delete the data of DIR first
+  --restart-after S   seconds after which a server that died is started again; 0: never (2)
+  --public            let Kubo join the IPFS network
+  --nodes N           how many nodes (1; more than one comes with clusters)
+
+DIR/dev.env, made when all is ready, is for a shell to source: addresses, logins, token, process ids.
+DATABASE_URL in the environment names a Postgres to use instead (its user owns the database and may create roles);
+KUBO_BINARY and ANCHORAGE_NATS_BINARY name the executables to run instead of those that are found or made.
+`
+
+const options = {
+  nodes: { type: 'string', default: '1' },
+  data: { type: 'string', default: '.anchorage' },
+  port: { type: 'string', default: '8080' },
+  reset: { type: 'boolean', default: false },
+  'restart-after': { type: 'string', default: '2' },
+  public: { type: 'boolean', default: false },
+} as const
+
+/** Runs the embedded runtime until the process is told to stop. */
+export async function run(argv: string[], io: Io): Promise<number> {
+  const { values, positionals } = argumentsOf(argv, options)
+  noMore(positionals)
+  const restartAfterMs = numberOf(values['restart-after'], '--restart-after', 0, 86_400) * 1000
+  const hangUp = new AbortController()
+  process.once('SIGHUP', () => hangUp.abort(new Error('the terminal went away')))
+  const signal = AbortSignal.any([io.signal, hangUp.signal])
+  try {
+    await using cluster = await startDev({
+      dir: values.data,
+      nodes: wholeOf(values.nodes, '--nodes', 1, 1),
+      port: wholeOf(values.port, '--port', 1, 65_535),
+      reset: values.reset,
+      restartAfterMs: restartAfterMs === 0 ? null : restartAfterMs,
+      isPublic: values.public,
+      env: { ...io.env },
+      say: (line) => io.err(`${line}\n`),
+      signal,
+    })
+    io.out(await welcome(cluster))
+    if (!signal.aborted) await once(signal, 'abort')
+    io.err('stopping\n')
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+  return 0
+}
+
+/** What to do with it, in lines that work as pasted. */
+async function welcome(cluster: DevCluster): Promise<string> {
+  const { url, org, token, kuboBinary, nodes } = cluster
+  const [first] = nodes
+  const cid = first ? await putGreeting(first.kubo.rpcUrl) : ''
+  const ipfs = kuboBinary.from === 'PATH' ? 'ipfs' : quoted(kuboBinary.path)
+  return `
+anchorage is ready
+
+  API    ${url}   (docs: ${url}/docs)
+  org    ${org}
+  token  ${token}
+  shell  . ${quoted(cluster.envFile)}
+
+Pin something with curl (this CID lies in the node's Kubo, not pinned yet):
+
+  curl -X POST ${url}/pins -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' -d '{"cid":"${cid}","name":"hello"}'
+
+or with Kubo:
+
+  ${ipfs} pin remote service add dev ${url} ${token}
+  ${ipfs} pin remote add --service=dev --name=hello ${cid}
+
+Content of your own: the node fetches from the addresses in "origins"; a running Kubo sends its own with pin remote add.
+
+`
+}
+
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
+}
+
+function wholeOf(text: string, flag: string, min: number, max: number): number {
+  const value = numberOf(text, flag, min, max)
+  if (!Number.isInteger(value)) throw new WrongUse(`${flag}: expected a whole number`)
+  return value
+}
+
+function numberOf(text: string, flag: string, min: number, max: number): number {
+  const value = Number(text)
+  if (text.trim() !== '' && value >= min && value <= max) return value
+  throw new WrongUse(`${flag}: expected ${min === max ? min : `a number from ${min} to ${max}`}, not ${text}`)
+}
