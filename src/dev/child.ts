@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { open } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { AnchorageError } from '../core/errors.ts'
 import type { RunAs } from './run-as.ts'
 
 /** A server process to keep running. */
@@ -104,18 +105,18 @@ async function startOnce(spec: ChildSpec, stop_?: AbortSignal): Promise<Running>
     AbortSignal.timeout(spec.readyWithinMs),
     ...(stop_ ? [stop_] : []),
   ])
-  const failed = exited.then((how) => Promise.reject(new Error(`${how}\n${logHint(spec)}`)))
+  const failed = exited.then((how) => Promise.reject(new Error(how)))
   try {
     await Promise.race([spec.ready(limit), failed])
     if (child.pid === undefined) throw new Error(await exited)
     return { process: child, pid: child.pid, exited }
-  } catch (error) {
+  } catch (cause) {
     if (child.exitCode === null && child.signalCode === null && child.pid !== undefined)
       await stop(child, exited, spec)
-    if (stop_?.aborted || !limit.aborted) throw error
-    throw new Error(`${spec.name} was not ready after ${spec.readyWithinMs / 1000} s\n${logHint(spec)}`, {
-      cause: error,
-    })
+    stop_?.throwIfAborted()
+    const late = `${spec.name} was not ready after ${spec.readyWithinMs / 1000} s`
+    const why = limit.aborted ? late : messageOf(cause)
+    throw new AnchorageError('unavailable', `${why}\n${await endOfLog(spec.logFile)}`, { cause })
   } finally {
     settled.abort()
     failed.catch(() => undefined)
@@ -145,8 +146,12 @@ async function stop(child: ChildProcess, exited: Promise<string>, spec: ChildSpe
   clearTimeout(killer)
 }
 
-function logHint(spec: ChildSpec): string {
-  return `its log: ${spec.logFile}`
+async function endOfLog(file: string): Promise<string> {
+  const lines = (await readFile(file, 'utf8').catch(() => '')).trimEnd().split('\n')
+  return `the end of ${file}:\n${lines
+    .slice(-10)
+    .map((line) => `  ${line.slice(0, 500)}`)
+    .join('\n')}`
 }
 
 function messageOf(error: unknown): string {

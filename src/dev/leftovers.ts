@@ -10,20 +10,33 @@ export const markVariable = 'DEV_OF_ANCHORAGE_DIR'
 
 /** Ends what an earlier `anchorage dev` on `dir` left running; returns how many processes that were. */
 export async function endLeftovers(dir: string, graceMs: number): Promise<number> {
-  const mark = `${markVariable}=${dir}`
-  const left = await processesWhere((pid) => read(`/proc/${pid}/environ`).split('\0').includes(mark))
+  const left = await identified(marked(dir))
   await Promise.all(left.map((process_) => endProcess(process_, 'SIGTERM', graceMs)))
-  return left.length
+  const servers = (await Promise.all(natsDirsOf(dir).map(endNatsOf))).filter(Boolean)
+  return left.length + servers.length
+}
+
+/** Kills all servers of `dir` without waiting for anything: for the last moment of a process. */
+export function killNow(dir: string): void {
+  const servers = natsDirsOf(dir).flatMap((natsDir) => natsPidOf(natsDir) ?? [])
+  for (const pid of [...marked(dir), ...servers]) {
+    // Postgres has an immediate stop of its own, which clears its shared memory.
+    const signal = isPostgres(pid) ? 'SIGQUIT' : 'SIGKILL'
+    try {
+      process.kill(pid, signal)
+    } catch {
+      // It was quicker.
+    }
+  }
 }
 
 /** Ends every postgres process that lives in `dataDir`: the postmaster by a fast shutdown, then backends without one. */
 export async function endPostgresIn(dataDir: string): Promise<number> {
-  const ours = (pid: number) =>
-    readLink(`/proc/${pid}/cwd`) === dataDir && basename(readLink(`/proc/${pid}/exe`)).startsWith('postgres')
+  const ours = () => pids().filter((pid) => readLink(`/proc/${pid}/cwd`) === dataDir && isPostgres(pid))
   const postmaster = Number(read(`${dataDir}/postmaster.pid`).split('\n')[0])
-  const first = await processesWhere((pid) => pid === postmaster && ours(pid))
+  const first = await identified(ours().filter((pid) => pid === postmaster))
   await Promise.all(first.map((process_) => endProcess(process_, 'SIGINT', 10_000)))
-  const rest = await processesWhere(ours)
+  const rest = await identified(ours())
   await Promise.all(rest.map((process_) => endProcess(process_, 'SIGQUIT', 5_000)))
   return first.length + rest.length
 }
@@ -33,10 +46,43 @@ export async function isForeign(pid: number, dataDir: string): Promise<boolean> 
   return (await identify(pid)) !== null && readLink(`/proc/${pid}/cwd`) !== dataDir
 }
 
-async function processesWhere(ours: (pid: number) => boolean): Promise<ProcessIdentity[]> {
-  const pids = namesIn('/proc').map(Number).filter(Number.isInteger)
-  const found = await Promise.all(pids.filter((pid) => pid !== process.pid && ours(pid)).map(identify))
-  return found.filter((process_) => process_ !== null)
+/** The nats-server that a node keeps in `natsDir`, by the pid file that the node writes; null while none runs. */
+export function natsPidOf(natsDir: string): number | null {
+  const pid = Number(read(`${natsDir}/nats.pid`))
+  return pid > 0 && read(`/proc/${pid}/cmdline`).includes(`${natsDir}/`) ? pid : null
+}
+
+/** Ends that nats-server, when its node did not; whether there was one. */
+export async function endNatsOf(natsDir: string): Promise<boolean> {
+  const pid = natsPidOf(natsDir)
+  const process_ = pid === null ? null : await identify(pid)
+  if (process_ !== null) await endProcess(process_, 'SIGTERM', 5_000)
+  return process_ !== null
+}
+
+function natsDirsOf(dir: string): string[] {
+  return namesIn(dir)
+    .filter((name) => name.startsWith('node-'))
+    .map((name) => `${dir}/${name}/nats`)
+}
+
+function marked(dir: string): number[] {
+  const mark = `${markVariable}=${dir}`
+  return pids().filter((pid) => read(`/proc/${pid}/environ`).split('\0').includes(mark))
+}
+
+function isPostgres(pid: number): boolean {
+  return basename(readLink(`/proc/${pid}/exe`)).startsWith('postgres')
+}
+
+async function identified(found: number[]): Promise<ProcessIdentity[]> {
+  return (await Promise.all(found.map(identify))).filter((process_) => process_ !== null)
+}
+
+function pids(): number[] {
+  return namesIn('/proc')
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid) && pid !== process.pid)
 }
 
 // A process may end, or belong to somebody else, at any moment of the look: then it is not ours.

@@ -4,6 +4,7 @@ import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { lock } from '../tools/lock.ts'
 import { userCan, type RunAs } from './run-as.ts'
+import { AnchorageError } from '../core/errors.ts'
 
 /**
  * The folder with `bin/initdb` and `bin/postgres`, runnable by `user`. They come from npm's embedded Postgres; when `user`
@@ -31,7 +32,8 @@ function embeddedFolder(): string {
   try {
     return join(dirname(fileURLToPath(import.meta.resolve(name))), '..', 'native')
   } catch (cause) {
-    throw new Error(
+    throw new AnchorageError(
+      'unavailable',
       `no embedded Postgres for this machine (the package ${name} is not installed): run "npm ci", or set DATABASE_URL to a Postgres whose user owns its database and may create roles`,
       { cause },
     )

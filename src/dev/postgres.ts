@@ -9,6 +9,7 @@ import { startChild, type Child, type ChildSpec } from './child.ts'
 import { endPostgresIn, isForeign } from './leftovers.ts'
 import { postgresBinaries } from './postgres-binaries.ts'
 import { postgresUser, type RunAs } from './run-as.ts'
+import { AnchorageError } from '../core/errors.ts'
 
 export interface PostgresOptions {
   /** Where its data lies; made when absent. Everybody above it must be passable for `postgresUser()`. */
@@ -105,7 +106,8 @@ async function initialise(
     { env, user, cwd: fresh },
   )
   const errors = said.split('\n').filter((line) => /\b(ERROR|FATAL|PANIC): /.test(line))
-  if (errors.length > 0) throw new Error(`postgres refused its first statements: ${errors.join('; ')}`)
+  if (errors.length > 0)
+    throw new AnchorageError('unavailable', `postgres refused its first statements: ${errors.join('; ')}`)
   await rename(fresh, options.dataDir)
 }
 
@@ -122,7 +124,7 @@ async function runToEnd(
     stream.setEncoding('utf8').on('data', (text: string) => (said += text))
   child.stdin.on('error', () => undefined).end(input)
   const [code] = await once(child, 'close')
-  if (code !== 0) throw new Error(`${command} failed (${code}): ${said.trim()}`)
+  if (code !== 0) throw new AnchorageError('unavailable', `${command} failed (${code}): ${said.trim()}`)
   return said
 }
 

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { AnchorageError } from '../core/errors.ts'
 
 /** Who a server is run as. */
 export interface RunAs {
@@ -21,7 +22,8 @@ export function postgresUser(): RunAs | null {
     const row = rows.find(([name]) => name === wanted)
     if (row) return { name: wanted, uid: Number(row[2]), gid: Number(row[3]) }
   }
-  throw new Error(
+  throw new AnchorageError(
+    'unavailable',
     'Postgres refuses to run as root, and this machine has neither a user "postgres" nor "nobody" to run it as: add one, run as an ordinary user, or set DATABASE_URL',
   )
 }

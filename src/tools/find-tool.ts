@@ -1,12 +1,19 @@
 import { access, constants, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { AnchorageError } from '../core/errors.ts'
 import { lock } from './lock.ts'
 import { run } from './run.ts'
 import { isAtLeast, versionIn, type Tool, type ToolContext, type ToolSpec } from './tool.ts'
 
 /** A tool could be neither found nor made; the message tells each step, its outcome, and what to install. */
-export class ToolMissing extends Error {}
+export class ToolMissing extends AnchorageError {
+  constructor(spec: ToolSpec, tried: string[]) {
+    const steps = tried.map((step) => `  - ${step}`).join('\n')
+    const need = `${spec.title} ${spec.minVersion} or newer is needed, and was not to be had`
+    super('unavailable', `${need}. Tried:\n${steps}\n${spec.advice}`)
+  }
+}
 
 /** What finding needs: where it is told to look, and what a `ToolContext` holds. */
 export type FindOptions = Pick<ToolContext, 'env' | 'say'> & {
@@ -35,7 +42,7 @@ export async function findTool(spec: ToolSpec, options: FindOptions): Promise<To
   if (options.configured !== undefined) {
     const tool = await attempt('configured', options.configured)
     if (tool) return tool
-    throw missing(spec, tried)
+    throw new ToolMissing(spec, tried)
   }
   const onPath = await candidates(spec.name, context.env)
   if (onPath.length === 0) tried.push(`PATH: no ${spec.name} in it`)
@@ -88,7 +95,7 @@ async function made(spec: ToolSpec, context: ToolContext, attempt: Attempt, trie
   } finally {
     await rm(workshop, { recursive: true, force: true })
   }
-  throw missing(spec, tried)
+  throw new ToolMissing(spec, tried)
 }
 
 async function fromSource(
@@ -148,11 +155,4 @@ function cachePath(spec: ToolSpec, version: string, env: NodeJS.ProcessEnv): str
 
 function cacheDirOf(env: NodeJS.ProcessEnv): string {
   return join(env['XDG_CACHE_HOME'] || join(env['HOME'] || homedir(), '.cache'), 'anchorage', 'bin')
-}
-
-function missing(spec: ToolSpec, tried: string[]): ToolMissing {
-  const steps = tried.map((step) => `  - ${step}`).join('\n')
-  return new ToolMissing(
-    `${spec.title} ${spec.minVersion} or newer is needed, and was not to be had. Tried:\n${steps}\n${spec.advice}`,
-  )
 }

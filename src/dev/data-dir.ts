@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, readFile, readdir, realpath, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { tryLock, type Lock } from '../tools/lock.ts'
+import { freePort, isFree } from './free-port.ts'
+import { endLeftovers, endPostgresIn } from './leftovers.ts'
+import { dropPostgresPlace, postgresPlace } from './postgres-place.ts'
+import { writePrivate } from './private-file.ts'
+import { postgresUser } from './run-as.ts'
+import { AnchorageError } from '../core/errors.ts'
+
+/** What `anchorage dev` remembers in its DIR, so that addresses, logins and the token stay the same. */
+export interface DevState {
+  ports: Record<string, number>
+  passwords: { owner: string; tenant: string; system: string }
+  /** The token of the org `dev`, and the database that knows it. */
+  token: { value: string; database: string } | null
+}
+
+/** DIR of one running `anchorage dev`; disposing lets the next one in. */
+export interface DataDir extends AsyncDisposable {
+  path: string
+  state: DevState
+  save(): Promise<void>
+  /** The remembered port of that name, or, when it is taken or there is none, a free one that is remembered from now on. */
+  port(name: string): Promise<number>
+  logFile(name: string): string
+}
+
+const stateFile = 'dev.json'
+
+/**
+ * Takes DIR for this process: refuses one that another `dev` uses or that holds something else, ends what a killed one left
+ * running there, and with `reset` deletes its data first.
+ */
+export async function openDataDir(
+  given: string,
+  options: { reset: boolean; say: (line: string) => void },
+): Promise<DataDir> {
+  await mkdir(given, { recursive: true })
+  const path = await realpath(resolve(given))
+  await refuseForeign(path)
+  const lock = await lockDir(path)
+  try {
+    const left =
+      (await endLeftovers(path, 10_000)) + (await endPostgresIn(await postgresPlace(path, postgresUser())))
+    if (left > 0)
+      options.say(`ended ${left} ${left === 1 ? 'process' : 'processes'} that an earlier run left behind`)
+    await rm(join(path, 'dev.env'), { force: true })
+    if (options.reset) await reset(path)
+    // Postgres may run as another user, who must pass; each secret in here is closed by itself.
+    await chmod(path, postgresUser() ? 0o711 : 0o700)
+    await mkdir(join(path, 'logs'), { recursive: true, mode: 0o700 })
+    return await dataDir(path, lock, options.say)
+  } catch (error) {
+    await lock[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+async function dataDir(path: string, lock: Lock, say: (line: string) => void): Promise<DataDir> {
+  const state = await readState(path)
+  const save = () => writePrivate(join(path, stateFile), `${JSON.stringify(state, null, 2)}\n`)
+  await save()
+  return {
+    path,
+    state,
+    save,
+    async port(name) {
+      const kept = state.ports[name]
+      if (kept !== undefined && (await isFree(kept))) return kept
+      const port = await freePort(new Set(Object.values(state.ports)))
+      if (kept !== undefined) say(`port ${kept} of ${name} is taken by something else; it moves to ${port}`)
+      state.ports[name] = port
+      await save()
+      return port
+    },
+    logFile: (name) => join(path, 'logs', `${name}.log`),
+    [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose](),
+  }
+}
+
+async function refuseForeign(path: string): Promise<void> {
+  const ours = existsSync(join(path, stateFile))
+  const there = (await readdir(path)).filter((name) => !name.startsWith('dev.lock'))
+  if (!ours && there.length > 0) {
+    throw new AnchorageError(
+      'unavailable',
+      `${path} holds something else (${there.slice(0, 3).join(', ')}): choose an empty folder, or a new one, with --data`,
+    )
+  }
+}
+
+async function lockDir(path: string): Promise<Lock> {
+  const got = await tryLock(join(path, 'dev.lock'))
+  if ('path' in got) return got
+  throw new AnchorageError(
+    'unavailable',
+    `anchorage dev already runs on ${path} (process ${got.heldBy.pid}): stop it first, or choose another folder with --data`,
+  )
+}
+
+async function reset(path: string): Promise<void> {
+  await dropPostgresPlace(path)
+  for (const name of await readdir(path)) {
+    if (!name.startsWith('dev.lock')) await rm(join(path, name), { recursive: true, force: true })
+  }
+}
+
+async function readState(path: string): Promise<DevState> {
+  const text = await readFile(join(path, stateFile), 'utf8').catch(() => null)
+  const password = () => randomBytes(24).toString('hex')
+  if (text === null)
+    return {
+      ports: {},
+      passwords: { owner: password(), tenant: password(), system: password() },
+      token: null,
+    }
+  try {
+    const state: DevState = JSON.parse(text)
+    return state
+  } catch (cause) {
+    throw new AnchorageError('unavailable', `${join(path, stateFile)} is broken: start anew with --reset`, {
+      cause,
+    })
+  }
+}

@@ -1,0 +1,72 @@
+import type { Child } from './child.ts'
+import type { DataDir } from './data-dir.ts'
+import { postgresPlace } from './postgres-place.ts'
+import { startPostgres } from './postgres.ts'
+import { postgresUser } from './run-as.ts'
+import type { Tell } from './teller.ts'
+
+/** The logins of the database that dev's nodes use, and the server when it is the embedded one. */
+export interface DevDatabase {
+  ownerUrl: string
+  tenantUrl: string
+  systemUrl: string
+  /** What tells one database from another, without a password. */
+  name: string
+  server: Child | null
+}
+
+export interface DatabaseOptions {
+  dir: DataDir
+  /** The owner's URL of a Postgres to use instead of the embedded one. */
+  given: string | undefined
+  env: NodeJS.ProcessEnv
+  restartAfterMs: number | null
+  tell: Tell
+}
+
+/** The given database, or an embedded one in DIR. */
+export async function devDatabase(options: DatabaseOptions): Promise<DevDatabase> {
+  const { dir, given } = options
+  const { passwords } = dir.state
+  const roles = (url: string) => ({
+    ownerUrl: url,
+    tenantUrl: withLogin(url, 'anchorage_tenant', passwords.tenant),
+    systemUrl: withLogin(url, 'anchorage_system', passwords.system),
+  })
+  if (given !== undefined && !isOwn(given, dir)) {
+    const { host, pathname } = new URL(given)
+    return { ...roles(given), name: host + pathname, server: null }
+  }
+  const dataDir = await postgresPlace(dir.path, postgresUser())
+  const port = await dir.port('postgres')
+  const server = await startPostgres({
+    dataDir,
+    port,
+    logFile: dir.logFile('postgres'),
+    bootstrapSql: [
+      `create role anchorage_owner login createrole nosuperuser nobypassrls password '${passwords.owner}';`,
+      'create database anchorage owner anchorage_owner;',
+    ],
+    durable: true,
+    env: options.env,
+    restartAfterMs: options.restartAfterMs,
+    onChange: options.tell('Postgres'),
+  })
+  return {
+    ...roles(`postgres://anchorage_owner:${passwords.owner}@127.0.0.1:${port}/anchorage`),
+    name: 'embedded',
+    server,
+  }
+}
+
+/** In a shell that sourced `dev.env`, DATABASE_URL is the embedded one's own, which is to be started, not to be relied on. */
+function isOwn(url: string, dir: DataDir): boolean {
+  return decodeURIComponent(new URL(url).password) === dir.state.passwords.owner
+}
+
+function withLogin(url: string, role: string, password: string): string {
+  const login = new URL(url)
+  login.username = role
+  login.password = password
+  return login.href
+}

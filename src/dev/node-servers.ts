@@ -1,0 +1,118 @@
+import { join } from 'node:path'
+import { natsPassword, natsPaths, natsUser } from '../cluster/nats-config.ts'
+import type { DataDir } from './data-dir.ts'
+import type { DevDatabase } from './database.ts'
+import { startKubo, type KuboChild } from './kubo.ts'
+import { endNatsOf, natsPidOf } from './leftovers.ts'
+import { masterKeyFile } from './master-key.ts'
+import { startNodeProcess, type NodeChild } from './node.ts'
+import type { Tell } from './teller.ts'
+
+/** What every server of a node is started with. */
+export interface NodeOptions {
+  /** From 1. */
+  number: number
+  dir: DataDir
+  env: NodeJS.ProcessEnv
+  restartAfterMs: number | null
+  tell: Tell
+  database: DevDatabase
+  binaries: { nats: string; kubo: string }
+}
+
+/** A node with its servers. */
+export type DevNode = NodeChild & { kubo: KuboChild; natsUrl: string; natsPid: () => number | null }
+
+/** The Kubo of node `number`, its repository in DIR/node-i/kubo. */
+export async function startNodesKubo(
+  options: Common & { binary: string; isPublic: boolean },
+): Promise<KuboChild> {
+  const { number, dir } = options
+  return startKubo({
+    ...options,
+    binary: options.binaries.kubo,
+    name: `kubo-${number}`,
+    repo: join(dir.path, `node-${number}`, 'kubo'),
+    rpcPort: await dir.port(`kubo-${number}-rpc`),
+    swarmPort: await dir.port(`kubo-${number}-swarm`),
+    logFile: dir.logFile(`kubo-${number}`),
+    onChange: options.tell(`Kubo ${number}`),
+  })
+}
+
+/** Node `number` itself, with the nats-server that it brings. */
+export async function startNode(options: NodeOptions & { port: number; kubo: KuboChild }): Promise<DevNode> {
+  const { number, dir, port, kubo, database } = options
+  const nodeDir = join(dir.path, `node-${number}`)
+  const natsDir = join(nodeDir, 'nats')
+  const natsPort = await dir.port(`nats-${number}-client`)
+  const natsUrl = `nats://${natsUser}:${await natsPassword(natsPaths(natsDir), natsDir)}@127.0.0.1:${natsPort}`
+  await endNatsOf(natsDir)
+  const node = await startNodeProcess({
+    ...options,
+    name: `node-${number}`,
+    dir: nodeDir,
+    url: `http://127.0.0.1:${port}`,
+    settings: {
+      'node.name': `dev-${number}`,
+      'data.dir': nodeDir,
+      'http.listen': `127.0.0.1:${port}`,
+      'database.url': database.tenantUrl,
+      'database.systemUrl': database.systemUrl,
+      'database.ownerUrl': database.ownerUrl,
+      'auth.masterKeyFile': await masterKeyFile(dir.path),
+      'nats.binary': options.binaries.nats,
+      'nats.clientPort': natsPort,
+      'kubo.rpc': kubo.rpcUrl,
+      'pin.allowPrivateOrigins': true,
+    },
+    logFile: dir.logFile(`node-${number}`),
+    onChange: options.tell(`node ${number}`),
+  })
+  return {
+    ...node,
+    kubo,
+    natsUrl,
+    natsPid: () => natsPidOf(natsDir),
+    async [Symbol.asyncDispose]() {
+      await node[Symbol.asyncDispose]()
+      // A node that was killed and did not come back has left its nats-server.
+      await endNatsOf(natsDir)
+    },
+  }
+}
+
+/** The values of `dev.env`. A server that is down keeps its last pid there until the next one stands. */
+export function envOf(cluster: {
+  url: string
+  token: string
+  nodes: DevNode[]
+  database: DevDatabase
+}): () => Promise<Record<string, string>> {
+  const { url, token, nodes, database } = cluster
+  const pids: Record<string, string> = {}
+  return async () => {
+    const values: Record<string, string> = { ANCHORAGE_URL: url, ANCHORAGE_TOKEN: token }
+    const note = (name: string, pid: number | null) =>
+      (pids[name] = pid === null ? (pids[name] ?? '') : String(pid))
+    for (const [index, node] of nodes.entries()) {
+      const number = index + 1
+      values[`NODE_URL_${number}`] = node.url
+      values[`NODE_ID_${number}`] = node.nodeId
+      values[`NODE_PID_${number}`] = note(`NODE_PID_${number}`, node.pid())
+      values[`NATS_PID_${number}`] = note(`NATS_PID_${number}`, node.natsPid())
+      values[`KUBO_PID_${number}`] = note(`KUBO_PID_${number}`, node.kubo.pid())
+      values[`KUBO_RPC_${number}`] = node.kubo.rpcUrl
+      values[`NODE_CONFIG_${number}`] = node.configFile
+    }
+    return {
+      ...values,
+      ANCHORAGE_CONFIG: nodes[0]?.configFile ?? '',
+      DATABASE_URL: database.ownerUrl,
+      DATABASE_TENANT_URL: database.tenantUrl,
+      DATABASE_SYSTEM_URL: database.systemUrl,
+      NATS_URL: nodes[0]?.natsUrl ?? '',
+      POSTGRES_PID: note('POSTGRES_PID', database.server?.pid() ?? null),
+    }
+  }
+}

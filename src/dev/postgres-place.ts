@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto'
+import { chmod, mkdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writePrivate } from './private-file.ts'
+import { userCan, type RunAs } from './run-as.ts'
+
+const note = 'postgres.place'
+
+/**
+ * Where the Postgres of `dir` keeps its data: in `dir`, unless it runs as a user who cannot pass there (root's DIR in a home
+ * with mode 0700); then in a folder of the system's that is named after `dir`, and `dir` notes which.
+ */
+export async function postgresPlace(dir: string, user: RunAs | null): Promise<string> {
+  const noted = await readFile(join(dir, note), 'utf8').catch(() => null)
+  if (noted !== null) return join(noted.trim(), 'data')
+  if (user) await chmod(dir, 0o711)
+  if (userCan(user, '-x', dir)) return join(dir, 'postgres')
+  const outside = join('/var/lib/anchorage-dev', createHash('sha256').update(dir).digest('hex').slice(0, 16))
+  await mkdir(outside, { recursive: true, mode: 0o711 })
+  await writePrivate(join(outside, 'of'), `${dir}\n`)
+  await writePrivate(join(dir, note), `${outside}\n`)
+  return join(outside, 'data')
+}
+
+/** Deletes what `dir` keeps outside of itself. */
+export async function dropPostgresPlace(dir: string): Promise<void> {
+  const noted = (await readFile(join(dir, note), 'utf8').catch(() => '')).trim()
+  // The folder says whose it is: a note that was copied along with a DIR deletes nothing of the first one's.
+  const owner = noted && (await readFile(join(noted, 'of'), 'utf8').catch(() => '')).trim()
+  if (owner === dir) await rm(noted, { recursive: true, force: true })
+}

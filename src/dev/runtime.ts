@@ -1,0 +1,139 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AnchorageError } from '../core/errors.ts'
+import { migrateUp } from '../store/migrate.ts'
+import { findTool } from '../tools/find-tool.ts'
+import { kubo } from '../tools/kubo.ts'
+import { natsServer } from '../tools/nats-server.ts'
+import type { Tool } from '../tools/tool.ts'
+import { openDataDir } from './data-dir.ts'
+import { devDatabase } from './database.ts'
+import { keepEnvFile } from './dev-env.ts'
+import { isFree } from './free-port.ts'
+import type { KuboChild } from './kubo.ts'
+import { killNow, markVariable } from './leftovers.ts'
+import { envOf, startNode, startNodesKubo, type DevNode, type NodeOptions } from './node-servers.ts'
+import { devOrg, devToken } from './org-token.ts'
+import { teller } from './teller.ts'
+
+export interface DevOptions {
+  /** DIR: everything that is kept between runs. */
+  dir: string
+  nodes: number
+  /** Of node 1; node i listens on `port` + i - 1. */
+  port: number
+  /** Delete the data of DIR first. */
+  reset: boolean
+  /** How long after its death a server is started again; null: never. */
+  restartAfterMs: number | null
+  /** Kubo joins the IPFS network; otherwise nothing speaks to anything but loopback. */
+  isPublic: boolean
+  /**
+   * What the servers inherit. `DATABASE_URL` names a Postgres to use instead of the embedded one; `KUBO_BINARY` and
+   * `ANCHORAGE_NATS_BINARY` name the executables to run.
+   */
+  env: NodeJS.ProcessEnv
+  /** Progress, a line at a time. */
+  say: (line: string) => void
+  /** Gives up the start. */
+  signal: AbortSignal
+}
+
+/** Nodes with all their servers, each a process of its own; disposing stops them: nodes, then Kubos, then Postgres. */
+export interface DevCluster extends AsyncDisposable {
+  dir: string
+  /** The base of the Pinning Services API of node 1. */
+  url: string
+  org: string
+  token: string
+  /** The file that a shell sources; it follows the pids of servers that are started again. */
+  envFile: string
+  nodes: DevNode[]
+  /** The Kubo executable that was found or made. */
+  kuboBinary: Tool
+}
+
+/** Boots Postgres, the schema, each node's Kubo, the nodes (each brings its nats-server), and makes an org and a token once. */
+export async function startDev(options: DevOptions): Promise<DevCluster> {
+  const { env, say, signal, restartAfterMs } = options
+  await using starting = new AsyncDisposableStack()
+  const dir = starting.use(await openDataDir(options.dir, options))
+  starting.use(takingServersAlong(dir.path))
+  await refuseTakenPorts(options)
+  const nats = await findTool(natsServer(), { env, say, signal, configured: env['ANCHORAGE_NATS_BINARY'] })
+  const ipfs = await findTool(kubo(), { env, say, signal, configured: env['KUBO_BINARY'] })
+  const common = { dir, env: { ...env, [markVariable]: dir.path }, restartAfterMs, tell: teller(options) }
+
+  say('starting Postgres')
+  const database = await devDatabase({ ...common, given: env['DATABASE_URL'] })
+  if (database.server) starting.use(database.server)
+  await migrateUp(database.ownerUrl, dir.state.passwords, { info: (_fields, message) => say(message) })
+  const nodes = await startNodes(options, starting, {
+    ...common,
+    database,
+    binaries: { nats: nats.path, kubo: ipfs.path },
+  })
+  const [first] = nodes
+  if (first === undefined) throw new AnchorageError('invalid', 'at least one node is needed')
+  const token = await devToken(dir, database.name, first.configFile, common.env)
+
+  const url = `${first.url}/v1`
+  const file = join(dir.path, 'dev.env')
+  starting.defer(() => rm(file, { force: true }))
+  const values = envOf({ url, token, nodes, database })
+  starting.use(await keepEnvFile(file, values, (error) => say(`cannot write ${file}: ${String(error)}`)))
+  const running = starting.move()
+  const dispose = () => running.disposeAsync()
+  return {
+    dir: dir.path,
+    url,
+    org: devOrg,
+    token,
+    envFile: file,
+    nodes,
+    kuboBinary: ipfs,
+    [Symbol.asyncDispose]: dispose,
+  }
+}
+
+/** All Kubos, then all nodes, so that the stack, which is undone from its end, stops the nodes first. */
+async function startNodes(
+  options: DevOptions,
+  starting: AsyncDisposableStack,
+  common: Omit<NodeOptions, 'number'>,
+): Promise<DevNode[]> {
+  const numbers = Array.from({ length: options.nodes }, (_, index) => index + 1)
+  options.say('starting Kubo')
+  const kubos: [number, KuboChild][] = []
+  for (const number of numbers) {
+    options.signal.throwIfAborted()
+    kubos.push([
+      number,
+      starting.use(await startNodesKubo({ ...common, number, isPublic: options.isPublic })),
+    ])
+  }
+  options.say('starting the node')
+  const nodes: DevNode[] = []
+  for (const [number, child] of kubos) {
+    options.signal.throwIfAborted()
+    nodes.push(
+      starting.use(await startNode({ ...common, number, port: options.port + number - 1, kubo: child })),
+    )
+  }
+  return nodes
+}
+
+/** Whatever makes this process exit before it is disposed of, even the last resort of a stop, takes the servers along. */
+function takingServersAlong(dir: string): Disposable {
+  const lastResort = () => killNow(dir)
+  process.on('exit', lastResort)
+  return { [Symbol.dispose]: () => void process.off('exit', lastResort) }
+}
+
+async function refuseTakenPorts(options: DevOptions): Promise<void> {
+  for (let port = options.port; port < options.port + options.nodes; port++) {
+    if (await isFree(port)) continue
+    const message = `port ${port} on 127.0.0.1 is in use: stop what listens there, or choose another with --port`
+    throw new AnchorageError('conflict', message)
+  }
+}

@@ -1,0 +1,23 @@
+import type { ChildSpec } from './child.ts'
+
+/** What to tell people of a server's life; null for what the start itself tells. */
+export type Tell = (title: string) => NonNullable<ChildSpec['onChange']>
+
+/** A line whenever a server died, with what happens next, and when it is back. */
+export function teller({
+  say,
+  restartAfterMs,
+}: {
+  say: (line: string) => void
+  restartAfterMs: number | null
+}): Tell {
+  const next = restartAfterMs === null ? 'it stays down' : `starting it again in ${restartAfterMs / 1000} s`
+  return (title) => {
+    let isFirst = true
+    return (event) => {
+      if ('died' in event) say(`${title}: ${event.died}; ${next}`)
+      else if (!isFirst) say(`${title} is back (process ${event.pid})`)
+      isFirst = false
+    }
+  }
+}
