@@ -1,0 +1,111 @@
+/** What the tests of this folder serve: use cases in memory whose functions a test can replace, and a log that remembers. */
+import type { FastifyInstance } from 'fastify'
+import { AnchorageError } from '../core/errors.ts'
+import { mintId } from '../core/ids.ts'
+import type { Pin, PinRequest } from '../core/pin.ts'
+import type { PinUseCases } from '../core/pin-use-cases.ts'
+import type { Log } from '../core/ports.ts'
+import { scopes } from '../core/token.ts'
+import type { Principal, Scope } from '../core/token.ts'
+import type { Health } from './health.ts'
+import { httpServer } from './server.ts'
+import type { HttpServerOptions } from './server.ts'
+
+export const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
+export const peer = '/ip4/203.0.113.1/tcp/4001/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA'
+
+/** Pins of one org, in a map; every call's arguments are kept. */
+export interface FakePins extends PinUseCases {
+  kept: Map<string, Pin>
+  calls: { name: keyof PinUseCases; arguments: unknown[] }[]
+}
+
+export function fakePins(): FakePins {
+  const kept = new Map<string, Pin>()
+  const calls: FakePins['calls'] = []
+  let createdMs = Date.UTC(2026, 0, 1)
+  const accept = (request: PinRequest): Pin => {
+    createdMs += 1
+    const info = { status_details: 'waiting' }
+    const pin = {
+      id: mintId('pin'),
+      status: 'queued',
+      created: new Date(createdMs),
+      delegates: [peer],
+      info,
+    } as const
+    kept.set(pin.id, { ...pin, ...request, delegates: [peer] })
+    return find(pin.id)
+  }
+  const find = (requestid: string): Pin => {
+    const pin = kept.get(requestid)
+    if (pin === undefined) throw new AnchorageError('not_found', 'there is no pin with this requestid')
+    return pin
+  }
+  const noted =
+    <A extends unknown[], R>(name: keyof PinUseCases, work: (...given: A) => R) =>
+    async (...given: A): Promise<R> => {
+      calls.push({ name, arguments: given })
+      return work(...given)
+    }
+  return {
+    kept,
+    calls,
+    create: noted('create', (_principal, request) => accept(request)),
+    replace: noted('replace', (_principal, requestid, request) => {
+      kept.delete(find(requestid).id)
+      return accept(request)
+    }),
+    remove: noted('remove', (_principal, requestid) => void kept.delete(find(requestid).id)),
+    get: noted('get', (_principal, requestid) => find(requestid)),
+    list: noted('list', (_principal, { limit, before = Infinity }) => {
+      const all = [...kept.values()].filter((pin) => pin.created.getTime() < before)
+      return { count: all.length, results: all.reverse().slice(0, limit) }
+    }),
+  }
+}
+
+export interface LogLine {
+  level: 'debug' | 'info' | 'warn' | 'error'
+  fields: object
+  message: string
+}
+
+export function memoryLog(): Log & { lines: LogLine[] } {
+  const lines: LogLine[] = []
+  const at = (level: LogLine['level']) => (fields: object, message: string) =>
+    void lines.push({ level, fields, message })
+  const log = {
+    lines,
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: () => log,
+  }
+  return log
+}
+
+/** Bearers are read as the scopes they have: `Bearer pins:read+pins:write`; `Bearer all` has them all. */
+export async function verifyFake(bearer: string): Promise<Principal> {
+  const asked = bearer === 'all' ? [...scopes] : bearer.split('+')
+  const granted = scopes.filter((scope) => asked.includes(scope))
+  if (granted.length === 0)
+    throw new AnchorageError('unauthenticated', 'the access token is not valid: it is garbled')
+  return { orgId: mintId('org'), tokenId: mintId('tok'), scopes: new Set<Scope>(granted) }
+}
+
+export const fine: Health = { node: { id: 'nod_x', name: 'a' }, version: '1.2.3', away: null, reasons: [] }
+
+export interface FakeServer {
+  app: FastifyInstance
+  pins: FakePins
+  log: ReturnType<typeof memoryLog>
+}
+
+export function fakeServer(options: Partial<HttpServerOptions> = {}): FakeServer {
+  const pins = fakePins()
+  const log = memoryLog()
+  const app = httpServer({ pins, verify: verifyFake, health: () => fine, log, ...options })
+  return { app, pins, log }
+}

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { fakeServer } from '../fake-pins.ts'
+import { publishedSpec } from './published-spec.ts'
+
+type Json = Record<string, unknown>
+
+/** Words for readers; and where our document says more than the spec asks, which is listed in `stricter`. */
+const prose = new Set([
+  'description',
+  'example',
+  'examples',
+  'summary',
+  'title',
+  'x-consume',
+  'operationId',
+  'tags',
+])
+
+/** Bounds of ours that the spec does not have. */
+const stricter = [/^Pin\.properties\.cid\.maxLength$/, /^parameter cid\.items\.maxLength$/]
+
+/** The spec has these bounds one level too deep, on the strings of a map instead of on the map. */
+function mended(schema: Json): Json {
+  const strings = schema['additionalProperties']
+  if (typeof strings !== 'object' || strings === null || !('maxProperties' in strings)) return schema
+  return { ...schema, additionalProperties: { type: 'string' }, maxProperties: strings.maxProperties }
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** What a schema demands, as a flat map of paths: so a difference shows by its place. */
+function demands(value: unknown, at: string, found: Map<string, unknown> = new Map()): Map<string, unknown> {
+  if (!isObject(value)) return found.set(at, Array.isArray(value) ? [...value].sort() : value)
+  for (const [key, inner] of Object.entries(mended(value))) {
+    const isName = at.endsWith('.properties')
+    if (isName || !prose.has(key)) demands(inner, `${at}.${key}`, found)
+  }
+  return found
+}
+
+function same(ours: unknown, theirs: unknown, at: string): void {
+  const our = demands(ours, at)
+  for (const path of our.keys()) if (stricter.some((each) => each.test(path))) our.delete(path)
+  // The spec says `minItems: 0` here and there; it asks for nothing.
+  const idle = (map: Map<string, unknown>) =>
+    [...map].filter(([path, value]) => !(path.endsWith('.minItems') && value === 0))
+  assert.deepEqual(Object.fromEntries(idle(our)), Object.fromEntries(idle(demands(theirs, at))))
+}
+
+async function ourDocument() {
+  const { app } = fakeServer()
+  const response = await app.inject('/v1/openapi.json')
+  assert.equal(response.statusCode, 200)
+  return response.json()
+}
+
+test('each schema of the spec is ours, and says the same', async () => {
+  const ours = await ourDocument()
+  const { schemas } = publishedSpec().components
+  assert.deepEqual(Object.keys(ours.components.schemas).sort(), Object.keys(schemas).sort())
+  for (const [name, schema] of Object.entries(schemas)) same(ours.components.schemas[name], schema, name)
+})
+
+test('each operation of the spec is ours: path, method, parameters, body and answers', async () => {
+  const ours = await ourDocument()
+  const { paths, components } = publishedSpec()
+  for (const [path, operations] of Object.entries(paths)) {
+    for (const [method, theirs] of Object.entries(operations)) {
+      if (method === 'parameters') continue
+      const our = ours.paths[`/v1${path}`]?.[method]
+      assert.ok(our, `${method} ${path} is missing`)
+      assert.equal(our.operationId, theirs.operationId)
+      assert.deepEqual(our.requestBody?.content, theirs.requestBody?.content)
+      assert.equal(our.requestBody?.required, theirs.requestBody === undefined ? undefined : true)
+      const success = Object.keys(theirs.responses).filter((status) => status.startsWith('2'))
+      assert.deepEqual(Object.keys(our.responses).sort(), [...success, '4XX', '5XX'])
+      const query = our.parameters?.filter((each: Json) => each['in'] === 'query') ?? []
+      const theirQuery = (theirs.parameters ?? []).map(
+        ({ $ref }) => components.parameters[$ref.split('/').at(-1) ?? ''],
+      )
+      assert.deepEqual(
+        query.map((each: Json) => each['name']).sort(),
+        theirQuery.map((each) => each?.['name']).sort(),
+      )
+      for (const each of theirQuery) {
+        const mine = query.find((one: Json) => one['name'] === each?.['name'])
+        const name = `parameter ${String(each?.['name'])}`
+        const { schema, content } = each ?? {}
+        same(named(mine.schema ?? mine.content), named(schema ?? content), name)
+        if (isObject(schema) && schema['type'] === 'array')
+          assert.deepEqual([mine.style, mine.explode], ['form', false])
+      }
+    }
+  }
+
+  /** `meta` is given in place in ours and by name in theirs; every other reference is the same on both sides. */
+  function named(schema: unknown): unknown {
+    if (isObject(schema) && isObject(schema['application/json'])) {
+      const inner = schema['application/json']['schema']
+      const isRef = isObject(inner) && '$ref' in inner
+      return isRef ? components.schemas['PinMeta'] : inner
+    }
+    return schema
+  }
+})
+
+test('the document says what it is, and how to authenticate', async () => {
+  const ours = await ourDocument()
+  assert.equal(ours.openapi, '3.1.0')
+  assert.deepEqual(ours.components.securitySchemes, { accessToken: { type: 'http', scheme: 'bearer' } })
+  assert.deepEqual(ours.security, [{ accessToken: [] }])
+  assert.deepEqual(ours.paths['/v1/health'].get.security, [])
+})
