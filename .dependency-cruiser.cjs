@@ -1,6 +1,7 @@
 /** Who may import whom. `src/app/fences.test.ts` plants one breach of every rule and demands that it is caught. */
 
-const tests = '[.]test[.]ts$'
+// Tests, and what only tests use.
+const tests = '([.]test|/published-spec)[.]ts$'
 
 /** Each client library is known to one folder, so that replacing it is a change of one folder. */
 const owners = [

@@ -28,7 +28,7 @@ export interface Option<T> {
 export const options = {
   'node.name': option(
     text,
-    'What operators call this node; unique in the cluster.',
+    "Which node of the cluster this is; keep it: placements, and the Kubo they lie in, are the name's.",
     () => hostname(),
     "the host's name",
   ),
@@ -38,7 +38,7 @@ export const options = {
     () => '',
     'none',
   ),
-  'data.dir': withDefault(path, './data', "This node's own files: its id and the JetStream store."),
+  'data.dir': withDefault(path, './data', "This node's own files: what its nats-server keeps."),
   'http.listen': withDefault(address, '127.0.0.1:8080', 'Where the API listens.'),
   'database.url': optional(
     secretUrl('postgres:', 'postgresql:'),
