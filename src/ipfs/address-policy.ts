@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
 /** Addresses of clouds' metadata services that look ordinary; those in link-local ranges are refused with their range. */
@@ -14,7 +15,8 @@ const privateRanges = ['private', 'loopback', 'carrierGradeNat', 'uniqueLocal']
  * by its shell.
  */
 export function refusalOf(address: string, allowPrivate: boolean): string | null {
-  if (!ipaddr.isValid(address)) return 'not an IP address'
+  // ipaddr.js alone would also take `127.1` and `0x7f.1`.
+  if (!isIP(address)) return 'not an IP address'
   const parsed = ipaddr.parse(address)
   if (metadata.includes(parsed.toNormalizedString())) return 'a metadata service'
   const range = parsed.range()

@@ -16,7 +16,7 @@ export interface DirectPins {
  * So their list, nearly always empty, is read at most every `maxAgeMs` instead of once per pin. When there are more than
  * `maxKept` (an operator who pins single blocks in masses), each is asked for by itself, and memory stays flat.
  */
-export function directPins(rpc: Rpc, { maxAgeMs = 5_000, maxKept = 10_000 } = {}): DirectPins {
+export function directPins(rpc: Rpc, { maxAgeMs = 500, maxKept = 1_000 } = {}): DirectPins {
   let names: Map<string, string> | null = null
   let readAt = Number.NEGATIVE_INFINITY
   let reading: Promise<void> | null = null

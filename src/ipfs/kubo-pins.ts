@@ -4,7 +4,7 @@ import type { Ipfs } from '../core/ports.ts'
 import { directPins } from './direct-pins.ts'
 import { readDagStat, readErrorMessage, readPin, readPinAdd } from './kubo-answers.ts'
 import { pinName } from './pin-name.ts'
-import { throwIfFailed, type Rpc } from './rpc.ts'
+import { successOf, type Rpc } from './rpc.ts'
 
 /** As often as Kubo itself tells of a pin under way. */
 const tellEveryMs = 500
@@ -54,7 +54,7 @@ export function kuboPins(rpc: Rpc, ours: string): Pick<Ipfs, 'pin' | 'unpin' | '
       if (standing !== ours) return 'foreign'
       const answer = await rpc.ask(`pin/rm?arg=${encodeURIComponent(cid)}`, signal)
       if (answer.status === 500 && readErrorMessage(answer.text).startsWith('not pinned')) return 'absent'
-      throwIfFailed(answer)
+      successOf(answer)
       return 'unpinned'
     },
 

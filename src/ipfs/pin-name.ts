@@ -1,5 +1,5 @@
 import { readErrorMessage, readPinLs } from './kubo-answers.ts'
-import { throwIfFailed, type Rpc } from './rpc.ts'
+import { successOf, type Rpc } from './rpc.ts'
 
 /**
  * The name of Kubo's pin of `cid` of that type, empty for a pin without one; null when there is none.
@@ -14,6 +14,5 @@ export async function pinName(
   const answer = await rpc.ask(`pin/ls?arg=${encodeURIComponent(cid)}&type=${type}&names=true`, signal)
   // Kubo's way to say no is an error; here it is the usual case, so none is made of it.
   if (answer.status === 500 && readErrorMessage(answer.text).endsWith('is not pinned')) return null
-  throwIfFailed(answer)
-  return readPinLs(JSON.parse(answer.text))
+  return readPinLs(successOf(answer))
 }

@@ -1,3 +1,4 @@
+import { StringDecoder } from 'node:string_decoder'
 import { Pool, type Dispatcher } from 'undici'
 import { IpfsError } from '../core/ipfs-error.ts'
 import { kuboDown, kuboError } from './kubo-errors.ts'
@@ -44,12 +45,10 @@ export function kuboRpc(rpcUrl: string): Rpc {
   return {
     ask: (path, signal) => exchange(pool, post(path), signal, null),
     async call(path, signal) {
-      const answer = await exchange(pool, post(path), signal, null)
-      throwIfFailed(answer)
-      return parse(answer.text)
+      return successOf(await exchange(pool, post(path), signal, null))
     },
     async lines(path, signal, onLine) {
-      throwIfFailed(await exchange(pool, post(path), signal, onLine), true)
+      throwIfCutOff(await exchange(pool, post(path), signal, onLine))
     },
     stream: (path, signal) => streamLines(pool, post(path), signal),
     [Symbol.asyncDispose]: () => pool.destroy(),
@@ -71,9 +70,11 @@ function exchange(
     let controller: Dispatcher.DispatchController | null = null
     let status = 0
     let text = ''
+    const decoder = new StringDecoder()
     const onAbort = () => {
-      controller?.abort(new Error('the caller gave up'))
+      // First, for ending the exchange reports an error of its own.
       reject(signal.reason)
+      controller?.abort(new Error('the caller gave up'))
     }
     signal.addEventListener('abort', onAbort)
 
@@ -87,12 +88,13 @@ function exchange(
         status = statusCode
       },
       onResponseData(current, chunk) {
-        text += chunk.toString()
+        text += decoder.write(chunk)
         try {
           if (onLine && status === 200) text = takeLines(text, onLine)
-          if (text.length > maxTextChars) throw new Error('an answer without end')
-        } catch (cause) {
-          current.abort(unintelligible(cause))
+          if (text.length > maxTextChars) throw unintelligible(new Error('an answer without end'))
+        } catch (error) {
+          reject(error)
+          current.abort(new Error('what came is of no use'))
         }
       },
       onResponseEnd(_controller, trailers) {
@@ -101,7 +103,7 @@ function exchange(
       },
       onResponseError(_controller, error) {
         signal.removeEventListener('abort', onAbort)
-        reject(error instanceof IpfsError ? error : kuboDown(error))
+        reject(kuboDown(error))
       },
     })
   })
@@ -115,36 +117,45 @@ async function* streamLines(
   signal.throwIfAborted()
   try {
     const response = await pool.request({ ...options, signal })
-    response.body.setEncoding('utf8')
+    const decoder = new StringDecoder()
     let text = ''
-    for await (const chunk of response.body) {
-      text += String(chunk)
+    const chunks: AsyncIterable<Buffer> = response.body
+    for await (const chunk of chunks) {
+      text += decoder.write(chunk)
       if (text.length > maxTextChars) throw unintelligible(new Error('an answer without end'))
       if (response.statusCode !== 200) continue
       const lines: unknown[] = []
       text = takeLines(text, (line) => lines.push(line))
       yield* lines
     }
-    throwIfFailed({ status: response.statusCode, text, streamError: streamErrorIn(response.trailers) }, true)
+    throwIfCutOff({ status: response.statusCode, text, streamError: streamErrorIn(response.trailers) })
   } catch (error) {
     signal.throwIfAborted()
     throw error instanceof IpfsError ? error : kuboDown(error)
   }
 }
 
-/** Throws what `answer` complains of; `inLines` when its lines were handed over already, so that none may be left. */
-export function throwIfFailed(answer: Answer, inLines = false): void {
-  const { status, text, streamError } = answer
+/** What a success says, parsed; throws what anything else complains of. */
+export function successOf(answer: Answer): unknown {
+  throwIfFailed(answer)
+  return parse(answer.text)
+}
+
+function throwIfFailed({ status, text, streamError }: Answer): void {
   if (streamError) throw kuboError(status, streamError)
   if (status !== 200) throw kuboError(status, readErrorMessage(text))
-  if (inLines && text.trim() !== '') throw unintelligible(new Error('it ended in the middle of a line'))
+}
+
+function throwIfCutOff(answer: Answer): void {
+  throwIfFailed(answer)
+  if (answer.text.trim() !== '') throw unintelligible(new Error('it ended in the middle of a line'))
 }
 
 /** Hands over the complete lines of `text` and returns the rest. */
 function takeLines(text: string, onLine: (line: unknown) => void): string {
   let from = 0
   for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', from)) {
-    if (end > from) onLine(JSON.parse(text.slice(from, end)))
+    if (end > from) onLine(parse(text.slice(from, end)))
     from = end + 1
   }
   return text.slice(from)
