@@ -1,0 +1,429 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { InjectOptions } from 'fastify'
+import { AnchorageError } from '../core/errors.ts'
+import type { ErrorCode } from '../core/errors.ts'
+import type { Degradation } from '../core/node.ts'
+import { cid, fakeServer, fine, peer } from './fake-pins.ts'
+import type { FakeServer } from './fake-pins.ts'
+import { publishedCheck } from './spec/published-spec.ts'
+
+const check = publishedCheck()
+const all = { authorization: 'Bearer all' }
+const json = { ...all, 'content-type': 'application/json' }
+const nobody = 'pin_01h455vb4pex5vsknk084sn02q'
+
+/** Sends a request as `all`, and holds the answer to what every answer must be. */
+async function ask({ app }: FakeServer, options: InjectOptions) {
+  const response = await app.inject({ headers: all, ...options })
+  assert.match(String(response.headers['x-request-id']), /^[\w.:-]+$/)
+  assert.equal(response.headers['access-control-allow-origin'], '*')
+  if (response.body !== '')
+    assert.match(String(response.headers['content-type']), /^application\/json(; charset=utf-8)?$/)
+  if (response.statusCode >= 400) check('Failure', response.json())
+  return response
+}
+
+/** Asks, and demands a refusal of this status whose details match. */
+async function refused(
+  server: FakeServer,
+  options: InjectOptions,
+  status: number,
+  details: RegExp,
+  reason?: string,
+) {
+  const response = await ask(server, options)
+  const what = `${options.method ?? 'GET'} ${String(options.url).slice(0, 200)}: ${response.statusCode} ${response.body.slice(0, 300)}`
+  assert.equal(response.statusCode, status, what)
+  const { error } = response.json()
+  assert.match(error.details, details, what)
+  if (reason !== undefined) assert.equal(error.reason, reason, what)
+  return response
+}
+
+const post = (payload: unknown, headers: Record<string, string> = json): InjectOptions => ({
+  method: 'POST',
+  url: '/v1/pins',
+  headers,
+  payload: typeof payload === 'string' || Buffer.isBuffer(payload) ? payload : JSON.stringify(payload),
+})
+
+test('a pin from its acceptance to its end', async () => {
+  const server = fakeServer()
+  const request = { cid, name: 'a', meta: { app: 'x' }, origins: [peer] }
+  const added = await ask(server, post(request))
+  assert.equal(added.statusCode, 202)
+  const pin = added.json()
+  check('PinStatus', pin)
+  assert.deepEqual(pin.pin, request)
+  assert.match(pin.created, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+
+  const url = `/v1/pins/${pin.requestid}`
+  const got = await ask(server, { url })
+  assert.equal(got.statusCode, 200)
+  assert.deepEqual(got.json(), pin)
+
+  const listed = await ask(server, { url: '/v1/pins?status=queued' })
+  check('PinResults', listed.json())
+  assert.deepEqual(listed.json(), { count: 1, results: [pin] })
+
+  const replaced = await ask(server, { ...post({ cid }), url })
+  assert.equal(replaced.statusCode, 202)
+  assert.notEqual(replaced.json().requestid, pin.requestid)
+  assert.deepEqual(replaced.json().pin, { cid }, 'what was not given is absent, not null')
+  await refused(server, { url }, 404, /no pin/, 'NOT_FOUND')
+
+  const gone = `/v1/pins/${replaced.json().requestid}`
+  const removed = await ask(server, { method: 'DELETE', url: gone })
+  assert.equal(removed.statusCode, 202)
+  assert.equal(removed.body, '')
+  await refused(server, { method: 'DELETE', url: gone }, 404, /no pin/)
+})
+
+test('any text is a requestid, and names no pin', async () => {
+  const server = fakeServer()
+  for (const id of [nobody, 'x', '%00', '..%2f..', '%F0%9F%93%8C', ' ', "'%20or%201=1", 'a'.repeat(50_000)]) {
+    await refused(server, { url: `/v1/pins/${id}` }, 404, /no pin/)
+    await refused(server, { method: 'DELETE', url: `/v1/pins/${id}` }, 404, /no pin/)
+    await refused(server, { ...post({ cid }), url: `/v1/pins/${id}` }, 404, /no pin/)
+  }
+  await refused(server, { url: '/v1/pins/%FF' }, 404, /percent-encoding/)
+  await refused(server, { ...post({}), url: `/v1/pins/${nobody}` }, 400, /cid/)
+})
+
+test('without a good bearer nothing else is looked at: neither path, nor query, nor body', async () => {
+  const server = fakeServer()
+  const requests: InjectOptions[] = [
+    { url: '/v1/pins?limit=0' },
+    { url: '/v1/pins/x' },
+    { method: 'DELETE', url: '/v1/pins/x' },
+    post('{'),
+    post('x', { 'content-type': 'text/plain' }),
+    { ...post('{'), url: '/v1/pins/x' },
+  ]
+  for (const request of requests) {
+    const unnamed = await refused(
+      server,
+      { ...request, headers: { 'content-type': 'application/json' } },
+      401,
+      /Authorization: Bearer/,
+    )
+    assert.equal(unnamed.headers['www-authenticate'], 'Bearer')
+    for (const authorization of [
+      '',
+      'Bearer',
+      'Bearer ',
+      'Basic YTpi',
+      'all',
+      'Bearer nonsense',
+      'Bearer a b',
+      `Bearer ${'x'.repeat(65_536)}`,
+    ]) {
+      await refused(server, { ...request, headers: { authorization } }, 401, /bearer|token/, 'UNAUTHORIZED')
+    }
+  }
+  assert.deepEqual(server.pins.calls, [])
+  const spelled = await ask(server, { url: '/v1/pins', headers: { authorization: 'bearer  all' } })
+  assert.equal(spelled.statusCode, 200, 'the scheme is case-insensitive')
+})
+
+test('each route asks for its scope, by name', async () => {
+  const server = fakeServer()
+  const routes: [InjectOptions, string][] = [
+    [{ url: '/v1/pins' }, 'pins:read'],
+    [{ url: `/v1/pins/${nobody}` }, 'pins:read'],
+    [post({ cid }), 'pins:write'],
+    [{ ...post({ cid }), url: `/v1/pins/${nobody}` }, 'pins:write'],
+    [{ method: 'DELETE', url: `/v1/pins/${nobody}` }, 'pins:delete'],
+  ]
+  for (const [request, scope] of routes) {
+    const others = ['pins:read', 'pins:write', 'pins:delete'].filter((each) => each !== scope).join('+')
+    const headers = { ...json, authorization: `Bearer ${others}` }
+    await refused(server, { ...request, headers }, 403, new RegExp(scope), 'FORBIDDEN')
+    const allowed = await ask(server, { ...request, headers: { ...json, authorization: `Bearer ${scope}` } })
+    assert.notEqual(allowed.statusCode, 403)
+  }
+})
+
+test('bodies that are refused name the field, and reach no use case', async () => {
+  const server = fakeServer()
+  const long = 'x'.repeat(256)
+  const wrong: [unknown, RegExp][] = [
+    ['', /the body/],
+    ['{', /not JSON/],
+    ['null', /the body: must be a JSON object/],
+    ['[]', /the body: must be a JSON object/],
+    ['"x"', /the body/],
+    ['7', /the body/],
+    [Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]), /UTF-8/],
+    ['{"cid":"\\ud800"}', /^cid/],
+    [{}, /^cid: missing/],
+    [{ cid: null }, /^cid: must be a string/],
+    [{ cid: 7 }, /^cid/],
+    [{ cid: '' }, /^cid/],
+    [{ cid: 'QmCIDToBePinned' }, /^cid: not a CID/],
+    [{ cid: `${cid}/path` }, /^cid/],
+    [{ cid: `z${'2'.repeat(100_000)}` }, /^cid: at most/],
+    [{ cid, name: null }, /^name/],
+    [{ cid, name: 7 }, /^name/],
+    [{ cid, name: long }, /^name: at most 255 characters/],
+    [{ cid, name: '📌'.repeat(256) }, /^name/],
+    [`{"cid":"${cid}","name":"\\ud83d"}`, /^name: .*surrogate/],
+    [{ cid, meta: null }, /^meta/],
+    [{ cid, meta: [] }, /^meta: must be a JSON object/],
+    [{ cid, meta: { a: 1 } }, /^meta.a: must be a string/],
+    [{ cid, meta: { 'a\nb': 1 } }, /^meta.a\\nb: must be a string/],
+    [`{"cid":"${cid}","meta":{"__proto__":1}}`, /^meta.__proto__/],
+    [{ cid, meta: { a: null } }, /^meta.a/],
+    [`{"cid":"${cid}","meta":{"a":"\\udc00"}}`, /^meta.a: .*surrogate/],
+    [`{"cid":"${cid}","meta":{"\\udc00":"a"}}`, /^a key of meta: .*surrogate/],
+    [
+      { cid, meta: Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`k${i}`, ''])) },
+      /^meta: at most 1000/,
+    ],
+    [{ cid, origins: null }, /^origins/],
+    [{ cid, origins: peer }, /^origins/],
+    [{ cid, origins: [7] }, /^origins.0/],
+    [{ cid, origins: [peer, peer] }, /^origins: each .* once/],
+    [
+      { cid, origins: Array.from({ length: 21 }, (_, i) => peer.replace('4001', String(i + 1))) },
+      /^origins: at most 20/,
+    ],
+    [{ cid, origins: [peer, '/ip4/127.0.0.1/tcp/4001'] }, /^origins.1: .*\/p2p\/PEERID/],
+    [{ cid, origins: [''] }, /^origins.0/],
+  ]
+  for (const [body, details] of wrong) {
+    await refused(server, post(body), 400, details, 'BAD_REQUEST')
+    await refused(server, { ...post(body), url: `/v1/pins/${nobody}` }, 400, details, 'BAD_REQUEST')
+  }
+  assert.deepEqual(server.pins.calls, [])
+})
+
+test('bodies that look odd and are good come back as they were', async () => {
+  const server = fakeServer()
+  const good = [
+    { cid, name: '' },
+    { cid, name: '📌'.repeat(255) },
+    { cid, name: 'a\0b', meta: { '\0': '\0', 'a\nb': '\u2028', '': '' } },
+    { cid: 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N' },
+    { cid, origins: [], meta: {} },
+    { cid, origins: Array.from({ length: 20 }, (_, i) => peer.replace('4001', String(i + 1))) },
+    { cid, meta: Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`k${i}`, ''])) },
+    JSON.parse(`{"cid":"${cid}","meta":{"__proto__":"x","constructor":"y","toString":"z"}}`),
+  ]
+  for (const body of good) {
+    const response = await ask(server, post(body))
+    assert.equal(response.statusCode, 202, response.body)
+    assert.equal(JSON.stringify(response.json().pin), JSON.stringify(body))
+  }
+  const extra = await ask(server, post({ cid, priority: 7, status: 'pinned', requestid: 'mine', __v: null }))
+  assert.deepEqual(extra.json().pin, { cid })
+  const charset = await ask(
+    server,
+    post({ cid }, { ...all, 'content-type': 'application/json; charset=UTF-8' }),
+  )
+  assert.equal(charset.statusCode, 202)
+})
+
+test('only JSON is taken, and no more than a mebibyte', async () => {
+  const server = fakeServer()
+  const body = JSON.stringify({ cid })
+  for (const type of [
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'application/jsonp',
+    'multipart/form-data; boundary=x',
+    'x',
+  ]) {
+    await refused(server, post(body, { ...all, 'content-type': type }), 415, /application\/json/)
+  }
+  const untyped = await ask(server, { ...post(Buffer.from(body), all) })
+  assert.ok([400, 415].includes(untyped.statusCode), untyped.body)
+  await refused(server, post({ cid, name: 'x'.repeat(1 << 20) }), 413, /1 MiB/, 'PAYLOAD_TOO_LARGE')
+  assert.deepEqual(server.pins.calls, [])
+  const bare = await ask(server, { method: 'DELETE', url: `/v1/pins/${nobody}`, headers: json })
+  assert.equal(bare.statusCode, 404, 'a content type on a DELETE without a body harms nobody')
+})
+
+test('a path says which methods it takes, and an unknown path says that it is none', async () => {
+  const server = fakeServer()
+  const allow: Record<string, string> = {
+    '/v1/pins': 'GET, HEAD, OPTIONS, POST',
+    [`/v1/pins/${nobody}`]: 'DELETE, GET, HEAD, OPTIONS, POST',
+    '/v1/health': 'GET, HEAD, OPTIONS',
+    '/v1/openapi.json': 'GET, HEAD, OPTIONS',
+  }
+  for (const [url, methods] of Object.entries(allow)) {
+    for (const method of [
+      'PUT',
+      'PATCH',
+      'DELETE',
+      'TRACE',
+      'QUERY',
+      'PROPFIND',
+      'SEARCH',
+      'LINK',
+      'PURGE',
+      'M-SEARCH',
+    ]) {
+      if (methods.includes(method)) continue
+      // The types of inject() list fewer methods than HTTP has.
+      const options = Object.assign({ url }, { method }) as InjectOptions
+      const response = await refused(server, { ...options, payload: '{' }, 405, /takes/, 'METHOD_NOT_ALLOWED')
+      assert.equal(response.headers['allow'], methods)
+    }
+  }
+  for (const url of [
+    '/',
+    '/pins',
+    '/v1',
+    '/v1/',
+    '/v1/nope',
+    '/v1/pins/a/b',
+    '/v2/pins',
+    '//v1/pins',
+    '/v1//pins',
+    '/V1/pins',
+    '/v1/docs/../../etc/passwd',
+  ]) {
+    await refused(server, { url }, 404, /nothing at this path/, 'NOT_FOUND')
+    await refused(server, { method: 'POST', url, payload: '{' }, 404, /nothing at this path/, 'NOT_FOUND')
+  }
+})
+
+test('a browser may ask first, without a token', async () => {
+  const server = fakeServer()
+  for (const url of ['/v1/pins', `/v1/pins/${nobody}`]) {
+    const headers = {
+      origin: 'https://app.example',
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'authorization,content-type',
+    }
+    const response = await ask(server, { method: 'OPTIONS', url, headers })
+    assert.equal(response.statusCode, 204)
+    assert.equal(response.body, '')
+    assert.match(String(response.headers['access-control-allow-methods']), /GET.*POST/)
+    assert.match(String(response.headers['access-control-allow-headers']), /authorization.*content-type/)
+  }
+  await refused(server, { method: 'OPTIONS', url: '/v1/nope' }, 404, /nothing/)
+  const unauthorized = await ask(server, { url: '/v1/pins', headers: { origin: 'https://app.example' } })
+  assert.equal(unauthorized.statusCode, 401, 'and can read why it was refused')
+})
+
+test('what the core refuses has its own status and reason; what it breaks is told to nobody but the log', async () => {
+  const cases: [ErrorCode, number, string][] = [
+    ['invalid', 400, 'BAD_REQUEST'],
+    ['unauthenticated', 401, 'UNAUTHORIZED'],
+    ['forbidden', 403, 'FORBIDDEN'],
+    ['not_found', 404, 'NOT_FOUND'],
+    ['conflict', 409, 'CONFLICT'],
+    ['over_quota', 409, 'INSUFFICIENT_FUNDS'],
+    ['too_many', 429, 'TOO_MANY_REQUESTS'],
+    ['unavailable', 503, 'SERVICE_UNAVAILABLE'],
+  ]
+  for (const [code, status, reason] of cases) {
+    const server = fakeServer()
+    server.pins.create = () =>
+      Promise.reject(
+        new AnchorageError(code, 'the reason', { retryAfterSeconds: 6.2, cause: new Error('secret') }),
+      )
+    const response = await refused(server, post({ cid }), status, /^the reason$/, reason)
+    assert.equal(response.headers['retry-after'], status === 429 || status === 503 ? '7' : undefined)
+    assert.equal(server.log.lines.filter(({ level }) => level !== 'debug').length, status === 503 ? 1 : 0)
+  }
+  for (const error of [
+    new AnchorageError('internal', 'secret'),
+    new TypeError('secret'),
+    Object.assign(new Error('secret'), { statusCode: 502 }),
+  ]) {
+    const server = fakeServer()
+    server.pins.create = () => Promise.reject(error)
+    const response = await refused(server, post({ cid }), 500, /request's id/, 'INTERNAL_SERVER_ERROR')
+    const id = String(response.headers['x-request-id'])
+    assert.ok(response.json().error.details.includes(id))
+    assert.doesNotMatch(response.body, /secret/)
+    const [line] = server.log.lines.filter(({ level }) => level === 'error')
+    assert.ok(line)
+    assert.deepEqual(
+      { ...line.fields },
+      { requestId: id, method: 'POST', route: '/v1/pins', status: 500, err: error },
+    )
+  }
+  const down = fakeServer({
+    verify: () => Promise.reject(new AnchorageError('unavailable', 'tokens cannot be checked')),
+  })
+  await refused(down, { url: '/v1/pins' }, 503, /tokens/)
+})
+
+test('good requests leave no line above debug, and no line tells the token', async () => {
+  const server = fakeServer()
+  await ask(server, post({ cid }))
+  await ask(server, { url: '/v1/pins?limit=0' })
+  await ask(server, { url: '/v1/pins', headers: { authorization: 'Bearer s3cr3t' } })
+  assert.equal(server.log.lines.length, 3)
+  assert.ok(server.log.lines.every(({ level }) => level === 'debug'))
+  assert.doesNotMatch(JSON.stringify(server.log.lines), /s3cr3t|Bearer/)
+})
+
+test('a request has an id of its own, or the one its proxy gave it', async () => {
+  const server = fakeServer()
+  const ids = new Set<unknown>()
+  for (let i = 0; i < 100; i += 1) ids.add((await ask(server, { url: '/v1/health' })).headers['x-request-id'])
+  assert.equal(ids.size, 100)
+  const given = await ask(server, { url: '/v1/health', headers: { 'x-request-id': 'proxy-7' } })
+  assert.equal(given.headers['x-request-id'], 'proxy-7')
+  const forged = await ask(server, { url: '/v1/health', headers: { 'x-request-id': 'a" b{}' } })
+  assert.notEqual(forged.headers['x-request-id'], 'a" b{}')
+})
+
+test('health and readiness', async (t) => {
+  const nats: Degradation = { what: 'nats', reason: 'no stream leader' }
+  const postgres: Degradation = { what: 'postgres', reason: 'connection refused' }
+  const schema: Degradation = { what: 'schema', reason: 'migration 0003 is pending' }
+  const cases = [
+    { name: 'all is well', state: {}, ready: 200, status: 'ok' },
+    { name: 'NATS away', state: { reasons: [nats] }, ready: 200, status: 'degraded' },
+    { name: 'Postgres away', state: { reasons: [nats, postgres] }, ready: 503, status: 'unavailable' },
+    { name: 'unmigrated', state: { reasons: [schema] }, ready: 503, status: 'unavailable' },
+    { name: 'draining', state: { away: 'draining' as const }, ready: 503, status: 'unavailable' },
+    {
+      name: 'stopping',
+      state: { away: 'stopping' as const, reasons: [nats] },
+      ready: 503,
+      status: 'unavailable',
+    },
+  ]
+  for (const { name, state, ready, status } of cases) {
+    await t.test(name, async () => {
+      const server = fakeServer({ health: () => ({ ...fine, ...state }) })
+      const readiness = await ask(server, { url: '/v1/ready', headers: {} })
+      assert.equal(readiness.statusCode, ready)
+      assert.equal(readiness.json().status, status)
+      const reasons = readiness.json().reasons.map(({ reason }: Degradation) => reason)
+      for (const { reason } of state.reasons ?? []) assert.ok(reasons.includes(reason))
+      if (state.away !== undefined) assert.match(reasons[0], new RegExp(state.away))
+      if (ready === 503) assert.equal(readiness.json().error.details, reasons.join('; '))
+
+      const health = await ask(server, { url: '/v1/health', headers: {} })
+      assert.equal(health.statusCode, 200)
+      const { version, node } = health.json()
+      assert.deepEqual([health.json().status, version, node], [status, fine.version, fine.node])
+    })
+  }
+})
+
+test('the docs page comes whole from here', async () => {
+  const { app } = fakeServer()
+  const page = await app.inject('/v1/docs')
+  assert.equal(page.statusCode, 200)
+  assert.match(String(page.headers['content-security-policy']), /default-src 'self'/)
+  const assets = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address]) => address ?? '')
+  assert.ok(assets.length >= 4)
+  for (const address of assets) {
+    assert.match(address, /^\/v1\/docs\/|^\.?\/?static\//)
+    assert.equal((await app.inject(new URL(address, 'http://x/v1/docs/').pathname)).statusCode, 200, address)
+  }
+  const setup = await app.inject('/v1/docs/static/swagger-initializer.js')
+  assert.match(setup.body, /\/v1\/openapi\.json/)
+  assert.match(setup.body, /"validatorUrl":null/)
+})
