@@ -7,7 +7,7 @@ import type { Bus, Ipfs, Log } from '../core/ports.ts'
 import { fakeClock } from '../dev/fake-clock.ts'
 import type { FakeClock } from '../dev/fake-clock.ts'
 import { FakePlacements } from '../dev/fake-placements.ts'
-import { PinWorker } from './pin-worker.ts'
+import { pinWorker } from './pin-worker.ts'
 import type { PinWorkerOptions } from './pin-worker.ts'
 
 const orgA = mintId('org')
@@ -176,7 +176,7 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
   const kubo = new ScriptedKubo(clock)
   const bus = new ScriptedBus()
   prepare?.({ placements, kubo, clock })
-  const worker = new PinWorker({
+  const worker = pinWorker({
     identity: { nodeId, incarnation: 7 },
     bus,
     placements,

@@ -44,14 +44,14 @@ export interface PinWorkerStats extends SlotCounts, Record<Outcome['kind'], numb
   waitingFor: Need[]
 }
 
-/** How often slots are looked through; every fourth time, claims and stalls too. */
-const tickMs = 250
-const claimBatchMax = 64
-/** Outcomes that may wait to be written before no more work is taken on. */
-const finishingMax = 256
-/** At a stop, attempts that still receive may go on for so long; then all have so long to hand back. */
-const graceMs = 2_000
-const handBackMs = 5_000
+/** This node's pin worker. */
+export interface PinWorker {
+  /** Works until `signal` aborts, then hands back what is under way. Runs once. */
+  run(signal: AbortSignal): Promise<void>
+  /** Jobs to look at soon; those that find no room are left to the next read of what is due. */
+  offer(jobs: readonly Job[]): void
+  stats(): PinWorkerStats
+}
 
 /**
  * Makes this node's Kubo hold what Postgres says it should.
@@ -61,7 +61,20 @@ const handBackMs = 5_000
  * second worker on the same node, or this one after a crash, is fenced off by its incarnation. One write per CID at a time: a CID
  * stays under way until its outcome is written, and a newer job for it stops it and waits.
  */
-export class PinWorker {
+export function pinWorker(parts: PinWorkerParts): PinWorker {
+  return new Worker(parts)
+}
+
+/** How often slots are looked through; every fourth time, claims and stalls too. */
+const tickMs = 250
+const claimBatchMax = 64
+/** Outcomes that may wait to be written before no more work is taken on. */
+const finishingMax = 256
+/** At a stop, attempts that still receive may go on for so long; then all have so long to hand back. */
+const graceMs = 2_000
+const handBackMs = 5_000
+
+class Worker implements PinWorker {
   readonly #parts: PinWorkerParts
   readonly #limits: AttemptLimits
   readonly #means: Means
@@ -109,7 +122,6 @@ export class PinWorker {
     }
   }
 
-  /** Works until `signal` aborts, then hands back what is under way. Runs once. */
   async run(signal: AbortSignal): Promise<void> {
     this.#taking = !signal.aborted
     signal.addEventListener('abort', () => (this.#taking = false), { once: true })
@@ -118,7 +130,6 @@ export class PinWorker {
     await this.#handBack()
   }
 
-  /** Jobs to look at soon; those that find no room are left to the feed. */
   offer(jobs: readonly Job[]): void {
     for (const job of jobs) this.#offer(job)
     this.#pump()

@@ -1,0 +1,193 @@
+import { backoffMs } from '../core/backoff.ts'
+import type { Clock, Log } from '../core/ports.ts'
+
+/** What one run of a worker did: counts, shown to operators as they are. */
+export type Report = Readonly<Record<string, number | boolean>>
+
+/** What a worker's run is given. Its signal aborts when the process stops or, for a leader's worker, when leadership ends. */
+export interface Turn {
+  signal: AbortSignal
+}
+
+/** A leader's turn; every write it makes is fenced by `epoch`. */
+export interface LeaderTurn extends Turn {
+  epoch: number
+}
+
+interface Routine {
+  name: string
+  everyMs: number
+  /** How long after the start it runs first; at once when left out. A nudge does not wait for it. */
+  firstAfterMs?: number
+}
+
+/**
+ * An idempotent function of the world: it reads, does a bounded batch, reports counts. It neither retries nor sleeps; the driver
+ * does both.
+ */
+export type Worker = NodeWorker | LeaderWorker
+
+/** Runs on every node. */
+export interface NodeWorker extends Routine {
+  leaderOnly: false
+  run(turn: Turn): Promise<Report>
+}
+
+/** Runs only on the leader. */
+export interface LeaderWorker extends Routine {
+  leaderOnly: true
+  run(turn: LeaderTurn): Promise<Report>
+}
+
+/** How a worker fared last. */
+export interface WorkerStatus {
+  name: string
+  running: boolean
+  runs: number
+  /** Failures in a row; 0 while all is well. */
+  failures: number
+  /** When its last run ended, ms since 1970. */
+  endedAtMs: number | null
+  tookMs: number | null
+  /** Of the last run that succeeded. */
+  report: Report | null
+}
+
+/** Runs workers on a timer and when nudged, each one at a time. */
+export interface Driver {
+  /** Takes on a worker; it starts at once when the driver runs. Its name must be new. */
+  add(worker: Worker): void
+  /** Runs the worker now, or once more if it is running. A nudge for a worker that may not run now is kept until it may. */
+  nudge(name: string): void
+  /** This node leads under `epoch` until `signal` aborts: leader workers run now, and then on their timers. */
+  lead(epoch: number, signal: AbortSignal): void
+  reports(): WorkerStatus[]
+  /** Resolves when `signal` aborted and the last run returned. Runs once. */
+  run(signal: AbortSignal): Promise<void>
+}
+
+const backoff = { minMs: 1_000, maxMs: 300_000 }
+
+export function driver(parts: { clock: Clock; log: Log; random?: () => number }): Driver {
+  return new Loops(parts)
+}
+
+interface Loop {
+  worker: Worker
+  status: WorkerStatus
+  nudged: boolean
+  wake: AbortController | null
+}
+
+class Loops implements Driver {
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #random: () => number
+  readonly #loops = new Map<string, Loop>()
+  readonly #running = new Set<Promise<void>>()
+  #signal: AbortSignal | null = null
+  #leading: LeaderTurn | null = null
+
+  constructor({ clock, log, random = Math.random }: { clock: Clock; log: Log; random?: () => number }) {
+    this.#clock = clock
+    this.#log = log
+    this.#random = random
+  }
+
+  add(worker: Worker): void {
+    const { name } = worker
+    if (this.#loops.has(name)) throw new Error(`two workers named ${name}`)
+    const status = { name, running: false, runs: 0, failures: 0, endedAtMs: null, tookMs: null, report: null }
+    const loop = { worker, status, nudged: false, wake: null }
+    this.#loops.set(name, loop)
+    if (this.#signal !== null) this.#start(loop, this.#signal)
+  }
+
+  nudge(name: string): void {
+    const loop = this.#loops.get(name)
+    if (loop === undefined) throw new Error(`no worker named ${name}`)
+    loop.nudged = true
+    loop.wake?.abort()
+  }
+
+  lead(epoch: number, signal: AbortSignal): void {
+    if (signal.aborted) return
+    const turn = { epoch, signal }
+    this.#leading = turn
+    signal.addEventListener('abort', () => (this.#leading = this.#leading === turn ? null : this.#leading), {
+      once: true,
+    })
+    for (const { worker } of this.#loops.values()) if (worker.leaderOnly) this.nudge(worker.name)
+  }
+
+  reports(): WorkerStatus[] {
+    return Array.from(this.#loops.values(), ({ status }) => ({ ...status }))
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
+    this.#signal = signal
+    for (const loop of this.#loops.values()) this.#start(loop, signal)
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+    for (const loop of this.#loops.values()) loop.wake?.abort()
+    await Promise.all(this.#running)
+  }
+
+  #start(loop: Loop, signal: AbortSignal): void {
+    const running = this.#loop(loop, signal).finally(() => this.#running.delete(running))
+    this.#running.add(running)
+  }
+
+  async #loop(loop: Loop, signal: AbortSignal): Promise<void> {
+    let waitMs = loop.worker.firstAfterMs ?? 0
+    while (!signal.aborted) {
+      if (waitMs > 0) await this.#rest(loop, waitMs, signal)
+      waitMs = loop.worker.everyMs
+      const run = this.#turn(loop.worker, signal)
+      if (run === null || signal.aborted) continue
+      loop.nudged = false
+      await this.#once(loop, run)
+      const { failures } = loop.status
+      if (failures > 0) waitMs = backoffMs(failures, backoff, this.#random())
+    }
+  }
+
+  /** The worker's next run, or null while it may not run. */
+  #turn(worker: Worker, signal: AbortSignal): (() => Promise<Report>) | null {
+    if (!worker.leaderOnly) return () => worker.run({ signal })
+    const leading = this.#leading
+    if (leading === null) return null
+    return () => worker.run({ epoch: leading.epoch, signal: AbortSignal.any([leading.signal, signal]) })
+  }
+
+  async #once({ worker, status }: Loop, run: () => Promise<Report>): Promise<void> {
+    const startMs = this.#clock.now()
+    status.running = true
+    try {
+      status.report = await run()
+      if (status.failures > 0) this.#log.info({ worker: worker.name }, 'worker runs again')
+      status.failures = 0
+    } catch (error) {
+      // A run cut short by a stop or by lost leadership did not fail.
+      if (this.#signal?.aborted || (worker.leaderOnly && this.#leading === null)) return
+      status.failures++
+      this.#log.warn(
+        { err: error, worker: worker.name, failures: status.failures },
+        'worker failed; it will run again',
+      )
+    } finally {
+      status.running = false
+      status.runs++
+      status.endedAtMs = this.#clock.now()
+      status.tookMs = status.endedAtMs - startMs
+    }
+  }
+
+  /** Waits, until nudged at the longest. */
+  async #rest(loop: Loop, ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || (loop.nudged && this.#turn(loop.worker, signal) !== null)) return
+    loop.wake = new AbortController()
+    await this.#clock.sleep(ms, loop.wake.signal).catch(() => undefined)
+    loop.wake = null
+  }
+}

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { AnchorageError } from '../core/errors.ts'
+import { mintId } from '../core/ids.ts'
+import type { Job } from '../core/placement.ts'
+import type { Bus, Log, SweepStore, Swept } from '../core/ports.ts'
+import { sweep } from './sweep.ts'
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+const nodeId = mintId('nod')
+
+function job(cid: string): Job {
+  return { cid, nodeId, orgId: null, generation: 1, attempt: 1 }
+}
+
+/** A store with so many rows to do in each step; every call takes at most its limit. */
+class Backlog implements SweepStore {
+  readonly left: Record<string, number>
+  readonly epochs = new Set<number>()
+  lost: Job[] = []
+  calls = 0
+  onCall = () => {}
+
+  constructor(left: Record<string, number>) {
+    this.left = left
+  }
+
+  requeueExpiredClaims = (epoch: number, limit: number) => this.#take('expired', epoch, limit)
+  releaseDue = (epoch: number, limit: number) => this.#take('due', epoch, limit)
+  releaseHolds = (epoch: number, limit: number) => this.#take('holds', epoch, limit)
+  finishFolds = (epoch: number, limit: number) => this.#take('folds', epoch, limit)
+
+  async lostHints(): Promise<Job[]> {
+    return this.lost
+  }
+
+  async #take(step: string, epoch: number, limit: number): Promise<Swept> {
+    this.calls++
+    this.onCall()
+    this.epochs.add(epoch)
+    const rows = Math.min(limit, this.left[step] ?? 0)
+    this.left[step] = (this.left[step] ?? 0) - rows
+    return { rows, jobs: Array.from({ length: rows }, (_, index) => job(`${step}${index}`)) }
+  }
+}
+
+function busInto(published: Job[], trouble: Error | null = null): Bus {
+  return {
+    async publishJobs(jobs) {
+      if (trouble !== null) throw trouble
+      published.push(...jobs)
+    },
+    consumeJobs: () => Promise.resolve(),
+    trouble: () => null,
+  }
+}
+
+const running = new AbortController().signal
+
+test('it takes each step until nothing is left, under its epoch, and hints what is to be looked at', async () => {
+  const store = new Backlog({ expired: 450, due: 10, holds: 3, folds: 1 })
+  store.lost = [job('lost')]
+  const published: Job[] = []
+  const report = await sweep({ store, bus: busInto(published), log: silent }).run({
+    epoch: 5,
+    signal: running,
+  })
+  assert.deepEqual(report, {
+    expiredClaims: 450,
+    releasedHolds: 3,
+    foldedPins: 1,
+    releasedPlacements: 10,
+    lostHints: 1,
+    hinted: 461,
+  })
+  assert.deepEqual([...store.epochs], [5])
+  assert.equal(published.length, 461)
+})
+
+test('a run is bounded however much is left, and the next goes on', async () => {
+  const store = new Backlog({ expired: 1_000_000 })
+  const published: Job[] = []
+  const worker = sweep({ store, bus: busInto(published), log: silent })
+  await worker.run({ epoch: 5, signal: running })
+  assert.ok(store.calls < 100 && published.length <= 1_200)
+  const { calls } = store
+  await worker.run({ epoch: 5, signal: running })
+  assert.ok(store.calls > calls)
+})
+
+test('with JetStream away the sweep does its work and hints nothing', async () => {
+  const store = new Backlog({ expired: 10 })
+  const bus = busInto([], new AnchorageError('unavailable', 'JetStream is away'))
+  const report = await sweep({ store, bus, log: silent }).run({ epoch: 5, signal: running })
+  assert.partialDeepStrictEqual(report, { expiredClaims: 10, hinted: 0 })
+})
+
+test('lost leadership ends the run between two steps', async () => {
+  const store = new Backlog({ expired: 1_000_000 })
+  const leading = new AbortController()
+  store.onCall = () => leading.abort()
+  await sweep({ store, bus: busInto([]), log: silent }).run({ epoch: 5, signal: leading.signal })
+  assert.equal(store.calls, 1)
+})

@@ -1,0 +1,71 @@
+import { isCode } from '../core/errors.ts'
+import type { Job } from '../core/placement.ts'
+import type { Bus, Log, SweepStore, Swept } from '../core/ports.ts'
+import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
+
+const everyMs = 5_000
+/** Rows of one transaction: few enough that accepts and finishes do not notice the locks. */
+const batch = 200
+/** Transactions of one step in one run; what is left waits for the next. */
+const roundsMax = 50
+/** Nodes read their own due work every few seconds: a hint that is older was lost, or its node is busy. */
+const overdueMs = 30_000
+const hintsMax = 1_000
+
+/** What the sweep is made of. */
+export interface SweepParts {
+  store: SweepStore
+  bus: Bus
+  log: Log
+}
+
+/**
+ * Compares placements and contents with what time should have made of them, and takes up what hints, crashes and finishes left:
+ * claims that ran out, content that nobody wants any more, holds of finished replaces, long folds, lost hints. Each step is a few
+ * small transactions under the leader's epoch that find nothing the second time, so running it twice, or on two nodes, is safe.
+ */
+export function sweep(parts: SweepParts): LeaderWorker {
+  return { name: 'requeue-sweeper', everyMs, leaderOnly: true, run: (turn) => run(parts, turn) }
+}
+
+async function run({ store, bus, log }: SweepParts, { epoch, signal }: LeaderTurn): Promise<Report> {
+  const expired = await repeated(() => store.requeueExpiredClaims(epoch, batch), signal)
+  const holds = await repeated(() => store.releaseHolds(epoch, batch), signal)
+  const folds = await repeated(() => store.finishFolds(epoch, batch), signal)
+  const released = await repeated(() => store.releaseDue(epoch, batch), signal)
+  const lost = signal.aborted ? [] : await store.lostHints(overdueMs, hintsMax)
+  const jobs = [...expired.jobs, ...released.jobs, ...lost]
+  return {
+    expiredClaims: expired.rows,
+    releasedHolds: holds.rows,
+    foldedPins: folds.rows,
+    releasedPlacements: released.rows,
+    lostHints: lost.length,
+    hinted: await hint(bus, jobs, log),
+  }
+}
+
+/** Takes a step until it finds nothing more, but not for ever. */
+async function repeated(step: () => Promise<Swept>, signal: AbortSignal): Promise<Swept> {
+  const all: Swept = { rows: 0, jobs: [] }
+  for (let round = 0; round < roundsMax && !signal.aborted; round++) {
+    const { rows, jobs } = await step()
+    if (rows === 0) break
+    all.rows += rows
+    if (all.jobs.length < hintsMax) all.jobs.push(...jobs)
+  }
+  return all
+}
+
+async function hint(bus: Bus, jobs: Job[], log: Log): Promise<number> {
+  if (jobs.length === 0) return 0
+  try {
+    await bus.publishJobs(jobs)
+    return jobs.length
+  } catch (error) {
+    if (!isCode(error, 'unavailable')) throw error
+    // The nodes find their due work in Postgres all the same.
+    log.debug({ err: error, jobs: jobs.length }, 'the sweep could not hint')
+    return 0
+  }
+}
