@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
-import { rm } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/nats-core'
 import { until } from '../../test/settle.ts'
@@ -40,6 +41,7 @@ async function rig(options: Partial<ClusterOptions> = {}) {
   const stack = new AsyncDisposableStack()
   const nats: TestNats = stack.use(await testNats(process.env))
   const child: NatsChild = await nats.start()
+  let current = child
   const rebuilt: string[][] = []
   const cluster = stack.use(
     connectCluster({
@@ -48,7 +50,7 @@ async function rig(options: Partial<ClusterOptions> = {}) {
       log: quietLog,
       probeEveryMs: 200,
       onRebuilt: (what) => rebuilt.push(what),
-      onBrokenStore: (reason) => void child.replaceStore(reason),
+      onBrokenStore: (reason) => void current.replaceStore(reason),
       ...options,
     }),
   )
@@ -69,6 +71,8 @@ async function rig(options: Partial<ClusterOptions> = {}) {
     log,
     rebuilt,
     stop,
+    /** Whose store is replaced from now on. */
+    restartOn: (later: NatsChild) => (current = later),
     consume: (maxPending: number, onJob: (job: Job) => Promise<void>) => {
       consuming.push(bus.consumeJobs(nodeId, maxPending, onJob, stop.signal))
       return consuming.at(-1)
@@ -237,6 +241,24 @@ test('a store wiped under a running server that is then killed is rebuilt too', 
   await well(it.cluster)
   await it.bus.publishJobs([job(1)])
   await until('the job', () => got.length === 1)
+})
+
+test('files that JetStream cannot use are put aside, and all is made anew', async () => {
+  await using it = await rig()
+  const got = collect(it)
+  await it.child[Symbol.asyncDispose]()
+  const { store } = natsPaths(it.nats.dir)
+  for (const entry of await readdir(store, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) await writeFile(join(entry.parentPath, entry.name), 'garbage')
+  }
+  const log = recordingLog()
+  const second = await it.nats.start({ log })
+  it.restartOn(second)
+  await until('it to be made again', () => it.rebuilt[1]?.includes(consumerName(nodeId)))
+  await well(it.cluster)
+  await it.bus.publishJobs([job(1)])
+  await until('the job', () => got.length === 1)
+  assert.ok(log.said.some((line) => line.includes('empty store')))
 })
 
 for (const [what, remove] of [

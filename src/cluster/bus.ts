@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Msg } from '@nats-io/nats-core'
-import { jetstream } from '@nats-io/jetstream'
+import type { Msg, NatsConnection } from '@nats-io/nats-core'
+import { jetstream, type JetStreamClient } from '@nats-io/jetstream'
 import { AnchorageError } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Job } from '../core/placement.ts'
@@ -31,6 +31,7 @@ export class JetStreamBus implements Bus {
   readonly #log: Log
   readonly #waiting: (() => void)[] = []
   #inFlight = 0
+  #client: { nc: NatsConnection; js: JetStreamClient } | null = null
   #warned = false
 
   constructor(cluster: Cluster, log: Log) {
@@ -104,7 +105,7 @@ export class JetStreamBus implements Bus {
       const timeout = Math.ceil(deadline - performance.now())
       if (nc === null) throw new Error('not connected')
       if (timeout <= 0) throw new Error('no answer in time')
-      await jetstream(nc).publish(jobSubject(job.nodeId), writeJob(job), {
+      await this.#clientOf(nc).publish(jobSubject(job.nodeId), writeJob(job), {
         msgID: jobMessageId(job),
         timeout,
       })
@@ -112,6 +113,12 @@ export class JetStreamBus implements Bus {
     } finally {
       this.#freeSlot()
     }
+  }
+
+  /** Kept for as long as its connection: making one costs as much as a publish. */
+  #clientOf(nc: NatsConnection): JetStreamClient {
+    if (this.#client?.nc !== nc) this.#client = { nc, js: jetstream(nc) }
+    return this.#client.js
   }
 
   async #takeSlot(): Promise<void> {

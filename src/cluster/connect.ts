@@ -147,7 +147,17 @@ class Connection implements Cluster {
       this.#wake.resolve()
     })
     this.#nc = nc
-    for (const listener of this.#listeners) listener(nc)
+    try {
+      for (const listener of this.#listeners) listener(nc)
+      await this.#watch(nc)
+      if (!nc.isClosed()) await nc.drain()
+    } finally {
+      await nc.close()
+      await closed
+    }
+  }
+
+  async #watch(nc: NatsConnection): Promise<void> {
     let comparedAt = -Infinity
     while (!nc.isClosed() && !this.#stop.signal.aborted) {
       if (this.#repairNow || this.#trouble !== null || performance.now() - comparedAt >= compareEveryMs) {
@@ -158,8 +168,6 @@ class Connection implements Cluster {
       await this.#probe(nc)
       await this.#pause()
     }
-    if (!nc.isClosed()) await nc.drain().catch(() => nc.close())
-    await closed
   }
 
   async #makeMissing(nc: NatsConnection): Promise<void> {

@@ -37,12 +37,13 @@ export async function contend(
   try {
     while (!signal.aborted) {
       const led = await Term.win(options, clock)
-        .then((term) => term?.lead(signal) ?? false)
+        .then((term) => term?.lead(signal) ?? 'not')
         .catch((error: unknown) => log.debug({ reason: explain(error) }, 'cannot contend for leadership'))
       // At once when a leader steps down, unless that was this node: others go first, and work that fails is not hammered.
       hurry = new AbortController()
-      const wake = led === true ? signal : AbortSignal.any([signal, hurry.signal])
-      await clock.sleep((ttlMs / 6) * (0.75 + Math.random() / 2), wake).catch(() => {})
+      const wake = led === 'ended' || led === 'failed' ? signal : AbortSignal.any([signal, hurry.signal])
+      const pauseMs = (led === 'failed' ? ttlMs : ttlMs / 6) * (0.75 + Math.random() / 2)
+      await clock.sleep(pauseMs, wake).catch(() => {})
     }
   } finally {
     off()
@@ -78,8 +79,8 @@ class Term {
     return (await term.#write(held?.revision ?? 0)) ? term : null
   }
 
-  /** Leads until the lease is lost, `signal` aborts or the work ends; then gives the lease up. Always true. */
-  async lead(signal: AbortSignal): Promise<true> {
+  /** Leads until the lease is lost, `signal` aborts or the work ends; then gives the lease up. */
+  async lead(signal: AbortSignal): Promise<'ended' | 'failed'> {
     const { log, onLead } = this.#options
     const stop = AbortSignal.any([signal, this.#lost.signal])
     const over = new AbortController()
@@ -90,14 +91,16 @@ class Term {
       keeping.push(this.#renew(over.signal))
       log.info({ epoch }, 'this node leads')
       await onLead(epoch, stop)
+      return 'ended'
     } catch (error) {
-      if (!stop.aborted) log.error({ err: error }, "the leader's work failed; another node may lead now")
+      if (stop.aborted) return 'ended'
+      log.error({ err: error }, "the leader's work failed; another node may lead now")
+      return 'failed'
     } finally {
       over.abort()
       await Promise.all(keeping)
       await this.#giveUp()
     }
-    return true
   }
 
   /** Postgres may be slow or away: then the lease ends meanwhile, with nothing done under it. */

@@ -31,22 +31,23 @@ export function natsPaths(dir: string): NatsPaths {
   }
 }
 
-/**
- * Makes the directory and writes the configuration; returns the client's URL, which holds the password.
- * The format's grammar takes JSON as it stands, so quoting is JSON's.
- */
+/** Makes the directory and writes the configuration. The format's grammar takes JSON as it stands, so quoting is JSON's. */
 export async function writeNatsConfig(paths: NatsPaths, dir: string, settings: NatsSettings): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 })
   await writePrivate(paths.config, JSON.stringify(natsConfig(paths, settings), null, 2) + '\n')
 }
 
-/** The password of this directory's server: minted once, then kept, so that a restarted server is still ours to enter. */
+/**
+ * The password of this directory's server: minted once and kept, so that the operator's commands can enter too.
+ * Where it cannot be kept, nor can the configuration: `writeNatsConfig` will say so at each start.
+ */
 export async function natsPassword(paths: NatsPaths, dir: string): Promise<string> {
   const kept = await readFile(paths.password, 'utf8').catch(() => '')
   if (/^[0-9a-f]{48}$/.test(kept.trim())) return kept.trim()
-  await mkdir(dir, { recursive: true, mode: 0o700 })
   const password = randomBytes(24).toString('hex')
-  await writePrivate(paths.password, password + '\n')
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+    .then(() => writePrivate(paths.password, password + '\n'))
+    .catch(() => {})
   return password
 }
 

@@ -92,6 +92,13 @@ test('a missing executable is trouble, not an error, and is used once it is ther
   await another(child, null)
 })
 
+test('a directory that cannot be written is trouble, not an error', async () => {
+  await using nats = await testNats(process.env)
+  await writeFile(join(nats.dir, 'file'), '')
+  const child = await nats.start({ dir: join(nats.dir, 'file', 'below') })
+  assert.match(child.trouble() ?? '', /cannot start nats-server.*ENOTDIR/)
+})
+
 test('a taken port is trouble that names it, costs no store, and ends when the port is free', async () => {
   await using nats = await testNats(process.env)
   const squatter = createServer().listen(nats.port, '127.0.0.1')
@@ -136,24 +143,29 @@ test('replacing the store starts an empty one', async () => {
   await assert.rejects(stat(join(natsPaths(nats.dir).store, 'mark')))
 })
 
-test('an orphan of an earlier run is stopped before the next server starts', async () => {
+test('a server whose node was killed is stopped before the next one starts', async () => {
   await using nats = await testNats(process.env)
-  const { config, pid: pidFile } = natsPaths(nats.dir)
-  await (await nats.start())[Symbol.asyncDispose]()
-  const orphan = spawn(nats.binary, ['-c', config], {
-    env: { [ownerVariable]: '999999999' },
-    stdio: 'ignore',
+  const options = { binary: nats.binary, dir: nats.dir, clientPort: nats.port, serverName: 'test' }
+  const script = `
+    import { startNatsServer } from '${new URL('./nats-server.ts', import.meta.url)}'
+    import { quietLog } from '${new URL('../dev/test-nats.ts', import.meta.url)}'
+    const child = await startNatsServer({ ...${JSON.stringify(options)}, log: quietLog })
+    console.log(child.pid)`
+  const node = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
   })
+  let orphan = 0
   try {
-    const orphanPid = orphan.pid
-    assert.ok(orphanPid !== undefined)
-    await writeFile(pidFile, `${orphanPid}\n`)
+    orphan = Number(await once(node.stdout, 'data'))
+    node.kill('SIGKILL')
+    await once(node, 'exit')
+    assert.ok(isAlive(orphan))
     const child = await nats.start()
     assert.equal(child.trouble(), null)
-    assert.notEqual(child.pid, orphanPid)
-    await until('the orphan to end', () => orphan.exitCode !== null || orphan.signalCode !== null)
+    assert.notEqual(child.pid, orphan)
   } finally {
-    orphan.kill('SIGKILL')
+    node.kill('SIGKILL')
+    if (orphan > 0 && isAlive(orphan)) process.kill(orphan, 'SIGKILL')
   }
 })
 

@@ -37,6 +37,8 @@ export interface NatsChild extends AsyncDisposable {
 }
 
 const maxRestartDelayMs = 10_000
+/** Looking for the executable may mean a download or a build each time. */
+const maxFindDelayMs = 60_000
 const startPatienceMs = 5_000
 const stopGraceMs = 5_000
 /** A server that died within this time did so "at once". */
@@ -110,9 +112,11 @@ class NatsServer implements NatsChild {
     const { log, restartAfterMs = 500 } = this.#options
     while (!this.#stop.signal.aborted) {
       const startedAt = performance.now()
-      const why = await this.#runOnce().catch(
-        (error: unknown) => `cannot start nats-server: ${reasonOf(error)}`,
-      )
+      let maxDelayMs = maxRestartDelayMs
+      const why = await this.#runOnce().catch((error: unknown) => {
+        maxDelayMs = maxFindDelayMs
+        return `cannot start nats-server: ${reasonOf(error)}`
+      })
       if (this.#stop.signal.aborted) break
       this.#quickDeaths = performance.now() - startedAt < quickDeathMs ? this.#quickDeaths + 1 : 1
       this.#trouble = why
@@ -121,10 +125,7 @@ class NatsServer implements NatsChild {
         log.error({ reason: why }, 'nats-server is down and is not to be started again')
         break
       }
-      const delayMs = Math.min(
-        (restartAfterMs || 500) * 2 ** Math.min(this.#quickDeaths - 1, 10),
-        maxRestartDelayMs,
-      )
+      const delayMs = Math.min((restartAfterMs || 500) * 2 ** Math.min(this.#quickDeaths - 1, 10), maxDelayMs)
       log.error({ reason: why, delayMs }, 'nats-server is down; starting it again')
       await this.#replaceStoreIfBlamed()
       await delay(delayMs, undefined, { signal: this.#stop.signal }).catch(() => {})
@@ -159,7 +160,9 @@ class NatsServer implements NatsChild {
       this.#child = child
       this.#readLog(child)
       // Written here and not by the server, so that there is no moment in which an orphan could not be found.
-      await writeFile(this.#paths.pid, `${child.pid}\n`)
+      await writeFile(this.#paths.pid, `${child.pid}\n`).catch((error: unknown) =>
+        this.#options.log.warn({ reason: reasonOf(error) }, 'cannot write the pid file of nats-server'),
+      )
       this.#options.onStarted?.(child.pid)
     }
     const why = await ended.promise
