@@ -26,7 +26,9 @@ const texts: [PinErrorCode, permanent: boolean, text: string][] = [
   ],
   ['bad_content', true, 'pin: protobuf: (PBNode) invalid wireType, expected 2, got 1'],
   ['bad_content', true, 'pin: protobuf: (PBLink) invalid fieldNumber, expected 1, 2 or 3, got 4'],
-  ['bad_content', true, 'pin: proto: invalid field number'],
+  ['bad_content', true, 'pin: proto:\u00a0invalid field number'],
+  ['bad_content', true, 'pin: unsupported multiple tags on a single data item'],
+  ['bad_content', true, 'pin: invalid literal suffix: expected "rue", got "x"'],
   [
     'bad_content',
     true,

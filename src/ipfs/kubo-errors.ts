@@ -71,9 +71,10 @@ const meanings: Meaning[] = [
     // exactly these bytes, so they will never be better.
     pattern: new RegExp(
       `^pin: (${[
-        'protobuf: |proto: |expected protobuf|invalid Hash field|invalid wireType',
+        // protobuf puts a no-break space after its name, in some builds.
+        'protobuf: |proto:\\s|invalid Hash field|unsupported multiple tags|invalid multibase|missing required fields',
         'cbor: |unexpected content after end of|unhandled cbor tag|decodeUint: |invalid majorByte|message structure demanded',
-        'invalid (char|byte|unprintable byte|key for map)|expected (comma|colon)|unexpected \\w+( open)? token',
+        'invalid (char|byte|unprintable byte|literal suffix|key for map)|expected (comma|colon)|unexpected \\w+( open)? token',
         'func called on wrong kind|strconv\\.|unrecognized object type|illegal base',
         'EOF$|unexpected EOF$',
       ].join('|')})`,
