@@ -2,7 +2,7 @@ import type { Clock } from '../core/ports.ts'
 
 /** A clock that stands still until a test moves it. */
 export interface FakeClock extends Clock {
-  /** Lets `ms` pass: whoever sleeps wakes in order, and all that follows from it happens before the next wakes. */
+  /** Lets `ms` pass: sleepers wake in order, and all that follows from a moment happens before the next one. */
   pass(ms: number): Promise<void>
   /** Lets time pass in steps until `done`, or fails after `withinMs`. Returns how long it took. */
   until(done: () => boolean, withinMs: number): Promise<number>
@@ -19,19 +19,26 @@ export function fakeClock(nowMs = 1_700_000_000_000): FakeClock {
   let now = nowMs
   const sleepers = new Set<Sleeper>()
 
-  function earliest(): Sleeper | undefined {
-    let first: Sleeper | undefined
-    for (const sleeper of sleepers) if (first === undefined || sleeper.atMs < first.atMs) first = sleeper
+  /** Those who wake first, in the order in which they fell asleep. */
+  function earliest(): Sleeper[] {
+    let first: Sleeper[] = []
+    for (const sleeper of sleepers) {
+      const atMs = first[0]?.atMs ?? Infinity
+      if (sleeper.atMs < atMs) first = [sleeper]
+      else if (sleeper.atMs === atMs) first.push(sleeper)
+    }
     return first
   }
 
   async function pass(ms: number): Promise<void> {
     const endMs = now + ms
     await settled()
-    for (let next = earliest(); next !== undefined && next.atMs <= endMs; next = earliest()) {
-      now = Math.max(now, next.atMs)
-      sleepers.delete(next)
-      next.wake()
+    for (let next = earliest(); next[0] !== undefined && next[0].atMs <= endMs; next = earliest()) {
+      now = Math.max(now, next[0].atMs)
+      for (const sleeper of next) {
+        // One that woke before may have called it off.
+        if (sleepers.delete(sleeper)) sleeper.wake()
+      }
       await settled()
     }
     now = endMs

@@ -39,7 +39,7 @@ class Backlog implements SweepStore {
     this.onCall()
     this.epochs.add(epoch)
     const rows = Math.min(limit, this.left[step] ?? 0)
-    this.left[step] = (this.left[step] ?? 0) - rows
+    if (rows > 0) this.left[step] = (this.left[step] ?? 0) - rows
     return { rows, jobs: Array.from({ length: rows }, (_, index) => job(`${step}${index}`)) }
   }
 }
@@ -101,4 +101,13 @@ test('lost leadership ends the run between two steps', async () => {
   store.onCall = () => leading.abort()
   await sweep({ store, bus: busInto([]), log: silent }).run({ epoch: 5, signal: leading.signal })
   assert.equal(store.calls, 1)
+})
+
+test('a step that fails does not keep the others from their work, but the run fails', async () => {
+  const store = new Backlog({ due: 10, holds: 3 })
+  store.requeueExpiredClaims = () => Promise.reject(new Error('broken'))
+  const published: Job[] = []
+  const turn = { epoch: 5, signal: running }
+  await assert.rejects(sweep({ store, bus: busInto(published), log: silent }).run(turn), /broken/)
+  assert.deepEqual([store.left, published.length], [{ due: 0, holds: 0 }, 10])
 })

@@ -29,19 +29,30 @@ export function sweep(parts: SweepParts): LeaderWorker {
 }
 
 async function run({ store, bus, log }: SweepParts, { epoch, signal }: LeaderTurn): Promise<Report> {
-  const expired = await repeated(() => store.requeueExpiredClaims(epoch, batch), signal)
-  const holds = await repeated(() => store.releaseHolds(epoch, batch), signal)
-  const folds = await repeated(() => store.finishFolds(epoch, batch), signal)
-  const released = await repeated(() => store.releaseDue(epoch, batch), signal)
+  const errors: unknown[] = []
+  // One step that fails must not keep the others from their work.
+  const taken = async (step: () => Promise<Swept>): Promise<Swept> => {
+    try {
+      return await repeated(step, signal)
+    } catch (error) {
+      errors.push(error)
+      return { rows: 0, jobs: [] }
+    }
+  }
+  const expired = await taken(() => store.requeueExpiredClaims(epoch, batch))
+  const holds = await taken(() => store.releaseHolds(epoch, batch))
+  const folds = await taken(() => store.finishFolds(epoch, batch))
+  const released = await taken(() => store.releaseDue(epoch, batch))
   const lost = signal.aborted ? [] : await store.lostHints(overdueMs, hintsMax)
-  const jobs = [...expired.jobs, ...released.jobs, ...lost]
+  const hinted = await hint(bus, [...expired.jobs, ...released.jobs, ...lost], log)
+  if (errors.length > 0) throw errors[0]
   return {
     expiredClaims: expired.rows,
     releasedHolds: holds.rows,
     foldedPins: folds.rows,
     releasedPlacements: released.rows,
     lostHints: lost.length,
-    hinted: await hint(bus, jobs, log),
+    hinted,
   }
 }
 

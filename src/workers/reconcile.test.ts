@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { mintId } from '../core/ids.ts'
+import type { Job, PlacementState } from '../core/placement.ts'
+import type { Log, NodeIdentity, ReconcileStore } from '../core/ports.ts'
+import { reconcile } from './reconcile.ts'
+
+const identity = { nodeId: mintId('nod'), incarnation: 1 }
+const signal = new AbortController().signal
+
+/** One node's book and its Kubo, and a reconciler between them. */
+function world(setMax?: number) {
+  const placements = new Map<string, PlacementState>()
+  const pins = new Map<string, 'ours' | 'foreign'>()
+  const offered: Job[] = []
+  const alarms: string[] = []
+  const log: Log = {
+    debug() {},
+    info() {},
+    warn() {},
+    error: (_fields, message) => void alarms.push(message),
+    child: () => log,
+  }
+  let listings = 0
+  let questions = 0
+  let whileListing = () => {}
+
+  const jobsOf = (cids: string[]): Job[] =>
+    cids.map((cid) => ({ cid, nodeId: identity.nodeId, orgId: null, generation: 1, attempt: 1 }))
+  const move = (cids: string[], from: PlacementState | undefined, to: PlacementState) => {
+    assert.ok(cids.length <= 100, 'small transactions')
+    const moved = cids.filter((cid) => placements.get(cid) === from)
+    for (const cid of moved) placements.set(cid, to)
+    return Promise.resolve(jobsOf(moved))
+  }
+  const store: ReconcileStore = {
+    placementsOf: async (_node: NodeIdentity, cids) => {
+      questions++
+      assert.ok(cids.length <= 1_000)
+      return cids.flatMap((cid) => {
+        const state = placements.get(cid)
+        return state === undefined ? [] : [{ cid, state }]
+      })
+    },
+    walk: async (_node, after, limit) =>
+      [...placements.keys()]
+        .filter((cid) => (after === null || cid > after) && placements.get(cid) === 'pinned')
+        .toSorted()
+        .slice(0, limit),
+    requeueMissing: (_node, cids) => move(cids, 'pinned', 'queued'),
+    dropUnwanted: (_node, cids) => move(cids, undefined, 'unpinning'),
+  }
+  const ipfs = {
+    async *pins() {
+      listings++
+      for (const [cid, whose] of pins) yield { cid, ours: whose === 'ours' }
+      whileListing()
+    },
+    pinned: async (cid: string) => pins.get(cid) ?? null,
+  }
+  const parts = {
+    identity,
+    store,
+    ipfs,
+    log,
+    offer: (jobs: Job[]) => void offered.push(...jobs),
+    random: () => 0.3,
+  }
+  const worker = reconcile(setMax === undefined ? parts : { ...parts, setMax })
+  return {
+    placements,
+    pins,
+    alarms,
+    offered: () => offered.map(({ cid }) => cid).toSorted(),
+    run: () => worker.run({ signal }),
+    during: (work: () => void) => (whileListing = work),
+    counts: () => ({ listings, questions }),
+    pinned(n: number, name = 'c') {
+      for (let index = 0; index < n; index++) {
+        placements.set(`${name}${index}`, 'pinned')
+        pins.set(`${name}${index}`, 'ours')
+      }
+    },
+  }
+}
+
+test('what agrees is left alone', async () => {
+  const at = world()
+  at.pinned(2_500)
+  at.pins.set('theirs', 'foreign')
+  at.placements.set('waits', 'queued')
+  assert.deepEqual(await at.run(), { pins: 2_500, unwanted: 0, repaired: 0, removed: 0, blocked: false })
+  assert.deepEqual(at.offered(), [])
+  assert.deepEqual(at.counts(), { listings: 1, questions: 3 })
+})
+
+test('what should be pinned and is not is queued again and offered to the worker', async () => {
+  const at = world()
+  at.pinned(1_500)
+  at.pins.delete('c7')
+  at.pins.delete('c1400')
+  assert.partialDeepStrictEqual(await at.run(), { repaired: 2 })
+  assert.deepEqual(at.offered(), ['c1400', 'c7'])
+  assert.equal(at.placements.get('c7'), 'queued')
+})
+
+test('a Kubo that lost everything gets everything again', async () => {
+  const at = world()
+  at.pinned(3_210)
+  at.pins.clear()
+  assert.partialDeepStrictEqual(await at.run(), { pins: 0, repaired: 3_210, blocked: false })
+})
+
+test('what was pinned while Kubo was being listed is not taken for missing', async () => {
+  const at = world()
+  at.pinned(10)
+  at.during(() => at.pinned(20))
+  assert.partialDeepStrictEqual(await at.run(), { repaired: 0 })
+})
+
+test('a foreign pin is good enough for a placement that stands', async () => {
+  const at = world()
+  at.placements.set('c1', 'pinned')
+  at.pins.set('c1', 'foreign')
+  assert.partialDeepStrictEqual(await at.run(), { pins: 0, repaired: 0, unwanted: 0 })
+})
+
+test('a pin of ours that nobody wants goes only when it is seen twice, and foreign ones never', async () => {
+  const at = world()
+  at.pinned(200)
+  at.pins.set('left over', 'ours')
+  at.pins.set('theirs', 'foreign')
+  assert.partialDeepStrictEqual(await at.run(), { unwanted: 1, removed: 0 })
+  assert.partialDeepStrictEqual(await at.run(), { unwanted: 1, removed: 1 })
+  assert.equal(at.placements.get('left over'), 'unpinning')
+  assert.deepEqual(at.offered(), ['left over'])
+  assert.partialDeepStrictEqual(await at.run(), { unwanted: 0, removed: 0 })
+  assert.ok(!at.placements.has('theirs'))
+})
+
+test('unwanted once, wanted since, unwanted again later is not twice in a row', async () => {
+  const at = world()
+  at.pins.set('c1', 'ours')
+  await at.run()
+  at.placements.set('c1', 'pinned')
+  await at.run()
+  at.placements.delete('c1')
+  assert.partialDeepStrictEqual(await at.run(), { unwanted: 1, removed: 0 })
+})
+
+test('pins in any other state are being seen to and stay', async () => {
+  const at = world()
+  for (const state of ['queued', 'pinning', 'failed', 'unpinning'] as const) {
+    at.placements.set(state, state)
+    at.pins.set(state, 'ours')
+  }
+  await at.run()
+  assert.partialDeepStrictEqual(await at.run(), { unwanted: 0, removed: 0, repaired: 0 })
+})
+
+test('too many unwanted pins look like a wrong database: none is removed, it says so, and repair goes on', async () => {
+  const at = world()
+  at.pinned(5_000)
+  for (let index = 0; index < 101; index++) at.pins.set(`x${index}`, 'ours')
+  at.pins.delete('c3')
+  assert.partialDeepStrictEqual(await at.run(), { unwanted: 101, removed: 0, blocked: true, repaired: 1 })
+  assert.partialDeepStrictEqual(await at.run(), { removed: 0, blocked: true })
+  assert.equal(at.alarms.length, 2)
+  at.pins.delete('x100')
+  assert.partialDeepStrictEqual(await at.run(), { unwanted: 100, removed: 100, blocked: false })
+})
+
+test('one in a hundred is allowed where that is more than a hundred', async () => {
+  const at = world()
+  at.pinned(11_500)
+  for (let index = 0; index < 115; index++) at.pins.set(`x${index}`, 'ours')
+  await at.run()
+  assert.partialDeepStrictEqual(await at.run(), { removed: 115, blocked: false })
+})
+
+test('more pins than are kept in memory at a time take more passes and give the same findings', async () => {
+  const at = world(1_000)
+  at.pinned(5_000)
+  for (const cid of ['c0', 'c999', 'c2500', 'c4999']) at.pins.delete(cid)
+  at.pins.set('left over', 'ours')
+  assert.partialDeepStrictEqual(await at.run(), { pins: 4_997, repaired: 4, unwanted: 1, removed: 0 })
+  assert.deepEqual(at.offered(), ['c0', 'c2500', 'c4999', 'c999'])
+  const first = at.counts().listings
+  assert.partialDeepStrictEqual(await at.run(), { pins: 4_997, repaired: 0, unwanted: 1, removed: 1 })
+  assert.equal(at.counts().listings - first, 8, 'the number of passes is remembered')
+})
+
+test('a Kubo that breaks off its list is believed in nothing', async () => {
+  const at = world()
+  at.pinned(100)
+  at.pins.delete('c1')
+  at.pins.set('left over', 'ours')
+  at.during(() => {
+    throw new Error('Kubo went away')
+  })
+  await assert.rejects(at.run(), /went away/)
+  await assert.rejects(at.run(), /went away/)
+  assert.deepEqual(at.offered(), [])
+  at.during(() => {})
+  assert.partialDeepStrictEqual(await at.run(), { repaired: 1, unwanted: 1, removed: 0 })
+})

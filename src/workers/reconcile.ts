@@ -1,0 +1,167 @@
+import { CidSet } from '../core/cid-set.ts'
+import type { Job } from '../core/placement.ts'
+import type { Ipfs, Log, NodeIdentity, ReconcileStore } from '../core/ports.ts'
+import type { NodeWorker, Report } from './driver.ts'
+
+/** CIDs of one question to Postgres. */
+const chunk = 1_000
+/** Of one writing transaction, which locks their contents. */
+const writeChunk = 100
+/** Kubo's pins that are kept in memory at a time, in 16 bytes each; with more, the sweep takes as many passes as it needs. */
+const setMax = 1_000_000
+/** Unwanted pins that are remembered until the next sweep; the rest wait for a later one. */
+const suspectsMax = 10_000
+/** `pin/ls` calls at a time. */
+const checks = 8
+
+/** What the reconciler is made of. */
+export interface ReconcileParts {
+  identity: NodeIdentity
+  store: ReconcileStore
+  ipfs: Pick<Ipfs, 'pins' | 'pinned'>
+  log: Log
+  /** Where placements to be looked at are sent: this node's pin worker. */
+  offer: (jobs: Job[]) => void
+  random?: () => number
+  /** For tests of several passes; otherwise left out. */
+  setMax?: number
+}
+
+/**
+ * Compares what this node's Kubo has pinned with this node's placements, both ways.
+ *
+ * Pinned by the book and not in Kubo: queued again, as a repair. Pinned in Kubo under our name and without a placement in two sweeps
+ * in a row: a placement to be unpinned is written, under the lock that accepts take too; nothing is removed here. More unwanted pins
+ * than a hundred and one in a hundred look like a wrong database or an old backup: then none is removed, and the report says so.
+ * Every finding is looked at again when it is written, so running twice, or beside the pin worker, changes nothing more.
+ */
+export function reconcile(parts: ReconcileParts): NodeWorker {
+  const reconciler = new Reconciler(parts)
+  return {
+    name: 'reconciler',
+    everyMs: 600_000,
+    firstAfterMs: 5_000,
+    leaderOnly: false,
+    run: ({ signal }) => reconciler.run(signal),
+  }
+}
+
+/** Kubo's side of a sweep. */
+interface Found {
+  ours: number
+  unwanted: number
+  /** Unwanted in the last sweep as well. */
+  confirmed: string[]
+  suspects: Set<string>
+}
+
+class Reconciler {
+  readonly #parts: ReconcileParts
+  readonly #setMax: number
+  #suspects: ReadonlySet<string> = new Set()
+  #buckets = 1
+
+  constructor(parts: ReconcileParts) {
+    this.#parts = parts
+    this.#setMax = parts.setMax ?? setMax
+  }
+
+  async run(signal: AbortSignal): Promise<Report> {
+    const found: Found = { ours: 0, unwanted: 0, confirmed: [], suspects: new Set() }
+    let repaired = 0
+    for (let bucket = 0; bucket < this.#buckets; bucket++) {
+      const inKubo = await this.#list(bucket, signal, bucket === 0 && found.ours === 0 ? found : null)
+      if (inKubo.full) {
+        this.#buckets *= 2
+        bucket = -1
+      } else repaired += await this.#repair(inKubo, signal)
+    }
+    const removed = await this.#remove(found)
+    const { ours: pins, unwanted } = found
+    return { pins, unwanted, repaired, removed: removed ?? 0, blocked: removed === null }
+  }
+
+  /** Kubo's pins of one bucket; on the way those nobody wants are `found`, if that is asked for. */
+  async #list(bucket: number, signal: AbortSignal, found: Found | null): Promise<CidSet> {
+    const { ipfs, random = Math.random } = this.#parts
+    const seed = Math.floor(random() * 2 ** 32)
+    const inKubo = new CidSet({ seed, max: this.#setMax, buckets: this.#buckets, bucket })
+    let ours: string[] = []
+    for await (const pin of ipfs.pins(signal)) {
+      inKubo.add(pin.cid)
+      if (found === null && inKubo.full) break
+      if (found === null || !pin.ours) continue
+      ours.push(pin.cid)
+      if (ours.length < chunk) continue
+      await this.#judge(ours, found)
+      ours = []
+    }
+    if (found !== null && ours.length > 0) await this.#judge(ours, found)
+    return inKubo
+  }
+
+  async #judge(ours: string[], found: Found): Promise<void> {
+    const { store, identity } = this.#parts
+    const placed = new Set((await store.placementsOf(identity, ours)).map(({ cid }) => cid))
+    found.ours += ours.length
+    for (const cid of ours) {
+      if (placed.has(cid)) continue
+      found.unwanted++
+      if (this.#suspects.has(cid)) found.confirmed.push(cid)
+      if (found.suspects.size < suspectsMax) found.suspects.add(cid)
+    }
+  }
+
+  /** Walks the placements that should be pinned; queues those again that Kubo does not have. */
+  async #repair(inKubo: CidSet, signal: AbortSignal): Promise<number> {
+    const { store, identity, offer } = this.#parts
+    let repaired = 0
+    let cids = await store.walk(identity, null, chunk)
+    for (let last = cids.at(-1); last !== undefined; last = cids.at(-1)) {
+      const missing = await this.#missing(
+        cids.filter((cid) => inKubo.covers(cid) && !inKubo.has(cid)),
+        signal,
+      )
+      for (let at = 0; at < missing.length; at += writeChunk) {
+        const jobs = await store.requeueMissing(identity, missing.slice(at, at + writeChunk))
+        repaired += jobs.length
+        offer(jobs)
+      }
+      signal.throwIfAborted()
+      cids = await store.walk(identity, last, chunk)
+    }
+    return repaired
+  }
+
+  /** What was pinned since Kubo was listed is not in the list and is not missing: Kubo is asked again, one by one. */
+  async #missing(cids: string[], signal: AbortSignal): Promise<string[]> {
+    const missing: string[] = []
+    const left = cids.values()
+    const check = async () => {
+      for (const cid of left) if ((await this.#parts.ipfs.pinned(cid, signal)) === null) missing.push(cid)
+    }
+    await Promise.all(Array.from({ length: checks }, check))
+    return missing
+  }
+
+  /** How many placements were written to be unpinned; null when there are too many to be true. */
+  async #remove({ ours, unwanted, confirmed, suspects }: Found): Promise<number | null> {
+    const { store, identity, log, offer } = this.#parts
+    this.#suspects = suspects
+    const most = Math.max(100, Math.floor(ours / 100))
+    if (unwanted > most) {
+      log.error(
+        { pins: ours, unwanted, most },
+        'too many of our pins in Kubo are wanted by nobody: none is removed',
+      )
+      return null
+    }
+    let removed = 0
+    for (let at = 0; at < confirmed.length; at += writeChunk) {
+      const jobs = await store.dropUnwanted(identity, confirmed.slice(at, at + writeChunk))
+      removed += jobs.length
+      offer(jobs)
+    }
+    return removed
+  }
+}
