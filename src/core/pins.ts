@@ -25,7 +25,8 @@ export interface PinsOptions {
 export function pinUseCases(options: PinsOptions): PinUseCases {
   const { store, bus, log } = options
   const accept = gather<OrgId, NewPin, { pin: Pin; woken: WokenPlacement[] }>(
-    async (orgId, pins) => (await retried(options, () => store.acceptPins(orgId, pins))).map(outcomeOf),
+    async (orgId, pins) =>
+      (await retried(options, (again) => store.acceptPins(orgId, pins, again))).map(outcomeOf),
     { max: maxBatch },
   )
 
@@ -46,7 +47,7 @@ export function pinUseCases(options: PinsOptions): PinUseCases {
     async replace(principal, requestid, request) {
       const old = pinId(requestid)
       const pin = newPin(options.presence, principal, request)
-      const done = await retried(options, () => store.replacePin(principal.orgId, old, pin))
+      const done = await retried(options, (again) => store.replacePin(principal.orgId, old, pin, again))
       hint(done.woken)
       return done.pin
     },
@@ -88,16 +89,16 @@ function pinId(requestid: string): PinId {
 }
 
 /** Repeats what is safe to repeat while Postgres is away for a moment. */
-async function retried<T>({ clock }: PinsOptions, work: () => Promise<T>): Promise<T> {
-  for (const ms of retryMs) {
+async function retried<T>({ clock }: PinsOptions, work: (again: boolean) => Promise<T>): Promise<T> {
+  for (const [attempt, ms] of retryMs.entries()) {
     try {
-      return await work()
+      return await work(attempt > 0)
     } catch (error) {
       if (!isCode(error, 'unavailable')) throw error
     }
     await clock.sleep(ms, new AbortController().signal)
   }
-  return work()
+  return work(true)
 }
 
 function outcomeOf(accepted: Accepted): { pin: Pin; woken: WokenPlacement[] } | Error {

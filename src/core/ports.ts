@@ -31,12 +31,17 @@ export type Accepted = { pin: Pin; woken: WokenPlacement[] } | { error: Error }
 /** What an org may do with its pins. Every call runs in that org's scope: another org's row does not exist. */
 export interface PinStore {
   /**
-   * One transaction for the whole batch: content, pins, missing placements, counts, audit. Safe to repeat with the same ids.
-   * Outcomes are per pin. Rejects `unavailable` when Postgres cannot be reached, `too_many` when `created` ran too far ahead.
+   * One transaction for the whole batch: content, pins, missing placements, counts, audit. Safe to repeat with the same ids,
+   * with `again`. Outcomes are per pin. Rejects `unavailable` when Postgres cannot be reached, `too_many` when `created` ran too far ahead.
    */
-  acceptPins(orgId: OrgId, pins: NewPin[]): Promise<Accepted[]>
+  acceptPins(orgId: OrgId, pins: NewPin[], again: boolean): Promise<Accepted[]>
   /** Removes `old` and accepts `pin` in one transaction; `not_found` (and nothing added) when the org has no `old`. Safe to repeat. */
-  replacePin(orgId: OrgId, old: PinId, pin: NewPin): Promise<{ pin: Pin; woken: WokenPlacement[] }>
+  replacePin(
+    orgId: OrgId,
+    old: PinId,
+    pin: NewPin,
+    again: boolean,
+  ): Promise<{ pin: Pin; woken: WokenPlacement[] }>
   /** Removes a pin in any state; `not_found` when the org has none. Returns the placements to look at now (aborts, unpins). */
   removePin(orgId: OrgId, id: PinId, actor: TokenId): Promise<WokenPlacement[]>
   /** `not_found` when the org has none. */

@@ -29,8 +29,22 @@ export interface Database extends AsyncDisposable {
   system<T>(work: (tx: SystemTx) => Promise<T>): Promise<T>
 }
 
-const settings =
-  '-c statement_timeout=15s -c lock_timeout=10s -c idle_in_transaction_session_timeout=15s -c synchronous_commit=on'
+/**
+ * Limits so that a frozen process holds no lock for ever, a commit that means it, and plans by key: every statement here goes by
+ * an index, and a plan made while a table was small must not become a scan of a large one.
+ */
+const settings = [
+  'statement_timeout=15s',
+  'lock_timeout=10s',
+  'idle_in_transaction_session_timeout=15s',
+  'synchronous_commit=on',
+  'jit=off',
+  'enable_seqscan=off',
+  'enable_hashjoin=off',
+  'enable_mergejoin=off',
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ')
 
 /** Opens both pools (nothing is connected yet, so Postgres may be down). */
 export function openDatabase(options: { tenantUrl: string; systemUrl: string; log: Log }): Database {

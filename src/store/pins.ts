@@ -13,21 +13,22 @@ interface AcceptedRow {
   id: string
   created: Date
   status: PinStatus
-  attempts_before: number
   woken: { nodeId: string; generation: number; attempt: number }[] | null
 }
 
-/** Accepts `pins` in order; ids that are there already are answered from their rows. */
+/** Accepts `pins` in order; `again` when they may be there already: those are answered from their rows. */
 export async function acceptPins(
   tx: TenantTx,
   orgId: OrgId,
   pins: NewPin[],
   addresses: Addresses,
+  again: boolean,
   replaces: PinId | null = null,
 ): Promise<Accepted[]> {
   const [rows, backlog] = await Promise.all([
-    tx.query<AcceptedRow>('select id, created, status, attempts_before, woken from accept_pins($1, $2)', [
+    tx.query<AcceptedRow>('select id, created, status, woken from accept_pins($1, $2, $3)', [
       JSON.stringify(pins.map(toItem)),
+      again,
       replaces && uuidOf(replaces),
     ]),
     tx.query<{ node_id: string; waiting: number }>('select node_id, waiting from org_backlog()'),
@@ -112,7 +113,7 @@ function accepted(pin: NewPin, row: AcceptedRow, addresses: Addresses): Pin {
     replicas: pin.replicas,
     status: row.status,
     error_code: null,
-    attempts_before: row.attempts_before,
+    attempts_before: 0,
     created: row.created,
   }
   return {

@@ -34,7 +34,7 @@ after(async () => {
 
 test('a batch is accepted in order, with created unique at milliseconds, and listed newest first', async () => {
   const pins = Array.from({ length: 20 }, (_, i) => newPin(`order-${i}`, { name: 'order' }))
-  const accepted = (await store.pins.acceptPins(org, pins)).map(pinIn)
+  const accepted = (await store.pins.acceptPins(org, pins, false)).map(pinIn)
   const times = accepted.map((pin) => pin.created.getTime())
   assert.deepEqual(
     times,
@@ -60,19 +60,19 @@ test('a batch is accepted in order, with created unique at milliseconds, and lis
 
 test('a batch that is accepted again gives the same pins and no others', async () => {
   const pins = [newPin('twice-a'), newPin('twice-b')]
-  const first = (await store.pins.acceptPins(org, pins)).map(pinIn)
-  const again = (await store.pins.acceptPins(org, pins)).map(pinIn)
+  const first = (await store.pins.acceptPins(org, pins, false)).map(pinIn)
+  const again = (await store.pins.acceptPins(org, pins, true)).map(pinIn)
   assert.deepEqual(again.map(created), first.map(created))
   assert.equal((await store.pins.listPins(org, { limit: 10, cids: pins.map((p) => p.cid) })).count, 2)
 })
 
 test('the same content twice is two pins and one placement, and new pins on what stands are pinned at once', async () => {
-  const [one] = await store.pins.acceptPins(org, [newPin('shared')])
+  const [one] = await store.pins.acceptPins(org, [newPin('shared')], false)
   assert.ok(one && 'pin' in one)
   assert.equal(one.woken.length, 1)
   await work('shared', { kind: 'pinned', blocks: 3, bytes: 300, foreignPin: false })
   assert.equal((await store.pins.getPin(org, one.pin.id)).status, 'pinned')
-  const [two] = await store.pins.acceptPins(other, [newPin('shared')])
+  const [two] = await store.pins.acceptPins(other, [newPin('shared')], false)
   assert.ok(two && 'pin' in two)
   assert.equal(two.pin.status, 'pinned')
   assert.equal(two.woken.length, 0)
@@ -82,7 +82,7 @@ test('the same content twice is two pins and one placement, and new pins on what
 test('names and meta come back as they were sent, U+0000 included, and are found by it', async () => {
   const name = 'nul \u0000 and \u0001 and \u0010 ß'
   const meta = { 'k\u0000': 'v\u0001', long: 'x'.repeat(5_000) }
-  const [accepted] = await store.pins.acceptPins(org, [newPin('nul', { name, meta })])
+  const [accepted] = await store.pins.acceptPins(org, [newPin('nul', { name, meta })], false)
   const id = pinIn(accepted).id
   const pin = await store.pins.getPin(org, id)
   assert.equal(pin.name, name)
@@ -108,7 +108,9 @@ test('another org sees, replaces and removes nothing of this one', async () => {
   const id = await acceptOne('private', { name: 'private', meta: { private: 'yes' } })
   await assert.rejects(store.pins.getPin(other, id), (e) => isCode(e, 'not_found'))
   await assert.rejects(store.pins.removePin(other, id, actor), (e) => isCode(e, 'not_found'))
-  await assert.rejects(store.pins.replacePin(other, id, newPin('theirs')), (e) => isCode(e, 'not_found'))
+  await assert.rejects(store.pins.replacePin(other, id, newPin('theirs'), false), (e) =>
+    isCode(e, 'not_found'),
+  )
   for (const query of [{ name: 'private' }, { meta: { private: 'yes' } }, { cids: ['private'] }])
     assert.equal((await store.pins.listPins(other, { limit: 10, ...query })).count, 0)
   assert.equal((await store.pins.getPin(org, id)).name, 'private')
@@ -118,8 +120,8 @@ test('a replace takes the old pin away in one step, and repeating it gives the s
   const old = await acceptOne('before')
   await work('before', { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: false })
   const next = newPin('after')
-  const { pin } = await store.pins.replacePin(org, old, next)
-  assert.equal((await store.pins.replacePin(org, old, next)).pin.id, pin.id)
+  const { pin } = await store.pins.replacePin(org, old, next, false)
+  assert.equal((await store.pins.replacePin(org, old, next, true)).pin.id, pin.id)
   await assert.rejects(store.pins.getPin(org, old), (e) => isCode(e, 'not_found'))
   // held until the new one stands
   await sweepAll()
@@ -132,7 +134,7 @@ test('a replace takes the old pin away in one step, and repeating it gives the s
 
 test('the last of two orgs to delete unpins, and a pin that comes back in time stops it', async () => {
   const mine = await acceptOne('common')
-  const [theirs] = await store.pins.acceptPins(other, [newPin('common')])
+  const [theirs] = await store.pins.acceptPins(other, [newPin('common')], false)
   await work('common', { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: false })
   await store.pins.removePin(org, mine, actor)
   await sweepAll()
@@ -230,8 +232,9 @@ test('what is due comes from all orgs in turn, fresh before retries', async () =
   await store.pins.acceptPins(
     org,
     Array.from({ length: 40 }, (_, i) => newPin(`many-${i}`)),
+    false,
   )
-  await store.pins.acceptPins(other, [newPin('single')])
+  await store.pins.acceptPins(other, [newPin('single')], false)
   const due = await store.placements.due(node, 30, 10)
   assert.equal(due.length, 10)
   assert.ok(due.slice(0, 4).some((d) => d.cid === 'single'))
@@ -277,7 +280,7 @@ function newPin(cid: string, more: Partial<NewPin> = {}): NewPin {
 }
 
 async function acceptOne(cid: string, more: Partial<NewPin> = {}): Promise<PinId> {
-  const [accepted] = await store.pins.acceptPins(org, [newPin(cid, more)])
+  const [accepted] = await store.pins.acceptPins(org, [newPin(cid, more)], false)
   return pinIn(accepted).id
 }
 

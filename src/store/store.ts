@@ -75,19 +75,21 @@ export function openStore(options: StoreOptions): Store {
 }
 
 function pinStore(db: Database, addresses: Addresses, graceMs: number): PinStore {
-  const accept = (orgId: OrgId, batch: NewPin[]) =>
-    db.tenant(orgId, (tx) => pins.acceptPins(tx, orgId, batch, addresses))
+  const accept = (orgId: OrgId, batch: NewPin[], again: boolean) =>
+    db.tenant(orgId, (tx) => pins.acceptPins(tx, orgId, batch, addresses, again))
   return {
-    async acceptPins(orgId, batch) {
+    async acceptPins(orgId, batch, again) {
       try {
-        return await accept(orgId, batch)
+        return await accept(orgId, batch, again)
       } catch (error) {
         if (batch.length === 1 || !isBadData(error)) throw error
-        return one(orgId, batch, accept)
+        return oneByOne(batch, (pin) => accept(orgId, [pin], again))
       }
     },
-    async replacePin(orgId, old, pin) {
-      const [outcome] = await db.tenant(orgId, (tx) => pins.acceptPins(tx, orgId, [pin], addresses, old))
+    async replacePin(orgId, old, pin, again) {
+      const [outcome] = await db.tenant(orgId, (tx) =>
+        pins.acceptPins(tx, orgId, [pin], addresses, again, old),
+      )
       if (!outcome) throw new Error('an accept came back empty')
       if ('error' in outcome) throw outcome.error
       return outcome
@@ -99,18 +101,14 @@ function pinStore(db: Database, addresses: Addresses, graceMs: number): PinStore
 }
 
 /** A batch with an item that the database cannot take: each by itself, so that only that one fails. */
-async function one(
-  orgId: OrgId,
-  batch: NewPin[],
-  accept: (orgId: OrgId, batch: NewPin[]) => Promise<Accepted[]>,
-): Promise<Accepted[]> {
+async function oneByOne(batch: NewPin[], accept: (pin: NewPin) => Promise<Accepted[]>): Promise<Accepted[]> {
   const outcomes: Accepted[] = []
-  for (const pin of batch)
-    outcomes.push(
-      ...(await accept(orgId, [pin]).catch((error: unknown) => [
-        { error: error instanceof Error ? error : new Error(String(error)) },
-      ])),
-    )
+  for (const pin of batch) {
+    const [outcome] = await accept(pin).catch((error: unknown) => [
+      { error: error instanceof Error ? error : new Error(String(error)) },
+    ])
+    if (outcome) outcomes.push(outcome)
+  }
   return outcomes
 }
 

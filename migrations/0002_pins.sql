@@ -1,0 +1,306 @@
+-- min_code: 1
+-- What an org's requests do, each one round trip. Functions that cross from an org to shared content are security definer,
+-- owned by anchorage_system, with a fixed search_path; an org may call no other.
+-- Rows are visited one by one, by their keys: joins of a batch against these tables were planned while the tables were
+-- small, and a kept plan that scans is what makes a service slow at a hundred thousand rows.
+
+-- What pin_meta keeps of a key or value: itself when short, its digest when too long for an index.
+create function meta_key(t text) returns text language sql immutable strict as $$
+  select case when octet_length(t) > 512 then '#' || encode(sha256(convert_to(t, 'UTF8')), 'hex') else '=' || t end
+$$;
+
+-- Adds ns pins of a status to buckets of 2^10 seqs; locks in key order.
+create function count_pins(orgs uuid[], statuses text[], buckets bigint[], ns bigint[]) returns void language sql as $$
+  insert into pin_counts as c (org_id, status, level, bucket, n)
+  select d.org_id, d.status, l.level, d.bucket >> l.bits, sum(d.n)
+  from unnest(orgs, statuses, buckets, ns) as d (org_id, status, bucket, n)
+  cross join (values (0::smallint, 0), (1::smallint, 10)) as l (level, bits)
+  group by 1, 2, 3, 4
+  having sum(d.n) <> 0
+  order by 1, 2, 3, 4
+  on conflict (org_id, status, level, bucket) do update set n = c.n + excluded.n
+$$;
+
+-- How many pins of a status have a seq of at most x, exactly: whole buckets and an index-only rest of at most 1,024.
+create function count_to(of_status text, x bigint) returns bigint language sql stable as $$
+  select coalesce((select sum(n) from pin_counts
+                   where org_id = current_org() and status = of_status and level = 1 and bucket < x >> 20), 0)::bigint
+       + coalesce((select sum(n) from pin_counts
+                   where org_id = current_org() and status = of_status and level = 0
+                     and bucket >= (x >> 20) << 10 and bucket < x >> 10), 0)::bigint
+       + (select count(*) from pins
+          where org_id = current_org() and status = of_status and seq >= (x >> 10) << 10 and seq <= x)
+$$;
+
+-- Does any pin want this content? Asked under its lock, by the system only.
+create function is_wanted(of_cid text) returns boolean language sql stable as $$
+  select exists (select from pins where cid = of_cid) or exists (select from pins where holds @> array[of_cid])
+$$;
+
+-- What a pin's status is, given its content's copies: a pinned one stays so while any copy is left.
+create function fold_status(was text, replicas int, pinned bigint, pinning bigint, queued bigint, failed bigint)
+returns text language sql immutable as $$
+  select case
+    when pinned >= replicas or (was = 'pinned' and pinned > 0) then 'pinned'
+    when pinning > 0 then 'pinning'
+    when queued > 0 then 'queued'
+    when failed > 0 then 'failed'
+    else 'queued' end
+$$;
+
+-- Locks contents in cid order, for an org's delete.
+create function lock_contents(cids text[]) returns void
+language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform from contents c where c.cid = any (cids) order by c.cid for update;
+end $$;
+
+-- For an accept, after its org row: locks the contents (making them), wakes or makes the missing placements, and tells for
+-- each content how many copies stand and what to hint. `items`: {cid, replicas, origins?, nodes}.
+create function want_contents(items jsonb)
+returns table (cid text, pinned int, pinning int, attempts int, woken jsonb)
+language plpgsql security definer set search_path = public, pg_temp as $$
+#variable_conflict use_column
+declare
+  org uuid := current_org();
+  at timestamptz;
+  want record;
+  p record;
+  node uuid;
+  number bigint;
+  copies int;
+  has_failed boolean;
+begin
+  if org is null then raise exception 'no org is set' using errcode = '42501'; end if;
+  insert into contents as c (cid, wanted)
+  select i.cid, max(i.replicas) from jsonb_to_recordset(items) as i (cid text, replicas smallint)
+  group by i.cid order by i.cid
+  on conflict (cid) do update set unpin_after = null, wanted = greatest(c.wanted, excluded.wanted);
+  at := clock_timestamp();
+
+  for want in
+    select distinct on (i.cid) i.cid, i.replicas, i.nodes, bool_or(i.origins is not null) over (partition by i.cid) as origins
+    from jsonb_to_recordset(items) as i (cid text, replicas int, origins jsonb, nodes uuid[])
+    order by i.cid, i.replicas desc
+  loop
+    cid := want.cid; pinned := 0; pinning := 0; attempts := 0; woken := null; copies := 0; has_failed := false;
+    for p in select * from placements q where q.cid = want.cid order by q.node_id for update loop
+      attempts := attempts + p.attempts;
+      -- an unpin under way on a node that nobody would choose now goes on
+      continue when p.state = 'unpinning' and not p.node_id = any (want.nodes);
+      want.nodes := array_remove(want.nodes, p.node_id);
+      copies := copies + 1;
+      if p.state = 'pinned' then
+        pinned := pinned + 1;
+        continue;
+      end if;
+      if p.state = 'pinning' then pinning := pinning + 1; end if;
+      number := case when p.state in ('failed', 'unpinning') then nextval('placement_generation') else p.generation end;
+      has_failed := has_failed or p.state = 'failed';
+      update placements q set
+        state = case when q.state = 'pinning' then q.state else 'queued' end, generation = number,
+        verify = q.verify or q.state = 'unpinning',
+        attempts_before = q.attempts, retrying = false, crashes = 0,
+        wanted_since = at, next_attempt_at = least(q.next_attempt_at, at)
+      where q.cid = want.cid and q.node_id = p.node_id;
+      if p.state <> 'pinning' or want.origins then
+        woken := coalesce(woken, '[]') || jsonb_build_object('nodeId', p.node_id, 'generation', number, 'attempt', 1);
+      end if;
+    end loop;
+    -- its other pins read queued again, by the next fold
+    if has_failed then update contents c set folding = true where c.cid = want.cid; end if;
+
+    foreach node in array want.nodes loop
+      exit when copies >= want.replicas;
+      insert into placements as q (cid, node_id, generation, state, reason, org_id, wanted_since, next_attempt_at)
+      values (want.cid, node, nextval('placement_generation'), 'queued', 'new', org, at, at)
+      returning q.generation into number;
+      copies := copies + 1;
+      woken := coalesce(woken, '[]') || jsonb_build_object('nodeId', node, 'generation', number, 'attempt', 1);
+    end loop;
+    return next;
+  end loop;
+end $$;
+
+-- How many placements of the current org wait on each node, counted to 257 at most: beyond 256 no more hints are published,
+-- the node comes to them in turn.
+create function org_backlog() returns table (node_id uuid, waiting bigint)
+language sql stable security definer set search_path = public, pg_temp as $$
+  select n.id, (select count(*) from (
+      select from placements p
+      where p.node_id = n.id and not p.retrying and p.org_id = current_org() and p.state = 'queued' limit 257) q)
+  from nodes n
+$$;
+
+-- After a pin went: content that nobody wants any more. Unfinished work is aborted at once, what stands is unpinned after
+-- the grace period. The contents are locked here, in cid order; the question is asked in a later statement. Returns what to hint.
+create function release_contents(cids text[], grace_ms bigint)
+returns table (cid text, node_id uuid, generation bigint)
+language plpgsql security definer set search_path = public, pg_temp as $$
+#variable_conflict use_column
+declare
+  gone text;
+begin
+  perform lock_contents(cids);
+  for gone in select u from unnest(cids) u where not is_wanted(u) order by u loop
+    -- never tried: nothing of it can be in Kubo
+    delete from placements p where p.cid = gone and p.state = 'queued' and p.attempts = 0 and p.claimed_until is null;
+    return query
+    update placements p set state = 'unpinning', generation = nextval('placement_generation'), next_attempt_at = clock_timestamp()
+    where p.cid = gone and p.state in ('queued', 'pinning', 'failed')
+    returning p.cid, p.node_id, p.generation;
+    if exists (select from placements p where p.cid = gone and p.state = 'pinned') then
+      update contents c set unpin_after = clock_timestamp() + make_interval(secs => grace_ms / 1000.0) where c.cid = gone;
+    elsif not exists (select from placements p where p.cid = gone) then
+      delete from contents c where c.cid = gone;
+    end if;
+  end loop;
+end $$;
+
+-- Accepts a batch of one org, in order, or replaces one pin by the one item. Ids are minted before: with `again`, an item that
+-- is there already is answered from its row. Raises AN001 when created would run more than ten minutes ahead of the clock.
+-- A replace of what is not there answers with no row.
+create function accept_pins(items jsonb, again boolean default false, replaces uuid default null)
+returns table (id uuid, created timestamptz, status text, woken jsonb)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  org uuid := current_org();
+  base timestamptz;
+  last bigint;
+  item jsonb;
+  old record;
+  wanted jsonb;
+  w jsonb;
+  fresh int := 0;
+  replicas int;
+  number bigint;
+  -- rows of count_pins
+  statuses text[] := '{}';
+  buckets bigint[] := '{}';
+  ns bigint[] := '{}';
+begin
+  select greatest(date_trunc('milliseconds', clock_timestamp()), o.last_created + interval '1 ms'), o.last_seq
+  into base, last from orgs o where o.id = org for update;
+  if not found then raise exception 'no such org' using errcode = '42501'; end if;
+  if base > clock_timestamp() + interval '10 minutes' then
+    raise exception 'created runs ahead' using errcode = 'AN001';
+  end if;
+
+  if again then
+    for item in select i from jsonb_array_elements(items) i loop
+      for id, created, status in select p.id, p.created, p.status from pins p where p.org_id = org and p.id = (item ->> 'id')::uuid loop
+        return next;
+        items := (select coalesce(jsonb_agg(i), '[]') from jsonb_array_elements(items) i where i <> item);
+      end loop;
+    end loop;
+    if items = '[]' then return; end if;
+  end if;
+  if replaces is not null then
+    select p.cid, coalesce(p.holds, '{}') as holds, p.seq, p.meta into old from pins p where p.org_id = org and p.id = replaces;
+    if not found then return; end if;
+  end if;
+
+  select jsonb_object_agg(c.cid, to_jsonb(c)) into wanted from want_contents(items) c;
+
+  for item in select i from jsonb_array_elements(items) i loop
+    w := wanted -> (item ->> 'cid');
+    fresh := fresh + 1;
+    number := last + fresh;
+    id := (item ->> 'id')::uuid;
+    created := base + make_interval(secs => (fresh - 1) / 1000.0);
+    replicas := (item ->> 'replicas')::int;
+    status := fold_status('queued', replicas, (w ->> 'pinned')::bigint, (w ->> 'pinning')::bigint, 1, 0);
+    woken := w -> 'woken';
+    insert into pins (org_id, id, seq, cid, cid_text, name, name_folded, meta, origins, replicas, status, attempts_before, created, accepted_at)
+    values (org, id, number, item ->> 'cid', item ->> 'cidText', item ->> 'name', item ->> 'folded', item -> 'meta',
+      case when item ? 'origins' then array(select jsonb_array_elements_text(item -> 'origins')) end,
+      replicas, status, (w ->> 'attempts')::int, created, clock_timestamp());
+    if item ? 'meta' then
+      insert into pin_meta (org_id, key, value, seq, pin_id)
+      select org, meta_key(m.key), meta_key(m.value), number, id from jsonb_each_text(item -> 'meta') m;
+    end if;
+    insert into audit_log (id, org_id, actor, action, target, details)
+    values ((item ->> 'auditId')::uuid, org, item ->> 'actor', case when replaces is null then 'pin.create' else 'pin.replace' end,
+      item ->> 'publicId', item -> 'audit');
+    statuses := statuses || status;
+    buckets := buckets || (number >> 10);
+    ns := ns || 1::bigint;
+    return next;
+  end loop;
+
+  if replaces is not null then
+    -- what the old pin kept is kept until the new one stands
+    update pins p set holds = nullif(array_remove(array_append(old.holds, old.cid), p.cid), '{}') where p.org_id = org and p.id = accept_pins.id;
+    delete from pin_meta m using jsonb_each_text(old.meta) k
+    where m.org_id = org and m.key = meta_key(k.key) and m.value = meta_key(k.value) and m.seq = old.seq;
+    -- locked only now: a finish may have moved it on since it was read
+    delete from pins p where p.org_id = org and p.id = replaces returning p.status into status;
+    statuses := statuses || status;
+    buckets := buckets || (old.seq >> 10);
+    ns := ns || -1::bigint;
+  end if;
+  perform count_pins(array_fill(org, array[cardinality(ns)]), statuses, buckets, ns);
+  update orgs o set last_created = base + make_interval(secs => (fresh - 1) / 1000.0), last_seq = last + fresh where o.id = org;
+end $$;
+
+-- Removes one pin of the current org, whatever its state. `found` is false when there is none; `woken` are placements to look at.
+create function remove_pin(pin uuid, grace_ms bigint, audit_id uuid, actor text, public_id text)
+returns table (found boolean, woken jsonb)
+language plpgsql as $$
+declare
+  org uuid := current_org();
+  gone text[];
+  at_seq bigint;
+  was text;
+  old_meta jsonb;
+begin
+  perform from orgs o where o.id = org for update;
+  select array_append(coalesce(p.holds, '{}'), p.cid), p.seq, p.meta into gone, at_seq, old_meta
+  from pins p where p.org_id = org and p.id = pin;
+  if gone is null then
+    return query select false, null::jsonb;
+    return;
+  end if;
+  perform lock_contents(gone);
+  delete from pins p where p.org_id = org and p.id = pin returning p.status into was;
+  delete from pin_meta m using jsonb_each_text(old_meta) k
+  where m.org_id = org and m.key = meta_key(k.key) and m.value = meta_key(k.value) and m.seq = at_seq;
+  perform count_pins(array[org], array[was], array[at_seq >> 10], array[-1::bigint]);
+  insert into audit_log (id, org_id, actor, action, target) values (audit_id, org, actor, 'pin.delete', public_id);
+  return query
+  select true, (select jsonb_agg(jsonb_build_object('cid', r.cid, 'nodeId', r.node_id, 'generation', r.generation))
+                from release_contents(gone, grace_ms) r);
+end $$;
+
+-- What an org may know of the contents of its own pins: one row a placement (or one without, where there is none).
+create function pin_details(cids text[])
+returns table (cid text, dag_size bigint, node_id uuid, state text, attempts int, error_code text, error text,
+  next_attempt_at timestamptz, blocks bigint, bytes bigint)
+language sql stable security definer set search_path = public, pg_temp as $$
+  select c.cid, c.dag_size, p.node_id, p.state, p.attempts, p.error_code, p.error, p.next_attempt_at, p.blocks, p.bytes
+  from contents c left join lateral (select * from placements q where q.cid = c.cid offset 0) p on true
+  where c.cid = any (cids) and exists (select from pins where pins.cid = c.cid and pins.org_id = current_org())
+$$;
+
+-- Of these functions nothing is open to everybody; an org's requests get what they call, and no more.
+do $$
+declare
+  f regprocedure;
+begin
+  for f in select p.oid::regprocedure from pg_proc p
+           where p.pronamespace = 'public'::regnamespace and p.proowner = (select oid from pg_roles where rolname = current_user) loop
+    execute format('revoke all on function %s from public', f);
+    execute format('grant execute on function %s to anchorage_system', f);
+  end loop;
+  foreach f in array array['current_org()', 'want_contents(jsonb)', 'org_backlog()', 'release_contents(text[], bigint)',
+                           'lock_contents(text[])', 'pin_details(text[])', 'accept_pins(jsonb, boolean, uuid)', 'meta_key(text)',
+                           'remove_pin(uuid, bigint, uuid, text, text)', 'count_pins(uuid[], text[], bigint[], bigint[])',
+                           'count_to(text, bigint)', 'fold_status(text, int, bigint, bigint, bigint, bigint)']::regprocedure[] loop
+    execute format('grant execute on function %s to anchorage_tenant', f);
+  end loop;
+  foreach f in array array['want_contents(jsonb)', 'org_backlog()', 'release_contents(text[], bigint)', 'lock_contents(text[])',
+                           'pin_details(text[])']::regprocedure[] loop
+    execute format('alter function %s owner to anchorage_system', f);
+  end loop;
+end $$;
