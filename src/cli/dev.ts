@@ -38,6 +38,9 @@ export async function run(argv: string[], io: Io): Promise<number> {
   const restartAfterMs = numberOf(values['restart-after'], '--restart-after', 0, 86_400) * 1000
   const hangUp = new AbortController()
   process.once('SIGHUP', () => hangUp.abort(new Error('the terminal went away')))
+  // npm start keeps a channel to us, so that a killed npm does not leave us behind.
+  process.once('disconnect', () => hangUp.abort(new Error('the process that started us went away')))
+  process.channel?.unref()
   const signal = AbortSignal.any([io.signal, hangUp.signal])
   try {
     await using cluster = await startDev({

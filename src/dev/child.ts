@@ -110,13 +110,13 @@ async function startOnce(spec: ChildSpec, stop_?: AbortSignal): Promise<Running>
     await Promise.race([spec.ready(limit), failed])
     if (child.pid === undefined) throw new Error(await exited)
     return { process: child, pid: child.pid, exited }
-  } catch (cause) {
+  } catch (error) {
     if (child.exitCode === null && child.signalCode === null && child.pid !== undefined)
       await stop(child, exited, spec)
     stop_?.throwIfAborted()
     const late = `${spec.name} was not ready after ${spec.readyWithinMs / 1000} s`
-    const why = limit.aborted ? late : messageOf(cause)
-    throw new AnchorageError('unavailable', `${why}\n${await endOfLog(spec.logFile)}`, { cause })
+    const why = limit.aborted ? late : messageOf(error)
+    throw new AnchorageError('unavailable', `${why}\n${await endOfLog(spec.logFile)}`)
   } finally {
     settled.abort()
     failed.catch(() => undefined)

@@ -24,9 +24,7 @@ export interface NodeOptions {
 export type DevNode = NodeChild & { kubo: KuboChild; natsUrl: string; natsPid: () => number | null }
 
 /** The Kubo of node `number`, its repository in DIR/node-i/kubo. */
-export async function startNodesKubo(
-  options: Common & { binary: string; isPublic: boolean },
-): Promise<KuboChild> {
+export async function startNodesKubo(options: NodeOptions & { isPublic: boolean }): Promise<KuboChild> {
   const { number, dir } = options
   return startKubo({
     ...options,

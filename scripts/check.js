@@ -1,0 +1,48 @@
+// npm run check: what needs no server and less than a minute. Types, lint, format, import rules, unit tests.
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { exitWith } from './hand-over.js'
+import { ended, install, root, seconds } from './install.js'
+
+const bin = (name) => join(root, 'node_modules/.bin', name)
+const script = (path) => join(root, path)
+
+const checks = [
+  ['types', [bin('tsc'), '-p', '.']],
+  ['unit tests', [script('scripts/run-tests.js'), '--unit']],
+  ['lint', [bin('oxlint')]],
+  ['import rules', [bin('depcruise'), '--config', '.dependency-cruiser.cjs', 'src', 'test', 'bench']],
+  ['format', [bin('prettier'), '--check', '.']],
+]
+
+exitWith(async () => {
+  const node = await install()
+  const started = Date.now()
+  const waiting = [...checks]
+  let failed = 0
+  // Two at a time: each of them is busy on more than one core at times.
+  const worker = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [title, args] = next
+      failed += (await check(node, title, args)) ? 0 : 1
+    }
+  }
+  await Promise.all([worker(), worker()])
+  console.log(
+    `${failed === 0 ? 'all checks passed' : `${failed} of ${checks.length} checks failed`} in ${seconds(started)} s`,
+  )
+  return failed === 0 ? 0 : 1
+})
+
+async function check(node, title, args) {
+  const started = Date.now()
+  const child = spawn(node, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text))
+  const closed = new Promise((resolve) => child.once('close', resolve))
+  const code = await ended(child)
+  await closed
+  console.log(`${code === 0 ? '✔' : '✖'} ${title} (${seconds(started)} s)`)
+  if (code !== 0) console.log(said.trimEnd())
+  return code === 0
+}
