@@ -213,7 +213,7 @@ async function readDevEnv(file: string): Promise<Record<string, string>> {
 
 /** Our environment without what would point the world at somebody else's servers. */
 function ownEnvironment(): NodeJS.ProcessEnv {
-  const foreign = /^(ANCHORAGE_|DATABASE_|NATS_|NODE_(URL|PID|ID|CONFIG)_|KUBO_(RPC|PID)_|NODE_TEST_CONTEXT)/
+  const foreign = /^(ANCHORAGE_(?!NATS_BINARY)|DATABASE_|NATS_|NODE_(URL|PID|ID|CONFIG)_|KUBO_(RPC|PID)_|NODE_TEST_CONTEXT)/
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)))
 }
 
