@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { open, readFile } from 'node:fs/promises'
+import { closeSync, openSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AnchorageError } from '../core/errors.ts'
 import type { RunAs } from './run-as.ts'
@@ -94,7 +95,7 @@ interface Running {
 async function startOnce(spec: ChildSpec, stop_?: AbortSignal): Promise<Running> {
   await spec.prepare?.()
   stop_?.throwIfAborted()
-  const child = await spawnLogged(spec)
+  const child = spawnLogged(spec)
   const exited = new Promise<string>((resolve) => {
     child.once('exit', (code, signal) => resolve(`${spec.name} ended with ${signal ?? `code ${code}`}`))
     child.once('error', (error) => resolve(`${spec.name} did not start: ${error.message}`))
@@ -123,19 +124,20 @@ async function startOnce(spec: ChildSpec, stop_?: AbortSignal): Promise<Running>
   }
 }
 
-async function spawnLogged(spec: ChildSpec): Promise<ChildProcess> {
-  const log = await open(spec.logFile, 'a', 0o600)
+/** At once, so that its caller listens before anything can happen to it. */
+function spawnLogged(spec: ChildSpec): ChildProcess {
+  const log = openSync(spec.logFile, 'a', 0o600)
   try {
     return spawn(spec.command, spec.args, {
       cwd: spec.cwd,
       env: spec.env,
-      stdio: ['ignore', log.fd, log.fd],
+      stdio: ['ignore', log, log],
       // A group of its own: Ctrl-C in the terminal reaches us alone, and we stop the children in order.
       detached: true,
       ...(spec.user ? { uid: spec.user.uid, gid: spec.user.gid } : {}),
     })
   } finally {
-    await log.close()
+    closeSync(log)
   }
 }
 
