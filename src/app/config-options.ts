@@ -67,6 +67,11 @@ export const options = {
     secretUrl('nats:', 'tls:'),
     'An outside NATS to use; then this node runs no nats-server.',
   ),
+  'nats.restartAfter': withDefault(
+    duration,
+    '500ms',
+    'The wait before a nats-server of this node that died is started again; doubled while it keeps dying, 0 never.',
+  ),
   'kubo.rpc': withDefault(
     url('http:', 'https:'),
     'http://127.0.0.1:5001',
@@ -87,6 +92,11 @@ export const options = {
     flag,
     'false',
     'Also dial origins at private, loopback and link-local addresses.',
+  ),
+  'pin.resolveOrigins': withDefault(
+    flag,
+    'true',
+    'Look up the names in origins; without it, origins that are names are refused.',
   ),
   'pin.backoffMin': withDefault(duration, '5s', 'The wait before the second attempt; it doubles from there.'),
   'pin.backoffMax': withDefault(duration, '10m', 'The longest wait between two attempts.'),

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { environment } from '../app/config.ts'
 import { didYouMean } from '../app/nearest.ts'
+import { version } from '../app/version.ts'
 import { report } from './report.ts'
 import { WrongUse, type Io, type Verb } from './verb.ts'
 
@@ -107,13 +106,6 @@ function wantsHelp(words: string[]): boolean {
 function say(io: Io, text: string): number {
   io.out(text)
   return 0
-}
-
-function version(): string {
-  const manifest: { version: string } = JSON.parse(
-    readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'),
-  )
-  return manifest.version
 }
 
 if (import.meta.main) await runProcess()

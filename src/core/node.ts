@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { base58btc } from 'multiformats/bases/base58'
 import type { NodeId } from './ids.ts'
 
 /** A machine of the cluster: one anchorage process and its Kubo, as `nodes` and its heartbeats tell. */
@@ -18,4 +20,15 @@ export interface Node {
 export interface Degradation {
   what: 'nats' | 'kubo' | 'postgres' | 'schema'
   reason: string
+}
+
+/**
+ * Where a node's Kubo is reached, for `delegates`: at least one, since the spec demands it. A node whose Kubo was never met yet
+ * has none to tell; it shows a name that cannot be resolved (RFC 2606) and a peer id made of its own id.
+ */
+export function addressesOf({ id, multiaddrs }: Pick<Node, 'id' | 'multiaddrs'>): string[] {
+  if (multiaddrs.length > 0) return multiaddrs
+  const digest = createHash('sha256').update(id).digest()
+  const peerId = base58btc.baseEncode(Buffer.concat([Buffer.from([0x12, 0x20]), digest]))
+  return [`/dns4/${id.replace('_', '-')}.invalid/tcp/4001/p2p/${peerId}`]
 }

@@ -1,0 +1,101 @@
+import { isCode } from '../core/errors.ts'
+import { IpfsError } from '../core/ipfs-error.ts'
+import type { Clock, Ipfs, Log, NodeIdentity } from '../core/ports.ts'
+import type { NodeStore } from '../store/store.ts'
+import { every } from './every.ts'
+
+/** What this node knows of its Kubo. */
+export interface KuboWatch {
+  /** Null while Kubo answers and is the one that belongs to this node; else why not. */
+  trouble(): string | null
+  /** Its addresses; null until it was first met since the start. */
+  multiaddrs(): string[] | null
+  usedBytes(): number | null
+  capacityBytes(): number | null
+  /** As the Kubo itself, but it refuses (`kubo_down`) while that is not the one that belongs to this node. */
+  ipfs: Ipfs
+  run(signal: AbortSignal): Promise<void>
+}
+
+export interface KuboWatchParts {
+  ipfs: Ipfs
+  store: NodeStore
+  node: NodeIdentity
+  /** Addresses to announce instead of Kubo's own. */
+  announce: string[]
+  clock: Clock
+  log: Log
+  /** It answers again, or for the first time: look whether it still has what it should. */
+  onReturn: () => void
+}
+
+const everyMs = 5_000
+/** Kubo is met soon after it starts, and looked after at leisure from then on. */
+const everyMsUntilMet = 500
+const patienceMs = 10_000
+
+/** Meets this node's Kubo, binds the node to it, and keeps looking after it. */
+export function kuboWatch(parts: KuboWatchParts): KuboWatch {
+  const { ipfs, store, node, announce, clock, log } = parts
+  let trouble: string | null = 'Kubo has not answered yet'
+  let told = false
+  let multiaddrs: string[] | null = null
+  let used: number | null = null
+  let capacity: number | null = null
+
+  const look = async (signal: AbortSignal): Promise<void> => {
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)])
+    const { peerId, multiaddrs: own } = await ipfs.identity(bounded)
+    const announced = announce.length > 0 ? announce : own
+    if (trouble !== null || announced.join() !== multiaddrs?.join())
+      await store.bindKubo(node, { peerId, multiaddrs: announced })
+    multiaddrs = announced
+    const stat = await ipfs.repoStat(bounded)
+    used = stat.usedBytes
+    capacity = stat.capacityBytes
+    if (trouble === null) return
+    trouble = null
+    told = false
+    log.info({ peerId }, 'Kubo answers')
+    parts.onReturn()
+  }
+
+  const fail = (error: unknown): void => {
+    // Postgres being away says nothing about Kubo
+    if (isCode(error, 'unavailable')) return
+    trouble = error instanceof Error ? error.message : String(error)
+    if (!told) log.warn({ err: error }, 'Kubo is not at hand; pins are accepted and wait')
+    told = true
+  }
+
+  return {
+    trouble: () => trouble,
+    multiaddrs: () => multiaddrs,
+    usedBytes: () => used,
+    capacityBytes: () => capacity,
+    ipfs: guarded(ipfs, () => trouble),
+    run: (signal) =>
+      every(() => (trouble === null ? everyMs : everyMsUntilMet), look, { clock, signal, onError: fail }),
+  }
+}
+
+/** `ipfs`, refusing while there is trouble: a placement must never be judged by another node's Kubo. */
+function guarded(ipfs: Ipfs, trouble: () => string | null): Ipfs {
+  const open = (): Ipfs => {
+    const reason = trouble()
+    if (reason !== null) throw new IpfsError('kubo_down', reason)
+    return ipfs
+  }
+  return {
+    pin: async (cid, options) => open().pin(cid, options),
+    unpin: async (cid, signal) => open().unpin(cid, signal),
+    pinned: async (cid, signal) => open().pinned(cid, signal),
+    async *pins(signal) {
+      yield* open().pins(signal)
+    },
+    connect: async (multiaddr, signal) => open().connect(multiaddr, signal),
+    connectSibling: async (multiaddr, signal) => open().connectSibling(multiaddr, signal),
+    identity: async (signal) => open().identity(signal),
+    repoStat: async (signal) => open().repoStat(signal),
+  }
+}
