@@ -22,7 +22,7 @@ test('the file is private, follows its values, and is whole whenever it is read'
     await using _ = await keepEnvFile(
       path,
       async () => ({ PID: pid, LONG: 'x'.repeat(100_000) }),
-      assert.fail,
+      (error) => assert.fail(String(error)),
     )
     assert.equal((await stat(path)).mode & 0o777, 0o600)
     pid = '2'

@@ -51,7 +51,7 @@ test('a public Kubo keeps what init wrote, but for its ports, a private RPC and 
   assert.deepEqual(config['Swarm'], initial.Swarm)
   assert.match(
     JSON.stringify(config['Addresses']),
-    /"API":"\/ip4\/127\.0\.0\.1\/tcp\/21001".*\/ip4\/0\.0\.0\.0\/tcp\/21002/,
+    /0\.0\.0\.0\/tcp\/21002.*"API":"\/ip4\/127\.0\.0\.1\/tcp\/21001"/,
   )
   assert.deepEqual(config['Plugins'], { Plugins: { telemetry: { Config: { Mode: 'off' } } } })
 })

@@ -22,7 +22,7 @@ async function place() {
     port,
     logFile: join(dir, 'log'),
     bootstrapSql: ["create role app login password 'p';", 'create database app owner app;'],
-    durable: false,
+    durable: true,
     env: process.env,
     restartAfterMs: 100,
   }
