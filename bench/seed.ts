@@ -36,6 +36,7 @@ export async function seedPins({ systemUrl, ownerUrl, slug, cids, pins }: Seed):
         Math.floor(86_000_000 / pins),
       ])
     }
+    await system.query(insertCounts, [org])
   } finally {
     await system.end()
   }
@@ -53,11 +54,15 @@ const insertPins = `
   ), keys as (
     insert into pin_meta (org_id, key, value, seq, pin_id)
     select $1, meta_key(k.key), meta_key(k.value), seq, id from fresh cross join lateral jsonb_each_text(meta) k
-  ), latest as (
-    update orgs set last_seq = f.seq, last_created = f.created
-    from (select max(seq) as seq, max(created) as created from fresh) f where id = $1
   )
-  select count_pins(jsonb_agg(jsonb_build_object('org_id', $1::uuid, 'status', 'pinned', 'seq', seq, 'n', 1))) from fresh`
+  update orgs set last_seq = f.seq, last_created = f.created
+  from (select max(seq) as seq, max(created) as created from fresh) f where id = $1`
+
+const insertCounts = `
+  insert into pin_counts (org_id, status, level, bucket, n)
+  select org_id, status, level, seq >> bits, count(*)
+  from pins cross join (values (0, 10), (1, 20)) as l (level, bits)
+  where org_id = $1 group by 1, 2, 3, 4`
 
 /** What autovacuum does in its own time: a count of a part of a bucket reads the index only once pages are known to be visible. */
 async function vacuum(ownerUrl: string): Promise<void> {
