@@ -18,6 +18,10 @@ const unmet: Refusal = {
 }
 const malformed: Refusal = { status: 400, reason: 'BAD_REQUEST', details: 'this is not well-formed HTTP/1.1' }
 const byCode: Record<string, Refusal> = {
+  HPE_INVALID_URL: {
+    ...malformed,
+    details: 'the path and query must be percent-encoded: plain ASCII, no blanks',
+  },
   HPE_HEADER_OVERFLOW: {
     status: 431,
     reason: 'REQUEST_HEADER_FIELDS_TOO_LARGE',
@@ -52,12 +56,7 @@ export function answerBrokenHttp(error: NodeJS.ErrnoException, socket: Socket): 
 /** Answers what Node would refuse by itself, without a body: tunnels, and expectations other than `100-continue`. */
 export function answerUnusualHttp(server: Server): void {
   server.on('connect', (_request, socket) => socket.end(answer(noTunnel)))
-  server.on('checkExpectation', (_request, response) => {
-    const { status, reason, details } = unmet
-    response
-      .writeHead(status, { 'content-type': jsonType, connection: 'close' })
-      .end(JSON.stringify(failure(reason, details)))
-  })
+  server.on('checkExpectation', (request) => request.socket.end(answer(unmet)))
 }
 
 function isAnswering(socket: Socket): boolean {

@@ -21,15 +21,12 @@ export function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => str
 }
 
 /** What happens to every request before its route: its id, who may read the answer, and whether there is a route at all. */
-export function greet(app: FastifyInstance, routing: Routing, log: Log): void {
-  let closing = false
-  app.addHook('preClose', async () => void (closing = true))
-
+export function greet(app: FastifyInstance, routing: Routing, isClosing: () => boolean, log: Log): void {
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     reply.header('access-control-allow-origin', '*')
     reply.header('access-control-expose-headers', 'x-request-id, retry-after')
-    if (closing) done(new AnchorageError('unavailable', 'this node is stopping; try again'))
+    if (isClosing()) done(new AnchorageError('unavailable', 'this node is stopping; try again'))
     else if (request.headers.host === undefined && request.raw.httpVersion === '1.1') done(noHost())
     else if (request.is404) answerUnrouted(routing, request, reply)
     else done()

@@ -7,8 +7,12 @@ export interface HttpLimits {
   headTimeoutMs: number
   /** The same, to the end of its body. */
   requestTimeoutMs: number
+  /** How often those two are looked at. */
+  timeoutCheckMs: number
   /** How long an idle connection is kept. Longer than the 60 s of common load balancers, so that they close first. */
   keepAliveMs: number
+  /** How long requests under way may take once the server is closing. */
+  closeGraceMs: number
 }
 
 export const defaultLimits: HttpLimits = {
@@ -17,5 +21,7 @@ export const defaultLimits: HttpLimits = {
   maxHeadBytes: 128 << 10,
   headTimeoutMs: 15_000,
   requestTimeoutMs: 60_000,
+  timeoutCheckMs: 5_000,
   keepAliveMs: 75_000,
+  closeGraceMs: 10_000,
 }

@@ -33,7 +33,7 @@ async function refused(
   reason?: string,
 ) {
   const response = await ask(server, options)
-  const what = `${options.method ?? 'GET'} ${String(options.url).slice(0, 200)}: ${response.statusCode} ${response.body.slice(0, 300)}`
+  const what = `${options.method ?? 'GET'} ${JSON.stringify(options.url).slice(0, 200)}: ${response.statusCode} ${response.body.slice(0, 300)}`
   assert.equal(response.statusCode, status, what)
   const { error } = response.json()
   assert.match(error.details, details, what)

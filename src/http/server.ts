@@ -5,6 +5,7 @@ import type { Log } from '../core/ports.ts'
 import type { Principal } from '../core/token.ts'
 import { auth } from './auth.ts'
 import { answerBrokenHttp, answerUnusualHttp } from './broken-http.ts'
+import { closeGently } from './closing.ts'
 import { docs } from './docs.ts'
 import { answerBadPath, answerErrors } from './errors.ts'
 import { greet, requestIds } from './greet.ts'
@@ -29,16 +30,18 @@ export interface HttpServerOptions {
 
 /** The whole HTTP side of a node, from its use cases. It does not listen; `close()` lets requests under way finish. */
 export function httpServer({ pins, verify, health, log, limits }: HttpServerOptions): FastifyInstance {
-  const { maxBodyBytes, maxHeadBytes, headTimeoutMs, requestTimeoutMs, keepAliveMs } = {
-    ...defaultLimits,
-    ...limits,
-  }
+  const bounds = { ...defaultLimits, ...limits }
   const app = fastify({
-    bodyLimit: maxBodyBytes,
-    requestTimeout: requestTimeoutMs,
-    keepAliveTimeout: keepAliveMs,
-    http: { maxHeaderSize: maxHeadBytes, headersTimeout: headTimeoutMs, requireHostHeader: false },
-    routerOptions: { maxParamLength: maxHeadBytes },
+    bodyLimit: bounds.maxBodyBytes,
+    requestTimeout: bounds.requestTimeoutMs,
+    keepAliveTimeout: bounds.keepAliveMs,
+    http: {
+      maxHeaderSize: bounds.maxHeadBytes,
+      headersTimeout: bounds.headTimeoutMs,
+      connectionsCheckingInterval: bounds.timeoutCheckMs,
+      requireHostHeader: false,
+    },
+    routerOptions: { maxParamLength: bounds.maxHeadBytes },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     genReqId: requestIds(),
@@ -49,7 +52,7 @@ export function httpServer({ pins, verify, health, log, limits }: HttpServerOpti
 
   answerUnusualHttp(app.server)
   const routing = noteRoutes(app)
-  greet(app, routing, log)
+  greet(app, routing, closeGently(app, bounds.closeGraceMs), log)
   answerErrors(app, log)
   readJson(app)
   for (const schema of namedSchemas) app.addSchema(schema)

@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer'
 import { AnchorageError } from '../../core/errors.ts'
 import { quoted } from '../invalid.ts'
 
@@ -33,21 +32,12 @@ export function readQuery(url: string): Record<string, unknown> {
 function* parameters(url: string): Generator<[string, string]> {
   const start = url.indexOf('?')
   if (start === -1) return
-  for (const part of inUtf8(url.slice(start + 1)).split('&')) {
+  for (const part of url.slice(start + 1).split('&')) {
     if (part === '') continue
     const equals = part.indexOf('=')
     const name = decoded(equals === -1 ? part : part.slice(0, equals))
     yield [name, equals === -1 ? '' : decoded(part.slice(equals + 1), name)]
   }
-}
-
-/** Node hands over bytes that were not percent-encoded as one character each. */
-function inUtf8(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- the bytes of ASCII are meant
-  if (/^[\0-\x7f]*$/.test(text)) return text
-  const bytes = Buffer.from(text, 'latin1')
-  if (!isUtf8(bytes)) throw new AnchorageError('invalid', 'the query is neither percent-encoded nor UTF-8')
-  return bytes.toString()
 }
 
 function decoded(text: string, name?: string): string {

@@ -1,0 +1,264 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { cid, fakeServer } from './fake-pins.ts'
+import type { FakeServer } from './fake-pins.ts'
+import type { HttpLimits } from './limits.ts'
+import { publishedCheck } from './spec/published-spec.ts'
+
+const check = publishedCheck()
+const auth = 'Host: x\r\nAuthorization: Bearer all\r\n'
+const body = JSON.stringify({ cid })
+const post = `POST /v1/pins HTTP/1.1\r\n${auth}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+
+interface Listening extends FakeServer {
+  port: number
+  dial(): Socket
+}
+
+async function listening(t: TestContext, limits: Partial<HttpLimits> = {}): Promise<Listening> {
+  const server = fakeServer({ limits })
+  await server.app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = server.app.server.address() as AddressInfo
+  const sockets: Socket[] = []
+  t.after(async () => {
+    for (const socket of sockets) socket.destroy()
+    await server.app.close()
+  })
+  const dial = () => {
+    const socket = connect(port, '127.0.0.1')
+    sockets.push(socket)
+    return socket.on('error', () => undefined)
+  }
+  return { ...server, port, dial }
+}
+
+interface Answer {
+  status: number
+  headers: Map<string, string>
+  body: string
+}
+
+/** All answers that come back over `socket` until it is closed. */
+async function answers(socket: Socket): Promise<Answer[]> {
+  const chunks: Buffer[] = []
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+  await once(socket, 'close')
+  let text = Buffer.concat(chunks).toString('latin1')
+  const found: Answer[] = []
+  while (text !== '') {
+    const [head = '', ...rest] = text.split('\r\n\r\n')
+    const [line = '', ...fields] = head.split('\r\n')
+    assert.match(line, /^HTTP\/1\.1 \d{3} /, `not an answer: ${text.slice(0, 200)}`)
+    const headers = new Map(
+      fields.map((field): [string, string] => [
+        field.slice(0, field.indexOf(':')).toLowerCase(),
+        field.slice(field.indexOf(':') + 1).trim(),
+      ]),
+    )
+    const after = rest.join('\r\n\r\n')
+    const length = Number(headers.get('content-length') ?? 0)
+    const isInterim = line.includes(' 100 ')
+    found.push({ status: Number(line.slice(9, 12)), headers, body: isInterim ? '' : after.slice(0, length) })
+    text = isInterim ? after : after.slice(length)
+  }
+  return found
+}
+
+/** What comes back for these bytes: one refusal of this status, whole, in the spec's shape. */
+async function refused(
+  server: Listening,
+  bytes: string | Buffer,
+  status: number,
+  details: RegExp,
+): Promise<Answer> {
+  const socket = server.dial()
+  socket.write(bytes)
+  const all = await answers(socket)
+  const what = String(bytes).slice(0, 80)
+  assert.deepEqual(
+    all.map((each) => each.status),
+    [status],
+    what,
+  )
+  const [answer] = all
+  assert.ok(answer)
+  assert.match(answer.headers.get('content-type') ?? '', /^application\/json/, what)
+  assert.equal(answer.body.length, Number(answer.headers.get('content-length')), what)
+  const failure = JSON.parse(answer.body)
+  check('Failure', failure)
+  assert.match(failure.error.details, details, what)
+  return answer
+}
+
+test('what is not HTTP is answered in JSON all the same', async (t) => {
+  const server = await listening(t)
+  const broken: [string | Buffer, number, RegExp][] = [
+    ['nonsense\r\n\r\n', 400, /well-formed/],
+    ['GET /v1/pins\r\n\r\n', 401, /access token is missing/],
+    ['GET /v1/pins HTTP/9.9\r\n\r\n', 400, /well-formed/],
+    ['FOO /v1/pins HTTP/1.1\r\nHost: x\r\n\r\n', 400, /well-formed/],
+    ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, /well-formed/],
+    [Buffer.from('16030100f5010000f10303', 'hex'), 400, /well-formed/],
+    ['GET /v1/pins HTTP/1.1\r\nbad header\r\n\r\n', 400, /well-formed/],
+    ['GET /v1/pins HTTP/1.1\r\nHost: x\r\nx: a\0b\r\n\r\n', 400, /well-formed/],
+    [`POST /v1/pins HTTP/1.1\r\n${auth}Content-Length: x\r\n\r\n`, 400, /well-formed/],
+    [
+      `POST /v1/pins HTTP/1.1\r\n${auth}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      400,
+      /well-formed/,
+    ],
+    [
+      `POST /v1/pins HTTP/1.1\r\n${auth}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n`,
+      400,
+      /well-formed/,
+    ],
+    ['GET /v1/pins HTTP/1.1\r\nConnection: close\r\n\r\n', 400, /host/],
+    ['CONNECT example:443 HTTP/1.1\r\nHost: example:443\r\n\r\n', 405, /no proxy/],
+    [`POST /v1/pins HTTP/1.1\r\n${auth}Expect: a-miracle\r\nContent-Length: 0\r\n\r\n`, 417, /100-continue/],
+  ]
+  for (const [bytes, status, details] of broken) await refused(server, bytes, status, details)
+  assert.deepEqual(server.pins.calls, [])
+})
+
+test('methods that nobody has a route for', async (t) => {
+  const server = await listening(t)
+  for (const method of ['TRACE', 'QUERY', 'PROPFIND', 'PUT', 'PATCH']) {
+    const answer = await refused(
+      server,
+      `${method} /v1/pins HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+      405,
+      /takes/,
+    )
+    assert.equal(answer.headers.get('allow'), 'GET, HEAD, OPTIONS, POST')
+  }
+})
+
+test('a request line of 45 KB says what is wrong with it; one beyond all bounds is refused too', async (t) => {
+  const server = await listening(t)
+  const long = 'x'.repeat(45_000)
+  const get = (path: string) => `GET ${path} HTTP/1.1\r\n${auth}Connection: close\r\n\r\n`
+  await refused(server, get(`/v1/pins?name=${long}`), 400, /^name: at most/)
+  await refused(server, get(`/v1/pins?cid=${long}`), 400, /^cid/)
+  await refused(server, get(`/v1/pins?meta=${long}`), 400, /^meta/)
+  await refused(server, get(`/v1/pins/${long}`), 404, /no pin/)
+  await refused(server, get(`/v1/${long}`), 404, /nothing/)
+  await refused(server, get(`/v1/pins?name=${'x'.repeat(200_000)}`), 431, /too long/)
+  await refused(server, get(`/v1/pins?name=${'x'.repeat(5_000_000)}`), 431, /too long/)
+  await refused(server, `GET /v1/pins HTTP/1.1\r\n${auth}x: ${'x'.repeat(200_000)}\r\n\r\n`, 431, /too long/)
+})
+
+test('a query that is not percent-encoded is told so', async (t) => {
+  const server = await listening(t)
+  for (const encoding of ['utf8', 'latin1'] as const) {
+    const bytes = Buffer.from(`GET /v1/pins?name=caf\u00e9 HTTP/1.1\r\n${auth}\r\n`, encoding)
+    await refused(server, bytes, 400, /percent-encoded/)
+  }
+})
+
+test('a body that is too large is refused before it is read, whether it says so or not', async (t) => {
+  const server = await listening(t)
+  const head = `POST /v1/pins HTTP/1.1\r\n${auth}Content-Type: application/json\r\n`
+  await refused(server, `${head}Content-Length: 2000000\r\n\r\n{`, 413, /1 MiB/)
+  const chunk = `10000\r\n${' '.repeat(65_536)}\r\n`
+  await refused(server, `${head}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(17)}0\r\n\r\n`, 413, /1 MiB/)
+  assert.deepEqual(server.pins.calls, [])
+})
+
+test('who expects 100-continue gets it, then the answer', async (t) => {
+  const server = await listening(t)
+  const socket = server.dial()
+  socket.write(
+    `POST /v1/pins HTTP/1.1\r\n${auth}Content-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n`,
+  )
+  await once(socket, 'readable')
+  socket.write(body)
+  assert.deepEqual(
+    (await answers(socket)).map(({ status }) => status),
+    [100, 202],
+  )
+})
+
+test('a client that sends byte by byte, or nothing more, is told that its time is up', async (t) => {
+  const server = await listening(t, { headTimeoutMs: 300, requestTimeoutMs: 600, timeoutCheckMs: 50 })
+  const slow = server.dial()
+  const drip = setInterval(() => slow.write('x'), 20)
+  t.after(() => clearInterval(drip))
+  slow.write('GET /v1/pins HTTP/1.1\r\nx: ')
+  assert.deepEqual(
+    (await answers(slow)).map(({ status }) => status),
+    [408],
+  )
+  const head = `POST /v1/pins HTTP/1.1\r\n${auth}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`
+  await refused(server, `${head}${body.slice(0, 10)}`, 408, /in time/)
+  assert.deepEqual(server.pins.calls, [])
+})
+
+test('rubbish behind a good request does not pass for its answer', async (t) => {
+  const server = await listening(t)
+  const socket = server.dial()
+  socket.write(`GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\nrubbish\r\n\r\n`)
+  const statuses = (await answers(socket)).map(({ status }) => status)
+  assert.ok(
+    statuses.length <= 2 && statuses.every((status) => status === 200 || status === 400),
+    String(statuses),
+  )
+})
+
+test('closing: what is under way is answered, what comes after is told to try elsewhere, idle connections end', async (t) => {
+  const server = await listening(t)
+  const reached = Promise.withResolvers<void>()
+  const release = Promise.withResolvers<void>()
+  const { pins } = fakeServer()
+  server.pins.create = async (...given) => {
+    reached.resolve()
+    await release.promise
+    return pins.create(...given)
+  }
+  const idle = server.dial()
+  await once(idle, 'connect')
+  const busy = server.dial()
+  busy.write(post)
+  await reached.promise
+  const idleEnds = answers(idle)
+  const closed = server.app.close()
+  const late = answers(busy)
+  busy.write(post)
+  assert.deepEqual(await idleEnds, [])
+  setTimeout(() => release.resolve(), 50)
+  const [first, second] = await late
+  assert.equal(first?.status, 202)
+  if (second !== undefined) {
+    assert.equal(second.status, 503)
+    check('Failure', JSON.parse(second.body))
+  }
+  await closed
+  assert.equal(pins.kept.size, 1)
+})
+
+test('closing ends though a client keeps its connection, or never finishes its request', async (t) => {
+  const server = await listening(t, { closeGraceMs: 200 })
+  const kept = server.dial()
+  kept.write('GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n')
+  await once(kept, 'readable')
+  const stuck = server.dial()
+  stuck.write('GET /v1/health HTTP/1.1\r\nHo')
+  const { pins } = fakeServer()
+  const reached = Promise.withResolvers<void>()
+  server.pins.create = async (...given) => {
+    reached.resolve()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    return pins.create(...given)
+  }
+  const busy = server.dial()
+  busy.write(post)
+  await reached.promise
+  await server.app.close()
+  assert.deepEqual(
+    (await answers(busy)).map(({ status }) => status),
+    [202],
+  )
+})
