@@ -28,8 +28,8 @@ export async function run(argv: string[], io: Io): Promise<void> {
   const { values, positionals } = argumentsOf(argv, options)
   noMore(positionals)
   const limit = limitOf(values.limit ?? '20')
-  const client = serviceOf(values, io)
   const filters = filtersOf(values)
+  const client = serviceOf(values, io)
   const asJson = values.json ?? false
   if (values.all) {
     const pins: PinStatus[] = []

@@ -1,9 +1,9 @@
 import { isCode } from '../../core/errors.ts'
-import type { PinClient } from '../../http/client.ts'
+import type { PinClient, PinFilters } from '../../http/client.ts'
 import { argumentsOf } from '../arguments.ts'
 import { json } from '../print.ts'
 import { WrongUse, type Io } from '../verb.ts'
-import { filterOptions, filtersOf, type FilterValues } from './filters.ts'
+import { filterOptions, filtersOf } from './filters.ts'
 import { serviceOf, serviceOptions, serviceUsage } from './service.ts'
 
 export const usage = `
@@ -23,8 +23,9 @@ export async function run(argv: string[], io: Io): Promise<number> {
   const { cid, name, status, meta } = values
   const filtered = [cid, name, status, meta].some((given) => given !== undefined)
   if (filtered === positionals.length > 0) throw new WrongUse('expected either REQUESTIDs or filters')
+  const filters = filtersOf(values)
   const client = serviceOf(values, io)
-  const ids = filtered ? await matching(client, values, values.force ?? false, io) : positionals
+  const ids = filtered ? await matching(client, filters, values.force ?? false, io) : positionals
   let absent = 0
   for (const id of ids) {
     if (await remove(client, id, io.signal)) io.out(values.json ? json({ removed: id }) : `${id}\n`)
@@ -36,8 +37,7 @@ export async function run(argv: string[], io: Io): Promise<number> {
   return absent > 0 ? 1 : 0
 }
 
-async function matching(client: PinClient, values: FilterValues, force: boolean, io: Io): Promise<string[]> {
-  const filters = filtersOf(values)
+async function matching(client: PinClient, filters: PinFilters, force: boolean, io: Io): Promise<string[]> {
   const { count } = await client.list({ ...filters, limit: 1 }, io.signal)
   if (count > 1 && !force) throw new WrongUse(`${count} pins match; --force removes them all`)
   const ids: string[] = []
