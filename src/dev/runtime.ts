@@ -67,7 +67,9 @@ export async function startDev(options: DevOptions): Promise<DevCluster> {
   say('starting Postgres')
   const database = await devDatabase({ ...common, given: env['DATABASE_URL'] })
   if (database.server) starting.use(database.server)
-  await migrateUp(database.ownerUrl, dir.state.passwords, { info: (_fields, message) => say(message) })
+  await migrateUp(database.ownerUrl, dir.state.passwords, {
+    info: (fields, message) => say(`${message}: ${Object.values(fields).join(', ')}`),
+  })
   const nodes = await startNodes(options, starting, {
     ...common,
     database,
