@@ -142,8 +142,7 @@ export interface Presence {
 /**
  * This node's Kubo. Pins carry `name` (the cluster's id); pins with another name are foreign and stay untouched.
  * The caller keeps one write (`pin`, `unpin`) per CID at a time: Kubo may say yes to both of a concurrent pair and end
- * unpinned. An aborted `unpin` may still take effect; an aborted `pin` leaves no pin. All reject with `IpfsError`, or with
- * the signal's reason once it aborts.
+ * unpinned. An aborted write may still take effect. All reject with `IpfsError`, or with the signal's reason once it aborts.
  */
 export interface Ipfs {
   /**
@@ -161,7 +160,7 @@ export interface Ipfs {
   pinned(cid: string, signal: AbortSignal): Promise<'ours' | 'foreign' | null>
   /** All recursive pins. */
   pins(signal: AbortSignal): AsyncIterable<{ cid: string; ours: boolean }>
-  /** Dials a stranger's multiaddr; `bad_origin`, without a packet sent, when the origin policy forbids it, and when it cannot. */
+  /** Dials a stranger's multiaddr; `bad_origin` when it cannot, and, for good and without asking Kubo, when the policy forbids it. */
   connect(origin: string, signal: AbortSignal): Promise<void>
   /** Dials another node's Kubo at an address that the node itself announced: no policy, private networks are usual. */
   connectSibling(multiaddr: string, signal: AbortSignal): Promise<void>

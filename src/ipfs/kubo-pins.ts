@@ -15,15 +15,19 @@ const tellEveryMs = 500
  * **Two calls per pin, and why.** `pin/add` over a standing recursive pin does not ask whose it is: it *removes that pin
  * first*, then fetches, then adds its own under the new name (Kubo 0.43). So it renames a foreign pin, which we would later
  * remove as ours; and where the fetch then fails or is aborted, the old pin is gone. Hence `pin/ls?arg=` goes first, and no
- * pin that stands, foreign or ours, is ever added again. A check beside the add, or after it, comes too late; a set of
- * foreign pins read at start goes stale the moment an operator pins something, and grows with what is not ours. Many CIDs in
- * one `pin/ls` do not help either: it fails at the first that is not pinned and says nothing of the rest. What is left is a
- * pair of milliseconds between check and add. A foreign pin made later, during our fetch, survives: Kubo looks again before
- * it writes and then leaves the index alone.
+ * pin that stands, foreign or ours, is added again. What was looked at instead:
+ * - A check beside the add, or after it, comes too late.
+ * - A set of foreign pins read at start goes stale the moment an operator pins something, and grows with what is not ours.
+ * - Many CIDs in one `pin/ls`: it fails at the first that is not pinned and says nothing of the rest.
+ * - `pin/update` from a pin of ours refuses when a pin stands, in one call; but it tells no progress, and beside a pin made
+ *   meanwhile it puts a second one.
+ * What is left is the moment between check and add. Of two pins fetched at once the first to finish gives the name; should
+ * that be the foreign one, `unpin` finds its name and leaves it.
  *
- * **The price**, 16 in flight on two shared cores: 0.1 ms of client CPU and 0.2 ms of Kubo's, 3 to 6 % of the pin rate, for
- * Kubo is bound by the fsyncs under its pinner's lock (four a pin, a fifth for its name in leveldb). `progress=true` costs 2 to
- * 5 %, and is the only source of the DAG's size and of signs of life.
+ * **The price** (blocks that are there already, 16 in flight, two cores): 0.05 ms of our CPU and 0.2 ms of Kubo's. That is 2
+ * to 8 % of the pin rate while the disk is the limit: Kubo syncs it four times a pin under one lock, and a fifth time for the
+ * name where its pins are in leveldb (not in pebble). `progress=true` costs up to as much, and is the only source of the DAG's
+ * size and of signs of life.
  */
 export function kuboPins(rpc: Rpc, ours: string): Pick<Ipfs, 'pin' | 'unpin' | 'pinned' | 'pins'> {
   const direct = directPins(rpc)
