@@ -42,13 +42,38 @@ test('what names no peer is refused with a reason', () => {
     [`/p2p/1${'z'.repeat(1 << 20)}`, /longer/],
   ]
   for (const [text, why] of wrong) {
-    assert.throws(() => parseOrigin(text), (error) => isCode(error, 'invalid') && why.test(error.message), text.slice(0, 99))
+    assert.throws(
+      () => parseOrigin(text),
+      (error) => isCode(error, 'invalid') && why.test(error.message),
+      text.slice(0, 99),
+    )
   }
 })
 
 test('any text is taken or refused as invalid, never anything else', () => {
-  const part = fc.constantFrom('ip4', 'tcp', 'p2p', 'p2p-circuit', '127.0.0.1', '4001', qm, ed, 'k51', '1', 'Qm', '', 'unix', '%', 'http-path', 'certhash', 'u')
-  const text = fc.oneof(fc.string(), fc.array(part).map((parts) => '/' + parts.join('/')))
+  const part = fc.constantFrom(
+    'ip4',
+    'tcp',
+    'p2p',
+    'p2p-circuit',
+    '127.0.0.1',
+    '4001',
+    qm,
+    ed,
+    'k51',
+    '1',
+    'Qm',
+    '',
+    'unix',
+    '%',
+    'http-path',
+    'certhash',
+    'u',
+  )
+  const text = fc.oneof(
+    fc.string(),
+    fc.array(part).map((parts) => '/' + parts.join('/')),
+  )
   fc.assert(
     fc.property(text, (origin) => {
       try {

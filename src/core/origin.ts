@@ -35,7 +35,10 @@ function isPeerId(text: string): boolean {
     const cid = bare ? null : CID.parse(text)
     if (cid !== null && cid.code !== libp2pKey) return false
     const hash = cid?.multihash ?? decode(base58btc.baseDecode(text))
-    return (hash.code === sha256 && hash.size === 32) || (hash.code === identity && hash.size > 0 && hash.size <= 42)
+    return (
+      (hash.code === sha256 && hash.size === 32) ||
+      (hash.code === identity && hash.size > 0 && hash.size <= 42)
+    )
   } catch {
     return false
   }
