@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { failure } from './errors.ts'
 
+/** A proxy asks by whole addresses: `GET http://host/path`. */
+const wholeAddress = /^https?:\/\/[^/?#]*/i
 const nothingHere = 'there is nothing at this path; the API is described at /v1/docs'
 
 /** Which methods each path of the server takes; asked only about requests that matched no route. */
@@ -20,7 +22,7 @@ export function noteRoutes(app: FastifyInstance): Routing {
   })
   return {
     methodsOf(url) {
-      const path = url.split(/[?#]/, 1)[0] ?? ''
+      const path = url.replace(wholeAddress, '').split(/[?#]/, 1)[0] ?? ''
       const found = [...methods].find(([pattern]) => matches(pattern.split('/'), path.split('/')))
       return found === undefined ? [] : [...found[1], 'OPTIONS'].sort()
     },

@@ -135,6 +135,8 @@ test('methods that nobody has a route for', async (t) => {
     )
     assert.equal(answer.headers.get('allow'), 'GET, HEAD, OPTIONS, POST')
   }
+  await refused(server, 'PUT http://x/v1/pins HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 405, /takes/)
+  await refused(server, 'OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 404, /nothing/)
 })
 
 test('a request line of 45 KB says what is wrong with it; one beyond all bounds is refused too', async (t) => {
