@@ -15,6 +15,7 @@ export interface NodeOptions {
   dir: DataDir
   env: NodeJS.ProcessEnv
   restartAfterMs: number | null
+  isPublic: boolean
   tell: Tell
   database: DevDatabase
   binaries: { nats: string; kubo: string }
@@ -24,7 +25,7 @@ export interface NodeOptions {
 export type DevNode = NodeChild & { kubo: KuboChild; natsUrl: string; natsPid: () => number | null }
 
 /** The Kubo of node `number`, its repository in DIR/node-i/kubo. */
-export async function startNodesKubo(options: NodeOptions & { isPublic: boolean }): Promise<KuboChild> {
+export async function startNodesKubo(options: NodeOptions): Promise<KuboChild> {
   const { number, dir } = options
   return startKubo({
     ...options,
@@ -61,9 +62,10 @@ export async function startNode(options: NodeOptions & { port: number; kubo: Kub
       'auth.masterKeyFile': await masterKeyFile(dir.path),
       'nats.binary': options.binaries.nats,
       'nats.clientPort': natsPort,
+      'nats.restartAfter': `${options.restartAfterMs ?? 0}ms`,
       'kubo.rpc': kubo.rpcUrl,
-      'pin.allowPrivateOrigins': true,
     },
+    defaults: { 'pin.allowPrivateOrigins': true, 'pin.resolveOrigins': options.isPublic },
     logFile: dir.logFile(`node-${number}`),
     onChange: options.tell(`node ${number}`),
   })

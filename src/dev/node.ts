@@ -17,7 +17,10 @@ export interface NodeOptions {
   name: string
   /** Its own files; made when absent. */
   dir: string
+  /** What must be so for the node to find its servers: no variable in the environment changes it. */
   settings: NodeSettings
+  /** What suits a machine of one's own: the environment may say otherwise. */
+  defaults: NodeSettings
   url: string
   logFile: string
   env: NodeJS.ProcessEnv
@@ -30,7 +33,7 @@ export type NodeChild = Child & { nodeId: string; configFile: string; url: strin
 
 /** Writes the node's config and starts it; resolves once it answers. */
 export async function startNodeProcess(options: NodeOptions): Promise<NodeChild> {
-  const configFile = await writeNodeConfig(options.dir, options.settings)
+  const configFile = await writeNodeConfig(options.dir, { ...options.settings, ...options.defaults })
   let nodeId = ''
   const child = await startChild({
     name: options.name,

@@ -55,14 +55,20 @@ export interface DevCluster extends AsyncDisposable {
 
 /** Boots Postgres, the schema, each node's Kubo, the nodes (each brings its nats-server), and makes an org and a token once. */
 export async function startDev(options: DevOptions): Promise<DevCluster> {
-  const { env, say, signal, restartAfterMs } = options
+  const { env, say, signal, restartAfterMs, isPublic } = options
   await using starting = new AsyncDisposableStack()
   const dir = starting.use(await openDataDir(options.dir, options))
   starting.use(takingServersAlong(dir.path))
   await refuseTakenPorts(options)
   const nats = await findTool(natsServer(), { env, say, signal, configured: env['ANCHORAGE_NATS_BINARY'] })
   const ipfs = await findTool(kubo(), { env, say, signal, configured: env['KUBO_BINARY'] })
-  const common = { dir, env: { ...env, [markVariable]: dir.path }, restartAfterMs, tell: teller(options) }
+  const common = {
+    dir,
+    env: { ...env, [markVariable]: dir.path },
+    restartAfterMs,
+    isPublic,
+    tell: teller(options),
+  }
 
   say('starting Postgres')
   const database = await devDatabase({ ...common, given: env['DATABASE_URL'] })
@@ -109,10 +115,7 @@ async function startNodes(
   const kubos: [number, KuboChild][] = []
   for (const number of numbers) {
     options.signal.throwIfAborted()
-    kubos.push([
-      number,
-      starting.use(await startNodesKubo({ ...common, number, isPublic: options.isPublic })),
-    ])
+    kubos.push([number, starting.use(await startNodesKubo({ ...common, number }))])
   }
   options.say('starting the node')
   const nodes: DevNode[] = []
