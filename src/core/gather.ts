@@ -3,11 +3,12 @@
  * nobody and a crowd shares its calls. At most one call per key is in flight, with at most `max` items, first come first served.
  *
  * `run` answers in input order; an `Error` in an item's place rejects that item alone, a rejection rejects the whole batch.
- * An idle key holds no memory.
+ * `pause` is told how many wait and is awaited before each batch is closed, for callers who at times would rather have fewer calls
+ * than quick ones; it must not reject. An idle key holds no memory.
  */
 export function gather<K, T, R>(
   run: (key: K, items: T[]) => Promise<(R | Error)[]>,
-  { max }: { max: number },
+  { max, pause }: { max: number; pause?: (waiting: number) => Promise<void> },
 ): (key: K, item: T) => Promise<R> {
   const lanes = new Map<K, Waiting<T, R>[]>()
 
@@ -27,6 +28,7 @@ export function gather<K, T, R>(
 
   async function drain(key: K, lane: Waiting<T, R>[]): Promise<void> {
     while (lane.length > 0) {
+      if (pause !== undefined) await pause(lane.length)
       const batch = lane.splice(0, max)
       try {
         settle(batch, await run(key, batch.map(itemOf)))

@@ -19,6 +19,8 @@ export interface FinishMeans {
   random: () => number
   /** Ends all waiting; what was not written by then is left to the sweep. */
   signal: AbortSignal
+  /** Before a batch is closed: see `gather`. */
+  pause: (waiting: number) => Promise<void>
   /** What waited behind a claim that ended, to be looked at now. */
   onWoken: (jobs: Job[]) => void
 }
@@ -34,7 +36,7 @@ export class Finishes {
 
   constructor(means: FinishMeans) {
     this.#means = means
-    this.#add = gather((_key, finishes) => this.#write(finishes), { max: batchMax })
+    this.#add = gather((_key, finishes) => this.#write(finishes), { max: batchMax, pause: means.pause })
   }
 
   get stuck(): boolean {

@@ -67,7 +67,14 @@ export function pinWorker(parts: PinWorkerParts): PinWorker {
 
 /** How often slots are looked through; every fourth time, claims and stalls too. */
 const tickMs = 250
-const claimBatchMax = 64
+const batchMax = 64
+/**
+ * In a crowd, how long claims and outcomes gather before they share a call: small calls at a high rate cost Postgres, which shares
+ * its machine with Kubo, more than they save in time. Claims hold slots meanwhile, outcomes do not.
+ */
+const claimPauseMs = 5
+const finishPauseMs = 25
+const crowd = 8
 /** Outcomes that may wait to be written before no more work is taken on. */
 const finishingMax = 256
 /** At a stop, attempts that still receive may go on for so long; then all have so long to hand back. */
@@ -105,12 +112,21 @@ class Worker implements PinWorker {
     })
     this.#hints = new Hints({ ...parts, random, offer: (job) => this.#offerAndGo(job) })
     this.#extensions = new Extensions(identity, placements)
-    this.#finishes = new Finishes({ identity, placements, ...waits, onWoken: (jobs) => this.offer(jobs) })
+    this.#finishes = new Finishes({
+      identity,
+      placements,
+      ...waits,
+      pause: (waiting) => this.#pause(waiting, finishPauseMs),
+      onWoken: (jobs) => this.offer(jobs),
+    })
     this.#outages = new Outages(
       { kubo: (signal) => ipfs.identity(signal), postgres: () => placements.due(identity, 1, 1) },
       { ...waits, onOver: () => this.#goOn() },
     )
-    this.#claim = gather((_key, jobs) => this.#claimAll(jobs), { max: claimBatchMax })
+    this.#claim = gather((_key, jobs) => this.#claimAll(jobs), {
+      max: batchMax,
+      pause: (waiting) => this.#pause(waiting, claimPauseMs),
+    })
     this.#means = {
       ipfs,
       dialler: new Dialler({ ipfs, clock }),
@@ -165,6 +181,12 @@ class Worker implements PinWorker {
       if (attempt.next === null || attempt.next.generation < job.generation) attempt.next = job
       attempt.stop('intent')
     } else if (job.generation === attempt.job.generation) attempt.woken = true
+  }
+
+  /** A few pins are not kept waiting, nor is a batch that is half full. */
+  async #pause(waiting: number, ms: number): Promise<void> {
+    if (this.#under.size < crowd || waiting >= batchMax / 2) return
+    await this.#parts.clock.sleep(ms, this.#end.signal).catch(() => undefined)
   }
 
   #goOn(): void {
