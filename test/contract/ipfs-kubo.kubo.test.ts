@@ -1,5 +1,8 @@
 import { strict as assert } from 'node:assert'
 import { randomBytes } from 'node:crypto'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
@@ -9,6 +12,28 @@ import { ipfsContract, type IpfsWorld } from './ipfs.ts'
 import { startTestKubo, type TestKubo } from './test-kubo.ts'
 
 ipfsContract('Kubo keeps the contract', start)
+
+test('a pin of ours whose blocks were lost from the disk is fetched again', async () => {
+  await using ours = await startTestKubo()
+  await using peer = await startTestKubo()
+  await using ipfs = kubo({ rpcUrl: ours.rpcUrl, pinName: 'ours', allowPrivateOrigins: true })
+  const options = { signal: new AbortController().signal, onProgress: () => {} }
+  const cid = await addTo(peer, 4)
+  await ipfs.connect(JSON.parse(await peer.rpc('id')).Addresses[0], options.signal)
+  const first = await ipfs.pin(cid, options)
+  assert.equal(first.blocks, 5)
+  await ours.kill()
+  const files = await readdir(join(ours.dir, 'blocks'), { recursive: true })
+  const lost = files.filter((file) => file.endsWith('.data')).map((file) => join(ours.dir, 'blocks', file))
+  await Promise.all(lost.map((file) => rm(file)))
+  await ours.restart()
+  await ipfs.connect(JSON.parse(await peer.rpc('id')).Addresses[0], options.signal)
+  assert.deepEqual(await ipfs.pin(cid, options), first)
+  assert.equal(
+    (await ours.rpc(`dag/stat?arg=${cid}&progress=false&offline=true`)).includes('"NumBlocks":5'),
+    true,
+  )
+})
 
 async function start(): Promise<IpfsWorld> {
   const ours = await startTestKubo()
@@ -26,13 +51,7 @@ async function start(): Promise<IpfsWorld> {
     nowhere: async () => CID.createV1(0x55, await sha256.digest(randomBytes(32))).toString(),
     garbage: () => put(ours, 'dag-pb'),
     async remote(blocks) {
-      const form = new FormData()
-      form.append('file', new Blob([randomBytes(blocks * 64 * 1024)]))
-      const answer = await peer.rpc(
-        'add?pin=false&cid-version=1&chunker=size-65536&quieter=true&max-file-links=1024',
-        form,
-      )
-      return { cid: JSON.parse(answer.trim().split('\n').at(-1) ?? '').Hash, origin }
+      return { cid: await addTo(peer, blocks), origin }
     },
     received: () => relay.received(),
     async pinByHand(cid, name, type) {
@@ -52,6 +71,16 @@ async function start(): Promise<IpfsWorld> {
       for (const each of [ipfs, strict, ours, peer]) await each[Symbol.asyncDispose]()
     },
   }
+}
+
+/** Adds a DAG of that many leaves of 64 KiB under one root. */
+async function addTo(to: TestKubo, leaves: number): Promise<string> {
+  const form = new FormData()
+  form.append('file', new Blob([randomBytes(leaves * 64 * 1024)]))
+  const query = 'pin=false&cid-version=1&chunker=size-65536&quieter=true&max-file-links=1024'
+  const { Hash } = JSON.parse(await to.rpc(`add?${query}`, form))
+  assert.ok(typeof Hash === 'string')
+  return Hash
 }
 
 async function put(to: TestKubo, codec: string): Promise<string> {
