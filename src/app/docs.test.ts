@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { pinErrorCodes } from '../core/pin.ts'
+import { configKeys } from './config-keys.ts'
+
+const root = join(import.meta.dirname, '../..')
+const pages = globSync(['*.md', 'docs/**/*.md'], { cwd: root })
+const read = (page: string) => readFileSync(join(root, page), 'utf8')
+
+test('every link from a page to a file leads to one', () => {
+  const broken = pages.flatMap((page) =>
+    [...read(page).matchAll(/\]\((?!https?:)([^)#]+)/g)]
+      .map(([, target = '']) => target)
+      .filter((target) => !existsSync(join(root, dirname(page), target)))
+      .map((target) => `${page}: ${target}`),
+  )
+  assert.ok(pages.length > 10)
+  assert.deepEqual(broken, [])
+})
+
+test('the runbook tells what to do for every error code that a pin can show', () => {
+  const runbook = read('docs/operate.md')
+  assert.deepEqual(
+    pinErrorCodes.filter((code) => !runbook.includes(`| \`${code}\``)),
+    [],
+  )
+})
+
+test('every option that a page names exists', () => {
+  const sections = new Set(configKeys.map((key) => key.split('.')[0]))
+  const named = pages.flatMap((page) =>
+    [...read(page).matchAll(/`([a-z]+)\.([a-z][A-Za-z]+)`/g)].map(([, section = '', name]) => ({
+      section,
+      name,
+      page,
+    })),
+  )
+  const wrong = named
+    .filter(({ section, name }) => sections.has(section) && name !== 'ts')
+    .filter(({ section, name }) => !configKeys.some((key) => key === `${section}.${name}`))
+  assert.ok(named.length > 20)
+  assert.deepEqual(wrong, [])
+})
+
+test('every package that ships, or that checks what ships, has its reason', () => {
+  const {
+    dependencies,
+    devDependencies,
+    optionalDependencies,
+  }: Record<string, Record<string, string>> = JSON.parse(read('package.json'))
+  const reasons = read('docs/adr/0011-what-we-depend-on.md')
+  const unexplained = Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies })
+    .filter((name) => !name.startsWith('@types/'))
+    .filter(
+      (name) => !reasons.includes(`\`${name}\``) && !reasons.includes(`\`${name.replace(/\/.*/, '/*')}\``),
+    )
+  assert.deepEqual(unexplained, [])
+})
