@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { mintId } from '../core/ids.ts'
+import type { OrgId, PinId } from '../core/ids.ts'
+import type { Pin } from '../core/pin.ts'
+import type { Bus, Clock, Log, NodeIdentity } from '../core/ports.ts'
+import { fakeIpfs } from '../dev/fake-ipfs.ts'
+import type { FakeIpfs } from '../dev/fake-ipfs.ts'
+import { testDatabase } from '../dev/test-postgres.ts'
+import type { TestDatabase } from '../dev/test-postgres.ts'
+import { openStore } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
+import { pinWorker } from './pin-worker.ts'
+import type { PinWorker } from './pin-worker.ts'
+import { reconcile } from './reconcile.ts'
+import { sweep } from './sweep.ts'
+
+// The worker's tests on a fake store show its logic; these show that the real store keeps the same rules.
+
+const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
+const clock: Clock = { now: Date.now, sleep: (ms, signal) => sleep(ms, undefined, { signal }) }
+const actor = mintId('tok')
+const address = '/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWGRUyrQFFqBLUmbBnVTWRkQaDYXLVhQhZBvT7LGKDYXvA'
+let database: TestDatabase
+let store: Store
+let org: OrgId
+let node: NodeIdentity
+let epoch: number
+
+before(async () => {
+  database = await testDatabase()
+  store = openStore({ ...database, log, addresses: () => [address], unpinGraceMs: 0 })
+  org = await store.tokens.createOrg('ours')
+  node = await store.nodes.boot('node-1')
+  epoch = await store.nodes.nextEpoch()
+})
+after(async () => {
+  await store[Symbol.asyncDispose]()
+  await database[Symbol.asyncDispose]()
+})
+
+/** A bus without a word: all work comes from Postgres, or is offered. */
+const noBus: Bus = {
+  publishJobs: async () => {},
+  consumeJobs: (_nodeId, _maxPending, _onJob, signal) =>
+    new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
+  trouble: () => null,
+}
+
+function atWork(
+  identity = node,
+): { ipfs: FakeIpfs; worker: PinWorker; stop: () => Promise<void> } & AsyncDisposable {
+  const ipfs = fakeIpfs({ clock, tickMs: 20 })
+  const worker = pinWorker({
+    identity,
+    bus: noBus,
+    placements: store.placements,
+    ipfs,
+    clock,
+    log,
+    options: {
+      concurrency: 16,
+      stallTimeoutMs: 1_500,
+      maxAgeMs: 60_000,
+      backoffMinMs: 200,
+      backoffMaxMs: 1_000,
+      pollIntervalMs: 300,
+    },
+  })
+  const stopping = new AbortController()
+  const running = worker.run(stopping.signal)
+  const stop = async () => {
+    stopping.abort()
+    await running
+  }
+  return { ipfs, worker, stop, [Symbol.asyncDispose]: stop }
+}
+
+/** Accepts pins; with a worker given it is told, as after a real accept. */
+async function pin(cids: string[], worker?: PinWorker): Promise<PinId[]> {
+  const pins = cids.map((cid) => ({
+    id: mintId('pin'),
+    actor,
+    cid,
+    cidText: cid,
+    replicas: 1,
+    nodes: [node.nodeId],
+  }))
+  const accepted = await store.pins.acceptPins(org, pins, false)
+  for (const one of accepted) if ('woken' in one) worker?.offer(one.woken)
+  return pins.map(({ id }) => id)
+}
+
+async function remove(id: PinId, worker?: PinWorker): Promise<void> {
+  const woken = await store.pins.removePin(org, id, actor)
+  worker?.offer(woken)
+}
+
+/** Waits for what the clock of Postgres decides; fails with what it saw last. */
+async function until<T>(read: () => Promise<T> | T, done: (seen: T) => boolean): Promise<T> {
+  const deadline = performance.now() + 20_000
+  for (;;) {
+    const seen = await read()
+    if (done(seen)) return seen
+    assert.ok(performance.now() < deadline, `still ${JSON.stringify(seen)}`)
+    await sleep(10)
+  }
+}
+
+const get = (id: PinId) => store.pins.getPin(org, id)
+const isPinned = (one: Pin) => one.status === 'pinned'
+
+/** Contents that nobody wants are let go of by the leader. */
+const sweepOnce = () =>
+  sweep({ store: store.sweep, bus: noBus, log }).run({ epoch, signal: new AbortController().signal })
+
+test('a batch that is only in Postgres ends pinned in Kubo and in the book', async () => {
+  const ids = await pin(Array.from({ length: 300 }, (_, index) => `batch-${index}`))
+  await using at = atWork()
+  await until(
+    () => at.worker.stats().pinned,
+    (pinned) => pinned === 300,
+  )
+  for (const id of ids) assert.ok(isPinned(await get(id)))
+  assert.equal(at.ipfs.standing.size, 300)
+})
+
+test('progress shows, and DELETE in the middle ends the fetch within a second', async () => {
+  await using at = atWork()
+  at.ipfs.offer('big', { blocks: 1_000, bytes: 1_000_000 })
+  at.ipfs.fault('big', { kind: 'slow', everyMs: 20 })
+  const [id = assert.fail()] = await pin(['big'], at.worker)
+  const seen = await until(
+    () => get(id),
+    ({ status, info }) => status === 'pinning' && Number(info['blocks']) > 0,
+  )
+  assert.ok(Number(seen.info['bytes']) > 0)
+  await remove(id, at.worker)
+  const removedAt = performance.now()
+  await until(
+    () => at.ipfs.underWay(),
+    (underWay) => underWay === 0,
+  )
+  assert.ok(performance.now() - removedAt < 1_000)
+  await sweepOnce()
+  await until(
+    () => store.reconcile.placementsOf(node, ['big']),
+    (placements) => placements.length === 0,
+  )
+  assert.ok(!at.ipfs.standing.has('big'))
+})
+
+test('content that nobody has is retried with its reason, and found when it is there', async () => {
+  await using at = atWork()
+  at.ipfs.fault('lost', { kind: 'stall' })
+  const [id = assert.fail()] = await pin(['lost'], at.worker)
+  const seen = await until(
+    () => get(id),
+    ({ info }) => info['error_code'] !== undefined,
+  )
+  assert.equal(seen.info['error_code'], 'not_found_in_time')
+  at.ipfs.fault('lost', null)
+  await until(() => get(id), isPinned)
+})
+
+test('wanted and unwanted in quick turns, swept meanwhile, ends as last asked', async () => {
+  await using at = atWork()
+  for (let round = 0; round < 8; round++) {
+    const [id = assert.fail()] = await pin(['turns'], at.worker)
+    if (round % 3 !== 0) await sleep(round * 7)
+    await remove(id, at.worker)
+    if (round % 2 === 0) await sweepOnce()
+  }
+  const [id = assert.fail()] = await pin(['turns'], at.worker)
+  await until(() => get(id), isPinned)
+  await sweepOnce()
+  await until(
+    () => at.worker.stats(),
+    ({ active, finishing }) => active + finishing === 0,
+  )
+  assert.ok(at.ipfs.standing.has('turns'))
+  await remove(id, at.worker)
+  await sweepOnce()
+  await until(
+    () => at.ipfs.standing.has('turns'),
+    (stands) => !stands,
+  )
+})
+
+test('Kubo away burns no attempt', async () => {
+  await using at = atWork()
+  at.ipfs.down()
+  const [id = assert.fail()] = await pin(['away'], at.worker)
+  await until(
+    () => at.worker.stats().waitingFor,
+    (needs) => needs.includes('kubo'),
+  )
+  assert.equal((await get(id)).info['error_code'], undefined)
+  at.ipfs.up()
+  await until(() => get(id), isPinned)
+})
+
+test('a stop hands back, and the next incarnation goes on where the book says', async () => {
+  const first = atWork()
+  first.ipfs.fault('handed', { kind: 'stall' })
+  const [id = assert.fail()] = await pin(['handed'], first.worker)
+  await until(
+    () => first.ipfs.underWay(),
+    (underWay) => underWay === 1,
+  )
+  await first.stop()
+  assert.equal((await get(id)).status, 'queued')
+  const next = await store.nodes.boot('node-1')
+  assert.ok(next.incarnation > node.incarnation)
+  node = next
+  await using second = atWork()
+  await until(() => get(id), isPinned)
+  assert.ok(second.ipfs.standing.has('handed'))
+})
+
+test('the reconciler repairs what Kubo lost and lets go of what nobody wants', async () => {
+  await using at = atWork()
+  const reconciler = reconcile({
+    identity: node,
+    store: store.reconcile,
+    ipfs: at.ipfs,
+    log,
+    offer: (jobs) => at.worker.offer(jobs),
+  })
+  const turn = { signal: new AbortController().signal }
+  // The Kubo of this test is empty: all that the tests before pinned is missing in it.
+  const first = await reconciler.run(turn)
+  assert.ok(Number(first['repaired']) >= 300)
+  await until(
+    () => at.ipfs.standing.size,
+    (size) => size === first['repaired'],
+  )
+  at.ipfs.pinByHand('left over', 'anchorage')
+  at.ipfs.pinByHand('theirs', 'somebody')
+  assert.partialDeepStrictEqual(await reconciler.run(turn), { unwanted: 1, removed: 0, repaired: 0 })
+  assert.partialDeepStrictEqual(await reconciler.run(turn), { unwanted: 1, removed: 1, repaired: 0 })
+  await until(
+    () => at.ipfs.standing.has('left over'),
+    (stands) => !stands,
+  )
+  assert.ok(at.ipfs.standing.has('theirs'))
+  await until(
+    () => store.reconcile.placementsOf(node, ['left over']),
+    (placements) => placements.length === 0,
+  )
+})
