@@ -48,7 +48,10 @@ export async function startTestKubo(configure: (config: KuboConfig) => void = ()
   await writeFile(configFile, JSON.stringify(config))
 
   const rpcUrl = `http://127.0.0.1:${rpcPort}`
-  let daemon = await startDaemon(binary, env)
+  let daemon = await startDaemon(binary, env).catch(async (error: unknown) => {
+    await rm(dir, { recursive: true, force: true })
+    throw error
+  })
   const kill = async (signal: NodeJS.Signals = 'SIGKILL') => {
     if (daemon.exitCode !== null || daemon.signalCode !== null) return
     const gone = once(daemon, 'exit')
