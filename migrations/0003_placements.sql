@@ -106,7 +106,7 @@ declare
   p record;
   now_is text;
 begin
-  select array_agg(x.cid) into cids from jsonb_to_recordset(finishes) as x (cid text);
+  select coalesce(array_agg(x.cid), '{}') into cids from jsonb_to_recordset(finishes) as x (cid text);
   perform from contents c where c.cid = any (cids) order by c.cid for update;
   at := clock_timestamp();
 

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { chooseNodes } from './choose-nodes.ts'
+import { mintId } from './ids.ts'
+import { addressesOf, type Node } from './node.ts'
+
+const gib = 2 ** 30
+
+test('one node takes everything', () => {
+  const only = node({})
+  assert.deepEqual(chooseNodes('cid', [only], 1), [only.id])
+})
+
+test('the same nodes in any order give the same choice', () => {
+  const nodes = Array.from({ length: 7 }, () => node({}))
+  fc.assert(
+    fc.property(fc.string(), fc.shuffledSubarray(nodes, { minLength: 7 }), (cid, shuffled) => {
+      assert.deepEqual(chooseNodes(cid, shuffled, 3), chooseNodes(cid, nodes, 3))
+    }),
+  )
+})
+
+test('a node that leaves moves only what it held', () => {
+  const nodes = Array.from({ length: 5 }, () => node({}))
+  const [gone, ...rest] = nodes
+  for (let i = 0; i < 500; i++) {
+    const before = chooseNodes(`cid-${i}`, nodes, 1)[0]
+    if (before !== gone?.id) assert.equal(chooseNodes(`cid-${i}`, rest, 1)[0], before)
+  }
+})
+
+test('content goes by free bytes', () => {
+  const large = node({ capacityBytes: 300 * gib })
+  const small = node({ capacityBytes: 100 * gib })
+  const onLarge = Array.from(
+    { length: 4_000 },
+    (_, i) => chooseNodes(`cid-${i}`, [large, small], 1)[0],
+  ).filter((id) => id === large.id).length
+  assert.ok(Math.abs(onLarge / 4_000 - 0.75) < 0.03, `${onLarge} of 4000`)
+})
+
+test('no zone gets a second copy before each has one', () => {
+  const nodes = ['a', 'a', 'a', 'b', 'c'].map((zone) => node({ zone }))
+  for (let i = 0; i < 200; i++) {
+    const chosen = chooseNodes(`cid-${i}`, nodes, 3).slice(0, 3)
+    assert.equal(new Set(chosen.map((id) => nodes.find((n) => n.id === id)?.zone)).size, 3)
+  }
+})
+
+test('the down, the full and the cordoned come last or not at all', () => {
+  const well = node({})
+  const down = node({ live: false })
+  const full = node({ capacityBytes: gib, usedBytes: gib })
+  const cordoned = node({ cordoned: true })
+  const chosen = chooseNodes('cid', [cordoned, full, down, well], 1)
+  assert.equal(chosen[0], well.id)
+  assert.ok(!chosen.includes(cordoned.id))
+})
+
+test('a node whose Kubo was never met still has an address that parses', () => {
+  const [address] = addressesOf(node({}))
+  assert.match(address ?? '', /^\/dns4\/[a-z0-9-]+\.invalid\/tcp\/4001\/p2p\/Qm[1-9A-HJ-NP-Za-km-z]{44}$/)
+})
+
+function node(more: Partial<Node>): Node {
+  return {
+    id: mintId('nod'),
+    name: 'n',
+    zone: null,
+    multiaddrs: [],
+    capacityBytes: 100 * gib,
+    usedBytes: 0,
+    cordoned: false,
+    live: true,
+    ...more,
+  }
+}

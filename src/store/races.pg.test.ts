@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import pg from 'pg'
+import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { AnchorageError, isCode } from '../core/errors.ts'
+import { mintId, type OrgId, type PinId } from '../core/ids.ts'
+import type { NewPin } from '../core/pin.ts'
+import type { NodeIdentity } from '../core/ports.ts'
+import { openStore, type Store } from './store.ts'
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+const actor = mintId('tok')
+let database: TestDatabase
+let store: Store
+let node: NodeIdentity
+let orgs: OrgId[]
+
+before(async () => {
+  database = await testDatabase()
+  store = openStore({ ...database, log: quiet, unpinGraceMs: 0 })
+  node = await store.nodes.boot('node-1')
+  orgs = [await store.tokens.createOrg('one'), await store.tokens.createOrg('two')]
+})
+after(async () => {
+  await store[Symbol.asyncDispose]()
+  await database[Symbol.asyncDispose]()
+})
+
+test('accepts, replaces, deletes, work and sweeps that race over few contents leave counts, pins and placements that agree', async () => {
+  const epoch = await store.nodes.nextEpoch()
+  const pins = new Map(orgs.map((org) => [org, new Set<PinId>()]))
+  const random = seeded(7)
+  const pick = <T>(list: T[]): T => list[Math.floor(random() * list.length)] ?? fail('nothing to pick from')
+  const newPin = (): NewPin => {
+    const cid = `content-${Math.floor(random() * 12)}`
+    return {
+      id: mintId('pin'),
+      cid,
+      cidText: cid,
+      name: 'race',
+      meta: { race: cid },
+      replicas: 1,
+      actor,
+      nodes: [node.nodeId],
+    }
+  }
+  const user = async (org: OrgId): Promise<void> => {
+    const own = pins.get(org) ?? new Set()
+    for (let i = 0; i < 40; i++) {
+      const act = random()
+      const old = [...own][Math.floor(random() * own.size)]
+      if (act < 0.5 || old === undefined) {
+        const batch = Array.from({ length: 1 + Math.floor(random() * 4) }, newPin)
+        for (const outcome of await store.pins.acceptPins(org, batch, false)) {
+          assert.ok('pin' in outcome)
+          own.add(outcome.pin.id)
+        }
+      } else {
+        own.delete(old)
+        const gone =
+          act < 0.7 ? store.pins.replacePin(org, old, newPin(), false) : store.pins.removePin(org, old, actor)
+        const made = await gone.catch((error: unknown) =>
+          isCode(error, 'not_found') ? null : Promise.reject(error),
+        )
+        if (made && 'pin' in made) own.add(made.pin.id)
+      }
+    }
+  }
+  const users = Promise.all([...orgs, ...orgs].map(user))
+  let busy = true
+  const worker = async (): Promise<void> => {
+    while (busy) {
+      const claims = await store.placements.claim(node, await store.placements.due(node, 8, 8), 30_000)
+      if (claims.length === 0) continue
+      await store.placements.extend(
+        node,
+        claims.map((claim) => ({ ...claim, blocks: 1, bytes: 1 })),
+        30_000,
+      )
+      await store.placements.finish(
+        node,
+        claims.map(({ cid, generation, work }) => ({
+          cid,
+          generation,
+          outcome:
+            work === 'unpin'
+              ? { kind: 'unpinned' as const }
+              : pick([
+                  { kind: 'pinned' as const, blocks: 1, bytes: 10, foreignPin: false },
+                  { kind: 'retry' as const, errorCode: 'stalled' as const, error: 'stalled', delayMs: 1 },
+                  { kind: 'failed' as const, errorCode: 'kubo_error' as const, error: 'no' },
+                  { kind: 'released' as const },
+                ]),
+        })),
+      )
+    }
+  }
+  const sweeper = async (): Promise<void> => {
+    while (busy) await sweepOnce(epoch)
+  }
+  const others = Promise.all([worker(), worker(), sweeper()])
+  await users
+  busy = false
+  await others
+  await settle(epoch)
+  await assertAgreement(pins)
+})
+
+async function settle(epoch: number): Promise<void> {
+  for (let quietRounds = 0; quietRounds < 3;) {
+    const claims = await store.placements.claim(node, await store.placements.due(node, 100, 100), 30_000)
+    await store.placements.finish(
+      node,
+      claims.map(({ cid, generation, work }) => ({
+        cid,
+        generation,
+        outcome:
+          work === 'unpin'
+            ? { kind: 'unpinned' }
+            : { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: false },
+      })),
+    )
+    const swept = await sweepOnce(epoch)
+    quietRounds = claims.length + swept === 0 ? quietRounds + 1 : 0
+  }
+}
+
+async function sweepOnce(epoch: number): Promise<number> {
+  const holds = await store.sweep.releaseHolds(epoch, 50)
+  const due = await store.sweep.releaseDue(epoch, 50)
+  await store.sweep.finishFolds(epoch, 50)
+  return holds.rows + due.rows
+}
+
+async function assertAgreement(pins: Map<OrgId, Set<PinId>>): Promise<void> {
+  for (const [org, own] of pins) {
+    const page = await store.pins.listPins(org, { limit: 1000 })
+    assert.deepEqual(new Set(page.results.map((pin) => pin.id)), own)
+    assert.equal(page.count, own.size)
+    assert.equal((await store.pins.listPins(org, { limit: 1, name: 'race' })).count, own.size)
+  }
+  const client = new pg.Client({ connectionString: database.systemUrl })
+  await client.connect()
+  const rows = async (sql: string): Promise<unknown[]> => (await client.query(sql)).rows
+  try {
+    const none: [string, string][] = [
+      [
+        'counts differ',
+        `select org_id, status, level, bucket, sum(n) from (
+          select org_id, status, level, bucket, n from pin_counts
+          union all select org_id, status, 0, seq >> 10, -1 from pins union all select org_id, status, 1, seq >> 20, -1 from pins) d
+        group by 1, 2, 3, 4 having sum(n) <> 0`,
+      ],
+      [
+        'a pin without a placement',
+        'select cid from pins where not exists (select from placements p where p.cid = pins.cid)',
+      ],
+      ['content nobody wants', 'select cid from contents where not is_wanted(cid)'],
+      ['a hold that stayed', 'select id from pins where holds is not null'],
+      [
+        'a status that is not its placement',
+        `select pins.cid, pins.status, p.state from pins join placements p using (cid) where pins.status <> p.state`,
+      ],
+      [
+        'meta without a pin',
+        'select m.pin_id from pin_meta m left join pins p on p.id = m.pin_id where p.id is null',
+      ],
+      ['created twice', 'select org_id, created from pins group by 1, 2 having count(*) > 1'],
+    ]
+    for (const [what, sql] of none) assert.deepEqual(await rows(sql), [], what)
+  } finally {
+    await client.end()
+  }
+}
+
+function seeded(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31
+    return state / 2 ** 31
+  }
+}
+
+function fail(message: string): never {
+  throw new AnchorageError('internal', message)
+}
