@@ -1,32 +1,25 @@
-import { join } from 'node:path'
 import { verifier } from '../auth/verifier.ts'
-import { JetStreamBus } from '../cluster/bus.ts'
-import { connectCluster, type Cluster } from '../cluster/connect.ts'
 import type { Heartbeat } from '../cluster/heartbeat.ts'
-import { runLease } from '../cluster/lease.ts'
-import { startNatsServer, type NatsChild } from '../cluster/nats-server.ts'
-import { startPresence } from '../cluster/presence.ts'
-import { AnchorageError, isCode } from '../core/errors.ts'
+import { AnchorageError } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
-import { addressesOf, type Degradation } from '../core/node.ts'
+import type { Degradation } from '../core/node.ts'
 import { pinUseCases } from '../core/pins.ts'
 import type { Log, NodeIdentity, Presence } from '../core/ports.ts'
-import { httpServer } from '../http/server.ts'
-import { kubo } from '../ipfs/kubo.ts'
+import { httpServer, type HttpServerOptions } from '../http/server.ts'
+import { kubo as kuboAt } from '../ipfs/kubo.ts'
 import { openStore, type Store } from '../store/store.ts'
-import { findTool } from '../tools/find-tool.ts'
-import { natsServer } from '../tools/nats-server.ts'
-import { driver } from '../workers/driver.ts'
-import { pinWorker } from '../workers/pin-worker.ts'
-import { reconcile } from '../workers/reconcile.ts'
-import { sweep } from '../workers/sweep.ts'
+import { driver as newDriver, type Driver } from '../workers/driver.ts'
+import { addressBook } from './addresses.ts'
+import { bootNode } from './boot.ts'
 import { systemClock as clock } from './clock.ts'
-import { environment, requireKeys, type Config } from './config.ts'
+import { requireKeys, type Config } from './config.ts'
 import { kuboWatch, type KuboWatch } from './kubo-watch.ts'
 import { createLog } from './log.ts'
 import { masterKey } from './master-key.ts'
+import { joinNats } from './nats.ts'
 import { postgresWatch, type PostgresWatch } from './postgres-watch.ts'
 import { version } from './version.ts'
+import { contendForLead, nodeWorkers } from './workers.ts'
 
 /** A node that serves; disposing stops it cleanly. */
 export interface RunningNode extends AsyncDisposable {
@@ -36,218 +29,144 @@ export interface RunningNode extends AsyncDisposable {
   ended: Promise<never>
 }
 
-const postgresPatienceMs = 60_000
-
 /**
- * One node: everything is made here, in the order in which it is needed, and stopped in the order of style: HTTP stops
- * accepting, workers hand back, the lease is released, NATS is drained, the pools close.
- * Refuses (`invalid`) a schema or logins it must not serve with; `unavailable` when Postgres did not answer for a minute.
- * NATS or Kubo may be down: the node is degraded then, and takes pins all the same.
+ * One node: everything is made here, in the order in which it is needed, and stopped in the reverse: HTTP stops accepting, workers
+ * hand back, the lease is released, NATS is left and its server stopped, the pools close. Rejects as `bootNode`, and `unavailable`
+ * when the address is taken. NATS or Kubo may be down: the node is degraded then, and takes pins all the same.
  */
-export async function startNode(given: Config): Promise<RunningNode> {
+export async function startNode(given: Config, signal: AbortSignal): Promise<RunningNode> {
   const config = requireKeys(given, ['database.url', 'database.systemUrl'])
-  const log = createLog({ level: config.log.level })
+  const root = createLog({ level: config.log.level, pretty: process.stderr.isTTY })
   const key = await masterKey(config)
   await using undo = new AsyncDisposableStack()
 
   let presence: Presence = { nodes: () => [] }
-  const addresses = addressBook(() => presence.nodes())
   const store = undo.use(
     openStore({
       tenantUrl: config.database.url.reveal(),
       systemUrl: config.database.systemUrl.reveal(),
-      log: log.child({ part: 'postgres' }),
-      addresses,
+      log: root.child({ part: 'postgres' }),
+      addresses: addressBook(() => presence.nodes()),
       unpinGraceMs: config.pin.unpinGrace,
     }),
   )
-  await untilPostgres(store, log)
-  const node = await store.nodes.boot(config.node.name)
-  const nodeLog = log.child({ nodeId: node.nodeId })
-  while ((await store.nodes.voidClaims(node, 500)) > 0);
-
+  const node = await bootNode(store, config.node.name, root, signal)
+  const log = root.child({ nodeId: node.nodeId })
+  undo.defer(() => log.info({}, 'this node has stopped'))
   const ended = Promise.withResolvers<never>()
   ended.promise.catch(() => {})
-  const workers = driver({ clock, log: nodeLog })
-  const raw = undo.use(
-    kubo({
+
+  const driver = newDriver({ clock, log })
+  const kubo = await watchKubo(config, node, store, driver, log, undo)
+  const postgres = await watchPostgres(node, store, kubo, ended.reject, log)
+  const nats = await joinNats(
+    {
+      config,
+      node,
+      log,
+      self: () => heartbeatOf(config, node, postgres, kubo),
+      known: () => postgres.nodes(),
+      onRebuilt: () => driver.nudge('requeue-sweeper'),
+    },
+    undo,
+  )
+  presence = nats.presence
+  const needs = { config, node, store, nats, kubo, driver, log }
+  const worker = nodeWorkers(needs)
+  undo.use(running((stop) => postgres.run(stop)))
+  undo.use(running((stop) => kubo.run(stop)))
+  undo.use(running((stop) => contendForLead(needs, stop)))
+  undo.use(running((stop) => driver.run(stop)))
+  undo.use(running((stop) => worker.run(stop)))
+
+  const url = await listen(config, undo, log, {
+    pins: pinUseCases({ store: store.pins, presence, bus: nats.bus, clock, log }),
+    verify: verifier({ store: store.tokens, masterKey: key, clock }).verify,
+    health: () => ({
+      node: { id: node.nodeId, name: config.node.name },
+      version: version(),
+      away: null,
+      reasons: reasonsOf(postgres, kubo, nats.trouble()),
+    }),
+  })
+  log.info({ url, incarnation: node.incarnation }, 'this node serves')
+  const kept = undo.move()
+  return { url, nodeId: node.nodeId, ended: ended.promise, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+async function watchKubo(
+  config: Config,
+  node: NodeIdentity,
+  store: Store,
+  driver: Driver,
+  log: Log,
+  undo: AsyncDisposableStack,
+): Promise<KuboWatch> {
+  const ipfs = undo.use(
+    kuboAt({
       rpcUrl: config.kubo.rpc,
       pinName: await store.nodes.clusterId(),
       allowPrivateOrigins: config.pin.allowPrivateOrigins,
       ...(config.pin.resolveOrigins ? {} : { resolveName: null }),
     }),
   )
-  const kuboSeen = kuboWatch({
-    ipfs: raw,
+  return kuboWatch({
+    ipfs,
     store: store.nodes,
     node,
     announce: config.node.announce,
     clock,
-    log: nodeLog.child({ part: 'kubo' }),
-    onReturn: () => workers.nudge('reconciler'),
+    log: log.child({ part: 'kubo' }),
+    onReturn: () => driver.nudge('reconciler'),
   })
-  const postgresSeen = postgresWatch({
+}
+
+async function watchPostgres(
+  node: NodeIdentity,
+  store: Store,
+  kubo: KuboWatch,
+  onReplaced: (error: AnchorageError) => void,
+  log: Log,
+): Promise<PostgresWatch> {
+  const watch = postgresWatch({
     store: store.nodes,
     node,
-    sign: () => ({ usedBytes: kuboSeen.usedBytes(), capacityBytes: kuboSeen.capacityBytes() }),
+    sign: () => ({ usedBytes: kubo.usedBytes(), capacityBytes: kubo.capacityBytes() }),
     clock,
-    log: nodeLog.child({ part: 'postgres' }),
-    onReplaced: ended.reject,
+    log: log.child({ part: 'postgres' }),
+    onReplaced,
   })
-  await postgresSeen.refresh()
+  await watch.refresh()
+  return watch
+}
 
-  const nats = await natsOf(config, node.nodeId, nodeLog.child({ part: 'nats' }), undo)
-  const cluster = undo.use(
-    connectCluster({
-      url: nats.url,
-      nodeId: node.nodeId,
-      log: nodeLog.child({ part: 'nats' }),
-      onRebuilt: () => workers.nudge('requeue-sweeper'),
-      onBrokenStore: (reason) => void nats.child?.replaceStore(reason),
-    }),
-  )
-  presence = undo.use(
-    startPresence({
-      nats: cluster,
-      self: () => heartbeatOf(config, node, postgresSeen, kuboSeen),
-      known: postgresSeen.nodes,
-      log: nodeLog.child({ part: 'nats' }),
-    }),
-  )
-  const bus = new JetStreamBus(cluster, nodeLog.child({ part: 'nats' }))
-  const worker = pinWorker({
-    identity: node,
-    bus,
-    placements: store.placements,
-    ipfs: kuboSeen.ipfs,
-    clock,
-    log: nodeLog.child({ part: 'pinning' }),
-    options: {
-      concurrency: config.pin.concurrency,
-      stallTimeoutMs: config.pin.stallTimeout,
-      maxAgeMs: config.pin.maxAge,
-      backoffMinMs: config.pin.backoffMin,
-      backoffMaxMs: config.pin.backoffMax,
-      pollIntervalMs: config.pin.pollInterval,
-    },
-  })
-  workers.add(sweep({ store: store.sweep, bus, log: nodeLog }))
-  workers.add(
-    reconcile({
-      identity: node,
-      store: store.reconcile,
-      ipfs: kuboSeen.ipfs,
-      log: nodeLog,
-      offer: (jobs) => worker.offer(jobs),
-    }),
-  )
-
-  undo.use(running((signal) => postgresSeen.run(signal)))
-  undo.use(running((signal) => kuboSeen.run(signal)))
-  undo.use(running((signal) => lease(cluster, config, store, node, workers, nodeLog, signal)))
-  undo.use(running((signal) => workers.run(signal)))
-  undo.use(running((signal) => worker.run(signal)))
-
+/** Serves HTTP from now on; what stops the node stops this first, and says so to whoever still asks. */
+async function listen(
+  config: Config,
+  undo: AsyncDisposableStack,
+  log: Log,
+  options: Omit<HttpServerOptions, 'log'>,
+): Promise<string> {
   let stopping = false
-  const http = httpServer({
-    pins: pinUseCases({ store: store.pins, presence, bus, clock, log: nodeLog }),
-    verify: verifier({ store: store.tokens, masterKey: key, clock }).verify,
-    health: () => ({
-      node: { id: node.nodeId, name: config.node.name },
-      version: version(),
-      away: stopping ? 'stopping' : null,
-      reasons: reasonsOf(postgresSeen, kuboSeen, () => nats.child?.trouble() ?? cluster.trouble()),
-    }),
-    log: nodeLog.child({ part: 'http' }),
+  const health: HttpServerOptions['health'] = () => ({
+    ...options.health(),
+    away: stopping ? 'stopping' : null,
   })
+  const http = httpServer({ ...options, health, log: log.child({ part: 'http' }) })
   undo.defer(async () => {
     stopping = true
     await http.close()
   })
   const { host, port } = config.http.listen
-  const url = await http.listen({ host, port }).catch((cause: unknown) => {
+  try {
+    return await http.listen({ host, port })
+  } catch (cause) {
     throw new AnchorageError(
       'unavailable',
       `cannot listen on ${host}:${port} (http.listen): ${String(cause)}`,
       { cause },
     )
-  })
-  nodeLog.info({ url, incarnation: node.incarnation }, 'this node serves')
-
-  const kept = undo.move()
-  return {
-    url,
-    nodeId: node.nodeId,
-    ended: ended.promise,
-    [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
   }
-}
-
-/** Postgres may come up after its nodes: they wait for it, and then look whether they may serve. */
-async function untilPostgres(store: Store, log: Log): Promise<void> {
-  const deadline = clock.now() + postgresPatienceMs
-  for (let told = false; ; told = true) {
-    try {
-      return await store.nodes.assertReady()
-    } catch (error) {
-      if (!isCode(error, 'unavailable') || clock.now() > deadline) throw error
-      if (!told) log.warn({ err: error }, 'waiting for Postgres')
-    }
-    await clock.sleep(500, AbortSignal.timeout(60_000))
-  }
-}
-
-/** The outside NATS of the config, or a nats-server of our own. */
-async function natsOf(
-  config: Config,
-  nodeId: NodeId,
-  log: Log,
-  undo: AsyncDisposableStack,
-): Promise<{ url: string; child: NatsChild | null }> {
-  if (config.nats.url !== undefined) return { url: config.nats.url.reveal(), child: null }
-  const child = undo.use(
-    await startNatsServer({
-      binary: async (signal) => {
-        const say = (line: string): void => log.info({}, line)
-        const configured = config.nats.binary
-        return (await findTool(natsServer(), { env: environment(), say, signal, configured })).path
-      },
-      dir: join(config.data.dir, 'nats'),
-      clientPort: config.nats.clientPort,
-      serverName: nodeId,
-      restartAfterMs: config.nats.restartAfter,
-      log,
-    }),
-  )
-  return { url: child.url, child }
-}
-
-/** Contends for leadership, and leads with the next epoch. */
-function lease(
-  cluster: Cluster,
-  config: Config,
-  store: Store,
-  node: NodeIdentity,
-  workers: ReturnType<typeof driver>,
-  log: Log,
-  signal: AbortSignal,
-): Promise<void> {
-  return runLease(
-    {
-      nats: cluster,
-      nodeId: node.nodeId,
-      ttlMs: config.cluster.leaseTtl,
-      nextEpoch: () => store.nodes.nextEpoch(),
-      onLead: async (epoch, lost) => {
-        workers.lead(epoch, lost)
-        log.info({ epoch }, 'this node leads')
-        if (!lost.aborted)
-          await new Promise((resolve) => lost.addEventListener('abort', resolve, { once: true }))
-      },
-      log,
-    },
-    signal,
-  )
 }
 
 function heartbeatOf(
@@ -269,31 +188,13 @@ function heartbeatOf(
   }
 }
 
-function reasonsOf(
-  postgres: PostgresWatch,
-  kubo: KuboWatch,
-  natsTrouble: () => string | null,
-): Degradation[] {
-  const database = postgres.trouble()
-  const nats = natsTrouble()
-  const ipfs = kubo.trouble()
-  return [
-    ...(database === null ? [] : [database]),
-    ...(nats === null ? [] : [{ what: 'nats' as const, reason: nats }]),
-    ...(ipfs === null ? [] : [{ what: 'kubo' as const, reason: ipfs }]),
-  ]
+function reasonsOf(postgres: PostgresWatch, kubo: KuboWatch, natsTrouble: string | null): Degradation[] {
+  const reasons = [postgres.trouble(), because('nats', natsTrouble), because('kubo', kubo.trouble())]
+  return reasons.filter((reason) => reason !== null)
 }
 
-/** Addresses by node, made anew only when the nodes were. */
-function addressBook(nodes: Presence['nodes']): (id: NodeId) => string[] {
-  let from: readonly unknown[] | null = null
-  let book = new Map<NodeId, string[]>()
-  return (id) => {
-    const list = nodes()
-    if (list !== from) book = new Map(list.map((node) => [node.id, addressesOf(node)]))
-    from = list
-    return book.get(id) ?? addressesOf({ id, multiaddrs: [] })
-  }
+function because(what: 'nats' | 'kubo', reason: string | null): Degradation | null {
+  return reason === null ? null : { what, reason }
 }
 
 /** Something that runs until it is disposed of. */

@@ -17,6 +17,6 @@ Every option can stand in the YAML file, in the environment or as a flag: see do
 export async function run(argv: string[], io: Io): Promise<void> {
   const { config, positionals } = configArgumentsOf(argv, {}, io)
   noMore(positionals)
-  await using node = await startNode(config)
+  await using node = await startNode(config, io.signal)
   if (!io.signal.aborted) await Promise.race([once(io.signal, 'abort'), node.ended])
 }

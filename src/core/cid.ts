@@ -15,6 +15,8 @@ const bases = base32.decoder
   .or(base64url.decoder)
 /** Longer ones are identity hashes with content inside, which Kubo refuses as well (it takes 128 bytes of digest). */
 const maxBytes = 192
+/** In any base; looked at first, since decoding base58 takes the square of its length. */
+const maxText = 512
 
 /**
  * The canonical spelling of the CID that `text` spells: a CIDv0 stays one (base58btc), a CIDv1 is written in base32. The version
@@ -23,6 +25,7 @@ const maxBytes = 192
  */
 export function parseCid(text: string): string {
   try {
+    if (text.length > maxText) throw new Error('too long')
     const cid = /^Qm[1-9A-HJ-NP-Za-km-z]{44}$/.test(text) ? CID.parse(text) : CID.parse(text, bases)
     if (cid.version !== 0 && cid.version !== 1) throw new Error('unknown version')
     if (cid.bytes.length > maxBytes) throw new Error('too long')

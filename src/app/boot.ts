@@ -1,0 +1,37 @@
+import { isCode } from '../core/errors.ts'
+import type { Log, NodeIdentity } from '../core/ports.ts'
+import type { Store } from '../store/store.ts'
+import { systemClock as clock } from './clock.ts'
+
+const postgresPatienceMs = 60_000
+const voidBatch = 500
+
+/**
+ * Begins a new incarnation of the node: what earlier ones were in the middle of is queued again. Postgres may come up after its
+ * nodes, so it is waited for. Refuses (`invalid`, with what to do) a schema or logins that this version must not serve with;
+ * `unavailable` when Postgres did not answer for a minute.
+ */
+export async function bootNode(
+  store: Store,
+  name: string,
+  log: Log,
+  signal: AbortSignal,
+): Promise<NodeIdentity> {
+  await untilReady(store, log, signal)
+  const node = await store.nodes.boot(name)
+  while ((await store.nodes.voidClaims(node, voidBatch)) > 0);
+  return node
+}
+
+async function untilReady(store: Store, log: Log, signal: AbortSignal): Promise<void> {
+  const deadline = clock.now() + postgresPatienceMs
+  for (let told = false; ; told = true) {
+    try {
+      return await store.nodes.assertReady()
+    } catch (error) {
+      if (!isCode(error, 'unavailable') || clock.now() > deadline) throw error
+      if (!told) log.warn({ err: error }, 'waiting for Postgres')
+    }
+    await clock.sleep(500, signal)
+  }
+}
