@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { allStatuses, apiOf, type Api } from '../test/api.ts'
+import { allStatuses, type Api } from '../test/api.ts'
 import { freshBlocks } from '../test/content.ts'
 import { kuboRpc } from '../test/kubo-rpc.ts'
 import { eachInFlight, until } from '../test/settle.ts'
@@ -121,20 +121,9 @@ async function standingContent(world: World, count: number): Promise<string[]> {
 }
 
 async function seededOrg(world: World, slug: string, pins: number, cids: string[]): Promise<SeededOrg> {
-  await world.anchorage('admin', 'create-org', slug)
-  const token = await world.anchorage(
-    'admin',
-    'mint-token',
-    '--org',
-    slug,
-    '--scopes',
-    'pins:read',
-    '--ttl',
-    '1d',
-  )
+  const api = await world.newOrg(slug)
   const [systemUrl, ownerUrl] = [await world.value('DATABASE_SYSTEM_URL'), await world.value('DATABASE_URL')]
   await seedPins({ systemUrl, ownerUrl, slug, cids, pins })
-  const api = apiOf((await world.api()).url, token.trim())
   const deepAt = (pins > 10_000 ? 499 : 49) * 10
   let page = await api.list({ ...all, limit: '1000' })
   for (let at = 0; at + 1000 < deepAt; at += 1000) {

@@ -2,7 +2,6 @@ import { strict as assert } from 'node:assert'
 import { suite, test } from 'node:test'
 import pg from 'pg'
 import { groupSize, seedPins } from '../bench/seed.ts'
-import { apiOf } from './api.ts'
 import { freshBlocks } from './content.ts'
 import { kuboRpc } from './kubo-rpc.ts'
 import { until } from './settle.ts'
@@ -18,9 +17,7 @@ suite('the pins that the bench seeds by SQL', { timeout: 120_000 }, () => {
     for (const block of blocks) await dev.post({ cid: block.cid })
     await until('the content stands', async () => (await dev.list()).count === blocks.length)
 
-    await world.anchorage('admin', 'create-org', 'seeded')
-    const mint = ['--org', 'seeded', '--scopes', 'pins:read,pins:write,pins:delete', '--ttl', '1d']
-    const api = apiOf(dev.url, (await world.anchorage('admin', 'mint-token', ...mint)).trim())
+    const api = await world.newOrg('seeded')
     const [systemUrl, ownerUrl] = [
       await world.value('DATABASE_SYSTEM_URL'),
       await world.value('DATABASE_URL'),

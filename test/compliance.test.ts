@@ -5,7 +5,8 @@ import { startOutsideKubo } from './outside-kubo.ts'
 import { specFile } from './spec.ts'
 import { World } from './world.ts'
 
-suite('the pinning services’ own compliance suite', { timeout: 300_000 }, () => {
+// at once, each in an org of its own: the suite spends most of its time waiting
+suite('the pinning services’ own compliance suite', { timeout: 300_000, concurrency: true }, () => {
   let home: string
   let world: World
 
@@ -17,12 +18,12 @@ suite('the pinning services’ own compliance suite', { timeout: 300_000 }, () =
   after(() => world[Symbol.asyncDispose]())
 
   test('passes all nine checks when nobody has the content', async () => {
-    allPassed(await runSuite(home, await endpoint()))
+    allPassed(await runSuite(home, await endpoint('without-content')))
   })
 
   test('passes all nine checks when the node already has the content', async () => {
     const contentRpc = await world.value('KUBO_RPC_1')
-    allPassed(await runSuite(home, { ...(await endpoint()), contentRpc }))
+    allPassed(await runSuite(home, { ...(await endpoint('with-content')), contentRpc }))
   })
 
   test('passes all nine checks when a connected peer has the content', async () => {
@@ -30,11 +31,11 @@ suite('the pinning services’ own compliance suite', { timeout: 300_000 }, () =
     const node =
       (await (await world.api()).post({ cid: 'bafkqaaa' })).delegates[0] ?? assert.fail('no delegates')
     await outside.rpc.call('swarm/connect', [['arg', node]])
-    allPassed(await runSuite(home, { ...(await endpoint()), contentRpc: outside.rpc.url }))
+    allPassed(await runSuite(home, { ...(await endpoint('with-peer')), contentRpc: outside.rpc.url }))
   })
 
-  async function endpoint(): Promise<{ url: string; token: string; spec: string }> {
-    const { url, token } = await world.api()
+  async function endpoint(slug: string): Promise<{ url: string; token: string; spec: string }> {
+    const { url, token } = await world.newOrg(slug)
     return { url, token, spec: specFile }
   }
 })

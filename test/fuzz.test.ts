@@ -172,7 +172,7 @@ suite('requests made at random from the spec', { timeout: 300_000 }, () => {
     assert.equal((await api.get(id)).requestid, id)
     const ready = await fetch(`${api.url}/ready`)
     assert.equal(ready.status, 200)
-    assert.doesNotMatch(world.output(), /"level":(50|60)/)
+    assert.doesNotMatch(await world.logs(), /"level":(50|60)/)
   })
 })
 

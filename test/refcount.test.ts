@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { randomBytes } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
-import { apiOf, type Api, type WireStatus } from './api.ts'
+import { type Api, type WireStatus } from './api.ts'
 import { freshBlocks } from './content.ts'
 import { kuboRpc, type KuboRpc } from './kubo-rpc.ts'
 import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
@@ -20,9 +20,7 @@ suite('content that several pins share', { timeout: 300_000 }, () => {
     world = await World.start({ env: { ANCHORAGE_PIN_UNPIN_GRACE: '1s' } })
     kubo = kuboRpc(await world.value('KUBO_RPC_1'))
     one = await world.api()
-    await world.anchorage('admin', 'create-org', 'second')
-    const mint = ['--org', 'second', '--scopes', 'pins:read,pins:write,pins:delete', '--ttl', '1d']
-    two = apiOf(one.url, (await world.anchorage('admin', 'mint-token', ...mint)).trim())
+    two = await world.newOrg('second')
   })
 
   after(async () => {

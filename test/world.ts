@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert'
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -72,6 +72,19 @@ export class World implements AsyncDisposable {
     return apiOf(env.ANCHORAGE_URL ?? '', env.ANCHORAGE_TOKEN ?? '')
   }
 
+  /** A further org and its token, made the way an operator makes them. */
+  async newOrg(slug: string): Promise<Api> {
+    await this.anchorage('admin', 'create-org', slug)
+    return apiOf((await this.api()).url, await this.mintToken(slug))
+  }
+
+  /** A token for an org, with every scope unless told otherwise. */
+  async mintToken(slug: string, scopes = 'pins:read,pins:write,pins:delete', ttl = '1d'): Promise<string> {
+    return (
+      await this.anchorage('admin', 'mint-token', '--org', slug, '--scopes', scopes, '--ttl', ttl)
+    ).trim()
+  }
+
   async pid(server: Server): Promise<number> {
     if (server === 'dev') return this.#dev.pid ?? assert.fail('dev is not running')
     const name = { node: 'NODE_PID_1', nats: 'NATS_PID_1', kubo: 'KUBO_PID_1', postgres: 'POSTGRES_PID' }[
@@ -112,6 +125,14 @@ export class World implements AsyncDisposable {
     const env = { ...process.env, ...(await this.env()) }
     const { stdout } = await run(process.execPath, [main, ...args], { env, cwd: repo })
     return stdout
+  }
+
+  /** All that the servers of this world logged into files. */
+  async logs(): Promise<string> {
+    const entries = await readdir(this.data, { recursive: true, withFileTypes: true })
+    const files = entries.filter((entry) => entry.isFile() && entry.name.endsWith('.log'))
+    const texts = await Promise.all(files.map((file) => readFile(join(file.parentPath, file.name), 'utf8')))
+    return texts.join('\n')
   }
 
   /** The last lines that `dev` printed, for messages of failed tests. */
@@ -213,7 +234,8 @@ async function readDevEnv(file: string): Promise<Record<string, string>> {
 
 /** Our environment without what would point the world at somebody else's servers. */
 function ownEnvironment(): NodeJS.ProcessEnv {
-  const foreign = /^(ANCHORAGE_(?!NATS_BINARY)|DATABASE_|NATS_|NODE_(URL|PID|ID|CONFIG)_|KUBO_(RPC|PID)_|NODE_TEST_CONTEXT)/
+  const foreign =
+    /^(ANCHORAGE_(?!NATS_BINARY)|DATABASE_|NATS_|NODE_(URL|PID|ID|CONFIG)_|KUBO_(RPC|PID)_|NODE_TEST_CONTEXT)/
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)))
 }
 
