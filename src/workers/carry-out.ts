@@ -1,0 +1,121 @@
+import { backoffMs } from '../core/backoff.ts'
+import { IpfsError } from '../core/ipfs-error.ts'
+import type { PinErrorCode } from '../core/pin.ts'
+import type { Claim, Outcome } from '../core/placement.ts'
+import type { Ipfs } from '../core/ports.ts'
+import type { Attempt, AttemptLimits } from './attempt.ts'
+import type { Dialler } from './dialler.ts'
+
+/** What an attempt needs to be carried out. */
+export interface Means {
+  ipfs: Ipfs
+  dialler: Dialler
+  limits: AttemptLimits
+  now: () => number
+  random: () => number
+  /** A new block arrived. */
+  onBlock: (attempt: Attempt) => void
+  /** Kubo, not the content, was at fault. */
+  onKuboDown: (error: IpfsError) => void
+}
+
+/** Does in Kubo what the claim says. Never rejects. */
+export async function carryOut(attempt: Attempt, claim: Claim, means: Means): Promise<Outcome> {
+  try {
+    return claim.work === 'pin' ? await pin(attempt, claim, means) : await unpin(attempt, claim, means)
+  } catch (error) {
+    return outcomeOf(error, attempt, claim, means)
+  } finally {
+    attempt.end()
+  }
+}
+
+async function pin(attempt: Attempt, claim: Claim, means: Means): Promise<Outcome> {
+  const { ipfs, dialler } = means
+  attempt.signal.throwIfAborted()
+  dialler.dial(attempt, claim)
+  const { blocks, bytes, foreignPin } = await ipfs.pin(claim.cid, {
+    signal: attempt.signal,
+    onProgress(progress) {
+      if (attempt.progressed(progress.blocks, progress.bytes, means.now())) means.onBlock(attempt)
+    },
+  })
+  if (claim.verify && (await ipfs.pinned(claim.cid, attempt.signal)) === null) {
+    throw new IpfsError('kubo_error', 'Kubo said that the pin stands, but does not list it')
+  }
+  return { kind: 'pinned', blocks, bytes, foreignPin }
+}
+
+async function unpin(attempt: Attempt, claim: Claim, { ipfs }: Means): Promise<Outcome> {
+  attempt.signal.throwIfAborted()
+  // Absent is what was wanted, and a foreign pin is its owner's to remove.
+  await ipfs.unpin(claim.cid, attempt.signal)
+  return { kind: 'unpinned' }
+}
+
+function outcomeOf(error: unknown, attempt: Attempt, claim: Claim, means: Means): Outcome {
+  switch (attempt.stopped) {
+    case 'intent':
+    case 'shutdown':
+      return { kind: 'released' }
+    case 'stalled':
+    case 'crowded':
+      return again(attempt, claim, means, silence(attempt), silenceText(attempt, means))
+    case 'aged':
+      return { kind: 'failed', errorCode: silence(attempt), error: silenceText(attempt, means) }
+    case null:
+      break
+    default:
+      return attempt.stopped satisfies never
+  }
+  if (!(error instanceof IpfsError)) return again(attempt, claim, means, 'kubo_error', String(error))
+  if (error.code === 'kubo_down') {
+    means.onKuboDown(error)
+    return { kind: 'released' }
+  }
+  // An unpin is never given up: its content would stay for ever.
+  if (error.permanent && claim.work === 'pin') {
+    return { kind: 'failed', errorCode: error.code, error: shown(error.message) }
+  }
+  return again(attempt, claim, means, error.code, error.message)
+}
+
+/** Another attempt after a while, unless the pin is too old for one. */
+function again(
+  attempt: Attempt,
+  claim: Claim,
+  { limits, now, random }: Means,
+  errorCode: PinErrorCode,
+  text: string,
+): Outcome {
+  const error = shown(text)
+  const delayMs = backoffMs(claim.attempt, limits.backoff, random())
+  if (claim.work === 'unpin') return { kind: 'retry', errorCode, error, delayMs }
+  const leftMs = limits.maxAgeMs - claim.ageMs - (now() - attempt.claimedAtMs)
+  if (leftMs <= 0) return { kind: 'failed', errorCode, error }
+  // The last attempt comes at the age limit, not a backoff later, so that the verdict is in time.
+  return { kind: 'retry', errorCode, error, delayMs: Math.min(delayMs, Math.ceil(leftMs)) }
+}
+
+function silence(attempt: Attempt): PinErrorCode {
+  return attempt.blocks === 0 ? 'not_found_in_time' : 'stalled'
+}
+
+function silenceText(attempt: Attempt, { now }: Means): string {
+  const { dialled, unreachable } = attempt
+  const origins = unreachable === 0 ? '' : `; ${unreachable} of ${dialled.size} origins could not be reached`
+  if (attempt.blocks === 0) {
+    return `no block was found within ${seconds(now() - attempt.claimedAtMs)} s${origins}`
+  }
+  const since = seconds(now() - attempt.heardAtMs)
+  return `not complete: ${attempt.blocks} blocks came, the last one ${since} s ago${origins}`
+}
+
+function seconds(ms: number): number {
+  return Math.max(1, Math.round(ms / 1000))
+}
+
+/** Fit for a text column and for the pin's owner: U+0000 is refused by Postgres, and nobody reads pages. */
+function shown(text: string): string {
+  return text.replaceAll('\0', '').slice(0, 500)
+}
