@@ -54,7 +54,8 @@ begin
       -- a claim that is void or ran out may have left work behind in Kubo
       verify = q.verify or q.claimed_until is not null,
       claimed_until = at + make_interval(secs => lease_ms / 1000.0), claimed_by = boot, claimed_generation = q.generation,
-      blocks = 0, bytes = 0
+      -- the time of the claim: a wake that comes later is told by its wanted_since
+      next_attempt_at = at, blocks = 0, bytes = 0
     where q.cid = job.cid and q.node_id = node and q.generation = job.generation
       and q.state in ('queued', 'unpinning') and q.next_attempt_at <= at
       and (q.claimed_until is null or q.claimed_until < at or q.claimed_by <> boot)
@@ -105,6 +106,7 @@ declare
   f record;
   p record;
   now_is text;
+  woken boolean;
 begin
   select coalesce(array_agg(x.cid), '{}') into cids from jsonb_to_recordset(finishes) as x (cid text);
   perform from contents c where c.cid = any (cids) order by c.cid for update;
@@ -130,15 +132,17 @@ begin
         delete from contents c where c.cid = f.cid;
       end if;
     else
-      now_is := case when p.state = 'unpinning' then p.state when f.kind in ('pinned', 'failed') then f.kind else 'queued' end;
+      -- asked for again in the meantime: tried again at once
+      woken := f.kind in ('retry', 'failed') and p.wanted_since > p.next_attempt_at;
+      now_is := case when p.state = 'unpinning' then p.state when woken then 'queued'
+        when f.kind in ('pinned', 'failed') then f.kind else 'queued' end;
       update placements q set
         state = now_is,
         attempts = q.attempts - case when f.kind = 'released' and q.state = 'pinning' then 1 else 0 end,
-        retrying = f.kind = 'retry' or (f.kind = 'released' and q.retrying),
+        retrying = not woken and (f.kind = 'retry' or (f.kind = 'released' and q.retrying)),
         crashes = 0,
         verify = f.kind <> 'pinned' and (q.verify or f.kind = 'released'),
-        next_attempt_at = case f.kind when 'retry' then at + make_interval(secs => f."delayMs" / 1000.0)
-          when 'released' then at else q.next_attempt_at end,
+        next_attempt_at = case when f.kind = 'retry' and not woken then at + make_interval(secs => f."delayMs" / 1000.0) else at end,
         error_code = case f.kind when 'released' then q.error_code else f."errorCode" end,
         error = case f.kind when 'released' then q.error else f.error end,
         blocks = coalesce(f.blocks, q.blocks), bytes = coalesce(f.bytes, q.bytes),

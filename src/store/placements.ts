@@ -90,7 +90,7 @@ interface DueRow {
 }
 
 /**
- * What is due on this node: unpins, then fresh placements, then retries, each org in turn. Orgs are walked from a random one,
+ * What is due on this node: at most a quarter unpins, a quarter retries, and fresh placements, each org in turn. Orgs are walked from a random one,
  * so that of more orgs than fit none waits for ever.
  */
 export async function due(
@@ -102,10 +102,10 @@ export async function due(
   const id = uuidOf(node.nodeId)
   const from = randomUUID()
   const rows = await tx.query<DueRow>(
-    `select * from due_unpins($1, $4)
-     union all select * from due_pins($1, false, $2, $3, $4)
-     union all select * from due_pins($1, true, $2, $3, $4) limit $4`,
-    [id, from, perOrg, limit],
+    `select * from due_unpins($1, $5)
+     union all select * from due_pins($1, true, $2, $3, $5)
+     union all select * from due_pins($1, false, $2, $3, $4) limit $4`,
+    [id, from, perOrg, limit, Math.ceil(limit / 4)],
   )
   return rows.map((row) => ({
     cid: row.cid,

@@ -207,6 +207,21 @@ test('a failed attempt says why, is due later, and a new pin wakes it', async ()
   assert.equal((await store.pins.getPin(org, id)).status, 'queued')
 })
 
+test('a pin that is asked for again while its attempt fails is tried again at once', async () => {
+  for (const outcome of [
+    { kind: 'retry', errorCode: 'stalled', error: 'stalled', delayMs: 60_000 },
+    { kind: 'failed', errorCode: 'not_found_in_time', error: 'nobody had it' },
+  ] as const) {
+    const cid = `woken-${outcome.kind}`
+    await acceptOne(cid)
+    const [claim] = await claimDue(cid)
+    const id = await acceptOne(cid)
+    await store.placements.finish(node, [{ cid, generation: claim?.generation ?? 0, outcome }])
+    assert.equal((await store.pins.getPin(org, id)).status, 'queued')
+    await work(cid, { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: false })
+  }
+})
+
 test('claims of an older incarnation are void, and five crashes in a row fail the placement', async () => {
   const id = await acceptOne('crashing')
   for (let crash = 1; crash <= 5; crash++) {

@@ -27,8 +27,6 @@ import * as tokens from './tokens.ts'
 export interface NodeStore {
   /** Refuses (`invalid`, with what to do) a schema or logins that this version must not serve with. */
   assertReady(): Promise<void>
-  /** Rejects `unavailable` when Postgres does not answer. */
-  ping(): Promise<void>
   clusterId(): Promise<string>
   boot(name: string): Promise<NodeIdentity>
   voidClaims(node: NodeIdentity, limit: number): Promise<number>
@@ -166,13 +164,10 @@ function tokenStore(db: Database): TokenStore {
 function nodeStore(db: Database): NodeStore {
   return {
     async assertReady() {
-      await db.system(async (tx) => {
-        await assertRole(tx.query, 'anchorage_system')
-        await assertSchema(tx.query)
-      })
+      await db.system((tx) => assertRole(tx.query, 'anchorage_system'))
       await db.anyTenant((query) => assertRole(query, 'anchorage_tenant'))
+      await db.system((tx) => assertSchema(tx.query))
     },
-    ping: () => db.system(async (tx) => void (await tx.query('select 1'))),
     clusterId: () => db.system((tx) => nodes.clusterId(tx)),
     boot: (name) => db.system((tx) => nodes.bootNode(tx, name)),
     voidClaims: (node, limit) => db.system((tx) => nodes.voidClaims(tx, node, limit)),
