@@ -27,51 +27,48 @@ const text = fc.oneof(
     '{}',
   ),
 )
-const good = {
-  cid: fc.constantFrom(cid, 'QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR'),
-  // loopback only: nobody listens there, and nothing else may be dialled
-  origin: fc.nat({ max: 9 }).map((port) => `/ip4/127.0.0.1/tcp/${port + 1}/p2p/${peer}`),
-  when: fc
-    .date({ noInvalidDate: true, min: new Date('0001-01-01'), max: new Date('9999-12-31') })
-    .map((date) => date.toISOString()),
-}
+const shortText = text.filter((value) => Array.from(value).length <= 255)
 const anything = fc.oneof(text, fc.anything({ withNullPrototype: false }).filter(isJson), fc.constant(null))
 
-const body = fc.oneof(
-  fc.record(
-    {
-      cid: fc.oneof({ weight: 4, arbitrary: good.cid }, { weight: 1, arbitrary: anything }),
-      name: fc.oneof({ weight: 3, arbitrary: text }, { weight: 1, arbitrary: anything }),
-      origins: fc.oneof(
-        fc.uniqueArray(good.origin, { maxLength: 22 }),
-        fc.array(text, { maxLength: 22 }),
-        anything,
-      ),
-      meta: fc.oneof(fc.dictionary(text, text, { maxKeys: 30 }), anything),
-      surprise: anything,
-    },
-    { requiredKeys: [] },
-  ),
-  anything,
+/** Nearly always what the spec allows, so that whole requests are often good; sometimes anything. */
+function mostly<T, U>(good: fc.Arbitrary<T>, bad: fc.Arbitrary<U>): fc.Arbitrary<T | U> {
+  return fc.oneof({ weight: 12, arbitrary: good }, { weight: 1, arbitrary: bad })
+}
+
+const goodCid = fc.constantFrom(cid, 'QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR')
+// loopback only: nobody listens there, and nothing else may be dialled
+const goodOrigin = fc.nat({ max: 90 }).map((port) => `/ip4/127.0.0.1/tcp/${port + 1}/p2p/${peer}`)
+const goodDate = fc
+  .date({ noInvalidDate: true, min: new Date('0001-01-01'), max: new Date('9999-12-31') })
+  .map((date) => date.toISOString())
+const statuses = fc.subarray(['queued', 'pinning', 'pinned', 'failed'], { minLength: 1 })
+
+const pin = fc.record(
+  {
+    cid: mostly(goodCid, anything),
+    name: mostly(shortText, anything),
+    origins: mostly(fc.uniqueArray(goodOrigin, { maxLength: 20 }), fc.oneof(fc.array(text), anything)),
+    meta: mostly(fc.dictionary(text, text, { maxKeys: 30 }), anything),
+    surprise: anything,
+  },
+  { requiredKeys: ['cid'] },
 )
+const body = mostly(pin, anything)
 const query = fc.record(
   {
-    cid: fc.oneof(good.cid, fc.array(good.cid, { maxLength: 11 }).map(String), text),
-    name: text,
-    match: fc.oneof(fc.constantFrom('exact', 'iexact', 'partial', 'ipartial'), text),
-    status: fc.oneof(fc.subarray(['queued', 'pinning', 'pinned', 'failed']).map(String), text),
-    before: fc.oneof(good.when, text),
-    after: fc.oneof(good.when, text),
-    limit: fc.oneof(
+    cid: mostly(fc.uniqueArray(goodCid, { minLength: 1 }).map(String), text),
+    name: mostly(shortText, text),
+    match: mostly(fc.constantFrom('exact', 'iexact', 'partial', 'ipartial'), text),
+    status: mostly(statuses.map(String), text),
+    before: mostly(goodDate, text),
+    after: mostly(goodDate, text),
+    limit: mostly(
       fc.integer({ min: 1, max: 1000 }).map(String),
-      fc.integer().map(String),
-      fc.double().map(String),
-      text,
+      fc.oneof(fc.integer().map(String), fc.double().map(String), text),
     ),
-    meta: fc.oneof(
+    meta: mostly(
       fc.dictionary(text, text, { maxKeys: 5 }).map((meta) => JSON.stringify(meta)),
-      fc.json(),
-      text,
+      fc.oneof(fc.json(), text),
     ),
     surprise: text,
   },
@@ -94,11 +91,18 @@ suite('requests made at random from the spec', { timeout: 300_000 }, () => {
   after(() => world[Symbol.asyncDispose]())
 
   test('GET /pins answers as the spec says', async () => {
+    let answered = 0
     await fc.assert(
       fc.asyncProperty(query, async (given) => {
-        conforms('GET', '/pins', await api.send('GET', `/pins?${new URLSearchParams(wellFormed(given))}`))
+        const answer = await api.send('GET', `/pins?${new URLSearchParams(wellFormed(given))}`)
+        conforms('GET', '/pins', answer)
+        if (answer.status === 200) answered++
       }),
       runs,
+    )
+    assert.ok(
+      answered > runs.numRuns / 4,
+      `only ${answered} answered: the cases are too wild to find anything`,
     )
   })
 
@@ -116,11 +120,13 @@ suite('requests made at random from the spec', { timeout: 300_000 }, () => {
   })
 
   test('POST /pins answers as the spec says, and what it accepts comes back as it was sent', async () => {
+    let accepted = 0
     await fc.assert(
       fc.asyncProperty(body, async (given) => {
         const answer = await api.send('POST', '/pins', { body: JSON.stringify(given) ?? 'null' })
         conforms('POST', '/pins', answer)
         if (answer.status !== 202) return
+        accepted++
         const { requestid }: { requestid: string } = JSON.parse(answer.text)
         const sent: { cid: string; name?: string; meta?: object } = JSON.parse(JSON.stringify(given))
         const { pin } = await api.get(requestid)
@@ -128,6 +134,10 @@ suite('requests made at random from the spec', { timeout: 300_000 }, () => {
         await api.remove(requestid)
       }),
       runs,
+    )
+    assert.ok(
+      accepted > runs.numRuns / 4,
+      `only ${accepted} accepted: the cases are too wild to find anything`,
     )
   })
 

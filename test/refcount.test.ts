@@ -109,7 +109,7 @@ suite('content that several pins share', { timeout: 300_000 }, () => {
 
   test('content wanted again while it is being unpinned ends pinned', async () => {
     const cid = await offered()
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 3; round++) {
       const pin = await pinned(one, cid)
       await one.remove(pin.requestid)
       await letGo(cid)
