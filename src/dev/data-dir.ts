@@ -23,8 +23,11 @@ export interface DataDir extends AsyncDisposable {
   path: string
   state: DevState
   save(): Promise<void>
-  /** The remembered port of that name, or, when it is taken or there is none, a free one that is remembered from now on. */
-  port(name: string): Promise<number>
+  /**
+   * The remembered port of that name; when it is taken or there is none, `preferred` if that is free, else any free one, and
+   * it is remembered from now on.
+   */
+  port(name: string, preferred?: number): Promise<number>
   logFile(name: string): string
 }
 
@@ -67,10 +70,11 @@ async function dataDir(path: string, lock: Lock, say: (line: string) => void): P
     path,
     state,
     save,
-    async port(name) {
+    async port(name, preferred) {
       const kept = state.ports[name]
       if (kept !== undefined && (await isFree(kept))) return kept
-      const port = await freePort(new Set(Object.values(state.ports)))
+      const wished = preferred !== undefined && (await isFree(preferred)) ? preferred : null
+      const port = wished ?? (await freePort(new Set(Object.values(state.ports))))
       if (kept !== undefined) say(`port ${kept} of ${name} is taken by something else; it moves to ${port}`)
       state.ports[name] = port
       await save()

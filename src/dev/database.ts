@@ -22,6 +22,7 @@ export interface DatabaseOptions {
   env: NodeJS.ProcessEnv
   restartAfterMs: number | null
   tell: Tell
+  say: (line: string) => void
 }
 
 /** The given database, or an embedded one in DIR. */
@@ -35,8 +36,10 @@ export async function devDatabase(options: DatabaseOptions): Promise<DevDatabase
   })
   if (given !== undefined && !isOwn(given, dir)) {
     const { host, pathname } = new URL(given)
+    options.say(`using the Postgres of DATABASE_URL at ${host}`)
     return { ...roles(given), name: host + pathname, server: null }
   }
+  options.say('starting Postgres')
   const dataDir = await postgresPlace(dir.path, postgresUser())
   const port = await dir.port('postgres')
   const server = await startPostgres({

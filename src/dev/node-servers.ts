@@ -33,10 +33,15 @@ export async function startNodesKubo(options: NodeOptions): Promise<KuboChild> {
     name: `kubo-${number}`,
     repo: join(dir.path, `node-${number}`, 'kubo'),
     rpcPort: await dir.port(`kubo-${number}-rpc`),
-    swarmPort: await dir.port(`kubo-${number}-swarm`),
+    swarmPort: await swarmPort(options),
     logFile: dir.logFile(`kubo-${number}`),
     onChange: options.tell(`Kubo ${number}`),
   })
+}
+
+/** In public the port that Kubo's users know and forward; else any. Each is remembered by itself. */
+function swarmPort({ dir, number, isPublic }: NodeOptions): Promise<number> {
+  return isPublic ? dir.port(`kubo-${number}-public`, 4000 + number) : dir.port(`kubo-${number}-swarm`)
 }
 
 /** Node `number` itself, with the nats-server that it brings. */

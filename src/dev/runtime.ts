@@ -70,8 +70,7 @@ export async function startDev(options: DevOptions): Promise<DevCluster> {
     tell: teller(options),
   }
 
-  say('starting Postgres')
-  const database = await devDatabase({ ...common, given: env['DATABASE_URL'] })
+  const database = await devDatabase({ ...common, given: env['DATABASE_URL'], say })
   if (database.server) starting.use(database.server)
   await migrateUp(database.ownerUrl, dir.state.passwords, {
     info: (fields, message) => say(`${message}: ${Object.values(fields).join(', ')}`),
