@@ -82,9 +82,10 @@ create index contents_folding on contents (cid) where folding;
 -- One sequence for all: taken anew at creation and at every change of intent, so no number ever means two things.
 create sequence placement_generation as bigint;
 
+-- Without foreign keys: only functions write here, under the content's lock, and two look-ups a row are what an accept can spare.
 create table placements (
-  cid text collate "C" not null references contents,
-  node_id uuid not null references nodes,
+  cid text collate "C" not null,
+  node_id uuid not null,
   generation bigint not null,
   state text not null check (state in ('queued', 'pinning', 'pinned', 'failed', 'unpinning')),
   reason text not null check (reason in ('new', 'drain', 'node_down', 'rebalance', 'repair')),

@@ -1,8 +1,8 @@
 -- min_code: 1
 -- What an org's requests do, each one round trip. Functions that cross from an org to shared content are security definer,
 -- owned by anchorage_system, with a fixed search_path; an org may call no other.
--- Rows are visited one by one, by their keys: joins of a batch against these tables were planned while the tables were
--- small, and a kept plan that scans is what makes a service slow at a hundred thousand rows.
+-- A batch looks up its rows by key in a lateral subquery that locks them (which no planner turns round), and changes them by
+-- ctid in the next statement: a plan that was kept from when the tables were small must not scan at a hundred thousand rows.
 
 -- What pin_meta keeps of a key or value: itself when short, its digest when too long for an index.
 create function meta_key(t text) returns text language sql immutable strict as $$
@@ -56,20 +56,19 @@ begin
 end $$;
 
 -- For an accept, after its org row: locks the contents (making them), wakes or makes the missing placements, and tells for
--- each content how many copies stand and what to hint. `items`: {cid, replicas, origins?, nodes}.
-create function want_contents(items jsonb)
-returns table (cid text, pinned int, pinning int, attempts int, woken jsonb)
+-- each content how many copies stand and what to hint: {cid: {pinned, pinning, attempts, woken}}, without what never was before.
+-- `items`: {cid, replicas, origins?, nodes}.
+create function want_contents(items jsonb) returns jsonb
 language plpgsql security definer set search_path = public, pg_temp as $$
-#variable_conflict use_column
 declare
   org uuid := current_org();
   at timestamptz;
-  want record;
   p record;
-  node uuid;
   number bigint;
-  copies int;
-  has_failed boolean;
+  -- contents that were there: {cid: {pinned, pinning, attempts, woken, copies, nodes}}
+  had jsonb := '{}';
+  h jsonb;
+  made jsonb;
 begin
   if org is null then raise exception 'no org is set' using errcode = '42501'; end if;
   insert into contents as c (cid, wanted)
@@ -78,48 +77,57 @@ begin
   on conflict (cid) do update set unpin_after = null, wanted = greatest(c.wanted, excluded.wanted);
   at := clock_timestamp();
 
-  for want in
-    select distinct on (i.cid) i.cid, i.replicas, i.nodes, bool_or(i.origins is not null) over (partition by i.cid) as origins
-    from jsonb_to_recordset(items) as i (cid text, replicas int, origins jsonb, nodes uuid[])
-    order by i.cid, i.replicas desc
+  for p in
+    select q.*, w.nodes, w.origins
+    from (select i.cid, (array_agg(to_jsonb(i.nodes) order by i.replicas desc))[1] as nodes, bool_or(i.origins is not null) as origins
+          from jsonb_to_recordset(items) as i (cid text, replicas int, origins jsonb, nodes uuid[]) group by i.cid order by i.cid) w
+    cross join lateral (select * from placements q where q.cid = w.cid order by q.node_id for update) q
   loop
-    cid := want.cid; pinned := 0; pinning := 0; attempts := 0; woken := null; copies := 0; has_failed := false;
-    for p in select * from placements q where q.cid = want.cid order by q.node_id for update loop
-      attempts := attempts + p.attempts;
+    h := coalesce(had -> p.cid, '{"pinned": 0, "pinning": 0, "attempts": 0, "copies": 0, "nodes": [], "woken": []}');
+    h := h || jsonb_build_object('attempts', (h ->> 'attempts')::int + p.attempts);
+    if p.state = 'unpinning' and not p.nodes ? p.node_id::text then
       -- an unpin under way on a node that nobody would choose now goes on
-      continue when p.state = 'unpinning' and not p.node_id = any (want.nodes);
-      want.nodes := array_remove(want.nodes, p.node_id);
-      copies := copies + 1;
-      if p.state = 'pinned' then
-        pinned := pinned + 1;
-        continue;
-      end if;
-      if p.state = 'pinning' then pinning := pinning + 1; end if;
+      null;
+    elsif p.state = 'pinned' then
+      h := h || jsonb_build_object('copies', (h ->> 'copies')::int + 1, 'pinned', (h ->> 'pinned')::int + 1);
+    else
       number := case when p.state in ('failed', 'unpinning') then nextval('placement_generation') else p.generation end;
-      has_failed := has_failed or p.state = 'failed';
       update placements q set
         state = case when q.state = 'pinning' then q.state else 'queued' end, generation = number,
         verify = q.verify or q.state = 'unpinning',
         attempts_before = q.attempts, retrying = false, crashes = 0,
         wanted_since = at, next_attempt_at = least(q.next_attempt_at, at)
-      where q.cid = want.cid and q.node_id = p.node_id;
-      if p.state <> 'pinning' or want.origins then
-        woken := coalesce(woken, '[]') || jsonb_build_object('nodeId', p.node_id, 'generation', number, 'attempt', 1);
+      where q.cid = p.cid and q.node_id = p.node_id;
+      -- its other pins read queued again, by the next fold
+      if p.state = 'failed' then update contents c set folding = true where c.cid = p.cid; end if;
+      h := h || jsonb_build_object('copies', (h ->> 'copies')::int + 1,
+        'pinning', (h ->> 'pinning')::int + (p.state = 'pinning')::int);
+      if p.state <> 'pinning' or p.origins then
+        h := jsonb_set(h, '{woken,-1}', jsonb_build_object('nodeId', p.node_id, 'generation', number, 'attempt', 1), true);
       end if;
-    end loop;
-    -- its other pins read queued again, by the next fold
-    if has_failed then update contents c set folding = true where c.cid = want.cid; end if;
-
-    foreach node in array want.nodes loop
-      exit when copies >= want.replicas;
-      insert into placements as q (cid, node_id, generation, state, reason, org_id, wanted_since, next_attempt_at)
-      values (want.cid, node, nextval('placement_generation'), 'queued', 'new', org, at, at)
-      returning q.generation into number;
-      copies := copies + 1;
-      woken := coalesce(woken, '[]') || jsonb_build_object('nodeId', node, 'generation', number, 'attempt', 1);
-    end loop;
-    return next;
+    end if;
+    had := had || jsonb_build_object(p.cid, jsonb_set(h, '{nodes,-1}', to_jsonb(p.node_id), true));
   end loop;
+
+  with fresh as (
+    insert into placements as q (cid, node_id, generation, state, reason, org_id, wanted_since, next_attempt_at)
+    select i.cid, n.node, nextval('placement_generation'), 'queued', 'new', org, at, at
+    from (select distinct on (i.cid) i.* from jsonb_to_recordset(items) as i (cid text, replicas int, nodes uuid[])
+          order by i.cid, i.replicas desc) i
+    cross join lateral (
+      select u.node from unnest(i.nodes) with ordinality as u (node, place)
+      where not coalesce(had -> i.cid -> 'nodes' ? u.node::text, false)
+      order by u.place limit greatest(0, i.replicas - coalesce((had -> i.cid ->> 'copies')::int, 0))) n
+    returning q.cid, q.node_id, q.generation
+  )
+  select jsonb_object_agg(f.cid, f.woken) into made from (
+    select cid, jsonb_agg(jsonb_build_object('nodeId', node_id, 'generation', generation, 'attempt', 1)) as woken
+    from fresh group by cid) f;
+
+  return (
+    select coalesce(jsonb_object_agg(c, jsonb_build_object('pinned', had -> c -> 'pinned', 'pinning', had -> c -> 'pinning',
+      'attempts', had -> c -> 'attempts', 'woken', coalesce(had -> c -> 'woken', '[]') || coalesce(made -> c, '[]'))), '{}')
+    from (select jsonb_object_keys(had) union select jsonb_object_keys(coalesce(made, '{}'))) k (c));
 end $$;
 
 -- How many placements of the current org wait on each node, counted to 257 at most: beyond 256 no more hints are published,
@@ -168,17 +176,16 @@ declare
   org uuid := current_org();
   base timestamptz;
   last bigint;
-  item jsonb;
+  n int;
   old record;
   wanted jsonb;
-  w jsonb;
-  fresh int := 0;
-  replicas int;
-  number bigint;
+  ids uuid[];
+  cids text[];
+  createds timestamptz[];
   -- rows of count_pins
-  statuses text[] := '{}';
-  buckets bigint[] := '{}';
-  ns bigint[] := '{}';
+  statuses text[];
+  buckets bigint[];
+  ns bigint[];
 begin
   select greatest(date_trunc('milliseconds', clock_timestamp()), o.last_created + interval '1 ms'), o.last_seq
   into base, last from orgs o where o.id = org for update;
@@ -188,12 +195,10 @@ begin
   end if;
 
   if again then
-    for item in select i from jsonb_array_elements(items) i loop
-      for id, created, status in select p.id, p.created, p.status from pins p where p.org_id = org and p.id = (item ->> 'id')::uuid loop
-        return next;
-        items := (select coalesce(jsonb_agg(i), '[]') from jsonb_array_elements(items) i where i <> item);
-      end loop;
-    end loop;
+    return query select p.id, p.created, p.status, null::jsonb from jsonb_array_elements(items) i
+    cross join lateral (select * from pins q where q.org_id = org and q.id = (i ->> 'id')::uuid for share) p;
+    items := (select coalesce(jsonb_agg(i), '[]') from jsonb_array_elements(items) i
+              where not exists (select from pins q where q.org_id = org and q.id = (i ->> 'id')::uuid));
     if items = '[]' then return; end if;
   end if;
   if replaces is not null then
@@ -201,47 +206,43 @@ begin
     if not found then return; end if;
   end if;
 
-  select jsonb_object_agg(c.cid, to_jsonb(c)) into wanted from want_contents(items) c;
+  wanted := want_contents(items);
+  n := jsonb_array_length(items);
+  with made as (
+    insert into pins as p (org_id, id, seq, cid, cid_text, name, name_folded, meta, origins, replicas, status, attempts_before,
+      created, accepted_at)
+    select org, i.id, last + i.place, i.cid, i."cidText", i.name, i.folded, i.meta, i.origins, i.replicas,
+      fold_status('queued', i.replicas, coalesce((w.w ->> 'pinned')::bigint, 0), coalesce((w.w ->> 'pinning')::bigint, 0), 1, 0),
+      coalesce((w.w ->> 'attempts')::int, 0), base + make_interval(secs => (i.place - 1) / 1000.0), clock_timestamp()
+    from rows from (jsonb_to_recordset(items) as (id uuid, cid text, "cidText" text, name text, folded text, meta jsonb,
+      origins text[], replicas int)) with ordinality as i (id, cid, "cidText", name, folded, meta, origins, replicas, place)
+    cross join lateral (select wanted -> i.cid as w) w
+    returning p.id, p.seq, p.cid, p.created, p.status
+  )
+  select array_agg(m.id), array_agg(m.cid), array_agg(m.created), array_agg(m.status), array_agg(m.seq >> 10), array_agg(1::bigint)
+  into ids, cids, createds, statuses, buckets, ns from made m;
+  return query select u.id, u.created, u.status, wanted -> u.cid -> 'woken' from unnest(ids, cids, createds, statuses) as u (id, cid, created, status);
 
-  for item in select i from jsonb_array_elements(items) i loop
-    w := wanted -> (item ->> 'cid');
-    fresh := fresh + 1;
-    number := last + fresh;
-    id := (item ->> 'id')::uuid;
-    created := base + make_interval(secs => (fresh - 1) / 1000.0);
-    replicas := (item ->> 'replicas')::int;
-    status := fold_status('queued', replicas, (w ->> 'pinned')::bigint, (w ->> 'pinning')::bigint, 1, 0);
-    woken := w -> 'woken';
-    insert into pins (org_id, id, seq, cid, cid_text, name, name_folded, meta, origins, replicas, status, attempts_before, created, accepted_at)
-    values (org, id, number, item ->> 'cid', item ->> 'cidText', item ->> 'name', item ->> 'folded', item -> 'meta',
-      case when item ? 'origins' then array(select jsonb_array_elements_text(item -> 'origins')) end,
-      replicas, status, (w ->> 'attempts')::int, created, clock_timestamp());
-    if item ? 'meta' then
-      insert into pin_meta (org_id, key, value, seq, pin_id)
-      select org, meta_key(m.key), meta_key(m.value), number, id from jsonb_each_text(item -> 'meta') m;
-    end if;
-    insert into audit_log (id, org_id, actor, action, target, details)
-    values ((item ->> 'auditId')::uuid, org, item ->> 'actor', case when replaces is null then 'pin.create' else 'pin.replace' end,
-      item ->> 'publicId', item -> 'audit');
-    statuses := statuses || status;
-    buckets := buckets || (number >> 10);
-    ns := ns || 1::bigint;
-    return next;
-  end loop;
+  insert into pin_meta (org_id, key, value, seq, pin_id)
+  select org, meta_key(m.key), meta_key(m.value), last + i.place, i.id
+  from rows from (jsonb_to_recordset(items) as (id uuid, meta jsonb)) with ordinality as i (id, meta, place), jsonb_each_text(i.meta) m
+  where i.meta is not null;
+  insert into audit_log (id, org_id, actor, action, target, details)
+  select i."auditId", org, i.actor, case when replaces is null then 'pin.create' else 'pin.replace' end, i."publicId", i.audit
+  from jsonb_to_recordset(items) as i ("auditId" uuid, actor text, "publicId" text, audit jsonb);
 
   if replaces is not null then
     -- what the old pin kept is kept until the new one stands
-    update pins p set holds = nullif(array_remove(array_append(old.holds, old.cid), p.cid), '{}') where p.org_id = org and p.id = accept_pins.id;
+    update pins p set holds = nullif(array_remove(array_append(old.holds, old.cid), p.cid), '{}') where p.org_id = org and p.id = ids[1];
     delete from pin_meta m using jsonb_each_text(old.meta) k
     where m.org_id = org and m.key = meta_key(k.key) and m.value = meta_key(k.value) and m.seq = old.seq;
     -- locked only now: a finish may have moved it on since it was read
-    delete from pins p where p.org_id = org and p.id = replaces returning p.status into status;
-    statuses := statuses || status;
+    delete from pins p where p.org_id = org and p.id = replaces returning statuses || p.status into statuses;
     buckets := buckets || (old.seq >> 10);
     ns := ns || -1::bigint;
   end if;
   perform count_pins(array_fill(org, array[cardinality(ns)]), statuses, buckets, ns);
-  update orgs o set last_created = base + make_interval(secs => (fresh - 1) / 1000.0), last_seq = last + fresh where o.id = org;
+  update orgs o set last_created = base + make_interval(secs => (n - 1) / 1000.0), last_seq = last + n where o.id = org;
 end $$;
 
 -- Removes one pin of the current org, whatever its state. `found` is false when there is none; `woken` are placements to look at.

@@ -5,35 +5,32 @@
 -- over is marked on the content and goes on in a later transaction.
 create function fold_contents(cids text[], most int default 1000) returns void language plpgsql as $$
 declare
-  at_cid text;
-  copies record;
-  p record;
-  changed int := 0;
-  orgs uuid[] := '{}';
-  statuses text[] := '{}';
-  buckets bigint[] := '{}';
-  ns bigint[] := '{}';
+  tids tid[];
+  orgs uuid[];
+  was text[];
+  becomes text[];
+  buckets bigint[];
 begin
-  foreach at_cid in array cids loop
+  select array_agg(d.ctid), array_agg(d.org_id), array_agg(d.status), array_agg(d.becomes), array_agg(d.seq >> 10)
+  into tids, orgs, was, becomes, buckets
+  from unnest(cids) as u (cid)
+  cross join lateral (
     select count(*) filter (where state = 'pinned') as pinned, count(*) filter (where state = 'pinning') as pinning,
       count(*) filter (where state = 'queued') as queued, count(*) filter (where state = 'failed') as failed
-    into copies from placements where cid = at_cid;
-    for p in
-      select q.org_id, q.id, q.seq, q.status, f.becomes from pins q cross join lateral
-        (select fold_status(q.status, q.replicas, copies.pinned, copies.pinning, copies.queued, copies.failed) as becomes) f
-      where q.cid = at_cid and q.error_code is null and q.status <> f.becomes
-      limit most - changed for update of q
-    loop
-      update pins q set status = p.becomes where q.org_id = p.org_id and q.id = p.id;
-      changed := changed + 1;
-      orgs := orgs || p.org_id || p.org_id;
-      statuses := statuses || p.status || p.becomes;
-      buckets := buckets || (p.seq >> 10) || (p.seq >> 10);
-      ns := ns || -1::bigint || 1::bigint;
-    end loop;
-    update contents c set folding = changed >= most where c.cid = at_cid and c.folding <> (changed >= most);
-  end loop;
-  if changed > 0 then perform count_pins(orgs, statuses, buckets, ns); end if;
+    from placements where cid = u.cid) k
+  cross join lateral (
+    select q.ctid, q.org_id, q.seq, q.status, f.becomes from pins q
+    cross join lateral (select fold_status(q.status, q.replicas, k.pinned, k.pinning, k.queued, k.failed) as becomes) f
+    where q.cid = u.cid and q.error_code is null and q.status <> f.becomes
+    limit most for update of q) d;
+  update contents set folding = false where cid = any (cids) and folding;
+  if tids is null then return; end if;
+  update pins p set status = d.becomes from unnest(tids, becomes) as d (tid, becomes) where p.ctid = d.tid;
+  perform count_pins(orgs || orgs, was || becomes, buckets || buckets,
+    array_fill(-1::bigint, array[cardinality(orgs)]) || array_fill(1::bigint, array[cardinality(orgs)]));
+  if cardinality(tids) >= most then
+    update contents set folding = true where cid = any (cids);
+  end if;
 end $$;
 
 -- Claims what may be claimed now. A claim ends by finish, by time, or with the incarnation that made it.
@@ -44,10 +41,18 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
   at timestamptz := clock_timestamp();
-  job record;
-  p record;
+  tids tid[];
 begin
-  for job in select j.cid, j.generation from jsonb_to_recordset(jobs) as j (cid text, generation bigint) order by j.cid loop
+  select array_agg(p.ctid) into tids
+  from (select j.cid, j.generation from jsonb_to_recordset(jobs) as j (cid text, generation bigint) order by j.cid) j
+  cross join lateral (
+    select q.ctid from placements q
+    where q.cid = j.cid and q.node_id = node and q.generation = j.generation
+      and q.state in ('queued', 'unpinning') and q.next_attempt_at <= at
+      and (q.claimed_until is null or q.claimed_until < at or q.claimed_by <> boot) for update) p;
+  if tids is null then return; end if;
+  return query
+  with taken as (
     update placements q set
       state = case q.state when 'queued' then 'pinning' else q.state end,
       attempts = q.attempts + case q.state when 'queued' then 1 else 0 end,
@@ -56,32 +61,36 @@ begin
       claimed_until = at + make_interval(secs => lease_ms / 1000.0), claimed_by = boot, claimed_generation = q.generation,
       -- the time of the claim: a wake that comes later is told by its wanted_since
       next_attempt_at = at, blocks = 0, bytes = 0
-    where q.cid = job.cid and q.node_id = node and q.generation = job.generation
-      and q.state in ('queued', 'unpinning') and q.next_attempt_at <= at
-      and (q.claimed_until is null or q.claimed_until < at or q.claimed_by <> boot)
-    returning q.* into p;
-    continue when not found;
-    cid := p.cid; generation := p.generation; state := p.state; attempt := p.attempts - p.attempts_before;
-    verify := p.verify; foreign_pin := p.foreign_pin; age_ms := extract(epoch from at - p.wanted_since) * 1000;
-    origins := array(select distinct o from pins w, unnest(w.origins) o where w.cid = job.cid and w.origins is not null limit 60);
-    holders := array(select a from placements h, nodes n, unnest(n.multiaddrs) a
-                     where h.cid = job.cid and h.state = 'pinned' and h.node_id <> node and n.id = h.node_id limit 60);
-    return next;
-  end loop;
+    where q.ctid = any (tids)
+    returning q.*
+  )
+  select t.cid, t.generation, t.state, t.attempts - t.attempts_before,
+    array(select distinct o from pins w, unnest(w.origins) o where w.cid = t.cid and w.origins is not null limit 60),
+    array(select a from (select h.node_id from placements h where h.cid = t.cid and h.node_id <> node and h.state = 'pinned' offset 0) h
+          join nodes n on n.id = h.node_id, unnest(n.multiaddrs) a limit 60),
+    t.verify, (extract(epoch from at - t.wanted_since) * 1000)::bigint, t.foreign_pin
+  from taken t;
 end $$;
 
 -- Extends claims and notes progress. Returns the contents whose intent changed since they were claimed.
 create function extend_claims(node uuid, boot bigint, lease_ms bigint, under jsonb) returns setof text language plpgsql as $$
 declare
-  u record;
+  tids tid[];
 begin
-  for u in select j.* from jsonb_to_recordset(under) as j (cid text, generation bigint, blocks bigint, bytes bigint) order by j.cid loop
+  select array_agg(p.ctid) into tids
+  from (select u.* from jsonb_to_recordset(under) as u (cid text, generation bigint) order by u.cid) u
+  cross join lateral (
+    select q.ctid from placements q where q.cid = u.cid and q.node_id = node and q.claimed_by = boot
+      and q.claimed_generation = u.generation and q.generation = u.generation for update) p;
+  return query
+  with kept as (
     update placements p set claimed_until = clock_timestamp() + make_interval(secs => lease_ms / 1000.0),
       blocks = u.blocks, bytes = u.bytes
-    where p.cid = u.cid and p.node_id = node and p.claimed_by = boot and p.claimed_generation = u.generation
-      and p.generation = u.generation;
-    if not found then return next u.cid; end if;
-  end loop;
+    from jsonb_to_recordset(under) as u (cid text, blocks bigint, bytes bigint)
+    where p.ctid = any (coalesce(tids, '{}')) and p.cid = u.cid
+    returning p.cid
+  )
+  select u.cid from jsonb_to_recordset(under) as u (cid text) where not exists (select from kept k where k.cid = u.cid);
 end $$;
 
 -- Pins of these contents that still read queued or failed while their work is under way: claims do not touch pins, so that
@@ -102,58 +111,62 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
   cids text[];
+  tids tid[];
   at timestamptz;
-  f record;
-  p record;
-  now_is text;
-  woken boolean;
+  gone text;
 begin
   select coalesce(array_agg(x.cid), '{}') into cids from jsonb_to_recordset(finishes) as x (cid text);
   perform from contents c where c.cid = any (cids) order by c.cid for update;
   at := clock_timestamp();
+  select array_agg(p.ctid) into tids
+  from (select x.* from jsonb_to_recordset(finishes) as x (cid text, generation bigint) order by x.cid) x
+  cross join lateral (
+    select q.ctid from placements q where q.cid = x.cid and q.node_id = node and q.claimed_by = boot
+      and q.claimed_generation = x.generation for update) p;
+  if tids is null then return; end if;
 
-  for f in
-    select x.* from jsonb_to_recordset(finishes) as x (cid text, generation bigint, kind text, "errorCode" text, error text,
-      "delayMs" bigint, blocks bigint, bytes bigint, "foreignPin" boolean) order by x.cid
+  for gone in
+    delete from placements q using jsonb_to_recordset(finishes) as f (cid text, generation bigint, kind text)
+    where q.ctid = any (tids) and q.cid = f.cid and q.generation = f.generation and f.kind = 'unpinned'
+    returning q.cid
   loop
-    select q.* into p from placements q
-    where q.cid = f.cid and q.node_id = node and q.claimed_by = boot and q.claimed_generation = f.generation for update;
-    continue when not found;
-    if p.generation <> f.generation then
-      update placements q set verify = true, claimed_until = null, claimed_by = null, claimed_generation = null
-      where q.cid = f.cid and q.node_id = node;
-      if p.state in ('queued', 'unpinning') then
-        cid := p.cid; generation := p.generation; attempt := p.attempts - p.attempts_before + 1; org_id := p.org_id;
-        return next;
-      end if;
-    elsif f.kind = 'unpinned' then
-      delete from placements q where q.cid = f.cid and q.node_id = node;
-      if not exists (select from placements q where q.cid = f.cid) and not is_wanted(f.cid) then
-        delete from contents c where c.cid = f.cid;
-      end if;
-    else
-      -- asked for again in the meantime: tried again at once
-      woken := f.kind in ('retry', 'failed') and p.wanted_since > p.next_attempt_at;
-      now_is := case when p.state = 'unpinning' then p.state when woken then 'queued'
-        when f.kind in ('pinned', 'failed') then f.kind else 'queued' end;
-      update placements q set
-        state = now_is,
-        attempts = q.attempts - case when f.kind = 'released' and q.state = 'pinning' then 1 else 0 end,
-        retrying = not woken and (f.kind = 'retry' or (f.kind = 'released' and q.retrying)),
-        crashes = 0,
-        verify = f.kind <> 'pinned' and (q.verify or f.kind = 'released'),
-        next_attempt_at = case when f.kind = 'retry' and not woken then at + make_interval(secs => f."delayMs" / 1000.0) else at end,
-        error_code = case f.kind when 'released' then q.error_code else f."errorCode" end,
-        error = case f.kind when 'released' then q.error else f.error end,
-        blocks = coalesce(f.blocks, q.blocks), bytes = coalesce(f.bytes, q.bytes),
-        foreign_pin = coalesce(f."foreignPin", q.foreign_pin),
-        claimed_until = null, claimed_by = null, claimed_generation = null
-      where q.cid = f.cid and q.node_id = node;
-      if f.kind = 'pinned' then
-        update contents c set dag_size = f.bytes, block_count = f.blocks where c.cid = f.cid;
-      end if;
+    if not exists (select from placements q where q.cid = gone) and not is_wanted(gone) then
+      delete from contents c where c.cid = gone;
     end if;
   end loop;
+
+  return query
+  with ended as (
+    update placements q set
+      state = case when not f.holds or q.state = 'unpinning' then q.state when f.woken then 'queued'
+        when f.kind in ('pinned', 'failed') then f.kind else 'queued' end,
+      attempts = q.attempts - case when f.holds and f.kind = 'released' and q.state = 'pinning' then 1 else 0 end,
+      retrying = case when f.holds then not f.woken and (f.kind = 'retry' or (f.kind = 'released' and q.retrying)) else q.retrying end,
+      crashes = case when f.holds then 0 else q.crashes end,
+      verify = case when f.holds then f.kind <> 'pinned' and (q.verify or f.kind = 'released') else true end,
+      next_attempt_at = case when not f.holds then q.next_attempt_at
+        when f.kind = 'retry' and not f.woken then at + make_interval(secs => f."delayMs" / 1000.0) else at end,
+      error_code = case when f.holds and f.kind <> 'released' then f."errorCode" else q.error_code end,
+      error = case when f.holds and f.kind <> 'released' then f.error else q.error end,
+      blocks = case when f.holds then coalesce(f.blocks, q.blocks) else q.blocks end,
+      bytes = case when f.holds then coalesce(f.bytes, q.bytes) else q.bytes end,
+      foreign_pin = case when f.holds then coalesce(f."foreignPin", q.foreign_pin) else q.foreign_pin end,
+      claimed_until = null, claimed_by = null, claimed_generation = null
+    from (
+      select x.*, p.ctid as tid, p.generation = x.generation as holds,
+        -- asked for again while it was under way: tried again at once
+        x.kind in ('retry', 'failed') and p.wanted_since > p.next_attempt_at as woken
+      from jsonb_to_recordset(finishes) as x (cid text, generation bigint, kind text, "errorCode" text, error text,
+        "delayMs" bigint, blocks bigint, bytes bigint, "foreignPin" boolean)
+      cross join lateral (select q.ctid, q.generation, q.wanted_since, q.next_attempt_at from placements q
+                          where q.cid = x.cid and q.node_id = node and q.ctid = any (tids) offset 0) p) f
+    where q.ctid = f.tid
+    returning q.cid, q.generation, q.state, q.attempts - q.attempts_before as attempts, q.org_id, f.holds, f.kind, f.blocks, f.bytes
+  ), sized as (
+    update contents c set dag_size = e.bytes, block_count = e.blocks from ended e
+    where c.cid = any (cids) and c.cid = e.cid and e.holds and e.kind = 'pinned'
+  )
+  select e.cid, e.generation, e.attempts + 1, e.org_id from ended e where not e.holds and e.state in ('queued', 'unpinning');
   perform fold_contents(cids);
 end $$;
 

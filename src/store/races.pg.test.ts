@@ -155,6 +155,10 @@ async function assertAgreement(pins: Map<OrgId, Set<PinId>>): Promise<void> {
         'a pin without a placement',
         'select cid from pins where not exists (select from placements p where p.cid = pins.cid)',
       ],
+      [
+        'a placement without content',
+        'select cid from placements p where not exists (select from contents c where c.cid = p.cid)',
+      ],
       ['content nobody wants', 'select cid from contents where not is_wanted(cid)'],
       ['a hold that stayed', 'select id from pins where holds is not null'],
       [
