@@ -57,7 +57,7 @@ describe('anchorage dev', () => {
 
     const repo = await mkdtemp(join(tmpdir(), 'anchorage-ipfs-'))
     const env = { ...process.env, IPFS_PATH: repo, IPFS_TELEMETRY: 'off' }
-    const lines = said.split('\n').filter((line) => /^ {2}\S+ pin remote /.test(line))
+    const lines = said.split('\n').filter((line) => /^ {2}.+ pin remote (service )?add /.test(line))
     assert.equal(lines.length, 2)
     const ipfs = lines[0]?.trim().split(' pin remote ')[0]
     await run('/bin/sh', ['-c', `${ipfs} init --profile=test --empty-repo`], { env })
