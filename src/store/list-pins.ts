@@ -76,11 +76,12 @@ function countedList(sql: Sql, { statuses = [...pinStatuses], limit }: PinQuery)
 function filteredList(sql: Sql, query: PinQuery): string {
   const meta = Object.entries(mapMeta(query.meta ?? {}, toText))
   const onPins = pinFilters(sql, query)
+  // `+ 0` keeps the planner from taking the bounds, whose width it cannot know, for the narrow filter
   const between = 'between (select lo from bound) and (select hi from bound)'
   const hits =
     meta.length === 0
-      ? `select id, seq from pins where org_id = current_org() and seq ${between} and ${onPins.join(' and ')}`
-      : `select m0.pin_id as id, m0.seq from ${meta.map((_, i) => `pin_meta m${i}`).join(', ')} where m0.seq ${between}
+      ? `select id, seq from pins where org_id = current_org() and seq + 0 ${between} and ${onPins.join(' and ')}`
+      : `select m0.pin_id as id, m0.seq from ${meta.map((_, i) => `pin_meta m${i}`).join(', ')} where m0.seq + 0 ${between}
          and ${meta.map(([key, value], i) => metaFilter(sql, `m${i}`, key, value)).join(' and ')}
          ${onPins.length === 0 ? '' : `and m0.pin_id in (select id from pins where org_id = current_org() and ${onPins.join(' and ')})`}`
   return `, hits as materialized (${hits}) select
