@@ -49,51 +49,42 @@ async function runGroup(title, files, { concurrency, timeout }) {
   if (files.length === 0 || stop.signal.aborted) return
   const started = Date.now()
   console.log(`\n${title}: ${files.length} ${files.length === 1 ? 'file' : 'files'}`)
-  const done = new Map()
-  const of = (file) => {
-    const name = nameOf(file)
-    if (!done.has(name)) done.set(name, { passed: 0, failed: 0, skipped: 0 })
-    return done.get(name)
-  }
   const stream = run({ files, cwd: root, concurrency, timeout, signal: stop.signal })
-  stream.on('test:pass', (test) => count(of(test.file), test))
-  stream.on('test:fail', (test) => count(of(test.file), test))
+  stream.on('test:pass', count)
+  stream.on('test:fail', count)
   stream.on('test:stderr', ({ file, message }) => process.stdout.write(`  ${nameOf(file)} says: ${message}`))
-  stream.on(
-    'test:summary',
-    ({ file, duration_ms: ms }) => file !== undefined && tell(nameOf(file), of(file), ms),
-  )
+  stream.on('test:summary', (summary) => summary.file !== undefined && tell(summary))
   await stream.resume().toArray()
   console.log(`${title}: ${seconds(started)} s`)
 }
 
-function count(counts, test) {
+function count(test) {
   if (test.details.type === 'suite' && test.details.error === undefined) return
   // A parent fails when its child did: the child is told, and counted, alone.
   if (test.details.error?.failureType === 'subtestsFailed') return
-  if (test.skip !== undefined || test.todo !== undefined) add(counts, 'skipped')
-  else if (test.details.error === undefined) add(counts, 'passed')
+  if (test.skip !== undefined || test.todo !== undefined) add('skipped')
+  else if (test.details.error === undefined) add('passed')
   else {
-    add(counts, 'failed')
+    add('failed')
     failures.push({ file: nameOf(test.file), name: test.name, error: test.details.error })
     console.log(`  ✖ ${test.name}\n${indented(test.details.error)}`)
   }
 }
 
-function add(counts, what) {
-  counts[what]++
+function add(what) {
   total[what]++
 }
 
-function tell(file, { passed, failed, skipped }, ms) {
+/** Tests that a file takes from another one are told with the file that ran them. */
+function tell({ file, counts, duration_ms: ms, success }) {
+  const { passed, failed, cancelled, skipped, todo } = counts
   const parts = [
-    `${passed} passed`,
-    failed > 0 ? `${failed} failed` : '',
-    skipped > 0 ? `${skipped} skipped` : '',
+    [passed, 'passed'],
+    [failed + cancelled, 'failed'],
+    [skipped + todo, 'skipped'],
   ]
-  console.log(
-    `${failed > 0 ? '✖' : '✔'} ${file}: ${parts.filter(Boolean).join(', ')} (${(ms / 1000).toFixed(1)} s)`,
-  )
+  const said = parts.filter(([number, what]) => number > 0 || what === 'passed').map((part) => part.join(' '))
+  console.log(`${success ? '✔' : '✖'} ${nameOf(file)}: ${said.join(', ')} (${(ms / 1000).toFixed(1)} s)`)
 }
 
 function nameOf(file) {

@@ -8,9 +8,12 @@ import { endProcess, identify, type ProcessIdentity } from '../tools/process-ide
  */
 export const markVariable = 'DEV_OF_ANCHORAGE_DIR'
 
-/** Ends what an earlier `anchorage dev` on `dir` left running; returns how many processes that were. */
+/**
+ * Ends the nodes, nats-servers and Kubos that an earlier `anchorage dev` on `dir` left running, and returns how many processes
+ * that were. Its Postgres comes after them (`endPostgresIn`): it has clients until they are gone, and a signal of its own.
+ */
 export async function endLeftovers(dir: string, graceMs: number): Promise<number> {
-  const left = await identified(marked(dir))
+  const left = await identified(marked(dir).filter((pid) => !isPostgres(pid)))
   await Promise.all(left.map((process_) => endProcess(process_, 'SIGTERM', graceMs)))
   const servers = (await Promise.all(natsDirsOf(dir).map(endNatsOf))).filter(Boolean)
   return left.length + servers.length
@@ -39,11 +42,6 @@ export async function endPostgresIn(dataDir: string): Promise<number> {
   const rest = await identified(ours())
   await Promise.all(rest.map((process_) => endProcess(process_, 'SIGQUIT', 5_000)))
   return first.length + rest.length
-}
-
-/** Whether `pid` runs and is somebody else's than the postmaster of `dataDir`. */
-export async function isForeign(pid: number, dataDir: string): Promise<boolean> {
-  return (await identify(pid)) !== null && readLink(`/proc/${pid}/cwd`) !== dataDir
 }
 
 /** The nats-server that a node keeps in `natsDir`, by the pid file that the node writes; null while none runs. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -86,4 +86,23 @@ test('one whose supervisor was killed is found and replaced by the next start', 
   assert.equal(await isRunning(orphan), false)
   assert.notEqual(server.pid(), orphan.pid)
   assert.equal((await here.ask('select 1 as one')).one, 1)
+})
+
+test('a pid file that names somebody else, or a dead process that nobody reaped, stops no start', async () => {
+  await using here = await place()
+  {
+    await using _ = await startPostgres(here.options)
+  }
+  const file = join(here.options.dataDir, 'postmaster.pid')
+  // A shell that does not wait for its child leaves a zombie.
+  const shell = spawn('/bin/sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [zombie] = await once(shell.stdout, 'data')
+  for (const pid of [process.pid, Number(zombie)]) {
+    await writeFile(file, `${pid}\n${here.options.dataDir}\n`)
+    await using server = await startPostgres(here.options)
+    assert.notEqual(server.pid(), pid)
+  }
+  shell.kill('SIGKILL')
 })

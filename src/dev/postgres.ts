@@ -6,7 +6,7 @@ import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startChild, type Child, type ChildSpec } from './child.ts'
-import { endPostgresIn, isForeign } from './leftovers.ts'
+import { endPostgresIn } from './leftovers.ts'
 import { postgresBinaries } from './postgres-binaries.ts'
 import { postgresUser, type RunAs } from './run-as.ts'
 import { AnchorageError } from '../core/errors.ts'
@@ -64,14 +64,15 @@ export async function startPostgres(options: PostgresOptions): Promise<Child> {
 }
 
 /**
- * Ends what runs on `dataDir`. Its pid file stays, for Postgres checks by it that no old backend shares the memory;
- * it goes only when its pid was given to a stranger, whom Postgres would take for a live postmaster.
+ * Ends what runs on `dataDir`. Its pid file stays, for Postgres checks by it that no old backend shares the memory; it goes
+ * only when its pid still stands for something: a stranger by now, or a dead postmaster that nobody has reaped. Postgres
+ * would take either for a live one.
  */
 async function clear(dataDir: string): Promise<void> {
   await endPostgresIn(dataDir)
   const pidFile = join(dataDir, 'postmaster.pid')
   const pid = Number((await readFile(pidFile, 'utf8').catch(() => '')).split('\n')[0])
-  if (pid > 0 && (await isForeign(pid, dataDir))) await rm(pidFile)
+  if (pid > 0 && existsSync(`/proc/${pid}`)) await rm(pidFile)
 }
 
 async function initialise(
