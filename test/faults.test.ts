@@ -125,6 +125,7 @@ suite('kill -9 of anchorage dev itself', { timeout: 180_000 }, () => {
       const posting = eachInFlight(blocks, 8, (block) =>
         ledger.post(api, { cid: block.cid, origins: [outside.address] }),
       )
+      posting.catch(() => {}) // awaited below; a failure before that is the one to tell
       await until('half is accepted', () => ledger.promised.size >= 150, { everyMs: 5 })
       const old = await world.pids()
       await world.crash()

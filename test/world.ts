@@ -198,7 +198,20 @@ export class World implements AsyncDisposable {
     for (const stream of [dev.stdout, dev.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => this.#output.push(text))
     }
+    if (dev.pid !== undefined) this.#cleanUpAfterUs(dev.pid, dev)
     return dev
+  }
+
+  /** However this process ends, `dev` ends soon after: a shell waits for the end of a pipe that only we hold. */
+  #cleanUpAfterUs(pid: number, dev: ChildProcess): void {
+    const remove = this.#options.data === undefined ? 'rm -rf "$2"' : ':'
+    const script = `read _; kill -TERM $1; while kill -0 $1; do sleep 1; done; ${remove}`
+    const watch = spawn('/bin/sh', ['-c', script, 'sh', String(pid), this.data], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    })
+    watch.unref()
+    dev.once('exit', () => watch.kill('SIGKILL'))
   }
 
   async #ready(): Promise<void> {
