@@ -5,6 +5,7 @@ import type { NodeId } from '../core/ids.ts'
 import type { Degradation } from '../core/node.ts'
 import { pinUseCases } from '../core/pins.ts'
 import type { Log, NodeIdentity, Presence } from '../core/ports.ts'
+import { pressure as newPressure } from '../core/pressure.ts'
 import { httpServer, type HttpServerOptions } from '../http/server.ts'
 import { kubo as kuboAt } from '../ipfs/kubo.ts'
 import { openStore, type Store } from '../store/store.ts'
@@ -71,7 +72,8 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
     undo,
   )
   presence = nats.presence
-  const needs = { config, node, store, nats, kubo, driver, log }
+  const pressure = newPressure(clock)
+  const needs = { config, node, store, nats, kubo, driver, pressure, log }
   const worker = nodeWorkers(needs)
   undo.use(running((stop) => postgres.run(stop)))
   undo.use(running((stop) => kubo.run(stop)))
@@ -80,7 +82,7 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
   undo.use(running((stop) => worker.run(stop)))
 
   const url = await listen(config, undo, log, {
-    pins: pinUseCases({ store: store.pins, presence, bus: nats.bus, clock, log }),
+    pins: pinUseCases({ store: store.pins, presence, bus: nats.bus, clock, log, pressure }),
     verify: verifier({ store: store.tokens, masterKey: key, clock }).verify,
     health: () => ({
       node: { id: node.nodeId, name: config.node.name },

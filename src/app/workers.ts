@@ -1,5 +1,6 @@
 import { runLease } from '../cluster/lease.ts'
 import type { Log, NodeIdentity } from '../core/ports.ts'
+import type { Pressure } from '../core/pressure.ts'
 import type { Store } from '../store/store.ts'
 import type { Driver } from '../workers/driver.ts'
 import { pinWorker, type PinWorker } from '../workers/pin-worker.ts'
@@ -17,17 +18,28 @@ export interface WorkerNeeds {
   nats: NatsParts
   kubo: KuboWatch
   driver: Driver
+  pressure: Pressure
   log: Log
 }
 
 /** The loops of a node: its pin worker, and on the driver what every node does and what only the leader does. */
-export function nodeWorkers({ config, node, store, nats, kubo, driver, log }: WorkerNeeds): PinWorker {
+export function nodeWorkers({
+  config,
+  node,
+  store,
+  nats,
+  kubo,
+  driver,
+  pressure,
+  log,
+}: WorkerNeeds): PinWorker {
   const worker = pinWorker({
     identity: node,
     bus: nats.bus,
     placements: store.placements,
     ipfs: kubo.ipfs,
     clock,
+    hold: () => pressure.high(),
     log: log.child({ part: 'pinning' }),
     options: {
       concurrency: config.pin.concurrency,

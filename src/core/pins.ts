@@ -6,6 +6,7 @@ import { mintId, parseId, type OrgId, type PinId } from './ids.ts'
 import type { NewPin, Pin, PinRequest, WokenPlacement } from './pin.ts'
 import type { PinUseCases } from './pin-use-cases.ts'
 import type { Accepted, Bus, Clock, Log, PinStore, Presence } from './ports.ts'
+import type { Pressure } from './pressure.ts'
 import type { Principal } from './token.ts'
 
 /** Larger batches gain nothing more (measured) and make the last one wait. */
@@ -19,11 +20,12 @@ export interface PinsOptions {
   bus: Pick<Bus, 'publishJobs'>
   clock: Clock
   log: Log
+  pressure: Pressure
 }
 
 /** What an org can do with its pins, over a store, the nodes there are, and the bus that carries hints. */
 export function pinUseCases(options: PinsOptions): PinUseCases {
-  const { store, bus, log } = options
+  const { store, bus, log, pressure } = options
   const accept = gather<OrgId, NewPin, { pin: Pin; woken: WokenPlacement[] }>(
     async (orgId, pins) =>
       (await retried(options, (again) => store.acceptPins(orgId, pins, again))).map(outcomeOf),
@@ -40,7 +42,8 @@ export function pinUseCases(options: PinsOptions): PinUseCases {
 
   return {
     async create(principal, request) {
-      const { pin, woken } = await accept(principal.orgId, newPin(options.presence, principal, request))
+      const accepting = accept(principal.orgId, newPin(options.presence, principal, request))
+      const { pin, woken } = await pressure.during(accepting)
       hint(woken)
       return pin
     },

@@ -102,10 +102,10 @@ export class Slots {
     return this.#queue.push(job) ? 'queued' : 'full'
   }
 
-  /** Jobs that start now; each holds a slot until `end`. */
-  take(): Job[] {
+  /** Jobs that start now, so that at most `most` are active; each holds a slot until `end`. */
+  take(most = this.#limits.concurrency): Job[] {
     const taken: Job[] = []
-    while (this.#active < this.#limits.concurrency && this.#queue.size > 0) {
+    while (this.#active < Math.min(most, this.#limits.concurrency) && this.#queue.size > 0) {
       const job = this.#pick()
       if (job === undefined) break
       this.#start(job)

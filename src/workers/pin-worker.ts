@@ -25,6 +25,8 @@ export interface PinWorkerParts {
   log: Log
   options: PinWorkerOptions
   random?: () => number
+  /** True while the API needs the machine more: then only an eighth of the slots take on work. */
+  hold?: () => boolean
 }
 
 /** The `pin.…` options of the config. */
@@ -199,9 +201,15 @@ class Worker implements PinWorker {
   /** Starts what may start now. Cheap when nothing may. */
   #pump(): void {
     if (!this.#taking || this.#outages.any || this.#finishes.stuck || this.#finishing >= finishingMax) return
-    for (const job of this.#slots.take()) void this.#attempt(job)
+    for (const job of this.#slots.take(this.#most())) void this.#attempt(job)
     const nowMs = this.#parts.clock.now()
     if (this.#feed.wants(this.#slots.queued, nowMs)) void this.#fill(nowMs)
+  }
+
+  /** Accepts come first: what was accepted is safe and can wait, who is not answered cannot. */
+  #most(): number {
+    const { hold, options } = this.#parts
+    return hold?.() ? Math.ceil(options.concurrency / 8) : options.concurrency
   }
 
   async #fill(nowMs: number): Promise<void> {
