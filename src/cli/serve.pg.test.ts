@@ -20,8 +20,10 @@ test('a node whose NATS and Kubo are away serves, says that it is degraded and w
   const { child, stderr } = serve({ ANCHORAGE_HTTP_LISTEN: `127.0.0.1:${port}` })
   const ready = await untilAnswered(`http://127.0.0.1:${port}/v1/ready`, child)
   assert.equal(ready.status, 200)
-  const { status, reasons }: { status: string; reasons: { what: string; reason: string }[] } =
-    await ready.json()
+  const { status, reasons } = (await ready.json()) as {
+    status: string
+    reasons: { what: string; reason: string }[]
+  }
   assert.equal(status, 'degraded')
   assert.deepEqual(reasons.map(({ what }) => what).toSorted(), ['kubo', 'nats'])
   assert.ok(reasons.every(({ reason }) => reason.length > 10))
