@@ -19,10 +19,20 @@ export interface SystemTx {
 /** Runs one statement; rows come back as objects, int8 as number (nothing here counts beyond 2^53). */
 export type Query = <R>(text: string, params?: unknown[]) => Promise<R[]>
 
+/** One statement, with its parameters. */
+export type Statement = [text: string, params: unknown[]]
+
 /** The pools and the only two doors to them. */
 export interface Database extends AsyncDisposable {
   /** One transaction for `orgId`. Deadlocks are tried again, so `work` may run more than once. */
   tenant<T>(orgId: OrgId, work: (tx: TenantTx) => Promise<T>): Promise<T>
+  /**
+   * One transaction for `orgId` whose statements do not depend on one another's answers: all travel at once, COMMIT with them, so
+   * no lock waits for this process.
+   */
+  tenantAtOnce(orgId: OrgId, statements: Statement[]): Promise<unknown[][]>
+  /** For single statements of the system: each is a transaction of its own, in one round trip. */
+  statement: SystemTx
   /** One transaction as the tenant role without any org: it sees no rows; for looking at the role itself. */
   anyTenant<T>(work: (query: Query) => Promise<T>): Promise<T>
   /** One transaction of the system, likewise. */
@@ -52,11 +62,16 @@ export function openDatabase(options: { tenantUrl: string; systemUrl: string; lo
   const systemPool = openPool(options.systemUrl, 'anchorage system', options.log)
   return {
     tenant: (orgId, work) =>
-      transaction(tenantPool, [`select set_config('anchorage.org_id', $1, true)`, [uuidOf(orgId)]], (query) =>
-        work({ scope: 'tenant', query }),
-      ),
-    anyTenant: (work) => transaction(tenantPool, null, work),
-    system: (work) => transaction(systemPool, null, (query) => work({ scope: 'system', query })),
+      retried(() => transaction(tenantPool, orgId, (query) => work({ scope: 'tenant', query }))),
+    tenantAtOnce: (orgId, statements) => retried(() => atOnce(tenantPool, orgId, statements)),
+    statement: {
+      scope: 'system',
+      query: <R>(text: string, params: unknown[] = []) =>
+        retried(async () => (await systemPool.query(text, params)).rows as R[]),
+    },
+    anyTenant: (work) => retried(() => transaction(tenantPool, null, work)),
+    system: (work) =>
+      retried(() => transaction(systemPool, null, (query) => work({ scope: 'system', query }))),
     async [Symbol.asyncDispose]() {
       await Promise.all([tenantPool.end(), systemPool.end()])
     },
@@ -84,34 +99,26 @@ function openPool(url: string, name: string, log: Log): pg.Pool {
 
 const tries = 4
 
-async function transaction<T>(
-  pool: pg.Pool,
-  first: [string, unknown[]] | null,
-  work: (query: Query) => Promise<T>,
-): Promise<T> {
+/** Runs again what Postgres rolled back for no fault of its own. */
+async function retried<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await once(pool, first, work)
+      return await work()
     } catch (error) {
-      if (attempt < tries && isTransient(error)) continue
-      throw translate(error)
+      if (attempt === tries || !isTransient(error)) throw translate(error)
     }
   }
 }
 
 /** BEGIN and the scope travel with the first statement, in one round trip. */
-async function once<T>(
+async function transaction<T>(
   pool: pg.Pool,
-  first: [string, unknown[]] | null,
+  orgId: OrgId | null,
   work: (query: Query) => Promise<T>,
 ): Promise<T> {
-  const client = await pool.connect()
-  let broken: Error | boolean = false
-  const opened: Promise<unknown>[] = [client.query('begin')]
-  if (first) opened.push(client.query({ name: 'scope', text: first[0], values: first[1] }))
-  const opening = Promise.all(opened)
-  opening.catch(() => {})
-  try {
+  return withClient(pool, async (client) => {
+    const opening = Promise.all(open(client, orgId))
+    opening.catch(() => {})
     const result = await work(async <R>(text: string, params: unknown[] = []) => {
       const answer = client.query(text, params)
       answer.catch(() => {})
@@ -119,10 +126,43 @@ async function once<T>(
       return (await answer).rows as R[]
     })
     await opening
-    const end = await client.query('commit')
-    // an aborted transaction answers COMMIT with a rollback, and no error
-    if (end.command !== 'COMMIT') throw new Error('the transaction was rolled back')
+    assertCommitted(await client.query('commit'))
     return result
+  })
+}
+
+/** The whole transaction in one round trip. */
+async function atOnce(pool: pg.Pool, orgId: OrgId, statements: Statement[]): Promise<unknown[][]> {
+  return withClient(pool, async (client) => {
+    const sent = [
+      ...open(client, orgId),
+      ...statements.map(([text, params]) => client.query(text, params)),
+      client.query('commit'),
+    ]
+    for (const answer of sent) answer.catch(() => {})
+    const answers = await Promise.all(sent)
+    assertCommitted(answers.at(-1))
+    return answers.slice(2, -1).map((answer) => answer.rows)
+  })
+}
+
+function open(client: pg.PoolClient, orgId: OrgId | null): Promise<pg.QueryResult>[] {
+  const begun = client.query('begin')
+  if (orgId === null) return [begun]
+  const text = `select set_config('anchorage.org_id', $1, true)`
+  return [begun, client.query({ name: 'scope', text, values: [uuidOf(orgId)] })]
+}
+
+/** An aborted transaction answers COMMIT with a rollback, and no error. */
+function assertCommitted(answer: pg.QueryResult | undefined): void {
+  if (answer?.command !== 'COMMIT') throw new Error('the transaction was rolled back')
+}
+
+async function withClient<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  let broken: Error | boolean = false
+  try {
+    return await work(client)
   } catch (error) {
     try {
       await client.query('rollback')

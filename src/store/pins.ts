@@ -2,7 +2,7 @@ import { AnchorageError } from '../core/errors.ts'
 import { idOf, mintId, uuidOf, type OrgId, type PinId, type TokenId } from '../core/ids.ts'
 import type { NewPin, Pin, PinStatus, WokenPlacement } from '../core/pin.ts'
 import type { Accepted } from '../core/ports.ts'
-import type { Query, TenantTx } from './database.ts'
+import type { Database, Query, TenantTx } from './database.ts'
 import { delegatesOf, pinColumns, pinOf, type Addresses, type DetailRow, type PinRow } from './pin-rows.ts'
 import { fold, mapMeta, toText } from './text.ts'
 
@@ -18,29 +18,35 @@ interface AcceptedRow {
 
 /** Accepts `pins` in order; `again` when they may be there already: those are answered from their rows. */
 export async function acceptPins(
-  tx: TenantTx,
+  db: Database,
   orgId: OrgId,
   pins: NewPin[],
   addresses: Addresses,
   again: boolean,
   replaces: PinId | null = null,
 ): Promise<Accepted[]> {
-  const [rows, backlog] = await Promise.all([
-    tx.query<AcceptedRow>('select id, created, status, woken from accept_pins($1, $2, $3)', [
-      JSON.stringify(pins.map(toItem)),
-      again,
-      replaces && uuidOf(replaces),
-    ]),
-    tx.query<{ node_id: string; waiting: number }>('select node_id, waiting from org_backlog()'),
+  const ids = pins.map((pin) => uuidOf(pin.id))
+  const items = JSON.stringify(pins.map((pin, index) => toItem(pin, ids[index])))
+  const [rows = [], backlog = []] = await db.tenantAtOnce(orgId, [
+    [
+      'select id, created, status, woken from accept_pins($1, $2, $3)',
+      [items, again, replaces && uuidOf(replaces)],
+    ],
+    ['select node_id, waiting from org_backlog()', []],
   ])
-  const full = new Set(backlog.filter((b) => b.waiting > maxHints).map((b) => b.node_id))
-  const byId = new Map(rows.map((row) => [row.id, row]))
-  return pins.map((pin) => {
-    const row = byId.get(uuidOf(pin.id))
-    if (!row) return { error: new AnchorageError('not_found', 'there is no pin with this requestid') }
+  const full = new Set((backlog as BacklogRow[]).filter((b) => b.waiting > maxHints).map((b) => b.node_id))
+  const byId = new Map((rows as AcceptedRow[]).map((row) => [row.id, row]))
+  return pins.map((pin, index) => {
+    const row = byId.get(ids[index] ?? '')
+    if (!row) return { error: notFound() }
     const woken = (row.woken ?? []).filter((w) => !full.has(w.nodeId))
     return { pin: accepted(pin, row, addresses), woken: woken.map((w) => hint(w, pin.cid, orgId)) }
   })
+}
+
+interface BacklogRow {
+  node_id: string
+  waiting: number
 }
 
 /** Removes a pin in any state; `not_found` when there is none. */
@@ -84,9 +90,9 @@ function notFound(): AnchorageError {
   return new AnchorageError('not_found', 'there is no pin with this requestid')
 }
 
-function toItem(pin: NewPin): object {
+function toItem(pin: NewPin, id: string | undefined): object {
   return {
-    id: uuidOf(pin.id),
+    id,
     publicId: pin.id,
     auditId: uuidOf(mintId('aud')),
     actor: pin.actor,
@@ -102,22 +108,13 @@ function toItem(pin: NewPin): object {
   }
 }
 
+/** As the accept left it; nothing else is known of it yet, so nothing is asked. */
 function accepted(pin: NewPin, row: AcceptedRow, addresses: Addresses): Pin {
-  const content = {
-    id: row.id,
-    cid: pin.cid,
-    cid_text: pin.cidText,
-    name: null,
-    meta: null,
-    origins: null,
-    replicas: pin.replicas,
-    status: row.status,
-    error_code: null,
-    attempts_before: 0,
-    created: row.created,
-  }
   return {
-    ...pinOf(content, [], addresses),
+    id: pin.id,
+    status: row.status,
+    created: row.created,
+    cid: pin.cidText,
     ...(pin.name === undefined ? {} : { name: pin.name }),
     ...(pin.meta === undefined ? {} : { meta: pin.meta }),
     ...(pin.origins === undefined ? {} : { origins: pin.origins }),

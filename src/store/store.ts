@@ -12,7 +12,7 @@ import type {
   TokenStore,
 } from '../core/ports.ts'
 import { assertRole, assertSchema } from './assert.ts'
-import { openDatabase, type Database, type SystemTx } from './database.ts'
+import { openDatabase, type Database } from './database.ts'
 import { isBadData } from './errors.ts'
 import { listPins } from './list-pins.ts'
 import * as nodes from './nodes.ts'
@@ -74,7 +74,7 @@ export function openStore(options: StoreOptions): Store {
 
 function pinStore(db: Database, addresses: Addresses, graceMs: number): PinStore {
   const accept = (orgId: OrgId, batch: NewPin[], again: boolean) =>
-    db.tenant(orgId, (tx) => pins.acceptPins(tx, orgId, batch, addresses, again))
+    pins.acceptPins(db, orgId, batch, addresses, again)
   return {
     async acceptPins(orgId, batch, again) {
       try {
@@ -85,9 +85,7 @@ function pinStore(db: Database, addresses: Addresses, graceMs: number): PinStore
       }
     },
     async replacePin(orgId, old, pin, again) {
-      const [outcome] = await db.tenant(orgId, (tx) =>
-        pins.acceptPins(tx, orgId, [pin], addresses, again, old),
-      )
+      const [outcome] = await pins.acceptPins(db, orgId, [pin], addresses, again, old)
       if (!outcome) throw new Error('an accept came back empty')
       if ('error' in outcome) throw outcome.error
       return outcome
@@ -111,22 +109,20 @@ async function oneByOne(batch: NewPin[], accept: (pin: NewPin) => Promise<Accept
 }
 
 function placementStore(db: Database): PlacementStore {
-  const system = <T>(work: (tx: SystemTx) => Promise<T>) => db.system(work)
+  const tx = db.statement
   return {
-    claim: (node, jobs, leaseMs) => system((tx) => placements.claim(tx, node, jobs, leaseMs)),
+    claim: (node, jobs, leaseMs) => placements.claim(tx, node, jobs, leaseMs),
     async extend(node, under, leaseMs) {
-      const changed = await system((tx) => placements.extend(tx, node, under, leaseMs))
-      await system((tx) =>
-        placements.showPinning(
-          tx,
-          under.map((claim) => claim.cid),
-        ),
+      const changed = await placements.extend(tx, node, under, leaseMs)
+      await placements.showPinning(
+        tx,
+        under.map((claim) => claim.cid),
       )
       return changed
     },
-    finish: (node, finishes) => system((tx) => placements.finish(tx, node, finishes)),
-    due: (node, perOrg, limit) => system((tx) => placements.due(tx, node, perOrg, limit)),
-    origins: (cid) => system((tx) => placements.originsOf(tx, cid)),
+    finish: (node, finishes) => placements.finish(tx, node, finishes),
+    due: (node, perOrg, limit) => placements.due(tx, node, perOrg, limit),
+    origins: (cid) => placements.originsOf(tx, cid),
   }
 }
 
