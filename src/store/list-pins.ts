@@ -1,7 +1,7 @@
 import { pinStatuses, type NameMatch, type PinPage, type PinQuery } from '../core/pin.ts'
-import type { TenantTx } from './database.ts'
-import { pinDetails } from './pins.ts'
-import { pinColumns, pinOf, type Addresses, type PinRow } from './pin-rows.ts'
+import type { OrgId } from '../core/ids.ts'
+import type { Database } from './database.ts'
+import { pinColumns, pinOf, type Addresses, type DetailRow, type PinRow } from './pin-rows.ts'
 import { fold, mapMeta, toText } from './text.ts'
 
 /**
@@ -9,23 +9,26 @@ import { fold, mapMeta, toText } from './text.ts'
  * once and everything else goes by `seq`. Status and time alone are counted from buckets and never scan; any other filter walks
  * its own index once, for the page and the count together.
  */
-export async function listPins(tx: TenantTx, query: PinQuery, addresses: Addresses): Promise<PinPage> {
+export async function listPins(
+  db: Database,
+  orgId: OrgId,
+  query: PinQuery,
+  addresses: Addresses,
+): Promise<PinPage> {
   const sql = new Sql()
   const bounds = boundsOf(sql, query)
   const filtered = query.cids || query.name !== undefined || Object.keys(query.meta ?? {}).length > 0
-  const body = filtered ? filteredList(sql, query) : countedList(sql, query)
-  const [row] = await tx.query<{ count: number; page: PinRow[] | null }>(
-    `with bound as (${bounds}) ${body}`,
-    sql.params,
-  )
-  const rows = (row?.page ?? []).map((pin) => ({ ...pin, created: new Date(pin.created) }))
-  const details =
-    rows.length === 0 ? [] : await pinDetails(tx.query, [...new Set(rows.map((pin) => pin.cid))])
-  const byCid = Map.groupBy(details, (detail) => detail.cid)
+  const { count, page } = filtered ? filteredList(sql, query) : countedList(sql, query)
+  const text = `with bound as (${bounds}), ${page}
+    select (${count}) as count, (select json_agg(p order by p.seq desc) from page p) as page,
+      (select json_agg(d) from pin_details((select array_agg(distinct p.cid) from page p)) d) as details`
+  const [rows = []] = await db.tenantAtOnce(orgId, [[text, sql.params]])
+  const [row] = rows as { count: number; page: PinRow[] | null; details: DetailRow[] | null }[]
+  const byCid = Map.groupBy(row?.details ?? [], (detail) => detail.cid)
   return {
     // the spec's count is an int32
     count: Math.min(row?.count ?? 0, 2 ** 31 - 1),
-    results: rows.map((pin) => pinOf(pin, byCid.get(pin.cid) ?? [], addresses)),
+    results: (row?.page ?? []).map((pin) => pinOf(pin, byCid.get(pin.cid) ?? [], addresses)),
   }
 }
 
@@ -59,21 +62,28 @@ function instant(ms: number): string {
   return new Date(Math.min(Math.max(ms, 0), Date.UTC(9000, 0))).toISOString()
 }
 
-function countedList(sql: Sql, { statuses = [...pinStatuses], limit }: PinQuery): string {
+/** The parts of a list: a scalar subquery, and CTEs of which the last is `page`. */
+interface Parts {
+  count: string
+  page: string
+}
+
+function countedList(sql: Sql, { statuses = [...pinStatuses], limit }: PinQuery): Parts {
   const list = sql.param(statuses)
   const most = sql.param(limit)
-  return `select
-    (select coalesce(sum(case when lo <= hi then count_to(s, hi) - count_to(s, lo - 1) else 0 end), 0)::bigint
-     from bound, unnest(${list}::text[]) s) as count,
-    (select json_agg(q order by q.seq desc) from (
+  return {
+    count: `select coalesce(sum(case when lo <= hi then count_to(s, hi) - count_to(s, lo - 1) else 0 end), 0)::bigint
+      from bound, unnest(${list}::text[]) s`,
+    page: `page as materialized (
       select p.* from unnest(${list}::text[]) s
       cross join lateral (select ${pinColumns}, seq from pins
         where org_id = current_org() and status = s and seq between (select lo from bound) and (select hi from bound)
         order by seq desc limit ${most}) p
-      order by seq desc limit ${most}) q) as page`
+      order by seq desc limit ${most})`,
+  }
 }
 
-function filteredList(sql: Sql, query: PinQuery): string {
+function filteredList(sql: Sql, query: PinQuery): Parts {
   const meta = Object.entries(mapMeta(query.meta ?? {}, toText))
   const onPins = pinFilters(sql, query)
   // `+ 0` keeps the planner from taking the bounds, whose width it cannot know, for the narrow filter
@@ -84,11 +94,12 @@ function filteredList(sql: Sql, query: PinQuery): string {
       : `select m0.pin_id as id, m0.seq from ${meta.map((_, i) => `pin_meta m${i}`).join(', ')} where m0.seq + 0 ${between}
          and ${meta.map(([key, value], i) => metaFilter(sql, `m${i}`, key, value)).join(' and ')}
          ${onPins.length === 0 ? '' : `and m0.pin_id in (select id from pins where org_id = current_org() and ${onPins.join(' and ')})`}`
-  return `, hits as materialized (${hits}) select
-    (select count(*) from hits) as count,
-    (select json_agg(q order by q.seq desc) from (
+  return {
+    count: 'select count(*) from hits',
+    page: `hits as materialized (${hits}), page as materialized (
       select ${pinColumns}, p.seq from (select id from hits order by seq desc limit ${sql.param(query.limit)}) h
-      join pins p using (id) where p.org_id = current_org()) q) as page`
+      join pins p using (id) where p.org_id = current_org())`,
+  }
 }
 
 function metaFilter(sql: Sql, table: string, key: string, value: string): string {

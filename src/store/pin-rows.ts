@@ -2,7 +2,7 @@ import { idOf, type NodeId } from '../core/ids.ts'
 import type { Pin, PinStatus } from '../core/pin.ts'
 import { fromText, mapMeta } from './text.ts'
 
-/** A row of `pins` as an org reads it. */
+/** A row of `pins` as an org reads it, by way of JSON. */
 export interface PinRow {
   id: string
   cid: string
@@ -14,13 +14,13 @@ export interface PinRow {
   status: PinStatus
   error_code: string | null
   attempts_before: number
-  created: Date
+  created: string
 }
 
 export const pinColumns =
   'id, cid, cid_text, name, meta, origins, replicas, status, error_code, attempts_before, created'
 
-/** A row of `pin_details`: one placement of a content. */
+/** A row of `pin_details`: one placement of a content; likewise. */
 export interface DetailRow {
   cid: string
   dag_size: number | null
@@ -29,7 +29,7 @@ export interface DetailRow {
   attempts: number | null
   error_code: string | null
   error: string | null
-  next_attempt_at: Date | null
+  next_attempt_at: string | null
   blocks: number | null
   bytes: number | null
 }
@@ -42,7 +42,7 @@ export function pinOf(row: PinRow, placements: DetailRow[], addresses: Addresses
   return {
     id: idOf('pin', row.id),
     status: row.status,
-    created: row.created,
+    created: new Date(row.created),
     cid: row.cid_text ?? row.cid,
     ...(row.name === null ? {} : { name: fromText(row.name) }),
     ...(row.meta === null ? {} : { meta: mapMeta(row.meta, fromText) }),
@@ -73,7 +73,7 @@ function infoOf(row: PinRow, placements: DetailRow[]): Record<string, string> {
   const code = row.error_code ?? trouble?.error_code
   if (code) info.error_code = code
   if (row.status === 'queued' && trouble?.next_attempt_at)
-    info.next_retry = trouble.next_attempt_at.toISOString()
+    info.next_retry = new Date(trouble.next_attempt_at).toISOString()
   if (row.status === 'pinning') {
     info.blocks = String(sum(placements, 'blocks'))
     info.bytes = String(sum(placements, 'bytes'))

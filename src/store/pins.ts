@@ -2,7 +2,7 @@ import { AnchorageError } from '../core/errors.ts'
 import { idOf, mintId, uuidOf, type OrgId, type PinId, type TokenId } from '../core/ids.ts'
 import type { NewPin, Pin, PinStatus, WokenPlacement } from '../core/pin.ts'
 import type { Accepted } from '../core/ports.ts'
-import type { Database, Query, TenantTx } from './database.ts'
+import type { Database, TenantTx } from './database.ts'
 import { delegatesOf, pinColumns, pinOf, type Addresses, type DetailRow, type PinRow } from './pin-rows.ts'
 import { fold, mapMeta, toText } from './text.ts'
 
@@ -72,18 +72,17 @@ export async function removePin(
 }
 
 /** One pin; `not_found` when the org has none. */
-export async function getPin(tx: TenantTx, id: PinId, addresses: Addresses): Promise<Pin> {
-  const [row] = await tx.query<PinRow>(
-    `select ${pinColumns} from pins where org_id = current_org() and id = $1`,
-    [uuidOf(id)],
-  )
+export async function getPin(db: Database, orgId: OrgId, id: PinId, addresses: Addresses): Promise<Pin> {
+  const [rows = []] = await db.tenantAtOnce(orgId, [
+    [
+      `select to_json(p) as pin, (select json_agg(d) from pin_details(array[p.cid]) d) as details
+       from (select ${pinColumns} from pins where org_id = current_org() and id = $1) p`,
+      [uuidOf(id)],
+    ],
+  ])
+  const [row] = rows as { pin: PinRow; details: DetailRow[] | null }[]
   if (!row) throw notFound()
-  return pinOf(row, await pinDetails(tx.query, [row.cid]), addresses)
-}
-
-/** The placements of an org's contents. */
-export function pinDetails(query: Query, cids: string[]): Promise<DetailRow[]> {
-  return query<DetailRow>('select * from pin_details($1)', [cids])
+  return pinOf(row.pin, row.details ?? [], addresses)
 }
 
 function notFound(): AnchorageError {

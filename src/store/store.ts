@@ -91,8 +91,8 @@ function pinStore(db: Database, addresses: Addresses, graceMs: number): PinStore
       return outcome
     },
     removePin: (orgId, id, actor) => db.tenant(orgId, (tx) => pins.removePin(tx, orgId, id, actor, graceMs)),
-    getPin: (orgId, id) => db.tenant(orgId, (tx) => pins.getPin(tx, id, addresses)),
-    listPins: (orgId, query) => db.tenant(orgId, (tx) => listPins(tx, query, addresses)),
+    getPin: (orgId, id) => pins.getPin(db, orgId, id, addresses),
+    listPins: (orgId, query) => listPins(db, orgId, query, addresses),
   }
 }
 
