@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
-import { readdir, rm, writeFile } from 'node:fs/promises'
+import { readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/nats-core'
@@ -37,10 +37,10 @@ const connection = (cluster: Cluster): NatsConnection => {
 }
 
 /** A server, a connection and a bus, which end in the right order also when the test fails. */
-async function rig(options: Partial<ClusterOptions> = {}) {
+async function rig(options: Partial<ClusterOptions> = {}, serverLog = quietLog) {
   const stack = new AsyncDisposableStack()
   const nats: TestNats = stack.use(await testNats(process.env))
-  const child: NatsChild = await nats.start()
+  const child: NatsChild = await nats.start({ log: serverLog })
   let current = child
   const rebuilt: string[][] = []
   const cluster = stack.use(
@@ -243,7 +243,7 @@ test('a store wiped under a running server that is then killed is rebuilt too', 
   await until('the job', () => got.length === 1)
 })
 
-test('files that JetStream cannot use are put aside, and all is made anew', async () => {
+test('a store whose files are all garbage is told of, and all in it is made anew', async () => {
   await using it = await rig()
   const got = collect(it)
   await it.child[Symbol.asyncDispose]()
@@ -252,13 +252,33 @@ test('files that JetStream cannot use are put aside, and all is made anew', asyn
     if (entry.isFile()) await writeFile(join(entry.parentPath, entry.name), 'garbage')
   }
   const log = recordingLog()
-  const second = await it.nats.start({ log })
-  it.restartOn(second)
-  await until('it to be made again', () => it.rebuilt[1]?.includes(consumerName(nodeId)))
+  // Some versions of the server leave out what they cannot read; others stumble over it until the store is put aside.
+  it.restartOn(await it.nats.start({ log }))
+  await until('all to be made again', () => {
+    const made = it.rebuilt.slice(1).flat()
+    return [jobsStream, bucketStream, consumerName(nodeId)].every((name) => made.includes(name))
+  })
+  await well(it.cluster)
+  await it.bus.publishJobs([job(1)])
+  await until('the job', () => got.length === 1)
+  assert.ok(log.said.some((line) => line.includes(jobsStream)))
+})
+
+test('a store in which JetStream cannot make what is missing is put aside, and an empty one takes its place', async () => {
+  const log = recordingLog()
+  await using it = await rig({}, log)
+  const got = collect(it)
+  const jetStreamDir = join(natsPaths(it.nats.dir).store, 'jetstream')
+  await rm(jetStreamDir, { recursive: true })
+  await symlink('a disk that is gone', jetStreamDir)
+  await deleteStream(connection(it.cluster))
+  await until('all to be made again', () => it.rebuilt.slice(1).flat().includes(bucketStream))
   await well(it.cluster)
   await it.bus.publishJobs([job(1)])
   await until('the job', () => got.length === 1)
   assert.ok(log.said.some((line) => line.includes('empty store')))
+  const aside = (await readdir(it.nats.dir)).filter((name) => name.startsWith('store.broken-'))
+  assert.equal(aside.length, 1)
 })
 
 for (const [what, remove] of [

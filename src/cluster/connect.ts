@@ -62,6 +62,8 @@ class Connection implements Cluster {
   #repairNow = false
   #lastServerId: string | null = null
   #brokenStore = 0
+  /** Made anew and not yet reported. */
+  readonly #made = new Set<string>()
 
   constructor(options: ClusterOptions) {
     this.nodeId = options.nodeId
@@ -173,14 +175,16 @@ class Connection implements Cluster {
   async #makeMissing(nc: NatsConnection): Promise<void> {
     const { log, replicas = 1, onRebuilt, onBrokenStore } = this.#options
     try {
-      const made = await makeMissing(nc, this.nodeId, replicas)
+      await makeMissing(nc, this.nodeId, replicas, (name) => this.#made.add(name))
       this.#brokenStore = 0
       // A hint that the only server had not yet written is gone when that server is.
       const serverId = nc.info?.server_id ?? null
       if (replicas === 1 && this.#lastServerId !== null && this.#lastServerId !== serverId)
-        made.push('nats-server')
+        this.#made.add('nats-server')
       this.#lastServerId = serverId
-      if (made.length === 0) return
+      if (this.#made.size === 0) return
+      const made = [...this.#made]
+      this.#made.clear()
       log.info({ made }, 'JetStream was made or started anew; hints are sent again from Postgres')
       onRebuilt?.(made)
     } catch (error) {

@@ -15,17 +15,20 @@ const timeoutMs = 3_000
 
 /**
  * Makes the streams, the bucket and this node's consumer where they are missing, and brings their limits up to date.
- * Returns the names of what was missing. Safe to run at any time and from several nodes at once.
+ * Names what was missing as soon as it is made, for the rest may fail. Safe to run at any time and from several nodes at once.
  */
-export async function makeMissing(nc: NatsConnection, nodeId: NodeId, replicas: number): Promise<string[]> {
+export async function makeMissing(
+  nc: NatsConnection,
+  nodeId: NodeId,
+  replicas: number,
+  onMade: (name: string) => void,
+): Promise<void> {
   const manager = await jetstreamManager(nc, { checkAPI: false, timeout: timeoutMs })
-  const made: string[] = []
   for (const stream of streams(replicas)) {
-    if (await makeStream(manager, stream)) made.push(stream.name)
+    if (await makeStream(manager, stream)) onMade(stream.name)
   }
   const consumer = jobsConsumer(nodeId)
-  if (await makeConsumer(manager, consumer)) made.push(consumer.durable_name)
-  return made
+  if (await makeConsumer(manager, consumer)) onMade(consumer.durable_name)
 }
 
 /** Publishes a message that nobody reads and waits for its acknowledgement. */
