@@ -2,9 +2,11 @@ import { goBuild } from './go-build.ts'
 import { officialRelease } from './release.ts'
 import type { ToolSpec } from './tool.ts'
 
-/** SHA-256 of the release's archives, as its authors publish them with their container images. */
+/** The one that is fetched or built, so that all who bring none run the same. */
+const version = '2.14.5'
+
+/** SHA-256 of that release's archives, as its authors publish them with their container images. */
 const released = {
-  version: '2.14.5',
   'linux-x64': { arch: 'amd64', sha256: '5e3b603d47c447bda1f77f9ac16dbf91c90aac4ff3681f8fbbc7201e4ed99355' },
   'linux-arm64': {
     arch: 'arm64',
@@ -15,18 +17,18 @@ const released = {
 /** NATS with JetStream: carries the hints between nodes, and the leader's lease. */
 export function natsServer(platform = `${process.platform}-${process.arch}`): ToolSpec {
   const build = platform === 'linux-x64' || platform === 'linux-arm64' ? released[platform] : null
-  const folder = `nats-server-v${released.version}-linux-${build?.arch}`
-  const url = `https://github.com/nats-io/nats-server/releases/download/v${released.version}/${folder}.tar.gz`
+  const folder = `nats-server-v${version}-linux-${build?.arch}`
+  const url = `https://github.com/nats-io/nats-server/releases/download/v${version}/${folder}.tar.gz`
   return {
     name: 'nats-server',
     title: 'nats-server',
-    minVersion: '2.11.0',
-    because: 'the leader lease needs a time to live for each key, which came with 2.11',
+    minVersion: '2.12.0',
+    because: 'the stream of hints is written behind its acknowledgements, which older ones refuse to do',
     versionArgs: ['--version'],
     sources: [
       officialRelease({
         title: 'nats-server',
-        version: released.version,
+        version,
         archive: build && { url, sha256: build.sha256 },
         member: `${folder}/nats-server`,
       }),
@@ -34,11 +36,11 @@ export function natsServer(platform = `${process.platform}-${process.arch}`): To
         title: 'nats-server',
         module: 'github.com/nats-io/nats-server/v2',
         package: 'github.com/nats-io/nats-server/v2',
-        version: '2.15.2',
+        version,
         takes: 'about a minute',
       }),
     ],
     advice:
-      'Install nats-server 2.11 or newer and put it on PATH (or name it in nats.binary), or install Go and run this again.',
+      'Install nats-server 2.12 or newer and put it on PATH (or name it in nats.binary), or install Go and run this again.',
   }
 }
