@@ -52,8 +52,8 @@ const insertPins = `
     cross join lateral (select date_trunc('milliseconds', now() - interval '1 day') + make_interval(secs => n * $6::float8 / 1000) as at) t
     returning id, seq, meta, created
   ), keys as (
-    insert into pin_meta (org_id, key, value, seq, pin_id)
-    select $1, meta_key(k.key), meta_key(k.value), seq, id from fresh cross join lateral jsonb_each_text(meta) k
+    insert into pin_meta (org_id, key, value, seq)
+    select $1, meta_key(k.key), meta_key(k.value), seq from fresh cross join lateral jsonb_each_text(meta) k
   )
   update orgs set last_seq = f.seq, last_created = f.created
   from (select max(seq) as seq, max(created) as created from fresh) f where id = $1`

@@ -158,8 +158,7 @@ create table pin_meta (
   key text collate "C" not null,
   value text collate "C" not null,
   seq bigint not null,
-  pin_id uuid not null,
-  primary key (org_id, key, value, seq) include (pin_id)
+  primary key (org_id, key, value, seq)
 );
 
 -- How many pins of a status lie in each bucket of seq: level 0 is 2^10 wide, level 1 is 2^20 wide.

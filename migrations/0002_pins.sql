@@ -223,9 +223,9 @@ begin
   into ids, cids, createds, statuses, buckets, ns from made m;
   return query select u.id, u.created, u.status, wanted -> u.cid -> 'woken' from unnest(ids, cids, createds, statuses) as u (id, cid, created, status);
 
-  insert into pin_meta (org_id, key, value, seq, pin_id)
-  select org, meta_key(m.key), meta_key(m.value), last + i.place, i.id
-  from rows from (jsonb_to_recordset(items) as (id uuid, meta jsonb)) with ordinality as i (id, meta, place), jsonb_each_text(i.meta) m
+  insert into pin_meta (org_id, key, value, seq)
+  select org, meta_key(m.key), meta_key(m.value), last + i.place
+  from rows from (jsonb_to_recordset(items) as (meta jsonb)) with ordinality as i (meta, place), jsonb_each_text(i.meta) m
   where i.meta is not null;
   insert into audit_log (id, org_id, actor, action, target, details)
   select i."auditId", org, i.actor, case when replaces is null then 'pin.create' else 'pin.replace' end, i."publicId", i.audit

@@ -22,7 +22,11 @@ export async function listPins(
   const text = `with bound as (${bounds}), ${page}
     select (${count}) as count, (select json_agg(p order by p.seq desc) from page p) as page,
       (select json_agg(d) from pin_details((select array_agg(distinct p.cid) from page p)) d) as details`
-  const [rows = []] = await db.tenantAtOnce(orgId, [[text, sql.params]])
+  // two wide filters together are the one case where a hash is better than a look-up for each row
+  const [, rows = []] = await db.tenantAtOnce(orgId, [
+    [`select set_config('enable_hashjoin', $1, true)`, [query.meta && filtered ? 'on' : 'off']],
+    [text, sql.params],
+  ])
   const [row] = rows as { count: number; page: PinRow[] | null; details: DetailRow[] | null }[]
   const byCid = Map.groupBy(row?.details ?? [], (detail) => detail.cid)
   return {
@@ -83,22 +87,25 @@ function countedList(sql: Sql, { statuses = [...pinStatuses], limit }: PinQuery)
   }
 }
 
+/** Only seqs are gathered, so that an index alone answers most filters; the page's rows are then looked up by status and seq. */
 function filteredList(sql: Sql, query: PinQuery): Parts {
   const meta = Object.entries(mapMeta(query.meta ?? {}, toText))
-  const onPins = pinFilters(sql, query)
+  const onPins = pinFilters(sql, query).join(' and ')
   // `+ 0` keeps the planner from taking the bounds, whose width it cannot know, for the narrow filter
   const between = 'between (select lo from bound) and (select hi from bound)'
   const hits =
     meta.length === 0
-      ? `select id, seq from pins where org_id = current_org() and seq + 0 ${between} and ${onPins.join(' and ')}`
-      : `select m0.pin_id as id, m0.seq from ${meta.map((_, i) => `pin_meta m${i}`).join(', ')} where m0.seq + 0 ${between}
+      ? `select seq from pins where org_id = current_org() and seq + 0 ${between} and ${onPins}`
+      : `select m0.seq from ${meta.map((_, i) => `pin_meta m${i}`).join(', ')} where m0.seq + 0 ${between}
          and ${meta.map(([key, value], i) => metaFilter(sql, `m${i}`, key, value)).join(' and ')}
-         ${onPins.length === 0 ? '' : `and m0.pin_id in (select id from pins where org_id = current_org() and ${onPins.join(' and ')})`}`
+         ${onPins === '' ? '' : `and m0.seq in (select seq from pins where org_id = current_org() and ${onPins})`}`
   return {
     count: 'select count(*) from hits',
     page: `hits as materialized (${hits}), page as materialized (
-      select ${pinColumns}, p.seq from (select id from hits order by seq desc limit ${sql.param(query.limit)}) h
-      join pins p using (id) where p.org_id = current_org())`,
+      select p.* from (select seq from hits order by seq desc limit ${sql.param(query.limit)}) h
+      cross join unnest(${sql.param(query.statuses ?? [...pinStatuses])}::text[]) s
+      cross join lateral (select ${pinColumns}, seq from pins
+        where org_id = current_org() and status = s and seq = h.seq offset 0) p)`,
   }
 }
 

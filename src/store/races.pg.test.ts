@@ -167,7 +167,7 @@ async function assertAgreement(pins: Map<OrgId, Set<PinId>>): Promise<void> {
       ],
       [
         'meta without a pin',
-        'select m.pin_id from pin_meta m left join pins p on p.id = m.pin_id where p.id is null',
+        'select m.seq from pin_meta m left join pins p using (org_id, seq) where p.id is null',
       ],
       ['created twice', 'select org_id, created from pins group by 1, 2 having count(*) > 1'],
     ]
