@@ -33,7 +33,8 @@ begin
   end if;
 end $$;
 
--- Claims what may be claimed now. A claim ends by finish, by time, or with the incarnation that made it.
+-- Claims what may be claimed now. A claim ends by finish, by time, or with the incarnation that made it. It does not wait for the
+-- disk: a claim that Postgres loses in a crash is a row that is queued again, and its finish then changes nothing.
 create function claim_placements(node uuid, boot bigint, lease_ms bigint, jobs jsonb)
 returns table (cid text, generation bigint, state text, attempt int, origins text[], holders text[], verify boolean,
   age_ms bigint, foreign_pin boolean)
@@ -43,6 +44,7 @@ declare
   at timestamptz := clock_timestamp();
   tids tid[];
 begin
+  perform set_config('synchronous_commit', 'off', true);
   select array_agg(p.ctid) into tids
   from (select j.cid, j.generation from jsonb_to_recordset(jobs) as j (cid text, generation bigint) order by j.cid) j
   cross join lateral (
@@ -72,11 +74,12 @@ begin
   from taken t;
 end $$;
 
--- Extends claims and notes progress. Returns the contents whose intent changed since they were claimed.
+-- Extends claims and notes progress, without waiting for the disk either. Returns the contents whose intent changed since they were claimed.
 create function extend_claims(node uuid, boot bigint, lease_ms bigint, under jsonb) returns setof text language plpgsql as $$
 declare
   tids tid[];
 begin
+  perform set_config('synchronous_commit', 'off', true);
   select array_agg(p.ctid) into tids
   from (select u.* from jsonb_to_recordset(under) as u (cid text, generation bigint) order by u.cid) u
   cross join lateral (

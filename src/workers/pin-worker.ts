@@ -25,7 +25,7 @@ export interface PinWorkerParts {
   log: Log
   options: PinWorkerOptions
   random?: () => number
-  /** True while the API needs the machine more: then only an eighth of the slots take on work. */
+  /** True while the API needs the machine more: then only a sixteenth of the slots take on work. */
   hold?: () => boolean
 }
 
@@ -209,7 +209,7 @@ class Worker implements PinWorker {
   /** Accepts come first: what was accepted is safe and can wait, who is not answered cannot. */
   #most(): number {
     const { hold, options } = this.#parts
-    return hold?.() ? Math.ceil(options.concurrency / 8) : options.concurrency
+    return hold?.() ? Math.ceil(options.concurrency / 16) : options.concurrency
   }
 
   async #fill(nowMs: number): Promise<void> {
