@@ -7,7 +7,11 @@ export interface HttpLimits {
   headTimeoutMs: number
   /** The same, to the end of its body. */
   requestTimeoutMs: number
-  /** How often those two are looked at. */
+  /** What a client that was answered early may still send of its body, to be thrown away, before it is cut off. */
+  maxUnreadBytes: number
+  /** The same in time. */
+  unreadGraceMs: number
+  /** How often the two timeouts of a request are looked at. */
   timeoutCheckMs: number
   /** How long an idle connection is kept. Longer than the 60 s of common load balancers, so that they close first. */
   keepAliveMs: number
@@ -21,6 +25,8 @@ export const defaultLimits: HttpLimits = {
   maxHeadBytes: 128 << 10,
   headTimeoutMs: 15_000,
   requestTimeoutMs: 60_000,
+  maxUnreadBytes: 16 << 20,
+  unreadGraceMs: 2_000,
   timeoutCheckMs: 5_000,
   keepAliveMs: 75_000,
   closeGraceMs: 10_000,

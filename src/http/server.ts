@@ -17,6 +17,7 @@ import type { HttpLimits } from './limits.ts'
 import { noteRoutes } from './routing.ts'
 import { pinRoutes } from './spec/pins.ts'
 import { namedSchemas } from './spec/schema.ts'
+import { discardUnread } from './unread-body.ts'
 import { validation } from './validation.ts'
 
 export interface HttpServerOptions {
@@ -51,6 +52,7 @@ export function httpServer({ pins, verify, health, log, limits }: HttpServerOpti
   })
 
   answerUnusualHttp(app.server)
+  discardUnread(app.server, bounds)
   const routing = noteRoutes(app)
   greet(app, routing, closeGently(app, bounds.closeGraceMs), log)
   answerErrors(app, log)

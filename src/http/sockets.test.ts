@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { cid, fakeServer } from './fake-pins.ts'
 import type { FakeServer } from './fake-pins.ts'
 import type { HttpLimits } from './limits.ts'
@@ -168,6 +169,65 @@ test('a body that is too large is refused before it is read, whether it says so 
   const chunk = `10000\r\n${' '.repeat(65_536)}\r\n`
   await refused(server, `${head}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(17)}0\r\n\r\n`, 413, /1 MiB/)
   assert.deepEqual(server.pins.calls, [])
+})
+
+/** Sends `head` and `mebibytes` of blanks, and only then reads: the answers, or the error of a socket that was reset. */
+async function sendAllThenRead(server: Listening, head: string, mebibytes: number): Promise<Answer[]> {
+  const socket = server.dial()
+  socket.write(head)
+  const blanks = Buffer.alloc(1 << 20, ' ')
+  for (let sent = 0; sent < mebibytes; sent++) {
+    await new Promise<void>((resolve, reject) =>
+      socket.write(blanks, (error) => (error ? reject(error) : resolve())),
+    )
+    // As a client over a network would: the server acts on what it has before the rest comes.
+    await sleep(20)
+  }
+  return answers(socket)
+}
+
+test('who sends a whole body before reading learns why it was refused', async (t) => {
+  const server = await listening(t)
+  const json = 'Content-Type: application/json\r\n'
+  const size = `Content-Length: ${4 << 20}\r\nConnection: close\r\n\r\n`
+  for (const [fields, status] of [
+    [`${auth}${json}`, 413],
+    [`${auth}Content-Type: text/plain\r\n`, 415],
+    [`Host: x\r\n${json}`, 401],
+  ] as const) {
+    const all = await sendAllThenRead(server, `POST /v1/pins HTTP/1.1\r\n${fields}${size}`, 4)
+    assert.deepEqual(
+      all.map((each) => each.status),
+      [status],
+    )
+  }
+})
+
+test('a connection whose refused body was read to its end serves the next request', async (t) => {
+  const server = await listening(t)
+  const socket = server.dial()
+  const blanks = ' '.repeat(2 << 20)
+  const plain = `POST /v1/pins HTTP/1.1\r\n${auth}Content-Type: text/plain\r\nContent-Length: ${blanks.length}\r\n\r\n`
+  socket.write(plain)
+  await once(socket, 'readable')
+  socket.write(blanks + post.replace('Host: x', 'Host: x\r\nConnection: close'))
+  assert.deepEqual(
+    (await answers(socket)).map(({ status }) => status),
+    [415, 202],
+  )
+})
+
+test('who goes on sending after a refusal is cut off, by bytes and by time', async (t) => {
+  const head = `POST /v1/pins HTTP/1.1\r\n${auth}Content-Type: text/plain\r\nContent-Length: ${64 << 20}\r\n\r\n`
+  const few = await listening(t, { maxUnreadBytes: 1 << 20, unreadGraceMs: 60_000 })
+  await assert.rejects(sendAllThenRead(few, head, 64), { code: /EPIPE|ECONNRESET|ERR_STREAM_DESTROYED/ })
+  const brief = await listening(t, { unreadGraceMs: 100 })
+  const socket = brief.dial()
+  socket.write(head)
+  assert.deepEqual(
+    (await answers(socket)).map(({ status }) => status),
+    [415],
+  )
 })
 
 test('who expects 100-continue gets it, then the answer', async (t) => {

@@ -1,0 +1,46 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Socket } from 'node:net'
+import type { HttpLimits } from './limits.ts'
+
+type Bounds = Pick<HttpLimits, 'maxUnreadBytes' | 'unreadGraceMs'>
+
+const lookEveryMs = 20
+
+/**
+ * Reads on, and throws away, what a client still sends of a body after its answer. A socket closed at once, with bytes
+ * arriving, resets the connection, and the client never reads why it was refused. Who sends on for longer, or more, than
+ * `bounds` is cut off.
+ */
+export function discardUnread(server: Server, bounds: Bounds): void {
+  server.on('request', (request, response) => {
+    // Before Node's own listener, which closes the socket of an answer that said `connection: close`.
+    response.prependOnceListener('finish', () => {
+      if (!request.complete && !request.socket.destroyed) discardRest(request, bounds)
+    })
+  })
+}
+
+function discardRest(request: IncomingMessage, { maxUnreadBytes, unreadGraceMs }: Bounds): void {
+  const { socket } = request
+  const lastByte = socket.bytesRead + maxUnreadBytes
+  const deadline = performance.now() + unreadGraceMs
+  const look = setInterval(() => {
+    if (request.complete) finish()
+    else if (socket.bytesRead > lastByte || performance.now() > deadline) socket.destroy()
+  }, lookEveryMs)
+  socket.once('close', () => clearInterval(look))
+  const closing = endsInsteadOfClosing(socket)
+  const finish = () => {
+    clearInterval(look)
+    closing.restore()
+    if (socket.writableEnded) socket.destroySoon()
+  }
+  request.once('end', finish)
+  request.resume()
+}
+
+/** Until restored, Node's wish to close `socket` ends our side alone: what arrives is still read. */
+function endsInsteadOfClosing(socket: Socket): { restore(): void } {
+  socket.destroySoon = () => void socket.end()
+  return { restore: () => void Reflect.deleteProperty(socket, 'destroySoon') }
+}
