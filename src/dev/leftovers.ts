@@ -9,14 +9,20 @@ import { endProcess, identify, type ProcessIdentity } from '../tools/process-ide
 export const markVariable = 'DEV_OF_ANCHORAGE_DIR'
 
 /**
- * Ends the nodes, nats-servers and Kubos that an earlier `anchorage dev` on `dir` left running, and returns how many processes
- * that were. Its Postgres comes after them (`endPostgresIn`): it has clients until they are gone, and a signal of its own.
+ * Ends what an earlier `anchorage dev` on `dir` left running, and returns how many processes that were: nodes first, which
+ * stop their nats-server and need the others for it, then Kubos, then nats-servers that have no node. Its Postgres comes
+ * after them (`endPostgresIn`): it has clients until they are gone, and a signal of its own.
  */
 export async function endLeftovers(dir: string, graceMs: number): Promise<number> {
-  const left = await identified(marked(dir).filter((pid) => !isPostgres(pid)))
-  await Promise.all(left.map((process_) => endProcess(process_, 'SIGTERM', graceMs)))
+  const end = async (found: number[]): Promise<number> => {
+    const left = await identified(found)
+    await Promise.all(left.map((process_) => endProcess(process_, 'SIGTERM', graceMs)))
+    return left.length
+  }
+  const nodes = await end(marked(dir).filter(isNode))
+  const kubos = await end(marked(dir).filter((pid) => !isPostgres(pid)))
   const servers = (await Promise.all(natsDirsOf(dir).map(endNatsOf))).filter(Boolean)
-  return left.length + servers.length
+  return nodes + kubos + servers.length
 }
 
 /** Kills all servers of `dir` without waiting for anything: for the last moment of a process. */
@@ -67,6 +73,10 @@ function natsDirsOf(dir: string): string[] {
 function marked(dir: string): number[] {
   const mark = `${markVariable}=${dir}`
   return pids().filter((pid) => read(`/proc/${pid}/environ`).split('\0').includes(mark))
+}
+
+function isNode(pid: number): boolean {
+  return read(`/proc/${pid}/cmdline`).split('\0').includes('serve')
 }
 
 function isPostgres(pid: number): boolean {

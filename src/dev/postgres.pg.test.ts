@@ -88,7 +88,7 @@ test('one whose supervisor was killed is found and replaced by the next start', 
   assert.equal((await here.ask('select 1 as one')).one, 1)
 })
 
-test('a pid file that names somebody else, or a dead process that nobody reaped, stops no start', async () => {
+test('a pid file that names somebody else, a dead process that nobody reaped, or nobody stops no start', async () => {
   await using here = await place()
   {
     await using _ = await startPostgres(here.options)
@@ -105,4 +105,6 @@ test('a pid file that names somebody else, or a dead process that nobody reaped,
     assert.notEqual(server.pid(), pid)
   }
   shell.kill('SIGKILL')
+  await writeFile(file, '')
+  await (await startPostgres(here.options))[Symbol.asyncDispose]()
 })

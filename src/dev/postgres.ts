@@ -65,14 +65,14 @@ export async function startPostgres(options: PostgresOptions): Promise<Child> {
 
 /**
  * Ends what runs on `dataDir`. Its pid file stays, for Postgres checks by it that no old backend shares the memory; it goes
- * only when its pid still stands for something: a stranger by now, or a dead postmaster that nobody has reaped. Postgres
- * would take either for a live one.
+ * only when it would stop the start: its pid still stands for something (a stranger by now, or a dead postmaster that nobody
+ * has reaped), or it names none because its writer was killed.
  */
 async function clear(dataDir: string): Promise<void> {
   await endPostgresIn(dataDir)
   const pidFile = join(dataDir, 'postmaster.pid')
   const pid = Number((await readFile(pidFile, 'utf8').catch(() => '')).split('\n')[0])
-  if (pid > 0 && existsSync(`/proc/${pid}`)) await rm(pidFile)
+  if (!(pid > 0) || existsSync(`/proc/${pid}`)) await rm(pidFile, { force: true })
 }
 
 async function initialise(
