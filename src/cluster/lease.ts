@@ -36,11 +36,12 @@ export async function contend(
   const off = key.onDropped(() => hurry.abort())
   try {
     while (!signal.aborted) {
+      // Before the look at the key: a leader that steps down while we look must not go unheard.
+      hurry = new AbortController()
       const led = await Term.win(options, clock)
         .then((term) => term?.lead(signal) ?? 'not')
         .catch((error: unknown) => log.debug({ reason: explain(error) }, 'cannot contend for leadership'))
       // At once when a leader steps down, unless that was this node: others go first, and work that fails is not hammered.
-      hurry = new AbortController()
       const wake = led === 'ended' || led === 'failed' ? signal : AbortSignal.any([signal, hurry.signal])
       const pauseMs = (led === 'failed' ? ttlMs : ttlMs / 6) * (0.75 + Math.random() / 2)
       await clock.sleep(pauseMs, wake).catch(() => {})
