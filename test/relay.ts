@@ -21,7 +21,7 @@ export async function startRelay(port: number, bytesPerSecond: number): Promise<
     for await (const chunk of source) {
       received += chunk.length
       freeAt = Math.max(freeAt, performance.now()) + (chunk.length / bytesPerSecond) * 1000
-      await sleep(freeAt - performance.now())
+      await sleep(Math.max(0, freeAt - performance.now()))
       yield chunk
     }
   }

