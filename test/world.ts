@@ -36,6 +36,7 @@ export class World implements AsyncDisposable {
   readonly port: number
   readonly #options: WorldOptions
   #dev: ChildProcess
+  #watch: ChildProcess | undefined
   #output: string[]
 
   private constructor(data: string, port: number, options: WorldOptions) {
@@ -148,6 +149,7 @@ export class World implements AsyncDisposable {
       this.#dev.kill('SIGTERM')
       await Promise.race([gone, failAfter(45_000, () => `dev did not stop on SIGTERM:\n${this.output()}`)])
     }
+    await this.#watchIsGone()
     const left = [...new Set([...pids.filter(alive), ...(await processesOf(this.data))])]
     for (const pid of left) process.kill(pid, 'SIGKILL')
     assert.deepEqual(left, [], `orphans of ${this.data} after stop:\n${this.output()}`)
@@ -212,6 +214,17 @@ export class World implements AsyncDisposable {
     })
     watch.unref()
     dev.once('exit', () => watch.kill('SIGKILL'))
+    this.#watch = watch
+  }
+
+  /** It has our data in its command line, and would pass for something that `dev` left. */
+  async #watchIsGone(): Promise<void> {
+    const watch = this.#watch
+    if (watch === undefined || watch.exitCode !== null || watch.signalCode !== null) return
+    watch.ref()
+    const gone = once(watch, 'exit')
+    watch.kill('SIGKILL')
+    await gone
   }
 
   async #ready(): Promise<void> {
