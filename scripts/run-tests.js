@@ -18,8 +18,9 @@ process.once('disconnect', () => stop.abort())
 
 const [first, ...more] = process.argv.slice(2)
 const asked = first === '--unit' ? [] : [first, ...more].filter(Boolean).map((file) => resolve(file))
-if (first !== '--unit') await servers()
-if (first === '--unit') await runGroup('unit tests', unitTests(), { concurrency: 2, timeout: minute })
+const ready = first === '--unit' || (await servers())
+if (!ready) total.failed++
+else if (first === '--unit') await runGroup('unit tests', unitTests(), { concurrency: 2, timeout: minute })
 else if (asked.length > 0)
   await runGroup('the tests asked for', asked, { concurrency: 1, timeout: 30 * minute })
 else {
@@ -34,13 +35,19 @@ const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : ''
 console.log(`\n${total.passed} passed, ${total.failed} failed${skipped}`)
 process.exit(total.failed > 0 || total.passed === 0 || stop.signal.aborted ? 1 : 0)
 
-/** nats-server and Kubo, found or made before the first test, so that no test waits for a build. */
+/** nats-server and Kubo, found or made before the first test, so that no test waits for a build. False when that failed. */
 async function servers() {
   const options = { env: process.env, say: (line) => console.log(line), signal: stop.signal }
-  for (const spec of [natsServer(), kubo()]) {
-    const configured = process.env[spec.name === 'ipfs' ? 'KUBO_BINARY' : 'NATS_SERVER_BINARY']
-    const tool = await findTool(spec, { ...options, configured })
-    console.log(`${spec.title} ${tool.version} (${tool.from}): ${tool.path}`)
+  try {
+    for (const spec of [natsServer(), kubo()]) {
+      const configured = process.env[spec.name === 'ipfs' ? 'KUBO_BINARY' : 'NATS_SERVER_BINARY']
+      const tool = await findTool(spec, { ...options, configured })
+      console.log(`${spec.title} ${tool.version} (${tool.from}): ${tool.path}`)
+    }
+    return true
+  } catch (error) {
+    console.log(error.message)
+    return false
   }
 }
 
