@@ -32,7 +32,14 @@ export function docs(app: FastifyInstance): void {
   app.register(swaggerUi, {
     routePrefix: '/v1/docs',
     staticCSP: contentPolicy,
-    uiConfig: { url: '/v1/openapi.json', validatorUrl: null, persistAuthorization: false },
+    // without the bar of a toolkit's logo and a box for other people's documents
+    uiConfig: {
+      url: '/v1/openapi.json',
+      layout: 'BaseLayout',
+      validatorUrl: null,
+      persistAuthorization: false,
+    },
+    theme: { title: 'anchorage API' },
   })
   app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger())
 }
