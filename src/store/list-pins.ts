@@ -22,11 +22,7 @@ export async function listPins(
   const text = `with bound as (${bounds}), ${page}
     select (${count}) as count, (select json_agg(p order by p.seq desc) from page p) as page,
       (select json_agg(d) from pin_details((select array_agg(distinct p.cid) from page p)) d) as details`
-  // two wide filters together are the one case where a hash is better than a look-up for each row
-  const [, rows = []] = await db.tenantAtOnce(orgId, [
-    [`select set_config('enable_hashjoin', $1, true)`, [query.meta && filtered ? 'on' : 'off']],
-    [text, sql.params],
-  ])
+  const [rows = []] = await db.tenantAtOnce(orgId, [[text, sql.params]])
   const [row] = rows as { count: number; page: PinRow[] | null; details: DetailRow[] | null }[]
   const byCid = Map.groupBy(row?.details ?? [], (detail) => detail.cid)
   return {
@@ -66,6 +62,9 @@ function instant(ms: number): string {
   return new Date(Math.min(Math.max(ms, 0), Date.UTC(9000, 0))).toISOString()
 }
 
+/** Up to so many pins with the wanted meta are looked up one by one; beyond, one pass over the other filter is cheaper (`is true` makes it a hash). */
+const fewRows = 2_000
+
 /** The parts of a list: a scalar subquery, and CTEs of which the last is `page`. */
 interface Parts {
   count: string
@@ -93,15 +92,21 @@ function filteredList(sql: Sql, query: PinQuery): Parts {
   const onPins = pinFilters(sql, query).join(' and ')
   // `+ 0` keeps the planner from taking the bounds, whose width it cannot know, for the narrow filter
   const between = 'between (select lo from bound) and (select hi from bound)'
+  const own = `select seq from pins where org_id = current_org() and ${onPins}`
+  const byMeta = `select m0.seq from ${meta.map((_, i) => `pin_meta m${i}`).join(', ')} where m0.seq + 0 ${between}
+    and ${meta.map(([key, value], i) => metaFilter(sql, `m${i}`, key, value)).join(' and ')}`
   const hits =
     meta.length === 0
-      ? `select seq from pins where org_id = current_org() and seq + 0 ${between} and ${onPins}`
-      : `select m0.seq from ${meta.map((_, i) => `pin_meta m${i}`).join(', ')} where m0.seq + 0 ${between}
-         and ${meta.map(([key, value], i) => metaFilter(sql, `m${i}`, key, value)).join(' and ')}
-         ${onPins === '' ? '' : `and m0.seq in (select seq from pins where org_id = current_org() and ${onPins})`}`
+      ? `hits as materialized (${own} and seq + 0 ${between})`
+      : onPins === ''
+        ? `hits as materialized (${byMeta})`
+        : `tagged as materialized (${byMeta}), hits as materialized (
+            select seq from tagged t where (select count(*) from tagged) <= ${fewRows}
+              and exists (${own} and pins.seq = t.seq)
+            union all select seq from tagged t where (select count(*) from tagged) > ${fewRows} and (seq in (${own})) is true)`
   return {
     count: 'select count(*) from hits',
-    page: `hits as materialized (${hits}), page as materialized (
+    page: `${hits}, page as materialized (
       select p.* from (select seq from hits order by seq desc limit ${sql.param(query.limit)}) h
       cross join unnest(${sql.param(query.statuses ?? [...pinStatuses])}::text[]) s
       cross join lateral (select ${pinColumns}, seq from pins
@@ -118,7 +123,10 @@ function pinFilters(sql: Sql, query: PinQuery): string[] {
   return [
     ...(query.cids ? [`cid = any (${sql.param(query.cids)})`] : []),
     ...(query.name === undefined ? [] : [nameFilter(sql, query.name, query.match ?? 'exact')]),
-    ...(query.statuses ? [`status = any (${sql.param(query.statuses)})`] : []),
+    // all of them are no filter, and what Kubo sends
+    ...(query.statuses && new Set(query.statuses).size < pinStatuses.length
+      ? [`status = any (${sql.param(query.statuses)})`]
+      : []),
   ]
 }
 
