@@ -2,8 +2,8 @@
  * Everything outside of `core`, on one page. Adapters (store, cluster, ipfs) implement these; `app/node.ts` joins them.
  * All methods reject with `AnchorageError`; a driver's own error never passes this line (it rides along as `cause`).
  */
-import type { OrgId, NodeId, PinId, TokenId, KeyId } from './ids.ts'
-import type { Pin, PinPage, PinQuery, PinStatus, NewPin, WokenPlacement } from './pin.ts'
+import type { OrgId, NodeId, PinId, TokenId } from './ids.ts'
+import type { Pin, PinPage, PinQuery, NewPin, WokenPlacement } from './pin.ts'
 import type { Claim, DuePlacement, Finish, Job, PlacementState, Progress } from './placement.ts'
 import type { Node } from './node.ts'
 import type { ApiToken, SigningKey } from './token.ts'
@@ -185,5 +185,3 @@ export interface TokenStore {
   /** Adds `key` as active; the key active before becomes `verify`. Verify keys older than every token they signed are retired. */
   rotateKey(key: SigningKey): Promise<void>
 }
-
-export type { Pin, PinStatus, KeyId }

@@ -127,32 +127,34 @@ function placementStore(db: Database): PlacementStore {
 }
 
 function sweepStore(db: Database, graceMs: number): SweepStore {
+  const tx = db.statement
   return {
-    requeueExpiredClaims: (epoch, limit) => db.system((tx) => sweep.requeueExpiredClaims(tx, epoch, limit)),
-    releaseDue: (epoch, limit) => db.system((tx) => sweep.releaseDue(tx, epoch, limit)),
-    releaseHolds: (epoch, limit) => db.system((tx) => sweep.releaseHolds(tx, epoch, limit, graceMs)),
-    finishFolds: (epoch, limit) => db.system((tx) => sweep.finishFolds(tx, epoch, limit)),
-    lostHints: (overdueMs, limit) => db.system((tx) => sweep.lostHints(tx, overdueMs, limit)),
+    requeueExpiredClaims: (epoch, limit) => sweep.requeueExpiredClaims(tx, epoch, limit),
+    releaseDue: (epoch, limit) => sweep.releaseDue(tx, epoch, limit),
+    releaseHolds: (epoch, limit) => sweep.releaseHolds(tx, epoch, limit, graceMs),
+    finishFolds: (epoch, limit) => sweep.finishFolds(tx, epoch, limit),
+    lostHints: (overdueMs, limit) => sweep.lostHints(tx, overdueMs, limit),
   }
 }
 
 function reconcileStore(db: Database): ReconcileStore {
+  const tx = db.statement
   return {
-    placementsOf: (node, cids) => db.system((tx) => reconcile.placementsOf(tx, node, cids)),
-    walk: (node, afterCid, limit) => db.system((tx) => reconcile.walk(tx, node, afterCid, limit)),
-    requeueMissing: (node, cids) => db.system((tx) => reconcile.requeueMissing(tx, node, cids)),
-    dropUnwanted: (node, cids) => db.system((tx) => reconcile.dropUnwanted(tx, node, cids)),
+    placementsOf: (node, cids) => reconcile.placementsOf(tx, node, cids),
+    walk: (node, afterCid, limit) => reconcile.walk(tx, node, afterCid, limit),
+    requeueMissing: (node, cids) => reconcile.requeueMissing(tx, node, cids),
+    dropUnwanted: (node, cids) => reconcile.dropUnwanted(tx, node, cids),
   }
 }
 
 function tokenStore(db: Database): TokenStore {
   return {
     createOrg: (slug) => db.system((tx) => tokens.createOrg(tx, slug)),
-    orgBySlug: (slug) => db.system((tx) => tokens.orgBySlug(tx, slug)),
+    orgBySlug: (slug) => tokens.orgBySlug(db.statement, slug),
     insertToken: (token) => db.system((tx) => tokens.insertToken(tx, token)),
-    tokenState: (id) => db.system((tx) => tokens.tokenState(tx, id)),
-    touchToken: (id) => db.system((tx) => tokens.touchToken(tx, id)),
-    signingKeys: () => db.system((tx) => tokens.signingKeys(tx)),
+    tokenState: (id) => tokens.tokenState(db.statement, id),
+    touchToken: (id) => tokens.touchToken(db.statement, id),
+    signingKeys: () => tokens.signingKeys(db.statement),
     rotateKey: (key) => db.system((tx) => tokens.rotateKey(tx, key)),
   }
 }
