@@ -158,6 +158,6 @@ async function allPinned(api: Api, count: number): Promise<void> {
   const deadline = performance.now() + 180_000
   for (let now = await pinnedCount(api); now < count; now = await pinnedCount(api)) {
     if (performance.now() > deadline) throw new Error(`only ${now} of ${count} pinned after three minutes`)
-    await sleep(25)
+    await sleep(100)
   }
 }

@@ -284,6 +284,10 @@ language sql stable security definer set search_path = public, pg_temp as $$
   where c.cid = any (cids) and exists (select from pins where pins.cid = c.cid and pins.org_id = current_org())
 $$;
 
+-- One plan fits every call of these; planning each statement anew cost more than running it.
+alter function accept_pins(jsonb, boolean, uuid) set plan_cache_mode = force_generic_plan;
+alter function remove_pin(uuid, bigint, uuid, text, text) set plan_cache_mode = force_generic_plan;
+
 -- Of these functions nothing is open to everybody; an org's requests get what they call, and no more.
 do $$
 declare

@@ -100,6 +100,7 @@ end $$;
 -- content that is pinned in a moment costs one change of status and not two.
 create function show_pinning(cids text[]) returns void language plpgsql as $$
 begin
+  perform set_config('synchronous_commit', 'off', true);
   select array_agg(distinct p.cid) into cids from pins p where p.cid = any (cids) and p.status in ('queued', 'failed');
   if cids is null then return; end if;
   perform from contents c where c.cid = any (cids) order by c.cid for update;
@@ -107,7 +108,8 @@ begin
 end $$;
 
 -- Records how attempts ended and folds the pins of those contents. Another generation than the claimed one changes nothing but
--- ends the claim; what waits behind it is returned, to be looked at now.
+-- ends the claim; what waits behind it is returned, to be looked at now. It does not wait for the disk, so that an accept of the
+-- same org never waits for it behind these locks: an outcome that Postgres loses in a crash is worked out again from Kubo.
 create function finish_placements(node uuid, boot bigint, finishes jsonb)
 returns table (cid text, generation bigint, attempt int, org_id uuid)
 language plpgsql as $$
@@ -118,6 +120,7 @@ declare
   at timestamptz;
   gone text;
 begin
+  perform set_config('synchronous_commit', 'off', true);
   select coalesce(array_agg(x.cid), '{}') into cids from jsonb_to_recordset(finishes) as x (cid text);
   perform from contents c where c.cid = any (cids) order by c.cid for update;
   at := clock_timestamp();

@@ -2,6 +2,7 @@ import { chooseNodes } from './choose-nodes.ts'
 import { parseCid } from './cid.ts'
 import { AnchorageError, isCode } from './errors.ts'
 import { gather } from './gather.ts'
+import { hintLimit } from './hint-limit.ts'
 import { mintId, parseId, type OrgId, type PinId } from './ids.ts'
 import type { NewPin, Pin, PinRequest, WokenPlacement } from './pin.ts'
 import type { PinUseCases } from './pin-use-cases.ts'
@@ -25,7 +26,8 @@ export interface PinsOptions {
 
 /** What an org can do with its pins, over a store, the nodes there are, and the bus that carries hints. */
 export function pinUseCases(options: PinsOptions): PinUseCases {
-  const { store, bus, log, pressure } = options
+  const { store, bus, clock, log, pressure } = options
+  const worthHinting = hintLimit(store, clock)
   const accept = gather<OrgId, NewPin, { pin: Pin; woken: WokenPlacement[] }>(
     async (orgId, pins) =>
       (await retried(options, (again) => store.acceptPins(orgId, pins, again))).map(outcomeOf),
@@ -33,10 +35,11 @@ export function pinUseCases(options: PinsOptions): PinUseCases {
   )
 
   /** Hints may be lost: the rows are there, and their nodes ask for what is due. Never waited for. */
-  const hint = (woken: WokenPlacement[]): void => {
-    if (woken.length === 0) return
+  const hint = (orgId: OrgId, woken: WokenPlacement[]): void => {
+    const worth = worthHinting(orgId, woken)
+    if (worth.length === 0) return
     bus
-      .publishJobs(woken)
+      .publishJobs(worth)
       .catch((err: unknown) => log.debug({ err }, 'hints were not published; nodes will find the work'))
   }
 
@@ -44,18 +47,19 @@ export function pinUseCases(options: PinsOptions): PinUseCases {
     async create(principal, request) {
       const accepting = accept(principal.orgId, newPin(options.presence, principal, request))
       const { pin, woken } = await pressure.during(accepting)
-      hint(woken)
+      hint(principal.orgId, woken)
       return pin
     },
     async replace(principal, requestid, request) {
       const old = pinId(requestid)
       const pin = newPin(options.presence, principal, request)
       const done = await retried(options, (again) => store.replacePin(principal.orgId, old, pin, again))
-      hint(done.woken)
+      hint(principal.orgId, done.woken)
       return done.pin
     },
     async remove(principal, requestid) {
-      hint(await store.removePin(principal.orgId, pinId(requestid), principal.tokenId))
+      const woken = await store.removePin(principal.orgId, pinId(requestid), principal.tokenId)
+      hint(principal.orgId, woken)
     },
     get: async (principal, requestid) => store.getPin(principal.orgId, pinId(requestid)),
     list: (principal, query) => store.listPins(principal.orgId, query),

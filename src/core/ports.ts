@@ -44,6 +44,8 @@ export interface PinStore {
   ): Promise<{ pin: Pin; woken: WokenPlacement[] }>
   /** Removes a pin in any state; `not_found` when the org has none. Returns the placements to look at now (aborts, unpins). */
   removePin(orgId: OrgId, id: PinId, actor: TokenId): Promise<WokenPlacement[]>
+  /** Nodes where more than 256 of the org's placements wait for their first attempt. */
+  crowded(orgId: OrgId): Promise<NodeId[]>
   /** `not_found` when the org has none. */
   getPin(orgId: OrgId, id: PinId): Promise<Pin>
   listPins(orgId: OrgId, query: PinQuery): Promise<PinPage>

@@ -56,10 +56,13 @@ const settings = [
   .map((setting) => `-c ${setting}`)
   .join(' ')
 
+/** All that the system asks goes by key, so one plan fits every call: planning each anew cost more than many of them do. */
+const generic = ' -c plan_cache_mode=force_generic_plan'
+
 /** Opens both pools (nothing is connected yet, so Postgres may be down). */
 export function openDatabase(options: { tenantUrl: string; systemUrl: string; log: Log }): Database {
   const tenantPool = openPool(options.tenantUrl, 'anchorage tenant', options.log)
-  const systemPool = openPool(options.systemUrl, 'anchorage system', options.log)
+  const systemPool = openPool(options.systemUrl, 'anchorage system', options.log, generic)
   return {
     tenant: (orgId, work) =>
       retried(() => transaction(tenantPool, orgId, (query) => work({ scope: 'tenant', query }))),
@@ -79,14 +82,14 @@ export function openDatabase(options: { tenantUrl: string; systemUrl: string; lo
 }
 
 /** A pool that survives Postgres' death: its clients' errors are logged, the next query connects anew. */
-function openPool(url: string, name: string, log: Log): pg.Pool {
+function openPool(url: string, name: string, log: Log, more = ''): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     max: 8,
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
     application_name: name,
-    options: settings,
+    options: settings + more,
     types: {
       getTypeParser: (oid: number, format?: 'text' | 'binary') =>
         oid === 20 ? Number : pg.types.getTypeParser(oid, format),

@@ -1,5 +1,5 @@
 import { AnchorageError } from '../core/errors.ts'
-import { idOf, mintId, uuidOf, type OrgId, type PinId, type TokenId } from '../core/ids.ts'
+import { idOf, mintId, uuidOf, type NodeId, type OrgId, type PinId, type TokenId } from '../core/ids.ts'
 import type { NewPin, Pin, PinStatus, WokenPlacement } from '../core/pin.ts'
 import type { Accepted } from '../core/ports.ts'
 import type { Database, TenantTx } from './database.ts'
@@ -27,26 +27,29 @@ export async function acceptPins(
 ): Promise<Accepted[]> {
   const ids = pins.map((pin) => uuidOf(pin.id))
   const items = JSON.stringify(pins.map((pin, index) => toItem(pin, ids[index])))
-  const [rows = [], backlog = []] = await db.tenantAtOnce(orgId, [
+  const [rows = []] = await db.tenantAtOnce(orgId, [
     [
       'select id, created, status, woken from accept_pins($1, $2, $3)',
       [items, again, replaces && uuidOf(replaces)],
     ],
-    ['select node_id, waiting from org_backlog()', []],
   ])
-  const full = new Set((backlog as BacklogRow[]).filter((b) => b.waiting > maxHints).map((b) => b.node_id))
   const byId = new Map((rows as AcceptedRow[]).map((row) => [row.id, row]))
   return pins.map((pin, index) => {
     const row = byId.get(ids[index] ?? '')
     if (!row) return { error: notFound() }
-    const woken = (row.woken ?? []).filter((w) => !full.has(w.nodeId))
-    return { pin: accepted(pin, row, addresses), woken: woken.map((w) => hint(w, pin.cid, orgId)) }
+    return {
+      pin: accepted(pin, row, addresses),
+      woken: (row.woken ?? []).map((w) => hint(w, pin.cid, orgId)),
+    }
   })
 }
 
-interface BacklogRow {
-  node_id: string
-  waiting: number
+/** Nodes where so many of the org's placements wait that hints for more are of no use. */
+export async function crowded(db: Database, orgId: OrgId): Promise<NodeId[]> {
+  const [rows = []] = await db.tenantAtOnce(orgId, [
+    ['select node_id from org_backlog() where waiting > $1', [maxHints]],
+  ])
+  return (rows as { node_id: string }[]).map((row) => idOf('nod', row.node_id))
 }
 
 /** Removes a pin in any state; `not_found` when there is none. */

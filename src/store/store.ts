@@ -92,6 +92,7 @@ function pinStore(db: Database, addresses: Addresses, graceMs: number): PinStore
     },
     removePin: (orgId, id, actor) => db.tenant(orgId, (tx) => pins.removePin(tx, orgId, id, actor, graceMs)),
     getPin: (orgId, id) => pins.getPin(db, orgId, id, addresses),
+    crowded: (orgId) => pins.crowded(db, orgId),
     listPins: (orgId, query) => listPins(db, orgId, query, addresses),
   }
 }

@@ -76,8 +76,8 @@ const batchMax = 64
  * In a crowd, how long claims and outcomes gather before they share a call: small calls at a high rate cost Postgres, which shares
  * its machine with Kubo, more than they save in time. Claims hold slots meanwhile, outcomes do not.
  */
-const claimPauseMs = 5
-const finishPauseMs = 25
+const claimPauseMs = 15
+const finishPauseMs = 100
 const crowd = 8
 /** Outcomes that may wait to be written before no more work is taken on. */
 const finishingMax = 256
