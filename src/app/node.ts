@@ -186,7 +186,7 @@ function heartbeatOf(
     multiaddrs: kubo.multiaddrs() ?? known?.multiaddrs ?? [],
     capacityBytes: kubo.capacityBytes() ?? known?.capacityBytes ?? null,
     usedBytes: kubo.usedBytes() ?? known?.usedBytes ?? null,
-    cordoned: known?.cordoned ?? false,
+    state: known?.state ?? 'active',
   }
 }
 

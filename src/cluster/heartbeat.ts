@@ -1,4 +1,5 @@
 import { parseId, type NodeId } from '../core/ids.ts'
+import { nodeStates, type NodeState } from '../core/node.ts'
 
 /** What a node tells of itself every second. */
 export interface Heartbeat {
@@ -10,7 +11,7 @@ export interface Heartbeat {
   multiaddrs: string[]
   capacityBytes: number | null
   usedBytes: number | null
-  cordoned: boolean
+  state: NodeState
 }
 
 export function writeHeartbeat(heartbeat: Heartbeat): string {
@@ -20,10 +21,11 @@ export function writeHeartbeat(heartbeat: Heartbeat): string {
 /** The heartbeat that `text` spells; null when it is garbage or of a version that we do not know. */
 export function readHeartbeat(text: string): Heartbeat | null {
   try {
-    const { v, nodeId, name, incarnation, zone, multiaddrs, capacityBytes, usedBytes, cordoned } =
-      record(text)
+    const { v, nodeId, name, incarnation, zone, multiaddrs, capacityBytes, usedBytes, state } = record(text)
     if (v !== 1 || typeof nodeId !== 'string' || typeof name !== 'string') return null
-    if (typeof incarnation !== 'number' || typeof cordoned !== 'boolean') return null
+    if (typeof incarnation !== 'number') return null
+    const known = nodeStates.find((one) => one === state)
+    if (known === undefined) return null
     if (!Array.isArray(multiaddrs) || !multiaddrs.every((one) => typeof one === 'string')) return null
     return {
       nodeId: parseId('nod', nodeId),
@@ -33,7 +35,7 @@ export function readHeartbeat(text: string): Heartbeat | null {
       multiaddrs,
       capacityBytes: typeof capacityBytes === 'number' ? capacityBytes : null,
       usedBytes: typeof usedBytes === 'number' ? usedBytes : null,
-      cordoned,
+      state: known,
     }
   } catch {
     return null

@@ -25,8 +25,9 @@ async function rig() {
     multiaddrs: [],
     capacityBytes: null,
     usedBytes: null,
-    cordoned: false,
+    state: 'active' as const,
     live: false,
+    silentMs: 0,
   }))
   const join = async (nodeId: NodeId, incarnation = 1, usedBytes = 0) => {
     const log = recordingLog()
@@ -40,7 +41,7 @@ async function rig() {
       multiaddrs: [],
       capacityBytes: 100,
       usedBytes,
-      cordoned: false,
+      state: 'active' as const,
     })
     const presence = stack.use(startPresence({ nats: cluster, self, known: () => known, log }))
     return { cluster, log, presence, sees: (id: NodeId) => presence.nodes().find((node) => node.id === id) }

@@ -15,7 +15,7 @@ const beat = (nodeId: NodeId, more: Partial<Heartbeat> = {}): Heartbeat => ({
   multiaddrs: ['/ip4/127.0.0.1/tcp/1/p2p/x'],
   capacityBytes: 100,
   usedBytes: 50,
-  cordoned: false,
+  state: 'active',
   ...more,
 })
 const node = (id: NodeId, more: Partial<Node> = {}): Node => ({
@@ -25,8 +25,9 @@ const node = (id: NodeId, more: Partial<Node> = {}): Node => ({
   multiaddrs: [],
   capacityBytes: null,
   usedBytes: 10,
-  cordoned: false,
+  state: 'active',
   live: false,
+  silentMs: 0,
   ...more,
 })
 const one = (known: Node, heard: Heartbeat | null): Node | undefined =>
@@ -54,9 +55,9 @@ test('a heartbeat brings addresses and room up to date, and never loses what Pos
   assert.deepEqual(merged, { ...known, live: true, usedBytes: 60 })
 })
 
-test('a node is cordoned when either says so', () => {
-  assert.equal(one(node(there, { cordoned: true }), beat(there))?.cordoned, true)
-  assert.equal(one(node(there), beat(there, { cordoned: true }))?.cordoned, true)
+test('a node drains when either says so', () => {
+  assert.equal(one(node(there, { state: 'draining' }), beat(there))?.state, 'draining')
+  assert.equal(one(node(there), beat(there, { state: 'draining' }))?.state, 'draining')
 })
 
 test('only nodes that Postgres knows are there', () => {

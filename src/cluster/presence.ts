@@ -114,8 +114,8 @@ export function mergeNodes(
     return {
       ...node,
       live: true,
-      // Either may be behind after a cordon; to place nothing on a node is the safe mistake.
-      cordoned: node.cordoned || heartbeat.cordoned,
+      // Either may be behind after a drain began; to place nothing on a node is the safe mistake.
+      state: node.state === 'active' ? heartbeat.state : node.state,
       multiaddrs: heartbeat.multiaddrs.length > 0 ? heartbeat.multiaddrs : node.multiaddrs,
       capacityBytes: heartbeat.capacityBytes ?? node.capacityBytes,
       usedBytes: heartbeat.usedBytes ?? node.usedBytes,

@@ -48,14 +48,14 @@ test('no zone gets a second copy before each has one', () => {
   }
 })
 
-test('the down, the full and the cordoned come last or not at all', () => {
+test('the down, the full and the draining come last or not at all', () => {
   const well = node({})
   const down = node({ live: false })
   const full = node({ capacityBytes: gib, usedBytes: gib })
-  const cordoned = node({ cordoned: true })
-  const chosen = chooseNodes('cid', [cordoned, full, down, well], 1)
+  const draining = node({ state: 'draining' })
+  const chosen = chooseNodes('cid', [draining, full, down, well], 1)
   assert.equal(chosen[0], well.id)
-  assert.ok(!chosen.includes(cordoned.id))
+  assert.ok(!chosen.includes(draining.id))
 })
 
 test('a node whose Kubo was never met still has an address that parses', () => {
@@ -71,8 +71,9 @@ function node(more: Partial<Node>): Node {
     multiaddrs: [],
     capacityBytes: 100 * gib,
     usedBytes: 0,
-    cordoned: false,
+    state: 'active',
     live: true,
+    silentMs: 0,
     ...more,
   }
 }

@@ -11,7 +11,7 @@ import type { Node } from './node.ts'
 export function chooseNodes(cid: string, nodes: readonly Node[], replicas: number): NodeId[] {
   if (nodes.length <= 1) return nodes.map((node) => node.id)
   const eligible = nodes.filter(isEligible)
-  const rest = nodes.filter((node) => !isEligible(node) && !node.cordoned)
+  const rest = nodes.filter((node) => !isEligible(node) && node.state === 'active')
   const chosen = [...spread(rank(cid, eligible)), ...spread(rank(cid, rest))]
   // spares beside the wanted ones: a node that holds it already is passed over
   return chosen.slice(0, replicas + 3).map((node) => node.id)
@@ -19,7 +19,7 @@ export function chooseNodes(cid: string, nodes: readonly Node[], replicas: numbe
 
 /** May `node` take new content now? */
 export function isEligible(node: Node): boolean {
-  return node.live && !node.cordoned && freeBytes(node) > 0
+  return node.live && node.state === 'active' && freeBytes(node) > 0
 }
 
 function rank(cid: string, nodes: readonly Node[]): Node[] {

@@ -8,6 +8,8 @@ export type ErrorCode =
   | 'over_quota'
   | 'too_many'
   | 'unavailable'
+  /** Refused because maintenance is on. */
+  | 'maintenance'
   | 'internal'
 
 /**

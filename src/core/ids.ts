@@ -12,6 +12,7 @@ export type KeyId = Id<'key'>
 export type PinId = Id<'pin'>
 export type NodeId = Id<'nod'>
 export type PlanId = Id<'pln'>
+export type AuditId = Id<'aud'>
 
 /** A new id of `kind` over a UUIDv7, so that ids sort by the time they were minted. */
 export function mintId<K extends IdKind>(kind: K): Id<K> {

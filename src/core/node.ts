@@ -12,9 +12,16 @@ export interface Node {
   /** Bytes; null while unknown. */
   capacityBytes: number | null
   usedBytes: number | null
-  cordoned: boolean
+  /** What an operator wants of it: `draining` gives up its content, `drained` has given it up. Neither takes new content. */
+  state: NodeState
+  /** A sign of it is fresh: its heartbeat, or its `last_seen` in Postgres. */
   live: boolean
+  /** Since its last sign in Postgres, by the database's clock, ms. */
+  silentMs: number
 }
+
+export const nodeStates = ['active', 'draining', 'drained'] as const
+export type NodeState = (typeof nodeStates)[number]
 
 /** Why this node, or something it needs, is not at its best. */
 export interface Degradation {

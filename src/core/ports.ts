@@ -2,10 +2,11 @@
  * Everything outside of `core`, on one page. Adapters (store, cluster, ipfs) implement these; `app/node.ts` joins them.
  * All methods reject with `AnchorageError`; a driver's own error never passes this line (it rides along as `cause`).
  */
-import type { OrgId, NodeId, PinId, TokenId } from './ids.ts'
+import type { AuditId, NodeId, OrgId, PinId, PlanId, TokenId } from './ids.ts'
 import type { Pin, PinPage, PinQuery, NewPin, WokenPlacement } from './pin.ts'
 import type { Claim, DuePlacement, Finish, Job, PlacementState, Progress } from './placement.ts'
-import type { Node } from './node.ts'
+import type { Degradation, Node } from './node.ts'
+import type { ContentCopies, Move, MoveState, PlanState, Repair } from './repair.ts'
 import type { ApiToken, SigningKey } from './token.ts'
 
 /** Milliseconds; injected so that tests need not sleep. */
@@ -98,6 +99,168 @@ export interface SweepStore {
   /** Reads only: placements due for longer than `overdueMs` with no claim, longest first; their hint was lost. */
   lostHints(overdueMs: number, limit: number): Promise<Job[]>
 }
+
+/** Contents and nodes as the leader repairs them. Writes are fenced by `epoch` (`conflict`) and refused in maintenance (`maintenance`). */
+export interface RepairStore {
+  /** Contents that somebody marked to be looked at: an accept short of nodes, a full node, a copy that came to stand, fewer replicas wanted. */
+  unsettled(limit: number): Promise<ContentCopies[]>
+  /**
+   * The nodes whose placements are to be walked, each with where its walk stands. A walk begins when a node starts draining, is
+   * given up for down, or comes back (`beginWalk`), and survives the leader.
+   */
+  walks(): Promise<{ nodeId: NodeId; afterCid: string }[]>
+  beginWalk(epoch: number, nodeId: NodeId): Promise<void>
+  /** Contents with a placement on the node, after `afterCid` ('' from the first), in the database's order. */
+  onNode(nodeId: NodeId, afterCid: string, limit: number): Promise<ContentCopies[]>
+  /** Remembers how far the walk came; null: it is over. */
+  advanceWalk(epoch: number, nodeId: NodeId, afterCid: string | null): Promise<void>
+  /**
+   * One transaction: adds, drops (to `unpinning`), loses and finds copies, folds the pins, audits each placement. A repair whose
+   * `seen` is no longer so changes nothing and leaves its content unsettled. Returns what to hint.
+   */
+  apply(
+    epoch: number,
+    repairs: Repair[],
+  ): Promise<{ jobs: Job[]; added: number; dropped: number; stale: number }>
+  /** Copies under way that were not made for a new pin: how many, and their bytes as far as known. */
+  moving(): Promise<{ copies: number; bytes: number }>
+  /** `down`, and since when by its last sign, as the leader last noted it; to see that a node went or came back. */
+  noteDown(epoch: number, nodeId: NodeId, down: boolean): Promise<void>
+  downNodes(): Promise<NodeId[]>
+  /** A draining node without placements is `drained` from now on; returns which became so. */
+  noteDrained(epoch: number): Promise<NodeId[]>
+}
+
+/** Plans of moves. Reading and saving need no leadership; starting moves does. */
+export interface PlanStore {
+  /** Pinned copies on `nodeId` that a move may take: bytes, and all nodes that hold the content in any state. */
+  movable(
+    nodeId: NodeId,
+    afterCid: string,
+    limit: number,
+  ): Promise<{ cid: string; bytes: number; holders: NodeId[] }[]>
+  /** Bytes and placements of every node by the book. */
+  usage(): Promise<{ nodeId: NodeId; placements: number; bytes: number }[]>
+  savePlan(plan: NewPlan, pages: AsyncIterable<Move[]>): Promise<Plan>
+  /** `not_found` when there is none. */
+  plan(id: PlanId): Promise<Plan>
+  plans(limit: number): Promise<Plan[]>
+  moves(
+    id: PlanId,
+    afterNumber: number,
+    limit: number,
+  ): Promise<(Move & { number: number; state: MoveState; note: string | null })[]>
+  /** `conflict` when the plan is not in a state from which this is possible. Audited. */
+  setPlanState(id: PlanId, state: 'applying' | 'paused' | 'cancelled', actor: string): Promise<Plan>
+  /** The plan being applied, oldest first; null when there is none. */
+  applying(): Promise<Plan | null>
+  /** Begins at most `limit` planned moves within `bytes`: the copy is added (`rebalance`), the old one is `leaving`; a move that no longer fits is skipped with a note. */
+  startMoves(
+    epoch: number,
+    id: PlanId,
+    limit: number,
+    bytes: number,
+  ): Promise<{ jobs: Job[]; started: number; skipped: number }>
+  /** Notes the moves whose old copy is gone as done; the plan is `applied` when none is left. */
+  settleMoves(epoch: number, id: PlanId): Promise<{ done: number; left: number }>
+}
+
+export interface NewPlan {
+  id: PlanId
+  actor: string
+  /** What the numbers are made of, for people: shares before and after, how many bytes. */
+  summary: Record<string, unknown>
+}
+
+export interface Plan extends NewPlan {
+  state: PlanState
+  createdAt: Date
+  moves: number
+  bytes: number
+  done: number
+  skipped: number
+}
+
+/** What operators do to the cluster, audited with `actor`; system scope, and no leadership is needed. */
+export interface OperatorStore {
+  /** By TypeID or name; `not_found` when there is none. */
+  node(idOrName: string): Promise<Node>
+  /** No new content; what it has goes to others. Repeating it changes nothing. */
+  drain(nodeId: NodeId, actor: string): Promise<void>
+  uncordon(nodeId: NodeId, actor: string): Promise<void>
+  /** Takes the node out of the book: `conflict` while it lives, or while it holds what is not pinned elsewhere. */
+  forget(nodeId: NodeId, actor: string): Promise<void>
+  /** Placements left on the node: all, and those whose copy elsewhere is under way. */
+  drainProgress(nodeId: NodeId): Promise<{ left: number; moving: number; waiting: number; bytesLeft: number }>
+  maintenance(): Promise<Maintenance | null>
+  /** `until` null: until switched off. */
+  setMaintenance(
+    on: { reason: string; ttlMs: number | null } | null,
+    actor: string,
+  ): Promise<Maintenance | null>
+  /** Switches it off when its time is over; true when this call did. */
+  endMaintenance(epoch: number): Promise<boolean>
+  /** Every node's last report of itself, beside the node. */
+  reports(): Promise<{ node: Node; report: NodeReport | null; reportedAt: Date | null }[]>
+  /** Newest first, or oldest first after `after` when following. */
+  audit(query: { limit: number; orgId?: OrgId; after?: AuditCursor }): Promise<AuditEntry[]>
+  /** Entries of the denylist whose tokens are over anyway; returns how many went. */
+  pruneDenylist(): Promise<number>
+  /** The reconciler of a node stopped at too many removals; this lets it go on once. */
+  confirmReconcile(nodeId: NodeId, actor: string): Promise<void>
+}
+
+/** An operator's wish that nothing be repaired for a while. */
+export interface Maintenance {
+  reason: string
+  actor: string
+  since: Date
+  /** Null: until switched off. */
+  until: Date | null
+}
+
+/** What a node writes about itself beside `last_seen`, as operators see it. */
+export interface NodeReport {
+  version: string
+  leader: { epoch: number } | null
+  /** How long ago this node heard each other one, ms. */
+  heard: Record<string, number>
+  caches: Record<string, CacheStats>
+  workers: {
+    name: string
+    endedAtMs: number | null
+    tookMs: number | null
+    failures: number
+    report: object | null
+  }[]
+  pinning: object
+  /** Why it is not at its best. */
+  reasons: Degradation[]
+  /** The reconciler waits for `admin reconcile --confirm` before it removes so many pins; null when it does not. */
+  reconcileBlocked: number | null
+}
+
+export interface CacheStats {
+  size: number
+  hits: number
+  misses: number
+  /** Invalidations heard from other nodes, and flushes after a reconnection. */
+  invalidations: number
+  flushes: number
+  version: number
+}
+
+export interface AuditEntry {
+  id: AuditId
+  at: Date
+  orgId: OrgId | null
+  actor: string
+  action: string
+  target: string
+  details: unknown
+}
+
+export type AuditCursor = Pick<AuditEntry, 'at' | 'id'>
 
 /** One node's placements beside what its Kubo has; used by that node's reconciler. */
 export interface ReconcileStore {

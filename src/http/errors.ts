@@ -20,6 +20,7 @@ const byCode: Record<Exclude<ErrorCode, 'internal'>, Pick<Refusal, 'status' | 'r
   over_quota: { status: 409, reason: 'INSUFFICIENT_FUNDS' },
   too_many: { status: 429, reason: 'TOO_MANY_REQUESTS' },
   unavailable: { status: 503, reason: 'SERVICE_UNAVAILABLE' },
+  maintenance: { status: 503, reason: 'MAINTENANCE' },
 }
 
 /** What Fastify itself refuses, in our words. */

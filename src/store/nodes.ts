@@ -1,6 +1,6 @@
 import { AnchorageError } from '../core/errors.ts'
 import { idOf, mintId, uuidOf } from '../core/ids.ts'
-import type { Node } from '../core/node.ts'
+import type { Node, NodeState } from '../core/node.ts'
 import type { NodeIdentity } from '../core/ports.ts'
 import type { SystemTx } from './database.ts'
 
@@ -75,15 +75,16 @@ interface NodeRow {
   multiaddrs: string[]
   capacity_bytes: number | null
   used_bytes: number | null
-  cordoned: boolean
+  state: NodeState
   live: boolean
+  silent_ms: number
 }
 
 /** All nodes; `live` as their `last_seen` tells. */
 export async function listNodes(tx: SystemTx): Promise<Node[]> {
   const rows = await tx.query<NodeRow>(
-    `select id, name, zone, multiaddrs, capacity_bytes, used_bytes, cordoned_at is not null as cordoned,
-       last_seen > now() - make_interval(secs => $1 / 1000.0) as live from nodes order by name`,
+    `select id, name, zone, multiaddrs, capacity_bytes, used_bytes, state,
+       (extract(epoch from now() - last_seen) * 1000)::bigint as silent_ms, last_seen > now() - make_interval(secs => $1 / 1000.0) as live from nodes order by name`,
     [freshMs],
   )
   return rows.map((row) => ({
@@ -93,8 +94,9 @@ export async function listNodes(tx: SystemTx): Promise<Node[]> {
     multiaddrs: row.multiaddrs,
     capacityBytes: row.capacity_bytes,
     usedBytes: row.used_bytes,
-    cordoned: row.cordoned,
+    state: row.state,
     live: row.live,
+    silentMs: row.silent_ms,
   }))
 }
 

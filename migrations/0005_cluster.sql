@@ -1,0 +1,29 @@
+-- min_code: 1
+-- Many nodes: what operators want of them, what the leader repairs, plans of moves, maintenance.
+
+alter table nodes
+  add column state text not null default 'active' check (state in ('active', 'draining', 'drained')),
+  -- given up for down by the leader; until its sign is fresh again
+  add column down_at timestamptz,
+  -- how far the leader's walk over its placements came, in cid order; null when none is to be walked
+  add column walk_after text collate "C",
+  -- where its nats-server is reached by others, host:port
+  add column route text,
+  -- what it says of itself every ten seconds
+  add column report jsonb,
+  add column reported_at timestamptz,
+  -- the operator lets its reconciler remove more than it dares to, once
+  add column reconcile_confirmed_at timestamptz;
+
+alter table contents
+  -- the leader's repair is to look at it
+  add column unsettled boolean not null default false;
+create index contents_unsettled on contents (cid) where unsettled;
+
+alter table placements
+  -- on a node that was given up for down: counts for nothing until its node is back
+  add column lost boolean not null default false,
+  -- given up on purpose: a source, counts for nothing, goes once the wanted copies stand
+  add column leaving boolean not null default false;
+-- copies under way that no new pin waits for
+create index placements_moving on placements (node_id) where reason <> 'new' and state in ('queued', 'pinning');
