@@ -73,6 +73,7 @@ function pinsTable(pins: PinsResult): string {
     ['rates', 'per second', 'p50 ms', 'p99 ms'],
     [
       ['Kubo alone: pin/add, 16 in flight', rate(pins.bareKuboPerSecond), '', ''],
+      ['Kubo alone: the same, named and with progress', rate(pins.namedKuboPerSecond), '', ''],
       ['end to end: POST all, until all are pinned', rate(pins.endToEndPerSecond), '', ''],
       ['backlog of 5,000 queued pins', rate(pins.backlogPerSecond), '', ''],
       ['POST /pins, 1 in flight', rate(one.perSecond), one.p50Ms.toFixed(1), one.p99Ms.toFixed(1)],

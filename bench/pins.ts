@@ -11,6 +11,8 @@ import { median } from './statistics.ts'
 export interface PinsResult {
   rounds: Round[]
   bareKuboPerSecond: number
+  /** The same with what a node asks of it besides: a name for the pin, and progress. No node can pin faster than that. */
+  namedKuboPerSecond: number
   endToEndPerSecond: number
   backlogPerSecond: number
   oneRowPerSecond: number
@@ -22,6 +24,7 @@ export interface PinsResult {
 /** What one round measured, all within the same half minute, so that its ratios compare like with like. */
 interface Round {
   bareKubo: number
+  namedKubo: number
   endToEnd: number
   backlog: number
   oneRow: number
@@ -44,7 +47,7 @@ export async function benchPins(
     const round = await oneRound(world)
     done.push(round)
     say(
-      `round ${n}: Kubo alone ${round.bareKubo.toFixed(0)}/s, end to end ${round.endToEnd.toFixed(0)}/s, ` +
+      `round ${n}: Kubo alone ${round.bareKubo.toFixed(0)}/s (named ${round.namedKubo.toFixed(0)}/s), end to end ${round.endToEnd.toFixed(0)}/s, ` +
         `backlog ${round.backlog.toFixed(0)}/s, POST ${round.post32.perSecond.toFixed(0)}/s, one row ${round.oneRow.toFixed(0)}/s`,
     )
   }
@@ -58,6 +61,7 @@ export async function benchPins(
   return {
     rounds: done,
     bareKuboPerSecond: middle((round) => round.bareKubo),
+    namedKuboPerSecond: middle((round) => round.namedKubo),
     endToEndPerSecond: middle((round) => round.endToEnd),
     backlogPerSecond: middle((round) => round.backlog),
     oneRowPerSecond: middle((round) => round.oneRow),
@@ -73,6 +77,7 @@ export async function benchPins(
 
 async function oneRound(world: World): Promise<Round> {
   const before = await bareKubo(world, sizes.bare / 2)
+  const named = await bareKubo(world, sizes.bare / 2, '&name=bench&progress=true')
   const { perSecond, post } = await endToEnd(world, sizes.endToEnd)
   const between = await bareKubo(world, sizes.bare / 2)
   const drained = await backlog(world, sizes.backlog)
@@ -82,6 +87,7 @@ async function oneRound(world: World): Promise<Round> {
   // measured before, between and after: a machine that slows down meanwhile slows both sides of a ratio
   return {
     bareKubo: median([before, between, after]),
+    namedKubo: named,
     endToEnd: perSecond,
     backlog: drained,
     oneRow,
@@ -91,10 +97,10 @@ async function oneRound(world: World): Promise<Round> {
 }
 
 /** `pin/add` of blocks that the Kubo has, 16 in flight, with nothing else going on. */
-async function bareKubo(world: World, count: number): Promise<number> {
+async function bareKubo(world: World, count: number, more = ''): Promise<number> {
   const url = await world.value('KUBO_RPC_1')
   const blocks = await stored(world, count)
-  const requests = blocks.map(({ cid }) => ({ path: `/api/v0/pin/add?arg=${cid}` }))
+  const requests = blocks.map(({ cid }) => ({ path: `/api/v0/pin/add?arg=${cid}${more}` }))
   return (await runLoad({ origin: url, headers: {}, method: 'POST', inFlight: 16, expect: 200, requests }))
     .perSecond
 }
