@@ -7,7 +7,7 @@ import { WrongUse, type Io } from './verb.ts'
 export const usage = `
 Usage: anchorage dev [--nodes N] [--data DIR] [--port P] [--reset] [--restart-after S] [--public]
 
-Runs a node with everything it needs on this machine: Postgres, nats-server and Kubo, an org and a token.
+Runs nodes with everything they need on this machine: one Postgres, for each node a nats-server and a Kubo, an org and a token.
 No server speaks to anything but loopback. Ctrl-C stops it all; what was pinned is there again at the next start.
 
   --data DIR          where everything is kept (.anchorage)
@@ -15,21 +15,29 @@ No server speaks to anything but loopback. Ctrl-C stops it all; what was pinned 
   --reset             delete the data of DIR first
   --restart-after S   seconds after which a server that died is started again; 0: never (2)
   --public            let Kubo join the IPFS network
-  --nodes N           how many nodes (1; more than one comes with clusters)
+  --nodes N           how many nodes (as many as at the last start, or 1): 1 or at least 3, since of two neither can
+                      lead without the other; a larger N than before grows the cluster, a smaller one needs the others
+                      drained first
 
-DIR/dev.env, made when all is ready, is for a shell to source: addresses, logins, token, process ids.
+DIR/dev.env, made when all is ready, is for a shell to source: addresses, logins, token, process ids. Node i has the
+variables …_i. SIGUSR2 to DEV_PID starts again at once whatever is down, also with --restart-after 0.
 DATABASE_URL in the environment names a Postgres to use instead (its user owns the database and may create roles);
 KUBO_BINARY and ANCHORAGE_NATS_BINARY name the executables to run instead of those that are found or made.
 `
 
 const options = {
-  nodes: { type: 'string', default: '1' },
+  nodes: { type: 'string' },
   data: { type: 'string', default: '.anchorage' },
   port: { type: 'string', default: '8080' },
   reset: { type: 'boolean', default: false },
   'restart-after': { type: 'string', default: '2' },
   public: { type: 'boolean', default: false },
 } as const
+
+/** Each is three processes; more than these help nobody on one machine. */
+const maxNodes = 16
+const twoNodes =
+  'warning: of two nodes neither can lead or take hints without the other: use one, or at least three, to survive the loss of one'
 
 /** Runs the embedded runtime until the process is told to stop. */
 export async function run(argv: string[], io: Io): Promise<number> {
@@ -41,11 +49,13 @@ export async function run(argv: string[], io: Io): Promise<number> {
   // npm start keeps a channel to us, so that a killed npm does not leave us behind.
   process.once('disconnect', () => hangUp.abort(new Error('the process that started us went away')))
   process.channel?.unref()
+  const nodes = values.nodes === undefined ? null : wholeOf(values.nodes, '--nodes', 1, maxNodes)
+  if (nodes === 2) io.err(`${twoNodes}\n`)
   const signal = AbortSignal.any([io.signal, hangUp.signal])
   try {
     await using cluster = await startDev({
       dir: values.data,
-      nodes: wholeOf(values.nodes, '--nodes', 1, 1),
+      nodes,
       port: wholeOf(values.port, '--port', 1, 65_535),
       reset: values.reset,
       restartAfterMs: restartAfterMs === 0 ? null : restartAfterMs,
@@ -54,6 +64,8 @@ export async function run(argv: string[], io: Io): Promise<number> {
       say: (line) => io.err(`${line}\n`),
       signal,
     })
+    const startAgain = () => cluster.startAgain()
+    process.on('SIGUSR2', startAgain)
     io.out(await welcome(cluster))
     if (!signal.aborted) await once(signal, 'abort')
     io.err('stopping\n')
@@ -66,18 +78,18 @@ export async function run(argv: string[], io: Io): Promise<number> {
 /** What to do with it, in lines that work as pasted. */
 async function welcome(cluster: DevCluster): Promise<string> {
   const { url, org, token, kuboBinary, nodes } = cluster
-  const [first] = nodes
-  const cid = first ? await putGreeting(first.kubo.rpcUrl) : ''
+  const [cid = ''] = await Promise.all(nodes.map(({ kubo }) => putGreeting(kubo.rpcUrl)))
+  const others = nodes.slice(1).map(({ url: base }) => `         ${base}/v1\n`)
   const ipfs = kuboBinary.from === 'PATH' ? 'ipfs' : quoted(kuboBinary.path)
   return `
 anchorage is ready
 
   API    ${url}   (docs: ${url}/docs)
-  org    ${org}
+${others.join('')}  org    ${org}
   token  ${token}
   shell  . ${quoted(cluster.envFile)}
 
-Pin something with curl (this CID lies in the node's Kubo, not pinned yet):
+Pin something with curl (this CID lies in Kubo, not pinned yet):
 
   curl -X POST ${url}/pins -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' -d '{"cid":"${cid}","name":"hello"}'
 

@@ -65,6 +65,21 @@ test('a server that is never to be started again stays down, and says so', async
   assert.equal(child.pid(), null)
 })
 
+test('one that is down is started again when told to, however long it was to wait', async () => {
+  for (const restartAfterMs of [null, 600_000]) {
+    await using here = await stage(runs, { restartAfterMs })
+    await using child = await startChild(here.spec)
+    child.startAgain() // it is up: nothing happens, now or at its death
+    child.kill()
+    await until(() => here.events.length === 2)
+    await sleep(50)
+    assert.equal(child.pid(), null)
+    child.startAgain()
+    await until(() => here.events.length === 3)
+    assert.notEqual(child.pid(), null)
+  }
+})
+
 test('a restart that fails is tried again until it succeeds', async () => {
   await using here = await stage(`[ -e broken ] && rm broken && exit 7; touch broken; ${runs}`)
   await using child = await startChild(here.spec)

@@ -33,8 +33,10 @@ export interface Child extends AsyncDisposable {
   name: string
   /** Null while it is down. */
   pid(): number | null
-  /** Resolves with the reason when it died and will not be started again. */
+  /** Resolves with the reason when it died and will not be started again by itself. */
   gone: Promise<string>
+  /** Starts it again now if it is down, whatever it was to wait for. */
+  startAgain(): void
   /** Ends it now rather than gently. */
   kill(): void
 }
@@ -43,6 +45,7 @@ export interface Child extends AsyncDisposable {
 export async function startChild(spec: ChildSpec): Promise<Child> {
   const stopping = new AbortController()
   const gone = Promise.withResolvers<string>()
+  let wake = new AbortController()
   let running = await startOnce(spec)
   let up = true
   spec.onChange?.({ pid: running.pid })
@@ -52,10 +55,13 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
       const died = await running.exited
       up = false
       if (stopping.signal.aborted) return
+      wake = new AbortController()
       spec.onChange?.({ died })
-      if (spec.restartAfterMs === null) return gone.resolve(died)
+      if (spec.restartAfterMs === null) gone.resolve(died)
       for (;;) {
-        await sleep(spec.restartAfterMs, undefined, { signal: stopping.signal })
+        await pause(spec.restartAfterMs, AbortSignal.any([stopping.signal, wake.signal]))
+        stopping.signal.throwIfAborted()
+        wake = new AbortController()
         try {
           running = await startOnce(spec, stopping.signal)
           up = true
@@ -76,6 +82,7 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
     name: spec.name,
     pid: () => (up ? running.pid : null),
     gone: gone.promise,
+    startAgain: () => wake.abort(),
     kill: () => void (up && running.process.kill('SIGKILL')),
     async [Symbol.asyncDispose]() {
       stopping.abort()
@@ -83,6 +90,19 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
       await watching
     },
   }
+}
+
+/** Resolves after `ms` (null: never) or when the signal aborts. */
+async function pause(ms: number | null, signal: AbortSignal): Promise<void> {
+  if (ms === null) await aborted(signal)
+  else await sleep(ms, undefined, { signal }).catch(() => undefined)
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }
 
 interface Running {

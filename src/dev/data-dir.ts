@@ -14,6 +14,8 @@ import { AnchorageError } from '../core/errors.ts'
 export interface DevState {
   ports: Record<string, number>
   passwords: { owner: string; tenant: string; system: string }
+  /** How many nodes ran last. */
+  nodes: number
   /** The token of the org `dev`, and the database that knows it. */
   token: { value: string; database: string } | null
 }
@@ -119,11 +121,12 @@ async function readState(path: string): Promise<DevState> {
     return {
       ports: {},
       passwords: { owner: password(), tenant: password(), system: password() },
+      nodes: 1,
       token: null,
     }
   try {
-    const state: DevState = JSON.parse(text)
-    return state
+    const state: Omit<DevState, 'nodes'> & Partial<DevState> = JSON.parse(text)
+    return { ...state, nodes: state.nodes ?? 1 }
   } catch (cause) {
     throw new AnchorageError('unavailable', `${join(path, stateFile)} is broken: start anew with --reset`, {
       cause,

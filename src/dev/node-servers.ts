@@ -8,10 +8,22 @@ import { masterKeyFile } from './master-key.ts'
 import { startNodeProcess, type NodeChild } from './node.ts'
 import type { Tell } from './teller.ts'
 
+/** The ports of a node's servers, all on loopback. */
+export interface NodePorts {
+  http: number
+  kuboRpc: number
+  kuboSwarm: number
+  natsClient: number
+  natsRoute: number
+}
+
 /** What every server of a node is started with. */
 export interface NodeOptions {
   /** From 1. */
   number: number
+  /** How many nodes there are. */
+  count: number
+  ports: NodePorts
   dir: DataDir
   env: NodeJS.ProcessEnv
   restartAfterMs: number | null
@@ -24,50 +36,82 @@ export interface NodeOptions {
 /** A node with its servers. */
 export type DevNode = NodeChild & { kubo: KuboChild; natsUrl: string; natsPid: () => number | null }
 
+/** What node `number` is called. */
+export function nodeName(number: number): string {
+  return `dev-${number}`
+}
+
+/** Which node is called that; null when it is none of dev's. */
+export function numberOf(name: string): number | null {
+  const number = /^dev-([1-9]\d*)$/.exec(name)?.[1]
+  return number === undefined ? null : Number(number)
+}
+
+/** The remembered ports of node `number`, or new ones. */
+export async function portsOf(
+  { dir, isPublic }: Pick<NodeOptions, 'dir' | 'isPublic'>,
+  number: number,
+  http: number,
+): Promise<NodePorts> {
+  return {
+    http,
+    kuboRpc: await dir.port(`kubo-${number}-rpc`),
+    // In public the port that Kubo's users know and forward; else any. Each is remembered by itself.
+    kuboSwarm: await (isPublic
+      ? dir.port(`kubo-${number}-public`, 4000 + number)
+      : dir.port(`kubo-${number}-swarm`)),
+    natsClient: await dir.port(`nats-${number}-client`),
+    natsRoute: await dir.port(`nats-${number}-route`),
+  }
+}
+
 /** The Kubo of node `number`, its repository in DIR/node-i/kubo. */
 export async function startNodesKubo(options: NodeOptions): Promise<KuboChild> {
-  const { number, dir } = options
+  const { number, dir, ports } = options
   return startKubo({
     ...options,
     binary: options.binaries.kubo,
     name: `kubo-${number}`,
     repo: join(dir.path, `node-${number}`, 'kubo'),
-    rpcPort: await dir.port(`kubo-${number}-rpc`),
-    swarmPort: await swarmPort(options),
+    rpcPort: ports.kuboRpc,
+    swarmPort: ports.kuboSwarm,
     logFile: dir.logFile(`kubo-${number}`),
     onChange: options.tell(`Kubo ${number}`),
   })
 }
 
-/** In public the port that Kubo's users know and forward; else any. Each is remembered by itself. */
-function swarmPort({ dir, number, isPublic }: NodeOptions): Promise<number> {
-  return isPublic ? dir.port(`kubo-${number}-public`, 4000 + number) : dir.port(`kubo-${number}-swarm`)
+/** How clients reach the nats-server of node `number`. */
+export async function natsUrlOf({ dir, number, ports }: NodeOptions): Promise<string> {
+  const natsDir = join(dir.path, `node-${number}`, 'nats')
+  return `nats://${natsUser}:${await natsPassword(natsPaths(natsDir), natsDir)}@127.0.0.1:${ports.natsClient}`
 }
 
 /** Node `number` itself, with the nats-server that it brings. */
-export async function startNode(options: NodeOptions & { port: number; kubo: KuboChild }): Promise<DevNode> {
-  const { number, dir, port, kubo, database } = options
+export async function startNode(
+  options: NodeOptions & { kubo: KuboChild; all: NodePorts[]; firstNatsUrl: string },
+): Promise<DevNode> {
+  const { number, dir, ports, kubo, database } = options
   const nodeDir = join(dir.path, `node-${number}`)
   const natsDir = join(nodeDir, 'nats')
-  const natsPort = await dir.port(`nats-${number}-client`)
-  const natsUrl = `nats://${natsUser}:${await natsPassword(natsPaths(natsDir), natsDir)}@127.0.0.1:${natsPort}`
+  const natsUrl = await natsUrlOf(options)
   await endNatsOf(natsDir)
   const node = await startNodeProcess({
     ...options,
     name: `node-${number}`,
     dir: nodeDir,
-    url: `http://127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${ports.http}`,
     settings: {
-      'node.name': `dev-${number}`,
+      'node.name': nodeName(number),
       'data.dir': nodeDir,
-      'http.listen': `127.0.0.1:${port}`,
+      'http.listen': `127.0.0.1:${ports.http}`,
       'database.url': database.tenantUrl,
       'database.systemUrl': database.systemUrl,
       'database.ownerUrl': database.ownerUrl,
       'auth.masterKeyFile': await masterKeyFile(dir.path),
       'nats.binary': options.binaries.nats,
-      'nats.clientPort': natsPort,
+      'nats.clientPort': ports.natsClient,
       'nats.restartAfter': `${options.restartAfterMs ?? 0}ms`,
+      ...(number === 1 ? {} : { 'nats.url': options.firstNatsUrl }),
       'kubo.rpc': kubo.rpcUrl,
     },
     defaults: { 'pin.allowPrivateOrigins': true, 'pin.resolveOrigins': options.isPublic },
@@ -117,6 +161,7 @@ export function envOf(cluster: {
       DATABASE_TENANT_URL: database.tenantUrl,
       DATABASE_SYSTEM_URL: database.systemUrl,
       NATS_URL: nodes[0]?.natsUrl ?? '',
+      DEV_PID: String(process.pid),
       POSTGRES_PID: note('POSTGRES_PID', database.server?.pid() ?? null),
     }
   }

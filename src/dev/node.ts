@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { stringify } from 'yaml'
+import { Document } from 'yaml'
 import { configKeys, variableOf, type ConfigKey } from '../app/config-keys.ts'
 import { startChild, type Child, type ChildSpec } from './child.ts'
 import { writePrivate } from './private-file.ts'
@@ -58,13 +58,10 @@ export async function startNodeProcess(options: NodeOptions): Promise<NodeChild>
 /** The config file of the node in `dir`: `DIR/config.yaml`, private because it holds database passwords. */
 export async function writeNodeConfig(dir: string, settings: NodeSettings): Promise<string> {
   await mkdir(dir, { recursive: true, mode: 0o700 })
-  const nested: Record<string, Record<string, unknown>> = {}
-  for (const [key, value] of Object.entries(settings)) {
-    const [section = '', name = ''] = key.split('.')
-    ;(nested[section] ??= {})[name] = value
-  }
+  const document = new Document({})
+  for (const [key, value] of Object.entries(settings)) document.setIn(key.split('.'), value)
   const configFile = join(dir, 'config.yaml')
-  await writePrivate(configFile, `# Written by anchorage dev at each start.\n${stringify(nested)}`)
+  await writePrivate(configFile, `# Written by anchorage dev at each start.\n${document.toString()}`)
   return configFile
 }
 

@@ -10,16 +10,17 @@ import { openDataDir } from './data-dir.ts'
 import { devDatabase } from './database.ts'
 import { keepEnvFile } from './dev-env.ts'
 import { isFree } from './free-port.ts'
-import type { KuboChild } from './kubo.ts'
 import { killNow, markVariable } from './leftovers.ts'
-import { envOf, startNode, startNodesKubo, type DevNode, type NodeOptions } from './node-servers.ts'
+import { envOf, type DevNode } from './node-servers.ts'
+import { refuseToLeaveOut, startNodes } from './nodes.ts'
 import { devOrg, devToken } from './org-token.ts'
 import { teller } from './teller.ts'
 
 export interface DevOptions {
   /** DIR: everything that is kept between runs. */
   dir: string
-  nodes: number
+  /** Null: as many as at the last start on DIR, or one. */
+  nodes: number | null
   /** Of node 1; node i listens on `port` + i - 1. */
   port: number
   /** Delete the data of DIR first. */
@@ -51,6 +52,8 @@ export interface DevCluster extends AsyncDisposable {
   nodes: DevNode[]
   /** The Kubo executable that was found or made. */
   kuboBinary: Tool
+  /** Starts again now whatever is down. */
+  startAgain(): void
 }
 
 /** Boots Postgres, the schema, each node's Kubo, the nodes (each brings its nats-server), and makes an org and a token once. */
@@ -59,7 +62,8 @@ export async function startDev(options: DevOptions): Promise<DevCluster> {
   await using starting = new AsyncDisposableStack()
   const dir = starting.use(await openDataDir(options.dir, options))
   starting.use(takingServersAlong(dir.path))
-  await refuseTakenPorts(options)
+  const count = options.nodes ?? dir.state.nodes
+  await refuseTakenPorts(options.port, count)
   const nats = await findTool(natsServer(), { env, say, signal, configured: env['ANCHORAGE_NATS_BINARY'] })
   const ipfs = await findTool(kubo(), { env, say, signal, configured: env['KUBO_BINARY'] })
   const common = {
@@ -75,11 +79,11 @@ export async function startDev(options: DevOptions): Promise<DevCluster> {
   await migrateUp(database.ownerUrl, dir.state.passwords, {
     info: (fields, message) => say(`${message}: ${Object.values(fields).join(', ')}`),
   })
-  const nodes = await startNodes(options, starting, {
-    ...common,
-    database,
-    binaries: { nats: nats.path, kubo: ipfs.path },
-  })
+  await refuseToLeaveOut(count, database)
+  dir.state.nodes = count
+  await dir.save()
+  const binaries = { nats: nats.path, kubo: ipfs.path }
+  const nodes = await startNodes({ ...options, count }, starting, { ...common, database, binaries })
   const [first] = nodes
   if (first === undefined) throw new AnchorageError('invalid', 'at least one node is needed')
   const token = await devToken(dir, database.name, first.configFile, common.env)
@@ -99,32 +103,11 @@ export async function startDev(options: DevOptions): Promise<DevCluster> {
     envFile: file,
     nodes,
     kuboBinary: ipfs,
+    startAgain() {
+      for (const child of [database.server, ...nodes.map(({ kubo }) => kubo), ...nodes]) child?.startAgain()
+    },
     [Symbol.asyncDispose]: dispose,
   }
-}
-
-/** All Kubos, then all nodes, so that the stack, which is undone from its end, stops the nodes first. */
-async function startNodes(
-  options: DevOptions,
-  starting: AsyncDisposableStack,
-  common: Omit<NodeOptions, 'number'>,
-): Promise<DevNode[]> {
-  const numbers = Array.from({ length: options.nodes }, (_, index) => index + 1)
-  options.say('starting Kubo')
-  const kubos: [number, KuboChild][] = []
-  for (const number of numbers) {
-    options.signal.throwIfAborted()
-    kubos.push([number, starting.use(await startNodesKubo({ ...common, number }))])
-  }
-  options.say('starting the node')
-  const nodes: DevNode[] = []
-  for (const [number, child] of kubos) {
-    options.signal.throwIfAborted()
-    nodes.push(
-      starting.use(await startNode({ ...common, number, port: options.port + number - 1, kubo: child })),
-    )
-  }
-  return nodes
 }
 
 /** Whatever makes this process exit before it is disposed of, even the last resort of a stop, takes the servers along. */
@@ -134,8 +117,8 @@ function takingServersAlong(dir: string): Disposable {
   return { [Symbol.dispose]: () => void process.off('exit', lastResort) }
 }
 
-async function refuseTakenPorts(options: DevOptions): Promise<void> {
-  for (let port = options.port; port < options.port + options.nodes; port++) {
+async function refuseTakenPorts(first: number, count: number): Promise<void> {
+  for (let port = first; port < first + count; port++) {
     if (await isFree(port)) continue
     const message = `port ${port} on 127.0.0.1 is in use: stop what listens there, or choose another with --port`
     throw new AnchorageError('conflict', message)

@@ -1,0 +1,78 @@
+import { AnchorageError } from '../core/errors.ts'
+import { openStore } from '../store/store.ts'
+import type { DevDatabase } from './database.ts'
+import {
+  natsUrlOf,
+  numberOf,
+  portsOf,
+  startNode,
+  startNodesKubo,
+  type DevNode,
+  type NodeOptions,
+} from './node-servers.ts'
+import { quietLog } from './test-nats.ts'
+
+/**
+ * Refuses (`conflict`, with what to do) to leave out a node that still has content by the book: what lies only there would be
+ * missing. One that is drained may be left out.
+ */
+export async function refuseToLeaveOut(count: number, database: DevDatabase): Promise<void> {
+  await using store = openStore({ ...database, log: quietLog })
+  const beyond = (await store.nodes.list()).flatMap(({ name, state }) => {
+    const number = numberOf(name)
+    return number !== null && number > count && state !== 'drained' ? [{ name, number }] : []
+  })
+  if (beyond.length === 0) return
+  const names = beyond.map(({ name }) => name).join(' and ')
+  const all = Math.max(...beyond.map(({ number }) => number))
+  throw new AnchorageError(
+    'conflict',
+    `${names} would be left out, with what is pinned there: start with --nodes ${all} and run anchorage admin drain ` +
+      `for each; once they are drained, --nodes ${count} goes on without them, and anchorage admin forget ends them`,
+  )
+}
+
+/**
+ * All Kubos, then all nodes, each kind at once: a nats-server of three waits for another one. The stack is undone from its end,
+ * so the nodes stop first.
+ */
+export async function startNodes(
+  options: { count: number; port: number; say: (line: string) => void; signal: AbortSignal },
+  starting: AsyncDisposableStack,
+  common: Omit<NodeOptions, 'number' | 'count' | 'ports'>,
+): Promise<DevNode[]> {
+  const { count, port, say, signal } = options
+  const numbers = Array.from({ length: count }, (_, index) => index + 1)
+  const places: NodeOptions[] = []
+  for (const number of numbers) {
+    places.push({ ...common, number, count, ports: await portsOf(common, number, port + number - 1) })
+  }
+  say(count === 1 ? 'starting Kubo' : `starting ${count} Kubos`)
+  signal.throwIfAborted()
+  const kubos = await allOf(places.map(startNodesKubo), starting)
+  say(count === 1 ? 'starting the node' : `starting ${count} nodes`)
+  signal.throwIfAborted()
+  const [first] = places
+  const firstNatsUrl = first === undefined ? '' : await natsUrlOf(first)
+  const starts = kubos.map(async (kubo, index) => {
+    const place = places[index]
+    if (place === undefined) throw new AnchorageError('internal', 'a Kubo without a node')
+    const node = await startNode({ ...place, kubo, all: places.map(({ ports }) => ports), firstNatsUrl })
+    if (count > 1) say(`node ${place.number} of ${count} serves at ${node.url}`)
+    return node
+  })
+  return allOf(starts, starting)
+}
+
+/** Waits for all, so that those that started are on the stack also when another failed. */
+async function allOf<T extends AsyncDisposable>(
+  starts: Promise<T>[],
+  stack: AsyncDisposableStack,
+): Promise<T[]> {
+  const outcomes = await Promise.allSettled(starts)
+  const started = outcomes.flatMap((outcome) =>
+    outcome.status === 'fulfilled' ? [stack.use(outcome.value)] : [],
+  )
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  return started
+}
