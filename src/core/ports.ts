@@ -69,6 +69,8 @@ export interface PlacementStore {
   finish(node: NodeIdentity, finishes: Finish[]): Promise<WokenPlacement[]>
   /** Due placements of this node, at most `perOrg` of any org and `limit` in all, fresh ones before retries. */
   due(node: NodeIdentity, perOrg: number, limit: number): Promise<DuePlacement[]>
+  /** Of the due placements only those to be unpinned: all that a node takes on that gives up its content. */
+  dueUnpins(node: NodeIdentity, limit: number): Promise<DuePlacement[]>
   /** Origins offered since for a CID under way. */
   origins(cid: string): Promise<string[]>
 }
@@ -102,8 +104,11 @@ export interface SweepStore {
 
 /** Contents and nodes as the leader repairs them. Writes are fenced by `epoch` (`conflict`) and refused in maintenance (`maintenance`). */
 export interface RepairStore {
-  /** Contents that somebody marked to be looked at: an accept short of nodes, a full node, a copy that came to stand, fewer replicas wanted. */
-  unsettled(limit: number): Promise<ContentCopies[]>
+  /**
+   * Contents that somebody marked to be looked at (an accept short of nodes, a full node, a copy that came to stand, fewer replicas
+   * wanted), after `afterCid` ('' from the first), in the database's order: those that cannot be settled yet hold back no other.
+   */
+  unsettled(afterCid: string, limit: number): Promise<ContentCopies[]>
   /**
    * The nodes whose placements are to be walked, each with where its walk stands. A walk begins when a node starts draining, is
    * given up for down, or comes back (`beginWalk`), and survives the leader.
@@ -272,6 +277,20 @@ export interface ReconcileStore {
   requeueMissing(node: NodeIdentity, cids: string[]): Promise<Job[]>
   /** Those without a placement here under the contents lock get one in `unpinning`. Returns what to look at. */
   dropUnwanted(node: NodeIdentity, cids: string[]): Promise<Job[]>
+  /** An operator lets this node's reconciler go on, said less than `withinMs` ago. */
+  isConfirmed(node: NodeIdentity, withinMs: number): Promise<boolean>
+  /** The same, and uses it up: true for one caller only. */
+  takeConfirmation(node: NodeIdentity, withinMs: number): Promise<boolean>
+}
+
+/** What collecting garbage in a node's Kubo must know first; used by that node. */
+export interface GarbageStore {
+  /** Content is queued here of which blocks came already, and not for want of room: collecting would throw them away. */
+  hasHalfFetched(node: NodeIdentity): Promise<boolean>
+  /** Takes or keeps the cluster's one turn to collect, for `forMs` of database time; false while another node has it. */
+  takeTurn(node: NodeIdentity, forMs: number): Promise<boolean>
+  /** Gives the turn back; nothing when it is another's by now. */
+  endTurn(node: NodeIdentity): Promise<void>
 }
 
 /** This process: its node and which boot of it. Claims of an older incarnation are void. */
@@ -333,6 +352,11 @@ export interface Ipfs {
   identity(signal: AbortSignal): Promise<{ peerId: string; multiaddrs: string[]; version: string }>
   /** Bytes on disk and the repository's limit. */
   repoStat(signal: AbortSignal): Promise<{ usedBytes: number; capacityBytes: number }>
+  /**
+   * Removes every block that no pin holds, of DAGs that are being fetched too; so the caller sees to it that none is. May take
+   * minutes. `failed`: blocks that could not be removed.
+   */
+  collectGarbage(signal: AbortSignal): Promise<{ removed: number; failed: number }>
 }
 
 /** Operators' side of orgs, tokens and keys; system scope. */
