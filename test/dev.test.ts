@@ -10,7 +10,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { alive } from './processes.ts'
 import { until } from './settle.ts'
-import { freePort, World } from './world.ts'
+import { freePort } from '../src/dev/free-port.ts'
+import { World } from './world.ts'
 
 const run = promisify(execFile)
 const main = join(import.meta.dirname, '../src/cli/main.ts')

@@ -3,11 +3,13 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { freePort, isFree } from '../src/dev/free-port.ts'
 import { apiOf, type Api } from './api.ts'
+import { ownEnvironment, readDevEnv } from './dev-env.ts'
+import { kuboRpc, type KuboRpc } from './kubo-rpc.ts'
 import { alive, processesOf } from './processes.ts'
 import { until } from './settle.ts'
 
@@ -15,10 +17,24 @@ const run = promisify(execFile)
 const repo = join(import.meta.dirname, '..')
 const main = join(repo, 'src/cli/main.ts')
 
-/** The servers that one dev node consists of; `dev` is the process that started them all. */
-export type Server = 'node' | 'nats' | 'kubo' | 'postgres' | 'dev'
+/** The servers of a node, which go down with its machine. */
+export type NodeServer = 'node' | 'nats' | 'kubo'
+/** What `anchorage dev` consists of; `dev` is the process that started them all. */
+export type Server = NodeServer | 'postgres' | 'dev'
+const ofNode: readonly NodeServer[] = ['node', 'nats', 'kubo']
+
+/** One line of a node's log; `epoch` and such stand in lines that are about them. */
+export interface LogLine {
+  time: string
+  level: string
+  msg: string
+  part?: string
+  epoch?: number
+}
 
 export interface WorldOptions {
+  /** How many nodes; without it, as `dev` decides: one on fresh data. */
+  nodes?: number
   /** Seconds until a server that died is started again; 0 never. */
   restartAfter?: number
   /** Environment for `anchorage dev`, which passes it on to its nodes. */
@@ -42,7 +58,7 @@ export class World implements AsyncDisposable {
   private constructor(data: string, port: number, options: WorldOptions) {
     this.data = data
     this.port = port
-    this.#options = options
+    this.#options = { ...options }
     this.#output = []
     this.#dev = this.#spawn()
   }
@@ -50,7 +66,7 @@ export class World implements AsyncDisposable {
   /** Boots a node on fresh data (or on `options.data`) and resolves when its `dev.env` stands. */
   static async start(options: WorldOptions = {}): Promise<World> {
     const data = options.data ?? (await mkdtemp(join(tmpdir(), 'anchorage-test-')))
-    const world = new World(data, await freePort(), options)
+    const world = new World(data, await firstPort(), options)
     await world.#ready()
     return world
   }
@@ -67,10 +83,20 @@ export class World implements AsyncDisposable {
     return found
   }
 
-  /** The API of the org and token that `dev` printed. */
-  async api(): Promise<Api> {
+  /** The numbers of all nodes, from 1. */
+  get nodes(): number[] {
+    return Array.from({ length: this.#options.nodes ?? 1 }, (_, index) => index + 1)
+  }
+
+  /** The API of node `n` for the org and token that `dev` printed. */
+  async api(n = 1): Promise<Api> {
     const env = await this.env()
-    return apiOf(env.ANCHORAGE_URL ?? '', env.ANCHORAGE_TOKEN ?? '')
+    return apiOf(`${env[`NODE_URL_${n}`]}/v1`, env.ANCHORAGE_TOKEN ?? '')
+  }
+
+  /** The Kubo of node `n`. */
+  async kubo(n = 1): Promise<KuboRpc> {
+    return kuboRpc(await this.value(`KUBO_RPC_${n}`))
   }
 
   /** A further org and its token, made the way an operator makes them. */
@@ -86,38 +112,52 @@ export class World implements AsyncDisposable {
     ).trim()
   }
 
-  async pid(server: Server): Promise<number> {
+  /** Of node `n`, where each node has one. */
+  async pid(server: Server, n = 1): Promise<number> {
     if (server === 'dev') return this.#dev.pid ?? assert.fail('dev is not running')
-    const name = { node: 'NODE_PID_1', nats: 'NATS_PID_1', kubo: 'KUBO_PID_1', postgres: 'POSTGRES_PID' }[
-      server
-    ]
-    return Number(await this.value(name))
+    return Number(await this.value(server === 'postgres' ? 'POSTGRES_PID' : variableOf(server, n)))
   }
 
   /** SIGKILLs a server and resolves with the pid that it had. */
-  async kill(server: Server): Promise<number> {
-    return this.signal(server, 'SIGKILL')
+  async kill(server: Server, n = 1): Promise<number> {
+    return this.signal(server, 'SIGKILL', n)
   }
 
-  async signal(server: Server, signal: NodeJS.Signals): Promise<number> {
-    const pid = await this.pid(server)
+  async signal(server: Server, signal: NodeJS.Signals, n = 1): Promise<number> {
+    const pid = await this.pid(server, n)
     process.kill(pid, signal)
     return pid
   }
 
   /** Resolves once `dev.env` names a living process for `server` other than `oldPid`. */
-  async restarted(server: Exclude<Server, 'dev'>, oldPid: number): Promise<number> {
+  async restarted(server: Exclude<Server, 'dev'>, oldPid: number, n = 1): Promise<number> {
     return until(`${server} runs again\n${this.output()}`, async () => {
-      const pid = await this.pid(server)
+      const pid = await this.pid(server, n)
       return pid !== oldPid && alive(pid) ? pid : undefined
     })
   }
 
-  /** Where this world's nats-server keeps its streams. */
-  async jetStreamDir(): Promise<string> {
-    const entries = await readdir(this.data, { recursive: true, withFileTypes: true })
+  /** SIGKILLs a node with its nats-server and its Kubo, as when its machine loses power. */
+  async pullPlug(n: number): Promise<void> {
+    const env = await this.env()
+    for (const server of ofNode) process.kill(Number(env[variableOf(server, n)]), 'SIGKILL')
+  }
+
+  /** Starts again whatever is down (for worlds with `restartAfter: 0`) and resolves once node `n` answers. */
+  async revive(n: number): Promise<void> {
+    await this.signal('dev', 'SIGUSR2')
+    await until(`node ${n} is back\n${this.output()}`, async () => {
+      const pids = await Promise.all(ofNode.map((server) => this.pid(server, n)))
+      return pids.every(alive) && (await fetch(`${await this.value(`NODE_URL_${n}`)}/v1/health`)).ok
+    })
+  }
+
+  /** Where the nats-server of node `n` keeps its streams. */
+  async jetStreamDir(n = 1): Promise<string> {
+    const dir = join(this.data, `node-${n}`)
+    const entries = await readdir(dir, { recursive: true, withFileTypes: true })
     const found = entries.find((entry) => entry.isDirectory() && entry.name === 'jetstream')
-    assert.ok(found, `no jetstream directory below ${this.data}`)
+    assert.ok(found, `no jetstream directory below ${dir}`)
     return join(found.parentPath, found.name)
   }
 
@@ -126,6 +166,12 @@ export class World implements AsyncDisposable {
     const env = { ...process.env, ...(await this.env()) }
     const { stdout } = await run(process.execPath, [main, ...args], { env, cwd: repo })
     return stdout
+  }
+
+  /** What node `n` logged, a line each, oldest first. */
+  async nodeLog(n = 1): Promise<LogLine[]> {
+    const text = await readFile(join(this.data, 'logs', `node-${n}.log`), 'utf8')
+    return text.split('\n').flatMap((line): LogLine[] => (line.startsWith('{') ? [JSON.parse(line)] : []))
   }
 
   /** All that the servers of this world logged into files. */
@@ -162,8 +208,9 @@ export class World implements AsyncDisposable {
     await gone
   }
 
-  /** Starts `dev` again on the same data and port. */
-  async startAgain(): Promise<void> {
+  /** Starts `dev` again on the same data and port, with other options if need be. */
+  async startAgain(options: Pick<WorldOptions, 'nodes' | 'restartAfter'> = {}): Promise<void> {
+    Object.assign(this.#options, options)
     await rm(join(this.data, 'dev.env'), { force: true })
     this.#dev = this.#spawn()
     await this.#ready()
@@ -173,7 +220,8 @@ export class World implements AsyncDisposable {
   async pids(): Promise<number[]> {
     if (!existsSync(join(this.data, 'dev.env'))) return []
     const env = await this.env()
-    return [env.NODE_PID_1, env.NATS_PID_1, env.KUBO_PID_1, env.POSTGRES_PID].filter(Boolean).map(Number)
+    const pids = this.nodes.flatMap((n) => ofNode.map((server) => env[variableOf(server, n)]))
+    return [...pids, env.POSTGRES_PID].filter(Boolean).map(Number)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -182,16 +230,10 @@ export class World implements AsyncDisposable {
   }
 
   #spawn(): ChildProcess {
-    const { restartAfter = 1, env = {} } = this.#options
-    const args = [
-      'dev',
-      '--data',
-      this.data,
-      '--port',
-      String(this.port),
-      '--restart-after',
-      String(restartAfter),
-    ]
+    const { restartAfter = 1, env = {}, nodes } = this.#options
+    const flags = { data: this.data, port: this.port, 'restart-after': restartAfter, nodes }
+    const given = Object.entries(flags).filter(([, value]) => value !== undefined)
+    const args = ['dev', ...given.flatMap(([name, value]) => [`--${name}`, String(value)])]
     const dev = spawn(process.execPath, [main, ...args], {
       cwd: repo,
       env: { ...ownEnvironment(), ...env },
@@ -235,7 +277,7 @@ export class World implements AsyncDisposable {
           if (this.#dev.exitCode !== null) return 'ended'
           return existsSync(join(this.data, 'dev.env'))
         },
-        { withinMs: 90_000 },
+        { withinMs: 120_000 },
       )
       assert.equal(this.#dev.exitCode, null, 'dev ended')
     } catch (cause) {
@@ -246,33 +288,17 @@ export class World implements AsyncDisposable {
   }
 }
 
-/** Reads `dev.env` the way its users do: a shell sources it. */
-async function readDevEnv(file: string): Promise<Record<string, string>> {
-  const script = 'set -a; . "$1"; exec env -0'
-  const { stdout } = await run('/bin/sh', ['-c', script, 'sh', file], {
-    env: { PATH: process.env.PATH ?? '' },
-  })
-  const pairs = stdout.split('\0').filter(Boolean)
-  return Object.fromEntries(
-    pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
-  )
+function variableOf(server: NodeServer, n: number): string {
+  return `${server.toUpperCase()}_PID_${n}`
 }
 
-/** Our environment without what would point the world at somebody else's servers. */
-function ownEnvironment(): NodeJS.ProcessEnv {
-  const foreign =
-    /^(ANCHORAGE_(?!NATS_BINARY)|DATABASE_|NATS_|NODE_(URL|PID|ID|CONFIG)_|KUBO_(RPC|PID)_|NODE_TEST_CONTEXT)/
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)))
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  assert.ok(typeof address === 'object' && address !== null)
-  server.close()
-  await once(server, 'close')
-  return address.port
+/** The first of enough free ports in a row for a world that grows. */
+async function firstPort(): Promise<number> {
+  for (;;) {
+    const port = await freePort()
+    const next = await Promise.all([1, 2, 3, 4].map((more) => isFree(port + more)))
+    if (next.every(Boolean)) return port
+  }
 }
 
 async function failAfter(ms: number, message: () => string): Promise<never> {
