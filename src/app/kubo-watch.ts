@@ -97,5 +97,6 @@ function guarded(ipfs: Ipfs, trouble: () => string | null): Ipfs {
     connectSibling: async (multiaddr, signal) => open().connectSibling(multiaddr, signal),
     identity: async (signal) => open().identity(signal),
     repoStat: async (signal) => open().repoStat(signal),
+    collectGarbage: async (signal) => open().collectGarbage(signal),
   }
 }

@@ -33,6 +33,8 @@ export interface FakeIpfs extends Ipfs {
   fetchedBytes(): number
   /** How many pins are being fetched now. */
   underWay(): number
+  /** How often garbage was collected. */
+  collections(): number
 }
 
 export interface FakeIpfsOptions {
@@ -78,6 +80,7 @@ class MemoryIpfs implements FakeIpfs {
   readonly #connected = new Set<string>()
   #fetched = 0
   #underWay = 0
+  #collections = 0
   /** Aborts while down. */
   #life = new AbortController()
 
@@ -116,6 +119,10 @@ class MemoryIpfs implements FakeIpfs {
 
   underWay(): number {
     return this.#underWay
+  }
+
+  collections(): number {
+    return this.#collections
   }
 
   async pin(
@@ -186,6 +193,18 @@ class MemoryIpfs implements FakeIpfs {
     const sizes = [...this.#content.values()].map(({ size, local }) => (size.bytes * local) / size.blocks)
     const usedBytes = Math.ceil(sizes.reduce((sum, bytes) => sum + bytes, 0))
     return { usedBytes, capacityBytes: this.#options.capacityBytes }
+  }
+
+  async collectGarbage(signal: AbortSignal): Promise<{ removed: number; failed: number }> {
+    await this.#enter(signal)
+    this.#collections++
+    let removed = 0
+    for (const [cid, content] of this.#content) {
+      if (this.standing.has(cid)) continue
+      removed += content.local
+      content.local = 0
+    }
+    return { removed, failed: 0 }
   }
 
   /** A round trip: an answer never comes in the same turn. Aborts with the caller, or when the fake goes down. */

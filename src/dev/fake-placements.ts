@@ -28,7 +28,7 @@ export interface FakeRow {
 export class FakePlacements implements PlacementStore {
   readonly rows = new Map<string, FakeRow>()
   readonly finished: Finish[] = []
-  readonly calls = { claim: 0, extend: 0, finish: 0, due: 0, origins: 0 }
+  readonly calls = { claim: 0, extend: 0, finish: 0, due: 0, dueUnpins: 0, origins: 0 }
   /** Postgres is away. */
   down = false
   /** How long each call takes. */
@@ -180,6 +180,18 @@ export class FakePlacements implements PlacementStore {
       taken.set(row.orgId, ofOrg + 1)
       if (row.state === 'unpinning') due.push({ ...this.#job(row), orgId: null, state: 'unpinning' })
       else due.push({ ...this.#job(row), state: 'queued' })
+    }
+    return due
+  }
+
+  async dueUnpins(node: NodeIdentity, limit: number): Promise<DuePlacement[]> {
+    this.calls.dueUnpins++
+    await this.#reach()
+    const due: DuePlacement[] = []
+    for (const row of this.rows.values()) {
+      if (due.length >= limit) break
+      if (row.state !== 'unpinning' || !this.#isDue(row, node)) continue
+      due.push({ ...this.#job(row), orgId: null, state: 'unpinning' })
     }
     return due
   }

@@ -63,6 +63,14 @@ export function readRepoStat(answer: unknown): { usedBytes: number; capacityByte
   return { usedBytes: number(RepoSize), capacityBytes: number(StorageMax) }
 }
 
+/** One line of `repo/gc?stream-errors=true`: a block that went, or one that could not be removed. */
+export function readCollected(line: unknown): 'removed' | 'failed' {
+  const { Key, Error } = fields(line)
+  if (typeof Error === 'string' && Error !== '') return 'failed'
+  text(fields(Key)['/'])
+  return 'removed'
+}
+
 /** Kubo's errors are `{"Message":…}`; a proxy's or a wrong server's may be anything. */
 export function readErrorMessage(body: string): string {
   try {

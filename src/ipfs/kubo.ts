@@ -1,5 +1,6 @@
 import type { Ipfs } from '../core/ports.ts'
 import { readIdentity, readRepoStat } from './kubo-answers.ts'
+import { collectGarbage } from './kubo-garbage.ts'
 import { kuboDials } from './kubo-dials.ts'
 import { kuboPins } from './kubo-pins.ts'
 import { nameResolver, type ResolveName } from './origin-names.ts'
@@ -32,6 +33,7 @@ export function kubo(options: KuboOptions): Ipfs & AsyncDisposable {
     async repoStat(signal) {
       return readRepoStat(await rpc.call('repo/stat?size-only=true', signal))
     },
+    collectGarbage: (signal) => collectGarbage(rpc, signal),
     [Symbol.asyncDispose]: () => rpc[Symbol.asyncDispose](),
   }
 }

@@ -7,6 +7,9 @@ import { readErrorMessage } from './kubo-answers.ts'
 /** Longest silence of a Kubo that works: even a pin that finds nothing sends a line every half second. */
 const silenceMs = 60_000
 
+/** For calls that work in silence. */
+const forever = { headersTimeout: 0, bodyTimeout: 0 }
+
 /** No line and no short answer of Kubo's is longer than this. */
 const maxTextChars = 4 * 1024 * 1024
 
@@ -18,8 +21,11 @@ export interface Rpc extends AsyncDisposable {
   call(path: string, signal: AbortSignal): Promise<unknown>
   /** Hands over each line of a success, parsed, as it arrives; resolves when Kubo ended it without an error. */
   lines(path: string, signal: AbortSignal, onLine: (line: unknown) => void): Promise<void>
-  /** As `lines`, for long lists: Kubo is held back while the consumer is busy, so memory stays flat. */
-  stream(path: string, signal: AbortSignal): AsyncIterable<unknown>
+  /**
+   * As `lines`, for long lists: Kubo is held back while the consumer is busy, so memory stays flat. `patient`: Kubo may be silent
+   * for as long as it likes, and the caller's signal is the only limit.
+   */
+  stream(path: string, signal: AbortSignal, more?: { patient: boolean }): AsyncIterable<unknown>
 }
 
 /** What came back. */
@@ -50,7 +56,8 @@ export function kuboRpc(rpcUrl: string): Rpc {
     async lines(path, signal, onLine) {
       throwIfCutOff(await exchange(pool, post(path), signal, onLine))
     },
-    stream: (path, signal) => streamLines(pool, post(path), signal),
+    stream: (path, signal, more) =>
+      streamLines(pool, more?.patient ? { ...post(path), ...forever } : post(path), signal),
     [Symbol.asyncDispose]: () => pool.destroy(),
   }
 }

@@ -107,14 +107,13 @@ export async function due(
      union all select * from due_pins($1, false, $2, $3, $4) limit $4`,
     [id, from, perOrg, limit, Math.ceil(limit / 4)],
   )
-  return rows.map((row) => ({
-    cid: row.cid,
-    generation: row.generation,
-    attempt: row.attempt,
-    state: row.state,
-    nodeId: node.nodeId,
-    orgId: row.state === 'queued' ? idOf('org', row.org_id) : null,
-  }))
+  return rows.map((row) => dueOf(row, node))
+}
+
+/** What is to be unpinned on this node now, longest due first. */
+export async function dueUnpins(tx: SystemTx, node: NodeIdentity, limit: number): Promise<DuePlacement[]> {
+  const rows = await tx.query<DueRow>('select * from due_unpins($1, $2)', [uuidOf(node.nodeId), limit])
+  return rows.map((row) => dueOf(row, node))
 }
 
 /** Multiaddrs offered by the pins that want `cid`. */
@@ -142,6 +141,17 @@ export function jobOf(row: JobRow): Job {
     orgId: row.org_id === null ? null : orgIdOf(row.org_id),
     generation: row.generation,
     attempt: row.attempt ?? 1,
+  }
+}
+
+function dueOf(row: DueRow, { nodeId }: NodeIdentity): DuePlacement {
+  return {
+    cid: row.cid,
+    generation: row.generation,
+    attempt: row.attempt,
+    state: row.state,
+    nodeId,
+    orgId: row.state === 'queued' ? orgIdOf(row.org_id) : null,
   }
 }
 

@@ -4,6 +4,8 @@ import type { NodeIdentity } from '../core/ports.ts'
 import type { SystemTx } from './database.ts'
 import { jobOf, type JobRow } from './placements.ts'
 
+const fresh = 'reconcile_confirmed_at > clock_timestamp() - make_interval(secs => $2 / 1000.0)'
+
 export function placementsOf(
   tx: SystemTx,
   node: NodeIdentity,
@@ -31,6 +33,21 @@ export async function walk(
 export async function requeueMissing(tx: SystemTx, node: NodeIdentity, cids: string[]): Promise<Job[]> {
   const rows = await tx.query<JobRow>('select * from requeue_missing($1, $2)', [uuidOf(node.nodeId), cids])
   return rows.map(jobOf)
+}
+
+/** Whether an operator let this node's reconciler go on, less than `withinMs` ago. */
+export async function isConfirmed(tx: SystemTx, node: NodeIdentity, withinMs: number): Promise<boolean> {
+  const rows = await tx.query(`select from nodes where id = $1 and ${fresh}`, [uuidOf(node.nodeId), withinMs])
+  return rows.length > 0
+}
+
+/** The same, and uses it up. */
+export async function takeConfirmation(tx: SystemTx, node: NodeIdentity, withinMs: number): Promise<boolean> {
+  const rows = await tx.query(
+    `update nodes set reconcile_confirmed_at = null where id = $1 and ${fresh} returning id`,
+    [uuidOf(node.nodeId), withinMs],
+  )
+  return rows.length > 0
 }
 
 export async function dropUnwanted(tx: SystemTx, node: NodeIdentity, cids: string[]): Promise<Job[]> {

@@ -3,6 +3,7 @@ import type { Node } from '../core/node.ts'
 import type { NewPin } from '../core/pin.ts'
 import type {
   Accepted,
+  GarbageStore,
   Log,
   NodeIdentity,
   PinStore,
@@ -15,8 +16,9 @@ import { assertRole, assertSchema } from './assert.ts'
 import { openDatabase, type Database } from './database.ts'
 import { isBadData } from './errors.ts'
 import { listPins } from './list-pins.ts'
+import * as garbage from './garbage.ts'
 import * as nodes from './nodes.ts'
-import type { Addresses } from './pin-rows.ts'
+import type { NodeBook } from './pin-rows.ts'
 import * as pins from './pins.ts'
 import * as placements from './placements.ts'
 import * as reconcile from './reconcile.ts'
@@ -43,6 +45,7 @@ export interface Store extends AsyncDisposable {
   placements: PlacementStore
   sweep: SweepStore
   reconcile: ReconcileStore
+  garbage: GarbageStore
   tokens: TokenStore
   nodes: NodeStore
 }
@@ -51,30 +54,34 @@ export interface StoreOptions {
   tenantUrl: string
   systemUrl: string
   log: Log
-  /** Where the nodes' Kubos are reached: what a pin's `delegates` show. */
-  addresses?: Addresses
+  /** The nodes' names, and where their Kubos are reached: what a pin's `info` and `delegates` show. */
+  book?: Partial<NodeBook>
+  /** How many nodes content is to stand on when neither its pin nor its org says. */
+  replicas?: number
   /** How long content that nobody wants stays pinned. */
   unpinGraceMs?: number
 }
 
 /** Opens the store; nothing is connected yet. */
 export function openStore(options: StoreOptions): Store {
-  const { addresses = () => [], unpinGraceMs = 0 } = options
+  const { replicas = 1, unpinGraceMs = 0 } = options
+  const book: NodeBook = { addresses: () => [], name: String, anyAddresses: () => [], ...options.book }
   const db = openDatabase(options)
   return {
-    pins: pinStore(db, addresses, unpinGraceMs),
+    pins: pinStore(db, { book, replicas }, unpinGraceMs),
     placements: placementStore(db),
     sweep: sweepStore(db, unpinGraceMs),
     reconcile: reconcileStore(db),
+    garbage: garbageStore(db),
     tokens: tokenStore(db),
     nodes: nodeStore(db),
     [Symbol.asyncDispose]: () => db[Symbol.asyncDispose](),
   }
 }
 
-function pinStore(db: Database, addresses: Addresses, graceMs: number): PinStore {
+function pinStore(db: Database, terms: pins.AcceptTerms, graceMs: number): PinStore {
   const accept = (orgId: OrgId, batch: NewPin[], again: boolean) =>
-    pins.acceptPins(db, orgId, batch, addresses, again)
+    pins.acceptPins(db, orgId, batch, terms, again)
   return {
     async acceptPins(orgId, batch, again) {
       try {
@@ -85,15 +92,15 @@ function pinStore(db: Database, addresses: Addresses, graceMs: number): PinStore
       }
     },
     async replacePin(orgId, old, pin, again) {
-      const [outcome] = await pins.acceptPins(db, orgId, [pin], addresses, again, old)
+      const [outcome] = await pins.acceptPins(db, orgId, [pin], terms, again, old)
       if (!outcome) throw new Error('an accept came back empty')
       if ('error' in outcome) throw outcome.error
       return outcome
     },
     removePin: (orgId, id, actor) => db.tenant(orgId, (tx) => pins.removePin(tx, orgId, id, actor, graceMs)),
-    getPin: (orgId, id) => pins.getPin(db, orgId, id, addresses),
+    getPin: (orgId, id) => pins.getPin(db, orgId, id, terms.book),
     crowded: (orgId) => pins.crowded(db, orgId),
-    listPins: (orgId, query) => listPins(db, orgId, query, addresses),
+    listPins: (orgId, query) => listPins(db, orgId, query, terms.book),
   }
 }
 
@@ -123,6 +130,7 @@ function placementStore(db: Database): PlacementStore {
     },
     finish: (node, finishes) => placements.finish(tx, node, finishes),
     due: (node, perOrg, limit) => placements.due(tx, node, perOrg, limit),
+    dueUnpins: (node, limit) => placements.dueUnpins(tx, node, limit),
     origins: (cid) => placements.originsOf(tx, cid),
   }
 }
@@ -145,6 +153,17 @@ function reconcileStore(db: Database): ReconcileStore {
     walk: (node, afterCid, limit) => reconcile.walk(tx, node, afterCid, limit),
     requeueMissing: (node, cids) => reconcile.requeueMissing(tx, node, cids),
     dropUnwanted: (node, cids) => reconcile.dropUnwanted(tx, node, cids),
+    isConfirmed: (node, withinMs) => reconcile.isConfirmed(tx, node, withinMs),
+    takeConfirmation: (node, withinMs) => reconcile.takeConfirmation(tx, node, withinMs),
+  }
+}
+
+function garbageStore(db: Database): GarbageStore {
+  const tx = db.statement
+  return {
+    hasHalfFetched: (node) => garbage.hasHalfFetched(tx, node),
+    takeTurn: (node, forMs) => garbage.takeTurn(tx, node, forMs),
+    endTurn: (node) => garbage.endTurn(tx, node),
   }
 }
 

@@ -23,6 +23,7 @@ function world(setMax?: number) {
   }
   let listings = 0
   let questions = 0
+  let confirmed = false
   let whileListing = () => {}
 
   const jobsOf = (cids: string[]): Job[] =>
@@ -49,6 +50,12 @@ function world(setMax?: number) {
         .slice(0, limit),
     requeueMissing: (_node, cids) => move(cids, 'pinned', 'queued'),
     dropUnwanted: (_node, cids) => move(cids, undefined, 'unpinning'),
+    isConfirmed: async () => confirmed,
+    takeConfirmation: async () => {
+      const taken = confirmed
+      confirmed = false
+      return taken
+    },
   }
   const ipfs = {
     async *pins() {
@@ -75,6 +82,7 @@ function world(setMax?: number) {
     run: () => worker.run({ signal }),
     during: (work: () => void) => (whileListing = work),
     counts: () => ({ listings, questions }),
+    confirm: () => (confirmed = true),
     pinned(n: number, name = 'c') {
       for (let index = 0; index < n; index++) {
         placements.set(`${name}${index}`, 'pinned')

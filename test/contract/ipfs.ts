@@ -104,6 +104,22 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
       assert.equal(listed.has(direct), false)
     })
 
+    test('collecting garbage takes what no pin holds, ours or foreign, and tells how much', async () => {
+      const [ours, foreign, nobodys] = await Promise.all([world.local(), world.local(), world.local()])
+      const { blocks, bytes } = await pin(ours)
+      await world.pinByHand(foreign, 'by-hand', 'recursive')
+      const { removed, failed } = await ipfs.collectGarbage(never)
+      assert.ok(removed >= 1, nobodys)
+      assert.equal(failed, 0)
+      assert.deepEqual(await pin(ours), { blocks, bytes, foreignPin: false })
+      assert.equal((await pin(foreign)).foreignPin, true)
+      assert.deepEqual(await ipfs.collectGarbage(never), { removed: 0, failed: 0 })
+      await assert.rejects(
+        ipfs.pin(nobodys, { signal: AbortSignal.timeout(300), onProgress: () => {} }),
+        /timeout/,
+      )
+    })
+
     test('a listing may be left in the middle', async () => {
       await Promise.all([await world.local(), await world.local()].map(pin))
       for await (const found of ipfs.pins(never)) {
