@@ -56,9 +56,10 @@ begin
 end $$;
 
 -- For an accept, after its org row: locks the contents (making them), wakes or makes the missing placements, and tells for
--- each content how many copies stand and what to hint: {cid: {pinned, pinning, attempts, woken}}, without what never was before.
--- `items`: {cid, replicas, origins?, nodes}.
-create function want_contents(items jsonb) returns jsonb
+-- each content how many copies there are, how many stand and what to hint: {cid: {copies, pinned, pinning, attempts, woken}}, without
+-- what never was before. `items`: {cid, replicas?, origins?, nodes}; `usual` is for those that say no replicas. Content for which too few
+-- nodes are given has fewer copies than it should: it is marked for the leader's repair.
+create function want_contents(items jsonb, usual int) returns jsonb
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   org uuid := current_org();
@@ -69,17 +70,19 @@ declare
   had jsonb := '{}';
   h jsonb;
   made jsonb;
+  short boolean;
 begin
   if org is null then raise exception 'no org is set' using errcode = '42501'; end if;
   insert into contents as c (cid, wanted)
-  select i.cid, max(i.replicas) from jsonb_to_recordset(items) as i (cid text, replicas smallint)
+  select i.cid, max(coalesce(i.replicas, usual)) from jsonb_to_recordset(items) as i (cid text, replicas int)
   group by i.cid order by i.cid
   on conflict (cid) do update set unpin_after = null, wanted = greatest(c.wanted, excluded.wanted);
   at := clock_timestamp();
 
   for p in
     select q.*, w.nodes, w.origins
-    from (select i.cid, (array_agg(to_jsonb(i.nodes) order by i.replicas desc))[1] as nodes, bool_or(i.origins is not null) as origins
+    from (select i.cid, (array_agg(to_jsonb(i.nodes) order by coalesce(i.replicas, usual) desc))[1] as nodes,
+            bool_or(i.origins is not null) as origins
           from jsonb_to_recordset(items) as i (cid text, replicas int, origins jsonb, nodes uuid[]) group by i.cid order by i.cid) w
     cross join lateral (select * from placements q where q.cid = w.cid order by q.node_id for update) q
   loop
@@ -109,24 +112,35 @@ begin
     had := had || jsonb_build_object(p.cid, jsonb_set(h, '{nodes,-1}', to_jsonb(p.node_id), true));
   end loop;
 
-  with fresh as (
+  with need as (
+    select i.cid, i.nodes, greatest(0, i.replicas - coalesce((had -> i.cid ->> 'copies')::int, 0)) as n
+    from (select distinct on (j.cid) j.cid, j.nodes, coalesce(j.replicas, usual) as replicas
+          from jsonb_to_recordset(items) as j (cid text, replicas int, nodes uuid[]) order by j.cid, coalesce(j.replicas, usual) desc) i
+  ), fresh as (
     insert into placements as q (cid, node_id, generation, state, reason, org_id, wanted_since, next_attempt_at)
-    select i.cid, n.node, nextval('placement_generation'), 'queued', 'new', org, at, at
-    from (select distinct on (i.cid) i.* from jsonb_to_recordset(items) as i (cid text, replicas int, nodes uuid[])
-          order by i.cid, i.replicas desc) i
+    select i.cid, u.node, nextval('placement_generation'), 'queued', 'new', org, at, at
+    from need i
     cross join lateral (
       select u.node from unnest(i.nodes) with ordinality as u (node, place)
       where not coalesce(had -> i.cid -> 'nodes' ? u.node::text, false)
-      order by u.place limit greatest(0, i.replicas - coalesce((had -> i.cid ->> 'copies')::int, 0))) n
+      order by u.place limit i.n) u
     returning q.cid, q.node_id, q.generation
   )
-  select jsonb_object_agg(f.cid, f.woken) into made from (
-    select cid, jsonb_agg(jsonb_build_object('nodeId', node_id, 'generation', generation, 'attempt', 1)) as woken
-    from fresh group by cid) f;
+  select (select jsonb_object_agg(f.cid, f.woken) from (
+      select cid, jsonb_agg(jsonb_build_object('nodeId', node_id, 'generation', generation, 'attempt', 1)) as woken
+      from fresh group by cid) f),
+    (select sum(n) from need) > (select count(*) from fresh)
+  into made, short;
+  if short then
+    update contents c set unsettled = true
+    where c.cid = any (array(select i.cid from jsonb_to_recordset(items) as i (cid text))) and not c.unsettled
+      and c.wanted > coalesce((had -> c.cid ->> 'copies')::int, 0) + coalesce(jsonb_array_length(made -> c.cid), 0);
+  end if;
 
   return (
     select coalesce(jsonb_object_agg(c, jsonb_build_object('pinned', had -> c -> 'pinned', 'pinning', had -> c -> 'pinning',
-      'attempts', had -> c -> 'attempts', 'woken', coalesce(had -> c -> 'woken', '[]') || coalesce(made -> c, '[]'))), '{}')
+      'attempts', had -> c -> 'attempts', 'copies', coalesce((had -> c ->> 'copies')::int, 0) + coalesce(jsonb_array_length(made -> c), 0),
+      'woken', coalesce(had -> c -> 'woken', '[]') || coalesce(made -> c, '[]'))), '{}')
     from (select jsonb_object_keys(had) union select jsonb_object_keys(coalesce(made, '{}'))) k (c));
 end $$;
 
@@ -167,9 +181,10 @@ end $$;
 
 -- Accepts a batch of one org, in order, or replaces one pin by the one item. Ids are minted before: with `again`, an item that
 -- is there already is answered from its row. Raises AN001 when created would run more than ten minutes ahead of the clock.
--- A replace of what is not there answers with no row.
-create function accept_pins(items jsonb, again boolean default false, replaces uuid default null)
-returns table (id uuid, created timestamptz, status text, woken jsonb)
+-- A replace of what is not there answers with no row. An item that says no replicas gets the org's, else `usual`; `copies` is how many
+-- of them have a node so far.
+create function accept_pins(items jsonb, again boolean default false, replaces uuid default null, usual int default 1)
+returns table (id uuid, created timestamptz, status text, replicas int, copies int, woken jsonb)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -182,20 +197,21 @@ declare
   ids uuid[];
   cids text[];
   createds timestamptz[];
+  wants int[];
   -- rows of count_pins
   statuses text[];
   buckets bigint[];
   ns bigint[];
 begin
-  select greatest(date_trunc('milliseconds', clock_timestamp()), o.last_created + interval '1 ms'), o.last_seq
-  into base, last from orgs o where o.id = org for update;
+  select greatest(date_trunc('milliseconds', clock_timestamp()), o.last_created + interval '1 ms'), o.last_seq, coalesce(o.default_replicas, usual)
+  into base, last, usual from orgs o where o.id = org for update;
   if not found then raise exception 'no such org' using errcode = '42501'; end if;
   if base > clock_timestamp() + interval '10 minutes' then
     raise exception 'created runs ahead' using errcode = 'AN001';
   end if;
 
   if again then
-    return query select p.id, p.created, p.status, null::jsonb from jsonb_array_elements(items) i
+    return query select p.id, p.created, p.status, p.replicas::int, null::int, null::jsonb from jsonb_array_elements(items) i
     cross join lateral (select * from pins q where q.org_id = org and q.id = (i ->> 'id')::uuid for share) p;
     items := (select coalesce(jsonb_agg(i), '[]') from jsonb_array_elements(items) i
               where not exists (select from pins q where q.org_id = org and q.id = (i ->> 'id')::uuid));
@@ -206,22 +222,23 @@ begin
     if not found then return; end if;
   end if;
 
-  wanted := want_contents(items);
+  wanted := want_contents(items, usual);
   n := jsonb_array_length(items);
   with made as (
     insert into pins as p (org_id, id, seq, cid, cid_text, name, name_folded, meta, origins, replicas, status, attempts_before,
       created, accepted_at)
-    select org, i.id, last + i.place, i.cid, i."cidText", i.name, i.folded, i.meta, i.origins, i.replicas,
-      fold_status('queued', i.replicas, coalesce((w.w ->> 'pinned')::bigint, 0), coalesce((w.w ->> 'pinning')::bigint, 0), 1, 0),
+    select org, i.id, last + i.place, i.cid, i."cidText", i.name, i.folded, i.meta, i.origins, w.replicas,
+      fold_status('queued', w.replicas, coalesce((w.w ->> 'pinned')::bigint, 0), coalesce((w.w ->> 'pinning')::bigint, 0), 1, 0),
       coalesce((w.w ->> 'attempts')::int, 0), base + make_interval(secs => (i.place - 1) / 1000.0), clock_timestamp()
     from rows from (jsonb_to_recordset(items) as (id uuid, cid text, "cidText" text, name text, folded text, meta jsonb,
       origins text[], replicas int)) with ordinality as i (id, cid, "cidText", name, folded, meta, origins, replicas, place)
-    cross join lateral (select wanted -> i.cid as w) w
-    returning p.id, p.seq, p.cid, p.created, p.status
+    cross join lateral (select wanted -> i.cid as w, coalesce(i.replicas, usual) as replicas) w
+    returning p.id, p.seq, p.cid, p.created, p.status, p.replicas
   )
-  select array_agg(m.id), array_agg(m.cid), array_agg(m.created), array_agg(m.status), array_agg(m.seq >> 10), array_agg(1::bigint)
-  into ids, cids, createds, statuses, buckets, ns from made m;
-  return query select u.id, u.created, u.status, wanted -> u.cid -> 'woken' from unnest(ids, cids, createds, statuses) as u (id, cid, created, status);
+  select array_agg(m.id), array_agg(m.cid), array_agg(m.created), array_agg(m.status), array_agg(m.seq >> 10), array_agg(1::bigint), array_agg(m.replicas)
+  into ids, cids, createds, statuses, buckets, ns, wants from made m;
+  return query select u.id, u.created, u.status, u.replicas, (wanted -> u.cid ->> 'copies')::int, wanted -> u.cid -> 'woken'
+  from unnest(ids, cids, createds, statuses, wants) as u (id, cid, created, status, replicas);
 
   insert into pin_meta (org_id, key, value, seq)
   select org, meta_key(m.key), meta_key(m.value), last + i.place
@@ -285,7 +302,7 @@ language sql stable security definer set search_path = public, pg_temp as $$
 $$;
 
 -- One plan fits every call of these; planning each statement anew cost more than running it.
-alter function accept_pins(jsonb, boolean, uuid) set plan_cache_mode = force_generic_plan;
+alter function accept_pins(jsonb, boolean, uuid, int) set plan_cache_mode = force_generic_plan;
 alter function remove_pin(uuid, bigint, uuid, text, text) set plan_cache_mode = force_generic_plan;
 
 -- Of these functions nothing is open to everybody; an org's requests get what they call, and no more.
@@ -298,13 +315,13 @@ begin
     execute format('revoke all on function %s from public', f);
     execute format('grant execute on function %s to anchorage_system', f);
   end loop;
-  foreach f in array array['current_org()', 'want_contents(jsonb)', 'org_backlog()', 'release_contents(text[], bigint)',
-                           'lock_contents(text[])', 'pin_details(text[])', 'accept_pins(jsonb, boolean, uuid)', 'meta_key(text)',
+  foreach f in array array['current_org()', 'want_contents(jsonb, int)', 'org_backlog()', 'release_contents(text[], bigint)',
+                           'lock_contents(text[])', 'pin_details(text[])', 'accept_pins(jsonb, boolean, uuid, int)', 'meta_key(text)',
                            'remove_pin(uuid, bigint, uuid, text, text)', 'count_pins(uuid[], text[], bigint[], bigint[])',
                            'count_to(text, bigint)', 'fold_status(text, int, bigint, bigint, bigint, bigint)']::regprocedure[] loop
     execute format('grant execute on function %s to anchorage_tenant', f);
   end loop;
-  foreach f in array array['want_contents(jsonb)', 'org_backlog()', 'release_contents(text[], bigint)', 'lock_contents(text[])',
+  foreach f in array array['want_contents(jsonb, int)', 'org_backlog()', 'release_contents(text[], bigint)', 'lock_contents(text[])',
                            'pin_details(text[])']::regprocedure[] loop
     execute format('alter function %s owner to anchorage_system', f);
   end loop;

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { maxReplicas } from '../core/replicas.ts'
 import {
   address,
   duration,
@@ -78,6 +79,11 @@ export const options = {
     "This node's Kubo: its RPC address.",
   ),
   'pin.concurrency': withDefault(integer(1, 1024), '32', 'Pins that this node works on at a time.'),
+  'pin.replicas': withDefault(
+    integer(1, maxReplicas),
+    '1',
+    'On how many nodes content stands when neither its pin (`anchorage.replicas` in its meta) nor its org says; the same on all nodes.',
+  ),
   'pin.stallTimeout': withDefault(
     duration,
     '2m',
@@ -114,6 +120,11 @@ export const options = {
     duration,
     '5s',
     'How long leadership lasts unless renewed; so also how long a lost leader is missed.',
+  ),
+  'cluster.highWater': withDefault(
+    integer(1, 100),
+    '90',
+    'How full a Kubo may be, in percent of its limit, and still get new content.',
   ),
   'log.level': withDefault(
     oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),

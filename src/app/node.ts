@@ -10,7 +10,6 @@ import { httpServer, type HttpServerOptions } from '../http/server.ts'
 import { kubo as kuboAt } from '../ipfs/kubo.ts'
 import { openStore, type Store } from '../store/store.ts'
 import { driver as newDriver, type Driver } from '../workers/driver.ts'
-import { addressBook } from './addresses.ts'
 import { bootNode } from './boot.ts'
 import { systemClock as clock } from './clock.ts'
 import { requireKeys, type Config } from './config.ts'
@@ -18,6 +17,7 @@ import { kuboWatch, type KuboWatch } from './kubo-watch.ts'
 import { createLog } from './log.ts'
 import { masterKey } from './master-key.ts'
 import { joinNats } from './nats.ts'
+import { nodeBook } from './node-book.ts'
 import { postgresWatch, type PostgresWatch } from './postgres-watch.ts'
 import { version } from './version.ts'
 import { contendForLead, nodeWorkers } from './workers.ts'
@@ -47,7 +47,8 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
       tenantUrl: config.database.url.reveal(),
       systemUrl: config.database.systemUrl.reveal(),
       log: root.child({ part: 'postgres' }),
-      addresses: addressBook(() => presence.nodes()),
+      book: nodeBook(() => presence.nodes()),
+      replicas: config.pin.replicas,
       unpinGraceMs: config.pin.unpinGrace,
     }),
   )
@@ -73,6 +74,7 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
   )
   presence = nats.presence
   const pressure = newPressure(clock)
+  const room = { highWater: config.cluster.highWater / 100 }
   const needs = { config, node, store, nats, kubo, driver, pressure, log }
   const worker = nodeWorkers(needs)
   undo.use(running((stop) => postgres.run(stop)))
@@ -82,7 +84,7 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
   undo.use(running((stop) => worker.run(stop)))
 
   const url = await listen(config, undo, log, {
-    pins: pinUseCases({ store: store.pins, presence, bus: nats.bus, clock, log, pressure }),
+    pins: pinUseCases({ store: store.pins, presence, bus: nats.bus, clock, log, pressure, room }),
     verify: verifier({ store: store.tokens, masterKey: key, clock }).verify,
     health: () => ({
       node: { id: node.nodeId, name: config.node.name },

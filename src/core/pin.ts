@@ -43,7 +43,7 @@ export interface Pin {
   meta?: Record<string, string>
   /** 1 to 20 multiaddrs, each ending in `/p2p/…`. */
   delegates: string[]
-  /** `status_details`, and where they apply `error_code`, `attempts`, `next_retry`, `blocks`, `bytes`, `dag_size`. */
+  /** `status_details`, `replicas`, and where they apply `copies`, `error_code`, `attempts`, `next_retry`, `blocks`, `bytes`, `dag_size`. */
   info: Record<string, string>
 }
 
@@ -75,10 +75,14 @@ export interface NewPin {
   name?: string
   origins?: string[]
   meta?: Record<string, string>
-  replicas: number
+  /** Null: as many as is usual for its org. */
+  replicas: number | null
   /** Who asked, for the audit. */
   actor: TokenId
-  /** The nodes to place on, best first; the first `replicas` not yet holding it are used. */
+  /**
+   * The nodes that take content now, best first; the first `replicas` not yet holding it are used. With too few of them the pin is
+   * accepted all the same, and repair adds what is missing.
+   */
   nodes: NodeId[]
 }
 

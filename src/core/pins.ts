@@ -1,4 +1,4 @@
-import { chooseNodes } from './choose-nodes.ts'
+import { chooseNodes, takesContent } from './choose-nodes.ts'
 import { parseCid } from './cid.ts'
 import { AnchorageError, isCode } from './errors.ts'
 import { gather } from './gather.ts'
@@ -8,10 +8,14 @@ import type { NewPin, Pin, PinRequest, WokenPlacement } from './pin.ts'
 import type { PinUseCases } from './pin-use-cases.ts'
 import type { Accepted, Bus, Clock, Log, PinStore, Presence } from './ports.ts'
 import type { Pressure } from './pressure.ts'
+import { replicasOf } from './replicas.ts'
+import type { RoomPolicy } from './standing.ts'
 import type { Principal } from './token.ts'
 
 /** Larger batches gain nothing more (measured) and make the last one wait. */
 const maxBatch = 32
+/** How many nodes are chosen for a pin that leaves the number to its org, which only the store knows; more than these, repair finds. */
+const usualReplicas = 5
 /** How long an accept whose answer got lost is tried again before the client is told. */
 const retryMs = [100, 400, 1_500]
 
@@ -22,6 +26,8 @@ export interface PinsOptions {
   clock: Clock
   log: Log
   pressure: Pressure
+  /** How full a node may be and still take content. */
+  room: RoomPolicy
 }
 
 /** What an org can do with its pins, over a store, the nodes there are, and the bus that carries hints. */
@@ -45,14 +51,14 @@ export function pinUseCases(options: PinsOptions): PinUseCases {
 
   return {
     async create(principal, request) {
-      const accepting = accept(principal.orgId, newPin(options.presence, principal, request))
+      const accepting = accept(principal.orgId, newPin(options, principal, request))
       const { pin, woken } = await pressure.during(accepting)
       hint(principal.orgId, woken)
       return pin
     },
     async replace(principal, requestid, request) {
       const old = pinId(requestid)
-      const pin = newPin(options.presence, principal, request)
+      const pin = newPin(options, principal, request)
       const done = await retried(options, (again) => store.replacePin(principal.orgId, old, pin, again))
       hint(principal.orgId, done.woken)
       return done.pin
@@ -67,12 +73,15 @@ export function pinUseCases(options: PinsOptions): PinUseCases {
 }
 
 /** Ids are minted here, once, so that an accept whose COMMIT got no answer can be repeated. */
-function newPin(presence: Presence, principal: Principal, request: PinRequest): NewPin {
+function newPin({ presence, room }: PinsOptions, principal: Principal, request: PinRequest): NewPin {
   const cid = parseCid(request.cid)
-  const replicas = 1
-  const nodes = chooseNodes(cid, presence.nodes(), replicas)
-  if (nodes.length === 0)
+  const replicas = replicasOf(request.meta)
+  const known = presence.nodes()
+  if (known.length === 0)
     throw new AnchorageError('unavailable', 'no node can take pins yet', { retryAfterSeconds: 5 })
+  // A node that cannot take it now is none of its nodes: repair finds one once there is one.
+  const eligible = known.filter((node) => takesContent(node, 0, room))
+  const nodes = chooseNodes(cid, eligible, replicas ?? usualReplicas, room)
   return {
     id: mintId('pin'),
     cid,

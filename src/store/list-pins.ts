@@ -1,7 +1,8 @@
 import { pinStatuses, type NameMatch, type PinPage, type PinQuery } from '../core/pin.ts'
 import type { OrgId } from '../core/ids.ts'
 import type { Database } from './database.ts'
-import { pinColumns, pinOf, type Addresses, type DetailRow, type PinRow } from './pin-rows.ts'
+import { pinColumns, type DetailRow, type NodeBook, type PinRow } from './pin-rows.ts'
+import { pinOf } from './show-pin.ts'
 import { fold, mapMeta, toText } from './text.ts'
 
 /**
@@ -13,7 +14,7 @@ export async function listPins(
   db: Database,
   orgId: OrgId,
   query: PinQuery,
-  addresses: Addresses,
+  book: NodeBook,
 ): Promise<PinPage> {
   const sql = new Sql()
   const bounds = boundsOf(sql, query)
@@ -28,7 +29,7 @@ export async function listPins(
   return {
     // the spec's count is an int32
     count: Math.min(row?.count ?? 0, 2 ** 31 - 1),
-    results: (row?.page ?? []).map((pin) => pinOf(pin, byCid.get(pin.cid) ?? [], addresses)),
+    results: (row?.page ?? []).map((pin) => pinOf(pin, byCid.get(pin.cid) ?? [], book)),
   }
 }
 

@@ -3,7 +3,8 @@ import { idOf, mintId, uuidOf, type NodeId, type OrgId, type PinId, type TokenId
 import type { NewPin, Pin, PinStatus, WokenPlacement } from '../core/pin.ts'
 import type { Accepted } from '../core/ports.ts'
 import type { Database, TenantTx } from './database.ts'
-import { delegatesOf, pinColumns, pinOf, type Addresses, type DetailRow, type PinRow } from './pin-rows.ts'
+import { pinColumns, type DetailRow, type NodeBook, type PinRow } from './pin-rows.ts'
+import { acceptedInfo, delegatesOf, pinOf } from './show-pin.ts'
 import { fold, mapMeta, toText } from './text.ts'
 
 /** Beyond this many waiting jobs of one org on one node no hints are published: the node comes to them in turn. */
@@ -13,7 +14,16 @@ interface AcceptedRow {
   id: string
   created: Date
   status: PinStatus
+  replicas: number
+  /** How many of the replicas have a node so far; null for a pin that was there already. */
+  copies: number | null
   woken: { nodeId: string; generation: number; attempt: number }[] | null
+}
+
+/** What accepts go by beside the pins: the nodes, and how many replicas an org has that was given no number of its own. */
+export interface AcceptTerms {
+  book: NodeBook
+  replicas: number
 }
 
 /** Accepts `pins` in order; `again` when they may be there already: those are answered from their rows. */
@@ -21,7 +31,7 @@ export async function acceptPins(
   db: Database,
   orgId: OrgId,
   pins: NewPin[],
-  addresses: Addresses,
+  { book, replicas }: AcceptTerms,
   again: boolean,
   replaces: PinId | null = null,
 ): Promise<Accepted[]> {
@@ -29,8 +39,8 @@ export async function acceptPins(
   const items = JSON.stringify(pins.map((pin, index) => toItem(pin, ids[index])))
   const [rows = []] = await db.tenantAtOnce(orgId, [
     [
-      'select id, created, status, woken from accept_pins($1, $2, $3)',
-      [items, again, replaces && uuidOf(replaces)],
+      'select id, created, status, replicas, copies, woken from accept_pins($1, $2, $3, $4)',
+      [items, again, replaces && uuidOf(replaces), replicas],
     ],
   ])
   const byId = new Map((rows as AcceptedRow[]).map((row) => [row.id, row]))
@@ -38,7 +48,7 @@ export async function acceptPins(
     const row = byId.get(ids[index] ?? '')
     if (!row) return { error: notFound() }
     return {
-      pin: accepted(pin, row, addresses),
+      pin: accepted(pin, row, book),
       woken: (row.woken ?? []).map((w) => hint(w, pin.cid, orgId)),
     }
   })
@@ -75,7 +85,7 @@ export async function removePin(
 }
 
 /** One pin; `not_found` when the org has none. */
-export async function getPin(db: Database, orgId: OrgId, id: PinId, addresses: Addresses): Promise<Pin> {
+export async function getPin(db: Database, orgId: OrgId, id: PinId, book: NodeBook): Promise<Pin> {
   const [rows = []] = await db.tenantAtOnce(orgId, [
     [
       `select to_json(p) as pin, (select json_agg(d) from pin_details(array[p.cid]) d) as details
@@ -85,7 +95,7 @@ export async function getPin(db: Database, orgId: OrgId, id: PinId, addresses: A
   ])
   const [row] = rows as { pin: PinRow; details: DetailRow[] | null }[]
   if (!row) throw notFound()
-  return pinOf(row.pin, row.details ?? [], addresses)
+  return pinOf(row.pin, row.details ?? [], book)
 }
 
 function notFound(): AnchorageError {
@@ -105,13 +115,13 @@ function toItem(pin: NewPin, id: string | undefined): object {
     folded: pin.name === undefined ? undefined : toText(fold(pin.name)),
     meta: pin.meta && mapMeta(pin.meta, toText),
     origins: pin.origins,
-    replicas: pin.replicas,
+    replicas: pin.replicas ?? undefined,
     nodes: pin.nodes.map(uuidOf),
   }
 }
 
 /** As the accept left it; nothing else is known of it yet, so nothing is asked. */
-function accepted(pin: NewPin, row: AcceptedRow, addresses: Addresses): Pin {
+function accepted(pin: NewPin, row: AcceptedRow, book: NodeBook): Pin {
   return {
     id: pin.id,
     status: row.status,
@@ -120,8 +130,8 @@ function accepted(pin: NewPin, row: AcceptedRow, addresses: Addresses): Pin {
     ...(pin.name === undefined ? {} : { name: pin.name }),
     ...(pin.meta === undefined ? {} : { meta: pin.meta }),
     ...(pin.origins === undefined ? {} : { origins: pin.origins }),
-    delegates: delegatesOf(pin.nodes.slice(0, pin.replicas), addresses),
-    info: { status_details: row.status === 'pinned' ? 'pinned' : 'accepted' },
+    delegates: delegatesOf(pin.nodes.slice(0, row.replicas), book),
+    info: acceptedInfo(row.replicas, row.copies, row.status === 'pinned'),
   }
 }
 

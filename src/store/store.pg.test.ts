@@ -20,7 +20,7 @@ let epoch: number
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet, addresses: () => [address], unpinGraceMs: 0 })
+  store = openStore({ ...database, log: quiet, book: { addresses: () => [address] }, unpinGraceMs: 0 })
   await store.nodes.assertReady()
   node = await store.nodes.boot('node-1')
   org = await store.tokens.createOrg('ours')

@@ -30,7 +30,7 @@ let epoch: number
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log, addresses: () => [address], unpinGraceMs: 0 })
+  store = openStore({ ...database, log, book: { addresses: () => [address] }, unpinGraceMs: 0 })
   org = await store.tokens.createOrg('ours')
   node = await store.nodes.boot('node-1')
   epoch = await store.nodes.nextEpoch()

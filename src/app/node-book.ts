@@ -1,0 +1,27 @@
+import type { NodeId } from '../core/ids.ts'
+import { addressesOf, type Node } from '../core/node.ts'
+import type { NodeBook } from '../store/pin-rows.ts'
+
+/** Names and addresses of the nodes, worked out anew only when the nodes are another array. */
+export function nodeBook(nodes: () => readonly Node[]): NodeBook {
+  let from: readonly Node[] | null = null
+  let entries = new Map<NodeId, { name: string; addresses: string[] }>()
+  let any: string[] = []
+  const read = () => {
+    const list = nodes()
+    if (list === from) return entries
+    entries = new Map(list.map((node) => [node.id, { name: node.name, addresses: addressesOf(node) }]))
+    const taking = list.filter((node) => node.live && node.state === 'active')
+    any = (taking.length > 0 ? taking : list).flatMap(addressesOf)
+    from = list
+    return entries
+  }
+  return {
+    addresses: (id) => read().get(id)?.addresses ?? addressesOf({ id, multiaddrs: [] }),
+    name: (id) => read().get(id)?.name ?? id,
+    anyAddresses() {
+      read()
+      return any
+    },
+  }
+}

@@ -1,0 +1,140 @@
+import { idOf, type NodeId } from '../core/ids.ts'
+import type { Pin } from '../core/pin.ts'
+import type { DetailRow, NodeBook, PinRow } from './pin-rows.ts'
+import { fromText, mapMeta } from './text.ts'
+
+/** `row` and what its content's placements say, as the API shows a pin. */
+export function pinOf(row: PinRow, details: DetailRow[], book: NodeBook): Pin {
+  const copies = copiesOf(details, book)
+  return {
+    id: idOf('pin', row.id),
+    status: row.status,
+    created: new Date(row.created),
+    cid: row.cid_text ?? row.cid,
+    ...(row.name === null ? {} : { name: fromText(row.name) }),
+    ...(row.meta === null ? {} : { meta: mapMeta(row.meta, fromText) }),
+    ...(row.origins === null ? {} : { origins: row.origins }),
+    delegates: delegatesOf(
+      copies.filter((copy) => !copy.lost).map((copy) => copy.nodeId),
+      book,
+    ),
+    info: infoOf(row, copies, details[0]?.dag_size ?? null),
+  }
+}
+
+/** 1 to 20 unique addresses; the spec allows neither none nor more. */
+export function delegatesOf(nodes: NodeId[], book: NodeBook): string[] {
+  const addresses = nodes.flatMap((node) => [...book.addresses(node)])
+  return [...new Set(addresses.length > 0 ? addresses : book.anyAddresses())].slice(0, 20)
+}
+
+/** What the accept knows: how many copies are wanted, and for how many there is a node. */
+export function acceptedInfo(
+  replicas: number,
+  copies: number | null,
+  pinned: boolean,
+): Record<string, string> {
+  const missing = copies === null ? 0 : replicas - copies
+  const words = [pinned ? 'pinned' : 'accepted', ...waiting(missing)]
+  return { status_details: words.join('; '), replicas: String(replicas) }
+}
+
+/** A placement that is to stay, or that still serves, as its org sees it. */
+interface CopyRow extends DetailRow {
+  nodeId: NodeId
+  nodeName: string
+}
+
+/** The copies in the order of their nodes' names; what is only being unpinned is none. */
+function copiesOf(details: DetailRow[], book: NodeBook): CopyRow[] {
+  return details
+    .flatMap((row) => {
+      if (row.node_id === null || row.state === 'unpinning') return []
+      const nodeId = idOf('nod', row.node_id)
+      return [{ ...row, nodeId, nodeName: book.name(nodeId) }]
+    })
+    .sort((a, b) => (a.nodeName < b.nodeName ? -1 : 1))
+}
+
+/** What the API tells beside a pin's status: in words, as codes and numbers, and where each copy is. */
+function infoOf(row: PinRow, copies: CopyRow[], dagSize: number | null): Record<string, string> {
+  const info: Record<string, string> = {
+    status_details: details(row, copies),
+    replicas: String(row.replicas),
+  }
+  if (copies.length > 0) info.copies = copies.map((copy) => `${copy.nodeName} ${stateOf(copy)}`).join(', ')
+  if (row.status === 'pinned') {
+    if (dagSize) info.dag_size = String(dagSize)
+    return info
+  }
+  const attempts = sum(copies, 'attempts') - row.attempts_before
+  if (attempts > 0) info.attempts = String(attempts)
+  const trouble = copies.find((copy) => copy.error_code !== null)
+  const code = row.error_code ?? trouble?.error_code
+  if (code) info.error_code = code
+  if (row.status === 'queued' && trouble?.next_attempt_at)
+    info.next_retry = new Date(trouble.next_attempt_at).toISOString()
+  if (row.status === 'pinning') {
+    info.blocks = String(sum(underWay(copies), 'blocks'))
+    info.bytes = String(sum(underWay(copies), 'bytes'))
+  }
+  return info
+}
+
+function stateOf(copy: CopyRow): string {
+  return copy.lost ? 'lost' : copy.leaving ? 'leaving' : (copy.state ?? '')
+}
+
+function details(row: PinRow, copies: CopyRow[]): string {
+  const trouble = copies.find((copy) => copy.error !== null)?.error
+  const standing = copies.filter((copy) => copy.state === 'pinned' && !copy.lost).length
+  const some =
+    standing > 0 ? [`${standing} of ${row.replicas} ${plural(row.replicas, 'copy', 'copies')} pinned`] : []
+  const missing = waiting(row.replicas - copies.filter(counts).length)
+  switch (row.status) {
+    case 'pinned':
+      return [pinnedOn(standing, row.replicas), ...missing].join('; ')
+    case 'pinning': {
+      const fetched = underWay(copies)
+      const progress = `fetching: ${sum(fetched, 'blocks')} blocks, ${sum(fetched, 'bytes')} bytes so far`
+      return [progress, ...some, ...missing].join('; ')
+    }
+    case 'failed':
+      return trouble ?? 'this pin was refused'
+    case 'queued':
+      if (trouble) return [`waiting to try again: ${trouble}`, ...some, ...missing].join('; ')
+      if (copies.some((copy) => counts(copy) && copy.state !== 'pinned'))
+        return ['waiting for a node to take it up', ...some, ...missing].join('; ')
+      return [...some, ...missing].join('; ') || 'waiting for a node to take it up'
+    default:
+      return row.status satisfies never
+  }
+}
+
+function pinnedOn(standing: number, replicas: number): string {
+  if (standing >= replicas) return `pinned on ${standing} ${plural(standing, 'node', 'nodes')}`
+  return `pinned on ${standing} of ${replicas} nodes`
+}
+
+/** Copies that have no node yet: there are too few that are there and have room. */
+function waiting(missing: number): string[] {
+  if (missing <= 0) return []
+  return [`${missing} ${plural(missing, 'copy waits', 'copies wait')} for a node that has room`]
+}
+
+/** As the status counts it, or will once it stands. */
+function counts(copy: CopyRow): boolean {
+  return !copy.lost && !copy.leaving && !(copy.state === 'failed' && copy.error_code === 'node_full')
+}
+
+function underWay(copies: CopyRow[]): CopyRow[] {
+  return copies.filter((copy) => copy.state === 'pinning')
+}
+
+function sum(copies: CopyRow[], field: 'attempts' | 'blocks' | 'bytes'): number {
+  return copies.reduce((total, copy) => total + (copy[field] ?? 0), 0)
+}
+
+function plural(count: number, one: string, many: string): string {
+  return count === 1 ? one : many
+}
