@@ -48,14 +48,42 @@ test('no zone gets a second copy before each has one', () => {
   }
 })
 
-test('the down, the full and the draining come last or not at all', () => {
+test('the down, the full and the draining take nothing, even when no other is there', () => {
   const well = node({})
   const down = node({ live: false })
   const full = node({ capacityBytes: gib, usedBytes: gib })
   const draining = node({ state: 'draining' })
-  const chosen = chooseNodes('cid', [draining, full, down, well], 1)
-  assert.equal(chosen[0], well.id)
-  assert.ok(!chosen.includes(draining.id))
+  assert.deepEqual(chooseNodes('cid', [draining, full, down, well], 1), [well.id])
+  assert.deepEqual(chooseNodes('cid', [draining, full, down], 1), [])
+})
+
+test('nothing new goes above the high water', () => {
+  const high = node({ capacityBytes: 100 * gib, usedBytes: 91 * gib })
+  const low = node({ capacityBytes: 100 * gib, usedBytes: 89 * gib })
+  assert.deepEqual(chooseNodes('cid', [high, low], 2, { highWater: 0.9 }), [low.id])
+})
+
+test('a thousand nodes are chosen from in about a millisecond', () => {
+  const nodes = Array.from({ length: 1_000 }, (_, i) => node({ zone: `zone-${i % 10}` }))
+  const rounds = 100
+  const started = performance.now()
+  for (let i = 0; i < rounds; i++) chooseNodes(`cid-${i}`, nodes, 3)
+  const tookMs = (performance.now() - started) / rounds
+  assert.ok(tookMs < 10, `${tookMs} ms each`)
+})
+
+test('ranks are fair among many nodes whose ids differ little, for CIDs that differ little', () => {
+  const nodes = Array.from({ length: 50 }, () => node({}))
+  const first = new Map<string, number>()
+  const rounds = 50_000
+  for (let i = 0; i < rounds; i++) {
+    const [id = ''] = chooseNodes(`bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4${i}`, nodes, 1)
+    first.set(id, (first.get(id) ?? 0) + 1)
+  }
+  const expected = rounds / nodes.length
+  const chiSquare = nodes.reduce((sum, { id }) => sum + ((first.get(id) ?? 0) - expected) ** 2 / expected, 0)
+  // 49 degrees of freedom: beyond 100 once in 30,000 runs
+  assert.ok(chiSquare < 100, `chi-square ${chiSquare}`)
 })
 
 test('a node whose Kubo was never met still has an address that parses', () => {

@@ -1,55 +1,110 @@
-import { createHash } from 'node:crypto'
 import type { NodeId } from './ids.ts'
 import type { Node } from './node.ts'
+import { freeBytes, hasRoom, type RoomPolicy } from './standing.ts'
+
+/** Nodes named beside the wanted ones: one that holds the content already is passed over. */
+const spares = 3
 
 /**
- * The nodes for a content, best first: weighted rendezvous hashing (Schindelhauer and Schomaker, 2005), so that a node that
+ * The nodes for a new content, best first: weighted rendezvous hashing (Schindelhauer and Schomaker, 2005), so that a node that
  * comes or goes moves only its own share, and a node gets content in proportion to its free bytes. Zones alternate: no zone
- * gets a second copy before each has one. Live, uncordoned nodes with room come first; the others follow as a last resort, since
- * a pin is accepted wherever Postgres can be reached and waits for its node.
+ * gets a second copy before each has one. Only nodes that take content now: there may be fewer than `replicas`, or none.
  */
-export function chooseNodes(cid: string, nodes: readonly Node[], replicas: number): NodeId[] {
-  if (nodes.length <= 1) return nodes.map((node) => node.id)
-  const eligible = nodes.filter(isEligible)
-  const rest = nodes.filter((node) => !isEligible(node) && node.state === 'active')
-  const chosen = [...spread(rank(cid, eligible)), ...spread(rank(cid, rest))]
-  // spares beside the wanted ones: a node that holds it already is passed over
-  return chosen.slice(0, replicas + 3).map((node) => node.id)
+export function chooseNodes(
+  cid: string,
+  nodes: readonly Node[],
+  replicas: number,
+  policy: RoomPolicy = { highWater: 1 },
+): NodeId[] {
+  const taking = nodes.filter((node) => takesContent(node, 0, policy))
+  return preferred(cid, taking, policy)
+    .slice(0, replicas + spares)
+    .map((node) => node.id)
 }
 
-/** May `node` take new content now? */
+/** May `node` take new content of `bytes` (0: not known) now? It lives, is in service, and has room below its high water. */
+export function takesContent(node: Node, bytes: number, policy: RoomPolicy): boolean {
+  return node.live && node.state === 'active' && hasRoom(node, bytes, policy)
+}
+
+/** The same without a high water and for content of any size. */
 export function isEligible(node: Node): boolean {
-  return node.live && node.state === 'active' && freeBytes(node) > 0
+  return takesContent(node, 0, { highWater: 1 })
 }
 
-function rank(cid: string, nodes: readonly Node[]): Node[] {
+/**
+ * All of `nodes`, best first for this content: by rank, and the zones in turn. `beside` are the nodes that have it already:
+ * their zones come later.
+ */
+export function preferred(
+  cid: string,
+  nodes: readonly Node[],
+  policy: RoomPolicy,
+  beside: readonly Node[] = [],
+): Node[] {
+  return zonesInTurn(
+    ranked(cid, nodes, (node) => freeBytes(node, policy)),
+    beside,
+  )
+}
+
+/** The nodes by weighted rendezvous rank for `cid`; those of weight 0 come last. */
+export function ranked<N extends { id: NodeId }>(
+  cid: string,
+  nodes: readonly N[],
+  weightOf: (node: N) => number,
+): N[] {
+  const score = scorer(cid)
   return nodes
-    .map((node) => ({ node, score: -freeBytes(node) / Math.log(unit(cid, node.id)) }))
-    .sort((a, b) => b.score - a.score)
+    .map((node) => ({ node, score: score(node.id, weightOf(node)) }))
+    .sort((a, b) => b.score - a.score || (a.node.id < b.node.id ? -1 : 1))
     .map(({ node }) => node)
 }
 
-/** Keeps the ranking within a zone and takes the zones in turn. */
-function spread(ranked: Node[]): Node[] {
+/** Keeps the order within a zone and takes the zones in turn, after the turns that `beside` had. Nodes without a zone share one. */
+export function zonesInTurn(nodes: readonly Node[], beside: readonly Node[] = []): Node[] {
   const taken = new Map<string, number>()
-  return ranked
-    .map((node, place) => {
-      const zone = node.zone ?? ''
-      const turn = taken.get(zone) ?? 0
-      taken.set(zone, turn + 1)
-      return { node, place, turn }
-    })
+  const turnOf = ({ zone }: Node): number => {
+    const turn = taken.get(zone ?? '') ?? 0
+    taken.set(zone ?? '', turn + 1)
+    return turn
+  }
+  for (const node of beside) turnOf(node)
+  return nodes
+    .map((node, place) => ({ node, place, turn: turnOf(node) }))
     .sort((a, b) => a.turn - b.turn || a.place - b.place)
     .map(({ node }) => node)
 }
 
-/** Nodes that have not told their size yet count as having 1 TiB. */
-function freeBytes({ capacityBytes, usedBytes }: Node): number {
-  return capacityBytes === null ? 2 ** 40 : Math.max(capacityBytes - (usedBytes ?? 0), 0)
+/** Scores nodes for one content: the higher, the better; a node's chance to be the highest is its share of the weights. */
+export function scorer(cid: string): (id: NodeId, weight: number) => number {
+  const [a, b] = hash(cid)
+  return (id, weight) => {
+    const [c, d] = hash(id)
+    const high = mix(a ^ mix(c ^ d))
+    const low = mix(b ^ mix(d + high))
+    // of 48 bits, so that neither 0 nor 1 can come out
+    const unit = (high * 2 ** 16 + (low >>> 16) + 0.5) / 2 ** 48
+    return weight / -Math.log(unit)
+  }
 }
 
-/** A number in (0, 1) that is the same for the same pair everywhere. */
-function unit(cid: string, nodeId: NodeId): number {
-  const digest = createHash('sha256').update(`${cid} ${nodeId}`).digest()
-  return (digest.readUIntBE(0, 6) + 0.5) / 2 ** 48
+/** Two hashes of 32 bits: FNV-1a from two starts. Its weak high bits do not matter, for it is mixed after. */
+function hash(text: string): [number, number] {
+  let a = 0x811c9dc5
+  let b = 0x2c1b3c6d
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    a = Math.imul(a ^ code, 0x01000193)
+    b = Math.imul(b ^ code, 0x85ebca6b)
+  }
+  return [a, b]
+}
+
+/** MurmurHash3's finalizer: every bit in flips every bit out with even odds. */
+function mix(word: number): number {
+  let h = word
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
+  return (h ^ (h >>> 16)) >>> 0
 }

@@ -1,0 +1,165 @@
+import { preferred, takesContent, zonesInTurn } from './choose-nodes.ts'
+import type { NodeId } from './ids.ts'
+import type { Node } from './node.ts'
+import type { PlacementReason } from './placement.ts'
+import type { ContentCopies, Copy, DropReason, Repair } from './repair.ts'
+import { isDown, standingOf, type DownPolicy, type RoomPolicy, type Standing } from './standing.ts'
+
+export interface RepairPolicy extends DownPolicy, RoomPolicy {
+  /** Content with fewer copies on live nodes than this is repaired without waiting for silent ones. */
+  minCopies: number
+}
+
+/** A copy beside what its node is worth. */
+interface Seat {
+  copy: Copy
+  node: Node | undefined
+  standing: Standing
+  /** Counts for nothing, once the repair is applied. */
+  lost: boolean
+  /** Counts again by this repair. Its node may have come back with an empty disk, so it is trusted last. */
+  found: boolean
+}
+
+type Add = Repair['add'][number]
+type Drop = Repair['drop'][number]
+
+/**
+ * What to do now for one content, given where its copies are and how the nodes are; null when nothing is and it is settled.
+ * Pure and level-triggered: the same sight gives the same answer, and once that is applied, the next is to do nothing until
+ * something else changes.
+ *
+ * A copy counts when its node is good or blinking and nobody gave it up: not lost, not leaving, not being unpinned, not failed
+ * where another node could do better. Too few count: others are added. A pinned copy is dropped only while as many as are wanted
+ * stand pinned on live nodes beside it, so never the last one.
+ */
+export function planRepair(
+  content: ContentCopies,
+  nodes: readonly Node[],
+  policy: RepairPolicy,
+): Repair | null {
+  const seats = content.copies.map((copy) => seatOf(copy, nodes, policy))
+  const lose = seats.filter(({ copy, lost }) => lost && !copy.lost).map(nodeIdOf)
+  const find = seats.filter(({ found }) => found).map(nodeIdOf)
+  const { add, drop, settled } =
+    content.wanted === 0
+      ? { add: [], drop: [], settled: true }
+      : evenOut(content, seats.filter(isHeld), nodes, policy)
+  if (settled && [add, drop, lose, find].every((list) => list.length === 0)) return null
+  const seen = content.copies.map(({ nodeId, generation, state }) => ({ nodeId, generation, state }))
+  return { cid: content.cid, seen, add, drop, lose, find, settled }
+}
+
+function seatOf(copy: Copy, nodes: readonly Node[], policy: RepairPolicy): Seat {
+  const node = nodes.find(({ id }) => id === copy.nodeId)
+  // a node that was not heard of yet is not one that is gone
+  if (node === undefined) return { copy, node, standing: 'blinking', lost: copy.lost, found: false }
+  const gone = isDown(node, policy) && isHeld({ copy })
+  const found = copy.lost && node.live
+  return { copy, node, standing: standingOf(node, policy), lost: !found && (copy.lost || gone), found }
+}
+
+/** Adds and drops among the copies that are not on their way out already. */
+function evenOut(
+  { cid, wanted, dagSize, copies }: ContentCopies,
+  seats: Seat[],
+  nodes: readonly Node[],
+  policy: RepairPolicy,
+): { add: Add[]; drop: Drop[]; settled: boolean } {
+  const all = seats.filter(counts(seats))
+  const standing = all.filter((seat) => seat.standing === 'good' && isPinned(seat))
+  const urgent = standing.length < Math.min(policy.minCopies, wanted)
+  const counted = urgent ? all.filter((seat) => seat.standing === 'good') : all
+
+  const missing = Math.max(wanted - counted.length, 0)
+  const held = new Set(copies.map(({ nodeId }) => nodeId))
+  const free =
+    missing === 0
+      ? []
+      : nodes.filter((node) => !held.has(node.id) && takesContent(node, dagSize ?? 0, policy))
+  const reasons = seats.filter((seat) => !counted.includes(seat)).map(addReason)
+  const add = preferred(cid, free, policy, counted.flatMap(nodeOf))
+    .slice(0, missing)
+    .map(({ id }, place): Add => ({ nodeId: id, reason: reasons.toSorted(byUrgency)[place] ?? 'repair' }))
+
+  const given = seats.filter((seat) => !all.includes(seat) && !staysLost(seat))
+  const surplus = standing.length >= wanted ? surplusOf(cid, wanted, all, standing, policy) : []
+  const drop =
+    standing.length >= wanted
+      ? [...given, ...surplus].map(dropOf)
+      : given.filter((seat) => counted.length + add.length >= wanted && isIdle(seat)).map(dropOf)
+  const waits = standing.length >= wanted ? all.length - surplus.length > wanted : drop.length < given.length
+  return { add, drop, settled: add.length === missing && !waits }
+}
+
+/** Of what counts, beyond the wanted ones: what is not pinned yet, then copies just found, then those that rank lowest, zones kept. */
+function surplusOf(cid: string, wanted: number, all: Seat[], standing: Seat[], policy: RepairPolicy): Seat[] {
+  const unpinned = all.filter((seat) => !isPinned(seat))
+  // whether a blinking node comes back decides which copies are too many
+  if (all.some((seat) => seat.standing === 'blinking' && isPinned(seat))) return unpinned
+  const order = preferred(cid, standing.flatMap(nodeOf), policy)
+  const trusted = order.filter((node) => standing.some((seat) => seat.node === node && !seat.found))
+  const found = order.filter((node) => !trusted.includes(node))
+  const keep = zonesInTurn([...trusted, ...found]).slice(0, wanted)
+  return [...unpinned, ...standing.filter(({ node }) => node === undefined || !keep.includes(node))]
+}
+
+/** Does it count as one of the wanted copies? */
+function counts(seats: Seat[]): (seat: Seat) => boolean {
+  // where others could pin it, a failure is its node's; where nobody could, another node would fail as well
+  const source = seats.some((seat) => isPinned(seat) && !seat.lost && seat.node?.live === true)
+  return ({ copy, standing, lost }) =>
+    !lost &&
+    !copy.leaving &&
+    (standing === 'good' || standing === 'blinking') &&
+    !(copy.state === 'failed' && (source || copy.errorCode === 'node_full'))
+}
+
+function dropOf(seat: Seat): Drop {
+  return { nodeId: seat.copy.nodeId, reason: dropReason(seat) }
+}
+
+function dropReason({ copy, standing, found }: Seat): DropReason {
+  if (standing === 'draining') return 'drain'
+  if (copy.leaving) return 'rebalance'
+  if (copy.state === 'failed' && copy.errorCode === 'node_full') return 'node_full'
+  return found ? 'node_down' : 'surplus'
+}
+
+function addReason({ copy, standing, lost }: Seat): PlacementReason {
+  if (standing === 'draining') return 'drain'
+  if (lost || standing !== 'good') return 'node_down'
+  return copy.leaving ? 'rebalance' : 'repair'
+}
+
+const urgency: PlacementReason[] = ['drain', 'node_down', 'rebalance', 'repair']
+
+function byUrgency(a: PlacementReason, b: PlacementReason): number {
+  return urgency.indexOf(a) - urgency.indexOf(b)
+}
+
+/** Lost copies wait for their node, unless they are to go from there anyway. */
+function staysLost({ copy, standing, lost }: Seat): boolean {
+  return lost && standing !== 'draining' && !copy.leaving
+}
+
+/** On a draining node, and nothing of it stands or is under way: it need not wait for the copy elsewhere. */
+function isIdle({ copy, standing }: Seat): boolean {
+  return standing === 'draining' && (copy.state === 'queued' || copy.state === 'failed')
+}
+
+function isHeld({ copy }: Pick<Seat, 'copy'>): boolean {
+  return copy.state !== 'unpinning'
+}
+
+function isPinned({ copy }: Seat): boolean {
+  return copy.state === 'pinned'
+}
+
+function nodeOf({ node }: Seat): Node[] {
+  return node === undefined ? [] : [node]
+}
+
+function nodeIdOf({ copy }: Seat): NodeId {
+  return copy.nodeId
+}
