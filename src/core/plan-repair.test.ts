@@ -1,0 +1,314 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { mintId, type NodeId } from './ids.ts'
+import type { Node } from './node.ts'
+import { placementStates } from './placement.ts'
+import { planRepair, type RepairPolicy } from './plan-repair.ts'
+import type { ContentCopies, Copy, Repair } from './repair.ts'
+import { standingOf } from './standing.ts'
+
+const policy: RepairPolicy = { minCopies: 1, downGraceMs: 300_000, highWater: 0.9 }
+const ids = Array.from({ length: 8 }, () => mintId('nod'))
+const [a, b, c, d] = nodes(8)
+
+test('content that stands where it should is left alone', () => {
+  assert.equal(plan([pinned(a), pinned(b)], [a, b, c], { wanted: 2 }), null)
+})
+
+test('a missing copy goes to a node that has none, and the next look finds nothing to do', () => {
+  const repair = plan([pinned(a)], [a, b], { wanted: 2 })
+  assert.deepEqual(repair?.add, [{ nodeId: b.id, reason: 'repair' }])
+  assert.equal(repair.settled, true)
+  assert.equal(plan([pinned(a), pinned(b, { state: 'queued' })], [a, b, c], { wanted: 2 }), null)
+})
+
+test('with too few nodes nothing is dropped, and it stays unsettled', () => {
+  const repair = plan([pinned(a)], [draining(a)], {})
+  assert.deepEqual([repair?.add, repair?.drop, repair?.settled], [[], [], false])
+})
+
+test('a drain adds elsewhere first and drops only when that copy is pinned', () => {
+  const first = plan([pinned(a)], [draining(a), b], {})
+  assert.deepEqual(first?.add, [{ nodeId: b.id, reason: 'drain' }])
+  assert.deepEqual([first.drop, first.settled], [[], false])
+  const between = plan([pinned(a), pinned(b, { state: 'pinning' })], [draining(a), b], {})
+  assert.deepEqual([between?.add, between?.drop, between?.settled], [[], [], false])
+  const last = plan([pinned(a), pinned(b)], [draining(a), b], {})
+  assert.deepEqual(last?.drop, [{ nodeId: a.id, reason: 'drain' }])
+  assert.equal(last.settled, true)
+})
+
+test('what a draining node has not begun goes at once, what it has begun goes on until its copy stands', () => {
+  for (const state of ['queued', 'failed'] as const) {
+    const repair = plan([pinned(a, { state })], [draining(a), b], {})
+    assert.deepEqual(
+      [repair?.add, repair?.drop],
+      [[{ nodeId: b.id, reason: 'drain' }], [{ nodeId: a.id, reason: 'drain' }]],
+    )
+    assert.deepEqual(plan([pinned(a, { state })], [draining(a)], {})?.drop, [])
+  }
+  assert.deepEqual(plan([pinned(a, { state: 'pinning' })], [draining(a), b], {})?.drop, [])
+})
+
+test('a node that blinks moves nothing; one that is down longer loses its copies until it is back', () => {
+  assert.equal(plan([pinned(a), pinned(b)], [blinking(a), b, c], { wanted: 2 }), null)
+  const lost = plan([pinned(a), pinned(b)], [down(a), b, c], { wanted: 2 })
+  assert.deepEqual([lost?.lose, lost?.add, lost?.drop], [[a.id], [{ nodeId: c.id, reason: 'node_down' }], []])
+  const copies = [pinned(a, { lost: true }), pinned(b), pinned(c)]
+  assert.equal(plan(copies, [down(a), b, c], { wanted: 2 }), null)
+  assert.equal(plan(copies, [blinking(a), b, c], { wanted: 2 }), null)
+})
+
+test('of a node that is back the copies are trimmed first: its disk may have been lost', () => {
+  for (const name of ['a', 'b', 'c', 'd']) {
+    const copies = [pinned(a, { lost: true }), pinned(b)]
+    const back = plan(copies, [a, b, c], { cid: name })
+    assert.deepEqual([back?.find, back?.drop], [[a.id], [{ nodeId: a.id, reason: 'node_down' }]])
+  }
+})
+
+test('a node that is back before the other copy stands makes that copy needless', () => {
+  const repair = plan([pinned(a, { lost: true }), pinned(b, { state: 'queued' })], [a, b], {})
+  assert.deepEqual([repair?.find, repair?.drop], [[a.id], [{ nodeId: b.id, reason: 'surplus' }]])
+})
+
+test('below the minimum nobody waits for a silent node, and its copies are not lost for that', () => {
+  const repair = plan([pinned(a), pinned(b)], [blinking(a), b, c], { wanted: 2 }, { minCopies: 2 })
+  assert.deepEqual([repair?.add, repair?.lose], [[{ nodeId: c.id, reason: 'node_down' }], []])
+  const added = [pinned(a), pinned(b), pinned(c, { state: 'queued' })]
+  const next = plan(added, [blinking(a), b, c, d], { wanted: 2 }, { minCopies: 2 })
+  assert.deepEqual(next?.add ?? [], [])
+})
+
+test('a copy that its node has no room for goes elsewhere, and is not tried there again before one stands', () => {
+  const full = pinned(a, { state: 'failed', errorCode: 'node_full' })
+  assert.deepEqual(plan([full], [a, b], {})?.add, [{ nodeId: b.id, reason: 'repair' }])
+  const both = [full, pinned(b, { state: 'failed', errorCode: 'node_full' })]
+  const stuck = plan(both, [a, b], {})
+  assert.deepEqual([stuck?.add, stuck?.drop, stuck?.settled], [[], [], false])
+  assert.deepEqual(plan([full, pinned(b)], [a, b], {})?.drop, [{ nodeId: a.id, reason: 'node_full' }])
+})
+
+test('a failure is tried elsewhere only where somebody has the content', () => {
+  const failed = pinned(b, { state: 'failed', errorCode: 'stalled' })
+  assert.deepEqual(plan([pinned(a), failed], [draining(a), b, c], {})?.add, [
+    { nodeId: c.id, reason: 'drain' },
+  ])
+  assert.equal(plan([failed], [b, c], {}), null)
+})
+
+test('a content that is moved keeps its old copy until the new one stands', () => {
+  const leaving = pinned(a, { leaving: true })
+  assert.deepEqual(plan([leaving, pinned(b, { state: 'pinning' })], [a, b, c], {})?.drop, [])
+  assert.deepEqual(plan([leaving, pinned(b)], [a, b, c], {})?.drop, [{ nodeId: a.id, reason: 'rebalance' }])
+})
+
+test('content goes only where it has room below the high water', () => {
+  const small = { ...b, capacityBytes: 1_000, usedBytes: 850 }
+  assert.deepEqual(plan([], [small], { dagSize: 51 })?.add, [])
+  assert.deepEqual(plan([], [small], { dagSize: 50 })?.add, [{ nodeId: b.id, reason: 'repair' }])
+})
+
+test('copies are added where no zone has one, and trimmed where a zone has two', () => {
+  const [east, east2, west] = [
+    { ...a, zone: 'east' },
+    { ...b, zone: 'east' },
+    { ...c, zone: 'west' },
+  ]
+  for (const cid of ['a', 'b', 'c', 'd', 'e', 'f']) {
+    const add = plan([pinned(east)], [east, east2, west], { cid, wanted: 2 })?.add
+    assert.deepEqual(add, [{ nodeId: west.id, reason: 'repair' }])
+    const drop = plan([pinned(east), pinned(east2), pinned(west)], [east, east2, west], {
+      cid,
+      wanted: 2,
+    })?.drop
+    assert.notEqual(drop?.[0]?.nodeId, west.id)
+    assert.equal(drop?.length, 1)
+  }
+})
+
+test('content that nobody wants is only noted as lost or found', () => {
+  assert.equal(plan([pinned(a), pinned(b)], [draining(a), b], { wanted: 0 }), null)
+  assert.deepEqual(plan([pinned(a)], [down(a)], { wanted: 0 })?.lose, [a.id])
+})
+
+const anyNode = fc.record({
+  zone: fc.constantFrom(null, 'east', 'west'),
+  capacityBytes: fc.constantFrom(null, 1_000),
+  usedBytes: fc.constantFrom(0, 880, 1_000),
+  state: fc.constantFrom('active' as const, 'active' as const, 'draining' as const, 'drained' as const),
+  live: fc.boolean(),
+  silentMs: fc.constantFrom(0, 400_000),
+})
+const anyCopy = fc.record({
+  state: fc.constantFrom(...placementStates, 'pinned' as const),
+  errorCode: fc.constantFrom(null, 'node_full' as const, 'stalled' as const),
+  lost: fc.boolean(),
+  leaving: fc.boolean(),
+})
+const anySight = fc
+  .record({
+    nodes: fc.array(anyNode, { minLength: ids.length, maxLength: ids.length }),
+    copies: fc.array(fc.option(anyCopy, { nil: undefined }), { maxLength: ids.length }),
+    cid: fc.string(),
+    wanted: fc.integer({ min: 0, max: 4 }),
+    dagSize: fc.constantFrom(null, 10, 50),
+    minCopies: fc.integer({ min: 1, max: 3 }),
+  })
+  .map(({ nodes: made, copies, cid, wanted, dagSize, minCopies }) => ({
+    nodes: made.map((node, index) => ({ ...nodeOf(index), ...node })),
+    content: {
+      cid,
+      wanted,
+      dagSize,
+      copies: copies.flatMap((copy, index) =>
+        copy === undefined ? [] : [{ nodeId: idOf(index), generation: index, ...copy }],
+      ),
+    },
+    policy: { ...policy, minCopies },
+  }))
+
+test('applied once, there is nothing to do the second time', () => {
+  fc.assert(
+    fc.property(anySight, ({ content, nodes: there, policy: rules }) => {
+      const repair = planRepair(content, there, rules)
+      if (repair === null) return
+      const again = planRepair(applied(content, repair), there, rules)
+      assert.deepEqual(
+        [again?.add ?? [], again?.drop ?? [], again?.lose ?? [], again?.find ?? []],
+        [[], [], [], []],
+      )
+      assert.equal(again === null, repair.settled)
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+test('the order of nodes and copies decides nothing', () => {
+  fc.assert(
+    fc.property(anySight, ({ content, nodes: there, policy: rules }) => {
+      const turned = planRepair(
+        { ...content, copies: content.copies.toReversed() },
+        there.toReversed(),
+        rules,
+      )
+      const straight = planRepair(content, there, rules)
+      assert.deepEqual(sorted(turned), sorted(straight))
+    }),
+  )
+})
+
+test('no pinned copy is dropped unless as many as are wanted stand pinned on live nodes beside it', () => {
+  fc.assert(
+    fc.property(anySight, ({ content, nodes: there, policy: rules }) => {
+      const repair = planRepair(content, there, rules)
+      if (repair === null) return
+      const dropped = new Set(repair.drop.map(({ nodeId }) => nodeId))
+      const stand = (copy: Copy): boolean =>
+        copy.state === 'pinned' &&
+        !copy.leaving &&
+        there.some((node) => node.id === copy.nodeId && node.live && node.state === 'active')
+      const left = content.copies.filter((copy) => stand(copy) && !dropped.has(copy.nodeId))
+      const pinnedGone = content.copies.filter((copy) => copy.state === 'pinned' && dropped.has(copy.nodeId))
+      if (pinnedGone.length > 0) assert.ok(content.wanted > 0 && left.length >= content.wanted)
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+test('copies are added only to live active nodes with room that have none, and never more than are missing', () => {
+  fc.assert(
+    fc.property(anySight, ({ content, nodes: there, policy: rules }) => {
+      const repair = planRepair(content, there, rules)
+      if (repair === null) return
+      for (const { nodeId } of repair.add) {
+        const node = there.find(({ id }) => id === nodeId)
+        assert.equal(node && standingOf(node, rules), 'good')
+        assert.ok(!content.copies.some((copy) => copy.nodeId === nodeId))
+      }
+      assert.ok(repair.add.length <= content.wanted)
+      assert.ok(repair.add.length === 0 || repair.drop.every(({ reason }) => reason === 'drain'))
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+/** What the store makes of it, as far as the planner sees. */
+function applied(content: ContentCopies, repair: Repair): ContentCopies {
+  const has = (list: { nodeId: NodeId }[], id: NodeId): boolean => list.some(({ nodeId }) => nodeId === id)
+  const copies = content.copies.map((copy) => ({
+    ...copy,
+    state: has(repair.drop, copy.nodeId) ? ('unpinning' as const) : copy.state,
+    lost: (copy.lost || repair.lose.includes(copy.nodeId)) && !repair.find.includes(copy.nodeId),
+  }))
+  return { ...content, copies: [...copies, ...repair.add.map(({ nodeId }) => queued(nodeId))] }
+}
+
+function sorted(repair: Repair | null): unknown {
+  const byNode = (x: { nodeId: NodeId }, y: { nodeId: NodeId }): number => (x.nodeId < y.nodeId ? -1 : 1)
+  return (
+    repair && {
+      ...repair,
+      seen: repair.seen.toSorted(byNode),
+      add: repair.add.toSorted(byNode),
+      drop: repair.drop.toSorted(byNode),
+      lose: repair.lose.toSorted(),
+      find: repair.find.toSorted(),
+    }
+  )
+}
+
+function plan(
+  copies: Copy[],
+  there: Node[],
+  content: Partial<ContentCopies>,
+  rules: Partial<RepairPolicy> = {},
+): Repair | null {
+  return planRepair({ cid: 'cid', wanted: 1, dagSize: 10, copies, ...content }, there, {
+    ...policy,
+    ...rules,
+  })
+}
+
+function pinned({ id }: Node, more: Partial<Copy> = {}): Copy {
+  return { nodeId: id, generation: 1, state: 'pinned', errorCode: null, lost: false, leaving: false, ...more }
+}
+
+function queued(nodeId: NodeId): Copy {
+  return { nodeId, generation: 9, state: 'queued', errorCode: null, lost: false, leaving: false }
+}
+
+function draining(node: Node): Node {
+  return { ...node, state: 'draining' }
+}
+
+function blinking(node: Node): Node {
+  return { ...node, live: false, silentMs: 1_000 }
+}
+
+function down(node: Node): Node {
+  return { ...node, live: false, silentMs: 400_000 }
+}
+
+function nodes(_count: 8): [Node, Node, Node, Node] {
+  return [nodeOf(0), nodeOf(1), nodeOf(2), nodeOf(3)]
+}
+
+function idOf(index: number): NodeId {
+  return ids[index] ?? assert.fail('no such node')
+}
+
+function nodeOf(index: number): Node {
+  return {
+    id: idOf(index),
+    name: `n${index}`,
+    zone: null,
+    multiaddrs: [],
+    capacityBytes: 2 ** 40,
+    usedBytes: 0,
+    state: 'active',
+    live: true,
+    silentMs: 0,
+  }
+}
