@@ -62,6 +62,13 @@ export class FairQueue {
     withdraw(this.#lanes[kindOf(job)], job)
   }
 
+  /** Takes out all jobs; returns their CIDs. */
+  clear(): string[] {
+    const cids = [...this.#byCid.keys()]
+    for (const cid of cids) this.remove(cid)
+    return cids
+  }
+
   /** The next of `kind` of the org whose turn it is, passing over orgs that may not go. */
   take(kind: JobKind, mayGo: (org: string) => boolean): Job | undefined {
     const job = next(this.#lanes[kind], mayGo)

@@ -48,10 +48,10 @@ export interface Claim {
 /** How an attempt ended. */
 export type Outcome =
   | { kind: 'pinned'; blocks: number; bytes: number; foreignPin: boolean }
-  | { kind: 'retry'; errorCode: PinErrorCode; error: string; delayMs: number }
+  | ({ kind: 'retry'; errorCode: PinErrorCode; error: string; delayMs: number } & Partial<Progress>)
   | { kind: 'failed'; errorCode: PinErrorCode; error: string }
   /** Handed back untouched (the node stops, or the slot was needed): counts as no attempt. */
-  | { kind: 'released' }
+  | ({ kind: 'released' } & Partial<Progress>)
   | { kind: 'unpinned' }
 
 export interface Finish {

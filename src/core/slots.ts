@@ -102,6 +102,11 @@ export class Slots {
     return this.#queue.push(job) ? 'queued' : 'full'
   }
 
+  /** Forgets all that waits; returns its CIDs. */
+  drop(): string[] {
+    return this.#queue.clear()
+  }
+
   /** Jobs that start now, so that at most `most` are active; each holds a slot until `end`. */
   take(most = this.#limits.concurrency): Job[] {
     const taken: Job[] = []

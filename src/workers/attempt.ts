@@ -12,9 +12,9 @@ export interface AttemptLimits {
 
 /**
  * Why an attempt under way is told to stop. `intent`: another generation is wanted by now. `shutdown`: this process ends.
- * `stalled`: no new block for too long. `crowded`: others need its place. `aged`: `pin.maxAge` passed.
+ * `stalled`: no new block for too long. `crowded`: others need its place. `aged`: `pin.maxAge` passed. `full`: it outgrew this node.
  */
-export type Stop = 'intent' | 'shutdown' | 'stalled' | 'crowded' | 'aged'
+export type Stop = 'intent' | 'shutdown' | 'stalled' | 'crowded' | 'aged' | 'full'
 
 /** What is under way for one CID: from the moment its job left the queue until its finish is written. */
 export class Attempt {
@@ -26,6 +26,8 @@ export class Attempt {
   heardAtMs = Infinity
   blocks = 0
   bytes = 0
+  /** Bytes that Kubo used when it began; null when that was not known. */
+  usedAtStart: number | null = null
   /** The blocks that Postgres knows of; -1 until it heard of this attempt at all. */
   reportedBlocks = -1
   /** A newer job for the same CID: looked at when this one's finish is written. */

@@ -5,12 +5,14 @@ import type { Claim, Outcome } from '../core/placement.ts'
 import type { Ipfs } from '../core/ports.ts'
 import type { Attempt, AttemptLimits } from './attempt.ts'
 import type { Dialler } from './dialler.ts'
+import type { Room } from './room.ts'
 
 /** What an attempt needs to be carried out. */
 export interface Means {
   ipfs: Ipfs
   dialler: Dialler
   limits: AttemptLimits
+  room: Room
   now: () => number
   random: () => number
   /** A new block arrived. */
@@ -19,20 +21,25 @@ export interface Means {
   onKuboDown: (error: IpfsError) => void
 }
 
+const noRoom = 'this node has no room left'
+
 /** Does in Kubo what the claim says. Never rejects. */
 export async function carryOut(attempt: Attempt, claim: Claim, means: Means): Promise<Outcome> {
   try {
     return claim.work === 'pin' ? await pin(attempt, claim, means) : await unpin(attempt, claim, means)
   } catch (error) {
-    return outcomeOf(error, attempt, claim, means)
+    return withProgress(outcomeOf(error, attempt, claim, means), attempt)
   } finally {
     attempt.end()
   }
 }
 
 async function pin(attempt: Attempt, claim: Claim, means: Means): Promise<Outcome> {
-  const { ipfs, dialler } = means
+  const { ipfs, dialler, room } = means
   attempt.signal.throwIfAborted()
+  attempt.usedAtStart = room.usedBytes()
+  // What was begun here before may be here already, and needs no room.
+  if (!claim.verify && room.leftBytes() === 0) throw new IpfsError('node_full', noRoom)
   dialler.dial(attempt, claim)
   const { blocks, bytes, foreignPin } = await ipfs.pin(claim.cid, {
     signal: attempt.signal,
@@ -63,6 +70,8 @@ function outcomeOf(error: unknown, attempt: Attempt, claim: Claim, means: Means)
       return again(attempt, claim, means, silence(attempt), silenceText(attempt, means))
     case 'aged':
       return { kind: 'failed', errorCode: silence(attempt), error: silenceText(attempt, means) }
+    case 'full':
+      return full(attempt, claim, means, 'it outgrew the room that this node has left')
     case null:
       break
     default:
@@ -73,11 +82,29 @@ function outcomeOf(error: unknown, attempt: Attempt, claim: Claim, means: Means)
     means.onKuboDown(error)
     return { kind: 'released' }
   }
+  if (error.code === 'node_full' && claim.work === 'pin') return full(attempt, claim, means, error.message)
   // An unpin is never given up: its content would stay for ever.
   if (error.permanent && claim.work === 'pin') {
     return { kind: 'failed', errorCode: error.code, error: shown(error.message) }
   }
   return again(attempt, claim, means, error.code, error.message)
+}
+
+/**
+ * There is no room for it. Garbage is collected in a moment, which may make some; so it is tried again a few times, and for as long
+ * as no other node could take it. What came in part and found no room is not fetched over and over.
+ */
+function full(attempt: Attempt, claim: Claim, means: Means, text: string): Outcome {
+  const elsewhere = means.room.elsewhere()
+  const tries = attempt.bytes > 0 ? (elsewhere ? 1 : 3) : elsewhere ? 3 : Infinity
+  if (claim.attempt < tries) return again(attempt, claim, means, 'node_full', text)
+  return { kind: 'failed', errorCode: 'node_full', error: shown(text) }
+}
+
+/** What came is told, so that whoever collects garbage knows that something waits here half fetched. */
+function withProgress(outcome: Outcome, { blocks, bytes }: Attempt): Outcome {
+  const unfinished = outcome.kind === 'retry' || outcome.kind === 'released'
+  return unfinished && blocks > 0 ? { ...outcome, blocks, bytes } : outcome
 }
 
 /** Another attempt after a while, unless the pin is too old for one. */

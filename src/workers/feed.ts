@@ -46,12 +46,15 @@ export class Feed {
     return this.#more && this.#granted && queued < this.#lowWater
   }
 
-  async read(nowMs: number): Promise<DuePlacement[]> {
+  /** With `unpinsOnly`, just what is to be unpinned. */
+  async read(nowMs: number, unpinsOnly: boolean): Promise<DuePlacement[]> {
     this.#reading = true
     this.#readAtMs = nowMs
     this.#granted = false
     try {
-      const due = await this.#placements.due(this.#identity, perOrg, limit)
+      const due = unpinsOnly
+        ? await this.#placements.dueUnpins(this.#identity, limit)
+        : await this.#placements.due(this.#identity, perOrg, limit)
       // An org's part, or the whole, was full: there may be more.
       this.#more = due.length >= perOrg
       return due

@@ -21,24 +21,40 @@ export interface HintParts {
 export class Hints {
   readonly #parts: HintParts
   readonly #onLook = new Map<string, (() => void)[]>()
+  #closing = new AbortController()
+  #onOpen: () => void = () => {}
 
   constructor(parts: HintParts) {
     this.#parts = parts
   }
 
-  /** Consumes until `signal` aborts. */
+  /** Consumes until `signal` aborts, but for the time between `close` and `open`. */
   async consume(signal: AbortSignal): Promise<void> {
     const { bus, identity, clock, log, random } = this.#parts
     for (let failures = 1; !signal.aborted; failures++) {
+      await this.#opened(signal)
+      if (signal.aborted) return
+      const until = AbortSignal.any([signal, this.#closing.signal])
       try {
-        await bus.consumeJobs(identity.nodeId, pendingMax, this.#hint, signal)
+        await bus.consumeJobs(identity.nodeId, pendingMax, this.#hint, until)
       } catch (error) {
-        if (!signal.aborted)
+        if (!until.aborted)
           log.warn({ err: error }, 'no hints from the bus; due work still comes from Postgres')
       }
-      if (signal.aborted) return
-      await clock.sleep(backoffMs(failures, backoff, random()), signal).catch(() => undefined)
+      if (until.aborted) failures = 0
+      else await clock.sleep(backoffMs(failures, backoff, random()), signal).catch(() => undefined)
     }
+  }
+
+  /** Takes no more hints until `open`. */
+  close(): void {
+    this.#closing.abort()
+  }
+
+  open(): void {
+    if (!this.#closing.signal.aborted) return
+    this.#closing = new AbortController()
+    this.#onOpen()
   }
 
   /** The job of `cid` was looked at: claimed, or found to be nothing to do. */
@@ -52,6 +68,14 @@ export class Hints {
   /** Nothing more will be looked at. What is acknowledged so is read from Postgres at the next start. */
   allLooked(): void {
     for (const cid of this.#onLook.keys()) this.looked(cid)
+  }
+
+  async #opened(signal: AbortSignal): Promise<void> {
+    if (!this.#closing.signal.aborted || signal.aborted) return
+    await new Promise<void>((resolve) => {
+      this.#onOpen = resolve
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
   }
 
   #hint = (job: Job): Promise<void> =>

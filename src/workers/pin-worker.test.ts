@@ -2,13 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mintId } from '../core/ids.ts'
 import { IpfsError } from '../core/ipfs-error.ts'
+import type { NodeState } from '../core/node.ts'
 import type { Job, Progress } from '../core/placement.ts'
 import type { Bus, Ipfs, Log } from '../core/ports.ts'
 import { fakeClock } from '../dev/fake-clock.ts'
 import type { FakeClock } from '../dev/fake-clock.ts'
 import { FakePlacements } from '../dev/fake-placements.ts'
+import { Intake } from './intake.ts'
 import { pinWorker } from './pin-worker.ts'
-import type { PinWorkerOptions } from './pin-worker.ts'
+import type { PinWorkerOptions } from './pin-worker-parts.ts'
 
 const orgA = mintId('org')
 const orgB = mintId('org')
@@ -17,7 +19,10 @@ const nodeId = mintId('nod')
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 
 /** How the fake Kubo fares with one CID; anything not named is there and takes `pinMs`. */
-type Fate = 'nobody' | { fail: IpfsError } | { blocks: number; everyMs: number; stopAfter?: number }
+type Fate =
+  | 'nobody'
+  | { fail: IpfsError }
+  | { blocks: number; everyMs: number; stopAfter?: number; blockBytes?: number }
 
 /** A Kubo whose time is the fake clock's. It fails the test when two writes of one CID overlap. */
 class ScriptedKubo implements Ipfs {
@@ -29,6 +34,8 @@ class ScriptedKubo implements Ipfs {
   down = false
   /** Kubo says yes to a pin and does not have it: what a concurrent unpin can do. */
   lie = false
+  /** A block of so many bytes came. */
+  onBytes: (bytes: number) => void = () => {}
   writes = 0
   most = 0
   readonly #writing = new Set<string>()
@@ -81,9 +88,10 @@ class ScriptedKubo implements Ipfs {
     if ('fail' in fate) throw fate.fail
     for (let blocks = 1; blocks <= fate.blocks; blocks++) {
       await this.#clock.sleep(blocks > (fate.stopAfter ?? Infinity) ? 1e9 : fate.everyMs, signal)
-      onProgress({ blocks, bytes: blocks * 100 })
+      onProgress({ blocks, bytes: blocks * (fate.blockBytes ?? 100) })
+      this.onBytes(fate.blockBytes ?? 0)
     }
-    return { blocks: fate.blocks, bytes: fate.blocks * 100 }
+    return { blocks: fate.blocks, bytes: fate.blocks * (fate.blockBytes ?? 100) }
   }
 
   unpin(cid: string, signal: AbortSignal): Promise<'unpinned' | 'absent' | 'foreign'> {
@@ -142,6 +150,7 @@ class ScriptedKubo implements Ipfs {
 /** A bus that a test speaks through; `hint` resolves when the worker acknowledged. */
 class ScriptedBus implements Bus {
   #onJob: ((job: Job) => Promise<void>) | null = null
+  listening = false
 
   async publishJobs(): Promise<void> {}
 
@@ -152,7 +161,14 @@ class ScriptedBus implements Bus {
     signal: AbortSignal,
   ): Promise<void> {
     this.#onJob = onJob
-    return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+    this.listening = !signal.aborted
+    return new Promise((resolve) => {
+      const end = () => {
+        this.listening = false
+        resolve()
+      }
+      signal.addEventListener('abort', end, { once: true })
+    })
   }
 
   hint(job: Job): Promise<void> {
@@ -179,6 +195,10 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
   const placements = new FakePlacements(clock, nodeId)
   const kubo = new ScriptedKubo(clock)
   const bus = new ScriptedBus()
+  const wanted: { state: NodeState } = { state: 'active' }
+  const intake = new Intake({ state: () => wanted.state, graceMs: 120_000, clock })
+  const disk = { used: 0, mark: 1e9, elsewhere: true }
+  kubo.onBytes = (bytes) => (disk.used += bytes)
   prepare?.({ placements, kubo, clock })
   const worker = pinWorker({
     identity: { nodeId, incarnation: 7 },
@@ -189,6 +209,12 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
     log: silent,
     options: { ...options, ...some },
     random: () => 0.5,
+    taking: () => intake.taking(),
+    room: {
+      usedBytes: () => disk.used,
+      leftBytes: () => Math.max(disk.mark - disk.used, 0),
+      elsewhere: () => disk.elsewhere,
+    },
   })
   const stopping = new AbortController()
   let over = false
@@ -205,6 +231,9 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
     kubo,
     bus,
     worker,
+    wanted,
+    intake,
+    disk,
     stop,
     /** Asks for `cid` and hints it, as an accept does. */
     ask(cid: string, org = orgA, offered: { origins?: string[]; holders?: string[] } = {}) {
@@ -558,4 +587,120 @@ test('a stop with Postgres away ends all the same', async () => {
   const startMs = at.clock.now()
   await at.stop()
   assert.ok(at.clock.now() - startMs <= 8_000)
+})
+
+test('a node that starts to drain goes on until its grace is over; then only unpins, from Postgres, are taken on', async () => {
+  await using at = await atWork({ concurrency: 1 })
+  at.wanted.state = 'draining'
+  at.kubo.fates.set('long', { blocks: 3_000, everyMs: 100 })
+  void at.ask('long')
+  await at.clock.pass(119_000)
+  assert.equal(at.worker.stats().taking, 'everything')
+  assert.equal(at.bus.listening, true)
+  let looked = 0
+  for (let index = 0; index < 5; index++) void at.ask(`q${index}`).then(() => looked++)
+  at.kubo.pinMs = 700
+  await at.clock.pass(2_000)
+  assert.deepEqual([at.worker.stats().taking, at.bus.listening], ['unpins', false])
+  assert.equal(looked, 5, 'what waited in memory is acknowledged: it waits in Postgres')
+  const pinned = at.placements.countIn('pinned')
+  await at.clock.pass(60_000)
+  assert.equal(at.placements.countIn('pinned'), pinned, 'nothing new is pinned')
+  assert.equal(at.placements.row('long').state, 'pinning', 'what runs longer goes on')
+  at.placements.unwant('q0')
+  await at.clock.until(() => !at.placements.rows.has('q0'), 5_000)
+  await at.clock.until(() => at.isPinned('long'), 300_000)
+})
+
+test('after an uncordon the node pins again, and listens again, without a restart', async () => {
+  await using at = await atWork()
+  at.wanted.state = 'drained'
+  await at.clock.pass(500)
+  assert.equal(at.bus.listening, false)
+  at.placements.want('c1', orgA)
+  await at.clock.pass(30_000)
+  assert.equal(at.placements.row('c1').state, 'queued')
+  at.wanted.state = 'active'
+  await at.clock.until(() => at.isPinned('c1'), 1_000)
+  assert.equal(at.bus.listening, true)
+  await at.ask('c2')
+  await at.clock.until(() => at.isPinned('c2'), 100)
+})
+
+test('while it is held nothing begins, from the very moment, and what is under way ends', async () => {
+  await using at = await atWork()
+  at.kubo.fates.set('under way', { blocks: 20, everyMs: 100 })
+  void at.ask('under way')
+  await at.clock.pass(100)
+  const hold = at.intake.hold()
+  void at.ask('c1')
+  at.placements.unwant('under way')
+  await at.clock.pass(3_000)
+  assert.equal(at.worker.underWay(), 0)
+  assert.equal(at.placements.row('c1').state, 'queued')
+  hold[Symbol.dispose]()
+  await at.clock.until(() => at.isPinned('c1'), 500)
+})
+
+test('a DAG that outgrows the room fails with node_full, small ones beside it are let finish', async () => {
+  await using at = await atWork()
+  at.kubo.fates.set('large', { blocks: 10_000, everyMs: 10, blockBytes: 1_000_000 })
+  at.kubo.fates.set('small', { blocks: 60, everyMs: 1_000, blockBytes: 10 })
+  at.disk.used = 900e6
+  void at.ask('small')
+  void at.ask('large')
+  await at.clock.until(() => at.placements.row('large').state === 'failed', 5_000)
+  assert.equal(at.placements.row('large').errorCode, 'node_full')
+  assert.ok(at.disk.used < 1.2e9, 'soon')
+  await at.clock.until(() => at.isPinned('small'), 70_000)
+})
+
+test('content that is here already is pinned on a full node', async () => {
+  await using at = await atWork()
+  at.kubo.fates.set('here', { blocks: 100, everyMs: 50, blockBytes: 1_000_000 })
+  at.kubo.onBytes = () => {}
+  at.disk.used = 2e9
+  at.placements.want('here', orgA)
+  at.placements.row('here').verify = true
+  await at.clock.until(() => at.isPinned('here'), 10_000)
+})
+
+test('on a full node fresh content waits for garbage to be collected, and moves on when that does not help', async () => {
+  await using at = await atWork()
+  at.disk.used = 2e9
+  void at.ask('c1')
+  void at.ask('c2')
+  await at.clock.pass(100)
+  assert.deepEqual(
+    [at.placements.row('c1').state, at.placements.row('c1').errorCode],
+    ['queued', 'node_full'],
+  )
+  assert.equal(at.kubo.writes, 0)
+  at.disk.used = 0
+  await at.clock.until(() => at.isPinned('c1') && at.isPinned('c2'), 10_000)
+  at.disk.used = 2e9
+  void at.ask('c3')
+  await at.clock.until(() => at.placements.row('c3').state === 'failed', 60_000)
+  assert.equal(at.placements.row('c3').errorCode, 'node_full')
+})
+
+test('with no other node to take it, content waits on a full one', async () => {
+  await using at = await atWork()
+  Object.assign(at.disk, { used: 2e9, elsewhere: false })
+  void at.ask('c1')
+  await at.clock.pass(300_000)
+  assert.deepEqual(
+    [at.placements.row('c1').state, at.placements.row('c1').errorCode],
+    ['queued', 'node_full'],
+  )
+  at.disk.used = 0
+  await at.clock.until(() => at.isPinned('c1'), 100_000)
+})
+
+test('a Kubo that is out of space says so, and the content moves on', async () => {
+  await using at = await atWork()
+  at.kubo.fates.set('c1', { fail: new IpfsError('node_full', 'the disk of this node is full') })
+  void at.ask('c1')
+  await at.clock.until(() => at.placements.row('c1').state === 'failed', 60_000)
+  assert.equal(at.placements.row('c1').errorCode, 'node_full')
 })

@@ -1,6 +1,5 @@
 import { gather } from '../core/gather.ts'
 import type { Claim, Job, Outcome } from '../core/placement.ts'
-import type { Bus, Clock, Ipfs, Log, NodeIdentity, PlacementStore } from '../core/ports.ts'
 import { Slots, slotLimits } from '../core/slots.ts'
 import type { SlotCounts } from '../core/slots.ts'
 import { Attempt } from './attempt.ts'
@@ -12,32 +11,11 @@ import { Extensions, leaseMs } from './extensions.ts'
 import { Feed } from './feed.ts'
 import { Finishes } from './finishes.ts'
 import { Hints } from './hints.ts'
+import type { Taking } from './intake.ts'
 import { Outages } from './outages.ts'
 import type { Need } from './outages.ts'
-
-/** Everything a pin worker is made of. */
-export interface PinWorkerParts {
-  identity: NodeIdentity
-  bus: Bus
-  placements: PlacementStore
-  ipfs: Ipfs
-  clock: Clock
-  log: Log
-  options: PinWorkerOptions
-  random?: () => number
-  /** True while the API needs the machine more: then only a sixteenth of the slots take on work. */
-  hold?: () => boolean
-}
-
-/** The `pin.…` options of the config. */
-export interface PinWorkerOptions {
-  concurrency: number
-  stallTimeoutMs: number
-  maxAgeMs: number
-  backoffMinMs: number
-  backoffMaxMs: number
-  pollIntervalMs: number
-}
+import type { PinWorkerParts } from './pin-worker-parts.ts'
+import { boundless, outgrew } from './room.ts'
 
 /** What this worker did since it was made, and what it is doing. */
 export interface PinWorkerStats extends SlotCounts, Record<Outcome['kind'], number> {
@@ -46,6 +24,7 @@ export interface PinWorkerStats extends SlotCounts, Record<Outcome['kind'], numb
   refused: number
   /** What it waits for before it takes on more. */
   waitingFor: Need[]
+  taking: Taking
 }
 
 /** This node's pin worker. */
@@ -55,6 +34,10 @@ export interface PinWorker {
   /** Jobs to look at soon; those that find no room are left to the next read of what is due. */
   offer(jobs: readonly Job[]): void
   stats(): PinWorkerStats
+  /** Whether something is under way for `cid`: from before its claim until its outcome is written. */
+  isBusy(cid: string): boolean
+  /** How many are under way in that sense. */
+  underWay(): number
 }
 
 /**
@@ -100,7 +83,8 @@ class Worker implements PinWorker {
   readonly #done = { pinned: 0, unpinned: 0, retry: 0, failed: 0, released: 0, refused: 0 }
   readonly #end = new AbortController()
   #finishing = 0
-  #taking = false
+  #running = false
+  #takes: Taking = 'everything'
   #onQuiet: (() => void) | null = null
 
   constructor(parts: PinWorkerParts) {
@@ -135,6 +119,7 @@ class Worker implements PinWorker {
       ipfs,
       dialler: new Dialler({ ipfs, clock }),
       limits: this.#limits,
+      room: parts.room ?? boundless,
       now: () => clock.now(),
       random,
       onBlock: (attempt) => this.#slots.heard(attempt.job.cid, attempt.heardAtMs),
@@ -143,8 +128,8 @@ class Worker implements PinWorker {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    this.#taking = !signal.aborted
-    signal.addEventListener('abort', () => (this.#taking = false), { once: true })
+    this.#running = !signal.aborted
+    signal.addEventListener('abort', () => (this.#running = false), { once: true })
     this.#pump()
     await Promise.all([this.#ticks(signal), this.#hints.consume(signal)])
     await this.#handBack()
@@ -158,7 +143,21 @@ class Worker implements PinWorker {
   stats(): PinWorkerStats {
     const waitingFor = this.#outages.away()
     if (this.#finishes.stuck && !waitingFor.includes('postgres')) waitingFor.push('postgres')
-    return { ...this.#slots.counts(), finishing: this.#finishing, ...this.#done, waitingFor }
+    return {
+      ...this.#slots.counts(),
+      finishing: this.#finishing,
+      ...this.#done,
+      waitingFor,
+      taking: this.#takes,
+    }
+  }
+
+  isBusy(cid: string): boolean {
+    return this.#under.has(cid)
+  }
+
+  underWay(): number {
+    return this.#under.size
   }
 
   #offerAndGo(job: Job): boolean {
@@ -169,7 +168,7 @@ class Worker implements PinWorker {
 
   /** True when it waits for its turn now. */
   #offer(job: Job): boolean {
-    if (!this.#taking) return false
+    if (!this.#running || (this.#takes === 'unpins' && job.orgId !== null)) return false
     const attempt = this.#under.get(job.cid)
     if (attempt !== undefined) {
       this.#hintUnderWay(attempt, job)
@@ -200,10 +199,25 @@ class Worker implements PinWorker {
 
   /** Starts what may start now. Cheap when nothing may. */
   #pump(): void {
-    if (!this.#taking || this.#outages.any || this.#finishes.stuck || this.#finishing >= finishingMax) return
+    if (!this.#running || this.#follow() === 'nothing') return
+    if (this.#outages.any || this.#finishes.stuck || this.#finishing >= finishingMax) return
     for (const job of this.#slots.take(this.#most())) void this.#attempt(job)
     const nowMs = this.#parts.clock.now()
     if (this.#feed.wants(this.#slots.queued, nowMs)) void this.#fill(nowMs)
+  }
+
+  /** Follows what may be taken on. What waits in memory when only unpins may waits in Postgres as well. */
+  #follow(): Taking {
+    const taking = this.#parts.taking?.() ?? 'everything'
+    if (taking === this.#takes) return taking
+    this.#takes = taking
+    if (taking === 'everything') this.#hints.open()
+    if (taking === 'unpins') {
+      this.#hints.close()
+      for (const cid of this.#slots.drop()) this.#hints.looked(cid)
+    }
+    this.#feed.soon()
+    return taking
   }
 
   /** Accepts come first: what was accepted is safe and can wait, who is not answered cannot. */
@@ -214,7 +228,7 @@ class Worker implements PinWorker {
 
   async #fill(nowMs: number): Promise<void> {
     try {
-      for (const job of await this.#feed.read(nowMs)) {
+      for (const job of await this.#feed.read(nowMs, this.#takes === 'unpins')) {
         // What is under way is known; it is due only by a claim that ran out meanwhile.
         if (this.#under.get(job.cid)?.job.generation !== job.generation) this.#offer(job)
       }
@@ -290,7 +304,7 @@ class Worker implements PinWorker {
   /** Stops what stalls, extends what goes on. */
   #look(nowMs: number): void {
     for (const attempt of this.#under.values()) {
-      const why = attempt.overdue(this.#limits, nowMs)
+      const why = outgrew(attempt, this.#means.room) ? 'full' : attempt.overdue(this.#limits, nowMs)
       if (why !== null) attempt.stop(why)
       else if (attempt.woken && attempt.claim?.work === 'pin') void this.#moreOrigins(attempt)
     }

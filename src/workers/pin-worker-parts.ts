@@ -1,0 +1,30 @@
+import type { Bus, Clock, Ipfs, Log, NodeIdentity, PlacementStore } from '../core/ports.ts'
+import type { Taking } from './intake.ts'
+import type { Room } from './room.ts'
+
+/** Everything a pin worker is made of. */
+export interface PinWorkerParts {
+  identity: NodeIdentity
+  bus: Bus
+  placements: PlacementStore
+  ipfs: Ipfs
+  clock: Clock
+  log: Log
+  options: PinWorkerOptions
+  random?: () => number
+  /** True while the API needs the machine more: then only a sixteenth of the slots take on work. */
+  hold?: () => boolean
+  /** What may be taken on now; everything when left out. */
+  taking?: () => Taking
+  room?: Room
+}
+
+/** The `pin.…` options of the config. */
+export interface PinWorkerOptions {
+  concurrency: number
+  stallTimeoutMs: number
+  maxAgeMs: number
+  backoffMinMs: number
+  backoffMaxMs: number
+  pollIntervalMs: number
+}
