@@ -21,6 +21,7 @@ class MemoryStore implements TokenStore {
 
   createOrg = () => Promise.resolve(mintId('org'))
   orgBySlug = () => Promise.resolve(mintId('org'))
+  setReplicas = () => Promise.resolve(mintId('org'))
   async insertToken(token: ApiToken) {
     await this.beforeInsert()
     this.tokens.set(token.id, token)

@@ -37,6 +37,28 @@ test('an org is made once; its slug is then taken', async () => {
   assert.match(again.stderr, /acme/)
 })
 
+test('an org gets a number of copies when it is made, and another later; what is no such number is refused', async () => {
+  const made = await anchorage('admin', 'create-org', 'copies', '--replicas', '2', '--json')
+  assert.equal(JSON.parse(made.stdout).replicas, 2, made.stderr)
+  const set = await anchorage('admin', 'set-org', 'copies', '--replicas', '3')
+  assert.deepEqual([set.code, set.stdout], [0, 'new pins of copies get 3 copies unless they say otherwise\n'])
+  const usual = await anchorage('admin', 'set-org', 'copies', '--replicas', 'default', '--json')
+  assert.equal(JSON.parse(usual.stdout).replicas, null)
+  for (const wrong of ['0', '101', '2.5', 'two'])
+    for (const verb of [
+      ['create-org', 'other'],
+      ['set-org', 'copies'],
+    ]) {
+      const { code, stderr } = await anchorage('admin', ...verb, '--replicas', wrong)
+      assert.equal(code, 2, wrong)
+      assert.match(stderr, /--replicas: must be a whole number from 1 to 100/)
+    }
+  assert.equal((await anchorage('admin', 'set-org', 'copies')).code, 2)
+  const nobody = await anchorage('admin', 'set-org', 'nobody', '--replicas', '2')
+  assert.equal(nobody.code, 1)
+  assert.match(nobody.stderr, /nobody/)
+})
+
 test('mint-token prints the token alone, or with what belongs to it as JSON', async () => {
   await anchorage('admin', 'create-org', 'minting')
   const asked = [

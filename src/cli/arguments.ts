@@ -37,6 +37,14 @@ export function durationOf(value: string, what: string): number {
   }
 }
 
+/** The number of an option that is a whole one between two bounds. */
+export function wholeNumberOf(value: string, what: string, least: number, most: number): number {
+  const number = Number(value)
+  if (!/^\d{1,15}$/.test(value) || number < least || number > most)
+    throw new WrongUse(`${what}: must be a whole number from ${least} to ${most}`)
+  return number
+}
+
 /** Refuses positionals that the verb has no use for. */
 export function noMore(positionals: readonly string[]): void {
   if (positionals.length > 0) throw new WrongUse(`unexpected argument ${positionals[0]}`)

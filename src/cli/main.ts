@@ -17,6 +17,7 @@ const verbs: Record<string, { summary: string; load: () => Promise<Verb> }> = {
     load: () => import('./config.ts'),
   },
   'admin create-org': { summary: 'make an org', load: () => import('./admin/create-org.ts') },
+  'admin set-org': { summary: "change an org's number of copies", load: () => import('./admin/set-org.ts') },
   'admin mint-token': {
     summary: "make an API token for an org's programs",
     load: () => import('./admin/mint-token.ts'),
@@ -24,6 +25,36 @@ const verbs: Record<string, { summary: string; load: () => Promise<Verb> }> = {
   'admin rotate-key': {
     summary: 'sign new tokens with a new key',
     load: () => import('./admin/rotate-key.ts'),
+  },
+  'admin nodes': { summary: 'list the nodes, or show one', load: () => import('./admin/nodes.ts') },
+  'admin drain': { summary: 'take a node out of service', load: () => import('./admin/drain.ts') },
+  'admin uncordon': { summary: 'put a node into service again', load: () => import('./admin/uncordon.ts') },
+  'admin forget': { summary: 'strike out a node for good', load: () => import('./admin/forget.ts') },
+  'admin maintenance': {
+    summary: 'on | off | status: while it is on, nothing is repaired or moved',
+    load: () => import('./admin/maintenance.ts'),
+  },
+  'admin rebalance': {
+    summary: 'even out what lies on the nodes',
+    load: () => import('./admin/rebalance.ts'),
+  },
+  'admin plans': { summary: 'list plans of moves, or show one', load: () => import('./admin/plans.ts') },
+  'admin cluster-presences': {
+    summary: 'show which nodes hear which',
+    load: () => import('./admin/cluster-presences.ts'),
+  },
+  'admin cache-stats': {
+    summary: 'show how the caches of each node fare',
+    load: () => import('./admin/cache-stats.ts'),
+  },
+  'admin reconcile': {
+    summary: 'show how reconcilers fare, let one go on',
+    load: () => import('./admin/reconcile.ts'),
+  },
+  'admin audit': { summary: 'show who did what', load: () => import('./admin/audit.ts') },
+  'admin prune-denylist': {
+    summary: 'remove revoked tokens that have expired',
+    load: () => import('./admin/prune-denylist.ts'),
   },
   'pin add': { summary: 'pin a CID and follow it', load: () => import('./pin/add.ts') },
   'pin ls': { summary: 'list pins', load: () => import('./pin/ls.ts') },
@@ -90,7 +121,8 @@ function withoutVerb(asked: string[], io: Io): number {
 /** The verbs that start with `prefix`. */
 function overview(prefix: string): string {
   const shown = Object.entries(verbs).filter(([name]) => name.startsWith(prefix))
-  const lines = shown.map(([name, { summary }]) => `  anchorage ${name.padEnd(18)}${summary}\n`)
+  const nameWidth = Math.max(...shown.map(([name]) => name.length))
+  const lines = shown.map(([name, { summary }]) => `  anchorage ${name.padEnd(nameWidth + 2)}${summary}\n`)
   return `anchorage: a self-hosted IPFS pinning service\n\n${lines.join('')}\nanchorage VERB --help says more about one.\n`
 }
 

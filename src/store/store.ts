@@ -169,7 +169,8 @@ function garbageStore(db: Database): GarbageStore {
 
 function tokenStore(db: Database): TokenStore {
   return {
-    createOrg: (slug) => db.system((tx) => tokens.createOrg(tx, slug)),
+    createOrg: (slug, replicas = null) => db.system((tx) => tokens.createOrg(tx, slug, replicas)),
+    setReplicas: (slug, replicas) => db.system((tx) => tokens.setReplicas(tx, slug, replicas)),
     orgBySlug: (slug) => tokens.orgBySlug(db.statement, slug),
     insertToken: (token) => db.system((tx) => tokens.insertToken(tx, token)),
     tokenState: (id) => tokens.tokenState(db.statement, id),

@@ -4,13 +4,13 @@ import type { ApiToken, SigningKey } from '../core/token.ts'
 import type { SystemTx } from './database.ts'
 
 /** `conflict` when the slug is taken. */
-export async function createOrg(tx: SystemTx, slug: string): Promise<OrgId> {
+export async function createOrg(tx: SystemTx, slug: string, replicas: number | null): Promise<OrgId> {
   if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(slug))
     throw new AnchorageError('invalid', 'a slug is 1 to 63 lower-case letters, digits and inner hyphens')
   const id = mintId('org')
   const made = await tx.query(
-    'insert into orgs (id, slug) values ($1, $2) on conflict (slug) do nothing returning id',
-    [uuidOf(id), slug],
+    'insert into orgs (id, slug, default_replicas) values ($1, $2, $3) on conflict (slug) do nothing returning id',
+    [uuidOf(id), slug, replicas],
   )
   if (made.length === 0) throw new AnchorageError('conflict', `there is an org named ${slug} already`)
   await audit(tx, id, 'org.create', slug)
@@ -25,6 +25,14 @@ export async function orgBySlug(tx: SystemTx, slug: string): Promise<OrgId> {
       `there is no org named ${slug}; make it with: anchorage admin create-org ${slug}`,
     )
   return idOf('org', row.id)
+}
+
+/** How many replicas the org's pins get that ask for no number; null: as many as is usual in the cluster. */
+export async function setReplicas(tx: SystemTx, slug: string, replicas: number | null): Promise<OrgId> {
+  const id = await orgBySlug(tx, slug)
+  await tx.query('update orgs set default_replicas = $2 where id = $1', [uuidOf(id), replicas])
+  await audit(tx, id, 'org.set', slug, { replicas })
+  return id
 }
 
 export async function insertToken(tx: SystemTx, token: ApiToken): Promise<void> {
@@ -79,9 +87,15 @@ export async function rotateKey(tx: SystemTx, key: SigningKey): Promise<void> {
   await audit(tx, null, 'key.rotate', key.id)
 }
 
-async function audit(tx: SystemTx, orgId: OrgId | null, action: string, target: string): Promise<void> {
+async function audit(
+  tx: SystemTx,
+  orgId: OrgId | null,
+  action: string,
+  target: string,
+  details?: object,
+): Promise<void> {
   await tx.query(
-    `insert into audit_log (id, org_id, actor, action, target) values ($1, $2, 'operator', $3, $4)`,
-    [uuidOf(mintId('aud')), orgId && uuidOf(orgId), action, target],
+    `insert into audit_log (id, org_id, actor, action, target, details) values ($1, $2, 'operator', $3, $4, $5)`,
+    [uuidOf(mintId('aud')), orgId && uuidOf(orgId), action, target, details ?? null],
   )
 }

@@ -16,7 +16,7 @@ interface Named {
 }
 
 /** `schema` with its name in `components/schemas` of the document. */
-function named<S extends TSchema>($id: string, schema: S): S & Named {
+export function named<S extends TSchema>($id: string, schema: S): S & Named {
   return Object.assign(schema, { $id })
 }
 
@@ -43,8 +43,11 @@ function stringMap(options: {
 export const PinMeta = named(
   'PinMeta',
   stringMap({
-    description: 'Metadata of a pin; lists can be filtered by it',
-    examples: [{ app_id: '99986338-1113-4706-8302-4420da6158aa' }],
+    description:
+      'Metadata of a pin; lists can be filtered by it. One key means something here: `anchorage.replicas` is on how many nodes the ' +
+      'content is to stand, "1" to "100"; without it, your org\'s usual number holds. The pin is accepted also while there are fewer ' +
+      'nodes, and the copies that are missing follow.',
+    examples: [{ app_id: '99986338-1113-4706-8302-4420da6158aa' }, { 'anchorage.replicas': '2' }],
   }),
 )
 
@@ -52,8 +55,17 @@ export const StatusInfo = named(
   'StatusInfo',
   stringMap({
     description:
-      'More about the status: `status_details`, and where they apply `error_code`, `attempts`, `next_retry`, `blocks`, `bytes`, `dag_size`',
-    examples: [{ status_details: 'queued: waiting for a free slot' }],
+      'More about the status: `status_details` in words; `replicas`, the copies that are wanted; and where they apply `copies` (each ' +
+      'node that has or gets one, and its state), `error_code`, `attempts`, `next_retry`, `blocks`, `bytes`, `dag_size`',
+    examples: [
+      {
+        status_details: 'fetching: 12 blocks, 3145728 bytes so far; 1 of 2 copies pinned',
+        replicas: '2',
+        copies: 'node-1 pinned, node-3 pinning',
+        blocks: '12',
+        bytes: '3145728',
+      },
+    ],
   }),
 )
 

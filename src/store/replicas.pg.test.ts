@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import pg from 'pg'
+import { mintId, type NodeId } from '../core/ids.ts'
+import type { NewPin, Pin } from '../core/pin.ts'
+import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { openStore, type Store } from './store.ts'
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+const actor = mintId('tok')
+let database: TestDatabase
+let store: Store
+let system: pg.Client
+const nodes: NodeId[] = []
+
+before(async () => {
+  database = await testDatabase()
+  store = openStore({ ...database, log: quiet, replicas: 2, book: { addresses: (id) => [`/at/${id}`] } })
+  system = new pg.Client({ connectionString: database.systemUrl })
+  await system.connect()
+  for (const name of ['node-1', 'node-2', 'node-3']) nodes.push((await store.nodes.boot(name)).nodeId)
+})
+after(async () => {
+  await system.end()
+  await store[Symbol.asyncDispose]()
+  await database[Symbol.asyncDispose]()
+})
+
+test('a pin that says no number gets its org’s, an org that has none the cluster’s', async () => {
+  const org = await store.tokens.createOrg('numbers')
+  assert.deepEqual(await accepted('cluster', { org }), ['2', 2])
+  await store.tokens.setReplicas('numbers', 3)
+  assert.deepEqual(await accepted('org', { org }), ['3', 3])
+  assert.deepEqual(await accepted('pin', { org, replicas: 1 }), ['1', 1])
+  await store.tokens.setReplicas('numbers', null)
+  assert.deepEqual(await accepted('cluster again', { org }), ['2', 2])
+  const made = await store.tokens.createOrg('made-with', 1)
+  assert.deepEqual(await accepted('made', { org: made }), ['1', 1])
+})
+
+test('in one batch each pin of a content has its own number, and the content stands on the most that is asked for', async () => {
+  const org = await store.tokens.createOrg('batch')
+  const outcomes = await store.pins.acceptPins(
+    org,
+    [newPin('batched', { replicas: 1 }), newPin('batched', { replicas: 3 }), newPin('batched')],
+    false,
+  )
+  assert.deepEqual(
+    outcomes.map((outcome) => 'pin' in outcome && outcome.pin.info.replicas),
+    ['1', '3', '2'],
+  )
+  assert.equal(await placementsOf('batched'), 3)
+  assert.deepEqual(await contentOf('batched'), { wanted: 3, unsettled: false })
+})
+
+test('with fewer nodes than replicas a pin is accepted, placed on what is there, and left to repair', async () => {
+  const org = await store.tokens.createOrg('short')
+  const [short] = await store.pins.acceptPins(
+    org,
+    [newPin('short', { replicas: 3, nodes: nodes.slice(0, 1) })],
+    false,
+  )
+  assert.ok(short && 'pin' in short)
+  assert.equal(short.pin.info.status_details, 'accepted; 2 copies wait for a node that has room')
+  assert.deepEqual(short.pin.delegates, [`/at/${nodes[0]}`])
+  assert.equal(await placementsOf('short'), 1)
+  assert.deepEqual(await contentOf('short'), { wanted: 3, unsettled: true })
+  const pin = await store.pins.getPin(org, short.pin.id)
+  assert.match(pin.info.status_details ?? '', /2 copies wait for a node that has room$/)
+
+  // one that wants no more than there is unsettles nothing
+  await store.pins.acceptPins(org, [newPin('enough', { replicas: 1, nodes: nodes.slice(0, 1) })], false)
+  assert.deepEqual(await contentOf('enough'), { wanted: 1, unsettled: false })
+})
+
+test('with no node at all a pin is accepted, queued, and left to repair', async () => {
+  const org = await store.tokens.createOrg('none')
+  const [none] = await store.pins.acceptPins(org, [newPin('none', { replicas: 1, nodes: [] })], false)
+  assert.ok(none && 'pin' in none)
+  assert.equal(none.pin.status, 'queued')
+  assert.equal(await placementsOf('none'), 0)
+  assert.deepEqual(await contentOf('none'), { wanted: 1, unsettled: true })
+  assert.equal((await store.pins.getPin(org, none.pin.id)).status, 'queued')
+  // the next pin of it finds a node
+  await store.pins.acceptPins(org, [newPin('none', { replicas: 1 })], false)
+  assert.equal(await placementsOf('none'), 1)
+  await store.pins.removePin(org, none.pin.id, actor)
+})
+
+test('a second pin that wants more adds only what is missing', async () => {
+  const org = await store.tokens.createOrg('more')
+  await store.pins.acceptPins(org, [newPin('more', { replicas: 1, nodes: [...nodes].reverse() })], false)
+  const [second] = await store.pins.acceptPins(org, [newPin('more', { replicas: 3 })], false)
+  assert.ok(second && 'pin' in second)
+  assert.equal(second.woken.length, 3)
+  assert.equal(await placementsOf('more'), 3)
+})
+
+test('an accept that is repeated answers with the number it was accepted with', async () => {
+  const org = await store.tokens.createOrg('again', 3)
+  const pin = newPin('again')
+  await store.pins.acceptPins(org, [pin], false)
+  await store.tokens.setReplicas('again', 1)
+  const [outcome] = await store.pins.acceptPins(org, [pin], true)
+  assert.equal(outcome && 'pin' in outcome && outcome.pin.info.replicas, '3')
+})
+
+function newPin(cid: string, more: Partial<NewPin> = {}): NewPin {
+  return { id: mintId('pin'), cid, cidText: cid, replicas: null, actor, nodes, ...more }
+}
+
+/** What `info` says was wanted, and how many placements there are. */
+async function accepted(
+  cid: string,
+  { org, replicas = null }: { org: Parameters<Store['pins']['acceptPins']>[0]; replicas?: number | null },
+): Promise<[string | undefined, number]> {
+  const [outcome] = await store.pins.acceptPins(org, [newPin(cid, { replicas })], false)
+  assert.ok(outcome && 'pin' in outcome)
+  const pin: Pin = await store.pins.getPin(org, outcome.pin.id)
+  assert.equal(pin.info.replicas, outcome.pin.info.replicas)
+  assert.equal(pin.delegates.length, outcome.pin.delegates.length)
+  return [pin.info.replicas, await placementsOf(cid)]
+}
+
+async function placementsOf(cid: string): Promise<number> {
+  const { rows } = await system.query('select count(*)::int as n from placements where cid = $1', [cid])
+  return Number(rows[0]?.n)
+}
+
+async function contentOf(cid: string): Promise<{ wanted: number; unsettled: boolean }> {
+  const { rows } = await system.query('select wanted, unsettled from contents where cid = $1', [cid])
+  return rows[0]
+}

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { idOf } from '../core/ids.ts'
+import type { DetailRow, NodeBook, PinRow } from './pin-rows.ts'
+import { acceptedInfo, pinOf } from './show-pin.ts'
+
+const uuids = [1, 2, 3].map((n) => `01890000-0000-7000-8000-00000000000${n}`)
+const names = new Map(uuids.map((uuid, index) => [idOf('nod', uuid), `node-${index + 1}`]))
+const book: NodeBook = {
+  addresses: (id) => [`/at/${names.get(id)}`],
+  name: (id) => names.get(id) ?? id,
+  anyAddresses: () => ['/at/any'],
+}
+
+test('info says where each copy is, in the order of names; delegates are those that have it or get it', () => {
+  const pin = shown({ status: 'pinning', replicas: 2 }, [
+    copy(3, { state: 'pinning', blocks: 4, bytes: 400 }),
+    copy(1, { state: 'pinned', blocks: 9, bytes: 900 }),
+  ])
+  assert.equal(pin.info.copies, 'node-1 pinned, node-3 pinning')
+  assert.equal(pin.info.replicas, '2')
+  assert.equal(pin.info.status_details, 'fetching: 4 blocks, 400 bytes so far; 1 of 2 copies pinned')
+  assert.deepEqual([pin.info.blocks, pin.info.bytes], ['4', '400'])
+  assert.deepEqual(pin.delegates, ['/at/node-1', '/at/node-3'])
+})
+
+test('a lost copy stands for nothing, a leaving one serves, one that is being unpinned is none', () => {
+  const lost = shown({ status: 'pinned', replicas: 2 }, [
+    copy(1, { state: 'pinned' }),
+    copy(2, { state: 'pinned', lost: true }),
+    copy(3, { state: 'unpinning' }),
+  ])
+  assert.equal(lost.info.status_details, 'pinned on 1 of 2 nodes; 1 copy waits for a node that has room')
+  assert.equal(lost.info.copies, 'node-1 pinned, node-2 lost')
+  assert.deepEqual(lost.delegates, ['/at/node-1'])
+  const leaving = shown({ status: 'pinned', replicas: 1 }, [
+    copy(1, { state: 'pinned', leaving: true }),
+    copy(2, { state: 'queued' }),
+  ])
+  assert.equal(leaving.info.status_details, 'pinned on 1 node')
+  assert.equal(leaving.info.copies, 'node-1 leaving, node-2 queued')
+})
+
+test('a pin without a node says what it waits for, and still has an address to connect to', () => {
+  const pin = shown({ status: 'queued', replicas: 3 }, [copy(null, {})])
+  assert.equal(pin.info.status_details, '3 copies wait for a node that has room')
+  assert.equal(pin.info.copies, undefined)
+  assert.deepEqual(pin.delegates, ['/at/any'])
+  const some = shown({ status: 'queued', replicas: 3 }, [
+    copy(1, { state: 'pinned' }),
+    copy(2, { state: 'queued' }),
+  ])
+  assert.equal(
+    some.info.status_details,
+    'waiting for a node to take it up; 1 of 3 copies pinned; 1 copy waits for a node that has room',
+  )
+})
+
+test('an error is told with its code; a copy that a full node refused waits for another node', () => {
+  const error = { state: 'failed', error_code: 'node_full', error: 'the repository is full' }
+  const pin = shown({ status: 'queued', replicas: 2 }, [copy(1, error), copy(2, { state: 'queued' })])
+  assert.equal(pin.info.error_code, 'node_full')
+  assert.match(pin.info.status_details ?? '', /repository is full; 1 copy waits for a node that has room$/)
+})
+
+test('an accept says how many copies have no node yet', () => {
+  assert.equal(acceptedInfo(2, 2, false).status_details, 'accepted')
+  assert.equal(acceptedInfo(3, 1, false).status_details, 'accepted; 2 copies wait for a node that has room')
+  assert.equal(acceptedInfo(1, null, true).status_details, 'pinned')
+})
+
+function shown(more: Partial<PinRow>, details: DetailRow[]) {
+  const row: PinRow = {
+    id: uuids[0] ?? '',
+    cid: 'cid',
+    cid_text: null,
+    name: null,
+    meta: null,
+    origins: null,
+    replicas: 1,
+    status: 'queued',
+    error_code: null,
+    attempts_before: 0,
+    created: '2026-01-01T00:00:00Z',
+    ...more,
+  }
+  return pinOf(row, details, book)
+}
+
+function copy(number: number | null, more: Partial<DetailRow>): DetailRow {
+  return {
+    cid: 'cid',
+    dag_size: null,
+    node_id: number === null ? null : (uuids[number - 1] ?? null),
+    state: null,
+    attempts: null,
+    error_code: null,
+    error: null,
+    next_attempt_at: null,
+    blocks: null,
+    bytes: null,
+    lost: false,
+    leaving: false,
+    ...more,
+  }
+}
