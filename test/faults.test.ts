@@ -94,7 +94,7 @@ suite('faults in the middle of 500 pins', { timeout: 600_000 }, () => {
           ledger.post(api, { cid: block.cid, origins: [outside.address] }),
         )
         assert.ok(performance.now() - start < 10_000, 'accepting 50 pins took longer than 10 s')
-        await checkInvariants(world, ledger, 30_000)
+        await checkInvariants(world, ledger, { withinMs: 30_000 })
         assert.ok(alive(frozen))
       }
       const ready = await fetch(`${api.url}/ready`)

@@ -1,7 +1,6 @@
 import { strict as assert } from 'node:assert'
 import pg from 'pg'
 import type { Api, WirePin } from './api.ts'
-import { kuboRpc } from './kubo-rpc.ts'
 import { until } from './settle.ts'
 import type { World } from './world.ts'
 
@@ -33,13 +32,26 @@ export class Ledger {
   }
 }
 
+export interface Looking {
+  /** How long what is under way may take. */
+  withinMs?: number
+  /** Nodes that are down: nothing can be asked of them, and copies there count for nothing. */
+  without?: readonly number[]
+}
+
 /**
  * The invariants that a fault may bend for a while but never break, all looked at from outside:
- * every 202 is listed exactly once and as what it promised, ends `pinned`, has one placement, and Kubo holds the pin.
+ * every 202 is listed exactly once and as what it promised, ends `pinned`, stands on as many nodes as it wants and no more, and
+ * each Kubo holds exactly the pins of its node's placements.
  * A POST whose answer was lost may stand too; it is held to the same.
  */
-export async function checkInvariants(world: World, ledger: Ledger, withinMs = 60_000): Promise<void> {
-  const api = await world.api()
+export async function checkInvariants(
+  world: World,
+  ledger: Ledger,
+  { withinMs = 60_000, without = [] }: Looking = {},
+): Promise<void> {
+  const up = world.nodes.filter((n) => !without.includes(n))
+  const api = await world.api(up[0])
   await everyPinEndsPinned(world, api, withinMs)
   const listed = await api.all()
   const cidOf = new Map(listed.map((pin) => [pin.requestid, pin.pin.cid]))
@@ -47,9 +59,7 @@ export async function checkInvariants(world: World, ledger: Ledger, withinMs = 6
   for (const [requestid, cid] of ledger.promised)
     assert.equal(cidOf.get(requestid), cid, `${requestid} is lost`)
   assert.equal((await api.list({ status: 'pinned', limit: '1' })).count, listed.length, 'the count is off')
-  await everyContentHasOnePlacement(await world.value('DATABASE_SYSTEM_URL'), new Set(cidOf.values()))
-  const held = await kuboRpc(await world.value('KUBO_RPC_1')).pins()
-  for (const cid of cidOf.values()) assert.ok(held.has(cid), `${cid} is pinned but not in Kubo`)
+  await everyContentStands(world, new Set(cidOf.values()), up, withinMs)
 }
 
 async function everyPinEndsPinned(world: World, api: Api, withinMs: number): Promise<void> {
@@ -69,17 +79,75 @@ async function everyPinEndsPinned(world: World, api: Api, withinMs: number): Pro
   }
 }
 
-async function everyContentHasOnePlacement(databaseUrl: string, cids: Set<string>): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl })
+/** Waits for it, since copies that are too many go after the pins stand. */
+async function everyContentStands(
+  world: World,
+  cids: Set<string>,
+  up: number[],
+  withinMs: number,
+): Promise<void> {
+  let wrong: string[] = []
+  try {
+    await until(
+      'every content stands on as many nodes as it wants',
+      async () => {
+        wrong = await faultsOfPlacement(world, cids, up)
+        return wrong.length === 0
+      },
+      { withinMs, everyMs: 300 },
+    )
+  } catch (cause) {
+    const some = wrong.slice(0, 10).join('\n')
+    throw new Error(`${wrong.length} wrong:\n${some}\n${world.output()}`, { cause })
+  }
+}
+
+async function faultsOfPlacement(world: World, cids: Set<string>, up: number[]): Promise<string[]> {
+  const placed = (await placements(world)).filter(({ n }) => up.includes(n))
+  const unsettled = placed.filter(({ state, lost, leaving }) => state !== 'pinned' || lost || leaving)
+  const wrong = unsettled.map((placement) => `unsettled: ${JSON.stringify(placement)}`)
+  const byCid = Map.groupBy(placed, ({ cid }) => cid)
+  for (const cid of cids) {
+    const copies = byCid.get(cid) ?? []
+    const wanted = copies[0]?.wanted ?? 1
+    if (copies.length !== wanted) wrong.push(`${cid} is on ${copies.length} nodes, and wants ${wanted}`)
+  }
+  for (const n of up) {
+    const held = await (await world.kubo(n)).pins()
+    const due = new Set(placed.flatMap((placement) => (placement.n === n ? [placement.cid] : [])))
+    for (const cid of due) if (!held.has(cid)) wrong.push(`${cid} is not in the Kubo of node ${n}`)
+    for (const cid of held.keys()) if (!due.has(cid)) wrong.push(`the Kubo of node ${n} still pins ${cid}`)
+  }
+  return wrong
+}
+
+/** One row of `placements`, beside what its content wants. */
+export interface PlacementRow {
+  cid: string
+  wanted: number
+  /** Which node, from 1. */
+  n: number
+  state: string
+  reason: string
+  lost: boolean
+  leaving: boolean
+}
+
+/** All placements, as Postgres has them. */
+export async function placements(world: World): Promise<PlacementRow[]> {
+  return rowsOf<PlacementRow>(
+    world,
+    `select p.cid, c.wanted, substring(n.name from 5)::int as n, p.state, p.reason, p.lost, p.leaving
+     from placements p join contents c using (cid) join nodes n on n.id = p.node_id order by p.cid, n.name`,
+  )
+}
+
+/** What a statement of the system finds. */
+export async function rowsOf<R extends pg.QueryResultRow>(world: World, sql: string): Promise<R[]> {
+  const client = new pg.Client({ connectionString: await world.value('DATABASE_SYSTEM_URL') })
   await client.connect()
   try {
-    const { rows } = await client.query<{ cid: string; placements: number; states: string[] }>(
-      'select cid, count(*)::int as placements, array_agg(state) as states from placements group by cid',
-    )
-    const placed = new Map(rows.map((row) => [row.cid, row]))
-    for (const cid of cids) {
-      assert.deepEqual(placed.get(cid), { cid, placements: 1, states: ['pinned'] }, `placements of ${cid}`)
-    }
+    return (await client.query<R>(sql)).rows
   } finally {
     await client.end()
   }

@@ -1,0 +1,38 @@
+import { until, type Patience } from './settle.ts'
+import type { World } from './world.ts'
+
+/** One time of leadership, as the node that took it logged. */
+export interface Leadership {
+  /** Which node, from 1. */
+  n: number
+  epoch: number
+  /** When it began, ms since 1970. */
+  atMs: number
+}
+
+/** The leadership with the greatest epoch that any node has logged; a later one than `after`, when that is given. */
+export function leadership(
+  world: World,
+  after?: Leadership,
+  patience: Patience = { withinMs: 30_000 },
+): Promise<Leadership> {
+  return until(
+    `a node leads${after === undefined ? '' : ` after node ${after.n} with epoch ${after.epoch}`}`,
+    async () => {
+      const terms = (await Promise.all(world.nodes.map((n) => termsOf(world, n)))).flat()
+      const last = terms.reduce<Leadership | undefined>(
+        (best, term) => (best !== undefined && best.epoch > term.epoch ? best : term),
+        undefined,
+      )
+      return last !== undefined && last.epoch > (after?.epoch ?? 0) ? last : undefined
+    },
+    patience,
+  )
+}
+
+async function termsOf(world: World, n: number): Promise<Leadership[]> {
+  const lines = await world.nodeLog(n)
+  return lines.flatMap(({ msg, epoch, time }) =>
+    msg === 'this node leads' && epoch !== undefined ? [{ n, epoch, atMs: Date.parse(time) }] : [],
+  )
+}
