@@ -42,21 +42,13 @@ export function preferred(
   policy: RoomPolicy,
   beside: readonly Node[] = [],
 ): Node[] {
-  return zonesInTurn(
-    ranked(cid, nodes, (node) => freeBytes(node, policy)),
-    beside,
-  )
+  return zonesInTurn(ranked(cid, nodes, policy), beside)
 }
 
-/** The nodes by weighted rendezvous rank for `cid`; those of weight 0 come last. */
-export function ranked<N extends { id: NodeId }>(
-  cid: string,
-  nodes: readonly N[],
-  weightOf: (node: N) => number,
-): N[] {
-  const score = scorer(cid)
+function ranked(cid: string, nodes: readonly Node[], policy: RoomPolicy): Node[] {
+  const key = rankKey(cid)
   return nodes
-    .map((node) => ({ node, score: score(node.id, weightOf(node)) }))
+    .map((node) => ({ node, score: rankScore(key, rankKey(node.id), freeBytes(node, policy)) }))
     .sort((a, b) => b.score - a.score || (a.node.id < b.node.id ? -1 : 1))
     .map(({ node }) => node)
 }
@@ -76,29 +68,27 @@ export function zonesInTurn(nodes: readonly Node[], beside: readonly Node[] = []
     .map(({ node }) => node)
 }
 
-/** Scores nodes for one content: the higher, the better; a node's chance to be the highest is its share of the weights. */
-export function scorer(cid: string): (id: NodeId, weight: number) => number {
-  const [a, b] = hash(cid)
-  return (id, weight) => {
-    const [c, d] = hash(id)
-    const high = mix(a ^ mix(c ^ d))
-    const low = mix(b ^ mix(d + high))
-    // of 48 bits, so that neither 0 nor 1 can come out
-    const unit = (high * 2 ** 16 + (low >>> 16) + 0.5) / 2 ** 48
-    return weight / -Math.log(unit)
-  }
-}
+/** What a content or a node brings to their rank: a hash of its id, which is worth keeping where many are ranked. */
+export type RankKey = readonly [number, number]
 
-/** Two hashes of 32 bits: FNV-1a from two starts. Its weak high bits do not matter, for it is mixed after. */
-function hash(text: string): [number, number] {
+/** Two hashes of 32 bits: FNV-1a, from two starts and with two factors. Weak in itself; it is mixed after. */
+export function rankKey(id: string): RankKey {
   let a = 0x811c9dc5
   let b = 0x2c1b3c6d
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
+  for (let i = 0; i < id.length; i++) {
+    const code = id.charCodeAt(i)
     a = Math.imul(a ^ code, 0x01000193)
     b = Math.imul(b ^ code, 0x85ebca6b)
   }
   return [a, b]
+}
+
+/** A node's score for one content: among many, its chance to be the highest is its share of the weights. The same everywhere. */
+export function rankScore([a, b]: RankKey, [c, d]: RankKey, weight: number): number {
+  const high = mix(a ^ mix(c ^ d))
+  const low = mix(b ^ mix(d + high))
+  // of 48 bits, so that neither 0 nor 1 can come out
+  return weight / -Math.log((high * 2 ** 16 + (low >>> 16) + 0.5) / 2 ** 48)
 }
 
 /** MurmurHash3's finalizer: every bit in flips every bit out with even odds. */

@@ -27,12 +27,17 @@ export function isDown(node: Node, { downGraceMs }: DownPolicy): boolean {
   return !node.live && node.silentMs > downGraceMs
 }
 
-/** Would `bytes` more (0: not known) keep the node below its high water? One that has not told its size has room. */
+/** Would `bytes` more (0: not known) keep the node below its high water? */
 export function hasRoom(node: Node, bytes: number, policy: RoomPolicy): boolean {
   return freeBytes(node, policy) >= Math.max(bytes, 1)
 }
 
-/** Up to the high water. Nodes that have not told their size yet count as having 1 TiB. */
-export function freeBytes({ capacityBytes, usedBytes }: Node, { highWater }: RoomPolicy): number {
-  return capacityBytes === null ? 2 ** 40 : Math.max(capacityBytes * highWater - (usedBytes ?? 0), 0)
+/** Up to the high water. */
+export function freeBytes(node: Node, { highWater }: RoomPolicy): number {
+  return Math.max(capacityOf(node) * highWater - (node.usedBytes ?? 0), 0)
+}
+
+/** Nodes that have not told their size yet count as having 1 TiB. */
+export function capacityOf({ capacityBytes }: Node): number {
+  return capacityBytes ?? 2 ** 40
 }

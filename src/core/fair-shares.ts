@@ -1,0 +1,112 @@
+import type { NodeId } from './ids.ts'
+import type { Node } from './node.ts'
+import { capacityOf, freeBytes, type RoomPolicy } from './standing.ts'
+
+/** What one node has, and what evening out does to it. Bytes by the book. */
+export interface Share {
+  node: Node
+  bytes: number
+  /** Of all bytes, by its capacity. */
+  fairBytes: number
+  /** At most this is within the tolerance. */
+  mostBytes: number
+  /** It gives away so many, or is given so many; never both. */
+  gives: number
+  takes: number
+}
+
+/** One line of what an operator is shown. Shares are of all bytes, 0 to 1. */
+export interface ShareLine {
+  nodeId: NodeId
+  name: string
+  bytes: number
+  share: number
+  fairShare: number
+  shareAfter: number
+}
+
+export interface SharesInput {
+  /** Those that may give and be given: alive and in service. */
+  nodes: readonly Node[]
+  usage: readonly { nodeId: NodeId; bytes: number }[]
+  /** How far a node may be from its fair share before anything moves: a part of it, 0 to 1. */
+  tolerance: number
+}
+
+/**
+ * Who gives and who takes how many bytes, so that every node ends within `tolerance` of its fair share, and the least possible
+ * is moved: the fullest are cut down to one level, the emptiest are filled up to another. A node's fair share follows its
+ * capacity; not its free bytes, since what was moved away stays on its disk for a while and would be counted against it.
+ */
+export function fairShares({ nodes, usage, tolerance }: SharesInput, policy: RoomPolicy): Share[] {
+  const book = new Map(usage.map(({ nodeId, bytes }) => [nodeId, bytes]))
+  const sizes = nodes.map((node) => ({
+    node,
+    bytes: book.get(node.id) ?? 0,
+    weight: capacityOf(node),
+    room: freeBytes(node, policy),
+  }))
+  const mean = sum(sizes, ({ bytes }) => bytes) / sum(sizes, ({ weight }) => weight)
+  if (!Number.isFinite(mean)) return []
+  const given = (level: number): number => sum(sizes, (size) => above(size, level))
+  const taken = (level: number): number => sum(sizes, (size) => below(size, level))
+  const wanted = Math.max(given((1 + tolerance) * mean), taken((1 - tolerance) * mean))
+  const volume = Math.min(wanted, given(mean), taken(mean))
+  const top = levelOf(volume, given, mean, Math.max(...sizes.map(({ bytes, weight }) => bytes / weight)))
+  const bottom = levelOf(volume, taken, mean, 0)
+  return sizes.map((size) => ({
+    node: size.node,
+    bytes: size.bytes,
+    fairBytes: mean * size.weight,
+    mostBytes: (1 + tolerance) * mean * size.weight,
+    gives: volume === 0 ? 0 : above(size, top),
+    takes: volume === 0 ? 0 : below(size, bottom),
+  }))
+}
+
+/** For people, the fullest first. */
+export function shareLines(shares: readonly Share[]): ShareLine[] {
+  const total = Math.max(
+    sum(shares, ({ bytes }) => bytes),
+    1,
+  )
+  return shares
+    .map(({ node, bytes, fairBytes, gives, takes }) => ({
+      nodeId: node.id,
+      name: node.name,
+      bytes,
+      share: bytes / total,
+      fairShare: fairBytes / total,
+      shareAfter: (bytes - gives + takes) / total,
+    }))
+    .toSorted((a, b) => b.share / b.fairShare - a.share / a.fairShare || (a.nodeId < b.nodeId ? -1 : 1))
+}
+
+interface Size {
+  bytes: number
+  weight: number
+  room: number
+}
+
+function above({ bytes, weight }: Size, level: number): number {
+  return Math.max(bytes - level * weight, 0)
+}
+
+function below({ bytes, weight, room }: Size, level: number): number {
+  return Math.min(Math.max(level * weight - bytes, 0), room)
+}
+
+/** Where `volumeAt`, which falls from `near` (at least `volume`) to `far` (none), is `volume`; by halving. */
+function levelOf(volume: number, volumeAt: (level: number) => number, near: number, far: number): number {
+  let [enough, short] = [near, far]
+  for (let step = 0; step < 100; step++) {
+    const middle = (enough + short) / 2
+    if (volumeAt(middle) >= volume) enough = middle
+    else short = middle
+  }
+  return enough
+}
+
+function sum<T>(list: readonly T[], of: (item: T) => number): number {
+  return list.reduce((total, item) => total + of(item), 0)
+}
