@@ -293,6 +293,12 @@ export interface GarbageStore {
   endTurn(node: NodeIdentity): Promise<void>
 }
 
+/** What is kept for a while only. */
+export interface PruneStore {
+  /** Plans that were applied or cancelled and made longer ago than `olderThanMs`, at most `limit`, with their moves; returns how many went. */
+  prunePlans(olderThanMs: number, limit: number): Promise<number>
+}
+
 /** This process: its node and which boot of it. Claims of an older incarnation are void. */
 export interface NodeIdentity {
   nodeId: NodeId
