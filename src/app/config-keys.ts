@@ -7,7 +7,7 @@ export const configKeys: readonly ConfigKey[] = Object.keys(options).filter(isKe
 
 /** `pin.maxAge` → `ANCHORAGE_PIN_MAX_AGE`. */
 export function variableOf(key: ConfigKey): string {
-  return `ANCHORAGE_${words(key, '_').replace('.', '_').toUpperCase()}`
+  return `ANCHORAGE_${words(key, '_').replaceAll('.', '_').toUpperCase()}`
 }
 
 /** `pin.maxAge` → `pin.max-age`. */

@@ -73,6 +73,30 @@ export const options = {
     '500ms',
     'The wait before a nats-server of this node that died is started again; doubled while it keeps dying, 0 never.',
   ),
+  'nats.cluster.listen': optional(
+    address,
+    "Where the other nodes' nats-servers come in, over TLS; without it this node's nats-server stands alone.",
+  ),
+  'nats.cluster.announce': optional(
+    address,
+    'Where the other nodes reach nats.cluster.listen, when that is not an address that they can use.',
+  ),
+  'nats.cluster.members': withDefault(
+    list,
+    '',
+    'All nodes of the cluster by their nats.cluster.announce; without it they find one another in Postgres.',
+  ),
+  'nats.cluster.caFile': optional(path, "The certificate of the cluster's CA, the same on all nodes."),
+  'nats.cluster.certFile': optional(
+    path,
+    "This node's certificate, which that CA has signed for the announced host.",
+  ),
+  'nats.cluster.keyFile': optional(path, 'The private key of that certificate.'),
+  'nats.cluster.secret': optional(secret, 'What the nodes prove to one another, the same on all nodes.'),
+  'nats.cluster.secretFile': optional(
+    path,
+    'A file that holds that secret, instead of nats.cluster.secret; `anchorage admin init-cluster` makes all four files.',
+  ),
   'kubo.rpc': withDefault(
     url('http:', 'https:'),
     'http://127.0.0.1:5001',

@@ -41,6 +41,21 @@ test('--config names the file, and wins over ANCHORAGE_CONFIG', async () => {
   assert.deepEqual(node, { name: 'from-the-flag', announce: ['/dns4/a/tcp/1/p2p/x', '/dns4/b/tcp/1/p2p/y'] })
 })
 
+test('an option three words deep is given like any other', async () => {
+  await using file = await yaml(
+    'nats: { clientPort: 4, cluster: { listen: 0.0.0.0:6222, members: [a:1, b:2] } }',
+  )
+  const env = { ANCHORAGE_CONFIG: file.path, ANCHORAGE_NATS_CLUSTER_CA_FILE: '/ca.pem' }
+  const { nats } = requireKeys(loadConfig({ argv: ['--nats.cluster.secret=s'], env }), [
+    'nats.cluster.listen',
+  ])
+  assert.deepEqual(nats.cluster.listen, { host: '0.0.0.0', port: 6222 })
+  assert.deepEqual(nats.cluster.members, ['a:1', 'b:2'])
+  assert.deepEqual([nats.clientPort, nats.cluster.caFile], [4, '/ca.pem'])
+  assert.equal(nats.cluster.secret?.reveal(), 's')
+  assert.throws(() => requireKeys(loadConfig({ env: {} }), ['nats.cluster.listen']), /nats\.cluster\.listen/)
+})
+
 test('print tells where each value comes from, and shows no secret', () => {
   const env = { ANCHORAGE_DATABASE_URL: 'postgres://tenant:pa55word@db/anchorage' }
   const flags = ['--auth.master-key', 'c2VjcmV0', '--pin.max-age', '3h']

@@ -5,22 +5,25 @@ import { fromEnvironment, fromFile, fromFlags, type Environment, type Source } f
 import { Secret } from './secret.ts'
 
 type Value<K extends ConfigKey> = (typeof options)[K] extends Option<infer T> ? T : never
-type Section<K extends ConfigKey> = K extends `${infer S}.${string}` ? S : never
-type Name<S extends string, K extends ConfigKey> = K extends `${S}.${infer N}` ? N : never
+type Head<T extends string> = T extends `${infer H}.${string}` ? H : T
+type Tail<H extends string, T extends string> = T extends `${H}.${infer R}` ? R : never
+type Leaf<K extends string> = K extends ConfigKey ? Value<K> : never
+type Nested<Prefix extends string, T extends string> = {
+  readonly [H in Head<T>]: [Tail<H, T>] extends [never]
+    ? Leaf<`${Prefix}${H}`>
+    : Nested<`${Prefix}${H}.`, Tail<H, T>>
+}
+type NestedKnown<Prefix extends string, T extends string> = {
+  readonly [H in Head<T>]: [Tail<H, T>] extends [never]
+    ? NonNullable<Leaf<`${Prefix}${H}`>>
+    : NestedKnown<`${Prefix}${H}.`, Tail<H, T>>
+}
 
 /** The options as a nested object: `config.http.listen`. Durations are milliseconds, sizes bytes. */
-export type Config = {
-  readonly [S in Section<ConfigKey>]: {
-    readonly [N in Name<S, ConfigKey>]: `${S}.${N}` extends ConfigKey ? Value<`${S}.${N}`> : never
-  }
-}
+export type Config = Nested<'', ConfigKey>
 
 /** A `Config` of which `K` are known to be set. */
-export type ConfigWith<K extends ConfigKey> = Config & {
-  readonly [S in Section<K>]: {
-    readonly [N in Name<S, K>]: `${S}.${N}` extends ConfigKey ? NonNullable<Value<`${S}.${N}`>> : never
-  }
-}
+export type ConfigWith<K extends ConfigKey> = Config & NestedKnown<'', K>
 
 /** Where config comes from: flags (only config flags; see `splitFlags`), environment, and the YAML file that either names. */
 export interface ConfigInput {
@@ -84,13 +87,23 @@ export function requireKeys<K extends ConfigKey>(config: Config, keys: readonly 
 }
 
 function nest(resolved: Resolved[]): Config {
-  const sections: Record<string, Record<string, unknown>> = {}
+  const top: Branch = {}
   for (const { key, value } of resolved) {
-    const [section = '', name = ''] = key.split('.')
-    sections[section] = { ...sections[section], [name]: value }
+    const path = key.split('.')
+    const name = path.pop() ?? key
+    let at = top
+    for (const section of path) at = branchOf(at, section)
+    at[name] = value
   }
   // The table made both the keys and the type, so they agree.
-  return sections as Config
+  return top as Config
+}
+
+type Branch = Record<string, unknown>
+
+function branchOf(parent: Branch, section: string): Branch {
+  parent[section] ??= {}
+  return parent[section] as Branch
 }
 
 function hasKeys<K extends ConfigKey>(config: Config, keys: readonly K[]): config is ConfigWith<K> {
@@ -98,7 +111,8 @@ function hasKeys<K extends ConfigKey>(config: Config, keys: readonly K[]): confi
 }
 
 function valueOf(config: Config, key: ConfigKey): unknown {
-  const [section, name] = key.split('.')
-  const values: object | undefined = Object.entries(config).find(([known]) => known === section)?.[1]
-  return Object.entries(values ?? {}).find(([known]) => known === name)?.[1]
+  let value: unknown = config
+  for (const name of key.split('.'))
+    value = Object.entries(value ?? {}).find(([known]) => known === name)?.[1]
+  return value
 }
