@@ -1,7 +1,6 @@
-import { isCode } from '../core/errors.ts'
-import type { Job } from '../core/placement.ts'
 import type { Bus, Log, SweepStore, Swept } from '../core/ports.ts'
 import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
+import { hint } from './hint.ts'
 
 const everyMs = 5_000
 /** Rows of one transaction: few enough that accepts and finishes do not notice the locks. */
@@ -66,17 +65,4 @@ async function repeated(step: () => Promise<Swept>, signal: AbortSignal): Promis
     if (all.jobs.length < hintsMax) all.jobs.push(...jobs)
   }
   return all
-}
-
-async function hint(bus: Bus, jobs: Job[], log: Log): Promise<number> {
-  if (jobs.length === 0) return 0
-  try {
-    await bus.publishJobs(jobs)
-    return jobs.length
-  } catch (error) {
-    if (!isCode(error, 'unavailable')) throw error
-    // The nodes find their due work in Postgres all the same.
-    log.debug({ err: error, jobs: jobs.length }, 'the sweep could not hint')
-    return 0
-  }
 }

@@ -1,0 +1,245 @@
+import { isCode } from '../core/errors.ts'
+import type { NodeId } from '../core/ids.ts'
+import type { Node } from '../core/node.ts'
+import type { Job } from '../core/placement.ts'
+import { planRepair } from '../core/plan-repair.ts'
+import type { RepairPolicy } from '../core/plan-repair.ts'
+import type { Bus, Clock, Log, RepairStore } from '../core/ports.ts'
+import type { ContentCopies, Repair } from '../core/repair.ts'
+import { Absences } from './absences.ts'
+import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
+import { hint } from './hint.ts'
+
+const everyMs = 1_000
+/** Contents read at a time … */
+const page = 200
+/** … and pages of what is unsettled, and of walks, in a run; what is left waits for the next. */
+const pagesMax = 10
+/** Repairs of one transaction, which locks their contents. */
+const batch = 50
+/** Copies that may be under way for every node that lives, and in all, for new pins wait beside them; and their bytes. */
+const copiesPerNode = 256
+const copiesMax = 4_096
+const bytesMax = 256 * 2 ** 30
+/** When nothing that is unsettled could be settled, and no node changed since, it is looked through again only after so long. */
+const restMs = 5_000
+
+/** What repair is made of. */
+export interface RepairParts {
+  store: RepairStore
+  nodes: () => readonly Node[]
+  bus: Pick<Bus, 'publishJobs'>
+  policy: RepairPolicy
+  clock: Pick<Clock, 'now'>
+  log: Log
+}
+
+/**
+ * Compares where the copies of contents are with where they should be, and adds and drops copies until the two agree.
+ *
+ * It looks at contents that were marked, and walks over those on nodes that went, came back or drain; `planRepair` decides, each
+ * content by itself, and the store applies a few dozen at a time under the leader's epoch, each only if its copies are still as
+ * they were seen. So a run that is cut off anywhere, or made twice, or by two leaders, adds and drops nothing twice. As much is
+ * begun as may be under way. In maintenance the store refuses, and nothing is done.
+ */
+export function repair(parts: RepairParts): LeaderWorker {
+  let repairer: Repairer | null = null
+  return {
+    name: 'repair',
+    everyMs,
+    leaderOnly: true,
+    run(turn) {
+      // What was seen under another epoch was seen long ago.
+      if (repairer?.epoch !== turn.epoch) repairer = new Repairer(parts, turn.epoch)
+      return repairer.run(turn)
+    },
+  }
+}
+
+/** What a run may still begin, and what it did. */
+interface Tally {
+  nodes: readonly Node[]
+  signal: AbortSignal
+  copiesLeft: number
+  bytesLeft: number
+  jobs: Job[]
+  looked: number
+  waiting: number
+  added: number
+  dropped: number
+  stale: number
+}
+
+class Repairer {
+  readonly epoch: number
+  readonly #parts: RepairParts
+  readonly #absences: Absences
+  /** Where the look through what is unsettled stands, and whether it changed anything so far. */
+  #afterCid = ''
+  #changed = false
+  #restUntilMs = -Infinity
+  #restedWith = ''
+  #turn = 0
+
+  constructor(parts: RepairParts, epoch: number) {
+    this.#parts = parts
+    this.epoch = epoch
+    this.#absences = new Absences(parts, epoch)
+  }
+
+  async run({ signal }: LeaderTurn): Promise<Report> {
+    const { bus, log } = this.#parts
+    const tally = emptyTally(this.#parts.nodes(), signal)
+    let found: Report
+    try {
+      found = { ...(await this.#look(tally)), maintenance: false }
+    } catch (error) {
+      if (!isCode(error, 'maintenance')) {
+        this.#absences.cutOff()
+        throw error
+      }
+      found = { maintenance: true }
+    } finally {
+      // What was committed before something failed is hinted too.
+      await hint(bus, tally.jobs, log)
+    }
+    const { looked, waiting, added, dropped, stale } = tally
+    return { looked, waiting, added, dropped, stale, ...found }
+  }
+
+  async #look(tally: Tally): Promise<Report> {
+    const { store } = this.#parts
+    const down = await this.#absences.note(tally.nodes)
+    // It may be this leader that hears nothing.
+    if (down === null) return { deaf: true }
+    const moving = await store.moving()
+    const live = tally.nodes.filter((node) => node.live).length
+    tally.copiesLeft = Math.min(copiesMax, copiesPerNode * live) - moving.copies
+    tally.bytesLeft = bytesMax - moving.bytes
+    await this.#settle(tally)
+    const walks = await this.#walk(tally)
+    const drained = await this.#absences.noteDrained()
+    return { down, walks, drained, moving: moving.copies, movingBytes: moving.bytes }
+  }
+
+  /** Looks through what is marked as unsettled, page after page, and from the first again at the end. */
+  async #settle(tally: Tally): Promise<void> {
+    const { store, clock } = this.#parts
+    const nodesNow = JSON.stringify(tally.nodes.map(({ id, live, state, zone }) => [id, live, state, zone]))
+    if (clock.now() < this.#restUntilMs && nodesNow === this.#restedWith) return
+    for (let pages = 0; pages < pagesMax && !tally.signal.aborted; pages++) {
+      const contents = await store.unsettled(this.#afterCid, page)
+      const repairs: Repair[] = []
+      for (const content of contents) {
+        const planned = this.#plan(content, tally) ?? settled(content)
+        if (planned === 'later') this.#changed = true
+        else if (changes(planned) || planned.settled) repairs.push(planned)
+        else tally.waiting++
+      }
+      if (await this.#apply(repairs, tally)) this.#changed = true
+      this.#afterCid = contents.at(-1)?.cid ?? ''
+      if (contents.length === page) continue
+      this.#afterCid = ''
+      if (!this.#changed && contents.length > 0) this.#rest(nodesNow)
+      this.#changed = false
+      return
+    }
+  }
+
+  #rest(nodesNow: string): void {
+    this.#restUntilMs = this.#parts.clock.now() + restMs
+    this.#restedWith = nodesNow
+  }
+
+  /** Takes each walk some pages further. What cannot be begun now stops its walk there. Returns how many walks there are. */
+  async #walk(tally: Tally): Promise<number> {
+    const walks = await this.#parts.store.walks()
+    let pages = pagesMax
+    this.#turn++
+    for (let index = 0; index < walks.length && pages > 0; index++) {
+      const walk = walks[(index + this.#turn) % walks.length]
+      if (walk !== undefined)
+        pages -= await this.#walkOn(walk, Math.ceil(pages / (walks.length - index)), tally)
+    }
+    return walks.length
+  }
+
+  async #walkOn(
+    { nodeId, afterCid }: { nodeId: NodeId; afterCid: string },
+    pages: number,
+    tally: Tally,
+  ): Promise<number> {
+    const { store } = this.#parts
+    let after = afterCid
+    for (let read = 1; read <= pages && !tally.signal.aborted; read++) {
+      const contents = await store.onNode(nodeId, after, page)
+      const repairs: Repair[] = []
+      let last: string | null = null
+      let isFull = false
+      for (const content of contents) {
+        const planned = this.#plan(content, tally)
+        isFull = planned === 'later'
+        if (planned === 'later') break
+        if (planned !== null) repairs.push(planned)
+        last = content.cid
+      }
+      await this.#apply(repairs, tally)
+      const isOver = !isFull && contents.length < page
+      if (isOver || last !== null) await store.advanceWalk(this.epoch, nodeId, isOver ? null : last)
+      if (isOver || isFull) return read
+      after = last ?? after
+    }
+    return pages
+  }
+
+  /** `later`: its copies would be too many under way at a time. */
+  #plan(content: ContentCopies, tally: Tally): Repair | 'later' | null {
+    tally.looked++
+    const planned = planRepair(content, tally.nodes, this.#parts.policy)
+    const copies = planned?.add.length ?? 0
+    if (copies === 0) return planned
+    // One of any size may always begin when there is nothing else, or it never would.
+    if (tally.copiesLeft <= 0 || tally.bytesLeft <= 0) return 'later'
+    tally.copiesLeft -= copies
+    tally.bytesLeft -= copies * (content.dagSize ?? 0)
+    return planned
+  }
+
+  /** True when it changed something. */
+  async #apply(repairs: Repair[], tally: Tally): Promise<boolean> {
+    for (let at = 0; at < repairs.length; at += batch) {
+      tally.signal.throwIfAborted()
+      const applied = await this.#parts.store.apply(this.epoch, repairs.slice(at, at + batch))
+      tally.jobs.push(...applied.jobs)
+      tally.added += applied.added
+      tally.dropped += applied.dropped
+      tally.stale += applied.stale
+    }
+    return repairs.length > 0
+  }
+}
+
+function emptyTally(nodes: readonly Node[], signal: AbortSignal): Tally {
+  return {
+    nodes,
+    signal,
+    copiesLeft: 0,
+    bytesLeft: 0,
+    jobs: [],
+    looked: 0,
+    waiting: 0,
+    added: 0,
+    dropped: 0,
+    stale: 0,
+  }
+}
+
+function changes({ add, drop, lose, find }: Repair): boolean {
+  return [add, drop, lose, find].some((list) => list.length > 0)
+}
+
+/** Nothing is to be done for `content`: it is no longer marked. */
+function settled({ cid, copies }: ContentCopies): Repair {
+  const seen = copies.map(({ nodeId, generation, state }) => ({ nodeId, generation, state }))
+  return { cid, seen, add: [], drop: [], lose: [], find: [], settled: true }
+}

@@ -1,0 +1,61 @@
+import type { NodeId } from '../core/ids.ts'
+import type { Node } from '../core/node.ts'
+import type { Ipfs } from '../core/ports.ts'
+import type { NodeWorker, Report } from './driver.ts'
+
+/** Siblings that a run dials at most; with more, every run takes the next ones, so that each is met in turn. */
+const fanOut = 32
+/** Siblings dialled at a time. */
+const lanes = 8
+
+/** What keeping siblings connected is made of. */
+export interface SiblingParts {
+  nodeId: NodeId
+  nodes: () => readonly Node[]
+  ipfs: Pick<Ipfs, 'connectSibling'>
+}
+
+/**
+ * Keeps this node's Kubo connected to those of the others, so that a copy is fetched from a sibling without asking any DHT. To dial
+ * one that is connected changes nothing, so it compares nothing.
+ */
+export function siblings({ nodeId, nodes, ipfs }: SiblingParts): NodeWorker {
+  let dialledLast = ''
+
+  async function run({ signal }: { signal: AbortSignal }): Promise<Report> {
+    const others = nodes()
+      .filter(({ id, live, multiaddrs }) => id !== nodeId && live && multiaddrs.length > 0)
+      .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    const turn = inTurn(others, others.length > fanOut ? dialledLast : '')
+    dialledLast = turn.at(-1)?.id ?? ''
+    let connected = 0
+    const left = turn.values()
+    const lane = async (): Promise<void> => {
+      for (const { multiaddrs } of left) if (await reach(multiaddrs, signal)) connected++
+    }
+    await Promise.all(Array.from({ length: lanes }, lane))
+    return { siblings: others.length, dialled: turn.length, connected }
+  }
+
+  /** By its first address that answers. */
+  async function reach(multiaddrs: readonly string[], signal: AbortSignal): Promise<boolean> {
+    for (const multiaddr of multiaddrs) {
+      signal.throwIfAborted()
+      try {
+        await ipfs.connectSibling(multiaddr, signal)
+        return true
+      } catch {
+        // Another address may do; and the next run tries again.
+      }
+    }
+    return false
+  }
+
+  return { name: 'siblings', everyMs: 60_000, firstAfterMs: 2_000, leaderOnly: false, run }
+}
+
+/** The next ones after `last`, and round. */
+function inTurn(nodes: readonly Node[], last: string): Node[] {
+  const after = nodes.filter(({ id }) => id > last)
+  return [...after, ...nodes.slice(0, nodes.length - after.length)].slice(0, fanOut)
+}

@@ -1,0 +1,56 @@
+import type { Clock, Log, Maintenance, OperatorStore } from '../core/ports.ts'
+import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
+
+const everyMs = 2_000
+const remindEveryMs = 60_000
+
+/** What the watchdog is made of. */
+export interface WatchdogParts {
+  store: Pick<OperatorStore, 'maintenance' | 'endMaintenance'>
+  /** Maintenance without a time of its own is too long after this. */
+  maxMs: number
+  /** It ended: tells the other nodes. */
+  onEnded: () => void
+  clock: Pick<Clock, 'now'>
+  log: Log
+}
+
+/**
+ * Looks after maintenance: it ends when its time is over, and when it has none and lasts, warns until somebody ends it. Ending it
+ * is one statement under the leader's epoch that finds nothing the second time.
+ */
+export function watchdog(parts: WatchdogParts): LeaderWorker {
+  let remindedAtMs = -Infinity
+
+  async function run({ epoch }: LeaderTurn): Promise<Report> {
+    const { store, maxMs, onEnded, clock, log } = parts
+    const before = await store.maintenance()
+    if (before === null) return { on: false, overdue: false }
+    if (await store.endMaintenance(epoch)) {
+      const { reason, actor, since } = before
+      log.warn({ reason, actor, since }, 'maintenance ended: its time is over; repair goes on')
+      onEnded()
+      return { on: false, overdue: false, ended: true }
+    }
+    const lastedMs = clock.now() - before.since.getTime()
+    const overdue = isOverdue(before, maxMs, clock.now())
+    if (overdue && clock.now() - remindedAtMs >= remindEveryMs) {
+      remindedAtMs = clock.now()
+      log.error({ reason: before.reason, actor: before.actor, lastedMs }, overdueText(before, clock.now()))
+    }
+    return { on: true, overdue, lastedMs }
+  }
+
+  return { name: 'maintenance-watchdog', everyMs, leaderOnly: true, run }
+}
+
+/** Has maintenance without a time of its own lasted for too long? */
+export function isOverdue({ since, until }: Maintenance, maxMs: number, nowMs: number): boolean {
+  return until === null && nowMs - since.getTime() >= maxMs
+}
+
+/** What an operator is told of maintenance that lasts. */
+export function overdueText({ since, actor, reason }: Maintenance, nowMs: number): string {
+  const minutes = Math.floor((nowMs - since.getTime()) / 60_000)
+  return `maintenance has been on for ${minutes} minutes (${actor}: ${reason}); nothing is repaired until it is switched off`
+}
