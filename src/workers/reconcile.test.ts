@@ -24,6 +24,7 @@ function world(setMax?: number) {
   let listings = 0
   let questions = 0
   let confirmed = false
+  const busy = new Set<string>()
   let whileListing = () => {}
 
   const jobsOf = (cids: string[]): Job[] =>
@@ -71,6 +72,7 @@ function world(setMax?: number) {
     ipfs,
     log,
     offer: (jobs: Job[]) => void offered.push(...jobs),
+    isBusy: (cid: string) => busy.has(cid),
     random: () => 0.3,
   }
   const worker = reconcile(setMax === undefined ? parts : { ...parts, setMax })
@@ -78,6 +80,7 @@ function world(setMax?: number) {
     placements,
     pins,
     alarms,
+    busy,
     offered: () => offered.map(({ cid }) => cid).toSorted(),
     run: () => worker.run({ signal }),
     during: (work: () => void) => (whileListing = work),
@@ -211,4 +214,44 @@ test('a Kubo that breaks off its list is believed in nothing', async () => {
   assert.deepEqual(at.offered(), [])
   at.during(() => {})
   assert.partialDeepStrictEqual(await at.run(), { repaired: 1, unwanted: 1, removed: 0 })
+})
+
+test('an operator lets it remove what it found too many, and not more than that', async () => {
+  const at = world()
+  at.pinned(10)
+  for (let index = 0; index < 150; index++) at.pins.set(`x${index}`, 'ours')
+  await at.run()
+  assert.partialDeepStrictEqual(await at.run(), { removed: 0, blocked: true })
+  at.confirm()
+  assert.partialDeepStrictEqual(await at.run(), { unwanted: 150, removed: 150, blocked: false })
+  for (const [cid] of at.pins) if (cid.startsWith('x')) at.pins.delete(cid)
+  for (const [cid, state] of at.placements) if (state === 'unpinning') at.placements.delete(cid)
+  for (let index = 0; index < 150; index++) at.pins.set(`y${index}`, 'ours')
+  await at.run()
+  assert.partialDeepStrictEqual(await at.run(), { removed: 0, blocked: true }, 'once')
+})
+
+test('a word said while nothing was found is not kept for later findings of a sweep that is small', async () => {
+  const at = world()
+  at.pinned(10)
+  at.confirm()
+  at.pins.set('x', 'ours')
+  await at.run()
+  assert.partialDeepStrictEqual(await at.run(), { removed: 1, blocked: false })
+  for (let index = 0; index < 150; index++) at.pins.set(`y${index}`, 'ours')
+  assert.partialDeepStrictEqual(
+    await at.run(),
+    { removed: 0, blocked: false },
+    'seen once, so none is removed',
+  )
+})
+
+test('what the pin worker has under way is neither missing nor unwanted', async () => {
+  const at = world()
+  at.pinned(3)
+  at.pins.delete('c1')
+  at.pins.set('new', 'ours')
+  for (const cid of ['c1', 'new']) at.busy.add(cid)
+  await at.run()
+  assert.partialDeepStrictEqual(await at.run(), { unwanted: 0, removed: 0, repaired: 0 })
 })

@@ -11,6 +11,8 @@ const writeChunk = 100
 const setMax = 1_000_000
 /** Unwanted pins that are remembered until the next sweep; the rest wait for a later one. */
 const suspectsMax = 10_000
+/** An operator's word is good for so long: it was said of what was found then. */
+const confirmedForMs = 3_600_000
 /** `pin/ls` calls at a time. */
 const checks = 8
 
@@ -22,17 +24,20 @@ export interface ReconcileParts {
   log: Log
   /** Where placements to be looked at are sent: this node's pin worker. */
   offer: (jobs: Job[]) => void
+  /** Whether the pin worker has something under way for a CID: then what Kubo has of it is about to change. */
+  isBusy: (cid: string) => boolean
   random?: () => number
   /** For tests of several passes; otherwise left out. */
   setMax?: number
 }
 
 /**
- * Compares what this node's Kubo has pinned with this node's placements, both ways.
+ * Compares what this node's Kubo has pinned with this node's placements, both ways, and leaves out what is under way.
  *
  * Pinned by the book and not in Kubo: queued again, as a repair. Pinned in Kubo under our name and without a placement in two sweeps
  * in a row: a placement to be unpinned is written, under the lock that accepts take too; nothing is removed here. More unwanted pins
- * than a hundred and one in a hundred look like a wrong database or an old backup: then none is removed, and the report says so.
+ * than a hundred and one in a hundred look like a wrong database or an old backup: then none is removed, and the report says so,
+ * until an operator says that it is right; that holds for as many as there are then.
  * Every finding is looked at again when it is written, so running twice, or beside the pin worker, changes nothing more.
  */
 export function reconcile(parts: ReconcileParts): NodeWorker {
@@ -60,6 +65,8 @@ class Reconciler {
   readonly #setMax: number
   #suspects: ReadonlySet<string> = new Set()
   #buckets = 1
+  /** So many more an operator let go. */
+  #confirmed = 0
 
   constructor(parts: ReconcileParts) {
     this.#parts = parts
@@ -101,11 +108,11 @@ class Reconciler {
   }
 
   async #judge(ours: string[], found: Found): Promise<void> {
-    const { store, identity } = this.#parts
+    const { store, identity, isBusy } = this.#parts
     const placed = new Set((await store.placementsOf(identity, ours)).map(({ cid }) => cid))
     found.ours += ours.length
     for (const cid of ours) {
-      if (placed.has(cid)) continue
+      if (placed.has(cid) || isBusy(cid)) continue
       found.unwanted++
       if (this.#suspects.has(cid)) found.confirmed.push(cid)
       if (found.suspects.size < suspectsMax) found.suspects.add(cid)
@@ -136,9 +143,12 @@ class Reconciler {
   /** What was pinned since Kubo was listed is not in the list and is not missing: Kubo is asked again, one by one. */
   async #missing(cids: string[], signal: AbortSignal): Promise<string[]> {
     const missing: string[] = []
+    const { ipfs, isBusy } = this.#parts
     const left = cids.values()
     const check = async () => {
-      for (const cid of left) if ((await this.#parts.ipfs.pinned(cid, signal)) === null) missing.push(cid)
+      for (const cid of left) {
+        if (!isBusy(cid) && (await ipfs.pinned(cid, signal)) === null) missing.push(cid)
+      }
     }
     await Promise.all(Array.from({ length: checks }, check))
     return missing
@@ -149,7 +159,14 @@ class Reconciler {
     const { store, identity, log, offer } = this.#parts
     this.#suspects = suspects
     const most = Math.max(100, Math.floor(ours / 100))
-    if (unwanted > most) {
+    if (
+      unwanted > Math.max(most, this.#confirmed) &&
+      (await store.takeConfirmation(identity, confirmedForMs))
+    ) {
+      this.#confirmed = unwanted
+      log.warn({ pins: ours, unwanted }, 'an operator confirmed that our pins that nobody wants are to go')
+    }
+    if (unwanted > Math.max(most, this.#confirmed)) {
       log.error(
         { pins: ours, unwanted, most },
         'too many of our pins in Kubo are wanted by nobody: none is removed',
@@ -162,6 +179,7 @@ class Reconciler {
       removed += jobs.length
       offer(jobs)
     }
+    this.#confirmed = unwanted > most ? Math.max(this.#confirmed - removed, 0) : 0
     return removed
   }
 }
