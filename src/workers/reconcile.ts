@@ -67,6 +67,7 @@ class Reconciler {
   #buckets = 1
   /** So many more an operator let go. */
   #confirmed = 0
+  #blocked = false
 
   constructor(parts: ReconcileParts) {
     this.#parts = parts
@@ -159,20 +160,14 @@ class Reconciler {
     const { store, identity, log, offer } = this.#parts
     this.#suspects = suspects
     const most = Math.max(100, Math.floor(ours / 100))
-    if (
-      unwanted > Math.max(most, this.#confirmed) &&
-      (await store.takeConfirmation(identity, confirmedForMs))
-    ) {
-      this.#confirmed = unwanted
-      log.warn({ pins: ours, unwanted }, 'an operator confirmed that our pins that nobody wants are to go')
-    }
-    if (unwanted > Math.max(most, this.#confirmed)) {
+    if (unwanted > Math.max(most, this.#confirmed) && !(await this.#mayGoOn(ours, unwanted))) {
       log.error(
         { pins: ours, unwanted, most },
-        'too many of our pins in Kubo are wanted by nobody: none is removed',
+        'too many of our pins in Kubo are wanted by nobody: none is removed until it is confirmed (anchorage admin reconcile --confirm)',
       )
       return null
     }
+    this.#blocked = false
     let removed = 0
     for (let at = 0; at < confirmed.length; at += writeChunk) {
       const jobs = await store.dropUnwanted(identity, confirmed.slice(at, at + writeChunk))
@@ -181,5 +176,17 @@ class Reconciler {
     }
     this.#confirmed = unwanted > most ? Math.max(this.#confirmed - removed, 0) : 0
     return removed
+  }
+
+  /** An operator's word counts only after this said what it found: one that was said before meant something else, and is used up. */
+  async #mayGoOn(ours: number, unwanted: number): Promise<boolean> {
+    const { store, identity, log } = this.#parts
+    const isConfirmed = await store.takeConfirmation(identity, confirmedForMs)
+    const mayGoOn = isConfirmed && this.#blocked
+    this.#blocked = true
+    if (!mayGoOn) return false
+    this.#confirmed = unwanted
+    log.warn({ pins: ours, unwanted }, 'an operator confirmed that our pins that nobody wants are to go')
+    return true
   }
 }
