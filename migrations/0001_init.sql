@@ -174,7 +174,8 @@ create table pin_counts (
 -- ---------------------------------------------------------------- audit: append only, whole old months dropped by a role of its own
 
 create table audit_log (
-  at timestamptz not null default clock_timestamp(),
+  -- whole milliseconds, as JavaScript's dates: whoever pages by it passes over none
+  at timestamptz(3) not null default clock_timestamp(),
   id uuid not null,
   org_id uuid,
   actor text not null,

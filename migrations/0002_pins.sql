@@ -58,7 +58,7 @@ end $$;
 -- For an accept, after its org row: locks the contents (making them), wakes or makes the missing placements, and tells for
 -- each content how many copies there are, how many stand and what to hint: {cid: {copies, pinned, pinning, attempts, woken}}, without
 -- what never was before. `items`: {cid, replicas?, origins?, nodes}; `usual` is for those that say no replicas. Content for which too few
--- nodes are given has fewer copies than it should: it is marked for the leader's repair.
+-- nodes are given has fewer copies than it should, and content that was there may have more: it is marked for the leader's repair.
 create function want_contents(items jsonb, usual int) returns jsonb
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -71,8 +71,10 @@ declare
   h jsonb;
   made jsonb;
   short boolean;
+  closed uuid[];
 begin
   if org is null then raise exception 'no org is set' using errcode = '42501'; end if;
+  perform hold_nodes();
   insert into contents as c (cid, wanted)
   select i.cid, max(coalesce(i.replicas, usual)) from jsonb_to_recordset(items) as i (cid text, replicas int)
   group by i.cid order by i.cid
@@ -88,9 +90,11 @@ begin
   loop
     h := coalesce(had -> p.cid, '{"pinned": 0, "pinning": 0, "attempts": 0, "copies": 0, "nodes": [], "woken": []}');
     h := h || jsonb_build_object('attempts', (h ->> 'attempts')::int + p.attempts);
-    if p.state = 'unpinning' and not p.nodes ? p.node_id::text then
-      -- an unpin under way on a node that nobody would choose now goes on
-      null;
+    if p.lost or p.leaving
+      or (not p.nodes ? p.node_id::text and (p.state = 'unpinning' or p.state = 'failed' and p.error_code = 'node_full'))
+    then
+      -- lost, given up, or on a node that nobody would choose now: it is left as it is, and is none of the copies
+      h := h || jsonb_build_object('pinned', (h ->> 'pinned')::int + (p.state = 'pinned' and not p.lost)::int);
     elsif p.state = 'pinned' then
       h := h || jsonb_build_object('copies', (h ->> 'copies')::int + 1, 'pinned', (h ->> 'pinned')::int + 1);
     else
@@ -112,6 +116,8 @@ begin
     had := had || jsonb_build_object(p.cid, jsonb_set(h, '{nodes,-1}', to_jsonb(p.node_id), true));
   end loop;
 
+  -- whoever chose the nodes may not know it yet
+  closed := array(select n.id from nodes n where n.state <> 'active');
   with need as (
     select i.cid, i.nodes, greatest(0, i.replicas - coalesce((had -> i.cid ->> 'copies')::int, 0)) as n
     from (select distinct on (j.cid) j.cid, j.nodes, coalesce(j.replicas, usual) as replicas
@@ -122,7 +128,7 @@ begin
     from need i
     cross join lateral (
       select u.node from unnest(i.nodes) with ordinality as u (node, place)
-      where not coalesce(had -> i.cid -> 'nodes' ? u.node::text, false)
+      where not coalesce(had -> i.cid -> 'nodes' ? u.node::text, false) and u.node <> all (closed)
       order by u.place limit i.n) u
     returning q.cid, q.node_id, q.generation
   )
@@ -131,10 +137,10 @@ begin
       from fresh group by cid) f),
     (select sum(n) from need) > (select count(*) from fresh)
   into made, short;
-  if short then
+  if short or had <> '{}' then
     update contents c set unsettled = true
     where c.cid = any (array(select i.cid from jsonb_to_recordset(items) as i (cid text))) and not c.unsettled
-      and c.wanted > coalesce((had -> c.cid ->> 'copies')::int, 0) + coalesce(jsonb_array_length(made -> c.cid), 0);
+      and c.wanted <> coalesce((had -> c.cid ->> 'copies')::int, 0) + coalesce(jsonb_array_length(made -> c.cid), 0);
   end if;
 
   return (
@@ -154,6 +160,21 @@ language sql stable security definer set search_path = public, pg_temp as $$
   from nodes n
 $$;
 
+-- After a pin went: as many copies as the largest of the pins that are left wants; what is only held stays as it is. The contents are
+-- locked. Copies that are too many now, the leader's repair takes away.
+create function lower_wanted(cids text[]) returns void
+language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  update contents c set wanted = w.most, unsettled = true
+  from (
+    select x.cid, coalesce(
+      (select p.replicas from pins p where p.cid = x.cid and p.replicas > 1 order by p.replicas desc limit 1),
+      case when not exists (select from pins p where p.cid = x.cid) and is_wanted(x.cid) then x.wanted else 1 end) as most
+    from unnest(cids) as u (cid)
+    cross join lateral (select y.cid, y.wanted from contents y where y.cid = u.cid and y.wanted > 1 offset 0) x) w
+  where c.cid = any (cids) and c.cid = w.cid and c.wanted > w.most;
+end $$;
+
 -- After a pin went: content that nobody wants any more. Unfinished work is aborted at once, what stands is unpinned after
 -- the grace period. The contents are locked here, in cid order; the question is asked in a later statement. Returns what to hint.
 create function release_contents(cids text[], grace_ms bigint)
@@ -164,11 +185,12 @@ declare
   gone text;
 begin
   perform lock_contents(cids);
+  perform lower_wanted(cids);
   for gone in select u from unnest(cids) u where not is_wanted(u) order by u loop
     -- never tried: nothing of it can be in Kubo
-    delete from placements p where p.cid = gone and p.state = 'queued' and p.attempts = 0 and p.claimed_until is null;
+    delete from placements p where p.cid = gone and p.state = 'queued' and p.attempts = 0 and p.claimed_until is null and not p.verify;
     return query
-    update placements p set state = 'unpinning', generation = nextval('placement_generation'), next_attempt_at = clock_timestamp()
+    update placements p set state = 'unpinning', leaving = false, generation = nextval('placement_generation'), next_attempt_at = clock_timestamp()
     where p.cid = gone and p.state in ('queued', 'pinning', 'failed')
     returning p.cid, p.node_id, p.generation;
     if exists (select from placements p where p.cid = gone and p.state = 'pinned') then
@@ -255,6 +277,7 @@ begin
     where m.org_id = org and m.key = meta_key(k.key) and m.value = meta_key(k.value) and m.seq = old.seq;
     -- locked only now: a finish may have moved it on since it was read
     delete from pins p where p.org_id = org and p.id = replaces returning statuses || p.status into statuses;
+    if old.cid = cids[1] then perform lower_wanted(cids); end if;
     buckets := buckets || (old.seq >> 10);
     ns := ns || -1::bigint;
   end if;
@@ -316,13 +339,13 @@ begin
     execute format('grant execute on function %s to anchorage_system', f);
   end loop;
   foreach f in array array['current_org()', 'want_contents(jsonb, int)', 'org_backlog()', 'release_contents(text[], bigint)',
-                           'lock_contents(text[])', 'pin_details(text[])', 'accept_pins(jsonb, boolean, uuid, int)', 'meta_key(text)',
-                           'remove_pin(uuid, bigint, uuid, text, text)', 'count_pins(uuid[], text[], bigint[], bigint[])',
+                           'lower_wanted(text[])', 'lock_contents(text[])', 'pin_details(text[])', 'meta_key(text)',
+                           'accept_pins(jsonb, boolean, uuid, int)', 'remove_pin(uuid, bigint, uuid, text, text)', 'count_pins(uuid[], text[], bigint[], bigint[])',
                            'count_to(text, bigint)', 'fold_status(text, int, bigint, bigint, bigint, bigint)']::regprocedure[] loop
     execute format('grant execute on function %s to anchorage_tenant', f);
   end loop;
-  foreach f in array array['want_contents(jsonb, int)', 'org_backlog()', 'release_contents(text[], bigint)', 'lock_contents(text[])',
-                           'pin_details(text[])']::regprocedure[] loop
+  foreach f in array array['want_contents(jsonb, int)', 'org_backlog()', 'release_contents(text[], bigint)', 'lower_wanted(text[])',
+                           'lock_contents(text[])', 'pin_details(text[])']::regprocedure[] loop
     execute format('alter function %s owner to anchorage_system', f);
   end loop;
 end $$;

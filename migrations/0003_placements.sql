@@ -1,7 +1,8 @@
 -- min_code: 1
 -- What a node does with its placements: claim, extend, finish; and the reconciler's findings. All as the system.
 
--- Brings the pins of these contents in line with their placements; the contents are locked. At most `most` pins: what is
+-- Brings the pins of these contents in line with their placements (a lost one counts for nothing, one that is leaving still stands);
+-- the contents are locked. At most `most` pins: what is
 -- over is marked on the content and goes on in a later transaction.
 create function fold_contents(cids text[], most int default 1000) returns void language plpgsql as $$
 declare
@@ -17,7 +18,7 @@ begin
   cross join lateral (
     select count(*) filter (where state = 'pinned') as pinned, count(*) filter (where state = 'pinning') as pinning,
       count(*) filter (where state = 'queued') as queued, count(*) filter (where state = 'failed') as failed
-    from placements where cid = u.cid) k
+    from placements where cid = u.cid and not lost) k
   cross join lateral (
     select q.ctid, q.org_id, q.seq, q.status, f.becomes from pins q
     cross join lateral (select fold_status(q.status, q.replicas, k.pinned, k.pinning, k.queued, k.failed) as becomes) f
@@ -68,8 +69,10 @@ begin
   )
   select t.cid, t.generation, t.state, t.attempts - t.attempts_before,
     array(select distinct o from pins w, unnest(w.origins) o where w.cid = t.cid and w.origins is not null limit 60),
-    array(select a from (select h.node_id from placements h where h.cid = t.cid and h.node_id <> node and h.state = 'pinned' offset 0) h
-          join nodes n on n.id = h.node_id, unnest(n.multiaddrs) a limit 60),
+    -- lost ones last: their nodes do not answer
+    array(select a from (select h.node_id, h.lost from placements h
+                         where h.cid = t.cid and h.node_id <> node and h.state = 'pinned' offset 0) h
+          join nodes n on n.id = h.node_id, unnest(n.multiaddrs) a order by h.lost limit 60),
     t.verify, (extract(epoch from at - t.wanted_since) * 1000)::bigint, t.foreign_pin
   from taken t;
 end $$;
@@ -110,6 +113,8 @@ end $$;
 -- Records how attempts ended and folds the pins of those contents. Another generation than the claimed one changes nothing but
 -- ends the claim; what waits behind it is returned, to be looked at now. It does not wait for the disk, so that an accept of the
 -- same org never waits for it behind these locks: an outcome that Postgres loses in a crash is worked out again from Kubo.
+-- A copy that was made by a repair or a move and has come to its end, a node without room, and more copies than are wanted are the
+-- leader's business: their content is marked.
 create function finish_placements(node uuid, boot bigint, finishes jsonb)
 returns table (cid text, generation bigint, attempt int, org_id uuid)
 language plpgsql as $$
@@ -167,10 +172,17 @@ begin
       cross join lateral (select q.ctid, q.generation, q.wanted_since, q.next_attempt_at from placements q
                           where q.cid = x.cid and q.node_id = node and q.ctid = any (tids) offset 0) p) f
     where q.ctid = f.tid
-    returning q.cid, q.generation, q.state, q.attempts - q.attempts_before as attempts, q.org_id, f.holds, f.kind, f.blocks, f.bytes
+    returning q.cid, q.generation, q.state, q.attempts - q.attempts_before as attempts, q.org_id, q.reason, q.error_code, f.holds, f.kind,
+      f.blocks, f.bytes
   ), sized as (
-    update contents c set dag_size = e.bytes, block_count = e.blocks from ended e
-    where c.cid = any (cids) and c.cid = e.cid and e.holds and e.kind = 'pinned'
+    update contents c set dag_size = e.bytes, block_count = e.blocks,
+      unsettled = c.unsettled or e.reason <> 'new'
+        or (select count(*) from placements q where q.cid = e.cid and q.state <> 'unpinning' and not q.lost) > c.wanted
+    from ended e where c.cid = any (cids) and c.cid = e.cid and e.holds and e.kind = 'pinned'
+  ), refused as (
+    update contents c set unsettled = true from ended e
+    where c.cid = any (cids) and c.cid = e.cid and e.holds and not c.unsettled
+      and (e.error_code = 'node_full' and e.kind in ('failed', 'retry') or e.kind = 'failed' and e.reason <> 'new')
   )
   select e.cid, e.generation, e.attempts + 1, e.org_id from ended e where not e.holds and e.state in ('queued', 'unpinning');
   perform fold_contents(cids);
@@ -232,6 +244,9 @@ begin
   where p.cid = any (cids) and p.state = 'pinning'
     and (p.claimed_until < clock_timestamp() or p.claimed_by < (select n.incarnation from nodes n where n.id = p.node_id))
   returning p.cid, p.node_id, p.generation, p.attempts - p.attempts_before + 1, p.org_id;
+  update contents c set unsettled = true
+  where c.cid = any (cids) and not c.unsettled
+    and exists (select from placements p where p.cid = c.cid and p.state = 'failed' and p.reason <> 'new');
   perform fold_contents(cids);
 end $$;
 
@@ -260,6 +275,7 @@ begin
     attempts_before = p.attempts, retrying = false, wanted_since = clock_timestamp(), next_attempt_at = clock_timestamp()
   where p.node_id = node and p.cid = any (cids) and p.state = 'pinned'
   returning p.cid, p.node_id, p.generation, 1, p.org_id;
+  update contents c set unsettled = true where c.cid = any (cids) and not c.unsettled;
   perform fold_contents(cids);
 end $$;
 

@@ -8,6 +8,17 @@ begin
   if not found then raise exception 'epoch % is over', of_leader using errcode = 'AN002'; end if;
 end $$;
 
+-- The same, for all that rests in maintenance (AN003): sweeps and repairs. Whoever switches maintenance on waits for what is under way,
+-- and nothing begins after.
+create function assert_leading(of_leader bigint) returns void language plpgsql as $$
+declare
+  reason text;
+begin
+  select maintenance_reason into reason from cluster where epoch = of_leader for share;
+  if not found then raise exception 'epoch % is over', of_leader using errcode = 'AN002'; end if;
+  if reason is not null then raise exception 'maintenance is on: %', reason using errcode = 'AN003'; end if;
+end $$;
+
 -- Claims whose time ran out, or whose incarnation is over.
 create function requeue_expired(of_leader bigint, most int)
 returns table (cid text, node_id uuid, generation bigint, attempt int, org_id uuid)
@@ -16,7 +27,7 @@ language plpgsql as $$
 declare
   cids text[];
 begin
-  perform assert_epoch(of_leader);
+  perform assert_leading(of_leader);
   select array_agg(distinct q.cid) into cids from (
     select p.cid from nodes n cross join lateral (
       select * from placements p where p.node_id = n.id and p.state = 'pinning'
@@ -34,7 +45,7 @@ declare
   due text[];
   gone text;
 begin
-  perform assert_epoch(of_leader);
+  perform assert_leading(of_leader);
   -- picked by time, locked in cid order
   select array_agg(q.cid) into due from (
     select c.cid from contents c where c.unpin_after <= clock_timestamp() order by c.unpin_after limit most) q;
@@ -44,7 +55,8 @@ begin
     update contents c set unpin_after = null where c.cid = gone;
     continue when is_wanted(gone);
     return query
-    update placements p set state = 'unpinning', generation = nextval('placement_generation'), next_attempt_at = clock_timestamp()
+    update placements p set state = 'unpinning', leaving = false, generation = nextval('placement_generation'),
+      next_attempt_at = clock_timestamp()
     where p.cid = gone and p.state <> 'unpinning'
     returning p.cid, p.node_id, p.generation, 1, null::uuid;
     if not exists (select from placements p where p.cid = gone) then delete from contents c where c.cid = gone; end if;
@@ -58,7 +70,7 @@ declare
   p record;
   done int := 0;
 begin
-  perform assert_epoch(of_leader);
+  perform assert_leading(of_leader);
   select array_agg(distinct h) into held
   from (select holds from pins where holds is not null and status = 'pinned' order by org_id, id limit most) q, unnest(q.holds) h;
   if held is null then return 0; end if;
@@ -78,7 +90,7 @@ create function continue_folds(of_leader bigint, most int) returns int language 
 declare
   cids text[];
 begin
-  perform assert_epoch(of_leader);
+  perform assert_leading(of_leader);
   select array_agg(q.cid) into cids from (
     select cid from contents where folding order by cid limit 10 for update skip locked) q;
   if cids is null then return 0; end if;
@@ -90,7 +102,7 @@ do $$
 declare
   f text;
 begin
-  foreach f in array array['assert_epoch(bigint)', 'requeue_expired(bigint, int)', 'release_due(bigint, int)',
+  foreach f in array array['assert_epoch(bigint)', 'assert_leading(bigint)', 'requeue_expired(bigint, int)', 'release_due(bigint, int)',
       'release_holds(bigint, int, bigint)', 'continue_folds(bigint, int)'] loop
     execute format('revoke all on function %s from public', f);
     execute format('grant execute on function %s to anchorage_system', f);

@@ -31,6 +31,9 @@ export function translate(error: unknown): Error {
     })
   if (state === 'AN002')
     return new AnchorageError('conflict', 'another leader has been elected', { cause: error })
+  // raised in our own words
+  if (state === 'AN003') return new AnchorageError('maintenance', messageOf(error), { cause: error })
+  if (state === 'AN004') return new AnchorageError('conflict', messageOf(error), { cause: error })
   if (state && /^(22|23|42|54|XX|AN)/.test(state))
     return new AnchorageError('internal', 'the database refused a statement', { cause: error })
   // 08 connection, 53 resources, 57 shutdown and timeouts, 55 locks, 40 rollbacks, 25006 read-only, and whatever the socket says
@@ -38,4 +41,8 @@ export function translate(error: unknown): Error {
     cause: error,
     retryAfterSeconds: 5,
   })
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -1,19 +1,19 @@
 import { AnchorageError } from '../core/errors.ts'
-import { idOf, mintId, uuidOf } from '../core/ids.ts'
+import { idOf, mintId, uuidOf, type NodeId } from '../core/ids.ts'
 import type { Node, NodeState } from '../core/node.ts'
-import type { NodeIdentity } from '../core/ports.ts'
+import type { NodeIdentity, NodeReport } from '../core/ports.ts'
 import type { SystemTx } from './database.ts'
 
 /** Beyond this `last_seen` no longer counts as a sign of life; it is written every 10 s. */
-const freshMs = 30_000
+export const freshMs = 30_000
 
 /** Makes or finds the node called `name` and starts a new incarnation of it: claims of the older ones are void. */
-export async function bootNode(tx: SystemTx, name: string): Promise<NodeIdentity> {
+export async function bootNode(tx: SystemTx, name: string, zone: string | null): Promise<NodeIdentity> {
   const [row] = await tx.query<{ id: string; incarnation: number }>(
-    `insert into nodes (id, name) values ($1, $2)
-     on conflict (name) do update set incarnation = nodes.incarnation + 1, last_seen = now()
+    `insert into nodes (id, name, zone) values ($1, $2, $3)
+     on conflict (name) do update set incarnation = nodes.incarnation + 1, last_seen = now(), zone = excluded.zone
      returning id, incarnation`,
-    [uuidOf(mintId('nod')), name],
+    [uuidOf(mintId('nod')), name, zone],
   )
   if (!row) throw new AnchorageError('internal', 'a node could not be registered')
   return { nodeId: idOf('nod', row.id), incarnation: row.incarnation }
@@ -33,14 +33,17 @@ export async function voidClaims(tx: SystemTx, node: NodeIdentity, limit: number
 export interface Sign {
   usedBytes: number | null
   capacityBytes: number | null
+  /** What operators are shown; left out: as it was. */
+  report?: NodeReport
 }
 
 /** Notes a sign of life; false when another process has started as this node since. */
 export async function seeNode(tx: SystemTx, node: NodeIdentity, sign: Sign): Promise<boolean> {
   const rows = await tx.query(
-    `update nodes set last_seen = now(), used_bytes = coalesce($3, used_bytes), capacity_bytes = coalesce($4, capacity_bytes)
+    `update nodes set last_seen = now(), used_bytes = coalesce($3, used_bytes), capacity_bytes = coalesce($4, capacity_bytes),
+       report = coalesce($5, report), reported_at = case when $5::jsonb is null then reported_at else now() end
      where id = $1 and incarnation = $2 returning id`,
-    [uuidOf(node.nodeId), node.incarnation, sign.usedBytes, sign.capacityBytes],
+    [uuidOf(node.nodeId), node.incarnation, sign.usedBytes, sign.capacityBytes, sign.report ?? null],
   )
   return rows.length > 0
 }
@@ -68,7 +71,8 @@ export async function bindKubo(
   )
 }
 
-interface NodeRow {
+/** A row of `nodes` as `nodeColumns` reads it. */
+export interface NodeRow {
   id: string
   name: string
   zone: string | null
@@ -80,14 +84,12 @@ interface NodeRow {
   silent_ms: number
 }
 
-/** All nodes; `live` as their `last_seen` tells. */
-export async function listNodes(tx: SystemTx): Promise<Node[]> {
-  const rows = await tx.query<NodeRow>(
-    `select id, name, zone, multiaddrs, capacity_bytes, used_bytes, state,
-       (extract(epoch from now() - last_seen) * 1000)::bigint as silent_ms, last_seen > now() - make_interval(secs => $1 / 1000.0) as live from nodes order by name`,
-    [freshMs],
-  )
-  return rows.map((row) => ({
+export const nodeColumns = `id, name, zone, multiaddrs, capacity_bytes, used_bytes, state,
+  (extract(epoch from clock_timestamp() - last_seen) * 1000)::bigint as silent_ms,
+  last_seen > clock_timestamp() - make_interval(secs => ${freshMs} / 1000.0) as live`
+
+export function nodeOf(row: NodeRow): Node {
+  return {
     id: idOf('nod', row.id),
     name: row.name,
     zone: row.zone,
@@ -97,7 +99,37 @@ export async function listNodes(tx: SystemTx): Promise<Node[]> {
     state: row.state,
     live: row.live,
     silentMs: row.silent_ms,
-  }))
+  }
+}
+
+/** All nodes, `live` as their `last_seen` tells. */
+export async function listNodes(tx: SystemTx): Promise<Node[]> {
+  return (await readNodes(tx)).nodes
+}
+
+/** As `listNodes`, and the version of the newest change of the nodes that this includes. */
+export async function readNodes(tx: SystemTx): Promise<{ nodes: Node[]; version: number }> {
+  const rows = await tx.query<NodeRow & { version: number }>(
+    `select ${nodeColumns}, (select version from cache_versions where cache = 'nodes') as version from nodes order by name`,
+  )
+  return { nodes: rows.map(nodeOf), version: rows[0]?.version ?? 0 }
+}
+
+/** Where the node's nats-server is reached by the others', host:port; null when it is not. */
+export async function setRoute(tx: SystemTx, node: NodeIdentity, route: string | null): Promise<void> {
+  await tx.query('update nodes set route = $3 where id = $1 and incarnation = $2', [
+    uuidOf(node.nodeId),
+    node.incarnation,
+    route,
+  ])
+}
+
+/** The routes of all nodes that told theirs. */
+export async function routes(tx: SystemTx): Promise<{ nodeId: NodeId; name: string; route: string }[]> {
+  const rows = await tx.query<{ id: string; name: string; route: string }>(
+    'select id, name, route from nodes where route is not null order by name',
+  )
+  return rows.map((row) => ({ nodeId: idOf('nod', row.id), name: row.name, route: row.route }))
 }
 
 /** The cluster's id: Kubo pins carry it as their name. */

@@ -19,16 +19,22 @@ const tables: Record<string, 'own rows' | 'nothing'> = {
   api_tokens: 'nothing',
   audit_log: 'own rows',
   audit_log_rest: 'nothing',
+  cache_versions: 'nothing',
+  cache_versions: 'nothing',
   cluster: 'nothing',
   contents: 'nothing',
+  garbage_turn: 'nothing',
   nodes: 'nothing',
   orgs: 'own rows',
   pin_counts: 'own rows',
   pin_meta: 'own rows',
   pins: 'own rows',
   placements: 'nothing',
+  plan_moves: 'nothing',
+  plans: 'nothing',
   schema_migrations: 'nothing',
   signing_keys: 'nothing',
+  token_denylist: 'nothing',
 }
 
 before(async () => {
@@ -112,6 +118,10 @@ test('within an org it sees that org and no other, and changes nothing of anothe
     [`delete from audit_log`, []],
     [`select claim_placements(gen_random_uuid(), 1, 1, '[]')`, []],
     [`select is_wanted('x')`, []],
+    [`select apply_repairs(1, '[]')`, []],
+    [`select start_moves(1, gen_random_uuid(), '[]')`, []],
+    [`select forget_placements(gen_random_uuid(), 0, 1)`, []],
+    [`select close_nodes()`, []],
     [`set role anchorage_system`, []],
   ] as const)
     await assert.rejects(

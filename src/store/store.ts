@@ -1,4 +1,4 @@
-import type { OrgId } from '../core/ids.ts'
+import type { NodeId, OrgId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
 import type { NewPin } from '../core/pin.ts'
 import type {
@@ -6,9 +6,11 @@ import type {
   GarbageStore,
   Log,
   NodeIdentity,
+  OperatorStore,
   PinStore,
   PlacementStore,
   ReconcileStore,
+  RepairStore,
   SweepStore,
   TokenStore,
 } from '../core/ports.ts'
@@ -18,10 +20,12 @@ import { isBadData } from './errors.ts'
 import { listPins } from './list-pins.ts'
 import * as garbage from './garbage.ts'
 import * as nodes from './nodes.ts'
+import { operatorStore } from './operator.ts'
 import type { NodeBook } from './pin-rows.ts'
 import * as pins from './pins.ts'
 import * as placements from './placements.ts'
 import * as reconcile from './reconcile.ts'
+import { repairStore } from './repairs.ts'
 import * as sweep from './sweep.ts'
 import * as tokens from './tokens.ts'
 
@@ -30,11 +34,16 @@ export interface NodeStore {
   /** Refuses (`invalid`, with what to do) a schema or logins that this version must not serve with. */
   assertReady(): Promise<void>
   clusterId(): Promise<string>
-  boot(name: string): Promise<NodeIdentity>
+  boot(name: string, zone?: string | null): Promise<NodeIdentity>
   voidClaims(node: NodeIdentity, limit: number): Promise<number>
   see(node: NodeIdentity, sign: nodes.Sign): Promise<boolean>
   bindKubo(node: NodeIdentity, kubo: { peerId: string; multiaddrs: string[] }): Promise<void>
+  /** Where this node's nats-server is reached by the others', host:port. */
+  setRoute(node: NodeIdentity, route: string | null): Promise<void>
+  routes(): Promise<{ nodeId: NodeId; name: string; route: string }[]>
   list(): Promise<Node[]>
+  /** As `list`, and the version of the newest change that it includes. */
+  read(): Promise<{ nodes: Node[]; version: number }>
   nextEpoch(): Promise<number>
   extendAudit(): Promise<void>
 }
@@ -46,6 +55,8 @@ export interface Store extends AsyncDisposable {
   sweep: SweepStore
   reconcile: ReconcileStore
   garbage: GarbageStore
+  repair: RepairStore
+  operator: OperatorStore
   tokens: TokenStore
   nodes: NodeStore
 }
@@ -73,6 +84,8 @@ export function openStore(options: StoreOptions): Store {
     sweep: sweepStore(db, unpinGraceMs),
     reconcile: reconcileStore(db),
     garbage: garbageStore(db),
+    repair: repairStore(db),
+    operator: operatorStore(db),
     tokens: tokenStore(db),
     nodes: nodeStore(db),
     [Symbol.asyncDispose]: () => db[Symbol.asyncDispose](),
@@ -173,6 +186,8 @@ function tokenStore(db: Database): TokenStore {
     setReplicas: (slug, replicas) => db.system((tx) => tokens.setReplicas(tx, slug, replicas)),
     orgBySlug: (slug) => tokens.orgBySlug(db.statement, slug),
     insertToken: (token) => db.system((tx) => tokens.insertToken(tx, token)),
+    revokeToken: (id) => db.system((tx) => tokens.revokeToken(tx, id)),
+    cacheVersion: (cache) => tokens.cacheVersion(db.statement, cache),
     tokenState: (id) => tokens.tokenState(db.statement, id),
     touchToken: (id) => tokens.touchToken(db.statement, id),
     signingKeys: () => tokens.signingKeys(db.statement),
@@ -188,11 +203,14 @@ function nodeStore(db: Database): NodeStore {
       await db.system((tx) => assertSchema(tx.query))
     },
     clusterId: () => db.system((tx) => nodes.clusterId(tx)),
-    boot: (name) => db.system((tx) => nodes.bootNode(tx, name)),
+    boot: (name, zone = null) => db.system((tx) => nodes.bootNode(tx, name, zone)),
     voidClaims: (node, limit) => db.system((tx) => nodes.voidClaims(tx, node, limit)),
     see: (node, sign) => db.system((tx) => nodes.seeNode(tx, node, sign)),
+    setRoute: (node, route) => nodes.setRoute(db.statement, node, route),
+    routes: () => nodes.routes(db.statement),
     bindKubo: (node, kubo) => db.system((tx) => nodes.bindKubo(tx, node, kubo)),
-    list: () => db.system((tx) => nodes.listNodes(tx)),
+    list: () => nodes.listNodes(db.statement),
+    read: () => nodes.readNodes(db.statement),
     nextEpoch: () => db.system((tx) => nodes.nextEpoch(tx)),
     extendAudit: () => db.system((tx) => nodes.extendAudit(tx)),
   }

@@ -1,0 +1,65 @@
+import { idOf, mintId, uuidOf, type OrgId } from '../core/ids.ts'
+import type { AuditCursor, AuditEntry } from '../core/ports.ts'
+import type { SystemTx } from './database.ts'
+import { fromText } from './text.ts'
+
+/** One line of the log, in the transaction of what it tells. */
+export async function audit(
+  tx: SystemTx,
+  entry: { orgId?: OrgId; actor: string; action: string; target: string; details?: object },
+): Promise<void> {
+  await tx.query(
+    `insert into audit_log (id, org_id, actor, action, target, details) values ($1, $2, $3, $4, $5, $6)`,
+    [
+      uuidOf(mintId('aud')),
+      entry.orgId === undefined ? null : uuidOf(entry.orgId),
+      entry.actor,
+      entry.action,
+      entry.target,
+      entry.details ?? null,
+    ],
+  )
+}
+
+/** Lines come to be seen when their transaction commits: one who follows waits this long, so that none is passed over. */
+const lateMs = 2_000
+
+interface AuditRow {
+  id: string
+  at: Date
+  org_id: string | null
+  actor: string
+  action: string
+  target: string
+  details: unknown
+}
+
+/** Newest first; with `after`, the oldest first of those after it, as they were at least two seconds ago. */
+export async function readAudit(
+  tx: SystemTx,
+  { limit, orgId, after }: { limit: number; orgId?: OrgId; after?: AuditCursor },
+): Promise<AuditEntry[]> {
+  const params: unknown[] = [limit]
+  const wheres: string[] = []
+  if (orgId !== undefined) wheres.push(`org_id = $${params.push(uuidOf(orgId))}`)
+  if (after !== undefined) {
+    const [at, id] = [params.push(after.at), params.push(uuidOf(after.id))]
+    wheres.push(`(at, id) > ($${at}::timestamptz, $${id}::uuid)`)
+    wheres.push(`at < clock_timestamp() - make_interval(secs => ${lateMs} / 1000.0)`)
+  }
+  const rows = await tx.query<AuditRow>(
+    `select id, at, org_id, actor, action, target, details from audit_log
+     ${wheres.length === 0 ? '' : `where ${wheres.join(' and ')}`}
+     order by ${after === undefined ? 'at desc, id desc' : 'at, id'} limit $1`,
+    params,
+  )
+  return rows.map((row) => ({
+    id: idOf('aud', row.id),
+    at: row.at,
+    orgId: row.org_id === null ? null : idOf('org', row.org_id),
+    actor: row.actor,
+    action: row.action,
+    target: fromText(row.target),
+    details: row.details,
+  }))
+}

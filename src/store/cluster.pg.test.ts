@@ -1,0 +1,516 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import pg from 'pg'
+import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { isCode } from '../core/errors.ts'
+import { mintId, uuidOf, type NodeId, type OrgId, type PinId } from '../core/ids.ts'
+import type { NewPin, Pin } from '../core/pin.ts'
+import type { Job, Outcome } from '../core/placement.ts'
+import type { NodeIdentity } from '../core/ports.ts'
+import type { ContentCopies, Repair } from '../core/repair.ts'
+import { openStore, type Store } from './store.ts'
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+const actor = mintId('tok')
+let database: TestDatabase
+let store: Store
+let system: pg.Client
+let org: OrgId
+let other: OrgId
+let epoch: number
+/** Fresh ones for each test. */
+let a: NodeIdentity
+let b: NodeIdentity
+let c: NodeIdentity
+let round = 0
+
+before(async () => {
+  database = await testDatabase()
+  store = openStore({ ...database, log: quiet, unpinGraceMs: 0 })
+  await store.nodes.assertReady()
+  org = await store.tokens.createOrg('ours')
+  other = await store.tokens.createOrg('theirs')
+  epoch = await store.nodes.nextEpoch()
+  system = new pg.Client({ connectionString: database.systemUrl })
+  await system.connect()
+})
+after(async () => {
+  await system.end()
+  await store[Symbol.asyncDispose]()
+  await database[Symbol.asyncDispose]()
+})
+beforeEach(async () => {
+  round++
+  a = await store.nodes.boot(`a-${round}`, 'west')
+  b = await store.nodes.boot(`b-${round}`, 'east')
+  c = await store.nodes.boot(`c-${round}`)
+})
+
+test('a draining node gives up its copy once another stands, each step audited; uncordon leaves what moved', async () => {
+  const pin = await pinned('drained', a)
+  await store.operator.drain(a.nodeId, 'token:op')
+  await store.operator.drain(a.nodeId, 'token:op')
+  assert.equal((await store.operator.node(a.nodeId)).state, 'draining')
+  assert.deepEqual(await walkOf(a), '')
+  assert.deepEqual(
+    (await store.repair.onNode(a.nodeId, '', 10)).map((content) => content.cid),
+    ['drained'],
+  )
+
+  const first = await repair('drained', { add: [{ nodeId: b.nodeId, reason: 'drain' }], settled: false })
+  assert.deepEqual(first, { added: 1, dropped: 0, stale: 0, jobs: first.jobs })
+  assert.deepEqual(
+    first.jobs.map((job) => [job.nodeId, job.orgId]),
+    [[b.nodeId, null]],
+  )
+  assert.deepEqual(await store.repair.moving(), { copies: 1, bytes: 10 })
+  const { left, moving, waiting, bytesLeft } = await store.operator.drainProgress(a.nodeId)
+  assert.deepEqual([left, moving, waiting, bytesLeft], [1, 1, 0, 10])
+  // the only copy that stands is not dropped, whatever was decided
+  const early = await repair('drained', { drop: [{ nodeId: a.nodeId, reason: 'drain' }] })
+  assert.equal(early.stale, 1)
+  assert.equal((await store.pins.getPin(org, pin)).status, 'pinned')
+  assert.deepEqual(await store.repair.noteDrained(epoch), [])
+
+  await store.repair.advanceWalk(epoch, a.nodeId, null)
+  await work(b, 'drained')
+  assert.ok((await unsettled()).includes('drained'))
+  const second = await repair('drained', { drop: [{ nodeId: a.nodeId, reason: 'drain' }] })
+  assert.equal(second.dropped, 1)
+  assert.ok(!(await unsettled()).includes('drained'))
+  await work(a, 'drained', { kind: 'unpinned' })
+  assert.deepEqual(await store.repair.noteDrained(epoch), [a.nodeId])
+  assert.deepEqual(await store.repair.noteDrained(epoch), [])
+  assert.equal((await store.operator.node(a.nodeId)).state, 'drained')
+  assert.equal((await store.pins.getPin(org, pin)).status, 'pinned')
+
+  await store.operator.uncordon(a.nodeId, 'token:op')
+  await store.operator.uncordon(a.nodeId, 'token:op')
+  assert.equal((await store.operator.node(`a-${round}`)).state, 'active')
+  assert.deepEqual(await copies('drained'), [[b.nodeId, 'pinned']])
+  const audited = (await store.operator.audit({ limit: 6 })).map((e) => [
+    e.action,
+    e.target,
+    e.actor,
+    e.details,
+  ])
+  assert.deepEqual(audited, [
+    ['node.uncordon', a.nodeId, 'token:op', null],
+    ['node.drained', a.nodeId, 'repair', null],
+    ['placement.drop', 'drained', 'repair', { node: a.nodeId, reason: 'drain' }],
+    ['placement.add', 'drained', 'repair', { node: b.nodeId, reason: 'drain' }],
+    ['node.drain', a.nodeId, 'token:op', null],
+    ['pin.create', pin, actor, { cid: 'drained' }],
+  ])
+})
+
+test('an accept that chose a node before it was closed leaves nothing there, and repair is told', async () => {
+  await store.operator.drain(a.nodeId, 'op')
+  const id = await accept('closed', { nodes: [a.nodeId] })
+  assert.deepEqual(await copies('closed'), [])
+  assert.equal((await store.pins.getPin(org, id)).status, 'queued')
+  assert.ok((await unsettled()).includes('closed'))
+  assert.equal((await repair('closed', { add: [{ nodeId: a.nodeId, reason: 'repair' }] })).stale, 1)
+  assert.equal((await repair('closed', { add: [{ nodeId: b.nodeId, reason: 'repair' }] })).added, 1)
+  await work(b, 'closed')
+  assert.equal((await store.pins.getPin(org, id)).status, 'pinned')
+})
+
+test('a drain waits for accepts under way, so that it sees all they left on the node', async () => {
+  const tenant = new pg.Client({ connectionString: database.tenantUrl })
+  await tenant.connect()
+  try {
+    await tenant.query('begin')
+    await tenant.query(`select set_config('anchorage.org_id', $1, true)`, [uuidOf(org)])
+    await tenant.query('select want_contents($1, 1)', [
+      JSON.stringify([{ cid: 'under-way', nodes: [uuidOf(a.nodeId)] }]),
+    ])
+    const draining = store.operator.drain(a.nodeId, 'op')
+    assert.equal(await Promise.race([draining, waiting()]), 'waiting')
+    await tenant.query('commit')
+    await draining
+    assert.equal((await store.repair.onNode(a.nodeId, '', 10)).length, 1)
+  } finally {
+    await tenant.end()
+  }
+
+  /** Once the drain is seen to wait for its lock. */
+  async function waiting(): Promise<'waiting'> {
+    for (;;) {
+      const { rows } = await system.query(
+        `select from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())`,
+      )
+      if (rows.length > 0) return 'waiting'
+    }
+  }
+})
+
+test('lost copies count for nothing and are found again; a pin with none left is queued', async () => {
+  const one = await pinned('lost', a)
+  await store.repair.noteDown(epoch, a.nodeId, true)
+  assert.ok((await store.repair.downNodes()).includes(a.nodeId))
+  assert.equal(await walkOf(a), '')
+  assert.equal((await repair('lost', { lose: [a.nodeId], settled: false })).stale, 0)
+  assert.equal((await store.pins.getPin(org, one)).status, 'queued')
+  const [content] = await store.repair.onNode(a.nodeId, '', 1)
+  assert.equal(content?.copies[0]?.lost, true)
+
+  // a new pin gets a copy of its own
+  const two = await accept('lost', { nodes: [b.nodeId, a.nodeId] }, other)
+  assert.equal((await store.pins.getPin(other, two)).status, 'queued')
+  assert.deepEqual(await copies('lost'), [
+    [a.nodeId, 'pinned'],
+    [b.nodeId, 'queued'],
+  ])
+  const [claim] = await claims(b, 'lost')
+  assert.ok(claim)
+  await finish(b, 'lost', claim.generation)
+  assert.equal((await store.pins.getPin(org, one)).status, 'pinned')
+
+  await store.repair.noteDown(epoch, a.nodeId, false)
+  await repair('lost', { find: [a.nodeId], settled: false })
+  assert.equal((await repair('lost', { drop: [{ nodeId: b.nodeId, reason: 'surplus' }] })).dropped, 1)
+  assert.equal((await store.pins.getPin(other, two)).status, 'pinned')
+})
+
+test('the copies that hold a content are told to whoever fetches it, lost ones last', async () => {
+  await pinned('held', a)
+  await pinnedAlso('held', b)
+  for (const [node, address] of [
+    [a, '/ip4/127.0.0.1/tcp/1/p2p/a'],
+    [b, '/ip4/127.0.0.1/tcp/1/p2p/b'],
+  ] as const)
+    await store.nodes.bindKubo(node, { peerId: `${address}-${round}`, multiaddrs: [address] })
+  await repair('held', { lose: [a.nodeId], add: [{ nodeId: c.nodeId, reason: 'node_down' }], settled: false })
+  const [claim] = await claims(c, 'held')
+  assert.deepEqual(claim?.holders, ['/ip4/127.0.0.1/tcp/1/p2p/b', '/ip4/127.0.0.1/tcp/1/p2p/a'])
+})
+
+test('a repair that saw other copies, or sees an unpin turn round, changes nothing and stays to be done', async () => {
+  await pinned('stale', a)
+  const [seen] = await look(['stale'])
+  assert.ok(seen)
+  await pinnedAlso('stale', b)
+  const late = repairOf(seen, { add: [{ nodeId: c.nodeId, reason: 'repair' }] })
+  assert.deepEqual(await store.repair.apply(epoch, [late, repairOf(seen, {})]), {
+    jobs: [],
+    added: 0,
+    dropped: 0,
+    stale: 2,
+  })
+  assert.deepEqual(await copies('stale'), [
+    [a.nodeId, 'pinned'],
+    [b.nodeId, 'pinned'],
+  ])
+  assert.ok((await unsettled()).includes('stale'))
+})
+
+test('a repair wakes the copy that is being unpinned, and tries the failed one again', async () => {
+  await pinned('woken', a)
+  await pinnedAlso('woken', b)
+  await repair('woken', { drop: [{ nodeId: b.nodeId, reason: 'surplus' }] })
+  const [unpin] = await claims(b, 'woken')
+  assert.equal(unpin?.work, 'unpin')
+  const { jobs } = await repair('woken', { add: [{ nodeId: b.nodeId, reason: 'repair' }], settled: false })
+  assert.equal(jobs.length, 1)
+  assert.deepEqual(await claims(b, 'woken'), [])
+  await finish(b, 'woken', unpin?.generation ?? 0, { kind: 'unpinned' })
+  const [pin] = await claims(b, 'woken')
+  assert.deepEqual([pin?.work, pin?.verify, pin?.attempt], ['pin', true, 1])
+  await finish(b, 'woken', pin?.generation ?? 0, { kind: 'failed', errorCode: 'node_full', error: 'full' })
+  assert.ok((await unsettled()).includes('woken'))
+  await repair('woken', { add: [{ nodeId: b.nodeId, reason: 'repair' }], settled: false })
+  await work(b, 'woken')
+})
+
+test('two leaders: the older epoch changes nothing, in whatever it does', async () => {
+  await pinned('fenced', a)
+  const [seen] = await look(['fenced'])
+  assert.ok(seen)
+  const old = epoch
+  epoch = await store.nodes.nextEpoch()
+  const add = repairOf(seen, { add: [{ nodeId: b.nodeId, reason: 'repair' }] })
+  const calls: (() => Promise<unknown>)[] = [
+    () => store.repair.apply(old, [add]),
+    () => store.repair.noteDown(old, a.nodeId, true),
+    () => store.repair.noteDrained(old),
+    () => store.repair.beginWalk(old, a.nodeId),
+    () => store.repair.advanceWalk(old, a.nodeId, 'x'),
+    () => store.operator.endMaintenance(old),
+  ]
+  for (const call of calls) await assert.rejects(call(), (error) => isCode(error, 'conflict'))
+  assert.deepEqual(await copies('fenced'), [[a.nodeId, 'pinned']])
+  assert.equal((await store.repair.apply(epoch, [add])).added, 1)
+  // the same again finds other copies
+  assert.equal((await store.repair.apply(epoch, [add])).stale, 1)
+})
+
+test('in maintenance neither repair nor sweep changes anything, the watchdog does, and accepts go on', async () => {
+  await pinned('resting', a)
+  assert.equal(await store.operator.maintenance(), null)
+  const on = await store.operator.setMaintenance({ reason: 'new disks', ttlMs: 60_000 }, 'op')
+  assert.deepEqual([on?.reason, on?.actor], ['new disks', 'op'])
+  assert.equal((on?.until?.getTime() ?? 0) - (on?.since.getTime() ?? 0) >= 59_000, true)
+  const [seen] = await look(['resting'])
+  assert.ok(seen)
+  const add = repairOf(seen, { add: [{ nodeId: b.nodeId, reason: 'repair' }] })
+  for (const call of [
+    () => store.repair.apply(epoch, [add]),
+    () => store.repair.noteDown(epoch, a.nodeId, true),
+    () => store.sweep.releaseDue(epoch, 1),
+    () => store.sweep.finishFolds(epoch, 1),
+  ])
+    await assert.rejects(call(), (error) => isCode(error, 'maintenance') && /new disks/.test(error.message))
+  await accept('in-maintenance', { nodes: [b.nodeId] })
+  assert.equal(await store.operator.endMaintenance(epoch), false)
+  await store.operator.setMaintenance({ reason: 'short', ttlMs: 0 }, 'op')
+  assert.equal(await store.operator.endMaintenance(epoch), true)
+  assert.equal(await store.operator.endMaintenance(epoch), false)
+  await store.operator.setMaintenance({ reason: 'long', ttlMs: null }, 'op')
+  assert.equal((await store.operator.maintenance())?.until, null)
+  assert.equal(await store.operator.setMaintenance(null, 'op'), null)
+  assert.deepEqual(
+    (await store.operator.audit({ limit: 5 })).map((entry) => entry.action),
+    ['maintenance.off', 'maintenance.on', 'maintenance.end', 'maintenance.on', 'pin.create'],
+  )
+  assert.equal((await store.repair.apply(epoch, [add])).added, 1)
+})
+
+test('with fewer nodes than replicas the content is accepted and repaired later; a delete lowers what is wanted', async () => {
+  const three = await accept('wide', { replicas: 3, nodes: [a.nodeId, b.nodeId] })
+  assert.equal((await copies('wide')).length, 2)
+  assert.ok((await unsettled()).includes('wide'))
+  await repair('wide', { add: [{ nodeId: c.nodeId, reason: 'repair' }] })
+  assert.ok(!(await unsettled()).includes('wide'))
+  await work(a, 'wide')
+  await work(b, 'wide')
+  assert.equal((await store.pins.getPin(org, three)).status, 'queued')
+  await work(c, 'wide')
+  assert.equal((await store.pins.getPin(org, three)).status, 'pinned')
+
+  const two = await accept('wide', { replicas: 2 }, other)
+  assert.equal((await store.pins.getPin(other, two)).status, 'pinned')
+  await settle('wide')
+  await store.pins.removePin(org, three, actor)
+  assert.deepEqual([(await look(['wide']))[0]?.wanted, (await unsettled()).includes('wide')], [2, true])
+  const drop = (nodeId: NodeId) => ({ drop: [{ nodeId, reason: 'surplus' as const }] })
+  assert.equal((await repair('wide', drop(a.nodeId))).dropped, 1)
+  assert.equal((await repair('wide', drop(b.nodeId))).stale, 1)
+  // the same content again for one replica
+  await store.pins.replacePin(other, two, newPin('wide', { replicas: 1 }), false)
+  assert.equal((await look(['wide']))[0]?.wanted, 1)
+  assert.equal((await repair('wide', drop(b.nodeId))).dropped, 1)
+})
+
+test('what was wanted often and by nobody for a while is wanted as often as its new pin says', async () => {
+  const id = await accept('again', { replicas: 2, nodes: [a.nodeId, b.nodeId] })
+  await work(a, 'again')
+  await work(b, 'again')
+  await store.pins.removePin(org, id, actor)
+  assert.equal((await look(['again']))[0]?.wanted, 0)
+  const back = await accept('again', { replicas: 1, nodes: [a.nodeId] })
+  assert.equal((await look(['again']))[0]?.wanted, 1)
+  assert.equal((await store.pins.getPin(org, back)).status, 'pinned')
+  assert.ok((await unsettled()).includes('again'))
+})
+
+test('a walk that missed something of a draining node begins anew', async () => {
+  await pinned('missed', a)
+  await store.operator.drain(a.nodeId, 'op')
+  await store.repair.advanceWalk(epoch, a.nodeId, 'zzz')
+  await store.repair.noteDrained(epoch)
+  assert.equal(await walkOf(a), 'zzz')
+  await store.repair.advanceWalk(epoch, a.nodeId, null)
+  await store.repair.noteDrained(epoch)
+  assert.equal(await walkOf(a), '')
+  // what is marked needs no walk
+  await system.query(`update contents set unsettled = true where cid = 'missed'`)
+  await store.repair.advanceWalk(epoch, a.nodeId, null)
+  await store.repair.noteDrained(epoch)
+  assert.equal(await walkOf(a), undefined)
+})
+
+test('a node is forgotten once it is gone and nothing stands on it alone', async () => {
+  const id = await pinned('remembered', a)
+  await accept('never-tried', { nodes: [a.nodeId] })
+  await assert.rejects(
+    store.operator.forget(a.nodeId, 'op'),
+    (e) => isCode(e, 'conflict') && /alive/.test(e.message),
+  )
+  await silence(a)
+  await assert.rejects(
+    store.operator.forget(a.nodeId, 'op'),
+    (e) => isCode(e, 'conflict') && /1 pinned contents/.test(e.message),
+  )
+  assert.equal((await store.operator.node(a.nodeId)).state, 'active')
+  await pinnedAlso('remembered', b)
+  await store.operator.forget(a.nodeId, 'op')
+  await assert.rejects(store.operator.node(a.nodeId), (e) => isCode(e, 'not_found'))
+  await assert.rejects(store.operator.forget(a.nodeId, 'op'), (e) => isCode(e, 'not_found'))
+  assert.deepEqual(await copies('remembered'), [[b.nodeId, 'pinned']])
+  assert.deepEqual(await copies('never-tried'), [])
+  assert.equal((await store.pins.getPin(org, id)).status, 'pinned')
+  assert.ok((await unsettled()).includes('never-tried'))
+  assert.equal(await store.nodes.see(a, { usedBytes: null, capacityBytes: null }), false)
+})
+
+test('nodes tell their zone, route and report, and only their newest incarnation does', async () => {
+  const report = {
+    version: '1',
+    leader: null,
+    heard: {},
+    caches: {},
+    workers: [],
+    pinning: {},
+    reasons: [],
+    reconcileBlocked: null,
+  }
+  await store.nodes.setRoute(a, '10.0.0.1:6222')
+  await store.nodes.see(a, { usedBytes: 1, capacityBytes: 2, report })
+  await store.nodes.see(a, { usedBytes: 3, capacityBytes: null })
+  const again = await store.nodes.boot(`a-${round}`, 'north')
+  await store.nodes.setRoute(a, 'old')
+  const mine = (await store.operator.reports()).find(({ node }) => node.id === again.nodeId)
+  assert.deepEqual(mine?.report, report)
+  assert.ok(mine.reportedAt)
+  assert.deepEqual([mine.node.zone, mine.node.usedBytes, mine.node.capacityBytes], ['north', 3, 2])
+  assert.deepEqual(
+    (await store.nodes.routes()).filter(({ nodeId }) => nodeId === a.nodeId),
+    [{ nodeId: a.nodeId, name: `a-${round}`, route: '10.0.0.1:6222' }],
+  )
+})
+
+test('the audit is read newest first, and followed from a cursor without passing over what commits late', async () => {
+  const [newest] = await store.operator.audit({ limit: 1 })
+  assert.ok(newest)
+  await store.operator.drain(c.nodeId, 'op')
+  await store.operator.uncordon(c.nodeId, 'op')
+  const actions = async () =>
+    (await store.operator.audit({ limit: 10, after: newest })).map((entry) => [entry.action, entry.target])
+  assert.deepEqual(await actions(), [])
+  for (const deadline = Date.now() + 10_000; (await actions()).length < 2 && Date.now() < deadline;);
+  assert.deepEqual(await actions(), [
+    ['node.drain', c.nodeId],
+    ['node.uncordon', c.nodeId],
+  ])
+  const ours = await store.operator.audit({ limit: 1000, orgId: org })
+  assert.ok(ours.length > 0 && ours.every((entry) => entry.orgId === org))
+})
+
+test('the denylist is pruned of tokens that are over', async () => {
+  const over = uuidOf(mintId('tok'))
+  const live = uuidOf(mintId('tok'))
+  await system.query(
+    `insert into token_denylist values ($1, now() - interval '1 s'), ($2, now() + interval '1 day')`,
+    [over, live],
+  )
+  assert.equal(await store.operator.pruneDenylist(), 1)
+  assert.deepEqual((await system.query('select jti from token_denylist')).rows, [{ jti: live }])
+})
+
+test('an operator lets a reconciler go on, once', async () => {
+  await store.operator.confirmReconcile(a.nodeId, 'op')
+  assert.equal(await store.reconcile.takeConfirmation(a, 60_000), true)
+  assert.equal(await store.reconcile.takeConfirmation(a, 60_000), false)
+  await assert.rejects(store.operator.confirmReconcile(mintId('nod'), 'op'), (e) => isCode(e, 'not_found'))
+})
+
+function newPin(cid: string, more: Partial<NewPin> = {}): NewPin {
+  return { id: mintId('pin'), cid, cidText: cid, replicas: 1, actor, nodes: [a.nodeId], ...more }
+}
+
+async function accept(cid: string, more: Partial<NewPin> = {}, of: OrgId = org): Promise<PinId> {
+  const [accepted] = await store.pins.acceptPins(of, [newPin(cid, more)], false)
+  assert.ok(accepted && 'pin' in accepted)
+  const pin: Pin = accepted.pin
+  return pin.id
+}
+
+/** A pin whose one copy stands on `node`. */
+async function pinned(cid: string, node: NodeIdentity): Promise<PinId> {
+  const id = await accept(cid, { nodes: [node.nodeId] })
+  await work(node, cid)
+  return id
+}
+
+/** A further copy, beyond what is wanted. */
+async function pinnedAlso(cid: string, node: NodeIdentity): Promise<void> {
+  await repair(cid, { add: [{ nodeId: node.nodeId, reason: 'repair' }] })
+  await work(node, cid)
+}
+
+async function claims(node: NodeIdentity, cid: string) {
+  const due = await store.placements.due(node, 1_000, 1_000)
+  return store.placements.claim(
+    node,
+    due.filter((job: Job) => job.cid === cid),
+    30_000,
+  )
+}
+
+async function finish(
+  node: NodeIdentity,
+  cid: string,
+  generation: number,
+  outcome: Outcome = { kind: 'pinned', blocks: 1, bytes: 10, foreignPin: false },
+): Promise<void> {
+  await store.placements.finish(node, [{ cid, generation, outcome }])
+}
+
+async function work(node: NodeIdentity, cid: string, outcome?: Outcome): Promise<void> {
+  const [claim] = await claims(node, cid)
+  assert.ok(claim, `nothing to claim of ${cid}`)
+  await finish(node, cid, claim.generation, outcome)
+}
+
+async function look(cids: string[]): Promise<ContentCopies[]> {
+  const { rows } = await system.query('select cid from contents where cid = any ($1) order by cid', [cids])
+  const found: ContentCopies[] = []
+  for (const { cid } of rows) {
+    await system.query('select from contents where cid = $1', [cid])
+    const was = (await system.query('select unsettled from contents where cid = $1', [cid])).rows[0]
+      ?.unsettled
+    await system.query('update contents set unsettled = true where cid = $1', [cid])
+    found.push(...(await store.repair.unsettled('', 1_000)).filter((content) => content.cid === cid))
+    await system.query('update contents set unsettled = $2 where cid = $1', [cid, was])
+  }
+  return found
+}
+
+function repairOf(content: ContentCopies, more: Partial<Repair>): Repair {
+  const seen = content.copies.map(({ nodeId, generation, state }) => ({ nodeId, generation, state }))
+  return { cid: content.cid, seen, add: [], drop: [], lose: [], find: [], settled: true, ...more }
+}
+
+/** Applies to what is there now. */
+async function repair(cid: string, more: Partial<Repair>) {
+  const [content] = await look([cid])
+  assert.ok(content)
+  return store.repair.apply(epoch, [repairOf(content, more)])
+}
+
+async function settle(cid: string): Promise<void> {
+  await repair(cid, {})
+}
+
+async function unsettled(): Promise<string[]> {
+  return (await store.repair.unsettled('', 1_000)).map((content) => content.cid)
+}
+
+async function copies(cid: string): Promise<[NodeId, string][]> {
+  const [content] = await look([cid])
+  const order = [a, b, c].map((node) => node.nodeId)
+  return (content?.copies ?? [])
+    .map((copy): [NodeId, string] => [copy.nodeId, copy.state])
+    .sort((x, y) => order.indexOf(x[0]) - order.indexOf(y[0]))
+}
+
+async function walkOf(node: NodeIdentity): Promise<string | undefined> {
+  return (await store.repair.walks()).find((walk) => walk.nodeId === node.nodeId)?.afterCid
+}
+
+async function silence(node: NodeIdentity): Promise<void> {
+  await system.query(`update nodes set last_seen = now() - interval '1 hour' where id = $1`, [
+    uuidOf(node.nodeId),
+  ])
+}

@@ -1,0 +1,168 @@
+import { AnchorageError } from '../core/errors.ts'
+import { parseId, uuidOf, type NodeId } from '../core/ids.ts'
+import type { Node } from '../core/node.ts'
+import type { NodeReport, OperatorStore } from '../core/ports.ts'
+import { audit, readAudit } from './audit.ts'
+import type { Database, SystemTx } from './database.ts'
+import { endMaintenance, readMaintenance, setMaintenance } from './maintenance.ts'
+import { freshMs, nodeColumns, nodeOf, type NodeRow } from './nodes.ts'
+
+/** What operators do to the cluster. */
+export function operatorStore(db: Database): OperatorStore {
+  return {
+    node: (idOrName) => findNode(db.statement, idOrName),
+    drain: (nodeId, actor) => db.system((tx) => drain(tx, nodeId, actor)),
+    uncordon: (nodeId, actor) => db.system((tx) => uncordon(tx, nodeId, actor)),
+    forget: (nodeId, actor) => forget(db, nodeId, actor),
+    drainProgress: (nodeId) => drainProgress(db.statement, nodeId),
+    maintenance: () => readMaintenance(db.statement),
+    setMaintenance: (on, actor) => db.system((tx) => setMaintenance(tx, on, actor)),
+    endMaintenance: (epoch) => db.system((tx) => endMaintenance(tx, epoch)),
+    reports: () => reports(db.statement),
+    audit: (query) => readAudit(db.statement, query),
+    pruneDenylist: () => pruneDenylist(db),
+    confirmReconcile: (nodeId, actor) => db.system((tx) => confirmReconcile(tx, nodeId, actor)),
+  }
+}
+
+/** By TypeID or name; `not_found` when there is none. */
+async function findNode(tx: SystemTx, idOrName: string): Promise<Node> {
+  const [row] = await tx.query<NodeRow>(
+    `select ${nodeColumns} from nodes where id = $1 or name = $2 order by id = $1 desc limit 1`,
+    [uuidIn(idOrName), idOrName],
+  )
+  if (!row) throw new AnchorageError('not_found', `there is no node ${idOrName}`)
+  return nodeOf(row)
+}
+
+function uuidIn(idOrName: string): string | null {
+  try {
+    return uuidOf(parseId('nod', idOrName))
+  } catch {
+    return null
+  }
+}
+
+/** Once this commits nothing new appears on the node: accepts that chose it before are waited for. */
+async function drain(tx: SystemTx, nodeId: NodeId, actor: string): Promise<void> {
+  await tx.query('select close_nodes()')
+  const changed = await tx.query(
+    `update nodes set state = 'draining', cordoned_at = clock_timestamp(), walk_after = '' where id = $1 and state = 'active' returning id`,
+    [uuidOf(nodeId)],
+  )
+  if (changed.length > 0) await audit(tx, { actor, action: 'node.drain', target: nodeId })
+  else await mustBeThere(tx, nodeId)
+}
+
+/** A walk for the drain ends here; one that looks for lost copies goes on. */
+async function uncordon(tx: SystemTx, nodeId: NodeId, actor: string): Promise<void> {
+  const changed = await tx.query(
+    `update nodes set state = 'active', cordoned_at = null, walk_after = case when down_at is not null then walk_after end
+     where id = $1 and state <> 'active' returning id`,
+    [uuidOf(nodeId)],
+  )
+  if (changed.length > 0) await audit(tx, { actor, action: 'node.uncordon', target: nodeId })
+  else await mustBeThere(tx, nodeId)
+}
+
+async function mustBeThere(tx: SystemTx, nodeId: NodeId): Promise<void> {
+  const rows = await tx.query('select from nodes where id = $1', [uuidOf(nodeId)])
+  if (rows.length === 0) throw new AnchorageError('not_found', `there is no node ${nodeId}`)
+}
+
+const lookBatch = 5_000
+const forgetBatch = 500
+
+/**
+ * Looks at everything first, so that a refusal changes nothing; then closes the node and takes its placements out in batches, each of
+ * which asks again. One that breaks off in between is simply repeated.
+ */
+async function forget(db: Database, nodeId: NodeId, actor: string): Promise<void> {
+  const id = uuidOf(nodeId)
+  const node = await findNode(db.statement, nodeId)
+  if (node.live) throw new AnchorageError('conflict', `the node ${node.name} is alive: stop it first`)
+  let sole = 0
+  for (let after: string | null = ''; after !== null;) {
+    const [step]: { last: string | null; sole: number }[] = await db.statement.query(
+      'select last, sole from sole_copies($1, $2, $3)',
+      [id, after, lookBatch],
+    )
+    sole += step?.sole ?? 0
+    after = step?.last ?? null
+  }
+  if (sole > 0)
+    throw new AnchorageError(
+      'conflict',
+      `the node ${node.name} has ${sole} pinned contents that are pinned nowhere else; drain it, or let it come back`,
+    )
+  await db.system(async (tx) => {
+    await tx.query('select close_nodes()')
+    await tx.query(`update nodes set state = 'drained', walk_after = null where id = $1`, [id])
+  })
+  for (let left = 1; left > 0;) {
+    const [row] = await db.statement.query<{ n: number }>('select forget_placements($1, $2, $3) as n', [
+      id,
+      freshMs,
+      forgetBatch,
+    ])
+    left = row?.n ?? 0
+  }
+  await db.system(async (tx) => {
+    const gone = await tx.query(
+      `delete from nodes n where id = $1 and last_seen < clock_timestamp() - make_interval(secs => $2 / 1000.0)
+         and not exists (select from placements p where p.node_id = n.id) returning id`,
+      [id, freshMs],
+    )
+    if (gone.length === 0)
+      throw new AnchorageError('conflict', `the node ${node.name} came back in the meantime`)
+    await audit(tx, { actor, action: 'node.forget', target: nodeId, details: { name: node.name } })
+  })
+}
+
+async function drainProgress(
+  tx: SystemTx,
+  nodeId: NodeId,
+): Promise<{ left: number; moving: number; waiting: number; bytesLeft: number }> {
+  const [row] = await tx.query<{ left: number; unpinning: number; bytes: number; moving: number }>(
+    `select (select count(*) from placements where node_id = $1) as left,
+       (select count(*) from placements where node_id = $1 and state = 'unpinning') as unpinning,
+       (select coalesce(sum(bytes), 0)::bigint from placements where node_id = $1 and state = 'pinned') as bytes,
+       (select count(distinct q.cid) from placements q
+        where q.reason <> 'new' and not q.lost and (q.state = 'pinning' or q.state = 'queued' and not q.retrying)
+          and q.node_id <> $1
+          and exists (select from placements p where p.cid = q.cid and p.node_id = $1 and p.state <> 'unpinning')) as moving`,
+    [uuidOf(nodeId)],
+  )
+  const { left = 0, unpinning = 0, bytes = 0, moving = 0 } = row ?? {}
+  return { left, moving, waiting: Math.max(left - unpinning - moving, 0), bytesLeft: bytes }
+}
+
+async function reports(
+  tx: SystemTx,
+): Promise<{ node: Node; report: NodeReport | null; reportedAt: Date | null }[]> {
+  const rows = await tx.query<NodeRow & { report: NodeReport | null; reported_at: Date | null }>(
+    `select ${nodeColumns}, report, reported_at from nodes order by name`,
+  )
+  return rows.map((row) => ({ node: nodeOf(row), report: row.report, reportedAt: row.reported_at }))
+}
+
+const pruneBatch = 10_000
+
+async function pruneDenylist(db: Database): Promise<number> {
+  for (let pruned = 0; ;) {
+    const rows = await db.statement.query(
+      `delete from token_denylist where jti = any (array(
+         select jti from token_denylist where until < clock_timestamp() order by until limit ${pruneBatch})) returning jti`,
+    )
+    pruned += rows.length
+    if (rows.length < pruneBatch) return pruned
+  }
+}
+
+async function confirmReconcile(tx: SystemTx, nodeId: NodeId, actor: string): Promise<void> {
+  await mustBeThere(tx, nodeId)
+  await tx.query('update nodes set reconcile_confirmed_at = clock_timestamp() where id = $1', [
+    uuidOf(nodeId),
+  ])
+  await audit(tx, { actor, action: 'node.confirm-reconcile', target: nodeId })
+}

@@ -1,0 +1,146 @@
+import { idOf, mintId, uuidOf, type NodeId } from '../core/ids.ts'
+import type { Job } from '../core/placement.ts'
+import type { RepairStore } from '../core/ports.ts'
+import type { ContentCopies, Copy, Repair } from '../core/repair.ts'
+import { audit } from './audit.ts'
+import type { Database, SystemTx } from './database.ts'
+import { jobOf, type JobRow } from './placements.ts'
+
+/** Contents and nodes as the leader repairs them. */
+export function repairStore(db: Database): RepairStore {
+  const tx = db.statement
+  return {
+    unsettled: (afterCid, limit) => contents(tx, 'unsettled_contents($1, $2)', [afterCid, limit]),
+    onNode: (nodeId, afterCid, limit) =>
+      contents(tx, 'contents_on($1, $2, $3)', [uuidOf(nodeId), afterCid, limit]),
+    walks: () => walks(tx),
+    beginWalk: (epoch, nodeId) => setWalk(db, epoch, nodeId, ''),
+    advanceWalk: (epoch, nodeId, afterCid) => setWalk(db, epoch, nodeId, afterCid),
+    apply: (epoch, repairs) => apply(tx, epoch, repairs),
+    moving: () => moving(tx),
+    noteDown: (epoch, nodeId, down) => db.system((own) => noteDown(own, epoch, nodeId, down)),
+    downNodes: () => downNodes(tx),
+    noteDrained: (epoch) => db.system((own) => noteDrained(own, epoch)),
+  }
+}
+
+interface ContentRow {
+  cid: string
+  wanted: number
+  dag_size: number | null
+  copies: (Omit<Copy, 'nodeId'> & { nodeId: string })[]
+}
+
+async function contents(tx: SystemTx, from: string, params: unknown[]): Promise<ContentCopies[]> {
+  const rows = await tx.query<ContentRow>(
+    `select cid, wanted, dag_size, copies from ${from} order by cid`,
+    params,
+  )
+  return rows.map((row) => ({
+    cid: row.cid,
+    wanted: row.wanted,
+    dagSize: row.dag_size,
+    copies: row.copies.map((copy) => ({ ...copy, nodeId: idOf('nod', copy.nodeId) })),
+  }))
+}
+
+async function walks(tx: SystemTx): Promise<{ nodeId: NodeId; afterCid: string }[]> {
+  const rows = await tx.query<{ id: string; walk_after: string }>(
+    'select id, walk_after from nodes where walk_after is not null order by id',
+  )
+  return rows.map((row) => ({ nodeId: idOf('nod', row.id), afterCid: row.walk_after }))
+}
+
+async function setWalk(db: Database, epoch: number, nodeId: NodeId, afterCid: string | null): Promise<void> {
+  await db.system(async (tx) => {
+    await tx.query('select assert_leading($1)', [epoch])
+    await tx.query('update nodes set walk_after = $2 where id = $1', [uuidOf(nodeId), afterCid])
+  })
+}
+
+async function apply(
+  tx: SystemTx,
+  epoch: number,
+  repairs: Repair[],
+): Promise<{ jobs: Job[]; added: number; dropped: number; stale: number }> {
+  const [row] = await tx.query<{
+    done: { jobs: JobRow[]; added: number; dropped: number; stale: number }
+  }>('select apply_repairs($1, $2) as done', [epoch, JSON.stringify(repairs.map(toItem))])
+  if (!row) throw new Error('repairs were applied and nothing came back')
+  return { ...row.done, jobs: row.done.jobs.map(jobOf) }
+}
+
+function toItem(repair: Repair): object {
+  const change = ({ nodeId, reason }: { nodeId: NodeId; reason: string }) => ({
+    node: uuidOf(nodeId),
+    reason,
+    auditId: uuidOf(mintId('aud')),
+    details: { node: nodeId, reason },
+  })
+  return {
+    cid: repair.cid,
+    seen: Object.fromEntries(
+      repair.seen.map(({ nodeId, generation, state }) => [uuidOf(nodeId), `${generation} ${state}`]),
+    ),
+    add: repair.add.map(change),
+    drop: repair.drop.map(change),
+    lose: repair.lose.map(uuidOf),
+    find: repair.find.map(uuidOf),
+    settled: repair.settled,
+  }
+}
+
+/** Beyond so many copies under way nobody needs to know how many. */
+const enough = 10_000
+
+async function moving(tx: SystemTx): Promise<{ copies: number; bytes: number }> {
+  const [row] = await tx.query<{ copies: number; bytes: number }>(
+    `select count(*) as copies, coalesce(sum(c.dag_size), 0)::bigint as bytes from (
+       select cid from placements
+       where reason <> 'new' and not lost and (state = 'pinning' or state = 'queued' and not retrying) limit ${enough}) p
+     cross join lateral (select x.dag_size from contents x where x.cid = p.cid offset 0) c`,
+  )
+  return row ?? { copies: 0, bytes: 0 }
+}
+
+async function noteDown(tx: SystemTx, epoch: number, nodeId: NodeId, down: boolean): Promise<void> {
+  await tx.query('select assert_leading($1)', [epoch])
+  const changed = await tx.query(
+    `update nodes set down_at = case when $2 then last_seen end, walk_after = ''
+     where id = $1 and (down_at is not null) <> $2 returning id`,
+    [uuidOf(nodeId), down],
+  )
+  if (changed.length > 0)
+    await audit(tx, { actor: 'repair', action: down ? 'node.down' : 'node.back', target: nodeId })
+}
+
+async function downNodes(tx: SystemTx): Promise<NodeId[]> {
+  const rows = await tx.query<{ id: string }>('select id from nodes where down_at is not null order by id')
+  return rows.map((row) => idOf('nod', row.id))
+}
+
+/** How many of a draining node's placements are looked at to tell whether its walk missed one. */
+const glance = 1_000
+
+/**
+ * Draining nodes with nothing left are drained. One that has content which no walk will come to and nobody marked is walked again:
+ * what a repair left alone then may have become its business since.
+ */
+async function noteDrained(tx: SystemTx, epoch: number): Promise<NodeId[]> {
+  await tx.query('select assert_leading($1)', [epoch])
+  const rows = await tx.query<{ id: string }>(
+    `select id from nodes n where state = 'draining' and not exists (select from placements p where p.node_id = n.id) for update`,
+  )
+  const drained = rows.map((row) => idOf('nod', row.id))
+  for (const nodeId of drained) {
+    await tx.query(`update nodes set state = 'drained', walk_after = null where id = $1`, [uuidOf(nodeId)])
+    await audit(tx, { actor: 'repair', action: 'node.drained', target: nodeId })
+  }
+  await tx.query(
+    `update nodes n set walk_after = '' where state = 'draining' and walk_after is null and exists (
+       select from (select p.cid from placements p where p.node_id = n.id and p.state <> 'unpinning' order by p.cid limit ${glance}) p
+       cross join lateral (select x.unsettled, x.unpin_after from contents x where x.cid = p.cid offset 0) c
+       where not c.unsettled and c.unpin_after is null)`,
+  )
+  return drained
+}
