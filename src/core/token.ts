@@ -1,7 +1,7 @@
 import type { KeyId, OrgId, TokenId } from './ids.ts'
 
-/** What a token allows. */
-export const scopes = ['pins:read', 'pins:write', 'pins:delete'] as const
+/** What a token allows: the first three its org's pins; `cluster:admin` is for operators, whatever the org. */
+export const scopes = ['pins:read', 'pins:write', 'pins:delete', 'cluster:admin'] as const
 export type Scope = (typeof scopes)[number]
 
 /** A minted API token, as `api_tokens` keeps it: never the secret itself. */

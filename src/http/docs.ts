@@ -22,6 +22,7 @@ export function docs(app: FastifyInstance): void {
       security: [{ accessToken: [] }],
       tags: [
         { name: 'pins', description: 'The Pinning Services API' },
+        { name: 'admin', description: 'For operators: tokens with the scope `cluster:admin`' },
         { name: 'node', description: 'For operators and load balancers' },
       ],
     },

@@ -8,6 +8,7 @@ import type { Log } from '../core/ports.ts'
 import { scopes } from '../core/token.ts'
 import type { Principal, Scope } from '../core/token.ts'
 import type { Health } from './health.ts'
+import { fakeOperator, type FakeOperator } from './fake-operator.ts'
 import { httpServer } from './server.ts'
 import type { HttpServerOptions } from './server.ts'
 
@@ -100,12 +101,14 @@ export const fine: Health = { node: { id: 'nod_x', name: 'a' }, version: '1.2.3'
 export interface FakeServer {
   app: FastifyInstance
   pins: FakePins
+  operator: FakeOperator
   log: ReturnType<typeof memoryLog>
 }
 
 export function fakeServer(options: Partial<HttpServerOptions> = {}): FakeServer {
   const pins = fakePins()
+  const operator = fakeOperator()
   const log = memoryLog()
-  const app = httpServer({ pins, verify: verifyFake, health: () => fine, log, ...options })
-  return { app, pins, log }
+  const app = httpServer({ pins, operator, verify: verifyFake, health: () => fine, log, ...options })
+  return { app, pins, operator, log }
 }

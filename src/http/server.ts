@@ -1,8 +1,11 @@
 import fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
+import type { OperatorUseCases } from '../core/operator-use-cases.ts'
 import type { PinUseCases } from '../core/pin-use-cases.ts'
 import type { Log } from '../core/ports.ts'
 import type { Principal } from '../core/token.ts'
+import { adminRoutes } from './admin/admin.ts'
+import { namedAdminSchemas } from './admin/schema.ts'
 import { auth } from './auth.ts'
 import { answerBrokenHttp, answerUnusualHttp } from './broken-http.ts'
 import { closeGently } from './closing.ts'
@@ -22,6 +25,8 @@ import { validation } from './validation.ts'
 
 export interface HttpServerOptions {
   pins: PinUseCases
+  /** Without it there are no operators' routes. */
+  operator?: OperatorUseCases
   /** Rejects `unauthenticated` with the reason, or `unavailable`. */
   verify: (bearer: string) => Promise<Principal>
   health: () => Health
@@ -30,7 +35,14 @@ export interface HttpServerOptions {
 }
 
 /** The whole HTTP side of a node, from its use cases. It does not listen; `close()` lets requests under way finish. */
-export function httpServer({ pins, verify, health, log, limits }: HttpServerOptions): FastifyInstance {
+export function httpServer({
+  pins,
+  operator,
+  verify,
+  health,
+  log,
+  limits,
+}: HttpServerOptions): FastifyInstance {
   const bounds = { ...defaultLimits, ...limits }
   const app = fastify({
     bodyLimit: bounds.maxBodyBytes,
@@ -57,13 +69,21 @@ export function httpServer({ pins, verify, health, log, limits }: HttpServerOpti
   greet(app, routing, closeGently(app, bounds.closeGraceMs), log)
   answerErrors(app, log)
   readJson(app)
-  for (const schema of namedSchemas) app.addSchema(schema)
+  for (const schema of [...namedSchemas, ...namedAdminSchemas]) app.addSchema(schema)
 
   docs(app)
   app.register(
     (v1, _options, done) => {
-      pinRoutes(v1, pins, auth(verify))
+      const admission = auth(verify)
+      pinRoutes(v1, pins, admission)
       healthRoutes(v1, health)
+      v1.register(
+        (admin, _none, added) => {
+          if (operator !== undefined) adminRoutes(admin, operator, admission)
+          added()
+        },
+        { prefix: '/admin' },
+      )
       done()
     },
     { prefix: '/v1' },

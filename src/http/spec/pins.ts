@@ -1,7 +1,7 @@
-import type { FastifyInstance, FastifyTypeProvider } from 'fastify'
-import type { Static, TSchema } from 'typebox'
+import type { FastifyInstance } from 'fastify'
 import type { PinUseCases } from '../../core/pin-use-cases.ts'
 import type { Auth } from '../auth.ts'
+import { typed } from '../type-box.ts'
 import {
   addPin,
   deletePinByRequestId,
@@ -12,15 +12,9 @@ import {
 import { pinQuery, pinRequest, pinStatus } from './pin-wire.ts'
 import { readQuery } from './read-query.ts'
 
-/** Schemas are the types: a handler sees what its route's schema validated. */
-interface TypeBox extends FastifyTypeProvider {
-  validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown
-  serializer: this['schema'] extends TSchema ? Static<this['schema']> : unknown
-}
-
 /** The five routes of the Pinning Services API. */
 export function pinRoutes(instance: FastifyInstance, pins: PinUseCases, { admit, principalOf }: Auth): void {
-  const app = instance.withTypeProvider<TypeBox>()
+  const app = typed(instance)
   const read = admit('pins:read')
   const write = admit('pins:write')
   const remove = admit('pins:delete')

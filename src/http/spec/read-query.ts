@@ -29,7 +29,8 @@ export function readQuery(url: string): Record<string, unknown> {
   return pairs.length === 0 ? query : { ...query, meta: metaOfPairs(pairs, 'meta' in query) }
 }
 
-function* parameters(url: string): Generator<[string, string]> {
+/** The pairs of a query, decoded, in their order; `invalid` for percent-encoding that is none. */
+export function* parameters(url: string): Generator<[string, string]> {
   const start = url.indexOf('?')
   if (start === -1) return
   for (const part of url.slice(start + 1).split('&')) {
@@ -50,7 +51,7 @@ function decoded(text: string, name?: string): string {
 }
 
 /** Not `Number()`, which takes `1e1`, `0x10`, ` 5` and nothing at all. What is no number stays text, for the schema to refuse. */
-function wholeNumber(text: string): number | string {
+export function wholeNumber(text: string): number | string {
   return /^-?\d{1,15}$/.test(text) ? Number(text) : text
 }
 

@@ -60,8 +60,10 @@ async function ourDocument() {
 test('each schema of the spec is ours, and says the same', async () => {
   const ours = await ourDocument()
   const { schemas } = publishedSpec().components
-  assert.deepEqual(Object.keys(ours.components.schemas).sort(), Object.keys(schemas).sort())
-  for (const [name, schema] of Object.entries(schemas)) same(ours.components.schemas[name], schema, name)
+  for (const [name, schema] of Object.entries(schemas)) {
+    assert.ok(ours.components.schemas[name], `${name} is missing`)
+    same(ours.components.schemas[name], schema, name)
+  }
 })
 
 test('each operation of the spec is ours: path, method, parameters, body and answers', async () => {

@@ -1,0 +1,198 @@
+import { AnchorageError, isCode } from './errors.ts'
+import { mintId, type PlanId } from './ids.ts'
+import type { Node } from './node.ts'
+import type { Announcement, NodeView, OperatorUseCases, PlanView } from './operator-use-cases.ts'
+import { planRebalance, type RebalancePolicy } from './plan-rebalance.ts'
+import type { RepairPolicy } from './plan-repair.ts'
+import type { Log, OperatorStore, Plan, PlanStore, RepairStore } from './ports.ts'
+import { leadingEpoch, whyDrainWaits, whyPlanWaits } from './why-waiting.ts'
+
+const movesPage = 1000
+
+export interface OperatorParts {
+  store: OperatorStore
+  plans: PlanStore
+  /** Only read: to tell why a drain waits. */
+  repair: Pick<RepairStore, 'onNode'>
+  /** Tells the nodes; without it they find out by themselves a little later, so its failure is only logged. */
+  announce: (announcement: Announcement) => Promise<void>
+  /** How even a plan makes the nodes, and by what the leader repairs. */
+  policy: RebalancePolicy & RepairPolicy
+  log: Log
+}
+
+type Told = Omit<OperatorParts, 'log'>
+
+/** The operators' side of the cluster. Every change is in Postgres, with its audit, before any node hears of it. */
+export function operatorUseCases({ log, ...parts }: OperatorParts): OperatorUseCases {
+  const announce = async (announcement: Announcement): Promise<void> => {
+    try {
+      await parts.announce(announcement)
+    } catch (err) {
+      log.warn({ err }, 'the nodes could not be told; they find out by themselves within seconds')
+    }
+  }
+  const told = { ...parts, announce }
+  return { ...ofNodes(told), ...ofMaintenance(told), ...ofPlans(told) }
+}
+
+type OfNodes = Pick<
+  OperatorUseCases,
+  | 'nodes'
+  | 'node'
+  | 'drain'
+  | 'drainOf'
+  | 'uncordon'
+  | 'forget'
+  | 'confirmReconcile'
+  | 'audit'
+  | 'pruneDenylist'
+>
+
+function ofNodes({ store, plans, repair, policy, announce }: Told): OfNodes {
+  const find = (given: string): Promise<Node> => findNode(store, given)
+  const view = async (given: string): Promise<NodeView> => {
+    const { id } = await find(given)
+    const found = (await viewNodes(store, plans)).find(({ node }) => node.id === id)
+    if (found === undefined) throw new AnchorageError('not_found', `the node ${given} was just forgotten`)
+    return found
+  }
+  const drainOf: OperatorUseCases['drainOf'] = async (given) => {
+    const node = await find(given)
+    const progress = await store.drainProgress(node.id)
+    const waits = await whyDrainWaits({ store, repair, policy }, node, progress)
+    return { node, ...progress, waits }
+  }
+  return {
+    nodes: () => viewNodes(store, plans),
+    node: view,
+    drainOf,
+    async drain(given, actor) {
+      const { id } = await find(given)
+      await store.drain(id, actor)
+      await announce({ what: 'nodes' })
+      return await drainOf(id)
+    },
+    async uncordon(given, actor) {
+      const { id } = await find(given)
+      await store.uncordon(id, actor)
+      await announce({ what: 'nodes' })
+      return await find(id)
+    },
+    async forget(given, actor) {
+      const node = await find(given)
+      await store.forget(node.id, actor)
+      await announce({ what: 'nodes' })
+      return node
+    },
+    async confirmReconcile(given, actor) {
+      const { node, report } = await view(given)
+      // a leave given beforehand would let a mistake through that nobody has looked at
+      if ((report?.reconcileBlocked ?? null) === null)
+        throw new AnchorageError(
+          'conflict',
+          `the reconciler of ${node.name} has not stopped: nothing to confirm`,
+        )
+      const { id } = node
+      await store.confirmReconcile(id, actor)
+      await announce({ what: 'reconcile', nodeId: id })
+      return await view(id)
+    },
+    audit: (query) => store.audit(query),
+    pruneDenylist: () => store.pruneDenylist(),
+  }
+}
+
+type OfMaintenance = Pick<OperatorUseCases, 'maintenance' | 'beginMaintenance' | 'endMaintenance'>
+
+function ofMaintenance({ store, announce }: Told): OfMaintenance {
+  return {
+    maintenance: () => store.maintenance(),
+    async beginMaintenance(asked, actor) {
+      if (asked.reason.trim() === '') throw new AnchorageError('invalid', 'maintenance needs a reason')
+      const maintenance = await store.setMaintenance(asked, actor)
+      if (maintenance === null) throw new AnchorageError('internal', 'maintenance was set and is not on')
+      await announce({ what: 'maintenance', maintenance })
+      return maintenance
+    },
+    async endMaintenance(actor) {
+      const was = await store.maintenance()
+      if (was === null) return null
+      await store.setMaintenance(null, actor)
+      await announce({ what: 'maintenance', maintenance: null })
+      return was
+    },
+  }
+}
+
+type OfPlans = Pick<
+  OperatorUseCases,
+  'makePlan' | 'plans' | 'plan' | 'moves' | 'allMoves' | 'applyPlan' | 'pausePlan' | 'cancelPlan'
+>
+
+function ofPlans({ store, plans, policy, announce }: Told): OfPlans {
+  const view = async (plan: Plan): Promise<PlanView> => ({
+    plan,
+    waits: await whyPlanWaits({ store, plans }, plan),
+  })
+  const become = async (id: PlanId, state: 'applying' | 'paused' | 'cancelled', actor: string) => {
+    const plan = await plans.plan(id)
+    if (plan.state === state) return await view(plan)
+    const changed = await plans.setPlanState(id, state, actor)
+    await announce({ what: 'plans' })
+    return await view(changed)
+  }
+  return {
+    async makePlan(actor, signal) {
+      const [reports, usage] = await Promise.all([store.reports(), plans.usage()])
+      const { summary, pages } = planRebalance({
+        nodes: reports.map(({ node }) => node),
+        usage,
+        movable: (nodeId, afterCid, limit) => plans.movable(nodeId, afterCid, limit),
+        policy,
+        signal,
+      })
+      return await plans.savePlan({ id: mintId('pln'), actor, summary }, pages)
+    },
+    plans: (limit) => plans.plans(limit),
+    plan: async (id) => await view(await plans.plan(id)),
+    moves: (id, afterNumber, limit) => plans.moves(id, afterNumber, limit),
+    async *allMoves(id) {
+      for (let after = 0; ;) {
+        const page = await plans.moves(id, after, movesPage)
+        if (page.length > 0) yield page
+        const last = page.at(-1)
+        if (last === undefined || page.length < movesPage) return
+        after = last.number
+      }
+    },
+    applyPlan: (id, actor) => become(id, 'applying', actor),
+    pausePlan: (id, actor) => become(id, 'paused', actor),
+    cancelPlan: (id, actor) => become(id, 'cancelled', actor),
+  }
+}
+
+/** By TypeID or name; `not_found` names those that there are. */
+async function findNode(store: OperatorStore, given: string): Promise<Node> {
+  try {
+    return await store.node(given)
+  } catch (cause) {
+    if (!isCode(cause, 'not_found')) throw cause
+    const names = (await store.reports()).map(({ node }) => node.name)
+    const there = names.length === 0 ? 'there is none yet' : `there are ${names.join(', ')}`
+    throw new AnchorageError('not_found', `there is no node ${JSON.stringify(given)}: ${there}`, { cause })
+  }
+}
+
+async function viewNodes(store: OperatorStore, plans: PlanStore): Promise<NodeView[]> {
+  const [reports, usage] = await Promise.all([store.reports(), plans.usage()])
+  const used = new Map(usage.map(({ nodeId, ...rest }) => [nodeId, rest]))
+  const epoch = leadingEpoch(reports)
+  return reports.map(({ node, report, reportedAt }) => ({
+    node,
+    ...(used.get(node.id) ?? { placements: 0, bytes: 0 }),
+    report,
+    reportedAt,
+    leads: node.live && report?.leader?.epoch === epoch ? epoch : null,
+  }))
+}

@@ -1,0 +1,85 @@
+import { takesContent } from './choose-nodes.ts'
+import type { Node } from './node.ts'
+import { planRepair, type RepairPolicy } from './plan-repair.ts'
+import type { Maintenance, OperatorStore, Plan, PlanStore, RepairStore } from './ports.ts'
+import type { ContentCopies } from './repair.ts'
+
+/** What is left longest on a draining node lies first in its order: so many are looked at. */
+const looked = 100
+
+type Reports = Awaited<ReturnType<OperatorStore['reports']>>
+
+/** Why a drain does not go on by itself, in words; null while it does, and when there is none. */
+export async function whyDrainWaits(
+  parts: { store: OperatorStore; repair: Pick<RepairStore, 'onNode'>; policy: RepairPolicy },
+  node: Node,
+  progress: { left: number; moving: number; waiting: number },
+): Promise<string | null> {
+  if (node.state !== 'draining') return null
+  const { store, repair, policy } = parts
+  const [maintenance, reports] = await Promise.all([store.maintenance(), store.reports()])
+  const stopped = whyNothingMoves(maintenance, reports)
+  if (stopped !== null || progress.moving > 0 || progress.waiting === 0) return stopped
+  const contents = await repair.onNode(node.id, '', looked)
+  const nodes = reports.map((each) => each.node)
+  return whyContentWaits(contents, nodes, policy)
+}
+
+/** Why a plan does not go on by itself, in words; null while it does, and when it is over. */
+export async function whyPlanWaits(
+  { store, plans }: { store: OperatorStore; plans: PlanStore },
+  plan: Plan,
+): Promise<string | null> {
+  if (plan.state === 'paused') return 'it is paused'
+  if (plan.state !== 'applying') return null
+  const [maintenance, reports, first] = await Promise.all([
+    store.maintenance(),
+    store.reports(),
+    plans.applying(),
+  ])
+  const stopped = whyNothingMoves(maintenance, reports)
+  if (stopped !== null || first === null || first.id === plan.id) return stopped
+  return `plan ${first.id} is carried out first`
+}
+
+/** The newest epoch that a living node says it leads under: an older leader's last report may still say that it leads. */
+export function leadingEpoch(reports: Reports): number | null {
+  const epochs = reports.flatMap(({ node, report }) =>
+    node.live && report?.leader ? [report.leader.epoch] : [],
+  )
+  return epochs.length === 0 ? null : Math.max(...epochs)
+}
+
+function whyNothingMoves(maintenance: Maintenance | null, reports: Reports): string | null {
+  if (maintenance !== null) return `maintenance is on (${maintenance.reason}): nothing moves until it is off`
+  return leadingEpoch(reports) === null ? 'no node leads just now: nothing moves until one does' : null
+}
+
+/** What the leader would do for these contents now tells what they wait for. */
+function whyContentWaits(
+  contents: ContentCopies[],
+  nodes: readonly Node[],
+  policy: RepairPolicy,
+): string | null {
+  const stuck = contents.filter((content) => {
+    const repair = planRepair(content, nodes, policy)
+    return repair !== null && !repair.settled && repair.add.length + repair.drop.length === 0
+  })
+  const short = stuck.find((content) => copiesInService(content, nodes) < content.wanted)
+  if (short !== undefined) {
+    const taking = nodes.filter((node) => takesContent(node, 0, policy)).length
+    return `too few nodes: content wants ${short.wanted} ${short.wanted === 1 ? 'copy' : 'copies'}, and ${taking} other ${taking === 1 ? 'node is' : 'nodes are'} live, in service and with room`
+  }
+  return stuck.length > 0 ? 'copies elsewhere could not be made yet, and are tried again' : null
+}
+
+function copiesInService({ copies }: ContentCopies, nodes: readonly Node[]): number {
+  const inService = new Set(nodes.flatMap(({ id, state }) => (state === 'active' ? [id] : [])))
+  return copies.filter(
+    ({ nodeId, state, lost, leaving }) =>
+      inService.has(nodeId) &&
+      !lost &&
+      !leaving &&
+      (state === 'queued' || state === 'pinning' || state === 'pinned'),
+  ).length
+}

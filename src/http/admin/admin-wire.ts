@@ -1,0 +1,139 @@
+/** What operators see, as JSON: for HTTP and for `--json` alike. */
+import type { Node } from '../../core/node.ts'
+import type { DrainView, NodeView, PlannedMove, PlanView } from '../../core/operator-use-cases.ts'
+import type {
+  AuditEntry as CoreAuditEntry,
+  CacheStats,
+  Maintenance,
+  NodeReport,
+  Plan,
+} from '../../core/ports.ts'
+import type {
+  AdminNode,
+  AdminNodeInFull,
+  AdminPlan,
+  AuditEntry,
+  Drain,
+  MaintenanceStatus,
+  NodeCaches,
+  PlanMove,
+  PlanProgress,
+  Presence,
+} from './schema.ts'
+
+/** A node in short, as lists show it. */
+export function nodeWire({ node, placements, bytes, report, reportedAt, leads }: NodeView): AdminNode {
+  return {
+    id: node.id,
+    name: node.name,
+    zone: node.zone,
+    state: node.state,
+    live: node.live,
+    silentMs: node.silentMs,
+    leads,
+    placements,
+    placementBytes: bytes,
+    usedBytes: node.usedBytes,
+    capacityBytes: node.capacityBytes,
+    multiaddrs: node.multiaddrs,
+    version: report?.version ?? null,
+    reasons: report?.reasons ?? [],
+    reportedAt: instant(reportedAt),
+  }
+}
+
+export function nodeInFullWire(view: NodeView, drain: DrainView | null): AdminNodeInFull {
+  const { report } = view
+  return {
+    ...nodeWire(view),
+    drain: drain === null ? null : drainWire(drain),
+    workers: (report?.workers ?? []).map(workerWire),
+    caches: cachesOf(report),
+    pinning: report?.pinning ?? null,
+    reconcileBlocked: report?.reconcileBlocked ?? null,
+  }
+}
+
+export function drainWire({ node, left, moving, waiting, bytesLeft, waits }: DrainView): Drain {
+  return { id: node.id, name: node.name, state: node.state, left, moving, waiting, bytesLeft, waits }
+}
+
+export function maintenanceWire(maintenance: Maintenance | null): MaintenanceStatus {
+  return {
+    on: maintenance !== null,
+    reason: maintenance?.reason ?? null,
+    actor: maintenance?.actor ?? null,
+    since: instant(maintenance?.since ?? null),
+    until: instant(maintenance?.until ?? null),
+  }
+}
+
+export function planWire({
+  id,
+  state,
+  actor,
+  createdAt,
+  moves,
+  bytes,
+  done,
+  skipped,
+  summary,
+}: Plan): AdminPlan {
+  return { id, state, actor, createdAt: createdAt.toISOString(), moves, bytes, done, skipped, summary }
+}
+
+export function planProgressWire({ plan, waits }: PlanView): PlanProgress {
+  return { ...planWire(plan), waits }
+}
+
+export function moveWire({ number, cid, from, to, bytes, reason, state, note }: PlannedMove): PlanMove {
+  return { number, cid, from, to, bytes, reason, state, note }
+}
+
+/** Whom each node hears; a node that was heard and is not in the book has its id for a name. */
+export function presencesWire(views: NodeView[]): Presence[] {
+  const names = new Map(views.map(({ node }) => [String(node.id), node.name]))
+  return views.map(({ node, report, reportedAt, leads }) => ({
+    ...nameOf(node),
+    live: node.live,
+    silentMs: node.silentMs,
+    leads,
+    reportedAt: instant(reportedAt),
+    heard: Object.entries(report?.heard ?? {}).map(([id, agoMs]) => ({
+      id,
+      name: names.get(id) ?? id,
+      agoMs: Math.max(0, Math.round(agoMs)),
+    })),
+    reasons: report?.reasons ?? [],
+  }))
+}
+
+export function nodeCachesWire({ node, report, reportedAt }: NodeView): NodeCaches {
+  return { ...nameOf(node), reportedAt: instant(reportedAt), caches: cachesOf(report) }
+}
+
+export function auditWire({ id, at, orgId, actor, action, target, details }: CoreAuditEntry): AuditEntry {
+  return { id, at: at.toISOString(), orgId, actor, action, target, details }
+}
+
+function nameOf({ id, name }: Node): { id: string; name: string } {
+  return { id, name }
+}
+
+function workerWire({ name, endedAtMs, tookMs, failures, report }: NodeReport['workers'][number]) {
+  return {
+    name,
+    endedAt: endedAtMs === null ? null : new Date(endedAtMs).toISOString(),
+    tookMs,
+    failures,
+    report,
+  }
+}
+
+function cachesOf(report: NodeReport | null): (CacheStats & { cache: string })[] {
+  return Object.entries(report?.caches ?? {}).map(([cache, stats]) => ({ cache, ...stats }))
+}
+
+function instant(date: Date | null): string | null {
+  return date === null ? null : date.toISOString()
+}
