@@ -26,6 +26,11 @@ class MemoryStore implements TokenStore {
     await this.beforeInsert()
     this.tokens.set(token.id, token)
   }
+  async revokeToken(id: string) {
+    this.revoked.add(id)
+    return { version: this.revoked.size }
+  }
+  cacheVersion = () => Promise.resolve(this.revoked.size)
   async tokenState(id: string) {
     this.asked.state += 1
     await this.#reach()
@@ -58,10 +63,10 @@ function rig() {
   const store = new MemoryStore()
   const masterKey = randomBytes(32)
   const mint = minter({ store, masterKey, clock })
-  const { verify } = verifier({ store, masterKey, clock })
+  const { verify, remembered } = verifier({ store, masterKey, clock })
   const orgId = mintId('org')
   const newToken = () => mint.mint({ orgId, name: 'ci', scopes: ['pins:read', 'pins:write'], ttlMs: 90_000 })
-  return { clock, store, masterKey, mint, verify, orgId, newToken }
+  return { clock, store, masterKey, mint, verify, remembered, orgId, newToken }
 }
 
 const refused = (why: RegExp) => (error: unknown) =>
@@ -98,6 +103,35 @@ test('a revoked token stops working within two seconds, and stays refused withou
   clock.nowMs += 10_000
   await assert.rejects(verify(token), refused(/revoked/))
   assert.equal(store.asked.state, state)
+})
+
+test('a revocation that is told works at once, and one that is told again asks nothing', async () => {
+  const { verify, remembered, newToken, store } = rig()
+  const { token, id } = await newToken()
+  const { token: other } = await newToken()
+  await verify(token)
+  await verify(other)
+  const { version } = await store.revokeToken(id)
+  remembered.invalidate({ key: id, version })
+  await assert.rejects(verify(token), refused(/revoked/))
+  const { state } = store.asked
+  remembered.invalidate({ key: id, version })
+  await assert.rejects(verify(token), refused(/revoked/))
+  await verify(other)
+  assert.equal(store.asked.state, state)
+  assert.equal(remembered.stats().version, version)
+})
+
+test('after a flush with the store away nobody is let in, since a revocation may have been missed', async () => {
+  const { verify, remembered, newToken, store } = rig()
+  const { token, id } = await newToken()
+  await verify(token)
+  await store.revokeToken(id)
+  remembered.flush()
+  store.down = true
+  await assert.rejects(verify(token), (error) => isCode(error, 'unavailable'))
+  store.down = false
+  await assert.rejects(verify(token), refused(/revoked/))
 })
 
 test('a token expires, also one that is remembered', async () => {

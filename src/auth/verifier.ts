@@ -1,14 +1,16 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import { AnchorageError } from '../core/errors.ts'
-import type { Clock, TokenStore } from '../core/ports.ts'
+import { Cache, type Invalidation } from '../core/cache.ts'
+import { AnchorageError, isCode } from '../core/errors.ts'
+import type { OrgId } from '../core/ids.ts'
+import type { CacheStats, Clock, TokenStore } from '../core/ports.ts'
 import type { Principal } from '../core/token.ts'
 import { keyRing } from './key-ring.ts'
 import { readToken } from './token-format.ts'
 import type { TokenClaims } from './token-format.ts'
 
 const cacheSize = 10_000
-/** A revocation is seen within this time, so the store is asked again about a token that was used this long after. */
+/** Told or not, a revocation is seen within this time: the store is asked again about a token that was used this long after. */
 const revocationMs = 2_000
 /** How long the last answer stands in for a store that cannot be asked. */
 const maxStaleMs = 60_000
@@ -21,19 +23,31 @@ export interface Verifier {
    * `unavailable` when neither what is remembered nor the store can tell.
    */
   readonly verify: (bearer: string) => Promise<Principal>
+  /** What is remembered of the store's tokens, by their ids; the key of an invalidation is such an id. */
+  readonly remembered: RememberedTokens
 }
 
-/** A token whose signature held, and what the store last said of it. */
+export interface RememberedTokens {
+  invalidate(change: Invalidation): void
+  /** Revocations may have been missed. */
+  flush(): void
+  stats(): CacheStats
+}
+
+/** A token whose signature held. That never changes; what the store says of it does. */
 interface Known {
   claims: TokenClaims
   principal: Principal
-  verdict: 'good' | 'revoked' | 'unasked'
-  askedAtMs: number
   touchedAtMs: number
-  asking: Promise<void> | null
 }
 
-/** Remembers what it verified by the token's hash, so that a token in use costs one hash and one look-up. */
+/** What the store last said of a token. */
+interface Standing {
+  orgId: OrgId
+  revoked: boolean
+}
+
+/** Remembers what it verified by the token's hash, so that a token in use costs one hash and two look-ups. */
 export function verifier(options: {
   store: Pick<TokenStore, 'signingKeys' | 'tokenState' | 'touchToken'>
   masterKey: Uint8Array
@@ -42,59 +56,62 @@ export function verifier(options: {
   const { store, clock } = options
   const keys = keyRing(options)
   const known = new LRUCache<string, Known>({ max: cacheSize })
+  const standings = new Cache<Standing>({
+    max: cacheSize,
+    // what is revoked stays so
+    maxAgeMs: ({ revoked }) => (revoked ? Infinity : revocationMs),
+    maxStaleMs,
+    clock,
+  })
 
   const meet = async (bearer: string): Promise<Known> => {
     const claims = await readToken(bearer, keys.secretOf, clock.now())
     const { orgId, tokenId, scopes } = claims
-    const principal = { orgId, tokenId, scopes }
-    return {
-      claims,
-      principal,
-      verdict: 'unasked',
-      askedAtMs: -Infinity,
-      touchedAtMs: -Infinity,
-      asking: null,
-    }
+    return { claims, principal: { orgId, tokenId, scopes }, touchedAtMs: -Infinity }
   }
 
-  const ask = async (token: Known): Promise<void> => {
+  const ask = async (token: Known): Promise<Standing> => {
     const nowMs = clock.now()
-    const { tokenId, orgId, kid } = token.claims
+    const { tokenId, kid } = token.claims
     if ((await keys.secretOf(kid)) === null) throw refused('it was signed with a key that is retired')
-    const state = await store.tokenState(tokenId)
-    if (state === null || state.orgId !== orgId) throw refused('it is unknown here')
-    token.verdict = state.revoked ? 'revoked' : 'good'
-    token.askedAtMs = nowMs
-    if (state.revoked || nowMs - token.touchedAtMs < touchEveryMs) return
-    token.touchedAtMs = nowMs
-    // When it was last used is a courtesy to the owner: the request neither waits for it nor fails by it.
-    store.touchToken(tokenId).catch(() => undefined)
+    const standing = await store.tokenState(tokenId)
+    if (standing === null) throw refused('it is unknown here')
+    if (!standing.revoked && nowMs - token.touchedAtMs >= touchEveryMs) {
+      token.touchedAtMs = nowMs
+      // When it was last used is a courtesy to the owner: the request neither waits for it nor fails by it.
+      store.touchToken(tokenId).catch(() => undefined)
+    }
+    return standing
   }
 
-  const askOnce = async (token: Known): Promise<void> => {
-    token.asking ??= ask(token).finally(() => (token.asking = null))
+  const askOnce = async (token: Known): Promise<Standing> => {
     try {
-      await token.asking
+      return await standings.read(token.claims.tokenId, () => ask(token), isRefusal)
     } catch (error) {
-      if (error instanceof AnchorageError && error.code === 'unauthenticated') throw error
-      if (clock.now() - token.askedAtMs < maxStaleMs) return
-      throw new AnchorageError('unavailable', 'access tokens cannot be checked just now; try again', {
-        cause: error,
-      })
+      if (isRefusal(error)) throw error
+      const message = 'access tokens cannot be checked just now; try again'
+      throw new AnchorageError('unavailable', message, { cause: error })
     }
   }
 
   return {
     async verify(bearer) {
       const key = hash('sha256', bearer, 'base64')
-      const token = known.get(key) ?? (await meet(bearer))
+      const remembered = known.get(key)
+      const token = remembered ?? (await meet(bearer))
       if (token.claims.expiresAtMs <= clock.now()) throw refused('it has expired; mint a new one')
-      if (token.verdict !== 'revoked' && clock.now() - token.askedAtMs >= revocationMs) await askOnce(token)
-      known.set(key, token)
-      if (token.verdict === 'revoked') throw refused('it was revoked')
+      const standing = standings.fresh(token.claims.tokenId) ?? (await askOnce(token))
+      if (standing.orgId !== token.claims.orgId) throw refused('it is unknown here')
+      if (remembered === undefined) known.set(key, token)
+      if (standing.revoked) throw refused('it was revoked')
       return token.principal
     },
+    remembered: standings,
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return isCode(error, 'unauthenticated')
 }
 
 function refused(why: string): AnchorageError {

@@ -245,6 +245,9 @@ export interface NodeReport {
   reconcileBlocked: number | null
 }
 
+/** What nodes remember of Postgres. */
+export type CacheName = 'nodes' | 'tokens'
+
 export interface CacheStats {
   size: number
   hits: number
@@ -374,6 +377,10 @@ export interface TokenStore {
   /** `not_found` when there is none. */
   orgBySlug(slug: string): Promise<OrgId>
   insertToken(token: ApiToken): Promise<void>
+  /** Ends a token for good; the version is for those who remember it. Repeating it changes nothing. `not_found` when there is none. */
+  revokeToken(id: TokenId): Promise<{ version: number }>
+  /** The version of the newest change of what nodes remember: what an invalidation is published with. */
+  cacheVersion(cache: CacheName): Promise<number>
   /** Null when the token was never minted here. `revoked` also when it stands on the denylist. */
   tokenState(id: TokenId): Promise<{ orgId: OrgId; revoked: boolean } | null>
   /** Notes the last use, at most once a minute. */

@@ -20,7 +20,6 @@ const tables: Record<string, 'own rows' | 'nothing'> = {
   audit_log: 'own rows',
   audit_log_rest: 'nothing',
   cache_versions: 'nothing',
-  cache_versions: 'nothing',
   cluster: 'nothing',
   contents: 'nothing',
   garbage_turn: 'nothing',

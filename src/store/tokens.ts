@@ -1,5 +1,6 @@
 import { AnchorageError } from '../core/errors.ts'
 import { idOf, mintId, uuidOf, type OrgId, type TokenId } from '../core/ids.ts'
+import type { CacheName } from '../core/ports.ts'
 import type { ApiToken, SigningKey } from '../core/token.ts'
 import type { SystemTx } from './database.ts'
 
@@ -48,10 +49,35 @@ export async function tokenState(
   id: TokenId,
 ): Promise<{ orgId: OrgId; revoked: boolean } | null> {
   const [row] = await tx.query<{ org_id: string; revoked: boolean }>(
-    'select org_id, revoked_at is not null as revoked from api_tokens where id = $1',
+    `select org_id, revoked_at is not null or exists (select from token_denylist where jti = t.id) as revoked
+     from api_tokens t where id = $1`,
     [uuidOf(id)],
   )
   return row ? { orgId: idOf('org', row.org_id), revoked: row.revoked } : null
+}
+
+/** Ends a token for good. The answer is the version of that change for whoever remembers tokens; repeating it is another one. */
+export async function revokeToken(tx: SystemTx, id: TokenId): Promise<{ version: number }> {
+  const [token] = await tx.query<{ org_id: string }>(
+    `update api_tokens set revoked_at = coalesce(revoked_at, now()) where id = $1 returning org_id`,
+    [uuidOf(id)],
+  )
+  if (!token) throw new AnchorageError('not_found', `there is no token ${id}`)
+  await tx.query(
+    `insert into token_denylist (jti, until) select id, expires_at from api_tokens where id = $1 on conflict (jti) do nothing`,
+    [uuidOf(id)],
+  )
+  await audit(tx, idOf('org', token.org_id), 'token.revoke', id)
+  return { version: await cacheVersion(tx, 'tokens') }
+}
+
+/** The version of the last change that is committed, or made by this transaction. */
+export async function cacheVersion(tx: SystemTx, cache: CacheName): Promise<number> {
+  const [row] = await tx.query<{ version: number }>('select version from cache_versions where cache = $1', [
+    cache,
+  ])
+  if (!row) throw new AnchorageError('internal', `the version of ${cache} is missing`)
+  return row.version
 }
 
 /** At most one write a minute and token. */

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { after, before, test } from 'node:test'
+import { isCode } from '../core/errors.ts'
+import { mintId, type OrgId } from '../core/ids.ts'
+import type { ApiToken } from '../core/token.ts'
+import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { openStore, type Store } from './store.ts'
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+const keyId = mintId('key')
+let database: TestDatabase
+let store: Store
+let org: OrgId
+
+before(async () => {
+  database = await testDatabase()
+  store = openStore({ ...database, log: quiet })
+  org = await store.tokens.createOrg('ours')
+  await store.tokens.rotateKey({ id: keyId, wrapped: randomBytes(60), state: 'active' })
+})
+after(async () => {
+  await store[Symbol.asyncDispose]()
+  await database[Symbol.asyncDispose]()
+})
+
+test('whatever others must know of a node is a new version of the nodes; that it lives is none', async () => {
+  assert.deepEqual(await store.nodes.read(), { nodes: [], version: 0 })
+  const node = await store.nodes.boot('node-1')
+  const booted = await newerThan(0)
+  await store.nodes.see(node, { usedBytes: 1, capacityBytes: 2 })
+  assert.equal((await store.nodes.read()).version, booted)
+  await store.nodes.bindKubo(node, { peerId: 'peer', multiaddrs: ['/ip4/127.0.0.1'] })
+  const bound = await newerThan(booted)
+  await store.nodes.boot('node-1')
+  await newerThan(bound)
+})
+
+test('a revoked token is revoked at once, for good, and each revocation is a new version of the tokens', async () => {
+  const [one, two] = [await newToken(), await newToken()]
+  const before = await store.tokens.cacheVersion('tokens')
+  const first = await store.tokens.revokeToken(one)
+  assert.ok(first.version > before)
+  assert.deepEqual(await store.tokens.tokenState(one), { orgId: org, revoked: true })
+  assert.deepEqual(await store.tokens.tokenState(two), { orgId: org, revoked: false })
+  assert.ok((await store.tokens.revokeToken(two)).version > first.version)
+  await store.tokens.revokeToken(one)
+  assert.equal((await store.tokens.tokenState(one))?.revoked, true)
+  await assert.rejects(store.tokens.revokeToken(mintId('tok')), (error) => isCode(error, 'not_found'))
+})
+
+async function newerThan(version: number): Promise<number> {
+  const read = await store.nodes.read()
+  assert.ok(read.version > version, `${read.version} is not after ${version}`)
+  assert.equal(await store.tokens.cacheVersion('nodes'), read.version)
+  return read.version
+}
+
+async function newToken(): Promise<ApiToken['id']> {
+  const expiresAt = new Date(Date.now() + 3_600_000)
+  const token: ApiToken = {
+    id: mintId('tok'),
+    orgId: org,
+    keyId,
+    name: null,
+    scopes: ['pins:read'],
+    expiresAt,
+  }
+  await store.tokens.insertToken(token)
+  return token.id
+}
