@@ -10,6 +10,7 @@ import {
   path,
   secret,
   secretUrl,
+  size,
   text,
   url,
   type Kind,
@@ -145,10 +146,45 @@ export const options = {
     '5s',
     'How long leadership lasts unless renewed; so also how long a lost leader is missed.',
   ),
+  'cluster.downGrace': withDefault(
+    duration,
+    '5m',
+    'How long a node may be silent before its content is copied to others.',
+  ),
+  'cluster.minReplicas': withDefault(
+    integer(1, maxReplicas),
+    '1',
+    'Content with fewer copies on live nodes than this is copied at once, without waiting for cluster.downGrace.',
+  ),
+  'cluster.drainGracePeriod': withDefault(
+    duration,
+    '2m',
+    'How long a node that starts to drain goes on with the pins that wait for it.',
+  ),
+  'cluster.maintenance.maxDuration': withDefault(
+    duration,
+    '1h',
+    'Maintenance that has no end of its own and lasts longer than this is warned of, every minute.',
+  ),
   'cluster.highWater': withDefault(
     integer(1, 100),
     '90',
     'How full a Kubo may be, in percent of its limit, and still get new content.',
+  ),
+  'rebalance.movesInFlight': withDefault(
+    integer(1, 4096),
+    '64',
+    'Copies under way beyond which a plan begins no more moves.',
+  ),
+  'rebalance.bytesInFlight': withDefault(
+    size,
+    '64GiB',
+    'Bytes under way beyond which a plan begins no more moves.',
+  ),
+  'rebalance.tolerance': withDefault(
+    integer(0, 100),
+    '5',
+    'How far from its fair share of the bytes a node may be, in percent, before a plan moves anything.',
   ),
   'log.level': withDefault(
     oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
