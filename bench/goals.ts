@@ -1,5 +1,6 @@
 import type { ListsResult } from './lists.ts'
 import type { PinsResult } from './pins.ts'
+import type { PlanResult } from './plan-cost.ts'
 
 /** One thing that the bench holds a run to: a ratio within the run where the machine's own speed would else decide. */
 export interface Goal {
@@ -11,8 +12,16 @@ export interface Goal {
   met: boolean
 }
 
-export function goalsOf(pins: PinsResult | undefined, lists: ListsResult | undefined): Goal[] {
-  return [...(pins === undefined ? [] : pinGoals(pins)), ...(lists === undefined ? [] : listGoals(lists))]
+export function goalsOf(
+  pins: PinsResult | undefined,
+  lists: ListsResult | undefined,
+  plan: PlanResult | undefined,
+): Goal[] {
+  return [
+    ...(pins === undefined ? [] : pinGoals(pins)),
+    ...(lists === undefined ? [] : listGoals(lists)),
+    ...(plan === undefined ? [] : planGoals(plan)),
+  ]
 }
 
 function pinGoals({ ratios, post32InFlight }: PinsResult): Goal[] {
@@ -33,6 +42,16 @@ function listGoals({ requests, rss }: ListsResult): Goal[] {
         : atMost(`${what}, 100,000 pins / 1,000`, ratio, 1.3),
     ),
     atMost('RSS, 100,000 pins / 1,000', rss.ratio, 1.1),
+  ]
+}
+
+function planGoals({ seconds, peakMiB, peakMiBOfHalf, movedByLeast, worstAfter }: PlanResult): Goal[] {
+  return [
+    atMost('plan of 1,000,000 placements, seconds', seconds, 30),
+    atMost('plan of 1,000,000 placements, peak MiB', peakMiB, 150),
+    atMost('peak, 1,000,000 placements / 500,000', peakMiB / peakMiBOfHalf, 1.3),
+    atMost('bytes moved / least possible', movedByLeast, 1.1),
+    atMost('worst node after the plan, from its share', worstAfter, 0.051),
   ]
 }
 

@@ -4,18 +4,19 @@ import { World } from '../test/world.ts'
 import { goalsOf, type Goal } from './goals.ts'
 import { benchLists, type ListsResult } from './lists.ts'
 import { benchPins, type PinsResult } from './pins.ts'
+import { benchPlan, type PlanResult } from './plan-cost.ts'
 import { table } from './table.ts'
 
-const usage = `usage: npm run bench -- [--only pins|lists] [--rounds N] [--json]
+const usage = `usage: npm run bench -- [--only pins|lists|plan] [--rounds N] [--json]
 
 Boots a fresh node on this machine and measures it: readable tables, and on the last line all of it as one JSON object.
-  --only     only the rates of pinning, or only lists and memory
+  --only     only the rates of pinning, only lists and memory, or only the plan for many nodes
   --rounds   rounds of pinning, of which the median is told (default 3)
   --json     the JSON line alone
 `
 
 export interface BenchOptions {
-  only: 'pins' | 'lists' | undefined
+  only: 'pins' | 'lists' | 'plan' | undefined
   rounds: number
   json: boolean
 }
@@ -32,14 +33,17 @@ if (import.meta.main) {
 
 async function bench({ only, rounds, json }: BenchOptions): Promise<void> {
   const say = (line: string): void => void (json || process.stdout.write(`${line}\n`))
-  const pins = only === 'lists' ? undefined : await onFreshNode((world) => benchPins(world, rounds, say))
+  const measures = (what: BenchOptions['only']): boolean => only === undefined || only === what
+  const pins = measures('pins') ? await onFreshNode((world) => benchPins(world, rounds, say)) : undefined
   if (pins !== undefined) say(`\n${pinsTable(pins)}\n`)
-  const lists = only === 'pins' ? undefined : await onFreshNode((world) => benchLists(world, 100_000, say))
+  const lists = measures('lists') ? await onFreshNode((world) => benchLists(world, 100_000, say)) : undefined
   if (lists !== undefined) say(`\n${listsTable(lists)}\n`)
-  const goals = goalsOf(pins, lists)
+  const plan = measures('plan') ? await benchPlan(1_000_000, say) : undefined
+  if (plan !== undefined) say(`\n${planTable(plan)}\n`)
+  const goals = goalsOf(pins, lists, plan)
   say(`${goalsTable(goals)}\n`)
   const machine = { cores: availableParallelism(), node: process.version }
-  process.stdout.write(`${JSON.stringify({ machine, pins, lists, goals })}\n`)
+  process.stdout.write(`${JSON.stringify({ machine, pins, lists, plan, goals })}\n`)
 }
 
 async function onFreshNode<T>(measure: (world: World) => Promise<T>): Promise<T> {
@@ -60,7 +64,9 @@ function readOptions(args: string[]): BenchOptions | undefined {
     const { only, json } = values
     const rounds = Number(values.rounds)
     if (!Number.isInteger(rounds) || rounds < 1) return undefined
-    return only === undefined || only === 'pins' || only === 'lists' ? { only, rounds, json } : undefined
+    return only === undefined || only === 'pins' || only === 'lists' || only === 'plan'
+      ? { only, rounds, json }
+      : undefined
   } catch {
     return undefined
   }
@@ -100,6 +106,23 @@ function listsTable({ requests, rss }: ListsResult): string {
     [
       ...requests.map(({ what, smallMs, largeMs, ratio }) => row(what, smallMs, largeMs, ratio)),
       row('resident memory, MiB', rss.smallMiB, rss.largeMiB, rss.ratio),
+    ],
+  )
+}
+
+function planTable(plan: PlanResult): string {
+  return table(
+    [`plans for ${plan.nodes} nodes`, 'measured'],
+    [
+      [`moves, of ${plan.placements} placements`, String(plan.moves)],
+      ['seconds', plan.seconds.toFixed(1)],
+      ['peak MiB, garbage included', plan.peakMiB.toFixed(0)],
+      ['the same for half of the placements', plan.peakMiBOfHalf.toFixed(0)],
+      ['bytes moved / least possible', plan.movedByLeast.toFixed(3)],
+      ['worst node after, from its fair share', plan.worstAfter.toFixed(3)],
+      ['nodes chosen for a new content, µs', plan.chooseUs.toFixed(0)],
+      ['repair of a content that lost a copy, µs', plan.repairUs.toFixed(0)],
+      ['a look at a content that stands, µs', plan.settledUs.toFixed(0)],
     ],
   )
 }

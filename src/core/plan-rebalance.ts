@@ -45,10 +45,17 @@ export type RebalanceSummary = {
 }
 
 /** Rows held at one time, over all giving nodes. */
-const rowsInMemory = 50_000
+const rowsInMemory = 30_000
+const rowsInPage = 1_000
 const movesInPage = 500
+const rankedAtMost = 32
 /** By so much of what it gives or takes a node may be overshot: contents do not come in the sizes that are missing. */
 const overshoot = 0.05
+/**
+ * What no node that is missing bytes may take could still go to one that is not, and then those stay short. So a giving node looks
+ * for other copies first, until what it has to give is this part of what it has not looked at.
+ */
+const choosy = 0.5
 
 /**
  * Moves that bring every live node in service within the tolerance of its fair share of the bytes, with (nearly) the least
@@ -72,32 +79,42 @@ export function planRebalance(input: RebalanceInput): Rebalance {
 /** A node as the plan fills or empties it. */
 interface Seat {
   share: Share
+  id: NodeId
   key: RankKey
   zone: string
-  /** Still to give, or to be given. */
+  /** Bytes still to give, or to be given. */
   gives: number
   takes: number
   /** May be given no more than this, whatever is missing elsewhere. */
   room: number
+  /** Bytes of its copies that were not looked at yet: by the book, which counts some that may not be moved, until its last page is there. */
+  unread: number
 }
 
 async function* movesOf(input: RebalanceInput, shares: Share[]): AsyncGenerator<Move> {
   const seats = shares.map((share) => seatOf(share, input.policy))
-  const receiving = seats.filter(({ room }) => room > 0)
   const zones = new Map(input.nodes.map(({ id, zone }) => [id, zone ?? '']))
+  const receiving = seats.filter(({ room }) => room > 0)
+  const missing = receiving.filter(({ takes }) => takes > 0)
   for await (const together of mergeByCid<Movable, Giver>(giversOf(input, seats))) {
     // a content that several give is in other places after each of its moves
     let holders: NodeId[] | undefined
     for (const { source, row } of together) {
-      const from = source.seat
+      const { seat: from } = source
+      from.unread -= row.bytes
       if (!fits(row, from)) continue
       holders ??= row.holders
-      const to = targetFor({ ...row, holders }, from, receiving, zones)
+      const others = holders.filter((id) => id !== from.id)
+      const mayGo = neverWorse(from, row.bytes, others, zones)
+      const to =
+        bestFor(row.cid, missing, (seat) => (isMissing(seat, row.bytes) && mayGo(seat) ? seat.takes : 0)) ??
+        (from.gives < from.unread * choosy
+          ? undefined
+          : bestFor(row.cid, receiving, (seat) => (mayGo(seat) ? seat.room : 0)))
       if (to === undefined) continue
-      const [leaves, enters] = [from.share.node.id, to.share.node.id]
-      holders = [...holders.filter((id) => id !== leaves), enters]
+      holders = [...others, to.id]
       take(from, to, row.bytes)
-      yield { cid: row.cid, from: leaves, to: enters, bytes: row.bytes, reason: reasonOf(from, to) }
+      yield { cid: row.cid, from: from.id, to: to.id, bytes: row.bytes, reason: reasonOf(from, to) }
     }
   }
 }
@@ -106,12 +123,14 @@ type Giver = CidSource<Movable> & { seat: Seat }
 
 function giversOf({ movable, signal }: RebalanceInput, seats: readonly Seat[]): Giver[] {
   const giving = seats.filter(({ gives }) => gives > 0)
-  const limit = Math.max(Math.floor(rowsInMemory / Math.max(giving.length, 1)), 20)
+  const limit = Math.min(Math.max(Math.floor(rowsInMemory / Math.max(giving.length, 1)), 20), rowsInPage)
   return giving.map((seat) => ({
     seat,
-    page(afterCid) {
+    async page(afterCid) {
       signal.throwIfAborted()
-      return movable(seat.share.node.id, afterCid, limit)
+      const rows = await movable(seat.id, afterCid, limit)
+      if (rows.length < limit) seat.unread = rows.reduce((sum, { bytes }) => sum + bytes, 0)
+      return rows
     },
     done: () => seat.gives <= 0,
   }))
@@ -122,37 +141,41 @@ function fits({ bytes }: Movable, { gives, share }: Seat): boolean {
   return bytes > 0 && gives > 0 && bytes <= gives + overshoot * share.gives
 }
 
-/** Who is missing the most and ranks well for this content; when it is too large for what is missing anywhere, who has the most room. */
-function targetFor(
-  { cid, bytes, holders }: Movable,
-  from: Seat,
-  seats: readonly Seat[],
-  zones: ReadonlyMap<NodeId, string>,
-): Seat | undefined {
-  const others = new Set(holders.filter((id) => id !== from.share.node.id).map((id) => zones.get(id) ?? ''))
-  const mayGo = (to: Seat): boolean =>
-    to.room >= bytes && !holders.includes(to.share.node.id) && (others.has(from.zone) || !others.has(to.zone))
-  const key = rankKey(cid)
-  const missing = ({ takes, share }: Seat): number => (takes + overshoot * share.takes >= bytes ? takes : 0)
-  return (
-    best(seats, mayGo, (to) => rankScore(key, to.key, missing(to))) ??
-    best(seats, mayGo, (to) => rankScore(key, to.key, to.room))
-  )
+/** Would `bytes` more be no more than what is missing there? */
+function isMissing({ takes, share }: Seat, bytes: number): boolean {
+  return takes + overshoot * share.takes >= bytes
 }
 
-/** The one of the highest score above 0. */
-function best(
-  seats: readonly Seat[],
-  mayBe: (seat: Seat) => boolean,
-  scoreOf: (seat: Seat) => number,
-): Seat | undefined {
-  let found: Seat | undefined
-  let highest = 0
-  for (const seat of seats) {
-    const score = scoreOf(seat)
-    if (score > highest && mayBe(seat)) [found, highest] = [seat, score]
+/** May a copy go there from a node, so that the content is in no fewer zones and on as many nodes, and its new node stays within bounds? */
+function neverWorse(
+  from: Seat,
+  bytes: number,
+  others: readonly NodeId[],
+  zones: ReadonlyMap<NodeId, string>,
+): (to: Seat) => boolean {
+  const kept = others.map((id) => zones.get(id) ?? '')
+  const anyZone = kept.includes(from.zone)
+  return (to) => to.room >= bytes && !others.includes(to.id) && (anyZone || !kept.includes(to.zone))
+}
+
+/**
+ * The one of the best rank for a content, of those whose weight is above 0: of the first few, from a place that the content decides,
+ * so that among a thousand nodes it is found as soon as among ten.
+ */
+function bestFor(cid: string, seats: readonly Seat[], weightOf: (seat: Seat) => number): Seat | undefined {
+  const key = rankKey(cid)
+  const start = (key[0] >>> 0) % Math.max(seats.length, 1)
+  let found: { seat: Seat; score: number } | undefined
+  let ranked = 0
+  for (let step = 0; step < seats.length && ranked < rankedAtMost; step++) {
+    const seat = seats[(start + step) % seats.length]
+    const weight = seat === undefined ? 0 : weightOf(seat)
+    if (seat === undefined || weight <= 0) continue
+    const score = rankScore(key, seat.key, weight)
+    if (found === undefined || score > found.score) found = { seat, score }
+    ranked++
   }
-  return found
+  return found?.seat
 }
 
 function take(from: Seat, to: Seat, bytes: number): void {
@@ -165,11 +188,13 @@ function seatOf(share: Share, policy: RoomPolicy): Seat {
   const { node, bytes, mostBytes, gives, takes } = share
   return {
     share,
+    id: node.id,
     key: rankKey(node.id),
     zone: node.zone ?? '',
     gives,
     takes,
     room: gives > 0 ? 0 : Math.min(mostBytes - bytes, freeBytes(node, policy)),
+    unread: bytes,
   }
 }
 
