@@ -14,6 +14,7 @@ import { bootNode } from './boot.ts'
 import { systemClock as clock } from './clock.ts'
 import { requireKeys, type Config } from './config.ts'
 import { kuboWatch, type KuboWatch } from './kubo-watch.ts'
+import { LiveNodes } from './live-nodes.ts'
 import { createLog } from './log.ts'
 import { masterKey } from './master-key.ts'
 import { joinNats } from './nats.ts'
@@ -60,14 +61,24 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
 
   const driver = newDriver({ clock, log })
   const kubo = await watchKubo(config, node, store, driver, log, undo)
-  const postgres = await watchPostgres(node, store, kubo, ended.reject, log)
+  const nodes = new LiveNodes(store.nodes)
+  await nodes.refresh()
+  const postgres = postgresWatch({
+    store: store.nodes,
+    node,
+    nodes,
+    sign: () => ({ usedBytes: kubo.usedBytes(), capacityBytes: kubo.capacityBytes() }),
+    clock,
+    log: log.child({ part: 'postgres' }),
+    onReplaced: ended.reject,
+  })
   const nats = await joinNats(
     {
       config,
       node,
       log,
-      self: () => heartbeatOf(config, node, postgres, kubo),
-      known: () => postgres.nodes(),
+      self: () => heartbeatOf(config, node, nodes, kubo),
+      known: () => nodes.nodes(),
       onRebuilt: () => driver.nudge('requeue-sweeper'),
     },
     undo,
@@ -125,25 +136,6 @@ async function watchKubo(
   })
 }
 
-async function watchPostgres(
-  node: NodeIdentity,
-  store: Store,
-  kubo: KuboWatch,
-  onReplaced: (error: AnchorageError) => void,
-  log: Log,
-): Promise<PostgresWatch> {
-  const watch = postgresWatch({
-    store: store.nodes,
-    node,
-    sign: () => ({ usedBytes: kubo.usedBytes(), capacityBytes: kubo.capacityBytes() }),
-    clock,
-    log: log.child({ part: 'postgres' }),
-    onReplaced,
-  })
-  await watch.refresh()
-  return watch
-}
-
 /** Serves HTTP from now on; what stops the node stops this first, and says so to whoever still asks. */
 async function listen(
   config: Config,
@@ -176,10 +168,10 @@ async function listen(
 function heartbeatOf(
   config: Config,
   node: NodeIdentity,
-  postgres: PostgresWatch,
+  nodes: LiveNodes,
   kubo: KuboWatch,
 ): Heartbeat {
-  const known = postgres.nodes().find(({ id }) => id === node.nodeId)
+  const known = nodes.nodes().find(({ id }) => id === node.nodeId)
   return {
     nodeId: node.nodeId,
     name: config.node.name,

@@ -1,23 +1,21 @@
 import { AnchorageError, isCode } from '../core/errors.ts'
-import type { Degradation, Node } from '../core/node.ts'
+import type { Degradation } from '../core/node.ts'
 import type { Clock, Log, NodeIdentity } from '../core/ports.ts'
 import type { NodeStore } from '../store/store.ts'
 import { every } from './every.ts'
+import type { LiveNodes } from './live-nodes.ts'
 
-/** What this node knows of Postgres, and what it last read there of the nodes. */
+/** What this node knows of Postgres. */
 export interface PostgresWatch {
   /** Null while Postgres answers with a schema that this version serves. */
   trouble(): Degradation | null
-  /** The same array until it is read again. */
-  nodes(): readonly Node[]
-  /** Reads the nodes now. */
-  refresh(): Promise<void>
   run(signal: AbortSignal): Promise<void>
 }
 
 export interface PostgresWatchParts {
   store: NodeStore
   node: NodeIdentity
+  nodes: LiveNodes
   sign: () => { usedBytes: number | null; capacityBytes: number | null }
   clock: Clock
   log: Log
@@ -35,18 +33,15 @@ const extendEvery = 1_800
 export function postgresWatch({
   store,
   node,
+  nodes,
   sign,
   clock,
   log,
   onReplaced,
 }: PostgresWatchParts): PostgresWatch {
   let trouble: Degradation | null = null
-  let nodes: readonly Node[] = []
   let round = 0
 
-  const refresh = async (): Promise<void> => {
-    nodes = await store.list()
-  }
   const look = async (): Promise<void> => {
     if (round % assertEvery === assertEvery - 1) await store.assertReady()
     if (round % seeEvery === 0 && !(await store.see(node, sign())))
@@ -54,7 +49,7 @@ export function postgresWatch({
         new AnchorageError('conflict', 'another process has started as this node; node.name must be unique'),
       )
     if (round % extendEvery === 0) await store.extendAudit()
-    await refresh()
+    await nodes.refresh()
     round++
     if (trouble !== null) log.info({}, 'Postgres answers')
     trouble = null
@@ -68,8 +63,6 @@ export function postgresWatch({
 
   return {
     trouble: () => trouble,
-    nodes: () => nodes,
-    refresh,
     run: (signal) => every(everyMs, look, { clock, signal, onError: fail }),
   }
 }
