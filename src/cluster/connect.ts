@@ -5,14 +5,15 @@ import type { NodeId } from '../core/ids.ts'
 import type { Log } from '../core/ports.ts'
 import { explain } from './nats-error.ts'
 import { isBrokenStore, makeMissing, probe } from './jetstream.ts'
+import type { Layout } from './names.ts'
 
 export interface ClusterOptions {
   /** `nats://user:password@host:port`, one or several separated by commas. */
   url: string
   nodeId: NodeId
   log: Log
-  /** How many servers keep each stream: 1 alone, 3 in a cluster. */
-  replicas?: number
+  /** The servers there are, as known now; by default the one. After a change, `repair()` acts on it sooner. */
+  layout?: () => Layout
   probeEveryMs?: number
   /** Streams or consumers were missing and were made anew, or the only server was started again: hints may be lost. */
   onRebuilt?: (what: string[]) => void
@@ -62,6 +63,7 @@ class Connection implements Cluster {
   #repairNow = false
   #lastServerId: string | null = null
   #brokenStore = 0
+  #short = false
   /** Made anew and not yet reported. */
   readonly #made = new Set<string>()
 
@@ -173,13 +175,19 @@ class Connection implements Cluster {
   }
 
   async #makeMissing(nc: NatsConnection): Promise<void> {
-    const { log, replicas = 1, onRebuilt, onBrokenStore } = this.#options
+    const { log, onRebuilt, onBrokenStore } = this.#options
+    const layout = this.#layout()
+    const short = new Set<string>()
     try {
-      await makeMissing(nc, this.nodeId, replicas, (name) => this.#made.add(name))
+      await makeMissing(nc, this.nodeId, layout, {
+        onMade: (name) => this.#made.add(name),
+        onFewer: (name) => short.add(name),
+      })
       this.#brokenStore = 0
+      this.#noteShort(short, layout.replicas)
       // A hint that the only server had not yet written is gone when that server is.
       const serverId = nc.info?.server_id ?? null
-      if (replicas === 1 && this.#lastServerId !== null && this.#lastServerId !== serverId)
+      if (layout.alone && this.#lastServerId !== null && this.#lastServerId !== serverId)
         this.#made.add('nats-server')
       this.#lastServerId = serverId
       if (this.#made.size === 0) return
@@ -196,6 +204,20 @@ class Connection implements Cluster {
       this.#brokenStore = 0
       onBrokenStore?.(explain(error))
     }
+  }
+
+  #layout(): Layout {
+    return this.#options.layout?.() ?? { replicas: 1, alone: true }
+  }
+
+  #noteShort(short: ReadonlySet<string>, replicas: number): void {
+    const isShort = short.size > 0
+    if (isShort && !this.#short)
+      this.#options.log.warn(
+        { streams: [...short], replicas },
+        'too few nats-servers are at hand for the replicas that streams should have; they get them once there are more',
+      )
+    this.#short = isShort
   }
 
   async #probe(nc: NatsConnection): Promise<void> {

@@ -8,27 +8,36 @@ import {
   type StreamConfig,
 } from '@nats-io/jetstream'
 import type { NodeId } from '../core/ids.ts'
-import { isMissing, isTaken } from './nats-error.ts'
-import { jobsConsumer, jobsStream, probeSubject, streams } from './names.ts'
+import { isMissing, isShortOfServers, isTaken } from './nats-error.ts'
+import { jobsConsumer, jobsStream, probeSubject, streams, type Layout } from './names.ts'
 
 const timeoutMs = 3_000
 
+/** What `makeMissing` tells while it works. */
+export interface Making {
+  /** It was missing and is there now. */
+  onMade(name: string): void
+  /** It has fewer replicas than it should, since too few servers are at hand. */
+  onFewer(name: string): void
+}
+
 /**
- * Makes the streams, the bucket and this node's consumer where they are missing, and brings their limits up to date.
- * Names what was missing as soon as it is made, for the rest may fail. Safe to run at any time and from several nodes at once.
+ * Makes the streams, the bucket and this node's consumer where they are missing, and brings their limits up to date; replicas are
+ * added but never taken away. Names what was missing as soon as it is made, for the rest may fail. Safe to run at any time and from
+ * several nodes at once.
  */
 export async function makeMissing(
   nc: NatsConnection,
   nodeId: NodeId,
-  replicas: number,
-  onMade: (name: string) => void,
+  layout: Layout,
+  making: Making,
 ): Promise<void> {
   const manager = await jetstreamManager(nc, { checkAPI: false, timeout: timeoutMs })
-  for (const stream of streams(replicas)) {
-    if (await makeStream(manager, stream)) onMade(stream.name)
+  for (const stream of streams(layout)) {
+    await makeStream(manager, stream, making)
   }
   const consumer = jobsConsumer(nodeId)
-  if (await makeConsumer(manager, consumer)) onMade(consumer.durable_name)
+  if (await makeConsumer(manager, consumer)) making.onMade(consumer.durable_name)
 }
 
 /** Publishes a message that nobody reads and waits for its acknowledgement. */
@@ -44,21 +53,44 @@ export function isBrokenStore(error: unknown): boolean {
 async function makeStream(
   manager: JetStreamManager,
   wanted: Partial<StreamConfig> & { name: string },
-): Promise<boolean> {
+  making: Making,
+): Promise<void> {
+  const { name, num_replicas: replicas = 1 } = wanted
   try {
-    const { config } = await manager.streams.info(wanted.name)
-    if (differs(wanted, config)) await manager.streams.update(wanted.name, changeable(wanted))
-    return false
+    const { config } = await manager.streams.info(name)
+    // A node that does not know of all others yet must not undo what those do; and fewer replicas would help nobody.
+    const grown = { ...wanted, num_replicas: Math.max(replicas, config.num_replicas) }
+    if (!differs(grown, config)) return
+    const update = (count: number): Promise<unknown> =>
+      manager.streams.update(name, changeable({ ...grown, num_replicas: count }))
+    return await withFewer(update, grown.num_replicas, config.num_replicas, () => making.onFewer(name))
   } catch (error) {
     if (!isMissing(error)) throw error
   }
   try {
-    await manager.streams.add(wanted)
+    const add = (count: number): Promise<unknown> => manager.streams.add({ ...wanted, num_replicas: count })
+    await withFewer(add, replicas, 1, () => making.onFewer(name))
   } catch (error) {
     // Another node was faster; what differs between its wish and ours is settled at the next look.
     if (!isTaken(error)) throw error
   }
-  return true
+  making.onMade(name)
+}
+
+/** Does it with `wanted` replicas, or with `fewer` while there are too few servers for more. */
+async function withFewer(
+  act: (replicas: number) => Promise<unknown>,
+  wanted: number,
+  fewer: number,
+  onFewer: () => void,
+): Promise<void> {
+  try {
+    await act(wanted)
+  } catch (error) {
+    if (!isShortOfServers(error) || wanted <= fewer) throw error
+    onFewer()
+    await act(fewer)
+  }
 }
 
 async function makeConsumer(

@@ -24,6 +24,12 @@ export const bucketStream = `KV_${clusterBucket}`
 
 export const leaderKey = `$KV.${clusterBucket}.leader`
 
+/** Mirrors what Postgres says, so that nodes hear of it at once. */
+export const maintenanceKey = `$KV.${clusterBucket}.maintenance`
+
+/** Which anchorage cluster the bucket belongs to. */
+export const clusterIdKey = `$KV.${clusterBucket}.cluster_id`
+
 /** Nobody consumes it: a publish and its acknowledgement tell that the jobs' stream takes messages. */
 export const probeSubject = 'pin.jobs.probe'
 
@@ -31,6 +37,9 @@ export const heartbeatSubjects = 'node.heartbeat.*'
 
 /** Core NATS, not kept: the leader stepped down of its own will, so others need not wait for its lease to end. */
 export const leaseReleasedSubject = 'lease.released'
+
+/** Core NATS, not kept: something that nodes keep in memory is another by now. */
+export const invalidationSubject = 'cache.invalidate'
 
 export function jobSubject(nodeId: NodeId): string {
   return `pin.jobs.${nodeId}`
@@ -55,12 +64,25 @@ export const ackWaitMs = 10_000
 
 const minuteMs = 60_000
 
-/** The two streams as they should be, on so many replicas. */
-export function streams(replicas: number): (Partial<StreamConfig> & { name: string })[] {
-  return [jobs(replicas), bucket(replicas)]
+/** The servers that streams lie on. */
+export interface Layout {
+  /** How many servers keep each stream. */
+  replicas: number
+  /** There is one server, and it is this node's own. */
+  alone: boolean
 }
 
-function jobs(replicas: number): Partial<StreamConfig> & { name: string } {
+/** How many servers keep each stream when there are so many: an odd number of them, and no more than three. */
+export function replicasFor(servers: number): number {
+  return servers >= 3 ? 3 : 1
+}
+
+/** The two streams as they should be. */
+export function streams(layout: Layout): (Partial<StreamConfig> & { name: string })[] {
+  return [jobs(layout), bucket(layout)]
+}
+
+function jobs({ replicas, alone }: Layout): Partial<StreamConfig> & { name: string } {
   return {
     name: jobsStream,
     description: 'Hints to nodes to look at a placement',
@@ -76,12 +98,12 @@ function jobs(replicas: number): Partial<StreamConfig> & { name: string } {
     max_msg_size: 16 * 1024,
     duplicate_window: nanos(2 * minuteMs),
     // One fsync a hint would cost 9 times the CPU, and disk that Postgres and Kubo need. What a crash of the only server
-    // takes is hinted again (`onRebuilt`); with more than one, the others have it.
-    ...(replicas === 1 ? { persist_mode: PersistMode.Async } : {}),
+    // takes is hinted again (`onRebuilt`). Such a stream can never have replicas, so it is none for a cluster, which grows.
+    ...(alone ? { persist_mode: PersistMode.Async } : {}),
   }
 }
 
-function bucket(replicas: number): Partial<StreamConfig> & { name: string } {
+function bucket({ replicas }: Layout): Partial<StreamConfig> & { name: string } {
   return {
     name: bucketStream,
     description: 'What the nodes must agree on at once',

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -7,7 +7,27 @@ export interface NatsPaths {
   config: string
   password: string
   pid: string
+  /** What JetStream keeps while the server stands alone. */
   store: string
+  /** What it keeps as one of a cluster: neither can read the other's. */
+  clusterStore: string
+}
+
+/** The cluster that a nats-server is one of. */
+export interface NatsCluster {
+  /** Servers with different names refuse one another: the anchorage cluster's id. */
+  name: string
+  /** Where the other servers' routes come in. */
+  listen: { host: string; port: number }
+  /** Where they find that: `host:port`. */
+  announce: string
+  /** All servers by what they announce, this one included. */
+  members: readonly string[]
+  caFile: string
+  certFile: string
+  keyFile: string
+  /** The same on all servers. */
+  secret: string
 }
 
 /** What the configuration file says. */
@@ -16,6 +36,8 @@ export interface NatsSettings {
   clientPort: number
   password: string
   maxStoreBytes: number
+  /** Null: the server stands alone. */
+  cluster: NatsCluster | null
 }
 
 /** The one user that may speak to a node's own nats-server. */
@@ -28,7 +50,13 @@ export function natsPaths(dir: string): NatsPaths {
     password: join(dir, 'nats.password'),
     pid: join(dir, 'nats.pid'),
     store: join(dir, 'store'),
+    clusterStore: join(dir, 'store-cluster'),
   }
+}
+
+/** Where the server's JetStream keeps its files. */
+export function storeOf(paths: NatsPaths, cluster: NatsCluster | null): string {
+  return cluster === null ? paths.store : paths.clusterStore
 }
 
 /** Makes the directory and writes the configuration. The format's grammar takes JSON as it stands, so quoting is JSON's. */
@@ -62,12 +90,36 @@ function natsConfig(paths: NatsPaths, settings: NatsSettings): object {
     // The parent reads standard error; its own logger stamps the time.
     logtime: false,
     jetstream: {
-      store_dir: paths.store,
+      store_dir: storeOf(paths, settings.cluster),
       // The default acknowledges up to two minutes before the disk has it.
       sync_interval: 'always',
       max_memory_store: 16 * 1024 * 1024,
       max_file_store: settings.maxStoreBytes,
     },
+    ...(settings.cluster === null ? {} : { cluster: clusterConfig(settings.cluster) }),
+  }
+}
+
+const routeUser = 'route'
+
+function clusterConfig(cluster: NatsCluster): object {
+  const { name, listen, announce, members, caFile, certFile, keyFile } = cluster
+  const password = createHmac('sha256', cluster.secret.trim()).update('anchorage routes').digest('hex')
+  return {
+    name,
+    host: listen.host,
+    port: listen.port,
+    advertise: announce,
+    // What would be told to clients are the loopback ports of other machines.
+    no_advertise: true,
+    authorization: { user: routeUser, password, timeout: 5 },
+    // Both ends show a certificate of this CA.
+    tls: { ca_file: caFile, cert_file: certFile, key_file: keyFile, verify: true, timeout: 5 },
+    // A machine that lost its power does not close its connections.
+    ping_interval: '5s',
+    ping_max: 2,
+    // With itself among them, since JetStream counts these to know how many it must see before it first elects a leader.
+    routes: members.map((member) => `nats-route://${routeUser}:${password}@${member}`),
   }
 }
 

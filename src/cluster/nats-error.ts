@@ -33,3 +33,8 @@ export function isMissing(error: unknown): boolean {
 export function isTaken(error: unknown): boolean {
   return error instanceof JetStreamApiError && error.code === 10058
 }
+
+/** So many replicas need more servers than are at hand (10074: than there can be, for the server stands alone). */
+export function isShortOfServers(error: unknown): boolean {
+  return error instanceof JetStreamApiError && [10005, 10023, 10074].includes(error.code)
+}

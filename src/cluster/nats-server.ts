@@ -1,11 +1,21 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
-import { createInterface } from 'node:readline'
+import { rm, writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '../core/ports.ts'
-import { natsPassword, natsPaths, natsUser, writeNatsConfig, type NatsPaths } from './nats-config.ts'
+import {
+  natsPassword,
+  natsPaths,
+  natsUser,
+  storeOf,
+  writeNatsConfig,
+  type NatsCluster,
+  type NatsPaths,
+} from './nats-config.ts'
 import { ownerVariable, stopOrphan } from './nats-orphan.ts'
+import { NatsServerLog } from './nats-server-log.ts'
+import { moveAside } from './nats-store.ts'
 
 export interface NatsServerOptions {
   /** The executable, or how to find (or make) it; asked anew at each try, so that it may appear later. */
@@ -17,6 +27,8 @@ export interface NatsServerOptions {
   /** Must be unique among the servers of a cluster: the node's id. */
   serverName: string
   log: Log
+  /** The cluster that it is one of; null or left out: it stands alone. */
+  cluster?: NatsCluster | null
   maxStoreBytes?: number
   /** How long to wait before a server that died is started again; doubled while it keeps dying. 0: never again once it ran. */
   restartAfterMs?: number
@@ -32,6 +44,13 @@ export interface NatsChild extends AsyncDisposable {
   readonly pid: number | null
   /** Null while the server runs; else why it does not. */
   trouble(): string | null
+  /** What the server said of late about a route to another that it cannot have; null when nothing. */
+  routeTrouble(): string | null
+  /**
+   * The cluster has other members from now on, or this server stands alone (null). Members are changed while it runs; to join or
+   * to leave it is started again, on an empty store: all in it can be rebuilt from Postgres.
+   */
+  setCluster(cluster: NatsCluster | null): Promise<void>
   /** Stops the server, moves its store aside and starts it on an empty one: all in it can be rebuilt from Postgres. */
   replaceStore(reason: string): Promise<void>
 }
@@ -64,21 +83,30 @@ class NatsServer implements NatsChild {
   readonly #dir: string
   readonly #paths: NatsPaths
   readonly #password: string
+  readonly #log: Log
+  readonly #said: NatsServerLog
   readonly #stop = new AbortController()
   readonly #running: Promise<void>
   readonly #firstOutcome = Promise.withResolvers<void>()
+  #cluster: NatsCluster | null
   #child: ChildProcess | null = null
   #trouble: string | null = 'nats-server is starting'
+  /** The child of now reads its configuration again at SIGHUP; before, it would die of that. */
+  #isReady = false
   #wasReady = false
-  #lastError = ''
   #quickDeaths = 0
   #replaceBecause: string | null = null
+  /** We ended it, to start it anew at once. */
+  #restarting = false
 
   constructor(options: NatsServerOptions, dir: string, paths: NatsPaths, password: string) {
     this.#options = options
     this.#dir = dir
     this.#paths = paths
     this.#password = password
+    this.#log = options.log
+    this.#said = new NatsServerLog(options.log)
+    this.#cluster = options.cluster ?? null
     this.url = `nats://${natsUser}:${password}@127.0.0.1:${options.clientPort}`
     this.#running = this.#keepRunning()
   }
@@ -91,8 +119,34 @@ class NatsServer implements NatsChild {
     return this.#trouble
   }
 
+  routeTrouble(): string | null {
+    return this.#said.routeTrouble()
+  }
+
   async settled(): Promise<void> {
     await Promise.race([this.#firstOutcome.promise, delay(startPatienceMs, undefined, { ref: false })])
+  }
+
+  async setCluster(cluster: NatsCluster | null): Promise<void> {
+    const before = this.#cluster
+    if (isDeepStrictEqual(before, cluster)) return
+    this.#cluster = cluster
+    const fields = { members: cluster?.members ?? [] }
+    const onlyMembers =
+      before !== null &&
+      cluster !== null &&
+      isDeepStrictEqual({ ...before, members: cluster.members }, cluster)
+    if (onlyMembers && this.#isReady) {
+      this.#log.info(fields, "nats-server's cluster has other members; it reads them")
+      await this.#writeConfig().catch((error: unknown) => {
+        this.#cluster = before
+        throw error
+      })
+      this.#child?.kill('SIGHUP')
+    } else {
+      this.#log.info(fields, 'nats-server is started again, for its cluster is another one')
+      await this.#restart()
+    }
   }
 
   async replaceStore(reason: string): Promise<void> {
@@ -109,7 +163,7 @@ class NatsServer implements NatsChild {
   }
 
   async #keepRunning(): Promise<void> {
-    const { log, restartAfterMs = 500 } = this.#options
+    const { restartAfterMs = 500 } = this.#options
     while (!this.#stop.signal.aborted) {
       const startedAt = performance.now()
       let maxDelayMs = maxRestartDelayMs
@@ -118,15 +172,16 @@ class NatsServer implements NatsChild {
         return `cannot start nats-server: ${reasonOf(error)}`
       })
       if (this.#stop.signal.aborted) break
+      if (this.#takeRestart()) continue
       this.#quickDeaths = performance.now() - startedAt < quickDeathMs ? this.#quickDeaths + 1 : 1
       this.#trouble = why
       this.#firstOutcome.resolve()
       if (restartAfterMs === 0 && this.#wasReady && this.#replaceBecause === null) {
-        log.error({ reason: why }, 'nats-server is down and is not to be started again')
+        this.#log.error({ reason: why }, 'nats-server is down and is not to be started again')
         break
       }
       const delayMs = Math.min((restartAfterMs || 500) * 2 ** Math.min(this.#quickDeaths - 1, 10), maxDelayMs)
-      log.error({ reason: why, delayMs }, 'nats-server is down; starting it again')
+      this.#log.error({ reason: why, delayMs }, 'nats-server is down; starting it again')
       await this.#replaceStoreIfBlamed()
       await delay(delayMs, undefined, { signal: this.#stop.signal }).catch(() => {})
     }
@@ -135,17 +190,17 @@ class NatsServer implements NatsChild {
 
   /** One life of the server; says why it ended. */
   async #runOnce(): Promise<string> {
-    const { binary, clientPort, serverName, log, maxStoreBytes = 1024 ** 3 } = this.#options
+    const { binary } = this.#options
     const file = typeof binary === 'string' ? binary : await binary(this.#stop.signal)
-    await stopOrphan(this.#paths, log)
-    await writeNatsConfig(this.#paths, this.#dir, {
-      serverName,
-      clientPort,
-      password: this.#password,
-      maxStoreBytes,
+    await stopOrphan(this.#paths, this.#log)
+    const cluster = this.#cluster
+    await this.#writeConfig()
+    // A store of the other kind is of no use, now or later: by then the cluster has moved on.
+    await rm(cluster === null ? this.#paths.clusterStore : this.#paths.store, {
+      recursive: true,
+      force: true,
     })
     if (this.#stop.signal.aborted) return 'stopped'
-    this.#lastError = ''
     // Its own process group: Ctrl-C in a terminal reaches the node, which then stops its server when nothing needs it.
     const child = spawn(file, ['-c', this.#paths.config], {
       cwd: this.#dir,
@@ -158,80 +213,75 @@ class NatsServer implements NatsChild {
     child.once('close', (code, signal) => ended.resolve(this.#deathOf(code, signal)))
     if (child.pid !== undefined) {
       this.#child = child
-      this.#readLog(child)
+      this.#said.follow(child.stderr, () => this.#becameReady(child.pid))
       // Written here and not by the server, so that there is no moment in which an orphan could not be found.
       await writeFile(this.#paths.pid, `${child.pid}\n`).catch((error: unknown) =>
-        this.#options.log.warn({ reason: reasonOf(error) }, 'cannot write the pid file of nats-server'),
+        this.#log.warn({ reason: reasonOf(error) }, 'cannot write the pid file of nats-server'),
       )
       this.#options.onStarted?.(child.pid)
+      if (cluster !== this.#cluster) void this.#restart()
     }
     const why = await ended.promise
     this.#child = null
+    this.#isReady = false
     await rm(this.#paths.pid, { force: true })
     return why
   }
 
-  #readLog(child: ChildProcess): void {
-    if (child.stderr === null) return
-    createInterface({ input: child.stderr }).on('line', (line) => {
-      const [, level = '', text = ''] = /\[(INF|WRN|ERR|FTL|DBG|TRC)\] (.*)$/.exec(line) ?? ['', 'WRN', line]
-      if (level === 'INF' || level === 'DBG') this.#options.log.debug({}, text.trim())
-      else if (level === 'ERR' || level === 'FTL') this.#noteError(text)
-      // The configuration is 0600 and this password guards loopback only.
-      else if (!text.startsWith('Plaintext passwords')) this.#options.log.warn({}, text)
-      if (text === 'Server is ready') this.#becameReady(child.pid)
-    })
+  async #writeConfig(): Promise<void> {
+    const { clientPort, serverName, maxStoreBytes = 1024 ** 3 } = this.#options
+    const settings = {
+      serverName,
+      clientPort,
+      password: this.#password,
+      maxStoreBytes,
+      cluster: this.#cluster,
+    }
+    await writeNatsConfig(this.#paths, this.#dir, settings)
   }
 
-  #noteError(text: string): void {
-    this.#lastError = text
-    this.#options.log.error({}, text)
+  async #restart(): Promise<void> {
+    // Without a child the next start reads what is so by then.
+    if (this.#child === null) return
+    this.#restarting = true
+    this.#trouble = 'nats-server is being started again'
+    await endChild(this.#child)
+  }
+
+  #takeRestart(): boolean {
+    const was = this.#restarting
+    this.#restarting = false
+    return was
   }
 
   #becameReady(pid: number | undefined): void {
     this.#trouble = null
+    this.#isReady = true
     this.#wasReady = true
     this.#firstOutcome.resolve()
-    this.#options.log.info({ pid, port: this.#options.clientPort }, 'nats-server is ready')
+    this.#log.info({ pid, port: this.#options.clientPort }, 'nats-server is ready')
   }
 
   #deathOf(code: number | null, signal: NodeJS.Signals | null): string {
     const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`
-    return this.#lastError === '' ? `nats-server ${how}` : `nats-server ${how}: ${this.#lastError}`
+    const { lastError } = this.#said
+    return lastError === '' ? `nats-server ${how}` : `nats-server ${how}: ${lastError}`
   }
 
   async #replaceStoreIfBlamed(): Promise<void> {
-    const blamed =
-      this.#quickDeaths >= quickDeathsToBlameStore && /jetstream|stor(e|age)/i.test(this.#lastError)
-    const reason = this.#replaceBecause ?? (blamed ? this.#lastError : null)
+    const { lastError } = this.#said
+    const blamed = this.#quickDeaths >= quickDeathsToBlameStore && /jetstream|stor(e|age)/i.test(lastError)
+    const reason = this.#replaceBecause ?? (blamed ? lastError : null)
     this.#replaceBecause = null
     if (reason === null) return
     this.#quickDeaths = 0
     try {
-      const movedTo = await moveAside(this.#paths.store)
-      this.#options.log.warn(
-        { reason, movedTo },
-        'JetStream starts on an empty store; it is rebuilt from Postgres',
-      )
+      const movedTo = await moveAside(storeOf(this.#paths, this.#cluster))
+      this.#log.warn({ reason, movedTo }, 'JetStream starts on an empty store; it is rebuilt from Postgres')
     } catch (error) {
-      this.#options.log.error(
-        { reason: reasonOf(error) },
-        "JetStream's store is broken and cannot be moved aside",
-      )
+      this.#log.error({ reason: reasonOf(error) }, "JetStream's store is broken and cannot be moved aside")
     }
   }
-}
-
-/** Keeps one broken store for whoever wants to look into it, and no more. */
-async function moveAside(store: string): Promise<string> {
-  const dir = dirname(store)
-  const prefix = `${basename(store)}.broken-`
-  for (const name of await readdir(dir)) {
-    if (name.startsWith(prefix)) await rm(join(dir, name), { recursive: true, force: true })
-  }
-  const aside = join(dir, prefix + new Date().toISOString().replaceAll(':', ''))
-  await rename(store, aside)
-  return aside
 }
 
 /** SIGTERM lets it write its state; SIGKILL after five seconds, since a stop must end. */

@@ -1,0 +1,67 @@
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import type { Log } from '../core/ports.ts'
+import { steadyClock, type SteadyClock } from './steady-clock.ts'
+
+/** What is said again and again is passed on once a minute. */
+const repeatMs = 60_000
+/** A route is tried again every second or so: what was said longer ago is over. */
+const routeTroubleMs = 10_000
+
+/** What a nats-server says on standard error, passed on to our log, and what of it tells how the server is. */
+export class NatsServerLog {
+  readonly #log: Log
+  readonly #clock: SteadyClock
+  readonly #saidAt = new Map<string, number>()
+  #lastError = ''
+  #route: { text: string; atMs: number } | null = null
+
+  constructor(log: Log, clock: SteadyClock = steadyClock) {
+    this.#log = log
+    this.#clock = clock
+  }
+
+  /** The last error of the server that `follow` follows now; empty when there was none. */
+  get lastError(): string {
+    return this.#lastError
+  }
+
+  /** What was said of late about a route that does not come to stand. */
+  routeTrouble(): string | null {
+    if (this.#route === null || this.#clock.steadyMs() - this.#route.atMs > routeTroubleMs) return null
+    return this.#route.text
+  }
+
+  /** Reads a new server's standard error to its end. */
+  follow(stream: Readable, onReady: () => void): void {
+    this.#lastError = ''
+    createInterface({ input: stream }).on('line', (line) => this.read(line, onReady))
+  }
+
+  /** Reads one line. */
+  read(line: string, onReady: () => void): void {
+    const [, level = '', text = ''] = /\[(INF|WRN|ERR|FTL|DBG|TRC)\] (.*)$/.exec(line) ?? ['', 'WRN', line]
+    if (level === 'ERR' || level === 'FTL') this.#noteError(text)
+    else if (level === 'INF' || level === 'DBG') this.#log.debug({}, text.trim())
+    // The configuration is 0600 and this password guards loopback only.
+    else if (!text.startsWith('Plaintext passwords') && !this.#isRepeated(text)) this.#log.warn({}, text)
+    if (text === 'Server is ready') onReady()
+  }
+
+  #noteError(text: string): void {
+    if (/\brid:\d+|\broute\b/i.test(text)) this.#route = { text, atMs: this.#clock.steadyMs() }
+    else this.#lastError = text
+    if (this.#isRepeated(text)) this.#log.debug({}, text)
+    else this.#log.error({}, text)
+  }
+
+  /** Ports and counters aside. */
+  #isRepeated(text: string): boolean {
+    const nowMs = this.#clock.steadyMs()
+    for (const [said, atMs] of this.#saidAt) if (nowMs - atMs > repeatMs) this.#saidAt.delete(said)
+    const what = text.replaceAll(/\d+/g, '#')
+    if (this.#saidAt.has(what)) return true
+    this.#saidAt.set(what, nowMs)
+    return false
+  }
+}

@@ -1,0 +1,14 @@
+import { readdir, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+
+/** Moves a store aside: one broken store is kept for whoever wants to look into it, and no more. Returns where it is now. */
+export async function moveAside(store: string): Promise<string> {
+  const dir = dirname(store)
+  const prefix = `${basename(store)}.broken-`
+  for (const name of await readdir(dir)) {
+    if (name.startsWith(prefix)) await rm(join(dir, name), { recursive: true, force: true })
+  }
+  const aside = join(dir, prefix + new Date().toISOString().replaceAll(':', ''))
+  await rename(store, aside)
+  return aside
+}
