@@ -1,0 +1,39 @@
+import { hostname, userInfo } from 'node:os'
+import { requireKeys, type Config } from '../../app/config.ts'
+import { createLog } from '../../app/log.ts'
+import { operatorPolicy } from '../../app/operator-policy.ts'
+import { operatorUseCases } from '../../core/operator.ts'
+import type { OperatorUseCases } from '../../core/operator-use-cases.ts'
+import type { TokenStore } from '../../core/ports.ts'
+import { openStore } from '../../store/store.ts'
+
+/** What an operators' verb works with. */
+export interface Operator {
+  use: OperatorUseCases
+  orgs: Pick<TokenStore, 'orgBySlug'>
+  /** Who the audit names: the operator's login on this machine. */
+  actor: string
+}
+
+/**
+ * Runs `work` with the operators' use cases on the database that the node's own config names: no node needs to be running. The
+ * nodes are told of changes if NATS is there; else they find out by themselves.
+ */
+export async function withOperator<T>(given: Config, work: (operator: Operator) => Promise<T>): Promise<T> {
+  const config = requireKeys(given, ['database.url', 'database.systemUrl'])
+  const log = createLog({ level: 'warn', pretty: true })
+  await using store = openStore({
+    tenantUrl: config.database.url.reveal(),
+    systemUrl: config.database.systemUrl.reveal(),
+    log,
+  })
+  const use = operatorUseCases({
+    store: store.operator,
+    plans: store.plans,
+    repair: store.repair,
+    announce: async () => {},
+    policy: operatorPolicy(config),
+    log,
+  })
+  return await work({ use, orgs: store.tokens, actor: `operator:${userInfo().username}@${hostname()}` })
+}
