@@ -63,15 +63,7 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
   const kubo = await watchKubo(config, node, store, driver, log, undo)
   const nodes = new LiveNodes(store.nodes)
   await nodes.refresh()
-  const postgres = postgresWatch({
-    store: store.nodes,
-    node,
-    nodes,
-    sign: () => ({ usedBytes: kubo.usedBytes(), capacityBytes: kubo.capacityBytes() }),
-    clock,
-    log: log.child({ part: 'postgres' }),
-    onReplaced: ended.reject,
-  })
+  const postgres = watchPostgres(node, store, nodes, kubo, ended.reject, log)
   const nats = await joinNats(
     {
       config,
@@ -136,6 +128,25 @@ async function watchKubo(
   })
 }
 
+function watchPostgres(
+  node: NodeIdentity,
+  store: Store,
+  nodes: LiveNodes,
+  kubo: KuboWatch,
+  onReplaced: (error: AnchorageError) => void,
+  log: Log,
+): PostgresWatch {
+  return postgresWatch({
+    store: store.nodes,
+    node,
+    nodes,
+    sign: () => ({ usedBytes: kubo.usedBytes(), capacityBytes: kubo.capacityBytes() }),
+    clock,
+    log: log.child({ part: 'postgres' }),
+    onReplaced,
+  })
+}
+
 /** Serves HTTP from now on; what stops the node stops this first, and says so to whoever still asks. */
 async function listen(
   config: Config,
@@ -165,12 +176,7 @@ async function listen(
   }
 }
 
-function heartbeatOf(
-  config: Config,
-  node: NodeIdentity,
-  nodes: LiveNodes,
-  kubo: KuboWatch,
-): Heartbeat {
+function heartbeatOf(config: Config, node: NodeIdentity, nodes: LiveNodes, kubo: KuboWatch): Heartbeat {
   const known = nodes.nodes().find(({ id }) => id === node.nodeId)
   return {
     nodeId: node.nodeId,
