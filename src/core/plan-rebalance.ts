@@ -105,12 +105,11 @@ async function* movesOf(input: RebalanceInput, shares: Share[]): AsyncGenerator<
       if (!fits(row, from)) continue
       holders ??= row.holders
       const others = holders.filter((id) => id !== from.id)
-      const mayGo = neverWorse(from, row.bytes, others, zones)
+      const kept = others.map((id) => zones.get(id) ?? '')
+      const query = { ...row, others, zones: kept.includes(from.zone) ? [] : kept }
       const to =
-        bestFor(row.cid, missing, (seat) => (isMissing(seat, row.bytes) && mayGo(seat) ? seat.takes : 0)) ??
-        (from.gives < from.unread * choosy
-          ? undefined
-          : bestFor(row.cid, receiving, (seat) => (mayGo(seat) ? seat.room : 0)))
+        bestFor(query, missing, (seat) => (isMissing(seat, row.bytes) ? seat.takes : 0)) ??
+        (from.gives < from.unread * choosy ? undefined : bestFor(query, receiving, ({ room }) => room))
       if (to === undefined) continue
       holders = [...others, to.id]
       take(from, to, row.bytes)
@@ -146,36 +145,37 @@ function isMissing({ takes, share }: Seat, bytes: number): boolean {
   return takes + overshoot * share.takes >= bytes
 }
 
-/** May a copy go there from a node, so that the content is in no fewer zones and on as many nodes, and its new node stays within bounds? */
-function neverWorse(
-  from: Seat,
-  bytes: number,
-  others: readonly NodeId[],
-  zones: ReadonlyMap<NodeId, string>,
-): (to: Seat) => boolean {
-  const kept = others.map((id) => zones.get(id) ?? '')
-  const anyZone = kept.includes(from.zone)
-  return (to) => to.room >= bytes && !others.includes(to.id) && (anyZone || !kept.includes(to.zone))
+/** A copy that looks for a node: not one of those that hold the others, nor in a zone where its content would be twice for it. */
+interface Query {
+  cid: string
+  bytes: number
+  others: readonly NodeId[]
+  zones: readonly string[]
 }
 
 /**
- * The one of the best rank for a content, of those whose weight is above 0: of the first few, from a place that the content decides,
- * so that among a thousand nodes it is found as soon as among ten.
+ * The one of the best rank for a copy, of those with room and a weight above 0: of the first few, from a place that the content
+ * decides, so that among a thousand nodes it is found as soon as among ten.
  */
-function bestFor(cid: string, seats: readonly Seat[], weightOf: (seat: Seat) => number): Seat | undefined {
+function bestFor(
+  { cid, bytes, others, zones }: Query,
+  seats: readonly Seat[],
+  weightOf: (seat: Seat) => number,
+): Seat | undefined {
   const key = rankKey(cid)
   const start = (key[0] >>> 0) % Math.max(seats.length, 1)
-  let found: { seat: Seat; score: number } | undefined
+  let found: Seat | undefined
+  let highest = 0
   let ranked = 0
   for (let step = 0; step < seats.length && ranked < rankedAtMost; step++) {
     const seat = seats[(start + step) % seats.length]
-    const weight = seat === undefined ? 0 : weightOf(seat)
-    if (seat === undefined || weight <= 0) continue
-    const score = rankScore(key, seat.key, weight)
-    if (found === undefined || score > found.score) found = { seat, score }
-    ranked++
+    if (seat === undefined || zones.includes(seat.zone) || seat.room < bytes || others.includes(seat.id))
+      continue
+    const score = rankScore(key, seat.key, weightOf(seat))
+    if (score > highest) [found, highest] = [seat, score]
+    if (score > 0) ranked++
   }
-  return found?.seat
+  return found
 }
 
 function take(from: Seat, to: Seat, bytes: number): void {
