@@ -140,6 +140,7 @@ declare
   p record;
   gone uuid[];
   number bigint;
+  still boolean;
   jobs jsonb := '[]';
   added int := 0;
   dropped int := 0;
@@ -197,11 +198,11 @@ begin
     select (a ->> 'auditId')::uuid, 'repair', 'placement.add', r.cid, a -> 'details' from jsonb_array_elements(r.add) a
     union all
     select (d ->> 'auditId')::uuid, 'repair', 'placement.drop', r.cid, d -> 'details' from jsonb_array_elements(r.drop) d;
-    -- settled by what was seen, and still: the wanted count is not what was seen
-    update contents x set unsettled = not (r.settled and (not c.needed or c.wanted = (
-        select count(*) from placements q join nodes n on n.id = q.node_id
-        where q.cid = r.cid and q.state <> 'unpinning' and not q.lost and not q.leaving and n.state = 'active')))
-    where x.cid = r.cid;
+    -- settled by what was seen, and still: how many are wanted was not part of it
+    still := not (r.settled and (not c.needed or c.wanted = (
+      select count(*) from placements q join nodes n on n.id = q.node_id
+      where q.cid = r.cid and q.state <> 'unpinning' and not q.lost and not q.leaving and n.state = 'active')));
+    if still <> c.unsettled then update contents x set unsettled = still where x.cid = r.cid; end if;
   end loop;
   perform fold_contents(cids);
   return jsonb_build_object('jobs', jobs, 'added', added, 'dropped', dropped, 'stale', stale);

@@ -9,6 +9,8 @@ import type {
   OperatorStore,
   PinStore,
   PlacementStore,
+  PlanStore,
+  PruneStore,
   ReconcileStore,
   RepairStore,
   SweepStore,
@@ -24,6 +26,7 @@ import { operatorStore } from './operator.ts'
 import type { NodeBook } from './pin-rows.ts'
 import * as pins from './pins.ts'
 import * as placements from './placements.ts'
+import { planStore } from './plans.ts'
 import * as reconcile from './reconcile.ts'
 import { repairStore } from './repairs.ts'
 import * as sweep from './sweep.ts'
@@ -56,6 +59,7 @@ export interface Store extends AsyncDisposable {
   reconcile: ReconcileStore
   garbage: GarbageStore
   repair: RepairStore
+  plans: PlanStore & PruneStore
   operator: OperatorStore
   tokens: TokenStore
   nodes: NodeStore
@@ -85,6 +89,7 @@ export function openStore(options: StoreOptions): Store {
     reconcile: reconcileStore(db),
     garbage: garbageStore(db),
     repair: repairStore(db),
+    plans: planStore(db),
     operator: operatorStore(db),
     tokens: tokenStore(db),
     nodes: nodeStore(db),

@@ -1,0 +1,281 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import pg from 'pg'
+import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { isCode } from '../core/errors.ts'
+import { mintId, uuidOf, type OrgId, type PinId, type PlanId } from '../core/ids.ts'
+import type { NodeIdentity, Plan } from '../core/ports.ts'
+import type { Move } from '../core/repair.ts'
+import { openStore, type Store } from './store.ts'
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+const actor = mintId('tok')
+let database: TestDatabase
+let store: Store
+let system: pg.Client
+let org: OrgId
+let epoch: number
+/** Fresh ones for each test. */
+let full: NodeIdentity
+let empty: NodeIdentity
+let round = 0
+
+before(async () => {
+  database = await testDatabase()
+  store = openStore({ ...database, log: quiet, unpinGraceMs: 0 })
+  org = await store.tokens.createOrg('ours')
+  epoch = await store.nodes.nextEpoch()
+  system = new pg.Client({ connectionString: database.systemUrl })
+  await system.connect()
+})
+after(async () => {
+  await system.end()
+  await store[Symbol.asyncDispose]()
+  await database[Symbol.asyncDispose]()
+})
+beforeEach(async () => {
+  round++
+  full = await store.nodes.boot(`full-${round}`)
+  empty = await store.nodes.boot(`empty-${round}`)
+  await system.query(`update plans set state = 'cancelled' where state = 'applying'`)
+  await system.query(`update plan_moves set state = 'done' where state = 'moving'`)
+})
+
+test('what may be moved, and what lies where by the book', async () => {
+  await pinned(['book-1', 'book-2', 'book-3'])
+  assert.deepEqual(await store.plans.movable(full.nodeId, 'book-1', 10), [
+    { cid: 'book-2', bytes: 10, holders: [full.nodeId] },
+    { cid: 'book-3', bytes: 10, holders: [full.nodeId] },
+  ])
+  assert.equal((await store.plans.movable(full.nodeId, '', 1)).length, 1)
+  assert.deepEqual(await usageOf(full), { nodeId: full.nodeId, placements: 3, bytes: 30 })
+  assert.equal(await usageOf(empty), undefined)
+})
+
+test('a plan is there only once all of its pages are, with its moves in order', async () => {
+  const id = mintId('pln')
+  const seen: unknown[] = []
+  const whole = await store.plans.savePlan({ id, actor: 'op', summary: { why: 'test' } }, pages())
+  async function* pages(): AsyncIterable<Move[]> {
+    yield [moveOf('one'), moveOf('two')]
+    seen.push(await store.plans.plan(id).catch((error: unknown) => isCode(error, 'not_found')))
+    yield [moveOf('three')]
+  }
+  assert.deepEqual(seen, [true])
+  assert.deepEqual(
+    [whole.state, whole.moves, whole.bytes, whole.done, whole.skipped, whole.summary],
+    ['planned', 3, 30, 0, 0, { why: 'test' }],
+  )
+  assert.deepEqual((await store.plans.plans(1))[0], whole)
+  const moves = await store.plans.moves(id, 1, 10)
+  assert.deepEqual(moves[0], { ...moveOf('two'), number: 2, state: 'planned', note: null })
+  assert.deepEqual(
+    moves.map((move) => move.cid),
+    ['two', 'three'],
+  )
+
+  const broken = mintId('pln')
+  async function* breaking(): AsyncIterable<Move[]> {
+    yield [moveOf('one')]
+    throw new Error('the planner broke')
+  }
+  await assert.rejects(
+    store.plans.savePlan({ id: broken, actor: 'op', summary: {} }, breaking()),
+    /the planner broke/,
+  )
+  assert.deepEqual(
+    (await system.query('select from plan_moves where plan_id = $1', [uuidOf(broken)])).rowCount,
+    0,
+  )
+})
+
+test('states go only where they may, and each change is audited once', async () => {
+  const { id } = await planOf([])
+  await assert.rejects(store.plans.setPlanState(id, 'paused', 'op'), (e) => isCode(e, 'conflict'))
+  assert.equal((await store.plans.setPlanState(id, 'applying', 'op')).state, 'applying')
+  assert.equal((await store.plans.setPlanState(id, 'applying', 'op')).state, 'applying')
+  assert.equal((await store.plans.applying())?.id, id)
+  assert.equal((await store.plans.setPlanState(id, 'paused', 'op')).state, 'paused')
+  assert.equal(await store.plans.applying(), null)
+  assert.equal((await store.plans.setPlanState(id, 'cancelled', 'op')).state, 'cancelled')
+  await assert.rejects(store.plans.setPlanState(id, 'applying', 'op'), (e) => isCode(e, 'conflict'))
+  await assert.rejects(store.plans.setPlanState(mintId('pln'), 'applying', 'op'), (e) =>
+    isCode(e, 'not_found'),
+  )
+  assert.deepEqual(
+    (await store.operator.audit({ limit: 4 })).map((entry) => [entry.action, entry.target]),
+    [
+      ['plan.cancelled', id],
+      ['plan.paused', id],
+      ['plan.applying', id],
+      ['plan.create', id],
+    ],
+  )
+})
+
+test('a move adds its copy, then its old one leaves, and never is the content without', async () => {
+  const [pin] = await pinned(['moved'])
+  assert.ok(pin)
+  const { id } = await planOf([moveOf('moved')])
+  assert.deepEqual(await store.plans.startMoves(epoch, id, 10, 1_000), { jobs: [], started: 0, skipped: 0 })
+  await store.plans.setPlanState(id, 'applying', 'op')
+  const begun = await store.plans.startMoves(epoch, id, 10, 1_000)
+  assert.deepEqual(
+    [begun.started, begun.skipped, begun.jobs.map((job) => job.nodeId)],
+    [1, 0, [empty.nodeId]],
+  )
+  assert.deepEqual(await store.plans.startMoves(epoch, id, 10, 1_000), { jobs: [], started: 0, skipped: 0 })
+  assert.deepEqual(await store.plans.settleMoves(epoch, id), { done: 0, left: 1 })
+  assert.deepEqual(await store.plans.movable(full.nodeId, '', 10), [])
+  assert.deepEqual(await store.repair.moving(), { copies: 1, bytes: 10 })
+  // a further pin of it needs no copy of its own
+  const [again] = await store.pins.acceptPins(org, [newPin('moved')], false)
+  assert.ok(again && 'pin' in again)
+  assert.deepEqual([again.pin.status, again.woken.map((woken) => woken.nodeId)], ['pinned', [empty.nodeId]])
+
+  await work(empty, 'moved')
+  assert.equal((await store.pins.getPin(org, pin)).status, 'pinned')
+  const [content] = await store.repair.onNode(full.nodeId, '', 1)
+  assert.ok(content)
+  assert.deepEqual(
+    content.copies.map((copy) => [copy.nodeId, copy.state, copy.leaving]).sort(),
+    [
+      [empty.nodeId, 'pinned', false],
+      [full.nodeId, 'pinned', true],
+    ].sort(),
+  )
+  assert.ok((await store.repair.unsettled('', 100)).some(({ cid }) => cid === 'moved'))
+  const seen = content.copies.map(({ nodeId, generation, state }) => ({ nodeId, generation, state }))
+  const drop = [{ nodeId: full.nodeId, reason: 'rebalance' as const }]
+  const done = await store.repair.apply(epoch, [
+    { cid: 'moved', seen, add: [], drop, lose: [], find: [], settled: true },
+  ])
+  assert.equal(done.dropped, 1)
+  assert.deepEqual(await store.plans.settleMoves(epoch, id), { done: 0, left: 1 })
+  await work(full, 'moved', 'unpin')
+  assert.deepEqual(await store.plans.settleMoves(epoch, id), { done: 1, left: 0 })
+  assert.deepEqual(await store.plans.settleMoves(epoch, id), { done: 0, left: 0 })
+  const plan = await store.plans.plan(id)
+  assert.deepEqual([plan.state, plan.done, plan.skipped], ['applied', 1, 0])
+  assert.equal((await store.pins.getPin(org, pin)).status, 'pinned')
+})
+
+test('a move that no longer fits is skipped, with why', async () => {
+  const [, gone] = await pinned(['fits', 'gone', 'there', 'elsewhere'])
+  assert.ok(gone)
+  await store.pins.removePin(org, gone, actor)
+  const other = await store.nodes.boot(`other-${round}`)
+  const closed = await store.nodes.boot(`closed-${round}`)
+  await store.operator.drain(closed.nodeId, 'op')
+  const { id } = await planOf([
+    moveOf('fits'),
+    moveOf('gone'),
+    { ...moveOf('there'), from: other.nodeId },
+    { ...moveOf('elsewhere'), to: full.nodeId },
+    { ...moveOf('elsewhere'), to: closed.nodeId },
+  ])
+  await store.plans.setPlanState(id, 'applying', 'op')
+  const { started, skipped } = await store.plans.startMoves(epoch, id, 10, 1_000)
+  assert.deepEqual([started, skipped], [1, 4])
+  assert.deepEqual(
+    (await store.plans.moves(id, 0, 10)).map((move) => [move.state, move.note]),
+    [
+      ['moving', null],
+      ['skipped', 'nobody wants it any more'],
+      ['skipped', 'it does not stand where it was any more'],
+      ['skipped', 'the other node has it by now'],
+      ['skipped', 'the other node takes no content'],
+    ],
+  )
+  assert.equal((await store.plans.plan(id)).skipped, 4)
+})
+
+test('moves begin within their number and bytes, one of any size among them', async () => {
+  const cids = Array.from({ length: 6 }, (_, i) => `bound-${i}`)
+  await pinned(cids)
+  const { id } = await planOf(cids.map(moveOf))
+  await store.plans.setPlanState(id, 'applying', 'op')
+  const started = async (limit: number, bytes: number) =>
+    (await store.plans.startMoves(epoch, id, limit, bytes)).started
+  assert.equal(await started(2, 1_000), 2)
+  assert.equal(await started(10, 20), 2)
+  assert.equal(await started(10, 0), 0)
+  assert.equal(await started(10, 1), 1)
+})
+
+test('two leaders: the older one moves nothing; a paused plan begins nothing, and what it began is noted', async () => {
+  await pinned(['fence-1', 'fence-2'])
+  const { id } = await planOf([moveOf('fence-1'), moveOf('fence-2')])
+  await store.plans.setPlanState(id, 'applying', 'op')
+  const old = epoch
+  epoch = await store.nodes.nextEpoch()
+  await assert.rejects(store.plans.startMoves(old, id, 1, 1_000), (e) => isCode(e, 'conflict'))
+  await assert.rejects(store.plans.settleMoves(old, id), (e) => isCode(e, 'conflict'))
+  await store.operator.setMaintenance({ reason: 'rest', ttlMs: null }, 'op')
+  await assert.rejects(store.plans.startMoves(epoch, id, 1, 1_000), (e) => isCode(e, 'maintenance'))
+  await store.operator.setMaintenance(null, 'op')
+  assert.equal((await store.plans.startMoves(epoch, id, 1, 1_000)).started, 1)
+  await store.plans.setPlanState(id, 'cancelled', 'op')
+  assert.equal((await store.plans.applying())?.id, id)
+  assert.equal((await store.plans.startMoves(epoch, id, 1, 1_000)).started, 0)
+  await system.query(`delete from placements where cid = 'fence-1' and node_id = $1`, [uuidOf(full.nodeId)])
+  assert.deepEqual(await store.plans.settleMoves(epoch, id), { done: 1, left: 1 })
+  assert.equal(await store.plans.applying(), null)
+  assert.equal((await store.plans.plan(id)).state, 'cancelled')
+})
+
+test('plans that are over go after a while, and those that were never saved to the end', async () => {
+  const [over, open] = [await planOf([moveOf('x')]), await planOf([moveOf('x')])]
+  await store.plans.setPlanState(over.id, 'cancelled', 'op')
+  assert.equal(await store.plans.prunePlans(60_000, 100), 0)
+  await system.query(`update plans set created_at = now() - interval '2 days' where id = any ($1)`, [
+    [over, open].map(({ id }) => uuidOf(id)),
+  ])
+  await system.query(
+    `insert into plans (id, actor, summary, created_at) values (gen_random_uuid(), 'op', '{}', now() - interval '2 days')`,
+  )
+  assert.equal(await store.plans.prunePlans(60_000, 100), 2)
+  await assert.rejects(store.plans.plan(over.id), (e) => isCode(e, 'not_found'))
+  assert.equal((await store.plans.plan(open.id)).moves, 1)
+})
+
+function newPin(cid: string) {
+  return { id: mintId('pin'), cid, cidText: cid, replicas: 1, actor, nodes: [full.nodeId] }
+}
+
+async function pinned(cids: string[]): Promise<PinId[]> {
+  const accepted = await store.pins.acceptPins(org, cids.map(newPin), false)
+  for (const cid of cids) await work(full, cid)
+  return accepted.map((one) => ('pin' in one ? one.pin.id : assert.fail()))
+}
+
+async function work(node: NodeIdentity, cid: string, expected: 'pin' | 'unpin' = 'pin'): Promise<void> {
+  const due = (await store.placements.due(node, 100, 100)).filter((job) => job.cid === cid)
+  const [claim] = await store.placements.claim(node, due, 30_000)
+  assert.equal(claim?.work, expected)
+  await store.placements.finish(node, [
+    {
+      cid,
+      generation: claim.generation,
+      outcome:
+        expected === 'pin'
+          ? { kind: 'pinned', blocks: 1, bytes: 10, foreignPin: false }
+          : { kind: 'unpinned' },
+    },
+  ])
+}
+
+function moveOf(cid: string): Move {
+  return { cid, from: full.nodeId, to: empty.nodeId, bytes: 10, reason: 'too much here' }
+}
+
+async function planOf(moves: Move[]): Promise<Plan & { id: PlanId }> {
+  async function* pages(): AsyncIterable<Move[]> {
+    yield moves
+  }
+  return store.plans.savePlan({ id: mintId('pln'), actor: 'op', summary: {} }, pages())
+}
+
+async function usageOf(node: NodeIdentity) {
+  return (await store.plans.usage()).find(({ nodeId }) => nodeId === node.nodeId)
+}

@@ -1,0 +1,276 @@
+import { AnchorageError } from '../core/errors.ts'
+import { idOf, mintId, uuidOf, type NodeId, type PlanId } from '../core/ids.ts'
+import type { Job } from '../core/placement.ts'
+import type { NewPlan, Plan, PlanStore, PruneStore } from '../core/ports.ts'
+import type { Move, MoveState, PlanState } from '../core/repair.ts'
+import { audit } from './audit.ts'
+import type { Database, SystemTx } from './database.ts'
+import { jobOf, type JobRow } from './placements.ts'
+
+/** Plans of moves. */
+export function planStore(db: Database): PlanStore & PruneStore {
+  const tx = db.statement
+  return {
+    movable: (nodeId, afterCid, limit) => movable(tx, nodeId, afterCid, limit),
+    usage: () => db.system(usage),
+    savePlan: (plan, pages) => savePlan(db, plan, pages),
+    plan: (id) => onePlan(tx, id),
+    plans: (limit) => readPlans(tx, 'where whole order by created_at desc, id desc limit $1', [limit]),
+    moves: (id, afterNumber, limit) => moves(tx, id, afterNumber, limit),
+    setPlanState: (id, state, actor) => db.system((own) => setPlanState(own, id, state, actor)),
+    applying: () => applying(tx),
+    startMoves: (epoch, id, limit, bytes) => startMoves(tx, epoch, id, limit, bytes),
+    settleMoves: (epoch, id) => settleMoves(tx, epoch, id),
+    prunePlans: (olderThanMs, limit) => prunePlans(db, olderThanMs, limit),
+  }
+}
+
+async function movable(
+  tx: SystemTx,
+  nodeId: NodeId,
+  afterCid: string,
+  limit: number,
+): Promise<{ cid: string; bytes: number; holders: NodeId[] }[]> {
+  const rows = await tx.query<{ cid: string; bytes: number; holders: string[] }>(
+    `select p.cid, p.bytes, array(select h.node_id from placements h where h.cid = p.cid order by h.node_id) as holders
+     from (select cid, bytes from placements
+           where node_id = $1 and cid > $2 and state = 'pinned' and not lost and not leaving order by cid limit $3) p
+     order by p.cid`,
+    [uuidOf(nodeId), afterCid, limit],
+  )
+  return rows.map((row) => ({
+    cid: row.cid,
+    bytes: row.bytes,
+    holders: row.holders.map((holder) => idOf('nod', holder)),
+  }))
+}
+
+/**
+ * What is to stay on each node: one pass over all placements (a million take about a second), so the one place where a scan beats
+ * an index. A copy that is not pinned yet weighs what its content does, as far as that is known.
+ */
+async function usage(tx: SystemTx): Promise<{ nodeId: NodeId; placements: number; bytes: number }[]> {
+  await tx.query('set local enable_seqscan = on')
+  const rows = await tx.query<{ node_id: string; placements: number; bytes: number }>(
+    `select node_id, count(*) as placements, sum(case when state = 'pinned' then bytes else
+         coalesce((select dag_size from contents c where c.cid = p.cid), 0) end)::bigint as bytes
+     from placements p where state <> 'unpinning' and not lost and not leaving group by node_id order by node_id`,
+  )
+  return rows.map((row) => ({
+    nodeId: idOf('nod', row.node_id),
+    placements: row.placements,
+    bytes: row.bytes,
+  }))
+}
+
+/** Page by page; until the last is there the plan does not exist for anybody. One that breaks off is removed, at the latest by pruning. */
+async function savePlan(db: Database, plan: NewPlan, pages: AsyncIterable<Move[]>): Promise<Plan> {
+  const id = uuidOf(plan.id)
+  await db.statement.query('insert into plans (id, actor, summary) values ($1, $2, $3)', [
+    id,
+    plan.actor,
+    plan.summary,
+  ])
+  try {
+    let count = 0
+    let bytes = 0
+    for await (const page of pages) {
+      await insertMoves(db.statement, id, count, page)
+      count += page.length
+      bytes += page.reduce((sum, move) => sum + move.bytes, 0)
+    }
+    await db.system(async (tx) => {
+      await tx.query('update plans set whole = true, moves = $2, bytes = $3 where id = $1', [
+        id,
+        count,
+        bytes,
+      ])
+      await audit(tx, {
+        actor: plan.actor,
+        action: 'plan.create',
+        target: plan.id,
+        details: { moves: count, bytes },
+      })
+    })
+  } catch (error) {
+    await removePlan(db, id).catch((also: unknown) => also)
+    throw error
+  }
+  return onePlan(db.statement, plan.id)
+}
+
+async function insertMoves(tx: SystemTx, planId: string, count: number, page: Move[]): Promise<void> {
+  await tx.query(
+    `insert into plan_moves (plan_id, number, cid, from_node, to_node, bytes, reason)
+     select $1, m.number, m.cid, m."from", m."to", m.bytes, m.reason
+     from jsonb_to_recordset($2) as m (number int, cid text, "from" uuid, "to" uuid, bytes bigint, reason text)`,
+    [
+      planId,
+      JSON.stringify(
+        page.map((move, index) => ({
+          ...move,
+          number: count + index + 1,
+          from: uuidOf(move.from),
+          to: uuidOf(move.to),
+        })),
+      ),
+    ],
+  )
+}
+
+interface PlanRow {
+  id: string
+  actor: string
+  summary: Record<string, unknown>
+  state: PlanState
+  created_at: Date
+  moves: number
+  bytes: number
+  done: number
+  skipped: number
+}
+
+async function readPlans(tx: SystemTx, which: string, params: unknown[]): Promise<Plan[]> {
+  const rows = await tx.query<PlanRow>(
+    `select id, actor, summary, state, created_at, moves, bytes, done, skipped from plans ${which}`,
+    params,
+  )
+  return rows.map(({ id, created_at, ...row }) => ({ ...row, id: idOf('pln', id), createdAt: created_at }))
+}
+
+async function onePlan(tx: SystemTx, id: PlanId): Promise<Plan> {
+  const [plan] = await readPlans(tx, 'where id = $1 and whole', [uuidOf(id)])
+  if (!plan) throw new AnchorageError('not_found', `there is no plan ${id}`)
+  return plan
+}
+
+/** The oldest that is being applied; else one that was stopped and has moves under way, for these to be noted. */
+async function applying(tx: SystemTx): Promise<Plan | null> {
+  const [plan] = await readPlans(tx, `where whole and state = 'applying' order by created_at, id limit 1`, [])
+  if (plan) return plan
+  const [stopped] = await readPlans(
+    tx,
+    `where id = (select plan_id from plan_moves where state = 'moving' order by plan_id limit 1)`,
+    [],
+  )
+  return stopped ?? null
+}
+
+interface MoveRow {
+  number: number
+  cid: string
+  from_node: string
+  to_node: string
+  bytes: number
+  reason: string
+  state: MoveState
+  note: string | null
+}
+
+async function moves(
+  tx: SystemTx,
+  id: PlanId,
+  afterNumber: number,
+  limit: number,
+): Promise<(Move & { number: number; state: MoveState; note: string | null })[]> {
+  const rows = await tx.query<MoveRow>(
+    `select number, cid, from_node, to_node, bytes, reason, state, note from plan_moves
+     where plan_id = $1 and number > $2 order by number limit $3`,
+    [uuidOf(id), afterNumber, limit],
+  )
+  return rows.map(({ from_node, to_node, ...row }) => ({
+    ...row,
+    from: idOf('nod', from_node),
+    to: idOf('nod', to_node),
+  }))
+}
+
+/** From which states each can be reached; the same one is no change, and no error. */
+const before: Record<'applying' | 'paused' | 'cancelled', PlanState[]> = {
+  applying: ['planned', 'paused', 'applying'],
+  paused: ['applying', 'paused'],
+  cancelled: ['planned', 'applying', 'paused', 'cancelled'],
+}
+
+async function setPlanState(
+  tx: SystemTx,
+  id: PlanId,
+  state: 'applying' | 'paused' | 'cancelled',
+  actor: string,
+): Promise<Plan> {
+  const [was] = await readPlans(tx, 'where id = $1 and whole for update', [uuidOf(id)])
+  if (!was) throw new AnchorageError('not_found', `there is no plan ${id}`)
+  if (!before[state].includes(was.state))
+    throw new AnchorageError('conflict', `the plan ${id} is ${was.state}; it cannot become ${state}`)
+  if (was.state === state) return was
+  await tx.query('update plans set state = $2 where id = $1', [uuidOf(id), state])
+  await audit(tx, { actor, action: `plan.${state}`, target: id })
+  return { ...was, state }
+}
+
+/** A move of any size may begin as long as some bytes are left, or it never would. */
+async function startMoves(
+  tx: SystemTx,
+  epoch: number,
+  id: PlanId,
+  limit: number,
+  bytes: number,
+): Promise<{ jobs: Job[]; started: number; skipped: number }> {
+  const planned = await tx.query<MoveRow>(
+    `select m.* from (
+       select number, from_node, to_node, sum(bytes) over (order by number) - bytes as before
+       from (select * from plan_moves where plan_id = $1 and state = 'planned' order by number limit $2) q) m
+     where m.before < $3 order by number`,
+    [uuidOf(id), limit, bytes],
+  )
+  const items = planned.map((row) => ({
+    number: row.number,
+    auditId: uuidOf(mintId('aud')),
+    details: { node: idOf('nod', row.to_node), from: idOf('nod', row.from_node), reason: 'rebalance' },
+  }))
+  const [row] = await tx.query<{ begun: { jobs: JobRow[]; started: number; skipped: number } }>(
+    'select start_moves($1, $2, $3) as begun',
+    [epoch, uuidOf(id), JSON.stringify(items)],
+  )
+  if (!row) throw new Error('moves were begun and nothing came back')
+  return { ...row.begun, jobs: row.begun.jobs.map(jobOf) }
+}
+
+const settleBatch = 10_000
+
+async function settleMoves(tx: SystemTx, epoch: number, id: PlanId): Promise<{ done: number; left: number }> {
+  const [row] = await tx.query<{ done: number; remaining: number }>(
+    'select done, remaining from settle_moves($1, $2, $3, $4, $5)',
+    [epoch, uuidOf(id), settleBatch, uuidOf(mintId('aud')), id],
+  )
+  return { done: row?.done ?? 0, left: row?.remaining ?? 0 }
+}
+
+/** With those that were never saved to the end a day ago. */
+async function prunePlans(db: Database, olderThanMs: number, limit: number): Promise<number> {
+  const rows = await db.statement.query<{ id: string }>(
+    `update plans set whole = false where id = any (array(
+       select id from plans
+       where (created_at < clock_timestamp() - make_interval(secs => $1 / 1000.0) and state in ('applied', 'cancelled'))
+         or (created_at < clock_timestamp() - interval '1 day' and not whole)
+       order by created_at limit $2)) returning id`,
+    [olderThanMs, limit],
+  )
+  for (const { id } of rows) await removePlan(db, id)
+  return rows.length
+}
+
+const removeBatch = 50_000
+
+/** One that is not whole goes with its moves, so many at a time that no statement takes long. */
+async function removePlan({ statement }: Database, id: string): Promise<void> {
+  for (let removed = removeBatch; removed === removeBatch;) {
+    const rows = await statement.query(
+      `delete from plan_moves where plan_id = $1 and number = any (array(
+         select number from plan_moves where plan_id = $1 order by number limit ${removeBatch})) returning number`,
+      [id],
+    )
+    removed = rows.length
+  }
+  await statement.query('delete from plans where id = $1 and not whole', [id])
+}
