@@ -12,7 +12,7 @@ import { openStore, type Store } from '../store/store.ts'
 import { driver as newDriver, type Driver } from '../workers/driver.ts'
 import { bootNode } from './boot.ts'
 import { systemClock as clock } from './clock.ts'
-import { requireKeys, type Config } from './config.ts'
+import { requireKeys, type Config, type ConfigWith } from './config.ts'
 import { kuboWatch, type KuboWatch } from './kubo-watch.ts'
 import { LiveNodes } from './live-nodes.ts'
 import { createLog } from './log.ts'
@@ -45,12 +45,9 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
   let presence: Presence = { nodes: () => [] }
   const store = undo.use(
     openStore({
-      tenantUrl: config.database.url.reveal(),
-      systemUrl: config.database.systemUrl.reveal(),
+      ...storeOptions(config),
       log: root.child({ part: 'postgres' }),
       book: nodeBook(() => presence.nodes()),
-      replicas: config.pin.replicas,
-      unpinGraceMs: config.pin.unpinGrace,
     }),
   )
   const node = await bootNode(store, config.node.name, root, signal)
@@ -99,6 +96,15 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
   log.info({ url, incarnation: node.incarnation }, 'this node serves')
   const kept = undo.move()
   return { url, nodeId: node.nodeId, ended: ended.promise, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+function storeOptions({ database, pin }: ConfigWith<'database.url' | 'database.systemUrl'>) {
+  return {
+    tenantUrl: database.url.reveal(),
+    systemUrl: database.systemUrl.reveal(),
+    replicas: pin.replicas,
+    unpinGraceMs: pin.unpinGrace,
+  }
 }
 
 async function watchKubo(
