@@ -88,8 +88,8 @@ function evenOut(
     standing.length >= wanted
       ? [...given, ...surplus].map(dropOf)
       : given.filter((seat) => counted.length + add.length >= wanted && isIdle(seat)).map(dropOf)
-  const waits = standing.length >= wanted ? all.length - surplus.length > wanted : drop.length < given.length
-  return { add, drop, settled: add.length === missing && !waits }
+  const exact = all.length + add.length - surplus.length === wanted
+  return { add, drop, settled: exact && drop.length === given.length + surplus.length }
 }
 
 /** Of what counts, beyond the wanted ones: what is not pinned yet, then copies just found, then those that rank lowest, zones kept. */
