@@ -6,8 +6,7 @@ import { withOperator } from './with-operator.ts'
 export const usage = `
 Usage: anchorage admin prune-denylist [--json] [--config FILE] [--OPTION VALUE …]
 
-Removes from the denylist what stands there for nothing: revoked tokens that have expired since. The leader does it by itself, too.
-
+Removes from the denylist what stands there for nothing: revoked tokens that have expired since. The leader does it, too.
 
 --json prints {"removed"}. Works on the database of the node's own config, with HTTP and NATS down.
 `

@@ -1,0 +1,372 @@
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { after, before, test } from 'node:test'
+import pg from 'pg'
+import { mintId, uuidOf, type NodeId } from '../core/ids.ts'
+import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { openStore, type Store } from '../store/store.ts'
+import { main } from './main.ts'
+import type { Io } from './verb.ts'
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+let database: TestDatabase
+let store: Store
+let system: pg.Client
+const nodes: NodeId[] = []
+
+before(async () => {
+  database = await testDatabase()
+  store = openStore({ ...database, log: quiet })
+  system = new pg.Client({ connectionString: database.systemUrl })
+  await system.connect()
+  for (const name of ['anchor-1', 'anchor-2', 'anchor-3']) {
+    const { nodeId } = await store.nodes.boot(name)
+    nodes.push(nodeId)
+    await system.query('update nodes set capacity_bytes = $2, used_bytes = 0 where id = $1', [
+      uuidOf(nodeId),
+      2 ** 40,
+    ])
+  }
+  await report(0, { leader: { epoch: await store.nodes.nextEpoch() } })
+  for (const i of [1, 2]) await report(i)
+})
+after(async () => {
+  await system.end()
+  await store[Symbol.asyncDispose]()
+  await database[Symbol.asyncDispose]()
+})
+
+test('nodes are listed for people and for programs, and one is shown in full, by name or by TypeID', async () => {
+  const listed = await anchorage('nodes')
+  assert.equal(listed.code, 0, listed.stderr)
+  assert.match(listed.stdout, /^NODE +ID +STATE +LIVE +ZONE +LEADS +PLACEMENTS +DISK +VERSION\n/)
+  assert.match(listed.stdout, new RegExp(`^anchor-1 +${nodes[0]} +active +live +epoch 1 `, 'm'))
+  const { results } = await json('nodes')
+  assert.deepEqual(
+    results.map(({ id, leads, capacityBytes }: Record<string, unknown>) => [id, leads, capacityBytes]),
+    nodes.map((id, i) => [id, i === 0 ? 1 : null, 2 ** 40]),
+  )
+  const named = await json('nodes', 'anchor-2')
+  assert.equal(named.id, nodes[1])
+  assert.equal((await json('nodes', String(nodes[1]))).name, 'anchor-2')
+  assert.match(
+    (await anchorage('nodes', 'anchor-2')).stdout,
+    /^worker +repair: ran .* ago, took 12ms \(added 3\)$/m,
+  )
+})
+
+test('presences and caches are shown as the nodes last reported them', async () => {
+  const presences = await anchorage('cluster-presences')
+  assert.match(presences.stdout, /^anchor-1 +live +\S+ +epoch 1 +anchor-2 400ms, anchor-3 never$/m)
+  const { results } = await json('cluster-presences')
+  assert.deepEqual(results[0].heard, [{ id: nodes[1], name: 'anchor-2', agoMs: 400 }])
+  const caches = await anchorage('cache-stats')
+  assert.match(caches.stdout, /^anchor-1 +nodes +3 +90 \(90%\) +10 +2 +1 +7$/m)
+  assert.deepEqual((await json('cache-stats')).results[2].caches[0].cache, 'nodes')
+})
+
+test('a drain that is not waited for begins, is seen, begins no second time, and is ended by uncordon', async () => {
+  await placed(nodes[1], 3)
+  const begun = await anchorage('drain', 'anchor-2', '--no-wait')
+  assert.equal(begun.code, 0, begun.stderr)
+  assert.match(begun.stdout, /^draining, 3 left \(3.0 KiB\), 3 waiting\n$/)
+  const again = await json('drain', String(nodes[1]), '--no-wait')
+  assert.deepEqual(again, {
+    id: nodes[1],
+    name: 'anchor-2',
+    state: 'draining',
+    left: 3,
+    moving: 0,
+    waiting: 3,
+    bytesLeft: 3072,
+    waits: null,
+  })
+  assert.equal((await json('nodes', 'anchor-2')).drain.left, 3)
+  const back = await anchorage('uncordon', 'anchor-2')
+  assert.equal(back.stdout, `anchor-2 (${nodes[1]}) is active\n`)
+  const drains = await system.query(`select actor from audit_log where action = 'node.drain'`)
+  assert.equal(drains.rowCount, 1)
+  assert.match(drains.rows[0].actor, /^operator:.+@.+/)
+})
+
+test('a drain is watched until the node has nothing left', async () => {
+  const watching = anchorage('drain', 'anchor-2')
+  await until(async () => (await json('nodes', 'anchor-2')).state === 'draining')
+  await system.query(`update nodes set state = 'drained' where name = 'anchor-2'`)
+  const { code, stdout } = await watching
+  assert.equal(code, 0)
+  assert.match(stdout, /^anchor-2: draining, 3 left/)
+  assert.match(stdout, /anchor-2: drained, it holds nothing any more\n$/)
+  assert.equal((await anchorage('drain', 'anchor-2')).code, 0, 'and is over at once when it is drained')
+  await anchorage('uncordon', 'anchor-2')
+})
+
+test('Ctrl-C ends the watching, says that the drain goes on, and how to end it', async () => {
+  const stop = new AbortController()
+  const watching = run(['drain', 'anchor-2'], { signal: stop.signal })
+  await until(async () => (await json('nodes', 'anchor-2')).state === 'draining')
+  stop.abort(new Error('stopped by SIGINT'))
+  const { code, stderr } = await watching
+  assert.equal(code, 1)
+  assert.match(stderr, /the drain goes on; .*admin drain anchor-2 .*admin uncordon anchor-2 ends it/)
+  assert.equal((await json('nodes', 'anchor-2')).state, 'draining')
+  await anchorage('uncordon', 'anchor-2')
+})
+
+test('a drain on a terminal is one line, and with too few nodes it says so', async () => {
+  await system.query(`update nodes set last_seen = now() - interval '1 hour' where name <> 'anchor-2'`)
+  await report(1, { leader: { epoch: 1 } })
+  const stop = new AbortController()
+  const seen: string[] = []
+  const watching = run(['drain', 'anchor-2'], {
+    signal: stop.signal,
+    terminal: { columns: 200 },
+    out: (text) => void seen.push(text),
+  })
+  await until(async () => seen.some((text) => text.includes('waits')))
+  stop.abort(new Error('stopped by SIGINT'))
+  await watching
+  assert.match(seen.join(''), /\r\u001b\[Kanchor-2: draining, 3 left .*; waits: too few nodes: /)
+  assert.match(seen.join(''), /content wants 1 copy, and 0 other nodes are live/)
+  await anchorage('uncordon', 'anchor-2')
+  await system.query('update nodes set last_seen = now()')
+  await report(1)
+})
+
+test('maintenance is switched on with a reason and an end, shown, and switched off', async () => {
+  assert.equal((await anchorage('maintenance', 'status')).stdout, 'maintenance is off\n')
+  const on = await json('maintenance', 'on', '--reason', 'new switches', '--ttl', '30m')
+  assert.deepEqual([on.on, on.reason], [true, 'new switches'])
+  assert.equal(Date.parse(on.until) - Date.parse(on.since), 1_800_000)
+  assert.match(
+    (await anchorage('maintenance', 'status')).stdout,
+    /^maintenance is on for \S+: new switches \(operator:.*\), ends in 29m 5\ds \(/,
+  )
+  assert.match(
+    (await anchorage('drain', 'anchor-3', '--no-wait')).stdout,
+    /waits: maintenance is on \(new switches\)/,
+  )
+  await anchorage('uncordon', 'anchor-3')
+  assert.deepEqual(await json('maintenance', 'off'), {
+    on: false,
+    reason: null,
+    actor: null,
+    since: null,
+    until: null,
+  })
+  assert.equal((await anchorage('maintenance', 'off')).code, 0, 'switching off what is off is no failure')
+})
+
+test('forget refuses a node that lives, and one that holds what is pinned nowhere else', async () => {
+  const alive = await anchorage('forget', 'anchor-2')
+  assert.deepEqual([alive.code, alive.stdout], [1, ''])
+  assert.match(alive.stderr, /alive/)
+  const { nodeId } = await store.nodes.boot('anchor-4')
+  await system.query(`update nodes set last_seen = now() - interval '1 hour' where id = $1`, [uuidOf(nodeId)])
+  await placed(nodeId, 1)
+  assert.match((await anchorage('forget', 'anchor-4')).stderr, /1 pinned contents? .*nowhere else/)
+  await system.query('delete from placements where node_id = $1', [uuidOf(nodeId)])
+  assert.deepEqual(await json('forget', 'anchor-4'), { id: nodeId, name: 'anchor-4', forgotten: true })
+  assert.match(
+    (await anchorage('nodes', 'anchor-4')).stderr,
+    /there is no node "anchor-4": there are anchor-1, anchor-2, anchor-3/,
+  )
+})
+
+test('a dry run saves a plan and shows its moves; --plan carries out exactly that; pause, resume and cancel change it', async () => {
+  await placed(nodes[0], 30)
+  const dry = await anchorage('rebalance', '--dry-run')
+  assert.equal(dry.code, 0, dry.stderr)
+  const [, id = ''] = /^(pln_[0-9a-z]{26}) {2}planned, 0 of \d+ moves done, /.exec(dry.stdout) ?? []
+  assert.match(
+    dry.stdout,
+    /^MOVE +CID +FROM +TO +BYTES +STATE +REASON\n1 +\S+ +anchor-1 +anchor-[23] +1.0 KiB +planned +anchor-1 has \d+ %/m,
+  )
+  assert.match(dry.stderr, new RegExp(`rebalance --plan ${id}`))
+  const { plan, moves } = await json('plans', id)
+  assert.equal(moves.length, plan.moves)
+  assert.ok(plan.moves > 0)
+  assert.equal(
+    moves.reduce((sum: number, move: { bytes: number }) => sum + move.bytes, 0),
+    plan.bytes,
+  )
+  assert.equal(await planned("plan_moves where state <> 'planned'"), 0, 'a dry run moves nothing')
+
+  const begun = await json('rebalance', '--plan', id, '--no-wait')
+  assert.deepEqual([begun.id, begun.state, begun.waits], [id, 'applying', null])
+  assert.equal((await json('rebalance', '--pause', id)).state, 'paused')
+  assert.match((await anchorage('plans', id)).stdout, /paused, .*; waits: it is paused/)
+  assert.equal((await json('rebalance', '--resume', id, '--no-wait')).state, 'applying')
+  const watching = anchorage('rebalance', '--plan', id)
+  await sleep(200)
+  assert.equal((await json('rebalance', '--cancel', id)).state, 'cancelled')
+  const watched = await watching
+  assert.equal(watched.code, 1, 'a plan that was cancelled was not carried out')
+  assert.match(watched.stdout, /cancelled, 0 of/)
+  const refused = await anchorage('rebalance', '--plan', id)
+  assert.deepEqual([refused.code, refused.stdout], [1, ''])
+  assert.match(refused.stderr, /cancelled/)
+  const { results } = await json('plans')
+  assert.deepEqual([results.length, results[0].id, results[0].state], [1, id, 'cancelled'])
+})
+
+test('a dry run as JSON is one document with every move', async () => {
+  const { plan, moves } = await json('rebalance', '--dry-run')
+  assert.equal(moves.length, plan.moves)
+  assert.deepEqual(Object.keys(moves[0]), ['number', 'cid', 'from', 'to', 'bytes', 'reason', 'state', 'note'])
+})
+
+test('a plan that is not there, and what is no plan, are told apart', async () => {
+  const gone = await anchorage('rebalance', '--plan', mintId('pln'))
+  assert.deepEqual([gone.code, gone.stdout], [1, ''])
+  const wrong = await anchorage('rebalance', '--plan', 'yesterday')
+  assert.deepEqual([wrong.code, wrong.stdout], [2, ''])
+  assert.match(wrong.stderr, /pln_/)
+})
+
+test('reconcilers are shown, and one that stopped is let go on, once somebody confirms it', async () => {
+  const early = await anchorage('reconcile', 'anchor-3', '--confirm')
+  assert.equal(early.code, 1)
+  assert.match(early.stderr, /has not stopped/)
+  await report(2, { reconcileBlocked: 250 })
+  assert.match((await anchorage('reconcile')).stdout, /^anchor-3 +\S+ ago +removed 0 +250 removals$/m)
+  const confirmed = await anchorage('reconcile', 'anchor-3', '--confirm')
+  assert.deepEqual([confirmed.code, confirmed.stdout], [0, 'anchor-3 goes on\n'])
+  const noted = await system.query('select from nodes where reconcile_confirmed_at is not null')
+  assert.equal(noted.rowCount, 1)
+})
+
+test('the audit is shown newest first, by org, and followed', async () => {
+  const org = await store.tokens.createOrg('audited')
+  const { results } = await json('audit', '--limit', '2')
+  assert.deepEqual(
+    results.map(({ action }: { action: string }) => action),
+    ['org.create', 'node.confirm-reconcile'],
+  )
+  const ofOrg = (await json('audit', '--org', 'audited')).results
+  assert.deepEqual(
+    ofOrg.map(({ orgId, target }: Record<string, string>) => [orgId, target]),
+    [[org, 'audited']],
+  )
+
+  const stop = new AbortController()
+  const lines: string[] = []
+  const out = (text: string) => void lines.push(text)
+  const following = run(['audit', '--follow', '--json', '--limit', '1'], { signal: stop.signal, out })
+  await until(async () => lines.length === 1)
+  await store.tokens.createOrg('audited-later')
+  await until(async () => lines.length === 2)
+  stop.abort(new Error('stopped by SIGINT'))
+  assert.equal((await following).code, 0)
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).target),
+    ['audited', 'audited-later'],
+  )
+})
+
+test('prune-denylist removes what has expired', async () => {
+  await system.query(
+    `insert into token_denylist (jti, until) values ($1, now() - interval '1 hour'), ($2, now() + interval '1 hour')`,
+    [uuidOf(mintId('tok')), uuidOf(mintId('tok'))],
+  )
+  assert.deepEqual(await json('prune-denylist'), { removed: 1 })
+  assert.deepEqual(await json('prune-denylist'), { removed: 0 })
+})
+
+test('a token for operators is minted', async () => {
+  await store.tokens.createOrg('operators')
+  const asked = ['mint-token', '--org', 'operators', '--scopes', 'cluster:admin', '--ttl', '1h']
+  assert.equal((await anchorage(...asked)).code, 0)
+})
+
+test('without a database every verb fails with one line, and exit code 1', async () => {
+  const away = { ANCHORAGE_DATABASE_SYSTEM_URL: 'postgres://x:y@127.0.0.1:1/none' }
+  for (const argv of [['nodes'], ['drain', 'a'], ['maintenance', 'status'], ['plans'], ['audit']]) {
+    const { code, stdout, stderr } = await run(argv, {}, away)
+    assert.deepEqual([argv, code, stdout], [argv, 1, ''])
+    assert.match(stderr, /^anchorage: the database cannot be reached/)
+    assert.doesNotMatch(stderr, /x:y|\n {4}at /)
+  }
+})
+
+/** Contents that are pinned on a node, with nobody's pin: enough for operators' verbs. */
+async function placed(nodeId: NodeId | undefined, count: number): Promise<void> {
+  assert.ok(nodeId)
+  const org = await store.tokens.createOrg(`of-${mintId('org').slice(-8)}`)
+  for (let i = 0; i < count; i++) {
+    const cid = `bafk${mintId('pin').slice(4)}${i}`
+    const [accepted] = await store.pins.acceptPins(
+      org,
+      [{ id: mintId('pin'), cid, cidText: cid, replicas: 1, actor: mintId('tok'), nodes: [nodeId] }],
+      false,
+    )
+    assert.ok(accepted && 'pin' in accepted)
+    await system.query(`update placements set state = 'pinned', bytes = 1024 where cid = $1`, [cid])
+    await system.query('update contents set dag_size = 1024 where cid = $1', [cid])
+  }
+}
+
+async function report(node: number, more: object = {}): Promise<void> {
+  const id = nodes[node]
+  assert.ok(id)
+  const told = {
+    version: '1.2.3',
+    leader: null,
+    heard: node === 0 ? { [String(nodes[1])]: 400 } : {},
+    caches: { nodes: { size: 3, hits: 90, misses: 10, invalidations: 2, flushes: 1, version: 7 } },
+    workers: [
+      { name: 'repair', endedAtMs: Date.now(), tookMs: 12, failures: 0, report: { added: 3 } },
+      { name: 'reconciler', endedAtMs: Date.now(), tookMs: 5, failures: 0, report: { removed: 0 } },
+    ],
+    pinning: {},
+    reasons: [],
+    reconcileBlocked: null,
+    ...more,
+  }
+  await system.query('update nodes set report = $2, reported_at = now() where id = $1', [uuidOf(id), told])
+}
+
+async function planned(from: string): Promise<number> {
+  const { rows } = await system.query(`select count(*)::int as n from ${from}`)
+  return rows[0].n
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000
+  while (!(await holds())) {
+    assert.ok(Date.now() < deadline, 'it did not come to be')
+    await sleep(50)
+  }
+}
+
+// what a document holds is what the test says of it
+// oxlint-disable-next-line typescript/no-explicit-any
+async function json(...argv: string[]): Promise<any> {
+  const { code, stdout, stderr } = await anchorage(...argv, '--json')
+  assert.equal(code, 0, stderr)
+  assert.equal(stdout.split('\n').length, 2, 'one line')
+  return JSON.parse(stdout)
+}
+
+function anchorage(...argv: string[]) {
+  return run(argv, {})
+}
+
+async function run(argv: string[], io: Partial<Io>, env: Record<string, string> = {}) {
+  const written = { stdout: '', stderr: '' }
+  const code = await main(['admin', ...argv], {
+    env: {
+      ANCHORAGE_DATABASE_URL: database.tenantUrl,
+      ANCHORAGE_DATABASE_SYSTEM_URL: database.systemUrl,
+      ANCHORAGE_AUTH_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
+      ANCHORAGE_LOG_LEVEL: 'error',
+      ...env,
+    },
+    out: (text) => void (written.stdout += text),
+    err: (text) => void (written.stderr += text),
+    terminal: null,
+    signal: new AbortController().signal,
+    ...io,
+  })
+  return { code, ...written }
+}
