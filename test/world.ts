@@ -53,13 +53,13 @@ export class World implements AsyncDisposable {
   readonly #options: WorldOptions
   #dev: ChildProcess
   #watch: ChildProcess | undefined
-  #output: string[]
+  readonly #output: string[] = []
+  readonly #progress: string[] = []
 
   private constructor(data: string, port: number, options: WorldOptions) {
     this.data = data
     this.port = port
     this.#options = { ...options }
-    this.#output = []
     this.#dev = this.#spawn()
   }
 
@@ -131,7 +131,7 @@ export class World implements AsyncDisposable {
 
   /** Resolves once `dev.env` names a living process for `server` other than `oldPid`. */
   async restarted(server: Exclude<Server, 'dev'>, oldPid: number, n = 1): Promise<number> {
-    return until(`${server} runs again\n${this.output()}`, async () => {
+    return until(`${server} runs again\n${this.progress()}`, async () => {
       const pid = await this.pid(server, n)
       return pid !== oldPid && alive(pid) ? pid : undefined
     })
@@ -146,7 +146,7 @@ export class World implements AsyncDisposable {
   /** Starts again whatever is down (for worlds with `restartAfter: 0`) and resolves once node `n` answers. */
   async revive(n: number): Promise<void> {
     await this.signal('dev', 'SIGUSR2')
-    await until(`node ${n} is back\n${this.output()}`, async () => {
+    await until(`node ${n} is back\n${this.progress()}`, async () => {
       const pids = await Promise.all(ofNode.map((server) => this.pid(server, n)))
       return pids.every(alive) && (await fetch(`${await this.value(`NODE_URL_${n}`)}/v1/health`)).ok
     })
@@ -168,6 +168,25 @@ export class World implements AsyncDisposable {
     return stdout
   }
 
+  /** What `anchorage admin … --json` says: one document. */
+  async admin<T>(...args: string[]): Promise<T> {
+    return JSON.parse(await this.anchorage('admin', ...args, '--json'))
+  }
+
+  /** What `/v1/ready` of node `n` says. */
+  async ready(n = 1): Promise<{ http: number; status: string; text: string }> {
+    const response = await fetch(`${await this.value(`NODE_URL_${n}`)}/v1/ready`)
+    const text = await response.text()
+    const { status }: { status: string } = JSON.parse(text)
+    return { http: response.status, status, text }
+  }
+
+  /** Resolves once every node says that all is well. */
+  async well(): Promise<void> {
+    for (const n of this.nodes)
+      await until(`node ${n} is well`, async () => (await this.ready(n)).status === 'ok')
+  }
+
   /** What node `n` logged, a line each, oldest first. */
   async nodeLog(n = 1): Promise<LogLine[]> {
     const text = await readFile(join(this.data, 'logs', `node-${n}.log`), 'utf8')
@@ -182,9 +201,14 @@ export class World implements AsyncDisposable {
     return texts.join('\n')
   }
 
-  /** The last lines that `dev` printed, for messages of failed tests. */
+  /** The last lines that `dev` printed. */
   output(): string {
     return this.#output.join('').split('\n').slice(-60).join('\n')
+  }
+
+  /** What `dev` told of its servers, for messages of failed tests. */
+  progress(): string {
+    return this.#progress.join('').split('\n').slice(-30).join('\n')
   }
 
   /** SIGTERM to `dev`, then nothing of it may be left running. */
@@ -193,12 +217,12 @@ export class World implements AsyncDisposable {
     if (this.#dev.exitCode === null && this.#dev.signalCode === null) {
       const gone = once(this.#dev, 'exit')
       this.#dev.kill('SIGTERM')
-      await Promise.race([gone, failAfter(45_000, () => `dev did not stop on SIGTERM:\n${this.output()}`)])
+      await Promise.race([gone, failAfter(45_000, () => `dev did not stop on SIGTERM:\n${this.progress()}`)])
     }
     await this.#watchIsGone()
     const left = [...new Set([...pids.filter(alive), ...(await processesOf(this.data))])]
     for (const pid of left) process.kill(pid, 'SIGKILL')
-    assert.deepEqual(left, [], `orphans of ${this.data} after stop:\n${this.output()}`)
+    assert.deepEqual(left, [], `orphans of ${this.data} after stop:\n${this.progress()}`)
   }
 
   /** SIGKILLs `dev` itself, so that it can clean up nothing. */
@@ -242,6 +266,7 @@ export class World implements AsyncDisposable {
     for (const stream of [dev.stdout, dev.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => this.#output.push(text))
     }
+    dev.stderr.on('data', (text: string) => this.#progress.push(text))
     if (dev.pid !== undefined) this.#cleanUpAfterUs(dev.pid, dev)
     return dev
   }
@@ -283,7 +308,7 @@ export class World implements AsyncDisposable {
     } catch (cause) {
       this.#dev.kill('SIGKILL')
       for (const pid of await processesOf(this.data)) process.kill(pid, 'SIGKILL')
-      throw new Error(`dev did not come up:\n${this.output()}`, { cause })
+      throw new Error(`dev did not come up:\n${this.progress()}`, { cause })
     }
   }
 }

@@ -1,0 +1,142 @@
+import { strict as assert } from 'node:assert'
+import { after, before, suite, test } from 'node:test'
+import { freshBlocks, type Block } from './content.ts'
+import { checkInvariants, Ledger, placements, rowsOf } from './ledger.ts'
+import { Load, type LoadReport } from './load.ts'
+import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
+import { eachInFlight, until } from './settle.ts'
+import { World } from './world.ts'
+
+interface Drain {
+  state: string
+  left: number
+}
+
+const content = 2_000
+
+suite('drain', { timeout: 600_000 }, () => {
+  let world: World
+  let outside: OutsideKubo
+  let todo: Block[]
+  const ledger = new Ledger()
+
+  before(async () => {
+    outside = await startOutsideKubo()
+    todo = await freshBlocks(content + 6_000)
+    await outside.rpc.put(todo)
+    // The first node gets all the content, then the others join.
+    world = await World.start({ nodes: 1, env: { ANCHORAGE_CLUSTER_DRAIN_GRACE_PERIOD: '5s' } })
+    const api = await world.api()
+    await eachInFlight(Array.from({ length: content }), 32, () => ledger.post(api, next()))
+    await checkInvariants(world, ledger, { withinMs: 120_000 })
+    await world.stop()
+    await world.startAgain({ nodes: 3 })
+    await world.well()
+  })
+
+  after(async () => {
+    await outside[Symbol.asyncDispose]()
+    await world[Symbol.asyncDispose]()
+  })
+
+  function next(): { cid: string; origins: string[] } {
+    const block = todo.pop() ?? assert.fail('the content ran out')
+    return { cid: block.cid, origins: [outside.address] }
+  }
+
+  /** 50 POSTs a second through nodes 2 and 3 while `work` goes on. */
+  async function underLoad(work: () => Promise<unknown>): Promise<LoadReport> {
+    const apis = await Promise.all([2, 3].map((n) => world.api(n)))
+    const load = new Load({ perSecond: 50, through: () => apis, next, ledger })
+    try {
+      await work()
+    } finally {
+      await load.stop()
+    }
+    assert.deepEqual(load.report.failures, [])
+    return load.report
+  }
+
+  const onNode = async (n: number) => (await placements(world)).filter((placement) => placement.n === n)
+
+  test('a node with 2,000 placements ends with none, while POSTs take at most twice as long', async () => {
+    const calm = await underLoad(() => new Promise((resolve) => setTimeout(resolve, 8_000)))
+    const before_ = (await onNode(1)).length
+    assert.ok(before_ >= content)
+    const busy = await underLoad(async () => {
+      const draining = world.admin<Drain>('drain', 'dev-1')
+      await until('it is out of service', async () => {
+        const { http, text } = await world.ready(1)
+        return http === 503 && /draining/.test(text)
+      })
+      const { state, left } = await draining
+      assert.deepEqual({ state, left }, { state: 'drained', left: 0 })
+    })
+    const [slow, fast] = [p99(busy), p99(calm)]
+    assert.ok(slow <= 2 * Math.max(fast, 20), `p99 of POST: ${slow} ms in a drain, ${fast} ms without`)
+    await checkInvariants(world, ledger, { withinMs: 120_000 })
+    assert.equal((await onNode(1)).length, 0)
+    assert.equal(
+      [...(await (await world.kubo(1)).pins()).values()].filter(Boolean).length,
+      0,
+      'the drained Kubo still pins',
+    )
+  })
+
+  test('each move is in the audit with its reason, once', async () => {
+    const rows = await rowsOf<{ action: string; n: number; contents: number }>(
+      world,
+      `select action, count(*)::int as n, count(distinct details ->> 'cid')::int as contents from audit_log
+       where action in ('placement.add', 'placement.drop') and details ->> 'reason' = 'drain' group by action`,
+    )
+    for (const action of ['placement.add', 'placement.drop']) {
+      const found = rows.find((row) => row.action === action)
+      assert.ok(found && found.n >= content, `${action}: ${JSON.stringify(rows)}`)
+      assert.equal(found.contents, found.n, `${action} twice for one content`)
+    }
+  })
+
+  test('a drain that finds too few nodes waits, says so, and holds on to its content', async () => {
+    const api = await world.api(2)
+    const { requestid, cid } = await postTwice(api)
+    const { state, waits } = await world.admin<Drain & { waits: string | null }>(
+      'drain',
+      'dev-2',
+      '--no-wait',
+    )
+    assert.equal(state, 'draining')
+    const said = await until('it says why it waits', async () => {
+      const now = await world.admin<Drain & { waits: string | null }>('drain', 'dev-2', '--no-wait')
+      return now.waits
+    })
+    assert.match(said ?? waits ?? '', /node/)
+    assert.equal((await api.get(requestid)).status, 'pinned')
+    assert.equal((await placements(world)).filter((placement) => placement.cid === cid).length, 2)
+    await world.admin('uncordon', 'dev-2')
+  })
+
+  /** Content on nodes 2 and 3, which are all that there are. */
+  async function postTwice(api: Awaited<ReturnType<World['api']>>) {
+    const pin = { ...next(), meta: { 'anchorage.replicas': '2' } }
+    const requestid = await ledger.post(api, pin)
+    await until('it stands twice', async () => (await api.get(requestid)).status === 'pinned')
+    return { requestid, cid: pin.cid }
+  }
+
+  test('uncordon: what was moved stays, and new pins come again', async () => {
+    const moved = (await placements(world)).map(({ cid, n }) => `${cid} ${n}`)
+    await world.admin('uncordon', 'dev-1')
+    await until('it is in service', async () => (await world.ready(1)).http === 200)
+    const api = await world.api(1)
+    await eachInFlight(Array.from({ length: 60 }), 8, () => ledger.post(api, next()))
+    await checkInvariants(world, ledger)
+    const now = new Set((await placements(world)).map(({ cid, n }) => `${cid} ${n}`))
+    for (const placement of moved) assert.ok(now.has(placement), `moved back: ${placement}`)
+    assert.ok((await onNode(1)).length > 0, 'node 1 got none of 60 new pins')
+  })
+})
+
+function p99({ latencies }: LoadReport): number {
+  const sorted = latencies.toSorted((a, b) => a - b)
+  return Math.round(sorted[Math.floor(sorted.length * 0.99)] ?? Infinity)
+}

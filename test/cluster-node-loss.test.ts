@@ -1,0 +1,67 @@
+import { strict as assert } from 'node:assert'
+import { after, before, suite, test } from 'node:test'
+import { freshBlocks, type Block } from './content.ts'
+import { checkInvariants, Ledger, placements } from './ledger.ts'
+import { Load } from './load.ts'
+import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
+import { eachInFlight, until } from './settle.ts'
+import { World } from './world.ts'
+
+suite('loss of a node with all its servers', { timeout: 420_000 }, () => {
+  let world: World
+  let outside: OutsideKubo
+  let todo: Block[]
+  const ledger = new Ledger()
+  const meta = { 'anchorage.replicas': '2' }
+
+  before(async () => {
+    outside = await startOutsideKubo()
+    todo = await freshBlocks(3_000)
+    await outside.rpc.put(todo)
+    const env = { ANCHORAGE_CLUSTER_DOWN_GRACE: '5s', ANCHORAGE_PIN_BACKOFF_MIN: '500ms' }
+    world = await World.start({ nodes: 3, restartAfter: 0, env })
+  })
+
+  after(async () => {
+    await outside[Symbol.asyncDispose]()
+    await world[Symbol.asyncDispose]()
+  })
+
+  function next(): { cid: string; origins: string[]; meta: Record<string, string> } {
+    const block = todo.pop() ?? assert.fail('the content ran out')
+    return { cid: block.cid, origins: [outside.address], meta }
+  }
+
+  const onNode = async (n: number) => (await placements(world)).filter((placement) => placement.n === n)
+
+  test('under load: the others’ API never errs, and all content is back at its replicas', async () => {
+    const apis = await Promise.all([1, 2].map((n) => world.api(n)))
+    const [first] = apis
+    assert.ok(first)
+    await eachInFlight(Array.from({ length: 200 }), 8, () => ledger.post(first, next()))
+    await checkInvariants(world, ledger)
+    const held = (await onNode(3)).length
+    assert.ok(held > 50, `node 3 holds ${held}`)
+
+    const load = new Load({ perSecond: 20, through: () => apis, next, ledger })
+    try {
+      await world.pullPlug(3)
+      await until('the loss is noticed', async () => (await onNode(3)).every(({ lost }) => lost), {
+        withinMs: 90_000,
+        everyMs: 500,
+      })
+    } finally {
+      const { accepted, failures } = await load.stop()
+      assert.deepEqual(failures, [])
+      assert.ok(accepted > 50)
+    }
+    await checkInvariants(world, ledger, { without: [3], withinMs: 90_000 })
+  })
+
+  test('its return: the copies that are too many go, and everything stands twice', async () => {
+    await world.revive(3)
+    await world.well()
+    await checkInvariants(world, ledger, { withinMs: 90_000 })
+    for (const { n, wanted } of await placements(world)) assert.ok(world.nodes.includes(n) && wanted === 2)
+  })
+})
