@@ -1,20 +1,29 @@
 import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { JetStreamBus } from '../cluster/bus.ts'
-import { connectCluster, type Cluster } from '../cluster/connect.ts'
+import { connectCluster, type Cluster, type Link } from '../cluster/connect.ts'
+import { connectOnce } from '../cluster/dial.ts'
 import type { Heartbeat } from '../cluster/heartbeat.ts'
+import { mirrorMaintenance } from '../cluster/maintenance.ts'
+import { bucketStream, replicasFor } from '../cluster/names.ts'
+import { natsPaths, natsUser } from '../cluster/nats-config.ts'
 import { startNatsServer, type NatsChild } from '../cluster/nats-server.ts'
-import { startPresence } from '../cluster/presence.ts'
+import { startPresence, type HeartbeatPresence } from '../cluster/presence.ts'
+import { AnchorageError } from '../core/errors.ts'
 import type { Node } from '../core/node.ts'
-import type { Bus, Log, NodeIdentity, Presence } from '../core/ports.ts'
+import type { Bus, Log, Maintenance, NodeIdentity } from '../core/ports.ts'
+import type { NodeStore } from '../store/store.ts'
 import { findTool } from '../tools/find-tool.ts'
 import { natsServer } from '../tools/nats-server.ts'
 import { environment, type Config } from './config.ts'
+import { clusterOf, clusterPlace, type ClusterPlace } from './nats-cluster.ts'
+import { NatsMembers } from './nats-members.ts'
 
 /** This node's side of NATS. */
 export interface NatsParts {
   cluster: Cluster
   bus: Bus
-  presence: Presence
+  presence: HeartbeatPresence
   /** Null while JetStream takes messages; else why not. */
   trouble(): string | null
 }
@@ -22,37 +31,125 @@ export interface NatsParts {
 export interface NatsNeeds {
   config: Config
   node: NodeIdentity
+  store: Pick<NodeStore, 'clusterId' | 'setRoute' | 'routes'>
   log: Log
   self: () => Heartbeat
   known: () => readonly Node[]
+  /** Reads it from Postgres, to mirror it in a bucket made anew. */
+  maintenance: () => Promise<Maintenance | null>
   /** Streams or consumers were made anew, so hints may be lost. */
   onRebuilt: () => void
 }
 
-/** Starts a nats-server of our own (unless the config names an outside one), connects, and joins in. NATS may be down. */
+/** How long a boot waits for an outside NATS to say whose it is. */
+const outsidePatienceMs = 5_000
+
+/**
+ * Starts a nats-server of our own (unless the config names an outside one), connects, and joins in. NATS may be down. Rejects
+ * `invalid`, with what to do, when the config cannot work or the outside NATS is another cluster's.
+ */
 export async function joinNats(needs: NatsNeeds, undo: AsyncDisposableStack): Promise<NatsParts> {
-  const { config, node, self, known, onRebuilt } = needs
   const log = needs.log.child({ part: 'nats' })
-  const child = config.nats.url === undefined ? undo.use(await ownServer(config, node, log)) : null
+  const clusterId = await needs.store.clusterId()
+  const place = await clusterPlace(needs.config, clusterId, log)
+  const { cluster, trouble } =
+    needs.config.nats.url === undefined
+      ? await joinOwn(needs, place, log, undo)
+      : await joinOutside(needs, needs.config.nats.url.reveal(), clusterId, log, undo)
+  const presence = undo.use(startPresence({ nats: cluster, self: needs.self, known: needs.known, log }))
+  return { cluster, bus: new JetStreamBus(cluster, log), presence, trouble }
+}
+
+/** A connection for one command of an operator on this machine: to the node's own nats-server, or to the outside NATS. */
+export async function natsOnce(config: Config, clusterId: string): Promise<Link & AsyncDisposable> {
+  if (config.nats.url !== undefined) return await connectOnce(config.nats.url.reveal(), clusterId)
+  const { password: file } = natsPaths(join(config.data.dir, 'nats'))
+  const password = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new AnchorageError('unavailable', `no nats-server has run in ${config.data.dir}`, { cause })
+  })
+  return await connectOnce(`nats://${natsUser}:${password.trim()}@127.0.0.1:${config.nats.clientPort}`)
+}
+
+type Joined = Pick<NatsParts, 'cluster' | 'trouble'>
+
+async function joinOwn(
+  needs: NatsNeeds,
+  place: ClusterPlace | null,
+  log: Log,
+  undo: AsyncDisposableStack,
+): Promise<Joined> {
+  const { node, store } = needs
+  const members = new NatsMembers({ place, node, store, log })
+  await members.announce()
+  await members.read()
+  const child = undo.use(await ownServer(needs.config, node, members, log))
   const cluster = undo.use(
     connectCluster({
-      url: child?.url ?? config.nats.url?.reveal() ?? '',
+      url: child.url,
       nodeId: node.nodeId,
       log,
-      onRebuilt,
-      onBrokenStore: (reason) => void child?.replaceStore(reason),
+      layout: () => ({ replicas: replicasFor(members.count()), alone: members.count() === 1 }),
+      onRebuilt: (made) => rebuilt(needs, cluster, made, log),
+      onBrokenStore: (reason) => void child.replaceStore(reason),
     }),
   )
-  const presence = undo.use(startPresence({ nats: cluster, self, known, log }))
+  undo.use(members.follow(child, () => cluster.repair()))
   return {
     cluster,
-    bus: new JetStreamBus(cluster, log),
-    presence,
-    trouble: () => child?.trouble() ?? cluster.trouble(),
+    trouble: () =>
+      child.trouble() ?? withRoutes(cluster.trouble(), child) ?? islandTrouble(place, needs.known()),
   }
 }
 
-function ownServer(config: Config, node: NodeIdentity, log: Log): Promise<NatsChild> {
+async function joinOutside(
+  needs: NatsNeeds,
+  url: string,
+  clusterId: string,
+  log: Log,
+  undo: AsyncDisposableStack,
+): Promise<Joined> {
+  const foreign = Promise.withResolvers<never>()
+  foreign.promise.catch(() => {})
+  const cluster = undo.use(
+    connectCluster({
+      url,
+      nodeId: needs.node.nodeId,
+      log,
+      clusterId,
+      onForeign: foreign.reject,
+      // As many as it has servers for: fewer are taken when it stands alone.
+      layout: () => ({ replicas: 3, alone: false }),
+      onRebuilt: (made) => rebuilt(needs, cluster, made, log),
+    }),
+  )
+  const connected = cluster.connected(AbortSignal.timeout(outsidePatienceMs)).catch(() => null)
+  await Promise.race([connected, foreign.promise])
+  return { cluster, trouble: () => cluster.trouble() }
+}
+
+function rebuilt(needs: NatsNeeds, cluster: Cluster, made: string[], log: Log): void {
+  needs.onRebuilt()
+  if (!made.includes(bucketStream)) return
+  needs
+    .maintenance()
+    .then((maintenance) => mirrorMaintenance(cluster, maintenance))
+    .catch((err: unknown) => log.debug({ err }, 'maintenance is not mirrored in NATS yet'))
+}
+
+function withRoutes(trouble: string | null, child: NatsChild): string | null {
+  const route = child.routeTrouble()
+  return trouble === null || route === null
+    ? trouble
+    : `${trouble}; a route to another nats-server fails: ${route}`
+}
+
+/** Each node with a NATS of its own would also have a leader of its own, which the epochs set against one another. */
+function islandTrouble(place: ClusterPlace | null, known: readonly Node[]): string | null {
+  if (place !== null || known.length < 2) return null
+  return 'there are other nodes, and the nats-server of this one stands alone: set nats.cluster.listen (see `anchorage admin init-cluster`)'
+}
+
+function ownServer(config: Config, node: NodeIdentity, members: NatsMembers, log: Log): Promise<NatsChild> {
   return startNatsServer({
     binary: async (signal) => {
       const say = (line: string): void => log.info({}, line)
@@ -63,6 +160,7 @@ function ownServer(config: Config, node: NodeIdentity, log: Log): Promise<NatsCh
     clientPort: config.nats.clientPort,
     serverName: node.nodeId,
     restartAfterMs: config.nats.restartAfter,
+    cluster: members.cluster(),
     log,
   })
 }

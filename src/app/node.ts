@@ -2,12 +2,12 @@ import { verifier } from '../auth/verifier.ts'
 import type { Heartbeat } from '../cluster/heartbeat.ts'
 import { AnchorageError } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
-import type { Degradation } from '../core/node.ts'
 import { pinUseCases } from '../core/pins.ts'
 import type { Log, NodeIdentity, Presence } from '../core/ports.ts'
 import { pressure as newPressure } from '../core/pressure.ts'
 import { httpServer, type HttpServerOptions } from '../http/server.ts'
 import { kubo as kuboAt } from '../ipfs/kubo.ts'
+import type { Sign } from '../store/nodes.ts'
 import { openStore, type Store } from '../store/store.ts'
 import { driver as newDriver, type Driver } from '../workers/driver.ts'
 import { bootNode } from './boot.ts'
@@ -19,9 +19,9 @@ import { createLog } from './log.ts'
 import { masterKey } from './master-key.ts'
 import { joinNats } from './nats.ts'
 import { nodeBook } from './node-book.ts'
-import { postgresWatch, type PostgresWatch } from './postgres-watch.ts'
-import { version } from './version.ts'
-import { contendForLead, nodeWorkers } from './workers.ts'
+import { postgresWatch } from './postgres-watch.ts'
+import { selfOf, type Self } from './self.ts'
+import { contendForLead, nodeWorkers, nudgeLeader } from './workers.ts'
 
 /** A node that serves; disposing stops it cleanly. */
 export interface RunningNode extends AsyncDisposable {
@@ -60,7 +60,17 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
   const kubo = await watchKubo(config, node, store, driver, log, undo)
   const nodes = new LiveNodes(store.nodes)
   await nodes.refresh()
-  const postgres = watchPostgres(node, store, nodes, kubo, ended.reject, log)
+  let self: Self | null = null
+  const postgres = postgresWatch({
+    store: store.nodes,
+    node,
+    nodes,
+    clock,
+    log: log.child({ part: 'postgres' }),
+    sign: () => signOf(kubo, self),
+    onReplaced: ended.reject,
+    onReturn: () => nudgeLeader(driver),
+  })
   const nats = await joinNats(
     {
       config,
@@ -77,21 +87,16 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
   const room = { highWater: config.cluster.highWater / 100 }
   const needs = { config, node, store, nats, kubo, driver, pressure, log }
   const worker = nodeWorkers(needs)
-  undo.use(running((stop) => postgres.run(stop)))
-  undo.use(running((stop) => kubo.run(stop)))
-  undo.use(running((stop) => contendForLead(needs, stop)))
-  undo.use(running((stop) => driver.run(stop)))
-  undo.use(running((stop) => worker.run(stop)))
+  const me = (self = selfOf({ needs, worker, postgres, caches: () => ({}) }))
+  const lead = (stop: AbortSignal) => contendForLead(needs, (epoch) => me.onLead(epoch), stop)
+  for (const loop of [postgres, kubo, { run: lead }, driver, me, worker]) {
+    undo.use(running((stop) => loop.run(stop)))
+  }
 
   const url = await listen(config, undo, log, {
     pins: pinUseCases({ store: store.pins, presence, bus: nats.bus, clock, log, pressure, room }),
     verify: verifier({ store: store.tokens, masterKey: key, clock }).verify,
-    health: () => ({
-      node: { id: node.nodeId, name: config.node.name },
-      version: version(),
-      away: null,
-      reasons: reasonsOf(postgres, kubo, nats.trouble()),
-    }),
+    health: () => me.health(),
   })
   log.info({ url, incarnation: node.incarnation }, 'this node serves')
   const kept = undo.move()
@@ -134,25 +139,6 @@ async function watchKubo(
   })
 }
 
-function watchPostgres(
-  node: NodeIdentity,
-  store: Store,
-  nodes: LiveNodes,
-  kubo: KuboWatch,
-  onReplaced: (error: AnchorageError) => void,
-  log: Log,
-): PostgresWatch {
-  return postgresWatch({
-    store: store.nodes,
-    node,
-    nodes,
-    sign: () => ({ usedBytes: kubo.usedBytes(), capacityBytes: kubo.capacityBytes() }),
-    clock,
-    log: log.child({ part: 'postgres' }),
-    onReplaced,
-  })
-}
-
 /** Serves HTTP from now on; what stops the node stops this first, and says so to whoever still asks. */
 async function listen(
   config: Config,
@@ -163,7 +149,7 @@ async function listen(
   let stopping = false
   const health: HttpServerOptions['health'] = () => ({
     ...options.health(),
-    away: stopping ? 'stopping' : null,
+    ...(stopping ? { away: 'stopping' } : {}),
   })
   const http = httpServer({ ...options, health, log: log.child({ part: 'http' }) })
   undo.defer(async () => {
@@ -182,6 +168,12 @@ async function listen(
   }
 }
 
+/** What this node signs in Postgres; what it signs before everything stands says only that it lives. */
+function signOf(kubo: KuboWatch, self: Self | null): Sign {
+  const sign = { usedBytes: kubo.usedBytes(), capacityBytes: kubo.capacityBytes() }
+  return self === null ? sign : { ...sign, report: self.report() }
+}
+
 function heartbeatOf(config: Config, node: NodeIdentity, nodes: LiveNodes, kubo: KuboWatch): Heartbeat {
   const known = nodes.nodes().find(({ id }) => id === node.nodeId)
   return {
@@ -194,15 +186,6 @@ function heartbeatOf(config: Config, node: NodeIdentity, nodes: LiveNodes, kubo:
     usedBytes: kubo.usedBytes() ?? known?.usedBytes ?? null,
     state: known?.state ?? 'active',
   }
-}
-
-function reasonsOf(postgres: PostgresWatch, kubo: KuboWatch, natsTrouble: string | null): Degradation[] {
-  const reasons = [postgres.trouble(), because('nats', natsTrouble), because('kubo', kubo.trouble())]
-  return reasons.filter((reason) => reason !== null)
-}
-
-function because(what: 'nats' | 'kubo', reason: string | null): Degradation | null {
-  return reason === null ? null : { what, reason }
 }
 
 /** Something that runs until it is disposed of. */

@@ -1,6 +1,7 @@
 import { AnchorageError, isCode } from '../core/errors.ts'
 import type { Degradation } from '../core/node.ts'
 import type { Clock, Log, NodeIdentity } from '../core/ports.ts'
+import type { Sign } from '../store/nodes.ts'
 import type { NodeStore } from '../store/store.ts'
 import { every } from './every.ts'
 import type { LiveNodes } from './live-nodes.ts'
@@ -9,6 +10,8 @@ import type { LiveNodes } from './live-nodes.ts'
 export interface PostgresWatch {
   /** Null while Postgres answers with a schema that this version serves. */
   trouble(): Degradation | null
+  /** Signs this node at once, for those who read what it says of itself. */
+  signNow(): Promise<void>
   run(signal: AbortSignal): Promise<void>
 }
 
@@ -16,11 +19,13 @@ export interface PostgresWatchParts {
   store: NodeStore
   node: NodeIdentity
   nodes: LiveNodes
-  sign: () => { usedBytes: number | null; capacityBytes: number | null }
+  sign: () => Sign
   clock: Clock
   log: Log
   /** Another process runs as this node: this one must end. */
   onReplaced: (error: AnchorageError) => void
+  /** Postgres answers again. */
+  onReturn: () => void
 }
 
 const everyMs = 2_000
@@ -38,21 +43,26 @@ export function postgresWatch({
   clock,
   log,
   onReplaced,
+  onReturn,
 }: PostgresWatchParts): PostgresWatch {
   let trouble: Degradation | null = null
   let round = 0
 
+  const see = async (): Promise<void> => {
+    if (await store.see(node, sign())) return
+    const message = 'another process has started as this node; node.name must be unique'
+    onReplaced(new AnchorageError('conflict', message))
+  }
   const look = async (): Promise<void> => {
     if (round % assertEvery === assertEvery - 1) await store.assertReady()
-    if (round % seeEvery === 0 && !(await store.see(node, sign())))
-      onReplaced(
-        new AnchorageError('conflict', 'another process has started as this node; node.name must be unique'),
-      )
+    if (round % seeEvery === 0) await see()
     if (round % extendEvery === 0) await store.extendAudit()
     await nodes.refresh()
     round++
-    if (trouble !== null) log.info({}, 'Postgres answers')
+    if (trouble === null) return
     trouble = null
+    log.info({}, 'Postgres answers')
+    onReturn()
   }
   const fail = (error: unknown): void => {
     const reason = error instanceof Error ? error.message : String(error)
@@ -63,6 +73,8 @@ export function postgresWatch({
 
   return {
     trouble: () => trouble,
+    // The next sign tells what this one could not.
+    signNow: () => see().catch(() => {}),
     run: (signal) => every(everyMs, look, { clock, signal, onError: fail }),
   }
 }

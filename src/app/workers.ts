@@ -1,11 +1,21 @@
 import { runLease } from '../cluster/lease.ts'
+import { takesContent } from '../core/choose-nodes.ts'
+import type { NodeState } from '../core/node.ts'
 import type { Log, NodeIdentity } from '../core/ports.ts'
 import type { Pressure } from '../core/pressure.ts'
 import type { Store } from '../store/store.ts'
+import { collectGarbage } from '../workers/collect-garbage.ts'
 import type { Driver } from '../workers/driver.ts'
+import { Intake } from '../workers/intake.ts'
 import { pinWorker, type PinWorker } from '../workers/pin-worker.ts'
+import { prune } from '../workers/prune.ts'
+import { rebalance } from '../workers/rebalance.ts'
 import { reconcile } from '../workers/reconcile.ts'
+import { repair } from '../workers/repair.ts'
+import type { Room } from '../workers/room.ts'
+import { siblings } from '../workers/siblings.ts'
 import { sweep } from '../workers/sweep.ts'
+import { watchdog } from '../workers/watchdog.ts'
 import { systemClock as clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { KuboWatch } from './kubo-watch.ts'
@@ -23,23 +33,22 @@ export interface WorkerNeeds {
 }
 
 /** The loops of a node: its pin worker, and on the driver what every node does and what only the leader does. */
-export function nodeWorkers({
-  config,
-  node,
-  store,
-  nats,
-  kubo,
-  driver,
-  pressure,
-  log,
-}: WorkerNeeds): PinWorker {
+export function nodeWorkers(needs: WorkerNeeds): PinWorker {
+  const { config, node, nats, kubo, pressure, log } = needs
+  const intake = new Intake({
+    state: () => stateOf(needs),
+    graceMs: config.cluster.drainGracePeriod,
+    clock,
+  })
   const worker = pinWorker({
     identity: node,
     bus: nats.bus,
-    placements: store.placements,
+    placements: needs.store.placements,
     ipfs: kubo.ipfs,
     clock,
     hold: () => pressure.high(),
+    taking: () => intake.taking(),
+    room: roomOf(needs),
     log: log.child({ part: 'pinning' }),
     options: {
       concurrency: config.pin.concurrency,
@@ -50,14 +59,109 @@ export function nodeWorkers({
       pollIntervalMs: config.pin.pollInterval,
     },
   })
-  const offer: PinWorker['offer'] = (jobs) => worker.offer(jobs)
-  driver.add(reconcile({ identity: node, store: store.reconcile, ipfs: kubo.ipfs, log, offer }))
-  driver.add(sweep({ store: store.sweep, bus: nats.bus, log }))
+  addNodeWorkers(needs, worker, intake)
+  addLeaderWorkers(needs)
   return worker
 }
 
-/** Contends for leadership, and leads with the next epoch while it lasts. */
-export function contendForLead(needs: WorkerNeeds, signal: AbortSignal): Promise<void> {
+function addNodeWorkers(needs: WorkerNeeds, worker: PinWorker, intake: Intake): void {
+  const { config, node, store, nats, kubo, driver, log } = needs
+  driver.add(
+    reconcile({
+      identity: node,
+      store: store.reconcile,
+      ipfs: kubo.ipfs,
+      log,
+      offer: (jobs) => worker.offer(jobs),
+      isBusy: (cid) => worker.isBusy(cid),
+    }),
+  )
+  driver.add(
+    collectGarbage({
+      identity: node,
+      store: store.garbage,
+      ipfs: kubo.ipfs,
+      intake,
+      underWay: () => worker.underWay(),
+      highWater: config.cluster.highWater / 100,
+      clock,
+      log,
+    }),
+  )
+  driver.add(siblings({ nodeId: node.nodeId, nodes: () => nats.presence.nodes(), ipfs: kubo.ipfs }))
+}
+
+function addLeaderWorkers({ config, store, nats, driver, log }: WorkerNeeds): void {
+  const { bus } = nats
+  driver.add(sweep({ store: store.sweep, bus, log }))
+  driver.add(
+    repair({
+      store: store.repair,
+      nodes: () => nats.presence.nodes(),
+      bus,
+      policy: {
+        downGraceMs: config.cluster.downGrace,
+        minCopies: config.cluster.minReplicas,
+        highWater: config.cluster.highWater / 100,
+      },
+      clock,
+      log: log.child({ part: 'repair' }),
+    }),
+  )
+  driver.add(
+    rebalance({
+      plans: store.plans,
+      copies: store.repair,
+      bus,
+      limits: { moves: config.rebalance.movesInFlight, bytes: config.rebalance.bytesInFlight },
+      log,
+    }),
+  )
+  driver.add(
+    watchdog({
+      store: store.operator,
+      maxMs: config.cluster.maintenance.maxDuration,
+      onEnded: () => {},
+      clock,
+      log,
+    }),
+  )
+  driver.add(prune({ store: store.operator, plans: store.plans }))
+}
+
+/** What operators want of this node. */
+export function stateOf({ node, nats }: Pick<WorkerNeeds, 'node' | 'nats'>): NodeState {
+  return nats.presence.nodes().find(({ id }) => id === node.nodeId)?.state ?? 'active'
+}
+
+/** What the pin worker knows of this node's room; Kubo is asked for it every few seconds. */
+function roomOf({ config, node, nats, kubo }: WorkerNeeds): Room {
+  const highWater = config.cluster.highWater / 100
+  return {
+    usedBytes: () => kubo.usedBytes(),
+    leftBytes() {
+      const used = kubo.usedBytes()
+      const capacity = kubo.capacityBytes()
+      return used === null || capacity === null ? null : Math.max(capacity * highWater - used, 0)
+    },
+    elsewhere: () =>
+      nats.presence
+        .nodes()
+        .some((other) => other.id !== node.nodeId && takesContent(other, 0, { highWater })),
+  }
+}
+
+/** Leader's workers look again at once. */
+export function nudgeLeader(driver: Pick<Driver, 'nudge'>): void {
+  for (const name of ['requeue-sweeper', 'repair', 'rebalance']) driver.nudge(name)
+}
+
+/** Contends for leadership, and leads with the next epoch while it lasts; `onChange` is told the epoch, and null at its end. */
+export function contendForLead(
+  needs: WorkerNeeds,
+  onChange: (epoch: number | null) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const { config, node, store, nats, driver, log } = needs
   return runLease(
     {
@@ -65,12 +169,14 @@ export function contendForLead(needs: WorkerNeeds, signal: AbortSignal): Promise
       nodeId: node.nodeId,
       ttlMs: config.cluster.leaseTtl,
       nextEpoch: () => store.nodes.nextEpoch(),
-      onLead: (epoch, lost) => {
+      onLead: async (epoch, lost) => {
         driver.lead(epoch, lost)
-        return new Promise((resolve) => {
+        onChange(epoch)
+        await new Promise<void>((resolve) => {
           if (lost.aborted) resolve()
           lost.addEventListener('abort', () => resolve(), { once: true })
         })
+        onChange(null)
       },
       log,
     },

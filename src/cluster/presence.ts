@@ -58,6 +58,21 @@ export class HeartbeatPresence implements Presence, AsyncDisposable {
     return this.#list
   }
 
+  /** How long ago each other node was heard, ms; those that were not heard lately are left out. */
+  heard(): Record<NodeId, number> {
+    const nowMs = this.#clock.steadyMs()
+    const others = [...this.#heard].filter(([id]) => id !== this.#options.nats.nodeId)
+    return Object.fromEntries(others.map(([id, { atMs }]) => [id, Math.round(nowMs - atMs)]))
+  }
+
+  /** How long ago each node was last heard here, ms; nodes that fell silent are left out. */
+  heard(): Record<NodeId, number> {
+    const nowMs = this.#clock.steadyMs()
+    const ages: Record<NodeId, number> = {}
+    for (const [id, { atMs }] of this.#heard) ages[id] = Math.round(nowMs - atMs)
+    return ages
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
     this.#off()

@@ -6,8 +6,6 @@ import type { DownPolicy } from '../core/standing.ts'
 
 /** A leader that just began, or that was cut off, sees silence that is its own: it waits for signs, which come every ten seconds. */
 const settleMs = 15_000
-/** A node that still drains when its walk is over got content since, or waits for others: it is walked again. */
-const rewalkMs = 30_000
 
 export interface AbsenceParts {
   store: Pick<RepairStore, 'walks' | 'beginWalk' | 'noteDown' | 'downNodes' | 'noteDrained'>
@@ -23,7 +21,6 @@ export class Absences {
   #hearsSinceMs: number | null = null
   /** Silent nodes for which a walk was begun. */
   readonly #silent = new Set<NodeId>()
-  readonly #walkedAtMs = new Map<NodeId, number>()
 
   constructor(parts: AbsenceParts, epoch: number) {
     this.#parts = parts
@@ -45,7 +42,7 @@ export class Absences {
       else if (sure && !down.has(node.id) && isDown(node, this.#parts.policy)) await this.#gone(node)
     }
     if (!sure) return null
-    await this.#beginWalks(nodes)
+    await this.#beginWalks(nodes, down)
     return nodes.filter((node) => isDown(node, this.#parts.policy)).length
   }
 
@@ -78,27 +75,17 @@ export class Absences {
     this.#parts.log.info({ backId: id, name }, 'a node is back: what it holds counts again')
   }
 
-  /** What is below its minimum does not wait for the grace; and nothing on a draining node is forgotten. */
-  async #beginWalks(nodes: readonly Node[]): Promise<void> {
-    const { store, clock } = this.#parts
-    const walks = await store.walks()
-    const walked = new Set(walks.map(({ nodeId }) => nodeId))
-    for (const { id, live, state } of nodes) {
-      if (walked.has(id)) this.#walkedAtMs.set(id, clock.now())
-      if (live) this.#silent.delete(id)
-      const isNew = !live && state !== 'drained' && !this.#silent.has(id)
-      const isLeft = state === 'draining' && clock.now() - this.#lastWalk(id) >= rewalkMs
-      if (walked.has(id) || !(isNew || isLeft)) continue
-      await store.beginWalk(this.#epoch, id)
-      if (!live) this.#silent.add(id)
+  /** What is below its minimum does not wait for the grace. */
+  async #beginWalks(nodes: readonly Node[], down: ReadonlySet<NodeId>): Promise<void> {
+    const { store } = this.#parts
+    for (const { id, live } of nodes) if (live) this.#silent.delete(id)
+    const fresh = nodes.filter(({ id, live }) => !live && !this.#silent.has(id))
+    if (fresh.length === 0) return
+    // A walk of one that was given up goes on where it stands: a new leader must not begin it anew.
+    const walked = new Set((await store.walks()).map(({ nodeId }) => nodeId))
+    for (const { id } of fresh) {
+      if (!walked.has(id) && !down.has(id)) await store.beginWalk(this.#epoch, id)
+      this.#silent.add(id)
     }
-  }
-
-  /** Never walked by this leader: as if just now, for another may have. */
-  #lastWalk(id: NodeId): number {
-    const nowMs = this.#parts.clock.now()
-    const atMs = this.#walkedAtMs.get(id)
-    if (atMs === undefined) this.#walkedAtMs.set(id, nowMs)
-    return atMs ?? nowMs
   }
 }

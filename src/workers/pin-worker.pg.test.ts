@@ -227,6 +227,7 @@ test('the reconciler repairs what Kubo lost and lets go of what nobody wants', a
     ipfs: at.ipfs,
     log,
     offer: (jobs) => at.worker.offer(jobs),
+    isBusy: (cid) => at.worker.isBusy(cid),
   })
   const turn = { signal: new AbortController().signal }
   // The Kubo of this test is empty: all that the tests before pinned is missing in it.

@@ -1,0 +1,76 @@
+import type { Degradation } from '../core/node.ts'
+import type { CacheStats, NodeReport } from '../core/ports.ts'
+import type { Health } from '../http/health.ts'
+import type { PinWorker } from '../workers/pin-worker.ts'
+import { systemClock as clock } from './clock.ts'
+import { clusterWatch } from './cluster-watch.ts'
+import type { PostgresWatch } from './postgres-watch.ts'
+import { version } from './version.ts'
+import { stateOf, type WorkerNeeds } from './workers.ts'
+
+/** What this node knows of itself, for those who ask and for those who read. */
+export interface Self {
+  health(): Health
+  /** What it writes of itself for operators. */
+  report(): NodeReport
+  /** It leads under `epoch` from now on, or, with null, no longer: says so at once. */
+  onLead(epoch: number | null): void
+  run(signal: AbortSignal): Promise<void>
+}
+
+export interface SelfParts {
+  needs: WorkerNeeds
+  worker: PinWorker
+  postgres: PostgresWatch
+  caches: () => Record<string, CacheStats>
+}
+
+export function selfOf({ needs, worker, postgres, caches }: SelfParts): Self {
+  const { config, node, store, nats, kubo, driver, log } = needs
+  let leads: number | null = null
+  const cluster = clusterWatch({
+    node,
+    nodes: () => nats.presence.nodes(),
+    driver,
+    operator: store.operator,
+    reconcile: store.reconcile,
+    maxMaintenanceMs: config.cluster.maintenance.maxDuration,
+    clock,
+    log,
+  })
+  const reasons = (): Degradation[] =>
+    [
+      postgres.trouble(),
+      because('nats', nats.trouble()),
+      because('kubo', kubo.trouble()),
+      cluster.trouble(),
+    ].filter((reason) => reason !== null)
+
+  return {
+    health: () => ({
+      node: { id: node.nodeId, name: config.node.name },
+      version: version(),
+      away: stateOf(needs) === 'active' ? null : 'draining',
+      reasons: reasons(),
+    }),
+    report: () => ({
+      version: version(),
+      leader: leads === null ? null : { epoch: leads },
+      heard: nats.presence.heard(),
+      caches: caches(),
+      workers: driver.reports().map(({ running: _running, runs: _runs, ...worker }) => worker),
+      pinning: worker.stats(),
+      reasons: reasons(),
+      reconcileBlocked: cluster.reconcileBlocked(),
+    }),
+    onLead(epoch) {
+      leads = epoch
+      void postgres.signNow()
+    },
+    run: (signal) => cluster.run(signal),
+  }
+}
+
+function because(what: 'nats' | 'kubo', reason: string | null): Degradation | null {
+  return reason === null ? null : { what, reason }
+}
