@@ -65,14 +65,6 @@ export class HeartbeatPresence implements Presence, AsyncDisposable {
     return Object.fromEntries(others.map(([id, { atMs }]) => [id, Math.round(nowMs - atMs)]))
   }
 
-  /** How long ago each node was last heard here, ms; nodes that fell silent are left out. */
-  heard(): Record<NodeId, number> {
-    const nowMs = this.#clock.steadyMs()
-    const ages: Record<NodeId, number> = {}
-    for (const [id, { atMs }] of this.#heard) ages[id] = Math.round(nowMs - atMs)
-    return ages
-  }
-
   [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
     this.#off()
