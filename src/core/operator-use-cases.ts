@@ -1,4 +1,4 @@
-import type { NodeId, OrgId, PlanId } from './ids.ts'
+import type { OrgId, PlanId } from './ids.ts'
 import type { Node } from './node.ts'
 import type { AuditCursor, AuditEntry, Maintenance, NodeReport, Plan } from './ports.ts'
 import type { Move, MoveState } from './repair.ts'
@@ -78,9 +78,5 @@ export interface PlanView {
 
 export type PlannedMove = Move & { number: number; state: MoveState; note: string | null }
 
-/** What an operator changed, for the nodes to look at now instead of at their next turn. */
-export type Announcement =
-  | { what: 'nodes' }
-  | { what: 'plans' }
-  | { what: 'maintenance'; maintenance: Maintenance | null }
-  | { what: 'reconcile'; nodeId: NodeId }
+/** What an operator changed and nodes keep in memory: told, they read it now instead of seconds later. */
+export type Announcement = { what: 'nodes' } | { what: 'maintenance'; maintenance: Maintenance | null }

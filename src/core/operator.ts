@@ -95,7 +95,6 @@ function ofNodes({ store, plans, repair, policy, announce }: Told): OfNodes {
         )
       const { id } = node
       await store.confirmReconcile(id, actor)
-      await announce({ what: 'reconcile', nodeId: id })
       return await view(id)
     },
     audit: (query) => store.audit(query),
@@ -130,7 +129,7 @@ type OfPlans = Pick<
   'makePlan' | 'plans' | 'plan' | 'moves' | 'allMoves' | 'applyPlan' | 'pausePlan' | 'cancelPlan'
 >
 
-function ofPlans({ store, plans, policy, announce }: Told): OfPlans {
+function ofPlans({ store, plans, policy }: Told): OfPlans {
   const view = async (plan: Plan): Promise<PlanView> => ({
     plan,
     waits: await whyPlanWaits({ store, plans }, plan),
@@ -138,9 +137,7 @@ function ofPlans({ store, plans, policy, announce }: Told): OfPlans {
   const become = async (id: PlanId, state: 'applying' | 'paused' | 'cancelled', actor: string) => {
     const plan = await plans.plan(id)
     if (plan.state === state) return await view(plan)
-    const changed = await plans.setPlanState(id, state, actor)
-    await announce({ what: 'plans' })
-    return await view(changed)
+    return await view(await plans.setPlanState(id, state, actor))
   }
   return {
     async makePlan(actor, signal) {
