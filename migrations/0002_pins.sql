@@ -110,10 +110,10 @@ begin
       h := h || jsonb_build_object('copies', (h ->> 'copies')::int + 1,
         'pinning', (h ->> 'pinning')::int + (p.state = 'pinning')::int);
       if p.state <> 'pinning' or p.origins then
-        h := jsonb_set(h, '{woken,-1}', jsonb_build_object('nodeId', p.node_id, 'generation', number, 'attempt', 1), true);
+        h := jsonb_set(h, '{woken}', (h -> 'woken') || jsonb_build_object('nodeId', p.node_id, 'generation', number, 'attempt', 1));
       end if;
     end if;
-    had := had || jsonb_build_object(p.cid, jsonb_set(h, '{nodes,-1}', to_jsonb(p.node_id), true));
+    had := had || jsonb_build_object(p.cid, jsonb_set(h, '{nodes}', (h -> 'nodes') || to_jsonb(p.node_id)));
   end loop;
 
   -- whoever chose the nodes may not know it yet

@@ -148,16 +148,17 @@ declare
 begin
   perform assert_leading(of_leader);
   perform hold_nodes();
-  select array_agg(x.cid) into cids from jsonb_to_recordset(repairs) as x (cid text);
-  if cids is null then return jsonb_build_object('jobs', jobs, 'added', 0, 'dropped', 0, 'stale', 0); end if;
-  perform from contents x where x.cid = any (cids) order by x.cid for update;
+  -- content that is gone is left out, also when it comes back meanwhile: it is not locked
+  cids := array(
+    select x.cid from contents x where x.cid = any (array(select i.cid from jsonb_to_recordset(repairs) as i (cid text)))
+    order by x.cid for update);
   perform from unnest(cids) as u (cid) cross join lateral (
     select from placements q where q.cid = u.cid order by q.node_id for update) l;
 
   for r in select x.* from jsonb_to_recordset(repairs)
-             as x (cid text, seen jsonb, add jsonb, drop jsonb, lose uuid[], find uuid[], settled boolean) order by x.cid loop
+             as x (cid text, seen jsonb, add jsonb, drop jsonb, lose uuid[], find uuid[], settled boolean)
+           where x.cid = any (cids) order by x.cid loop
     select x.wanted, x.unsettled, is_wanted(x.cid) as needed into c from contents x where x.cid = r.cid;
-    continue when not found;
     gone := array(select (d ->> 'node')::uuid from jsonb_array_elements(r.drop) d);
     if r.seen <> (select coalesce(jsonb_object_agg(q.node_id, q.generation || ' ' || q.state), '{}') from placements q where q.cid = r.cid)
       or (not c.needed and r.add <> '[]')
@@ -224,6 +225,7 @@ $$;
 -- skipped. Answers {jobs, started, skipped}. `items`: {number, auditId, details}.
 create function start_moves(of_leader bigint, of_plan uuid, items jsonb) returns jsonb language plpgsql as $$
 declare
+  cids text[];
   m record;
   why text;
   number bigint;
@@ -235,16 +237,18 @@ begin
   perform hold_nodes();
   perform from plans p where p.id = of_plan and p.whole and p.state = 'applying' for update;
   if not found then return jsonb_build_object('jobs', jobs, 'started', 0, 'skipped', 0); end if;
-  perform lock_contents(array(
-    select q.cid from jsonb_to_recordset(items) as i (number int)
-    cross join lateral (select x.cid from plan_moves x where x.plan_id = of_plan and x.number = i.number offset 0) q));
+  cids := array(
+    select c.cid from contents c where c.cid = any (array(
+      select q.cid from jsonb_to_recordset(items) as i (number int)
+      cross join lateral (select x.cid from plan_moves x where x.plan_id = of_plan and x.number = i.number offset 0) q))
+    order by c.cid for update);
   for m in
     select q.*, i."auditId" as audit_id, i.details from jsonb_to_recordset(items) as i (number int, "auditId" uuid, details jsonb)
     cross join lateral (
       select * from plan_moves x where x.plan_id = of_plan and x.number = i.number and x.state = 'planned' for update) q
     order by q.cid, q.number
   loop
-    why := move_refused(m.cid, m.from_node, m.to_node);
+    why := case when m.cid = any (cids) then move_refused(m.cid, m.from_node, m.to_node) else 'nobody wants it any more' end;
     if why is null then
       number := add_copy(m.cid, m.to_node, 'rebalance');
       update placements p set leaving = true, generation = nextval('placement_generation')

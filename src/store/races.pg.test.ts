@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import pg from 'pg'
+import { assertAgreement } from '../dev/agreement.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { AnchorageError, isCode } from '../core/errors.ts'
 import { mintId, type OrgId, type PinId } from '../core/ids.ts'
@@ -103,7 +103,7 @@ test('accepts, replaces, deletes, work and sweeps that race over few contents le
   busy = false
   await others
   await settle(epoch)
-  await assertAgreement(pins)
+  await assertPins(pins)
 })
 
 async function settle(epoch: number): Promise<void> {
@@ -132,49 +132,14 @@ async function sweepOnce(epoch: number): Promise<number> {
   return holds.rows + due.rows
 }
 
-async function assertAgreement(pins: Map<OrgId, Set<PinId>>): Promise<void> {
+async function assertPins(pins: Map<OrgId, Set<PinId>>): Promise<void> {
   for (const [org, own] of pins) {
     const page = await store.pins.listPins(org, { limit: 1000 })
     assert.deepEqual(new Set(page.results.map((pin) => pin.id)), own)
     assert.equal(page.count, own.size)
     assert.equal((await store.pins.listPins(org, { limit: 1, name: 'race' })).count, own.size)
   }
-  const client = new pg.Client({ connectionString: database.systemUrl })
-  await client.connect()
-  const rows = async (sql: string): Promise<unknown[]> => (await client.query(sql)).rows
-  try {
-    const none: [string, string][] = [
-      [
-        'counts differ',
-        `select org_id, status, level, bucket, sum(n) from (
-          select org_id, status, level, bucket, n from pin_counts
-          union all select org_id, status, 0, seq >> 10, -1 from pins union all select org_id, status, 1, seq >> 20, -1 from pins) d
-        group by 1, 2, 3, 4 having sum(n) <> 0`,
-      ],
-      [
-        'a pin without a placement',
-        'select cid from pins where not exists (select from placements p where p.cid = pins.cid)',
-      ],
-      [
-        'a placement without content',
-        'select cid from placements p where not exists (select from contents c where c.cid = p.cid)',
-      ],
-      ['content nobody wants', 'select cid from contents where not is_wanted(cid)'],
-      ['a hold that stayed', "select id from pins where holds is not null and status = 'pinned'"],
-      [
-        'a status that is not its placement',
-        `select pins.cid, pins.status, p.state from pins join placements p using (cid) where pins.status <> p.state`,
-      ],
-      [
-        'meta without a pin',
-        'select m.seq from pin_meta m left join pins p using (org_id, seq) where p.id is null',
-      ],
-      ['created twice', 'select org_id, created from pins group by 1, 2 having count(*) > 1'],
-    ]
-    for (const [what, sql] of none) assert.deepEqual(await rows(sql), [], what)
-  } finally {
-    await client.end()
-  }
+  await assertAgreement(database.systemUrl)
 }
 
 function seeded(seed: number): () => number {

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import pg from 'pg'
+
+/** What must find nothing once all work has ended, whatever raced before. */
+const none: [what: string, sql: string][] = [
+  [
+    'counts differ',
+    `select org_id, status, level, bucket, sum(n) from (
+       select org_id, status, level, bucket, n from pin_counts
+       union all select org_id, status, 0, seq >> 10, -1 from pins union all select org_id, status, 1, seq >> 20, -1 from pins) d
+     group by 1, 2, 3, 4 having sum(n) <> 0`,
+  ],
+  [
+    'a pin without a placement',
+    'select cid from pins where not exists (select from placements p where p.cid = pins.cid)',
+  ],
+  [
+    'a placement without content',
+    'select cid from placements p where not exists (select from contents c where c.cid = p.cid)',
+  ],
+  ['content nobody wants', 'select cid from contents where not is_wanted(cid)'],
+  ['a hold that stayed', `select id from pins where holds is not null and status = 'pinned'`],
+  [
+    'a status that is not what its placements say',
+    `select p.cid, p.status, k.* from pins p cross join lateral (
+       select count(*) filter (where state = 'pinned') as pinned, count(*) filter (where state = 'pinning') as pinning,
+         count(*) filter (where state = 'queued') as queued, count(*) filter (where state = 'failed') as failed
+       from placements q where q.cid = p.cid and not q.lost) k
+     where p.status <> fold_status(p.status, p.replicas, k.pinned, k.pinning, k.queued, k.failed)`,
+  ],
+  [
+    'content that wants another number of copies than its pins',
+    `select c.cid, c.wanted, max(p.replicas) from contents c join pins p on p.cid = c.cid group by c.cid having c.wanted <> max(p.replicas)`,
+  ],
+  [
+    'meta without a pin',
+    'select m.seq from pin_meta m left join pins p using (org_id, seq) where p.id is null',
+  ],
+  ['created twice', 'select org_id, created from pins group by 1, 2 having count(*) > 1'],
+]
+
+/** Looks at all of the tables, as the system, for rows that contradict one another. */
+export async function assertAgreement(systemUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: systemUrl })
+  await client.connect()
+  try {
+    for (const [what, sql] of none) assert.deepEqual((await client.query(sql)).rows, [], what)
+  } finally {
+    await client.end()
+  }
+}
