@@ -81,6 +81,11 @@ test('below the minimum nobody waits for a silent node, and its copies are not l
   assert.deepEqual(next?.add ?? [], [])
 })
 
+test('what only a silent node has waits for it: there is nobody to copy from', () => {
+  assert.equal(plan([pinned(a)], [blinking(a), b, c], {}), null)
+  assert.deepEqual(plan([pinned(a)], [down(a), b], {})?.add, [{ nodeId: b.id, reason: 'node_down' }])
+})
+
 test('a copy that its node has no room for goes elsewhere, and is not tried there again before one stands', () => {
   const full = pinned(a, { state: 'failed', errorCode: 'node_full' })
   assert.deepEqual(plan([full], [a, b], {})?.add, [{ nodeId: b.id, reason: 'repair' }])

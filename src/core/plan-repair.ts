@@ -6,7 +6,10 @@ import type { ContentCopies, Copy, DropReason, Repair } from './repair.ts'
 import { isDown, standingOf, type DownPolicy, type RoomPolicy, type Standing } from './standing.ts'
 
 export interface RepairPolicy extends DownPolicy, RoomPolicy {
-  /** Content with fewer copies on live nodes than this is repaired without waiting for silent ones. */
+  /**
+   * Content with fewer copies on live nodes than this is repaired without waiting for silent ones; unless nobody alive has it, since
+   * then the silent node is the one to wait for.
+   */
   minCopies: number
 }
 
@@ -66,9 +69,11 @@ function evenOut(
   nodes: readonly Node[],
   policy: RepairPolicy,
 ): { add: Add[]; drop: Drop[]; settled: boolean } {
-  const all = seats.filter(counts(seats))
+  // somebody alive has it, so that others can copy it
+  const source = seats.some((seat) => isPinned(seat) && !seat.lost && seat.node?.live === true)
+  const all = seats.filter((seat) => counts(seat, source))
   const standing = all.filter((seat) => seat.standing === 'good' && isPinned(seat))
-  const urgent = standing.length < Math.min(policy.minCopies, wanted)
+  const urgent = source && standing.length < Math.min(policy.minCopies, wanted)
   const counted = urgent ? all.filter((seat) => seat.standing === 'good') : all
 
   const missing = Math.max(wanted - counted.length, 0)
@@ -104,15 +109,14 @@ function surplusOf(cid: string, wanted: number, all: Seat[], standing: Seat[], p
   return [...unpinned, ...standing.filter(({ node }) => node === undefined || !keep.includes(node))]
 }
 
-/** Does it count as one of the wanted copies? */
-function counts(seats: Seat[]): (seat: Seat) => boolean {
-  // where others could pin it, a failure is its node's; where nobody could, another node would fail as well
-  const source = seats.some((seat) => isPinned(seat) && !seat.lost && seat.node?.live === true)
-  return ({ copy, standing, lost }) =>
+/** Does it count as one of the wanted copies? A failure is its node's where others could pin it; else any node would fail. */
+function counts({ copy, standing, lost }: Seat, source: boolean): boolean {
+  return (
     !lost &&
     !copy.leaving &&
     (standing === 'good' || standing === 'blinking') &&
     !(copy.state === 'failed' && (source || copy.errorCode === 'node_full'))
+  )
 }
 
 function dropOf(seat: Seat): Drop {
