@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { connect, type NodeConnectionOptions } from '@nats-io/transport-node'
 import type { Msg, NatsConnection } from '@nats-io/nats-core'
+import { AnchorageError } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Log } from '../core/ports.ts'
+import { claim, foreignNats, ownerOf } from './cluster-identity.ts'
+import { dial } from './dial.ts'
 import { explain } from './nats-error.ts'
 import { isBrokenStore, makeMissing, probe } from './jetstream.ts'
 import type { Layout } from './names.ts'
@@ -14,6 +16,10 @@ export interface ClusterOptions {
   log: Log
   /** The servers there are, as known now; by default the one. After a change, `repair()` acts on it sooner. */
   layout?: () => Layout
+  /** This anchorage cluster's id: given for an outside NATS, which may be another's; a NATS that is, is not used. */
+  clusterId?: string
+  /** NATS turned out to be another cluster's; it is asked again now and then. */
+  onForeign?: (error: AnchorageError) => void
   probeEveryMs?: number
   /** Streams or consumers were missing and were made anew, or the only server was started again: hints may be lost. */
   onRebuilt?: (what: string[]) => void
@@ -21,15 +27,21 @@ export interface ClusterOptions {
   onBrokenStore?: (reason: string) => void
 }
 
-/** This node's standing connection to NATS. */
-export interface Cluster extends AsyncDisposable {
-  readonly nodeId: NodeId
+/** A way to NATS that outlives connections. */
+export interface Link {
   /** The connection of the moment; null while there is none. Never keep it: each reconnection brings another. */
   connection(): NatsConnection | null
-  /** Waits for a connection; rejects with the signal's reason. */
-  connected(signal: AbortSignal): Promise<NatsConnection>
   /** Hands over what is published on `subject`, through this connection and all later ones; returns how to stop that. */
   subscribe(subject: string, onMessage: (message: Msg) => void): () => void
+  /** Calls `listener` at each connection from now on: what was published before it was missed. Returns how to stop that. */
+  onConnected(listener: () => void): () => void
+}
+
+/** This node's standing connection to NATS. */
+export interface Cluster extends Link, AsyncDisposable {
+  readonly nodeId: NodeId
+  /** Waits for a connection; rejects with the signal's reason. */
+  connected(signal: AbortSignal): Promise<NatsConnection>
   /** Null while JetStream takes messages; else why not. */
   trouble(): string | null
   /** Something was found missing: look now and make it. */
@@ -111,6 +123,13 @@ class Connection implements Cluster {
     }
   }
 
+  onConnected(listener: () => void): () => void {
+    // One function may listen twice.
+    const own = (): void => listener()
+    this.#listeners.add(own)
+    return () => void this.#listeners.delete(own)
+  }
+
   trouble(): string | null {
     return this.#trouble
   }
@@ -132,11 +151,12 @@ class Connection implements Cluster {
     let redialMs = firstRedialMs
     while (!signal.aborted) {
       try {
-        const nc = await connect(dialOptions(this.#options))
+        await this.#live(await dial(this.#options.url, this.nodeId))
         redialMs = firstRedialMs
-        await this.#live(nc)
       } catch (error) {
-        this.#setTrouble(`cannot connect to NATS: ${explain(error)}`)
+        this.#setTrouble(
+          error instanceof AnchorageError ? error.message : `cannot connect to NATS: ${explain(error)}`,
+        )
       }
       await delay(redialMs * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => {})
       redialMs = Math.min(redialMs * 2, maxRedialMs)
@@ -150,8 +170,9 @@ class Connection implements Cluster {
       this.#setTrouble(`lost the connection to NATS${error instanceof Error ? `: ${error.message}` : ''}`)
       this.#wake.resolve()
     })
-    this.#nc = nc
     try {
+      await this.#admit(nc)
+      this.#nc = nc
       for (const listener of this.#listeners) listener(nc)
       await this.#watch(nc)
       if (!nc.isClosed()) await nc.drain()
@@ -159,6 +180,21 @@ class Connection implements Cluster {
       await nc.close()
       await closed
     }
+  }
+
+  /** Nothing may use another cluster's NATS: its nodes and ours would take one leadership from each other. */
+  async #admit(nc: NatsConnection): Promise<void> {
+    const { clusterId } = this.#options
+    if (clusterId === undefined) return
+    const owner = await ownerOf(nc)
+    if (owner !== null) this.#assertOurs(owner, clusterId)
+  }
+
+  #assertOurs(owner: string, clusterId: string): void {
+    if (owner === clusterId) return
+    const error = foreignNats(owner, clusterId)
+    this.#options.onForeign?.(error)
+    throw error
   }
 
   async #watch(nc: NatsConnection): Promise<void> {
@@ -175,7 +211,7 @@ class Connection implements Cluster {
   }
 
   async #makeMissing(nc: NatsConnection): Promise<void> {
-    const { log, onRebuilt, onBrokenStore } = this.#options
+    const { log, clusterId, onRebuilt, onBrokenStore } = this.#options
     const layout = this.#layout()
     const short = new Set<string>()
     try {
@@ -183,6 +219,7 @@ class Connection implements Cluster {
         onMade: (name) => this.#made.add(name),
         onFewer: (name) => short.add(name),
       })
+      if (clusterId !== undefined) this.#assertOurs(await claim(nc, clusterId), clusterId)
       this.#brokenStore = 0
       this.#noteShort(short, layout.replicas)
       // A hint that the only server had not yet written is gone when that server is.
@@ -197,6 +234,7 @@ class Connection implements Cluster {
       onRebuilt?.(made)
     } catch (error) {
       if (nc.isClosed()) return
+      if (error instanceof AnchorageError) throw error
       this.#setTrouble(`JetStream cannot make what is missing: ${explain(error)}`)
       this.#repairNow = true
       this.#brokenStore = isBrokenStore(error) ? this.#brokenStore + 1 : 0
@@ -248,25 +286,5 @@ class Connection implements Cluster {
     if (this.#stop.signal.aborted || (trouble === null) === (before === null)) return
     if (trouble === null) this.#options.log.info({}, 'NATS is well: JetStream takes messages')
     else this.#options.log.warn({ reason: trouble }, 'NATS is away; pins are delayed, not lost')
-  }
-}
-
-/** The client's own reconnecting is off: it would queue what is published meanwhile, and hints age badly. */
-function dialOptions({ url, nodeId }: ClusterOptions): NodeConnectionOptions {
-  const parsed = url.split(',').map((one) => new URL(one.trim()))
-  const first = parsed[0]
-  return {
-    servers: parsed.map(({ host }) => host),
-    ...(first?.username
-      ? { user: decodeURIComponent(first.username), pass: decodeURIComponent(first.password) }
-      : {}),
-    ...(first?.protocol === 'tls:' ? { tls: {} } : {}),
-    name: nodeId,
-    reconnect: false,
-    timeout: 2_000,
-    pingInterval: 5_000,
-    maxPingOut: 2,
-    // Traces of where a request was made cost more than the request.
-    noAsyncTraces: true,
   }
 }

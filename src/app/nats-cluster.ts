@@ -1,0 +1,136 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { isIP } from 'node:net'
+import type { NatsCluster } from '../cluster/nats-config.ts'
+import { AnchorageError } from '../core/errors.ts'
+import type { Log } from '../core/ports.ts'
+import { requireKeys, type Config } from './config.ts'
+import { howToGive } from './config-keys.ts'
+import type { ListenAddress } from './config-kinds.ts'
+
+/** How this node's nats-server takes part in a cluster; its members come from the config or, when that names none, from Postgres. */
+export interface ClusterPlace extends Omit<NatsCluster, 'members'> {
+  /** As the config names them; empty: the nodes find one another in Postgres. */
+  named: readonly string[]
+}
+
+/**
+ * The place that the config gives this node's nats-server; null when it is to stand alone (or is not ours). `invalid`, with what to
+ * change, for what could never work: files that are missing, a key that is not the certificate's, a certificate for another host.
+ */
+export async function clusterPlace(
+  config: Config,
+  clusterId: string,
+  log: Log,
+): Promise<ClusterPlace | null> {
+  const { listen, members } = config.nats.cluster
+  if (listen === undefined) {
+    if (members.length === 0) return null
+    throw invalid(
+      `nats.cluster.members is set, and nats.cluster.listen is not: ${howToGive('nats.cluster.listen')}`,
+    )
+  }
+  if (config.nats.url !== undefined)
+    throw invalid(
+      'nats.cluster.listen is for the nats-server that a node runs itself, and with nats.url it runs none',
+    )
+  if (listen.port === 0)
+    throw invalid('nats.cluster.listen needs a port of its own: the other nodes must know it')
+  const { nats } = requireKeys(config, [
+    'nats.cluster.caFile',
+    'nats.cluster.certFile',
+    'nats.cluster.keyFile',
+  ])
+  const { caFile, certFile, keyFile } = nats.cluster
+  const announced = config.nats.cluster.announce ?? reachable(listen)
+  await checkFiles({ caFile, certFile, keyFile }, announced.host, log)
+  return {
+    name: clusterId,
+    listen,
+    announce: shown(announced),
+    named: members,
+    caFile,
+    certFile,
+    keyFile,
+    secret: await clusterSecret(config),
+  }
+}
+
+/** `place` among `others`. */
+export function clusterOf({ named: _, ...place }: ClusterPlace, others: readonly string[]): NatsCluster {
+  return { ...place, members: [...new Set([place.announce, ...others])].sort() }
+}
+
+async function clusterSecret(config: Config): Promise<string> {
+  const { secret, secretFile } = config.nats.cluster
+  if (secret === undefined && secretFile === undefined)
+    throw invalid(
+      `neither nats.cluster.secret nor nats.cluster.secretFile is set: ${howToGive('nats.cluster.secretFile')}`,
+    )
+  const given = secret?.reveal() ?? (await textOf(secretFile ?? '', 'nats.cluster.secretFile'))
+  if (given.trim().length < 16)
+    throw invalid('nats.cluster.secret is too short: `anchorage admin init-cluster` makes a good one')
+  return given.trim()
+}
+
+type Files = Pick<NatsCluster, 'caFile' | 'certFile' | 'keyFile'>
+
+async function checkFiles({ caFile, certFile, keyFile }: Files, host: string, log: Log): Promise<void> {
+  certificateIn(await textOf(caFile, 'nats.cluster.caFile'), 'nats.cluster.caFile')
+  const certificate = certificateIn(await textOf(certFile, 'nats.cluster.certFile'), 'nats.cluster.certFile')
+  const key = keyIn(await textOf(keyFile, 'nats.cluster.keyFile'))
+  if (!certificate.checkPrivateKey(key))
+    throw invalid('nats.cluster.keyFile is not the key of the certificate in nats.cluster.certFile')
+  const fits = isIP(host) > 0 ? certificate.checkIP(host) : certificate.checkHost(host)
+  if (fits === undefined)
+    throw invalid(
+      `the certificate in nats.cluster.certFile is not for ${host}, where the other nodes reach this one ` +
+        `(${certificate.subjectAltName ?? 'it names no host'}): make one with \`anchorage admin init-cluster\`, or change nats.cluster.announce`,
+    )
+  if (Date.parse(certificate.validTo) < Date.now())
+    log.error(
+      { certFile, validTo: certificate.validTo },
+      'the certificate of this node has expired: the others refuse it',
+    )
+}
+
+function certificateIn(pem: string, option: string): X509Certificate {
+  try {
+    return new X509Certificate(pem)
+  } catch (cause) {
+    throw invalid(`${option} holds no certificate: ${reasonOf(cause)}`, cause)
+  }
+}
+
+function keyIn(pem: string): ReturnType<typeof createPrivateKey> {
+  try {
+    return createPrivateKey(pem)
+  } catch (cause) {
+    throw invalid(`nats.cluster.keyFile holds no private key: ${reasonOf(cause)}`, cause)
+  }
+}
+
+async function textOf(file: string, option: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    throw invalid(`${option} cannot be read: ${reasonOf(cause)}`, cause)
+  }
+}
+
+function reachable({ host, port }: ListenAddress): ListenAddress {
+  return { host: host === '0.0.0.0' || host === '::' ? hostname() : host, port }
+}
+
+function shown({ host, port }: ListenAddress): string {
+  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+function invalid(message: string, cause?: unknown): AnchorageError {
+  return new AnchorageError('invalid', message, { cause })
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}

@@ -1,0 +1,87 @@
+import type { NatsCluster } from '../cluster/nats-config.ts'
+import type { NatsChild } from '../cluster/nats-server.ts'
+import type { Log, NodeIdentity } from '../core/ports.ts'
+import type { NodeStore } from '../store/store.ts'
+import { systemClock } from './clock.ts'
+import { every } from './every.ts'
+import { clusterOf, type ClusterPlace } from './nats-cluster.ts'
+
+export interface NatsMembersParts {
+  /** Null: this node's nats-server stands alone, whoever else there is. */
+  place: ClusterPlace | null
+  node: NodeIdentity
+  store: Pick<NodeStore, 'setRoute' | 'routes'>
+  log: Log
+}
+
+const everyMs = 2_000
+
+/**
+ * Which nats-servers make the cluster: those that the config names, or those of the nodes in Postgres. A server that is the only one
+ * stands alone, for a cluster of one never elects; it joins once there is another.
+ */
+export class NatsMembers {
+  readonly #parts: NatsMembersParts
+  #others: readonly string[] = []
+  #warned = false
+
+  constructor(parts: NatsMembersParts) {
+    this.#parts = parts
+  }
+
+  /** Tells the others where this node's nats-server is reached, or that it is not. */
+  async announce(): Promise<void> {
+    const { store, node, place } = this.#parts
+    await store.setRoute(node, place?.announce ?? null)
+  }
+
+  /** Asks who there is. */
+  async read(): Promise<void> {
+    const { place, store, log } = this.#parts
+    if (place === null) return
+    this.#others = place.named.length > 0 ? place.named : (await store.routes()).map(({ route }) => route)
+    const isPair = this.count() === 2
+    if (isPair && !this.#warned)
+      log.warn(
+        {},
+        'two nodes make no quorum without each other: NATS is away whenever one of them is; a third one cures that',
+      )
+    this.#warned = isPair
+  }
+
+  /** How many there are, this node's included. */
+  count(): number {
+    const { place } = this.#parts
+    return place === null ? 1 : clusterOf(place, this.#others).members.length
+  }
+
+  /** What this node's nats-server is one of; null while it is the only one. */
+  cluster(): NatsCluster | null {
+    const { place } = this.#parts
+    return place === null || this.count() === 1 ? null : clusterOf(place, this.#others)
+  }
+
+  /** Asks again and again, and has `child` follow; `onChange` after the number changed. */
+  follow(child: Pick<NatsChild, 'setCluster'>, onChange: () => void): AsyncDisposable {
+    const stop = new AbortController()
+    const look = async (): Promise<void> => {
+      const before = this.count()
+      await this.read()
+      await child.setCluster(this.cluster())
+      if (this.count() !== before) onChange()
+    }
+    const onError = (err: unknown): void =>
+      this.#parts.log.debug({ err }, 'cannot ask for the other nats-servers')
+    const { place } = this.#parts
+    const isFixed = place === null || place.named.length > 0
+    const done = isFixed
+      ? Promise.resolve()
+      : every(everyMs, look, { clock: systemClock, signal: stop.signal, onError })
+    return {
+      async [Symbol.asyncDispose]() {
+        stop.abort(new Error('this node is stopping'))
+        await done
+      },
+    }
+  }
+}

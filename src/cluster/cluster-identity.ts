@@ -1,0 +1,42 @@
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/nats-core'
+import { AnchorageError } from '../core/errors.ts'
+import { bucketStream, clusterIdKey } from './names.ts'
+import { isMissing, isStale } from './nats-error.ts'
+
+const timeout = 2_000
+
+/** Which anchorage cluster this NATS belongs to; null when none has claimed it. Rejects while JetStream does not answer. */
+export async function ownerOf(nc: NatsConnection): Promise<string | null> {
+  try {
+    const manager = await jetstreamManager(nc, { checkAPI: false, timeout })
+    const message = await manager.streams.getMessage(bucketStream, { last_by_subj: clusterIdKey })
+    return message?.string() ?? null
+  } catch (error) {
+    if (isMissing(error)) return null
+    throw error
+  }
+}
+
+/** Claims this NATS, whose bucket stands, unless somebody has; returns whose it is. Of several clusters, one wins. */
+export async function claim(nc: NatsConnection, clusterId: string): Promise<string> {
+  const owner = await ownerOf(nc)
+  if (owner !== null) return owner
+  try {
+    await jetstream(nc).publish(clusterIdKey, clusterId, { expect: { lastSubjectSequence: 0 }, timeout })
+    return clusterId
+  } catch (error) {
+    if (!isStale(error)) throw error
+    return (await ownerOf(nc)) ?? clusterId
+  }
+}
+
+/** `invalid`, with what to do: this NATS is the one of cluster `owner`. */
+export function foreignNats(owner: string, clusterId: string): AnchorageError {
+  return new AnchorageError(
+    'invalid',
+    `nats.url leads to the NATS of another anchorage cluster (${owner}; the one of this database is ${clusterId}): ` +
+      'give each cluster its own NATS, or its own account there. If that other cluster is gone for good (its database was made anew), delete the stream ' +
+      `${bucketStream} there and start again.`,
+  )
+}
