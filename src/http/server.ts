@@ -25,8 +25,7 @@ import { validation } from './validation.ts'
 
 export interface HttpServerOptions {
   pins: PinUseCases
-  /** Without it there are no operators' routes. */
-  operator?: OperatorUseCases
+  operator: OperatorUseCases
   /** Rejects `unauthenticated` with the reason, or `unavailable`. */
   verify: (bearer: string) => Promise<Principal>
   health: () => Health
@@ -79,7 +78,7 @@ export function httpServer({
       healthRoutes(v1, health)
       v1.register(
         (admin, _none, added) => {
-          if (operator !== undefined) adminRoutes(admin, operator, admission)
+          adminRoutes(admin, operator, admission)
           added()
         },
         { prefix: '/admin' },

@@ -1,8 +1,7 @@
 import { hostname, userInfo } from 'node:os'
 import { requireKeys, type Config } from '../../app/config.ts'
 import { createLog } from '../../app/log.ts'
-import { operatorPolicy } from '../../app/operator-policy.ts'
-import { operatorUseCases } from '../../core/operator.ts'
+import { operators } from '../../app/operators.ts'
 import type { OperatorUseCases } from '../../core/operator-use-cases.ts'
 import type { TokenStore } from '../../core/ports.ts'
 import { openStore } from '../../store/store.ts'
@@ -27,13 +26,7 @@ export async function withOperator<T>(given: Config, work: (operator: Operator) 
     systemUrl: config.database.systemUrl.reveal(),
     log,
   })
-  const use = operatorUseCases({
-    store: store.operator,
-    plans: store.plans,
-    repair: store.repair,
-    announce: async () => {},
-    policy: operatorPolicy(config),
-    log,
-  })
+  const link = () => Promise.reject(new Error('not connected to NATS'))
+  const use = operators({ config, store, link, log })
   return await work({ use, orgs: store.tokens, actor: `operator:${userInfo().username}@${hostname()}` })
 }

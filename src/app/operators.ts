@@ -1,0 +1,40 @@
+import type { Link } from '../cluster/connect.ts'
+import { clearMaintenance, putMaintenance } from '../cluster/maintenance.ts'
+import { operatorUseCases } from '../core/operator.ts'
+import type { Announcement, OperatorUseCases } from '../core/operator-use-cases.ts'
+import type { Log } from '../core/ports.ts'
+import type { Store } from '../store/store.ts'
+import { tellNodesChanged } from './caches.ts'
+import type { Config } from './config.ts'
+
+export interface OperatorNeeds {
+  config: Pick<Config, 'cluster' | 'rebalance'>
+  store: Pick<Store, 'operator' | 'plans' | 'repair' | 'tokens'>
+  /** The way to NATS. Rejects while there is none: then nodes are not told, and find out by themselves within seconds. */
+  link: () => Promise<Link>
+  log: Log
+}
+
+/** The operators' use cases, on a running node and for a command alike. */
+export function operators({ config, store, link, log }: OperatorNeeds): OperatorUseCases {
+  const { cluster, rebalance } = config
+  return operatorUseCases({
+    store: store.operator,
+    plans: store.plans,
+    repair: store.repair,
+    announce: async (announcement) => tell(await link(), store, announcement),
+    policy: {
+      tolerance: rebalance.tolerance / 100,
+      highWater: cluster.highWater / 100,
+      downGraceMs: cluster.downGrace,
+      minCopies: cluster.minReplicas,
+    },
+    log,
+  })
+}
+
+async function tell(link: Link, store: Pick<Store, 'tokens'>, announcement: Announcement): Promise<void> {
+  if (announcement.what === 'nodes') await tellNodesChanged(link, store.tokens)
+  else if (announcement.maintenance === null) await clearMaintenance(link)
+  else await putMaintenance(link, announcement.maintenance)
+}
