@@ -11,12 +11,12 @@ import { startNatsServer, type NatsChild } from '../cluster/nats-server.ts'
 import { startPresence, type HeartbeatPresence } from '../cluster/presence.ts'
 import { AnchorageError } from '../core/errors.ts'
 import type { Node } from '../core/node.ts'
-import type { Bus, Log, Maintenance, NodeIdentity } from '../core/ports.ts'
-import type { NodeStore } from '../store/store.ts'
+import type { Bus, Log, NodeIdentity } from '../core/ports.ts'
+import type { Store } from '../store/store.ts'
 import { findTool } from '../tools/find-tool.ts'
 import { natsServer } from '../tools/nats-server.ts'
 import { environment, type Config } from './config.ts'
-import { clusterOf, clusterPlace, type ClusterPlace } from './nats-cluster.ts'
+import { clusterPlace, type ClusterPlace } from './nats-cluster.ts'
 import { NatsMembers } from './nats-members.ts'
 
 /** This node's side of NATS. */
@@ -31,12 +31,10 @@ export interface NatsParts {
 export interface NatsNeeds {
   config: Config
   node: NodeIdentity
-  store: Pick<NodeStore, 'clusterId' | 'setRoute' | 'routes'>
+  store: Pick<Store, 'nodes' | 'operator'>
   log: Log
   self: () => Heartbeat
   known: () => readonly Node[]
-  /** Reads it from Postgres, to mirror it in a bucket made anew. */
-  maintenance: () => Promise<Maintenance | null>
   /** Streams or consumers were made anew, so hints may be lost. */
   onRebuilt: () => void
 }
@@ -50,7 +48,7 @@ const outsidePatienceMs = 5_000
  */
 export async function joinNats(needs: NatsNeeds, undo: AsyncDisposableStack): Promise<NatsParts> {
   const log = needs.log.child({ part: 'nats' })
-  const clusterId = await needs.store.clusterId()
+  const clusterId = await needs.store.nodes.clusterId()
   const place = await clusterPlace(needs.config, clusterId, log)
   const { cluster, trouble } =
     needs.config.nats.url === undefined
@@ -79,7 +77,7 @@ async function joinOwn(
   undo: AsyncDisposableStack,
 ): Promise<Joined> {
   const { node, store } = needs
-  const members = new NatsMembers({ place, node, store, log })
+  const members = new NatsMembers({ place, node, store: store.nodes, log })
   await members.announce()
   await members.read()
   const child = undo.use(await ownServer(needs.config, node, members, log))
@@ -130,7 +128,7 @@ async function joinOutside(
 function rebuilt(needs: NatsNeeds, cluster: Cluster, made: string[], log: Log): void {
   needs.onRebuilt()
   if (!made.includes(bucketStream)) return
-  needs
+  needs.store.operator
     .maintenance()
     .then((maintenance) => mirrorMaintenance(cluster, maintenance))
     .catch((err: unknown) => log.debug({ err }, 'maintenance is not mirrored in NATS yet'))

@@ -75,6 +75,7 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
     {
       config,
       node,
+      store,
       log,
       self: () => heartbeatOf(config, node, nodes, kubo),
       known: () => nodes.nodes(),
