@@ -74,8 +74,9 @@ class Repairer {
   readonly epoch: number
   readonly #parts: RepairParts
   readonly #absences: Absences
-  /** Where the look through what is unsettled stands, and whether it changed anything so far. */
+  /** Where the look through what is unsettled stands; whether it found anything so far, and could do something about it. */
   #afterCid = ''
+  #found = false
   #changed = false
   #restUntilMs = -Infinity
   #restedWith = ''
@@ -137,11 +138,12 @@ class Repairer {
         else tally.waiting++
       }
       if (await this.#apply(repairs, tally)) this.#changed = true
+      this.#found ||= contents.length > 0
       this.#afterCid = contents.at(-1)?.cid ?? ''
       if (contents.length === page) continue
+      if (this.#found && !this.#changed) this.#rest(nodesNow)
       this.#afterCid = ''
-      if (!this.#changed && contents.length > 0) this.#rest(nodesNow)
-      this.#changed = false
+      this.#found = this.#changed = false
       return
     }
   }

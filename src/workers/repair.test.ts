@@ -1,0 +1,347 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { AnchorageError } from '../core/errors.ts'
+import { mintId } from '../core/ids.ts'
+import type { NodeId } from '../core/ids.ts'
+import type { Node } from '../core/node.ts'
+import type { Job, PlacementState } from '../core/placement.ts'
+import type { Log, RepairStore } from '../core/ports.ts'
+import type { ContentCopies, Copy, Repair } from '../core/repair.ts'
+import { fakeClock } from '../dev/fake-clock.ts'
+import { repair } from './repair.ts'
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+const policy = { downGraceMs: 300_000, minCopies: 1, highWater: 0.9 }
+const signal = new AbortController().signal
+
+interface Book extends ContentCopies {
+  unsettled: boolean
+}
+
+/** Contents and walks in memory, by the rules of the store; every write is refused in maintenance. */
+class FakeRepairs implements RepairStore {
+  readonly contents = new Map<string, Book>()
+  readonly walking = new Map<NodeId, string>()
+  readonly down = new Set<NodeId>()
+  readonly epochs = new Set<number>()
+  readonly reads: string[] = []
+  applied: Repair[] = []
+  maintenance = false
+  onApply = () => {}
+  #generation = 0
+
+  put(cid: string, wanted: number, on: NodeId[], more: Partial<Book> = {}): void {
+    const copies = on.map((nodeId) => this.copy(nodeId, 'pinned'))
+    this.contents.set(cid, { cid, wanted, dagSize: 100, copies, unsettled: false, ...more })
+  }
+
+  copy(nodeId: NodeId, state: PlacementState): Copy {
+    return { nodeId, generation: ++this.#generation, state, errorCode: null, lost: false, leaving: false }
+  }
+
+  async unsettled(afterCid: string, limit: number) {
+    this.reads.push('unsettled')
+    return this.#page(afterCid, limit, ({ unsettled }) => unsettled)
+  }
+
+  async onNode(nodeId: NodeId, afterCid: string, limit: number) {
+    this.reads.push('walk')
+    return this.#page(afterCid, limit, ({ copies }) => copies.some((copy) => copy.nodeId === nodeId))
+  }
+
+  async walks() {
+    return Array.from(this.walking, ([nodeId, afterCid]) => ({ nodeId, afterCid }))
+  }
+
+  async beginWalk(epoch: number, nodeId: NodeId) {
+    this.#lead(epoch)
+    this.walking.set(nodeId, '')
+  }
+
+  async advanceWalk(epoch: number, nodeId: NodeId, afterCid: string | null) {
+    this.#lead(epoch)
+    if (afterCid === null) this.walking.delete(nodeId)
+    else this.walking.set(nodeId, afterCid)
+  }
+
+  async apply(epoch: number, repairs: Repair[]) {
+    this.onApply()
+    this.#lead(epoch)
+    assert.ok(repairs.length <= 50, 'small transactions')
+    const jobs: Job[] = []
+    for (const one of repairs) {
+      this.applied.push(one)
+      const content = this.contents.get(one.cid)
+      if (content === undefined) continue
+      content.unsettled = !one.settled
+      for (const { nodeId } of one.add) {
+        const copy = this.copy(nodeId, 'queued')
+        content.copies.push(copy)
+        jobs.push({ cid: one.cid, nodeId, orgId: null, generation: copy.generation, attempt: 1 })
+      }
+      for (const copy of content.copies) {
+        if (one.drop.some(({ nodeId }) => nodeId === copy.nodeId)) copy.state = 'unpinning'
+        if (one.lose.includes(copy.nodeId)) copy.lost = true
+        if (one.find.includes(copy.nodeId)) copy.lost = false
+      }
+    }
+    const added = repairs.reduce((sum, { add }) => sum + add.length, 0)
+    return { jobs, added, dropped: repairs.reduce((sum, { drop }) => sum + drop.length, 0), stale: 0 }
+  }
+
+  async moving() {
+    const under = [...this.contents.values()].flatMap(({ copies, dagSize }) =>
+      copies.filter(({ state, lost }) => state === 'queued' && !lost).map(() => dagSize ?? 0),
+    )
+    return { copies: under.length, bytes: under.reduce((sum, bytes) => sum + bytes, 0) }
+  }
+
+  async noteDown(epoch: number, nodeId: NodeId, down: boolean) {
+    this.#lead(epoch)
+    if (down) this.down.add(nodeId)
+    else this.down.delete(nodeId)
+    this.walking.set(nodeId, '')
+  }
+
+  async downNodes() {
+    return [...this.down]
+  }
+
+  async noteDrained(epoch: number): Promise<NodeId[]> {
+    this.#lead(epoch)
+    return []
+  }
+
+  #lead(epoch: number): void {
+    this.epochs.add(epoch)
+    if (this.maintenance) throw new AnchorageError('maintenance', 'maintenance is on')
+  }
+
+  #page(afterCid: string, limit: number, wanted: (content: Book) => boolean): ContentCopies[] {
+    return [...this.contents.values()]
+      .filter((content) => content.cid > afterCid && wanted(content))
+      .toSorted((a, b) => (a.cid < b.cid ? -1 : 1))
+      .slice(0, limit)
+  }
+}
+
+function world(count = 3, rules = policy) {
+  const clock = fakeClock()
+  const nodes = Array.from({ length: count }, (_, index): Node => {
+    const sizes = { capacityBytes: 1e12, usedBytes: 0 }
+    return {
+      id: mintId('nod'),
+      name: `n${index}`,
+      zone: null,
+      multiaddrs: [],
+      ...sizes,
+      state: 'active',
+      live: true,
+      silentMs: 0,
+    }
+  })
+  const store = new FakeRepairs()
+  const hinted: Job[] = []
+  const bus = { publishJobs: async (jobs: Job[]) => void hinted.push(...jobs) }
+  const parts = { store, nodes: () => nodes, bus, policy: rules, clock, log: silent }
+  const worker = repair(parts)
+  let epoch = 1
+  return {
+    clock,
+    nodes,
+    store,
+    hinted,
+    lead: () => ++epoch,
+    run: (turn = { epoch, signal }) => worker.run(turn),
+    node(index: number): Node {
+      const node = nodes[index]
+      assert.ok(node)
+      return node
+    },
+    silence(index: number, silentMs: number) {
+      Object.assign(this.node(index), { live: false, silentMs })
+    },
+    /** All that is queued is pinned, all that is unpinning is gone. */
+    work() {
+      for (const content of store.contents.values()) {
+        for (const copy of content.copies) {
+          if (copy.state === 'queued') {
+            copy.state = 'pinned'
+            content.unsettled = true
+          }
+        }
+        content.copies = content.copies.filter(({ state }) => state !== 'unpinning')
+      }
+    },
+    async settle() {
+      for (let runs = 0; runs < 100; runs++) {
+        await worker.run({ epoch, signal })
+        this.work()
+        await clock.pass(1_000)
+      }
+    },
+    holders: (cid: string) =>
+      store.contents
+        .get(cid)
+        ?.copies.filter(({ lost }) => !lost)
+        .map(({ nodeId }) => nodeId) ?? [],
+  }
+}
+
+const names = (count: number) =>
+  Array.from({ length: count }, (_, index) => `c${String(index).padStart(6, '0')}`)
+
+test('a node that is silent for a moment is no reason to copy what others have too', async () => {
+  const at = world()
+  for (const cid of names(300)) at.store.put(cid, 2, [at.node(0).id, at.node(1).id])
+  await at.run()
+  at.silence(1, 200_000)
+  await at.clock.pass(60_000)
+  assert.partialDeepStrictEqual(await at.run(), { added: 0, down: 0 })
+  assert.deepEqual([...at.store.down], [])
+})
+
+test('what falls below its minimum does not wait for the grace', async () => {
+  const at = world(4, { ...policy, minCopies: 2 })
+  const [a, b, c] = at.nodes.map(({ id }) => id)
+  assert.ok(a && b && c)
+  at.store.put('two', 2, [a, b])
+  at.store.put('three', 3, [a, b, c])
+  await at.run()
+  at.silence(1, 40_000)
+  await at.clock.pass(30_000)
+  assert.partialDeepStrictEqual(await at.run(), { added: 1, down: 0 })
+  assert.deepEqual(
+    at.hinted.map(({ cid }) => cid),
+    ['two'],
+  )
+  await at.run()
+  assert.equal(at.store.reads.filter((read) => read === 'walk').length, 1, 'walked once for that')
+})
+
+test('a node that is gone is given up, what it held is copied; when it is back, what is too many goes', async () => {
+  const at = world()
+  for (const cid of names(450)) at.store.put(cid, 2, [at.node(0).id, at.node(1).id])
+  await at.run()
+  at.silence(1, 301_000)
+  await at.clock.pass(20_000)
+  await at.settle()
+  assert.deepEqual([...at.store.down], [at.node(1).id])
+  assert.ok(names(450).every((cid) => at.holders(cid).includes(at.node(2).id)))
+  assert.equal(at.store.walking.size, 0)
+  Object.assign(at.node(1), { live: true, silentMs: 0 })
+  await at.settle()
+  assert.equal(at.store.down.size, 0)
+  assert.ok(names(450).every((cid) => at.holders(cid).length === 2))
+  assert.partialDeepStrictEqual(await at.run(), { added: 0, dropped: 0, looked: 0 })
+})
+
+test('a leader that just began concludes nothing from a silence that may be its own', async () => {
+  const at = world()
+  at.store.put('c1', 2, [at.node(0).id, at.node(1).id])
+  at.silence(1, 999_000)
+  assert.partialDeepStrictEqual(await at.run(), { deaf: true })
+  await at.clock.pass(14_000)
+  assert.partialDeepStrictEqual(await at.run(), { deaf: true })
+  await at.clock.pass(2_000)
+  assert.partialDeepStrictEqual(await at.run(), { down: 1, added: 1 })
+  at.lead()
+  assert.partialDeepStrictEqual(await at.run(), { deaf: true }, 'the next leader neither')
+})
+
+test('after Postgres was away silence is doubted again', async () => {
+  const at = world()
+  await at.run()
+  await at.clock.pass(60_000)
+  at.store.downNodes = () => Promise.reject(new AnchorageError('unavailable', 'away'))
+  await assert.rejects(at.run(), /away/)
+  at.store.downNodes = async () => [...at.store.down]
+  for (const index of [1, 2]) at.silence(index, 999_000)
+  assert.partialDeepStrictEqual(await at.run(), { deaf: true })
+  assert.equal(at.store.down.size, 0)
+})
+
+test('no more copies are begun than may be under way, and the walk goes on from there', async () => {
+  const at = world()
+  for (const cid of names(2_000)) at.store.put(cid, 2, [at.node(0).id, at.node(1).id])
+  await at.run()
+  at.node(1).state = 'draining'
+  at.store.walking.set(at.node(1).id, '')
+  const { added } = await at.run()
+  assert.equal(added, 768, '256 for each of three nodes')
+  assert.partialDeepStrictEqual(await at.run(), { added: 0, moving: 768 })
+  assert.ok((at.store.walking.get(at.node(1).id) ?? '') > '')
+  await at.settle()
+  assert.equal(at.store.walking.size, 0)
+  assert.ok(
+    names(2_000).every((cid) => at.holders(cid).length === 2 && !at.holders(cid).includes(at.node(1).id)),
+  )
+})
+
+test('large content is begun one after another, and content larger than what may be under way at all', async () => {
+  const at = world()
+  for (const cid of names(10)) at.store.put(cid, 1, [at.node(0).id], { dagSize: 1e11 })
+  at.node(0).state = 'draining'
+  at.store.walking.set(at.node(0).id, '')
+  assert.partialDeepStrictEqual(await at.run(), { added: 3 })
+  await at.settle()
+  assert.ok(
+    names(10).every((cid) => at.holders(cid).length === 1 && !at.holders(cid).includes(at.node(0).id)),
+  )
+})
+
+test('drops are not held up by copies that may not begin yet', async () => {
+  const at = world()
+  const [a, b, c] = at.nodes.map(({ id }) => id)
+  assert.ok(a && b && c)
+  for (const cid of names(900)) {
+    at.store.put(cid, 1, [a], { unsettled: true, copies: [at.store.copy(a, 'queued')] })
+  }
+  at.store.put('short', 2, [a], { unsettled: true })
+  at.store.put('too many', 1, [a, b], { unsettled: true })
+  assert.partialDeepStrictEqual(await at.run(), { added: 0, dropped: 1 })
+  assert.equal(at.store.contents.get('short')?.unsettled, true)
+})
+
+test('contents that cannot be settled hold back no other, and are not looked through all the time', async () => {
+  const at = world(2)
+  const [a, b] = at.nodes.map(({ id }) => id)
+  assert.ok(a && b)
+  for (const cid of names(3_000)) at.store.put(cid, 3, [a, b], { unsettled: true })
+  at.store.put('z', 2, [a], { unsettled: true })
+  await at.run()
+  await at.run()
+  assert.equal(at.holders('z').length, 2)
+  at.work()
+  for (let runs = 0; runs < 5; runs++) await at.run()
+  at.store.reads.length = 0
+  await at.run()
+  assert.deepEqual(at.store.reads, [])
+  const third: Node = { ...at.node(0), id: mintId('nod') }
+  at.nodes.push(third)
+  await at.run()
+  assert.ok(
+    at.hinted.some(({ nodeId }) => nodeId === third.id),
+    'at once when a node came',
+  )
+})
+
+test('in maintenance nothing is done, which is no failure; afterwards it goes on', async () => {
+  const at = world()
+  for (const cid of names(10)) at.store.put(cid, 2, [at.node(0).id], { unsettled: true })
+  at.store.maintenance = true
+  assert.partialDeepStrictEqual(await at.run(), { maintenance: true, added: 0 })
+  assert.deepEqual(at.hinted, [])
+  at.store.maintenance = false
+  assert.partialDeepStrictEqual(await at.run(), { maintenance: false, added: 10 })
+})
+
+test('lost leadership ends a run between two transactions, and what was committed is hinted', async () => {
+  const at = world()
+  for (const cid of names(200)) at.store.put(cid, 2, [at.node(0).id], { unsettled: true })
+  const leading = new AbortController()
+  at.store.onApply = () => leading.abort(new Error('lost'))
+  await assert.rejects(at.run({ epoch: 7, signal: leading.signal }), /lost/)
+  assert.equal(at.hinted.length, 50)
+  assert.deepEqual([...at.store.epochs], [7])
+})
