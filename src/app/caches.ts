@@ -1,59 +1,68 @@
 import type { RememberedTokens } from '../auth/verifier.ts'
-import type { Invalidation } from '../core/cache.ts'
+import type { Cluster, Link } from '../cluster/connect.ts'
+import { onInvalidation, publishInvalidation } from '../cluster/invalidation.ts'
+import type { TokenId } from '../core/ids.ts'
 import type { CacheName, CacheStats, Log, TokenStore } from '../core/ports.ts'
 import type { LiveNodes } from './live-nodes.ts'
 
-/** How nodes tell one another of changes; messages may be lost, late, doubled or out of order. */
-export interface InvalidationBus {
-  /** Tells all other nodes, if it can. */
-  publishInvalidation(change: CacheChange): void
-  /** Hands over what others tell; returns how to stop that. */
-  onInvalidation(onChange: (change: CacheChange) => void): () => void
-  /** Calls at each connection to NATS after the first; returns how to stop that. */
-  onReconnected(onReturn: () => void): () => void
-}
-
-export interface CacheChange extends Invalidation {
-  cache: CacheName
-}
-
-/** What this node remembers of Postgres, kept young by what other nodes tell. */
-export interface NodeCaches extends Disposable {
-  /** For the report of this node. */
+/** What this node remembers of Postgres, kept young by what other nodes tell; untold changes show by the answers' age. */
+export interface NodeCaches {
+  /** For what this node says of itself. */
   stats(): Record<CacheName, CacheStats>
-  /** This node, or somebody through it, changed the nodes: all read them again, this one too. Without NATS the others do within seconds. */
-  nodesChanged(): Promise<void>
+  /** Listens, and tells the others that this node has booted. */
+  run(signal: AbortSignal): Promise<void>
 }
 
 export interface CacheParts {
   nodes: LiveNodes
   tokens: RememberedTokens
   store: Pick<TokenStore, 'cacheVersion'>
-  bus: InvalidationBus
+  link: Cluster
   log: Log
 }
 
-/** Joins the caches to the bus, until disposed of. What cannot be read again at once is read again by its age. */
-export function nodeCaches({ nodes, tokens, store, bus, log }: CacheParts): NodeCaches {
-  const later = (err: unknown): void => log.debug({ err }, 'the nodes are read again later')
-  const offInvalidation = bus.onInvalidation(({ cache, ...change }) => {
-    if (cache === 'tokens') tokens.invalidate(change)
-    else nodes.invalidate(change.version).catch(later)
-  })
-  const offReconnected = bus.onReconnected(() => {
-    tokens.flush()
-    nodes.flush().catch(later)
-  })
+export function nodeCaches({ nodes, tokens, store, link, log }: CacheParts): NodeCaches {
+  const later = (err: unknown): void => log.debug({ err }, 'the nodes could not be read; they are again soon')
   return {
     stats: () => ({ nodes: nodes.stats(), tokens: tokens.stats() }),
-    async nodesChanged() {
-      const version = await store.cacheVersion('nodes')
-      bus.publishInvalidation({ cache: 'nodes', version, key: null })
-      await nodes.invalidate(version)
-    },
-    [Symbol.dispose]() {
-      offInvalidation()
-      offReconnected()
+    async run(signal) {
+      using undo = new DisposableStack()
+      undo.defer(
+        onInvalidation(link, ({ cache, version, key }) => {
+          // other caches are those of other versions
+          if (cache === 'tokens') tokens.invalidate({ version, key })
+          if (cache === 'nodes') nodes.invalidate(version).catch(later)
+        }),
+      )
+      undo.defer(
+        link.onConnected(() => {
+          tokens.flush()
+          nodes.flush().catch(later)
+        }),
+      )
+      await link
+        .connected(signal)
+        .then(() => tellNodesChanged(link, store))
+        .catch((err: unknown) => log.debug({ err }, 'the others were not told of the boot; they see it soon'))
+      await aborted(signal)
     },
   }
+}
+
+/** Tells every node to read the nodes now. Rejects when they cannot be told: they read them within seconds anyway. */
+export async function tellNodesChanged(link: Link, store: Pick<TokenStore, 'cacheVersion'>): Promise<void> {
+  const version = await store.cacheVersion('nodes')
+  publishInvalidation(link, { cache: 'nodes', version, key: null })
+}
+
+/** Tells every node to ask about a token again. Throws when they cannot be told: they ask again within seconds anyway. */
+export function tellTokenRevoked(link: Link, id: TokenId, version: number): void {
+  publishInvalidation(link, { cache: 'tokens', version, key: id })
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }

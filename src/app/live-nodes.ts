@@ -2,6 +2,13 @@ import type { Node } from '../core/node.ts'
 import type { CacheStats } from '../core/ports.ts'
 import type { NodeStore } from '../store/store.ts'
 
+/** The nodes, read; `unavailable` when Postgres cannot be asked. */
+export async function liveNodes(store: Pick<NodeStore, 'read'>): Promise<LiveNodes> {
+  const nodes = new LiveNodes(store)
+  await nodes.refresh()
+  return nodes
+}
+
 /**
  * The nodes as Postgres tells, in memory: read every few seconds by `postgresWatch`, and at once when a node tells of a change.
  * What is here may be old by that time, and older only while Postgres is away; then no pin is accepted either.

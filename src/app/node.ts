@@ -2,23 +2,26 @@ import { verifier } from '../auth/verifier.ts'
 import type { Heartbeat } from '../cluster/heartbeat.ts'
 import { AnchorageError } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
+import type { Node } from '../core/node.ts'
 import { pinUseCases } from '../core/pins.ts'
 import type { Log, NodeIdentity, Presence } from '../core/ports.ts'
 import { pressure as newPressure } from '../core/pressure.ts'
 import { httpServer, type HttpServerOptions } from '../http/server.ts'
 import { kubo as kuboAt } from '../ipfs/kubo.ts'
 import type { Sign } from '../store/nodes.ts'
-import { openStore, type Store } from '../store/store.ts'
+import { openStore, type Store, type StoreOptions } from '../store/store.ts'
 import { driver as newDriver, type Driver } from '../workers/driver.ts'
 import { bootNode } from './boot.ts'
+import { nodeCaches } from './caches.ts'
 import { systemClock as clock } from './clock.ts'
 import { requireKeys, type Config, type ConfigWith } from './config.ts'
 import { kuboWatch, type KuboWatch } from './kubo-watch.ts'
-import { LiveNodes } from './live-nodes.ts'
+import { liveNodes, type LiveNodes } from './live-nodes.ts'
 import { createLog } from './log.ts'
 import { masterKey } from './master-key.ts'
 import { joinNats } from './nats.ts'
 import { nodeBook } from './node-book.ts'
+import { operators } from './operators.ts'
 import { postgresWatch } from './postgres-watch.ts'
 import { selfOf, type Self } from './self.ts'
 import { contendForLead, nodeWorkers, nudgeLeader } from './workers.ts'
@@ -43,13 +46,7 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
   await using undo = new AsyncDisposableStack()
 
   let presence: Presence = { nodes: () => [] }
-  const store = undo.use(
-    openStore({
-      ...storeOptions(config),
-      log: root.child({ part: 'postgres' }),
-      book: nodeBook(() => presence.nodes()),
-    }),
-  )
+  const store = undo.use(openStore(storeOptions(config, root, () => presence.nodes())))
   const node = await bootNode(store, config.node.name, root, signal)
   const log = root.child({ nodeId: node.nodeId })
   undo.defer(() => log.info({}, 'this node has stopped'))
@@ -58,8 +55,7 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
 
   const driver = newDriver({ clock, log })
   const kubo = await watchKubo(config, node, store, driver, log, undo)
-  const nodes = new LiveNodes(store.nodes)
-  await nodes.refresh()
+  const nodes = await liveNodes(store.nodes)
   let self: Self | null = null
   const postgres = postgresWatch({
     store: store.nodes,
@@ -88,15 +84,18 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
   const room = { highWater: config.cluster.highWater / 100 }
   const needs = { config, node, store, nats, kubo, driver, pressure, log }
   const worker = nodeWorkers(needs)
-  const me = (self = selfOf({ needs, worker, postgres, caches: () => ({}) }))
+  const { verify, remembered } = verifier({ store: store.tokens, masterKey: key, clock })
+  const caches = nodeCaches({ nodes, tokens: remembered, store: store.tokens, link: nats.cluster, log })
+  const me = (self = selfOf({ needs, worker, postgres, caches: () => caches.stats() }))
   const lead = (stop: AbortSignal) => contendForLead(needs, (epoch) => me.onLead(epoch), stop)
-  for (const loop of [postgres, kubo, { run: lead }, driver, me, worker]) {
+  for (const loop of [postgres, kubo, { run: lead }, driver, caches, me, worker]) {
     undo.use(running((stop) => loop.run(stop)))
   }
 
   const url = await listen(config, undo, log, {
     pins: pinUseCases({ store: store.pins, presence, bus: nats.bus, clock, log, pressure, room }),
-    verify: verifier({ store: store.tokens, masterKey: key, clock }).verify,
+    operator: operators({ config, store, link: async () => nats.cluster, log }),
+    verify,
     health: () => me.health(),
   })
   log.info({ url, incarnation: node.incarnation }, 'this node serves')
@@ -104,8 +103,14 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
   return { url, nodeId: node.nodeId, ended: ended.promise, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }
 
-function storeOptions({ database, pin }: ConfigWith<'database.url' | 'database.systemUrl'>) {
+function storeOptions(
+  { database, pin }: ConfigWith<'database.url' | 'database.systemUrl'>,
+  log: Log,
+  nodes: () => readonly Node[],
+): StoreOptions {
   return {
+    log: log.child({ part: 'postgres' }),
+    book: nodeBook(nodes),
     tenantUrl: database.url.reveal(),
     systemUrl: database.systemUrl.reveal(),
     replicas: pin.replicas,

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { until } from '../../test/settle.ts'
+import { connectCluster, type Cluster } from '../cluster/connect.ts'
+import { Cache } from '../core/cache.ts'
+import { mintId } from '../core/ids.ts'
+import { quietLog, testNats, type TestNats } from '../dev/test-nats.ts'
+import { nodeCaches, tellNodesChanged, tellTokenRevoked } from './caches.ts'
+import { LiveNodes } from './live-nodes.ts'
+
+let nats: TestNats
+before(async () => {
+  nats = await testNats(process.env)
+})
+after(() => nats[Symbol.asyncDispose]())
+
+test('a revocation and a change of the nodes reach the other node at once, and it flushes when NATS was away', async () => {
+  await using undo = new AsyncDisposableStack()
+  const server = await nats.start()
+  const { url } = server
+  const one = undo.use(connectCluster({ url, nodeId: mintId('nod'), log: quietLog }))
+  const two = undo.use(connectCluster({ url, nodeId: mintId('nod'), log: quietLog }))
+  const remembered = rig(two)
+  const stop = new AbortController()
+  const listening = remembered.caches.run(stop.signal)
+  undo.defer(async () => {
+    stop.abort()
+    await listening
+  })
+  for (const each of [one, two]) await each.connected(AbortSignal.timeout(20_000))
+
+  const id = mintId('tok')
+  await remembered.read(id)
+  tellTokenRevoked(one, id, 1)
+  await until('the token is forgotten', () => remembered.tokens.fresh(id) === null)
+  await remembered.read(id)
+  tellTokenRevoked(one, id, 1)
+  await until('the second telling was heard', () => remembered.caches.stats().tokens.invalidations === 2)
+  assert.ok(remembered.tokens.fresh(id), 'a version that it knows changes nothing')
+
+  remembered.source.version = 7
+  await tellNodesChanged(one, { cacheVersion: async () => 7 })
+  await until('the nodes were read', () => remembered.caches.stats().nodes.version === 7)
+
+  const flushes = () => remembered.caches.stats().tokens.flushes
+  const flushed = flushes()
+  remembered.source.version = 8
+  await server[Symbol.asyncDispose]()
+  await until('NATS is missed', () => two.connection() === null)
+  assert.throws(() => tellTokenRevoked(two, id, 2), /not connected/)
+  undo.use(await nats.start())
+  await until('it flushed', () => flushes() === flushed + 1)
+  assert.equal(remembered.tokens.fresh(id), null)
+  await until('the nodes were read again', () => remembered.caches.stats().nodes.version === 8)
+})
+
+/** What a node remembers, over a source in memory. */
+function rig(link: Cluster) {
+  const source = { version: 0 }
+  const nodes = new LiveNodes({ read: async () => ({ nodes: [], version: source.version }) })
+  const tokens = new Cache<{ asked: number }>({
+    max: 10,
+    maxAgeMs: () => Infinity,
+    maxStaleMs: Infinity,
+    clock: Date,
+  })
+  const read = (id: string) =>
+    tokens.read(
+      id,
+      async () => ({ asked: Date.now() }),
+      () => false,
+    )
+  const store = { cacheVersion: async () => source.version }
+  return { source, tokens, read, caches: nodeCaches({ nodes, tokens, store, link, log: quietLog }) }
+}
