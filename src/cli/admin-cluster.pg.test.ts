@@ -70,6 +70,10 @@ test('a drain that is not waited for begins, is seen, begins no second time, and
   const begun = await anchorage('drain', 'anchor-2', '--no-wait')
   assert.equal(begun.code, 0, begun.stderr)
   assert.match(begun.stdout, /^draining, 3 left \(3.0 KiB\), 3 waiting\n$/)
+  assert.match(
+    begun.stderr,
+    /^the nodes could not be told; .* within seconds \(no nats-server has run in .*\)\n$/,
+  )
   const again = await json('drain', String(nodes[1]), '--no-wait')
   assert.deepEqual(again, {
     id: nodes[1],
@@ -360,6 +364,7 @@ async function run(argv: string[], io: Partial<Io>, env: Record<string, string> 
       ANCHORAGE_DATABASE_SYSTEM_URL: database.systemUrl,
       ANCHORAGE_AUTH_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
       ANCHORAGE_LOG_LEVEL: 'error',
+      ANCHORAGE_DATA_DIR: '/nonexistent',
       ...env,
     },
     out: (text) => void (written.stdout += text),

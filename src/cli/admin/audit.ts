@@ -32,7 +32,7 @@ export async function run(argv: string[], io: Io): Promise<void> {
   noMore(positionals)
   const limit = wholeNumberOf(values.limit ?? '20', '--limit', 1, 1000)
   const asJson = values.json ?? false
-  await withOperator(config, async ({ use, orgs }) => {
+  await withOperator(config, io, async ({ use, orgs }) => {
     const org = values.org === undefined ? {} : { orgId: await orgs.orgBySlug(values.org) }
     const entries = await use.audit({ ...org, limit })
     if (!values.follow) {

@@ -20,7 +20,7 @@ Works on the database of the node's own config, with HTTP and NATS down.
 export async function run(argv: string[], io: Io): Promise<void> {
   const { config, values, positionals } = configArgumentsOf(argv, { json: { type: 'boolean' } }, io)
   noMore(positionals)
-  const views = await withOperator(config, ({ use }) => use.nodes())
+  const views = await withOperator(config, io, ({ use }) => use.nodes())
   if (values.json) return io.out(json({ results: presencesWire(views) }))
   if (views.length === 0) return io.err('no node has started yet\n')
   io.out(

@@ -34,7 +34,7 @@ export async function run(argv: string[], io: Io): Promise<number> {
   const node = required(given, 'NODE')
   if (values.wait && values['no-wait']) throw new WrongUse('expected either --wait or --no-wait')
   const asJson = values.json ?? false
-  return await withOperator(config, async ({ use, actor }) => {
+  return await withOperator(config, io, async ({ use, actor }) => {
     const begun = await use.drain(node, actor)
     const isWatched = !values['no-wait']
     const drain = isWatched ? await watchDrain(use, begun, io, asJson) : begun

@@ -18,6 +18,6 @@ export async function run(argv: string[], io: Io): Promise<void> {
   const [given, ...more] = positionals
   noMore(more)
   const asked = required(given, 'NODE')
-  const { id, name } = await withOperator(config, ({ use, actor }) => use.forget(asked, actor))
+  const { id, name } = await withOperator(config, io, ({ use, actor }) => use.forget(asked, actor))
   io.out(values.json ? json({ id, name, forgotten: true }) : `${printable(name)} (${id}) is forgotten\n`)
 }

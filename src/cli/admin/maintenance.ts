@@ -32,7 +32,7 @@ export async function run(argv: string[], io: Io): Promise<void> {
   const [action, ...more] = positionals
   noMore(more)
   const act = actionOf(action, values)
-  await withOperator(config, async (operator) => {
+  await withOperator(config, io, async (operator) => {
     const maintenance = await act(operator)
     io.out(values.json ? json(maintenanceWire(maintenance)) : `${inWords(maintenance, Date.now())}\n`)
   })

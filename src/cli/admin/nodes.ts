@@ -23,7 +23,7 @@ export async function run(argv: string[], io: Io): Promise<void> {
   const { config, values, positionals } = configArgumentsOf(argv, { json: { type: 'boolean' } }, io)
   const [given, ...more] = positionals
   noMore(more)
-  await withOperator(config, async ({ use }) => {
+  await withOperator(config, io, async ({ use }) => {
     if (given === undefined) return show(await use.nodes(), values.json ?? false, io)
     const view = await use.node(given)
     const drain = view.node.state === 'active' ? null : await use.drainOf(view.node.id)

@@ -35,7 +35,7 @@ export async function run(argv: string[], io: Io): Promise<void> {
   const asJson = values.json ?? false
   const id = given === undefined ? null : parseId('pln', given)
   const limit = wholeNumberOf(values.limit ?? '20', '--limit', 1, 1000)
-  await withOperator(config, async ({ use }) => {
+  await withOperator(config, io, async ({ use }) => {
     if (id === null) return await list(use, limit, asJson, io)
     if (asJson) return await planAsJson(use, id, io)
     await planInFull(use, id, values.all ?? false, io)

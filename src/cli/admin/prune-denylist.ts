@@ -15,6 +15,6 @@ Removes from the denylist what stands there for nothing: revoked tokens that hav
 export async function run(argv: string[], io: Io): Promise<void> {
   const { config, values, positionals } = configArgumentsOf(argv, { json: { type: 'boolean' } }, io)
   noMore(positionals)
-  const removed = await withOperator(config, ({ use }) => use.pruneDenylist())
+  const removed = await withOperator(config, io, ({ use }) => use.pruneDenylist())
   io.out(values.json ? json({ removed }) : `${removed} removed\n`)
 }

@@ -49,7 +49,7 @@ interface Asked {
 /** Makes, applies, pauses and cancels plans. */
 export async function run(argv: string[], io: Io): Promise<number> {
   const { config, asked } = askedOf(argv, io)
-  return await withOperator(config, async ({ use, actor }) => {
+  return await withOperator(config, io, async ({ use, actor }) => {
     if (asked.action === 'make' || asked.action === 'dry-run') return await make({ use, actor }, asked, io)
     if (asked.id === null) throw new WrongUse('PLAN is missing')
     if (asked.action === 'pause') return show(await use.pausePlan(asked.id, actor), asked, io)

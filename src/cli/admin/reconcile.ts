@@ -29,7 +29,7 @@ export async function run(argv: string[], io: Io): Promise<void> {
     throw new WrongUse(
       'NODE is missing: --confirm lets one node go on, and anchorage admin reconcile lists them',
     )
-  const views = await withOperator(config, async ({ use, actor }) => {
+  const views = await withOperator(config, io, async ({ use, actor }) => {
     if (node === undefined) return await use.nodes()
     return [values.confirm ? await use.confirmReconcile(node, actor) : await use.node(node)]
   })

@@ -18,6 +18,6 @@ export async function run(argv: string[], io: Io): Promise<void> {
   const [given, ...more] = positionals
   noMore(more)
   const asked = required(given, 'NODE')
-  const { id, name, state } = await withOperator(config, ({ use, actor }) => use.uncordon(asked, actor))
+  const { id, name, state } = await withOperator(config, io, ({ use, actor }) => use.uncordon(asked, actor))
   io.out(values.json ? json({ id, name, state }) : `${printable(name)} (${id}) is ${state}\n`)
 }

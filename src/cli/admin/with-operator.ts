@@ -1,10 +1,12 @@
 import { hostname, userInfo } from 'node:os'
 import { requireKeys, type Config } from '../../app/config.ts'
-import { createLog } from '../../app/log.ts'
+import { natsOnce } from '../../app/nats.ts'
 import { operators } from '../../app/operators.ts'
 import type { OperatorUseCases } from '../../core/operator-use-cases.ts'
 import type { TokenStore } from '../../core/ports.ts'
 import { openStore } from '../../store/store.ts'
+import { terseLog } from '../terse-log.ts'
+import type { Io } from '../verb.ts'
 
 /** What an operators' verb works with. */
 export interface Operator {
@@ -18,15 +20,20 @@ export interface Operator {
  * Runs `work` with the operators' use cases on the database that the node's own config names: no node needs to be running. The
  * nodes are told of changes if NATS is there; else they find out by themselves.
  */
-export async function withOperator<T>(given: Config, work: (operator: Operator) => Promise<T>): Promise<T> {
+export async function withOperator<T>(
+  given: Config,
+  io: Pick<Io, 'err'>,
+  work: (operator: Operator) => Promise<T>,
+): Promise<T> {
   const config = requireKeys(given, ['database.url', 'database.systemUrl'])
-  const log = createLog({ level: 'warn', pretty: true })
+  const log = terseLog(io)
   await using store = openStore({
     tenantUrl: config.database.url.reveal(),
     systemUrl: config.database.systemUrl.reveal(),
     log,
   })
-  const link = () => Promise.reject(new Error('not connected to NATS'))
+  await using links = new AsyncDisposableStack()
+  const link = async () => links.use(await natsOnce(config, await store.nodes.clusterId()))
   const use = operators({ config, store, link, log })
   return await work({ use, orgs: store.tokens, actor: `operator:${userInfo().username}@${hostname()}` })
 }
