@@ -1,0 +1,106 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import {
+  makeClusterCa,
+  makeClusterSecret,
+  makeNodeCertificate,
+  type CertifiedKey,
+} from '../../cluster/cluster-ca.ts'
+import { AnchorageError } from '../../core/errors.ts'
+import { argumentsOf, noMore, required } from '../arguments.ts'
+import { json } from '../print.ts'
+import { WrongUse, type Io } from '../verb.ts'
+
+export const usage = `
+Usage: anchorage admin init-cluster --out DIR --nodes NODE,NODE,… [--json]
+
+Makes what the nats-servers of a cluster know one another by, in DIR: ca.pem and ca.key, secret, and NODE.pem and NODE.key for
+each node. NODE is the host at which the others reach it; when it has several, or is to be called otherwise: NAME=HOST+HOST.
+
+Each node gets ca.pem, secret, and its own two files:
+  nats: { cluster: { listen: 0.0.0.0:6222, announce: HOST:6222, caFile: …/ca.pem, certFile: …/NODE.pem, keyFile: …/NODE.key, secretFile: …/secret } }
+ca.key stays with you: with it in DIR, the same command adds nodes later. What is there is never written over.
+`
+
+const options = { out: { type: 'string' }, nodes: { type: 'string' }, json: { type: 'boolean' } } as const
+
+/** Makes the cluster's CA and secret unless they are there, and the certificates of nodes that have none. */
+export async function run(argv: string[], io: Io): Promise<void> {
+  const { values, positionals } = argumentsOf(argv, options)
+  noMore(positionals)
+  const dir = resolve(required(values.out, '--out DIR'))
+  const nodes = nodesOf(required(values.nodes, '--nodes LIST'))
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  const { ca, made } = await caIn(dir)
+  if (await writeNew(join(dir, 'secret'), `${makeClusterSecret()}\n`, 0o600)) made.push('secret')
+  for (const { name, hosts } of nodes)
+    made.push(...(await nodeFiles(dir, name, makeNodeCertificate(ca, hosts))))
+  if (values.json) io.out(json({ dir, made }))
+  else io.out(made.length === 0 ? `all is there already, in ${dir}\n` : `made in ${dir}: ${made.join(' ')}\n`)
+}
+
+/** `a,b=10.0.0.1+b.example` → the names of files, and the hosts in the certificates. */
+function nodesOf(list: string): { name: string; hosts: string[] }[] {
+  const nodes = list.split(',').map((item) => {
+    const [name = '', given = name] = item.trim().split('=')
+    if (!/^[\w][\w.:-]*$/.test(name))
+      throw new WrongUse(`--nodes: expected NODE or NAME=HOST+HOST, not ${item}`)
+    return { name, hosts: given.split('+') }
+  })
+  const twice = nodes.find(({ name }, index) => nodes.findIndex((other) => other.name === name) !== index)
+  if (twice !== undefined) throw new WrongUse(`--nodes: ${twice.name} stands there twice`)
+  if (nodes.some(({ name }) => name === 'ca')) throw new WrongUse('--nodes: ca is the name of the CA')
+  return nodes
+}
+
+async function caIn(dir: string): Promise<{ ca: CertifiedKey; made: string[] }> {
+  const [certificate, key] = await Promise.all([read(join(dir, 'ca.pem')), read(join(dir, 'ca.key'))])
+  if (certificate !== null && key !== null) return { ca: { certificate, key }, made: [] }
+  if (certificate !== null || key !== null)
+    throw new AnchorageError(
+      'conflict',
+      `${dir} holds one of ca.pem and ca.key and not the other: a CA is both`,
+    )
+  const ca = makeClusterCa()
+  // The certificate last: a CA is there once it is.
+  await writeNew(join(dir, 'ca.key'), ca.key, 0o600)
+  await writeNew(join(dir, 'ca.pem'), ca.certificate, 0o644)
+  return { ca, made: ['ca.pem', 'ca.key'] }
+}
+
+async function nodeFiles(dir: string, name: string, { certificate, key }: CertifiedKey): Promise<string[]> {
+  const [there, itsKey] = await Promise.all([read(join(dir, `${name}.pem`)), read(join(dir, `${name}.key`))])
+  if (there !== null && itsKey !== null) return []
+  if (there !== null || itsKey !== null)
+    throw new AnchorageError(
+      'conflict',
+      `${dir} holds one of ${name}.pem and ${name}.key and not the other: remove it`,
+    )
+  await writeNew(join(dir, `${name}.key`), key, 0o600)
+  await writeNew(join(dir, `${name}.pem`), certificate, 0o644)
+  return [`${name}.pem`, `${name}.key`]
+}
+
+/** False when the file is there already: it is left as it is. */
+async function writeNew(path: string, text: string, mode: number): Promise<boolean> {
+  try {
+    await writeFile(path, text, { mode, flag: 'wx' })
+    return true
+  } catch (error) {
+    if (isCode(error, 'EEXIST')) return false
+    throw error
+  }
+}
+
+async function read(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return null
+    throw error
+  }
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
