@@ -80,7 +80,8 @@ class Collector {
     }
     // What ended just now may have been tried for the first time.
     if (await store.hasHalfFetched(identity)) return { halfFetched: true }
-    return this.#collect(signal)
+    // Awaited here: the hold lasts until this returns.
+    return await this.#collect(signal)
   }
 
   /** Waits until nothing is under way; false when that takes too long. */

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { AnchorageError } from '../core/errors.ts'
+import { mintId } from '../core/ids.ts'
+import type { Job } from '../core/placement.ts'
+import type { Log, Plan } from '../core/ports.ts'
+import { rebalance } from './rebalance.ts'
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+const running = new AbortController().signal
+
+/** A plan of so many moves of 10 bytes each, and what is under way besides. */
+function world(moves: number, limits = { moves: 100, bytes: 1_000_000 }) {
+  const plan: Plan = {
+    id: mintId('pln'),
+    actor: 'ops',
+    summary: {},
+    state: 'applying',
+    createdAt: new Date(),
+    moves,
+    bytes: 10 * moves,
+    done: 0,
+    skipped: 0,
+  }
+  const state = { left: moves, moving: 0, finished: 0, maintenance: false, unfit: 0 }
+  const hinted: Job[] = []
+  const batches: number[] = []
+  const refuse = () => {
+    if (state.maintenance) throw new AnchorageError('maintenance', 'maintenance is on')
+  }
+  const worker = rebalance({
+    plans: {
+      applying: async () => (plan.state === 'applying' ? plan : null),
+      async settleMoves() {
+        refuse()
+        const done = state.finished
+        state.finished = 0
+        if (state.left + state.moving === 0) plan.state = 'applied'
+        return { done, left: state.left + state.moving }
+      },
+      async startMoves(_epoch, _id, limit, bytes) {
+        refuse()
+        batches.push(limit)
+        const skipped = Math.min(state.unfit, limit)
+        const started = Math.min(limit - skipped, state.left - skipped, Math.ceil(bytes / 10))
+        state.unfit -= skipped
+        state.left -= started + skipped
+        state.moving += started
+        const job = { cid: 'c', nodeId: mintId('nod'), orgId: null, generation: 1, attempt: 1 }
+        return { jobs: Array.from({ length: started }, () => job), started, skipped }
+      },
+    },
+    copies: { moving: async () => ({ copies: state.moving, bytes: 10 * state.moving }) },
+    bus: { publishJobs: async (jobs) => void hinted.push(...jobs) },
+    limits,
+    log: silent,
+  })
+  return {
+    plan,
+    state,
+    hinted,
+    batches,
+    finish() {
+      state.finished += state.moving
+      state.moving = 0
+    },
+    run: (signal = running) => worker.run({ epoch: 1, signal }),
+  }
+}
+
+test('a plan is applied a few moves at a time until none is left', async () => {
+  const at = world(250)
+  assert.partialDeepStrictEqual(await at.run(), { applying: true, started: 100 })
+  assert.partialDeepStrictEqual(await at.run(), { started: 0, left: 250 })
+  assert.equal(at.hinted.length, 100)
+  for (let runs = 0; runs < 3; runs++) {
+    at.finish()
+    await at.run()
+  }
+  assert.equal(at.plan.state, 'applied')
+  assert.equal(at.hinted.length, 250)
+  assert.deepEqual(await at.run(), { applying: false, maintenance: false })
+  assert.ok(at.batches.every((limit) => limit <= 64))
+})
+
+test('bytes under way bound it too', async () => {
+  const at = world(250, { moves: 100, bytes: 205 })
+  assert.partialDeepStrictEqual(await at.run(), { started: 21 })
+})
+
+test('repairs under way come first', async () => {
+  const at = world(250)
+  at.state.moving = 95
+  assert.partialDeepStrictEqual(await at.run(), { started: 5 })
+})
+
+test('moves that no longer fit are passed over', async () => {
+  const at = world(80)
+  at.state.unfit = 70
+  assert.partialDeepStrictEqual(await at.run(), { started: 10, skipped: 70 })
+})
+
+test('paused, and in maintenance, nothing is begun, which is no failure', async () => {
+  const at = world(10)
+  at.plan.state = 'paused'
+  assert.deepEqual(await at.run(), { applying: false, maintenance: false })
+  at.plan.state = 'applying'
+  at.state.maintenance = true
+  assert.deepEqual(await at.run(), { applying: true, maintenance: true })
+  assert.equal(at.state.left, 10)
+})
+
+test('lost leadership ends a run', async () => {
+  const at = world(250)
+  await at.run(AbortSignal.abort())
+  assert.equal(at.hinted.length, 0)
+})

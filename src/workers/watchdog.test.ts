@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Log, Maintenance } from '../core/ports.ts'
+import { fakeClock } from '../dev/fake-clock.ts'
+import { watchdog } from './watchdog.ts'
+
+const signal = new AbortController().signal
+
+function world() {
+  const clock = fakeClock()
+  const said: string[] = []
+  const log: Log = {
+    debug() {},
+    info() {},
+    warn: () => void said.push('warn'),
+    error: (_fields, message) => void said.push(message),
+    child: () => log,
+  }
+  const cluster: { maintenance: Maintenance | null } = { maintenance: null }
+  let told = 0
+  const worker = watchdog({
+    store: {
+      maintenance: async () => cluster.maintenance,
+      async endMaintenance() {
+        const until = cluster.maintenance?.until ?? null
+        if (until === null || until.getTime() > clock.now()) return false
+        cluster.maintenance = null
+        return true
+      },
+    },
+    maxMs: 3_600_000,
+    onEnded: () => void told++,
+    clock,
+    log,
+  })
+  return {
+    clock,
+    said,
+    told: () => told,
+    cluster,
+    begin(forMs: number | null) {
+      const until = forMs === null ? null : new Date(clock.now() + forMs)
+      cluster.maintenance = { reason: 'switches', actor: 'ops', since: new Date(clock.now()), until }
+    },
+    run: () => worker.run({ epoch: 1, signal }),
+  }
+}
+
+test('maintenance ends at its time, with a warning, once', async () => {
+  const at = world()
+  at.begin(60_000)
+  await at.clock.pass(59_000)
+  assert.partialDeepStrictEqual(await at.run(), { on: true, overdue: false })
+  await at.clock.pass(2_000)
+  assert.partialDeepStrictEqual(await at.run(), { on: false, ended: true })
+  assert.deepEqual(await at.run(), { on: false, overdue: false })
+  assert.deepEqual([at.said, at.told()], [['warn'], 1])
+})
+
+test('without a time of its own it stays, and past its maximum is warned of every minute', async () => {
+  const at = world()
+  at.begin(null)
+  await at.clock.pass(3_599_000)
+  assert.partialDeepStrictEqual(await at.run(), { on: true, overdue: false })
+  assert.deepEqual(at.said, [])
+  for (let seconds = 0; seconds < 180; seconds += 2) {
+    await at.clock.pass(2_000)
+    assert.partialDeepStrictEqual(await at.run(), { on: true, overdue: true })
+  }
+  assert.equal(at.said.length, 3)
+  assert.match(at.said[0] ?? '', /60 minutes \(ops: switches\)/)
+  assert.ok(at.cluster.maintenance !== null, 'and is still set')
+})
