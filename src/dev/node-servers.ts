@@ -6,6 +6,7 @@ import { startKubo, type KuboChild } from './kubo.ts'
 import { endNatsOf, natsPidOf } from './leftovers.ts'
 import { masterKeyFile } from './master-key.ts'
 import { startNodeProcess, type NodeChild } from './node.ts'
+import { routeSettings } from './routes.ts'
 import type { Tell } from './teller.ts'
 
 /** The ports of a node's servers, all on loopback. */
@@ -80,20 +81,12 @@ export async function startNodesKubo(options: NodeOptions): Promise<KuboChild> {
   })
 }
 
-/** How clients reach the nats-server of node `number`. */
-export async function natsUrlOf({ dir, number, ports }: NodeOptions): Promise<string> {
-  const natsDir = join(dir.path, `node-${number}`, 'nats')
-  return `nats://${natsUser}:${await natsPassword(natsPaths(natsDir), natsDir)}@127.0.0.1:${ports.natsClient}`
-}
-
 /** Node `number` itself, with the nats-server that it brings. */
-export async function startNode(
-  options: NodeOptions & { kubo: KuboChild; all: NodePorts[]; firstNatsUrl: string },
-): Promise<DevNode> {
-  const { number, dir, ports, kubo, database } = options
+export async function startNode(options: NodeOptions & { kubo: KuboChild }): Promise<DevNode> {
+  const { number, count, dir, ports, kubo, database } = options
   const nodeDir = join(dir.path, `node-${number}`)
   const natsDir = join(nodeDir, 'nats')
-  const natsUrl = await natsUrlOf(options)
+  const natsUrl = `nats://${natsUser}:${await natsPassword(natsPaths(natsDir), natsDir)}@127.0.0.1:${ports.natsClient}`
   await endNatsOf(natsDir)
   const node = await startNodeProcess({
     ...options,
@@ -111,7 +104,8 @@ export async function startNode(
       'nats.binary': options.binaries.nats,
       'nats.clientPort': ports.natsClient,
       'nats.restartAfter': `${options.restartAfterMs ?? 0}ms`,
-      ...(number === 1 ? {} : { 'nats.url': options.firstNatsUrl }),
+      // A nats-server of one stands alone: of a cluster it would wait for others.
+      ...(count === 1 ? {} : await routeSettings(dir.path, natsDir, ports.natsRoute)),
       'kubo.rpc': kubo.rpcUrl,
     },
     defaults: { 'pin.allowPrivateOrigins': true, 'pin.resolveOrigins': options.isPublic },

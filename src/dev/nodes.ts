@@ -2,7 +2,6 @@ import { AnchorageError } from '../core/errors.ts'
 import { openStore } from '../store/store.ts'
 import type { DevDatabase } from './database.ts'
 import {
-  natsUrlOf,
   numberOf,
   portsOf,
   startNode,
@@ -10,6 +9,7 @@ import {
   type DevNode,
   type NodeOptions,
 } from './node-servers.ts'
+import { makeClusterKeys } from './routes.ts'
 import { quietLog } from './test-nats.ts'
 
 /**
@@ -49,15 +49,15 @@ export async function startNodes(
   }
   say(count === 1 ? 'starting Kubo' : `starting ${count} Kubos`)
   signal.throwIfAborted()
+  // Before the nodes start at once: the first to come makes what all share.
+  if (count > 1) await makeClusterKeys(common.dir.path)
   const kubos = await allOf(places.map(startNodesKubo), starting)
   say(count === 1 ? 'starting the node' : `starting ${count} nodes`)
   signal.throwIfAborted()
-  const [first] = places
-  const firstNatsUrl = first === undefined ? '' : await natsUrlOf(first)
   const starts = kubos.map(async (kubo, index) => {
     const place = places[index]
     if (place === undefined) throw new AnchorageError('internal', 'a Kubo without a node')
-    const node = await startNode({ ...place, kubo, all: places.map(({ ports }) => ports), firstNatsUrl })
+    const node = await startNode({ ...place, kubo })
     if (count > 1) say(`node ${place.number} of ${count} serves at ${node.url}`)
     return node
   })

@@ -4,11 +4,12 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { routeSettings } from './routes.ts'
+import { makeClusterKeys, routeSettings } from './routes.ts'
 
 test('nodes share a CA and a secret, have a certificate each, and keep them', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-routes-'))
   const natsDir = (n: number) => join(dir, `node-${n}`, 'nats')
+  await makeClusterKeys(dir)
   const read = async (n: number) => {
     const settings = await routeSettings(dir, natsDir(n), 4000 + n)
     const text = (key: keyof typeof settings) => readFile(String(settings[key]), 'utf8')
@@ -28,6 +29,7 @@ test('nodes share a CA and a secret, have a certificate each, and keep them', as
   assert.notEqual(one.certificate, two.certificate)
   const { publicKey } = new X509Certificate(one.ca)
   for (const { certificate } of [one, two]) assert.ok(new X509Certificate(certificate).verify(publicKey))
+  await makeClusterKeys(dir)
   assert.deepEqual(await read(1), one)
   await rm(dir, { recursive: true })
 })

@@ -1,0 +1,125 @@
+import { strict as assert } from 'node:assert'
+import { after, before, suite, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { freshBlocks, type Block } from './content.ts'
+import { leadership } from './leader.ts'
+import { checkInvariants, Ledger, placements, rowsOf } from './ledger.ts'
+import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
+import { eachInFlight, until } from './settle.ts'
+import { World } from './world.ts'
+
+interface Maintenance {
+  on: boolean
+  reason: string | null
+  until: string | null
+}
+
+/** `last_seen` is a sign of life for this long: only then is a killed node silent. */
+const signFreshMs = 30_000
+
+suite('maintenance', { timeout: 600_000 }, () => {
+  let world: World
+  let outside: OutsideKubo
+  let todo: Block[]
+  const ledger = new Ledger()
+
+  before(async () => {
+    outside = await startOutsideKubo()
+    todo = await freshBlocks(400)
+    await outside.rpc.put(todo)
+    const env = {
+      ANCHORAGE_CLUSTER_DOWN_GRACE: '2s',
+      ANCHORAGE_CLUSTER_MAINTENANCE_MAX_DURATION: '2s',
+      ANCHORAGE_PIN_BACKOFF_MIN: '500ms',
+    }
+    world = await World.start({ nodes: 3, restartAfter: 0, env })
+    await post(150)
+    await checkInvariants(world, ledger)
+  })
+
+  after(async () => {
+    await outside[Symbol.asyncDispose]()
+    await world[Symbol.asyncDispose]()
+  })
+
+  async function post(count: number, through = 1): Promise<void> {
+    const api = await world.api(through)
+    await eachInFlight(todo.splice(0, count), 8, ({ cid }) =>
+      ledger.post(api, { cid, origins: [outside.address] }),
+    )
+  }
+
+  async function repairs(): Promise<number> {
+    const [row] = await rowsOf<{ n: number }>(
+      world,
+      `select count(*)::int as n from audit_log where action = 'placement.add'`,
+    )
+    return row?.n ?? 0
+  }
+
+  test('while all three nodes are bounced in turn nothing is repaired, the API serves, and pins are taken', async () => {
+    const { on } = await world.admin<Maintenance>('maintenance', 'on', '--reason', 'new disks')
+    assert.ok(on)
+    for (const n of world.nodes) {
+      const [other = 1] = world.nodes.filter((each) => each !== n)
+      await world.pullPlug(n)
+      await delay(signFreshMs + 5_000)
+      await post(10, other)
+      await world.revive(n)
+      assert.equal((await world.ready(other)).http, 200)
+    }
+    await world.well()
+    assert.equal(await repairs(), 0)
+    assert.ok((await placements(world)).every(({ lost, reason }) => !lost && reason === 'new'))
+    assert.ok((await world.admin<Maintenance>('maintenance', 'status')).on, 'it ended by itself')
+  })
+
+  test('without an end it is warned of loudly past the limit, and still set', async () => {
+    const leader = await leadership(world)
+    await until(
+      'the leader warns',
+      async () =>
+        (await world.nodeLog(leader.n)).some(
+          ({ level, msg }) => level === 'warn' && /maintenance/i.test(msg),
+        ),
+      { withinMs: 90_000 },
+    )
+    assert.ok((await world.admin<Maintenance>('maintenance', 'status')).on)
+  })
+
+  test('off: a node that is gone is repaired', async () => {
+    await world.admin('maintenance', 'off')
+    await world.pullPlug(3)
+    await checkInvariants(world, ledger, { without: [3], withinMs: 120_000 })
+    assert.ok((await repairs()) > 0)
+    await world.revive(3)
+    await checkInvariants(world, ledger, { withinMs: 120_000 })
+  })
+
+  test('with --ttl it ends by itself, and that is in the audit', async () => {
+    const { until: end } = await world.admin<Maintenance>(
+      'maintenance',
+      'on',
+      '--reason',
+      'short',
+      '--ttl',
+      '3s',
+    )
+    assert.ok(end !== null)
+    await until('it is over', async () => !(await world.admin<Maintenance>('maintenance', 'status')).on)
+    const ended = await rowsOf<{ action: string }>(
+      world,
+      `select action from audit_log where action like '%maintenance%' order by at desc limit 1`,
+    )
+    assert.match(ended[0]?.action ?? '', /end|off/)
+  })
+
+  test('it survives the loss of all of JetStream', async () => {
+    await world.admin('maintenance', 'on', '--reason', 'kept')
+    await world.stop()
+    await world.startAgain()
+    const { on, reason } = await world.admin<Maintenance>('maintenance', 'status')
+    assert.deepEqual({ on, reason }, { on: true, reason: 'kept' })
+    await world.admin('maintenance', 'off')
+  })
+})
