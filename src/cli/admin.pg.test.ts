@@ -83,6 +83,26 @@ test('mint-token prints the token alone, or with what belongs to it as JSON', as
   assert.equal(decodeJwt(minted['token'] ?? '').jti, minted['id'])
 })
 
+test('revoke-token ends a token also while no node can be told, and takes ids only', async () => {
+  await anchorage('admin', 'create-org', 'revoking')
+  const asked = ['--org', 'revoking', '--scopes', 'pins:read', '--ttl', '1h', '--json']
+  const minted: { id: string; token: string } = JSON.parse(
+    (await anchorage('admin', 'mint-token', ...asked)).stdout,
+  )
+  for (const _ of ['revoked', 'revoked again']) {
+    const { code, stdout, stderr } = await anchorage('admin', 'revoke-token', minted.id)
+    assert.deepEqual([code, stdout], [0, `${minted.id} is revoked\n`], stderr)
+    assert.match(stderr, /could not be told/)
+  }
+  const whole = await anchorage('admin', 'revoke-token', minted.token)
+  assert.equal(whole.code, 2)
+  assert.match(whole.stderr, /not the token itself/)
+  assert.doesNotMatch(whole.stderr, new RegExp(minted.token))
+  const other = await anchorage('admin', 'revoke-token', 'tok_01h455vb4pex5vsknk084sn02q')
+  assert.deepEqual([other.code, other.stdout], [1, ''])
+  assert.match(other.stderr, /no token tok_01h455vb4pex5vsknk084sn02q/)
+})
+
 test('mint-token refuses an unknown org and unknown scopes, and says which', async () => {
   const nobody = await anchorage(
     'admin',
@@ -130,6 +150,8 @@ async function anchorage(...argv: string[]) {
       ANCHORAGE_DATABASE_OWNER_URL: database.ownerUrl,
       ANCHORAGE_AUTH_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
       ANCHORAGE_LOG_LEVEL: 'error',
+      // nobody listens there
+      ANCHORAGE_NATS_URL: 'nats://127.0.0.1:9',
     },
     out: (text) => (written.stdout += text),
     err: (text) => (written.stderr += text),

@@ -22,6 +22,10 @@ const verbs: Record<string, { summary: string; load: () => Promise<Verb> }> = {
     summary: "make an API token for an org's programs",
     load: () => import('./admin/mint-token.ts'),
   },
+  'admin revoke-token': {
+    summary: 'end an API token for good',
+    load: () => import('./admin/revoke-token.ts'),
+  },
   'admin rotate-key': {
     summary: 'sign new tokens with a new key',
     load: () => import('./admin/rotate-key.ts'),

@@ -1,8 +1,10 @@
 import { hostname, userInfo } from 'node:os'
 import { requireKeys, type Config } from '../../app/config.ts'
+import { tellTokenRevoked } from '../../app/caches.ts'
 import { natsOnce } from '../../app/nats.ts'
 import { operators } from '../../app/operators.ts'
 import type { OperatorUseCases } from '../../core/operator-use-cases.ts'
+import type { TokenId } from '../../core/ids.ts'
 import type { TokenStore } from '../../core/ports.ts'
 import { openStore } from '../../store/store.ts'
 import { terseLog } from '../terse-log.ts'
@@ -12,6 +14,8 @@ import type { Io } from '../verb.ts'
 export interface Operator {
   use: OperatorUseCases
   orgs: Pick<TokenStore, 'orgBySlug'>
+  /** Ends a token, on every node at once that can be told, on the others within seconds. `not_found` when there is none. */
+  revokeToken: (id: TokenId) => Promise<void>
   /** Who the audit names: the operator's login on this machine. */
   actor: string
 }
@@ -35,5 +39,18 @@ export async function withOperator<T>(
   await using links = new AsyncDisposableStack()
   const link = async () => links.use(await natsOnce(config, await store.nodes.clusterId()))
   const use = operators({ config, store, link, log })
-  return await work({ use, orgs: store.tokens, actor: `operator:${userInfo().username}@${hostname()}` })
+  const revokeToken = async (id: TokenId): Promise<void> => {
+    const { version } = await store.tokens.revokeToken(id)
+    try {
+      tellTokenRevoked(await link(), id, version)
+    } catch (err) {
+      log.warn({ err }, 'the nodes could not be told; they find out by themselves within seconds')
+    }
+  }
+  return await work({
+    use,
+    orgs: store.tokens,
+    revokeToken,
+    actor: `operator:${userInfo().username}@${hostname()}`,
+  })
 }
