@@ -21,7 +21,7 @@ const batch = 50
 const copiesPerNode = 256
 const copiesMax = 4_096
 const bytesMax = 256 * 2 ** 30
-/** When nothing that is unsettled could be settled, and no node changed since, it is looked through again only after so long. */
+/** When nothing that is unsettled could be settled, nothing is under way and no node changed, it is looked through again only after so long. */
 const restMs = 5_000
 
 /** What repair is made of. */
@@ -60,6 +60,8 @@ export function repair(parts: RepairParts): LeaderWorker {
 interface Tally {
   nodes: readonly Node[]
   signal: AbortSignal
+  /** Copies under way when it began. */
+  moving: number
   copiesLeft: number
   bytesLeft: number
   jobs: Job[]
@@ -115,6 +117,7 @@ class Repairer {
     if (down === null) return { deaf: true }
     const moving = await store.moving()
     const live = tally.nodes.filter((node) => node.live).length
+    tally.moving = moving.copies
     tally.copiesLeft = Math.min(copiesMax, copiesPerNode * live) - moving.copies
     tally.bytesLeft = bytesMax - moving.bytes
     await this.#settle(tally)
@@ -141,7 +144,7 @@ class Repairer {
       this.#found ||= contents.length > 0
       this.#afterCid = contents.at(-1)?.cid ?? ''
       if (contents.length === page) continue
-      if (this.#found && !this.#changed) this.#rest(nodesNow)
+      if (this.#found && !this.#changed && tally.moving === 0) this.#rest(nodesNow)
       this.#afterCid = ''
       this.#found = this.#changed = false
       return
@@ -225,6 +228,7 @@ function emptyTally(nodes: readonly Node[], signal: AbortSignal): Tally {
   return {
     nodes,
     signal,
+    moving: 0,
     copiesLeft: 0,
     bytesLeft: 0,
     jobs: [],
