@@ -186,6 +186,7 @@ test('a dry run saves a plan and shows its moves; --plan carries out exactly tha
     dry.stdout,
     /^MOVE +CID +FROM +TO +BYTES +STATE +REASON\n1 +\S+ +anchor-1 +anchor-[23] +1.0 KiB +planned +anchor-1 has \d+ %/m,
   )
+  assert.match(dry.stdout, /^NODE +HAS +SHARE +FAIR SHARE +AFTER\nanchor-1 +\S+ KiB +\d\S+% +33.3% /m)
   assert.match(dry.stderr, new RegExp(`rebalance --plan ${id}`))
   const { plan, moves } = await json('plans', id)
   assert.equal(moves.length, plan.moves)

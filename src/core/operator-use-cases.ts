@@ -63,7 +63,7 @@ export interface DrainView {
   left: number
   /** Of these, whose copy elsewhere is under way. */
   moving: number
-  /** Of these, that have no other place to go to yet. */
+  /** Of these, that the leader is yet to look at, or that have no other place to go to. */
   waiting: number
   bytesLeft: number
   /** Why it does not go on by itself, in words; null while it does, and when there is no drain. */

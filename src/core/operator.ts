@@ -173,11 +173,11 @@ function ofPlans({ store, plans, policy }: Told): OfPlans {
 async function findNode(store: OperatorStore, given: string): Promise<Node> {
   try {
     return await store.node(given)
-  } catch (cause) {
-    if (!isCode(cause, 'not_found')) throw cause
+  } catch (error) {
+    if (!isCode(error, 'not_found')) throw error
     const names = (await store.reports()).map(({ node }) => node.name)
     const there = names.length === 0 ? 'there is none yet' : `there are ${names.join(', ')}`
-    throw new AnchorageError('not_found', `there is no node ${JSON.stringify(given)}: ${there}`, { cause })
+    throw new AnchorageError('not_found', `there is no node ${JSON.stringify(given)}: ${there}`)
   }
 }
 

@@ -1,10 +1,9 @@
 import type { OperatorUseCases } from '../../core/operator-use-cases.ts'
-import { parseId } from '../../core/ids.ts'
 import { planWire } from '../../http/admin/admin-wire.ts'
 import { configArgumentsOf, noMore, wholeNumberOf } from '../arguments.ts'
 import { bytes, json, table } from '../print.ts'
 import type { Io } from '../verb.ts'
-import { planAsJson, planInFull } from './show-plan.ts'
+import { planAsJson, planIdOf, planInFull } from './show-plan.ts'
 import { withOperator } from './with-operator.ts'
 
 export const usage = `
@@ -33,7 +32,7 @@ export async function run(argv: string[], io: Io): Promise<void> {
   const [given, ...more] = positionals
   noMore(more)
   const asJson = values.json ?? false
-  const id = given === undefined ? null : parseId('pln', given)
+  const id = given === undefined ? null : planIdOf(given)
   const limit = wholeNumberOf(values.limit ?? '20', '--limit', 1, 1000)
   await withOperator(config, io, async ({ use }) => {
     if (id === null) return await list(use, limit, asJson, io)

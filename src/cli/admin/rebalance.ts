@@ -1,12 +1,12 @@
 import type { OperatorUseCases, PlanView } from '../../core/operator-use-cases.ts'
-import { parseId, type PlanId } from '../../core/ids.ts'
+import type { PlanId } from '../../core/ids.ts'
 import { planProgressWire, planWire } from '../../http/admin/admin-wire.ts'
 import type { Config } from '../../app/config.ts'
 import { configArgumentsOf, noMore } from '../arguments.ts'
 import { bytes, json } from '../print.ts'
 import { WrongUse, type Io } from '../verb.ts'
 import { watch } from '../watch.ts'
-import { planAsJson, planInFull, progressOf } from './show-plan.ts'
+import { planAsJson, planIdOf, planInFull, progressOf } from './show-plan.ts'
 import { withOperator, type Operator } from './with-operator.ts'
 
 export const usage = `
@@ -70,7 +70,7 @@ function askedOf(argv: string[], io: Io): { config: Config; asked: Asked } {
   const id = plan ?? pause ?? resume ?? cancel
   const asked = {
     action: actionOf(given[0]?.[0]),
-    id: id === undefined ? null : parseId('pln', id),
+    id: id === undefined ? null : planIdOf(id),
     isWatched: !values['no-wait'],
     asJson: values.json ?? false,
   }
@@ -86,8 +86,13 @@ async function make({ use, actor }: Pick<Operator, 'use' | 'actor'>, asked: Aske
   if (asked.action === 'dry-run') {
     if (asked.asJson) await planAsJson(use, plan.id, io)
     else await planInFull(use, plan.id, false, io)
-    if (!asked.asJson && plan.moves > 0)
-      io.err(`nothing moves yet; anchorage admin rebalance --plan ${plan.id} carries it out\n`)
+    if (!asked.asJson) {
+      io.err(
+        plan.moves === 0
+          ? 'the nodes are even: nothing to move\n'
+          : `nothing moves yet; anchorage admin rebalance --plan ${plan.id} carries it out\n`,
+      )
+    }
     return 0
   }
   if (plan.moves === 0) {

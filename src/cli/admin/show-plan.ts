@@ -1,11 +1,21 @@
 import type { OperatorUseCases, PlannedMove, PlanView } from '../../core/operator-use-cases.ts'
-import type { PlanId } from '../../core/ids.ts'
+import type { ShareLine } from '../../core/fair-shares.ts'
+import { parseId, type PlanId } from '../../core/ids.ts'
 import { moveWire, planProgressWire } from '../../http/admin/admin-wire.ts'
 import { bytes, json, printable, table } from '../print.ts'
-import type { Io } from '../verb.ts'
+import { WrongUse, type Io } from '../verb.ts'
 
 /** Beyond this a person looks at the sum. */
 const shownMoves = 100
+
+/** The id that a command line names; wrong use when it is none. */
+export function planIdOf(text: string): PlanId {
+  try {
+    return parseId('pln', text)
+  } catch {
+    throw new WrongUse(`${text} is not the id of a plan, such as pln_01h455vb4pex5vsknk084sn02q`)
+  }
+}
 
 /** `applying, 12 of 340 moves done, 3 skipped; waits: maintenance is on (…)` */
 export function progressOf({ plan, waits }: PlanView): string {
@@ -22,7 +32,7 @@ export async function planInFull(use: OperatorUseCases, id: PlanId, all: boolean
   const { moves, bytes: size, summary } = view.plan
   const names = await namesOf(use)
   io.out(`${id}  ${progressOf(view)}, ${bytes(size)}\n`)
-  for (const [key, value] of Object.entries(summary)) io.out(`${printable(`${key}: ${textOf(value)}`)}\n`)
+  io.out(sharesOf(summary))
   let shown = 0
   for await (const page of all ? use.allMoves(id) : [await use.moves(id, 0, shownMoves)]) {
     if (page.length > 0)
@@ -67,6 +77,27 @@ async function namesOf(use: OperatorUseCases): Promise<Map<string, string>> {
   return new Map((await use.nodes()).map(({ node }) => [node.id, node.name]))
 }
 
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value)
+/** What each node has, and will have once the plan is carried out; a summary that another version made may tell none of it. */
+function sharesOf({ nodes }: Record<string, unknown>): string {
+  const lines = Array.isArray(nodes) ? nodes.filter(isShareLine) : []
+  if (lines.length === 0) return ''
+  const rows = lines.map(({ name, bytes: size, share, fairShare, shareAfter }) => [
+    name,
+    bytes(size),
+    percent(share),
+    percent(fairShare),
+    percent(shareAfter),
+  ])
+  return `${table(['NODE', 'HAS', 'SHARE', 'FAIR SHARE', 'AFTER'], rows)}\n`
+}
+
+function isShareLine(line: unknown): line is ShareLine {
+  if (typeof line !== 'object' || line === null || typeof Reflect.get(line, 'name') !== 'string') return false
+  return ['bytes', 'share', 'fairShare', 'shareAfter'].every(
+    (key) => typeof Reflect.get(line, key) === 'number',
+  )
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)}%`
 }

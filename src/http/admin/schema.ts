@@ -64,7 +64,7 @@ export const Drain = named(
       state: NodeState,
       left: count('Placements still on the node'),
       moving: count('Of these, whose copy elsewhere is under way'),
-      waiting: count('Of these, that have no other place to go to yet'),
+      waiting: count('Of these, that the leader is yet to look at, or that have no other place to go to'),
       bytesLeft: count('Bytes still on the node, as far as known'),
       waits: nullable(text('Why it does not go on by itself, in words')),
     },
