@@ -47,8 +47,8 @@ export interface NatsChild extends AsyncDisposable {
   /** What the server said of late about a route to another that it cannot have; null when nothing. */
   routeTrouble(): string | null
   /**
-   * The cluster has other members from now on, or this server stands alone (null). Members are changed while it runs; to join or
-   * to leave it is started again, on an empty store: all in it can be rebuilt from Postgres.
+   * The cluster has other members or keys from now on, or this server stands alone (null). Members and keys are changed while it
+   * runs; to join or to leave it is started again, on an empty store: all in it can be rebuilt from Postgres.
    */
   setCluster(cluster: NatsCluster | null): Promise<void>
   /** Stops the server, moves its store aside and starts it on an empty one: all in it can be rebuilt from Postgres. */
@@ -132,12 +132,10 @@ class NatsServer implements NatsChild {
     if (isDeepStrictEqual(before, cluster)) return
     this.#cluster = cluster
     const fields = { members: cluster?.members ?? [] }
-    const onlyMembers =
-      before !== null &&
-      cluster !== null &&
-      isDeepStrictEqual({ ...before, members: cluster.members }, cluster)
-    if (onlyMembers && this.#isReady) {
-      this.#log.info(fields, "nats-server's cluster has other members; it reads them")
+    const isSeat =
+      cluster !== null && before?.name === cluster.name && isDeepStrictEqual(before.listen, cluster.listen)
+    if (isSeat && this.#isReady) {
+      this.#log.info(fields, "nats-server reads its cluster's members and keys again")
       await this.#writeConfig().catch((error: unknown) => {
         this.#cluster = before
         throw error

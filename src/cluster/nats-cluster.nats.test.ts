@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import { before, test } from 'node:test'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { until } from '../../test/settle.ts'
+import { mintId, type NodeId } from '../core/ids.ts'
+import type { Job } from '../core/placement.ts'
+import { quietLog, testNats } from '../dev/test-nats.ts'
+import { testNatsCluster } from '../dev/test-nats-cluster.ts'
+import { JetStreamBus } from './bus.ts'
+import { makeClusterCa, makeClusterSecret, makeNodeCertificate } from './cluster-ca.ts'
+import { connectCluster, type Cluster } from './connect.ts'
+import { bucketStream, jobsStream, replicasFor } from './names.ts'
+import type { NatsChild } from './nats-server.ts'
+
+before(async () => {
+  await using _ = await testNats(process.env)
+})
+
+/** An election of JetStream takes up to nine seconds, and a busy machine doubles that. */
+const election = { withinMs: 40_000 }
+const well = (cluster: Cluster) => until('JetStream to be well', () => cluster.trouble() === null, election)
+
+/** Servers, and nodes with a connection each; all end also when the test fails. */
+async function rig(count: number) {
+  const stack = new AsyncDisposableStack()
+  const servers = stack.use(await testNatsCluster(process.env, count))
+  let size = count
+  const join = (child: NatsChild) => {
+    const nodeId = mintId('nod')
+    const rebuilt: string[] = []
+    const cluster = stack.use(
+      connectCluster({
+        url: child.url,
+        nodeId,
+        log: quietLog,
+        probeEveryMs: 200,
+        layout: () => ({ replicas: replicasFor(size), alone: size === 1 }),
+        onRebuilt: (what) => rebuilt.push(...what),
+      }),
+    )
+    const bus = new JetStreamBus(cluster, quietLog)
+    const got: Job[] = []
+    const stop = new AbortController()
+    const consuming = bus.consumeJobs(nodeId, 64, async (job) => void got.push(job), stop.signal)
+    stack.defer(() => {
+      stop.abort()
+      return consuming
+    })
+    return { child, nodeId, cluster, bus, got, rebuilt }
+  }
+  return {
+    servers,
+    join,
+    /** How many servers the nodes believe there are. */
+    resize: (to: number) => (size = to),
+    /** All servers started as one cluster, and a node on each. */
+    async whole() {
+      const children = await Promise.all(servers.seats.map((seat) => seat.start(servers.all)))
+      const nodes = children.map(join)
+      await Promise.all(nodes.map(({ cluster }) => well(cluster)))
+      return nodes
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+type Member = ReturnType<Awaited<ReturnType<typeof rig>>['join']>
+
+const orgId = mintId('org')
+const jobTo = (nodeId: NodeId, generation: number): Job => ({
+  cid: 'bafy',
+  nodeId,
+  orgId,
+  generation,
+  attempt: 1,
+})
+
+/** A hint from `from` reaches `to`; sent again and again, as the sweep would. */
+async function hintPasses(from: Member, to: Member, generation: number): Promise<void> {
+  let attempt = 0
+  await until(
+    'a hint to pass',
+    async () => {
+      attempt += 1
+      await from.bus.publishJobs([{ ...jobTo(to.nodeId, generation), attempt }]).catch(() => {})
+      return to.got.some((job) => job.generation === generation)
+    },
+    election,
+  )
+}
+
+async function replicasOf({ cluster }: Member): Promise<number[]> {
+  const nc = cluster.connection()
+  if (nc === null) return []
+  const manager = await jetstreamManager(nc, { checkAPI: false, timeout: 1_000 })
+  const infos = await Promise.all([jobsStream, bucketStream].map((name) => manager.streams.info(name)))
+  return infos.map(({ config, cluster: group }) =>
+    Math.min(config.num_replicas, 1 + (group?.replicas ?? []).filter(({ current }) => current).length),
+  )
+}
+
+const inThree = (member: Member) =>
+  until('three replicas', async () => (await replicasOf(member).catch(() => [])).join() === '3,3', election)
+
+test('three servers are one JetStream: three replicas, hints pass between any two, and one killed changes nothing', async () => {
+  await using it = await rig(3)
+  const [one, two, three] = await it.whole()
+  assert.ok(one && two && three)
+  await inThree(one)
+  await hintPasses(one, two, 1)
+  await hintPasses(three, one, 2)
+  assert.ok(three.child.pid !== null)
+  process.kill(three.child.pid, 'SIGSTOP')
+  try {
+    await hintPasses(one, two, 3)
+    await hintPasses(two, one, 4)
+  } finally {
+    process.kill(three.child.pid, 'SIGKILL')
+  }
+  await well(three.cluster)
+  await hintPasses(one, three, 5)
+})
+
+test('one node grows to three: each server joins by itself, replicas are raised, and hints flow again', async () => {
+  await using it = await rig(3)
+  it.resize(1)
+  const one = it.join(await it.servers.seat(0).start(null))
+  await well(one.cluster)
+  await hintPasses(one, one, 1)
+  it.resize(2)
+  const two = it.join(await it.servers.seat(1).start([0, 1]))
+  await one.child.setCluster(it.servers.seat(0).cluster([0, 1]))
+  await hintPasses(one, two, 2)
+  assert.deepEqual(await replicasOf(one), [1, 1])
+  assert.ok(one.rebuilt.includes(jobsStream) && one.rebuilt.includes(bucketStream))
+  it.resize(3)
+  const three = it.join(await it.servers.seat(2).start([0, 1, 2]))
+  const before = one.child.pid
+  for (const [seat, member] of [one, two].entries())
+    await member.child.setCluster(it.servers.seat(seat).cluster([0, 1, 2]))
+  for (const { cluster } of [one, two, three]) cluster.repair()
+  await inThree(one)
+  await hintPasses(two, three, 3)
+  await hintPasses(three, one, 4)
+  assert.equal(one.child.pid, before)
+})
+
+for (const [what, change] of [
+  ['secret', () => Promise.resolve({ secret: makeClusterSecret() })],
+  [
+    "certificate, of another CA, and trusts the cluster's",
+    (it: Awaited<ReturnType<typeof rig>>) =>
+      it.servers.files(makeNodeCertificate(makeClusterCa(), ['127.0.0.1'])),
+  ],
+] as const) {
+  test(`a server with another ${what} gets no route, and says why`, async () => {
+    await using it = await rig(3)
+    const over = await change(it)
+    const children = await Promise.all(
+      it.servers.seats.map((seat, number) => seat.start(it.servers.all, number === 2 ? over : {})),
+    )
+    const [one, two, stranger] = children.map(it.join)
+    assert.ok(one && two && stranger)
+    await well(one.cluster)
+    await hintPasses(one, two, 1)
+    const why = await until('the reason', () => stranger.child.routeTrouble(), election)
+    assert.match(why, /route|rid:/i)
+    assert.notEqual(stranger.cluster.trouble(), null)
+    await hintPasses(two, one, 2)
+    assert.notEqual(stranger.cluster.trouble(), null)
+  })
+}
+
+test('a server cut off from two others has no quorum and says so; they go on, and it comes back when the routes do', async () => {
+  await using it = await rig(3)
+  const [one, two, three] = await it.whole()
+  assert.ok(one && two && three)
+  const seat = it.servers.seat(2)
+  const { pid } = three.child
+  await three.child.setCluster(seat.cluster(it.servers.all, { secret: makeClusterSecret() }))
+  await until('the minority to notice', () => three.cluster.trouble(), election)
+  await hintPasses(one, two, 1)
+  await assert.rejects(three.bus.publishJobs([jobTo(one.nodeId, 2)]))
+  await three.child.setCluster(seat.cluster(it.servers.all))
+  await well(three.cluster)
+  await hintPasses(three, one, 3)
+  await hintPasses(one, three, 4)
+  assert.equal(three.child.pid, pid)
+})
