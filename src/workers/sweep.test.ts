@@ -72,6 +72,7 @@ test('it takes each step until nothing is left, under its epoch, and hints what 
     releasedPlacements: 10,
     lostHints: 1,
     hinted: 461,
+    maintenance: false,
   })
   assert.deepEqual([...store.epochs], [5])
   assert.equal(published.length, 461)
@@ -110,4 +111,16 @@ test('a step that fails does not keep the others from their work, but the run fa
   const turn = { epoch: 5, signal: running }
   await assert.rejects(sweep({ store, bus: busInto(published), log: silent }).run(turn), /broken/)
   assert.deepEqual([store.left, published.length], [{ due: 0, holds: 0 }, 10])
+})
+
+test('in maintenance it does nothing, which is no failure', async () => {
+  const store = new Backlog({ expired: 10, due: 10 })
+  store.lost = [job('lost')]
+  store.onCall = () => {
+    throw new AnchorageError('maintenance', 'maintenance is on')
+  }
+  const published: Job[] = []
+  const worker = sweep({ store, bus: busInto(published), log: silent })
+  assert.partialDeepStrictEqual(await worker.run({ epoch: 5, signal: running }), { maintenance: true })
+  assert.deepEqual([store.calls, published.length], [1, 0])
 })

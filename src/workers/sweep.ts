@@ -1,3 +1,4 @@
+import { isCode } from '../core/errors.ts'
 import type { Bus, Log, SweepStore, Swept } from '../core/ports.ts'
 import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
 import { hint } from './hint.ts'
@@ -21,7 +22,8 @@ export interface SweepParts {
 /**
  * Compares placements and contents with what time should have made of them, and takes up what hints, crashes and finishes left:
  * claims that ran out, content that nobody wants any more, holds of finished replaces, long folds, lost hints. Each step is a few
- * small transactions under the leader's epoch that find nothing the second time, so running it twice, or on two nodes, is safe.
+ * small transactions under the leader's epoch that find nothing the second time, so running it twice, or on two nodes, is safe. In
+ * maintenance the store refuses, and nothing is done.
  */
 export function sweep(parts: SweepParts): LeaderWorker {
   return { name: 'requeue-sweeper', everyMs, leaderOnly: true, run: (turn) => run(parts, turn) }
@@ -32,6 +34,7 @@ async function run({ store, bus, log }: SweepParts, { epoch, signal }: LeaderTur
   // One step that fails must not keep the others from their work.
   const taken = async (step: () => Promise<Swept>): Promise<Swept> => {
     try {
+      if (errors.some((error) => isCode(error, 'maintenance'))) return { rows: 0, jobs: [] }
       return await repeated(step, signal)
     } catch (error) {
       errors.push(error)
@@ -42,9 +45,10 @@ async function run({ store, bus, log }: SweepParts, { epoch, signal }: LeaderTur
   const holds = await taken(() => store.releaseHolds(epoch, batch))
   const folds = await taken(() => store.finishFolds(epoch, batch))
   const released = await taken(() => store.releaseDue(epoch, batch))
-  const lost = signal.aborted ? [] : await store.lostHints(overdueMs, hintsMax)
+  const maintenance = errors.some((error) => isCode(error, 'maintenance'))
+  const lost = signal.aborted || maintenance ? [] : await store.lostHints(overdueMs, hintsMax)
   const hinted = await hint(bus, [...expired.jobs, ...released.jobs, ...lost], log)
-  if (errors.length > 0) throw errors[0]
+  if (errors.length > 0 && !maintenance) throw errors[0]
   return {
     expiredClaims: expired.rows,
     releasedHolds: holds.rows,
@@ -52,6 +56,7 @@ async function run({ store, bus, log }: SweepParts, { epoch, signal }: LeaderTur
     releasedPlacements: released.rows,
     lostHints: lost.length,
     hinted,
+    maintenance,
   }
 }
 
