@@ -110,7 +110,8 @@ class Collector {
       const { usedBytes, full } = await this.#room(signal)
       const freedBytes = before.usedBytes - usedBytes
       log.info({ removed, failed, freedBytes, tookMs: clock.now() - startMs }, 'garbage was collected')
-      if (full) log.warn({ usedBytes }, 'this node is above its high-water mark still, with garbage collected')
+      if (full)
+        log.warn({ usedBytes }, 'this node is above its high-water mark still, with garbage collected')
       return { collected: true, removed, failed, freedBytes, usedBytes, full }
     } finally {
       this.#notBeforeMs = clock.now() + pauseMs
