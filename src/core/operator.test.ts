@@ -54,9 +54,12 @@ test('who leads is who lives and reported the newest epoch', async () => {
 test('a drain says that it waits for too few nodes only when the leader could do nothing', async () => {
   const { use, nodes, contents, progress } = cluster(['anchor-1', 'anchor-2', 'anchor-3'])
   Object.assign(progress, { left: 2, waiting: 2 })
-  contents.push(content(2, nodes, ['pinned', 'pinned']), content(1, nodes, ['pinned']))
+  contents.push(content(2, nodes, ['pinned', 'pinned']))
   assert.equal((await use.drain('anchor-1', 'me')).waits, null, 'anchor-3 has room')
   Object.assign(nodes[2] ?? {}, { live: false })
+  contents.push(content(1, nodes, ['pinned']))
+  assert.equal((await use.drainOf('anchor-1')).waits, null, 'some of it can go to anchor-2')
+  contents.pop()
   assert.equal(
     (await use.drainOf('anchor-1')).waits,
     'too few nodes: content wants 2 copies, and 1 other node is live, in service and with room',

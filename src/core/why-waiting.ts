@@ -61,10 +61,12 @@ function whyContentWaits(
   nodes: readonly Node[],
   policy: RepairPolicy,
 ): string | null {
-  const stuck = contents.filter((content) => {
+  const repairs = contents.flatMap((content) => {
     const repair = planRepair(content, nodes, policy)
-    return repair !== null && !repair.settled && repair.add.length + repair.drop.length === 0
+    return repair === null ? [] : [{ content, repair }]
   })
+  if (repairs.some(({ repair }) => repair.add.length + repair.drop.length > 0)) return null
+  const stuck = repairs.filter(({ repair }) => !repair.settled).map(({ content }) => content)
   const short = stuck.find((content) => copiesInService(content, nodes) < content.wanted)
   if (short !== undefined) {
     const taking = nodes.filter((node) => takesContent(node, 0, policy)).length
