@@ -7,6 +7,7 @@ import { freshBlocks, type Block } from './content.ts'
 import { leadership } from './leader.ts'
 import { checkInvariants, Ledger, placements, rowsOf } from './ledger.ts'
 import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
+import { alive } from './processes.ts'
 import { eachInFlight, until } from './settle.ts'
 import { World } from './world.ts'
 
@@ -65,10 +66,11 @@ suite('failover', { timeout: 300_000 }, () => {
   test('SIGTERM of the leader hands leadership over without waiting for the TTL', async () => {
     const old = await leadership(world)
     const toldAt = Date.now()
-    await world.signal('node', 'SIGTERM', old.n)
+    const stopping = await world.signal('node', 'SIGTERM', old.n)
     const next = await leadership(world, old)
     assert.notEqual(next.n, old.n)
     assert.ok(next.atMs - toldAt < ttlMs, `it took ${next.atMs - toldAt} ms`)
+    await until('it has stopped', () => !alive(stopping))
     await world.revive(old.n)
   })
 

@@ -131,10 +131,11 @@ export class World implements AsyncDisposable {
 
   /** Resolves once `dev.env` names a living process for `server` other than `oldPid`. */
   async restarted(server: Exclude<Server, 'dev'>, oldPid: number, n = 1): Promise<number> {
-    return until(`${server} runs again\n${this.progress()}`, async () => {
+    const look = async (): Promise<number | undefined> => {
       const pid = await this.pid(server, n)
       return pid !== oldPid && alive(pid) ? pid : undefined
-    })
+    }
+    return until(`${server} runs again\n${this.progress()}`, look, { withinMs: 60_000 })
   }
 
   /** SIGKILLs a node with its nats-server and its Kubo, as when its machine loses power. */
@@ -143,13 +144,18 @@ export class World implements AsyncDisposable {
     for (const server of ofNode) process.kill(Number(env[variableOf(server, n)]), 'SIGKILL')
   }
 
-  /** Starts again whatever is down (for worlds with `restartAfter: 0`) and resolves once node `n` answers. */
+  /** Starts again whatever is down (for worlds with `restartAfter: 0`) and resolves once node `n` is back with all its servers. */
   async revive(n: number): Promise<void> {
-    await this.signal('dev', 'SIGUSR2')
-    await until(`node ${n} is back\n${this.progress()}`, async () => {
-      const pids = await Promise.all(ofNode.map((server) => this.pid(server, n)))
-      return pids.every(alive) && (await fetch(`${await this.value(`NODE_URL_${n}`)}/v1/health`)).ok
-    })
+    await until(
+      `node ${n} is back\n${this.progress()}`,
+      async () => {
+        // Again and again: `dev` may not have noticed yet that something is down.
+        await this.signal('dev', 'SIGUSR2')
+        const pids = await Promise.all(ofNode.map((server) => this.pid(server, n)))
+        return pids.every(alive) && (await fetch(`${await this.value(`NODE_URL_${n}`)}/v1/health`)).ok
+      },
+      { withinMs: 60_000, everyMs: 250 },
+    )
   }
 
   /** Where the nats-server of node `n` keeps its streams. */
