@@ -21,6 +21,8 @@ export interface ClusterWatchParts {
   nodes: () => readonly Node[]
   driver: Pick<Driver, 'nudge' | 'reports'>
   operator: Pick<OperatorStore, 'maintenance'>
+  /** Calls when maintenance may have changed; returns how to stop that. */
+  onMaintenance: (onChange: () => void) => () => void
   reconcile: Pick<ReconcileStore, 'isConfirmed'>
   maxMaintenanceMs: number
   clock: Clock
@@ -71,12 +73,12 @@ export function clusterWatch(parts: ClusterWatchParts): ClusterWatch {
       return { what: 'maintenance', reason: overdueText(maintenance, nowMs) }
     },
     reconcileBlocked,
-    run: (signal) =>
-      every(everyMs, look, {
-        clock,
-        signal,
-        // Whoever watches Postgres says that it is away.
-        onError: (err) => log.debug({ err }, 'the cluster could not be looked at'),
-      }),
+    async run(signal) {
+      const off = parts.onMaintenance(() => (round = 0))
+      // Whoever watches Postgres says that it is away.
+      const onError = (err: unknown): void => log.debug({ err }, 'the cluster could not be looked at')
+      await every(everyMs, look, { clock, signal, onError })
+      off()
+    },
   }
 }

@@ -1,3 +1,4 @@
+import { watchMaintenance } from '../cluster/maintenance.ts'
 import type { Degradation } from '../core/node.ts'
 import type { CacheStats, NodeReport } from '../core/ports.ts'
 import type { Health } from '../http/health.ts'
@@ -33,6 +34,7 @@ export function selfOf({ needs, worker, postgres, caches }: SelfParts): Self {
     nodes: () => nats.presence.nodes(),
     driver,
     operator: store.operator,
+    onMaintenance: (onChange) => watchMaintenance(nats.cluster, onChange),
     reconcile: store.reconcile,
     maxMaintenanceMs: config.cluster.maintenance.maxDuration,
     clock,

@@ -1,4 +1,5 @@
 import { runLease } from '../cluster/lease.ts'
+import { mirrorMaintenance } from '../cluster/maintenance.ts'
 import { takesContent } from '../core/choose-nodes.ts'
 import type { NodeState } from '../core/node.ts'
 import type { Log, NodeIdentity } from '../core/ports.ts'
@@ -92,7 +93,7 @@ function addNodeWorkers(needs: WorkerNeeds, worker: PinWorker, intake: Intake): 
 }
 
 function addLeaderWorkers({ config, store, nats, driver, log }: WorkerNeeds): void {
-  const { bus } = nats
+  const { bus, cluster } = nats
   driver.add(sweep({ store: store.sweep, bus, log }))
   driver.add(
     repair({
@@ -121,7 +122,10 @@ function addLeaderWorkers({ config, store, nats, driver, log }: WorkerNeeds): vo
     watchdog({
       store: store.operator,
       maxMs: config.cluster.maintenance.maxDuration,
-      onEnded: () => {},
+      mirror: (maintenance) =>
+        void mirrorMaintenance(cluster, maintenance).catch((err: unknown) =>
+          log.debug({ err }, 'maintenance is not mirrored in NATS yet'),
+        ),
       clock,
       log,
     }),

@@ -17,7 +17,7 @@ function world() {
     child: () => log,
   }
   const cluster: { maintenance: Maintenance | null } = { maintenance: null }
-  let told = 0
+  const told: (string | null)[] = []
   const worker = watchdog({
     store: {
       maintenance: async () => cluster.maintenance,
@@ -29,14 +29,14 @@ function world() {
       },
     },
     maxMs: 3_600_000,
-    onEnded: () => void told++,
+    mirror: (maintenance) => void told.push(maintenance?.reason ?? null),
     clock,
     log,
   })
   return {
     clock,
     said,
-    told: () => told,
+    told,
     cluster,
     begin(forMs: number | null) {
       const until = forMs === null ? null : new Date(clock.now() + forMs)
@@ -54,7 +54,10 @@ test('maintenance ends at its time, with a warning, once', async () => {
   await at.clock.pass(2_000)
   assert.partialDeepStrictEqual(await at.run(), { on: false, ended: true })
   assert.deepEqual(await at.run(), { on: false, overdue: false })
-  assert.deepEqual([at.said, at.told()], [['warn'], 1])
+  assert.deepEqual([at.said, at.told], [['warn'], ['switches', null]])
+  await at.clock.pass(60_000)
+  await at.run()
+  assert.deepEqual(at.told, ['switches', null, null], 'told again, for some may have missed it')
 })
 
 test('without a time of its own it stays, and past its maximum is warned of every minute', async () => {

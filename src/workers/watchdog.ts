@@ -9,8 +9,8 @@ export interface WatchdogParts {
   store: Pick<OperatorStore, 'maintenance' | 'endMaintenance'>
   /** Maintenance without a time of its own is too long after this. */
   maxMs: number
-  /** It ended: tells the other nodes. */
-  onEnded: () => void
+  /** Tells the cluster what stands in Postgres: at every change, and every minute, for it may have missed that. */
+  mirror: (maintenance: Maintenance | null) => void
   clock: Pick<Clock, 'now'>
   log: Log
 }
@@ -21,15 +21,26 @@ export interface WatchdogParts {
  */
 export function watchdog(parts: WatchdogParts): LeaderWorker {
   let remindedAtMs = -Infinity
+  let mirrored = ''
+  let mirroredAtMs = -Infinity
+
+  function mirror(maintenance: Maintenance | null): void {
+    const text = JSON.stringify(maintenance)
+    if (text === mirrored && parts.clock.now() - mirroredAtMs < remindEveryMs) return
+    mirrored = text
+    mirroredAtMs = parts.clock.now()
+    parts.mirror(maintenance)
+  }
 
   async function run({ epoch }: LeaderTurn): Promise<Report> {
-    const { store, maxMs, onEnded, clock, log } = parts
+    const { store, maxMs, clock, log } = parts
     const before = await store.maintenance()
+    mirror(before)
     if (before === null) return { on: false, overdue: false }
     if (await store.endMaintenance(epoch)) {
       const { reason, actor, since } = before
       log.warn({ reason, actor, since }, 'maintenance ended: its time is over; repair goes on')
-      onEnded()
+      mirror(null)
       return { on: false, overdue: false, ended: true }
     }
     const lastedMs = clock.now() - before.since.getTime()
