@@ -70,7 +70,7 @@ create index plans_by_time on plans (created_at, id);
 create index plans_applying on plans (created_at, id) where state = 'applying';
 
 create table plan_moves (
-  plan_id uuid not null references plans on delete cascade,
+  plan_id uuid not null,
   number integer not null,
   cid text collate "C" not null,
   from_node uuid not null,
@@ -91,7 +91,8 @@ grant select, insert, update, delete on token_denylist, plans, plan_moves to anc
 -- Contents as repair sees them; `wanted` is 0 when no pin is left. Those that are gone are left out.
 create function content_copies(cids text[]) returns table (cid text, wanted int, dag_size bigint, copies jsonb)
 language sql stable as $$
-  select c.cid, case when is_wanted(c.cid) then c.wanted else 0 end, c.dag_size,
+  -- as is_wanted, which would be a call for each
+  select c.cid, case when exists (select from pins where pins.cid = c.cid) or is_held(c.cid) then c.wanted else 0 end, c.dag_size,
     (select coalesce(jsonb_agg(jsonb_build_object('nodeId', p.node_id, 'generation', p.generation, 'state', p.state,
        'errorCode', p.error_code, 'lost', p.lost, 'leaving', p.leaving) order by p.node_id), '[]')
      from placements p where p.cid = c.cid)
@@ -306,8 +307,9 @@ $$;
 -- Of a node's placements after a cid: how far one step came (null: it was the last one), and how many of its pinned copies, of what
 -- pins want, stand nowhere else.
 create function sole_copies(node uuid, after text, most int) returns table (last text, sole bigint) language sql stable as $$
-  select case when count(*) = most then max(p.cid) end, count(*) filter (where p.state = 'pinned' and is_wanted(p.cid) and not exists (
-    select from placements q where q.cid = p.cid and q.node_id <> node and q.state = 'pinned' and not q.lost))
+  select case when count(*) = most then max(p.cid) end, count(*) filter (where p.state = 'pinned'
+    and not exists (select from placements q where q.cid = p.cid and q.node_id <> node and q.state = 'pinned' and not q.lost)
+    and (exists (select from pins where pins.cid = p.cid) or is_held(p.cid)))
   from (select x.cid, x.state from placements x where x.node_id = node and x.cid > after order by x.cid limit most) p
 $$;
 

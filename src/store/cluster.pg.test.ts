@@ -188,8 +188,7 @@ test('the copies that hold a content are told to whoever fetches it, lost ones l
 
 test('a repair that saw other copies, or sees an unpin turn round, changes nothing and stays to be done', async () => {
   await pinned('stale', a)
-  const [seen] = await look(['stale'])
-  assert.ok(seen)
+  const seen = await look('stale')
   await pinnedAlso('stale', b)
   const late = repairOf(seen, { add: [{ nodeId: c.nodeId, reason: 'repair' }] })
   assert.deepEqual(await store.repair.apply(epoch, [late, repairOf(seen, {})]), {
@@ -225,8 +224,7 @@ test('a repair wakes the copy that is being unpinned, and tries the failed one a
 
 test('two leaders: the older epoch changes nothing, in whatever it does', async () => {
   await pinned('fenced', a)
-  const [seen] = await look(['fenced'])
-  assert.ok(seen)
+  const seen = await look('fenced')
   const old = epoch
   epoch = await store.nodes.nextEpoch()
   const add = repairOf(seen, { add: [{ nodeId: b.nodeId, reason: 'repair' }] })
@@ -251,8 +249,7 @@ test('in maintenance neither repair nor sweep changes anything, the watchdog doe
   const on = await store.operator.setMaintenance({ reason: 'new disks', ttlMs: 60_000 }, 'op')
   assert.deepEqual([on?.reason, on?.actor], ['new disks', 'op'])
   assert.equal((on?.until?.getTime() ?? 0) - (on?.since.getTime() ?? 0) >= 59_000, true)
-  const [seen] = await look(['resting'])
-  assert.ok(seen)
+  const seen = await look('resting')
   const add = repairOf(seen, { add: [{ nodeId: b.nodeId, reason: 'repair' }] })
   for (const call of [
     () => store.repair.apply(epoch, [add]),
@@ -292,13 +289,13 @@ test('with fewer nodes than replicas the content is accepted and repaired later;
   assert.equal((await store.pins.getPin(other, two)).status, 'pinned')
   await settle('wide')
   await store.pins.removePin(org, three, actor)
-  assert.deepEqual([(await look(['wide']))[0]?.wanted, (await unsettled()).includes('wide')], [2, true])
+  assert.deepEqual([(await look('wide')).wanted, (await unsettled()).includes('wide')], [2, true])
   const drop = (nodeId: NodeId) => ({ drop: [{ nodeId, reason: 'surplus' as const }] })
   assert.equal((await repair('wide', drop(a.nodeId))).dropped, 1)
   assert.equal((await repair('wide', drop(b.nodeId))).stale, 1)
   // the same content again for one replica
   await store.pins.replacePin(other, two, newPin('wide', { replicas: 1 }), false)
-  assert.equal((await look(['wide']))[0]?.wanted, 1)
+  assert.equal((await look('wide')).wanted, 1)
   assert.equal((await repair('wide', drop(b.nodeId))).dropped, 1)
 })
 
@@ -307,9 +304,9 @@ test('what was wanted often and by nobody for a while is wanted as often as its 
   await work(a, 'again')
   await work(b, 'again')
   await store.pins.removePin(org, id, actor)
-  assert.equal((await look(['again']))[0]?.wanted, 0)
+  assert.equal((await look('again')).wanted, 0)
   const back = await accept('again', { replicas: 1, nodes: [a.nodeId] })
-  assert.equal((await look(['again']))[0]?.wanted, 1)
+  assert.equal((await look('again')).wanted, 1)
   assert.equal((await store.pins.getPin(org, back)).status, 'pinned')
   assert.ok((await unsettled()).includes('again'))
 })
@@ -463,17 +460,13 @@ async function work(node: NodeIdentity, cid: string, outcome?: Outcome): Promise
   await finish(node, cid, claim.generation, outcome)
 }
 
-async function look(cids: string[]): Promise<ContentCopies[]> {
-  const { rows } = await system.query('select cid from contents where cid = any ($1) order by cid', [cids])
-  const found: ContentCopies[] = []
-  for (const { cid } of rows) {
-    await system.query('select from contents where cid = $1', [cid])
-    const was = (await system.query('select unsettled from contents where cid = $1', [cid])).rows[0]
-      ?.unsettled
-    await system.query('update contents set unsettled = true where cid = $1', [cid])
-    found.push(...(await store.repair.unsettled('', 1_000)).filter((content) => content.cid === cid))
-    await system.query('update contents set unsettled = $2 where cid = $1', [cid, was])
-  }
+/** As repair sees it, marked or not. */
+async function look(cid: string): Promise<ContentCopies> {
+  const { rows } = await system.query('select unsettled from contents where cid = $1', [cid])
+  await system.query('update contents set unsettled = true where cid = $1', [cid])
+  const found = (await store.repair.unsettled('', 1_000)).find((content) => content.cid === cid)
+  await system.query('update contents set unsettled = $2 where cid = $1', [cid, rows[0]?.unsettled])
+  assert.ok(found, `there is no content ${cid}`)
   return found
 }
 
@@ -484,8 +477,7 @@ function repairOf(content: ContentCopies, more: Partial<Repair>): Repair {
 
 /** Applies to what is there now. */
 async function repair(cid: string, more: Partial<Repair>) {
-  const [content] = await look([cid])
-  assert.ok(content)
+  const content = await look(cid)
   return store.repair.apply(epoch, [repairOf(content, more)])
 }
 
@@ -498,9 +490,9 @@ async function unsettled(): Promise<string[]> {
 }
 
 async function copies(cid: string): Promise<[NodeId, string][]> {
-  const [content] = await look([cid])
+  const content = await look(cid)
   const order = [a, b, c].map((node) => node.nodeId)
-  return (content?.copies ?? [])
+  return content.copies
     .map((copy): [NodeId, string] => [copy.nodeId, copy.state])
     .sort((x, y) => order.indexOf(x[0]) - order.indexOf(y[0]))
 }

@@ -56,8 +56,11 @@ const settings = [
   .map((setting) => `-c ${setting}`)
   .join(' ')
 
-/** All that the system asks goes by key, so one plan fits every call: planning each anew cost more than many of them do. */
-const generic = ' -c plan_cache_mode=force_generic_plan'
+/**
+ * All that the system asks goes by key, so one plan fits every call: planning each anew cost more than many of them do. Pages come in
+ * the order of their index: a bitmap would read all that is left of a large node for every page of it.
+ */
+const generic = ' -c plan_cache_mode=force_generic_plan -c enable_bitmapscan=off'
 
 /** Opens both pools (nothing is connected yet, so Postgres may be down). */
 export function openDatabase(options: { tenantUrl: string; systemUrl: string; log: Log }): Database {

@@ -124,13 +124,13 @@ async function drainProgress(
   nodeId: NodeId,
 ): Promise<{ left: number; moving: number; waiting: number; bytesLeft: number }> {
   const [row] = await tx.query<{ left: number; unpinning: number; bytes: number; moving: number }>(
-    `select (select count(*) from placements where node_id = $1) as left,
-       (select count(*) from placements where node_id = $1 and state = 'unpinning') as unpinning,
-       (select coalesce(sum(bytes), 0)::bigint from placements where node_id = $1 and state = 'pinned') as bytes,
+    `select count(*) as left, count(*) filter (where state = 'unpinning') as unpinning,
+       coalesce(sum(bytes) filter (where state = 'pinned'), 0)::bigint as bytes,
        (select count(distinct q.cid) from placements q
         where q.reason <> 'new' and not q.lost and (q.state = 'pinning' or q.state = 'queued' and not q.retrying)
           and q.node_id <> $1
-          and exists (select from placements p where p.cid = q.cid and p.node_id = $1 and p.state <> 'unpinning')) as moving`,
+          and exists (select from placements p where p.cid = q.cid and p.node_id = $1 and p.state <> 'unpinning')) as moving
+     from placements where node_id = $1`,
     [uuidOf(nodeId)],
   )
   const { left = 0, unpinning = 0, bytes = 0, moving = 0 } = row ?? {}

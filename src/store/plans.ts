@@ -38,11 +38,20 @@ async function movable(
      order by p.cid`,
     [uuidOf(nodeId), afterCid, limit],
   )
-  return rows.map((row) => ({
-    cid: row.cid,
-    bytes: row.bytes,
-    holders: row.holders.map((holder) => idOf('nod', holder)),
-  }))
+  const ids = remembered((uuid: string) => idOf('nod', uuid))
+  return rows.map((row) => ({ cid: row.cid, bytes: row.bytes, holders: row.holders.map(ids) }))
+}
+
+/** Few nodes, and a great many moves between them: spelling an id costs more than looking it up. */
+function remembered<From, To>(spell: (id: From) => To): (id: From) => To {
+  const known = new Map<From, To>()
+  return (id) => {
+    const old = known.get(id)
+    if (old !== undefined) return old
+    const made = spell(id)
+    known.set(id, made)
+    return made
+  }
 }
 
 /**
@@ -74,8 +83,9 @@ async function savePlan(db: Database, plan: NewPlan, pages: AsyncIterable<Move[]
   try {
     let count = 0
     let bytes = 0
+    const uuids = remembered<NodeId, string>(uuidOf)
     for await (const page of pages) {
-      await insertMoves(db.statement, id, count, page)
+      await insertMoves(db.statement, id, count, page, uuids)
       count += page.length
       bytes += page.reduce((sum, move) => sum + move.bytes, 0)
     }
@@ -99,7 +109,13 @@ async function savePlan(db: Database, plan: NewPlan, pages: AsyncIterable<Move[]
   return onePlan(db.statement, plan.id)
 }
 
-async function insertMoves(tx: SystemTx, planId: string, count: number, page: Move[]): Promise<void> {
+async function insertMoves(
+  tx: SystemTx,
+  planId: string,
+  count: number,
+  page: Move[],
+  uuids: (id: NodeId) => string,
+): Promise<void> {
   await tx.query(
     `insert into plan_moves (plan_id, number, cid, from_node, to_node, bytes, reason)
      select $1, m.number, m.cid, m."from", m."to", m.bytes, m.reason
@@ -110,8 +126,8 @@ async function insertMoves(tx: SystemTx, planId: string, count: number, page: Mo
         page.map((move, index) => ({
           ...move,
           number: count + index + 1,
-          from: uuidOf(move.from),
-          to: uuidOf(move.to),
+          from: uuids(move.from),
+          to: uuids(move.to),
         })),
       ),
     ],

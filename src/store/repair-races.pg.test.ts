@@ -38,6 +38,7 @@ test('repairs, moves and drains that race with accepts, deletes and work, while 
     world.leader(),
     world.rebalancer(),
     world.operator(),
+    world.watcher(),
   ])
   await users
   world.busy = false
@@ -165,6 +166,23 @@ class World {
         this.dead.delete(node.nodeId)
       }
       await this.#pause()
+    }
+  }
+
+  /** At no time does a pin read `pinned` of which no copy stands. */
+  async watcher(): Promise<void> {
+    const client = new pg.Client({ connectionString: database.systemUrl })
+    await client.connect()
+    try {
+      while (this.busy) {
+        const { rows } = await client.query(
+          `select cid from pins p where status = 'pinned' and not exists (
+             select from placements q where q.cid = p.cid and q.state = 'pinned' and not q.lost)`,
+        )
+        assert.deepEqual(rows, [])
+      }
+    } finally {
+      await client.end()
     }
   }
 
