@@ -7,6 +7,9 @@ import type { Io } from './verb.ts'
 const firstPollMs = 100
 const longestPollMs = 1_000
 const troubledPollSeconds = 2
+/** What takes long to read is read less often: for a fifth of the time at most. */
+const restPerRead = 4
+const longestRestMs = 15_000
 
 /** Something that goes on elsewhere, and how to look at it. */
 export interface Watched<T> {
@@ -28,14 +31,17 @@ export async function watch<T>(
   quiet: boolean,
 ): Promise<T> {
   let state = first
+  let restMs = 0
   const line = statusLine(io, quiet)
-  for (let pollMs = firstPollMs; ; pollMs = Math.min(pollMs * 1.5, longestPollMs)) {
+  for (let pollMs = firstPollMs; ; pollMs = Math.max(Math.min(pollMs * 1.5, longestPollMs), restMs)) {
     const { text, more } = show(state)
     line.show(text, more)
     if (isOver(state)) break
     if (!(await pause(pollMs, io.signal))) break
     try {
+      const askedMs = performance.now()
       state = await read()
+      restMs = Math.min(restPerRead * (performance.now() - askedMs), longestRestMs)
     } catch (error) {
       if (io.signal.aborted) break
       if (!isCode(error, 'unavailable', 'too_many', 'internal')) throw error

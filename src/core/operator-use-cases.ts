@@ -9,8 +9,11 @@ import type { Move, MoveState } from './repair.ts'
  * names the nodes that there are, `conflict` says what is in the way, `unavailable` when Postgres cannot be asked.
  */
 export interface OperatorUseCases {
+  /** All nodes and what lies on each; it reads the whole book. */
   nodes(): Promise<NodeView[]>
   node(node: string): Promise<NodeView>
+  /** All nodes as they last reported: cheap. */
+  statuses(): Promise<NodeStatus[]>
   /** The node takes no new content, and what it has goes to others. Repeating it changes nothing; it returns at once. */
   drain(node: string, actor: string): Promise<DrainView>
   /** How far the drain of a node is. */
@@ -42,18 +45,22 @@ export interface OperatorUseCases {
   /** Entries of the denylist whose tokens are over anyway go; how many. */
   pruneDenylist(): Promise<number>
   /** Lets the reconciler of a node, which stopped before too many removals, go on once; `conflict` when it did not stop. */
-  confirmReconcile(node: string, actor: string): Promise<NodeView>
+  confirmReconcile(node: string, actor: string): Promise<NodeStatus>
 }
 
-/** A node, what lies on it by the book, and what it last said of itself. */
-export interface NodeView {
+/** A node, and what it last said of itself. */
+export interface NodeStatus {
   node: Node
-  placements: number
-  bytes: number
   report: NodeReport | null
   reportedAt: Date | null
   /** The epoch under which it leads; null when it does not. */
   leads: number | null
+}
+
+/** The same, and what lies on it by the book. */
+export interface NodeView extends NodeStatus {
+  placements: number
+  bytes: number
 }
 
 /** How far the drain of a node is. */

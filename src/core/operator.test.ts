@@ -51,6 +51,17 @@ test('who leads is who lives and reported the newest epoch', async () => {
   )
 })
 
+test('a report that says less, as an older version’s does, is shown with what it says', async () => {
+  const { use, nodes, reports } = cluster(['anchor-1'])
+  const older: object = { version: '0.9' }
+  reports.set(idOf(nodes, 0), JSON.parse(JSON.stringify(older)))
+  const [status] = await use.statuses()
+  assert.deepEqual(
+    [status?.report?.version, status?.report?.workers, status?.report?.heard, status?.leads],
+    ['0.9', [], {}, null],
+  )
+})
+
 test('a drain says that it waits for too few nodes only when the leader could do nothing', async () => {
   const { use, nodes, contents, progress } = cluster(['anchor-1', 'anchor-2', 'anchor-3'])
   Object.assign(progress, { left: 2, waiting: 2 })

@@ -1,7 +1,7 @@
 import { AnchorageError, isCode } from './errors.ts'
 import { mintId, type PlanId } from './ids.ts'
 import type { Node } from './node.ts'
-import type { Announcement, NodeView, OperatorUseCases, PlanView } from './operator-use-cases.ts'
+import type { Announcement, NodeStatus, OperatorUseCases, PlanView } from './operator-use-cases.ts'
 import { planRebalance, type RebalancePolicy } from './plan-rebalance.ts'
 import type { RepairPolicy } from './plan-repair.ts'
 import type { Log, OperatorStore, Plan, PlanStore, RepairStore } from './ports.ts'
@@ -40,6 +40,7 @@ type OfNodes = Pick<
   OperatorUseCases,
   | 'nodes'
   | 'node'
+  | 'statuses'
   | 'drain'
   | 'drainOf'
   | 'uncordon'
@@ -51,9 +52,9 @@ type OfNodes = Pick<
 
 function ofNodes({ store, plans, repair, policy, announce }: Told): OfNodes {
   const find = (given: string): Promise<Node> => findNode(store, given)
-  const view = async (given: string): Promise<NodeView> => {
+  const status = async (given: string): Promise<NodeStatus> => {
     const { id } = await find(given)
-    const found = (await viewNodes(store, plans)).find(({ node }) => node.id === id)
+    const found = (await statusesOf(store)).find(({ node }) => node.id === id)
     if (found === undefined) throw new AnchorageError('not_found', `the node ${given} was just forgotten`)
     return found
   }
@@ -64,8 +65,17 @@ function ofNodes({ store, plans, repair, policy, announce }: Told): OfNodes {
     return { node, ...progress, waits }
   }
   return {
-    nodes: () => viewNodes(store, plans),
-    node: view,
+    statuses: () => statusesOf(store),
+    async nodes() {
+      const [statuses, usage] = await Promise.all([statusesOf(store), plans.usage()])
+      const used = new Map(usage.map(({ nodeId, placements, bytes }) => [nodeId, { placements, bytes }]))
+      return statuses.map((each) => ({ ...each, ...(used.get(each.node.id) ?? { placements: 0, bytes: 0 }) }))
+    },
+    async node(given) {
+      const found = await status(given)
+      const { left, bytesLeft } = await store.drainProgress(found.node.id)
+      return { ...found, placements: left, bytes: bytesLeft }
+    },
     drainOf,
     async drain(given, actor) {
       const { id } = await find(given)
@@ -86,7 +96,7 @@ function ofNodes({ store, plans, repair, policy, announce }: Told): OfNodes {
       return node
     },
     async confirmReconcile(given, actor) {
-      const { node, report } = await view(given)
+      const { node, report } = await status(given)
       // a leave given beforehand would let a mistake through that nobody has looked at
       if ((report?.reconcileBlocked ?? null) === null)
         throw new AnchorageError(
@@ -95,7 +105,7 @@ function ofNodes({ store, plans, repair, policy, announce }: Told): OfNodes {
         )
       const { id } = node
       await store.confirmReconcile(id, actor)
-      return await view(id)
+      return await status(id)
     },
     audit: (query) => store.audit(query),
     pruneDenylist: () => store.pruneDenylist(),
@@ -181,14 +191,23 @@ async function findNode(store: OperatorStore, given: string): Promise<Node> {
   }
 }
 
-async function viewNodes(store: OperatorStore, plans: PlanStore): Promise<NodeView[]> {
-  const [reports, usage] = await Promise.all([store.reports(), plans.usage()])
-  const used = new Map(usage.map(({ nodeId, ...rest }) => [nodeId, rest]))
+/** What an older version's report does not say. */
+const unsaid = {
+  leader: null,
+  heard: {},
+  caches: {},
+  workers: [],
+  pinning: {},
+  reasons: [],
+  reconcileBlocked: null,
+}
+
+async function statusesOf(store: OperatorStore): Promise<NodeStatus[]> {
+  const reports = await store.reports()
   const epoch = leadingEpoch(reports)
   return reports.map(({ node, report, reportedAt }) => ({
     node,
-    ...(used.get(node.id) ?? { placements: 0, bytes: 0 }),
-    report,
+    report: report && { ...unsaid, ...report },
     reportedAt,
     leads: node.live && report?.leader?.epoch === epoch ? epoch : null,
   }))

@@ -54,6 +54,7 @@ function fakeNodes(kept: Kept, noted: Noted) {
   }
   return {
     nodes: noted('nodes', () => kept.nodes.map(viewOf)),
+    statuses: noted('statuses', () => kept.nodes.map(viewOf)),
     node: noted('node', (given: string) => viewOf(find(given))),
     drain: noted('drain', (given: string, _actor: string) =>
       drainOf(Object.assign(find(given), { state: 'draining' })),

@@ -24,7 +24,7 @@ const head = ['NODE', 'CACHE', 'SIZE', 'HITS', 'MISSES', 'INVALIDATIONS', 'FLUSH
 export async function run(argv: string[], io: Io): Promise<void> {
   const { config, values, positionals } = configArgumentsOf(argv, { json: { type: 'boolean' } }, io)
   noMore(positionals)
-  const views = await withOperator(config, io, ({ use }) => use.nodes())
+  const views = await withOperator(config, io, ({ use }) => use.statuses())
   const results = views.map(nodeCachesWire)
   if (values.json) return io.out(json({ results }))
   const rows = results.flatMap(({ name, caches }) =>

@@ -1,4 +1,4 @@
-import type { NodeView } from '../../core/operator-use-cases.ts'
+import type { NodeStatus } from '../../core/operator-use-cases.ts'
 import { presencesWire } from '../../http/admin/admin-wire.ts'
 import { configArgumentsOf, noMore } from '../arguments.ts'
 import { duration, json, table } from '../print.ts'
@@ -20,7 +20,7 @@ Works on the database of the node's own config, with HTTP and NATS down.
 export async function run(argv: string[], io: Io): Promise<void> {
   const { config, values, positionals } = configArgumentsOf(argv, { json: { type: 'boolean' } }, io)
   noMore(positionals)
-  const views = await withOperator(config, io, ({ use }) => use.nodes())
+  const views = await withOperator(config, io, ({ use }) => use.statuses())
   if (values.json) return io.out(json({ results: presencesWire(views) }))
   if (views.length === 0) return io.err('no node has started yet\n')
   io.out(
@@ -31,7 +31,7 @@ export async function run(argv: string[], io: Io): Promise<void> {
   )
 }
 
-function rowOf({ node, report, leads }: NodeView, views: NodeView[]): string[] {
+function rowOf({ node, report, leads }: NodeStatus, views: NodeStatus[]): string[] {
   const heard = views
     .filter((other) => other.node.id !== node.id)
     .map((other) => {

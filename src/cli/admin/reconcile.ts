@@ -1,5 +1,4 @@
-import type { NodeView } from '../../core/operator-use-cases.ts'
-import { nodeInFullWire } from '../../http/admin/admin-wire.ts'
+import type { NodeStatus } from '../../core/operator-use-cases.ts'
 import { configArgumentsOf, noMore } from '../arguments.ts'
 import { duration, json, printable, table } from '../print.ts'
 import { WrongUse, type Io } from '../verb.ts'
@@ -29,27 +28,30 @@ export async function run(argv: string[], io: Io): Promise<void> {
     throw new WrongUse(
       'NODE is missing: --confirm lets one node go on, and anchorage admin reconcile lists them',
     )
-  const views = await withOperator(config, io, async ({ use, actor }) => {
-    if (node === undefined) return await use.nodes()
-    return [values.confirm ? await use.confirmReconcile(node, actor) : await use.node(node)]
+  const statuses = await withOperator(config, io, async ({ use, actor }) => {
+    if (node !== undefined && values.confirm) return [await use.confirmReconcile(node, actor)]
+    return node === undefined ? await use.statuses() : [await use.node(node)]
   })
-  if (values.json) return io.out(json({ results: views.map(wireOf) }))
-  if (values.confirm) return io.out(`${views.map(({ node: { name } }) => printable(name)).join()} goes on\n`)
+  if (values.json) return io.out(json({ results: statuses.map(wireOf) }))
+  if (values.confirm)
+    return io.out(`${statuses.map(({ node: { name } }) => printable(name)).join()} goes on\n`)
   io.out(
     table(
       ['NODE', 'RAN', 'FOUND', 'STOPPED BEFORE'],
-      views.map((view) => rowOf(view, Date.now())),
+      statuses.map((view) => rowOf(view, Date.now())),
     ),
   )
 }
 
-function wireOf(view: NodeView) {
-  const { id, name, reconcileBlocked, workers } = nodeInFullWire(view, null)
-  const { endedAt = null, report = null } = workers.find((worker) => worker.name === 'reconciler') ?? {}
-  return { id, name, blocked: reconcileBlocked, endedAt, report }
+function wireOf({ node, report }: NodeStatus) {
+  const { id, name } = node
+  const last = report?.workers.find((worker) => worker.name === 'reconciler')
+  const endedAtMs = last?.endedAtMs ?? null
+  const endedAt = endedAtMs === null ? null : new Date(endedAtMs).toISOString()
+  return { id, name, blocked: report?.reconcileBlocked ?? null, endedAt, report: last?.report ?? null }
 }
 
-function rowOf(view: NodeView, nowMs: number): string[] {
+function rowOf(view: NodeStatus, nowMs: number): string[] {
   const { name, blocked, endedAt, report } = wireOf(view)
   return [
     name,

@@ -74,7 +74,7 @@ function rowOf(move: PlannedMove, names: Map<string, string>): string[] {
 }
 
 async function namesOf(use: OperatorUseCases): Promise<Map<string, string>> {
-  return new Map((await use.nodes()).map(({ node }) => [node.id, node.name]))
+  return new Map((await use.statuses()).map(({ node }) => [node.id, node.name]))
 }
 
 /** What each node has, and will have once the plan is carried out; a summary that another version made may tell none of it. */

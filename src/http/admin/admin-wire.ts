@@ -1,6 +1,6 @@
 /** What operators see, as JSON: for HTTP and for `--json` alike. */
 import type { Node } from '../../core/node.ts'
-import type { DrainView, NodeView, PlannedMove, PlanView } from '../../core/operator-use-cases.ts'
+import type { DrainView, NodeStatus, NodeView, PlannedMove, PlanView } from '../../core/operator-use-cases.ts'
 import type {
   AuditEntry as CoreAuditEntry,
   CacheStats,
@@ -91,7 +91,7 @@ export function moveWire({ number, cid, from, to, bytes, reason, state, note }: 
 }
 
 /** Whom each node hears; a node that was heard and is not in the book has its id for a name. */
-export function presencesWire(views: NodeView[]): Presence[] {
+export function presencesWire(views: NodeStatus[]): Presence[] {
   const names = new Map(views.map(({ node }) => [String(node.id), node.name]))
   return views.map(({ node, report, reportedAt, leads }) => ({
     ...nameOf(node),
@@ -108,7 +108,7 @@ export function presencesWire(views: NodeView[]): Presence[] {
   }))
 }
 
-export function nodeCachesWire({ node, report, reportedAt }: NodeView): NodeCaches {
+export function nodeCachesWire({ node, report, reportedAt }: NodeStatus): NodeCaches {
   return { ...nameOf(node), reportedAt: instant(reportedAt), caches: cachesOf(report) }
 }
 

@@ -94,10 +94,10 @@ function planRoutes(app: TypedApp, operator: OperatorUseCases, actorOf: ActorOf)
 /** What is only read. */
 function bookRoutes(app: TypedApp, operator: OperatorUseCases): void {
   app.get('/presences', { schema: operations.listPresences }, async () => ({
-    results: wire.presencesWire(await operator.nodes()),
+    results: wire.presencesWire(await operator.statuses()),
   }))
   app.get('/caches', { schema: operations.listCaches }, async () => ({
-    results: (await operator.nodes()).map(wire.nodeCachesWire),
+    results: (await operator.statuses()).map(wire.nodeCachesWire),
   }))
   app.get('/audit', { schema: operations.listAudit }, async ({ query }) => ({
     results: (await operator.audit(auditQuery(query))).map(wire.auditWire),
