@@ -157,7 +157,7 @@ export interface PlanStore {
   ): Promise<(Move & { number: number; state: MoveState; note: string | null })[]>
   /** `conflict` when the plan is not in a state from which this is possible. Audited. */
   setPlanState(id: PlanId, state: 'applying' | 'paused' | 'cancelled', actor: string): Promise<Plan>
-  /** The plan being applied, oldest first; null when there is none. */
+  /** The plan being applied, oldest first; else one that was stopped with moves under way, for these to be noted; else null. */
   applying(): Promise<Plan | null>
   /** Begins at most `limit` planned moves within `bytes`: the copy is added (`rebalance`), the old one is `leaving`; a move that no longer fits is skipped with a note. */
   startMoves(

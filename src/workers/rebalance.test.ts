@@ -30,7 +30,7 @@ function world(moves: number, limits = { moves: 100, bytes: 1_000_000 }) {
   }
   const worker = rebalance({
     plans: {
-      applying: async () => (plan.state === 'applying' ? plan : null),
+      applying: async () => (plan.state === 'applying' || state.moving > 0 ? plan : null),
       async settleMoves() {
         refuse()
         const done = state.finished
@@ -98,6 +98,23 @@ test('moves that no longer fit are passed over', async () => {
   const at = world(80)
   at.state.unfit = 70
   assert.partialDeepStrictEqual(await at.run(), { started: 10, skipped: 70 })
+})
+
+test('of a paused plan what is under way is noted, and nothing begun', async () => {
+  const at = world(250)
+  await at.run()
+  at.plan.state = 'paused'
+  at.state.finished = 40
+  at.state.moving = 60
+  assert.deepEqual(await at.run(), {
+    applying: false,
+    maintenance: false,
+    done: 40,
+    left: 210,
+    started: 0,
+    skipped: 0,
+  })
+  assert.equal(at.hinted.length, 100)
 })
 
 test('paused, and in maintenance, nothing is begun, which is no failure', async () => {

@@ -31,7 +31,7 @@ async function run(parts: RebalanceParts, turn: LeaderTurn): Promise<Report> {
   const plan = await parts.plans.applying()
   if (plan === null) return { applying: false, maintenance: false }
   try {
-    return { ...(await apply(parts, plan, turn)), applying: true, maintenance: false }
+    return { ...(await apply(parts, plan, turn)), applying: plan.state === 'applying', maintenance: false }
   } catch (error) {
     if (!isCode(error, 'maintenance')) throw error
     return { applying: true, maintenance: true }
@@ -44,6 +44,8 @@ async function apply(
   { epoch, signal }: LeaderTurn,
 ): Promise<Report> {
   const { done, left } = await plans.settleMoves(epoch, plan.id)
+  // Stopped: what is under way is noted, and no more is begun.
+  if (plan.state !== 'applying') return { done, left, started: 0, skipped: 0 }
   if (left === 0) {
     log.info({ planId: plan.id, moves: plan.moves }, 'a plan is applied')
     return { done, left, started: 0, skipped: 0 }
