@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Msg, NatsConnection } from '@nats-io/nats-core'
+import { TimeoutError, type Msg, type NatsConnection } from '@nats-io/nats-core'
 import { AnchorageError } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Log } from '../core/ports.ts'
@@ -235,13 +235,20 @@ class Connection implements Cluster {
     } catch (error) {
       if (nc.isClosed()) return
       if (error instanceof AnchorageError) throw error
-      this.#setTrouble(`JetStream cannot make what is missing: ${explain(error)}`)
+      this.#setTrouble(`JetStream cannot make what is missing: ${this.#why(error)}`)
       this.#repairNow = true
       this.#brokenStore = isBrokenStore(error) ? this.#brokenStore + 1 : 0
       if (this.#brokenStore < failuresToBlameStore) return
       this.#brokenStore = 0
       onBrokenStore?.(explain(error))
     }
+  }
+
+  #why(error: unknown): string {
+    const isSilence = error instanceof TimeoutError && !this.#layout().alone
+    return (
+      explain(error) + (isSilence ? "; its servers have no quorum, or this node's is cut off from them" : '')
+    )
   }
 
   #layout(): Layout {
@@ -264,7 +271,7 @@ class Connection implements Cluster {
       await probe(nc)
       this.#setTrouble(null)
     } catch (error) {
-      if (!nc.isClosed()) this.#setTrouble(`JetStream does not take messages: ${explain(error)}`)
+      if (!nc.isClosed()) this.#setTrouble(`JetStream does not take messages: ${this.#why(error)}`)
     }
   }
 

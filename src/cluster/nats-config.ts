@@ -118,8 +118,11 @@ function clusterConfig(cluster: NatsCluster): object {
     // A machine that lost its power does not close its connections.
     ping_interval: '5s',
     ping_max: 2,
-    // With itself among them, since JetStream counts these to know how many it must see before it first elects a leader.
-    routes: members.map((member) => `nats-route://${routeUser}:${password}@${member}`),
+    // Without itself: JetStream, before its first election, waits for as many servers as there are routes (two at least), and a
+    // cluster must form while one of three is away. One fewer than all is still a majority.
+    routes: members
+      .filter((member) => member !== announce)
+      .map((member) => `nats-route://${routeUser}:${password}@${member}`),
   }
 }
 

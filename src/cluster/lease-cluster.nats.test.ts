@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { before, test } from 'node:test'
+import { until } from '../../test/settle.ts'
+import { mintId } from '../core/ids.ts'
+import { quietLog, testNats } from '../dev/test-nats.ts'
+import { testNatsCluster, type TestSeat } from '../dev/test-nats-cluster.ts'
+import { makeClusterSecret } from './cluster-ca.ts'
+import { connectCluster, type Cluster } from './connect.ts'
+import { runLease } from './lease.ts'
+import type { NatsChild, NatsServerOptions } from './nats-server.ts'
+
+before(async () => {
+  await using _ = await testNats(process.env)
+})
+
+const ttlMs = 3_000
+/** JetStream's own election comes before the leader's, and takes up to nine seconds; a busy machine doubles that. */
+const election = { withinMs: 40_000 }
+
+/** A time of leadership, by the machine's own clock. */
+interface Term {
+  epoch: number
+  fromMs: number
+  toMs: number | null
+}
+
+/** A node that contends, on its own server. */
+interface Contender {
+  child: NatsChild
+  seat: TestSeat
+  cluster: Cluster
+  terms: Term[]
+  stop: AbortController
+  done: Promise<void>
+  leads(): boolean
+}
+
+/** Three servers of one cluster, each with a contender. */
+async function rig(options: Partial<NatsServerOptions> = {}) {
+  const stack = new AsyncDisposableStack()
+  const servers = stack.use(await testNatsCluster(process.env, 3, options))
+  const children = await Promise.all(servers.seats.map((seat) => seat.start(servers.all)))
+  let lastEpoch = 0
+  const contenders = children.map((child, number): Contender => {
+    const nodeId = mintId('nod')
+    const layout = () => ({ replicas: 3, alone: false })
+    const cluster = stack.use(
+      connectCluster({ url: child.url, nodeId, log: quietLog, probeEveryMs: 200, layout }),
+    )
+    const terms: Term[] = []
+    const stop = new AbortController()
+    const onLead = async (epoch: number, signal: AbortSignal): Promise<void> => {
+      const term: Term = { epoch, fromMs: performance.now(), toMs: null }
+      terms.push(term)
+      if (!signal.aborted) await new Promise((ended) => signal.addEventListener('abort', ended))
+      term.toMs = performance.now()
+    }
+    const nextEpoch = () => Promise.resolve(++lastEpoch)
+    const done = runLease({ nats: cluster, nodeId, ttlMs, nextEpoch, onLead, log: quietLog }, stop.signal)
+    stack.defer(() => {
+      stop.abort()
+      return done
+    })
+    const leads = (): boolean => terms.at(-1)?.toMs === null
+    return { child, seat: servers.seat(number), cluster, terms, stop, done, leads }
+  })
+  const leader = (than?: Contender) =>
+    until('a leader', () => contenders.find((one) => one !== than && one.leads()), election)
+  return { servers, contenders, leader, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
+
+/** No two led at once, and epochs only grew. */
+function assertOneByOne(contenders: readonly Contender[]): void {
+  const terms = contenders.flatMap(({ terms }) => terms).sort((a, b) => a.epoch - b.epoch)
+  for (const [index, term] of terms.entries()) {
+    const before = terms[index - 1]
+    if (before !== undefined) assert.ok((before.toMs ?? Infinity) <= term.fromMs, JSON.stringify(terms))
+  }
+}
+
+test('a leader cut off with its server leads no longer when its lease is over; the others elect one of them; then all agree', async () => {
+  await using it = await rig()
+  const first = await it.leader()
+  const cutAtMs = performance.now()
+  await first.child.setCluster(first.seat.cluster(it.servers.all, { secret: makeClusterSecret() }))
+  await until('the minority to step down', () => !first.leads(), { withinMs: 2 * ttlMs })
+  assert.ok((first.terms.at(-1)?.toMs ?? Infinity) - cutAtMs < ttlMs + 500)
+  const second = await it.leader(first)
+  await until('the minority to see that it is one', () => first.cluster.trouble(), election)
+  const terms = first.terms.length
+  assert.equal(first.leads(), false)
+  await first.child.setCluster(first.seat.cluster(it.servers.all))
+  await until('the minority to be back', () => first.cluster.trouble() === null, election)
+  // What it did meanwhile, if anything, would have been seen by now.
+  assert.equal(first.terms.length, terms)
+  assert.ok(second.leads())
+  assertOneByOne(it.contenders)
+})
+
+test('a leader whose server is killed for good is followed', async () => {
+  await using it = await rig({ restartAfterMs: 0 })
+  const first = await it.leader()
+  const { pid } = first.child
+  assert.ok(pid !== null)
+  process.kill(pid, 'SIGKILL')
+  await it.leader(first)
+  assert.equal(first.leads(), false)
+  assertOneByOne(it.contenders)
+})
+
+test('a leader that stops with its server is followed at once', async () => {
+  await using it = await rig()
+  const first = await it.leader()
+  await Promise.all(
+    it.contenders.map(({ cluster }) => until('JetStream', () => cluster.trouble() === null, election)),
+  )
+  const stoppedAtMs = performance.now()
+  first.stop.abort()
+  await first.done
+  await first.cluster[Symbol.asyncDispose]()
+  await first.child[Symbol.asyncDispose]()
+  const second = await it.leader(first)
+  // Without the hand-over it would take the lease's time.
+  assert.ok((second.terms.at(-1)?.fromMs ?? Infinity) - stoppedAtMs < ttlMs / 2)
+  assertOneByOne(it.contenders)
+})
