@@ -5,7 +5,7 @@ import type { AuditCursor, AuditEntry } from '../../core/ports.ts'
 import { printable } from '../print.ts'
 import type { Io } from '../verb.ts'
 
-const pollMs = 1_000
+const everyMs = 1_000
 const page = 1_000
 /** An entry is seen once its transaction committed, so later than its time says: so much is looked at again. */
 const overlapMs = 5_000
@@ -20,6 +20,7 @@ export async function followAudit(
   read: (query: { after: AuditCursor; limit: number }) => Promise<AuditEntry[]>,
   write: (entry: AuditEntry) => void,
   io: Pick<Io, 'err' | 'signal'>,
+  pollMs = everyMs,
 ): Promise<void> {
   const written = new Map<string, number>()
   let newestMs = 0
