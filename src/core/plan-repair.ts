@@ -7,8 +7,8 @@ import { isDown, standingOf, type DownPolicy, type RoomPolicy, type Standing } f
 
 export interface RepairPolicy extends DownPolicy, RoomPolicy {
   /**
-   * Content with fewer copies on live nodes than this is repaired without waiting for silent ones; unless nobody alive has it, since
-   * then the silent node is the one to wait for.
+   * Content of which fewer copies stand on live nodes than this is repaired without waiting for silent ones; unless nobody alive has
+   * it, since then the silent node is the one to wait for.
    */
   minCopies: number
 }
@@ -57,37 +57,34 @@ function seatOf(copy: Copy, nodes: readonly Node[], policy: RepairPolicy): Seat 
   const node = nodes.find(({ id }) => id === copy.nodeId)
   // a node that was not heard of yet is not one that is gone
   if (node === undefined) return { copy, node, standing: 'blinking', lost: copy.lost, found: false }
-  const gone = isDown(node, policy) && isHeld({ copy })
-  const found = copy.lost && node.live
-  return { copy, node, standing: standingOf(node, policy), lost: !found && (copy.lost || gone), found }
+  const down = isDown(node, policy)
+  // found also while its node blinks: nobody comes by again when it does not
+  const found = copy.lost && !down
+  const lost = down && (copy.lost || isHeld({ copy }))
+  return { copy, node, standing: standingOf(node, policy), lost, found }
 }
 
 /** Adds and drops among the copies that are not on their way out already. */
 function evenOut(
-  { cid, wanted, dagSize, copies }: ContentCopies,
+  content: ContentCopies,
   seats: Seat[],
   nodes: readonly Node[],
   policy: RepairPolicy,
 ): { add: Add[]; drop: Drop[]; settled: boolean } {
-  // somebody alive has it, so that others can copy it
-  const source = seats.some((seat) => isPinned(seat) && !seat.lost && seat.node?.live === true)
+  const { cid, wanted } = content
+  // with none alive there is nobody to copy from
+  const alive = seats.filter((seat) => isPinned(seat) && !seat.lost && seat.node?.live === true)
+  const source = alive.length > 0
   const all = seats.filter((seat) => counts(seat, source))
   const standing = all.filter((seat) => seat.standing === 'good' && isPinned(seat))
-  const urgent = source && standing.length < Math.min(policy.minCopies, wanted)
+  const urgent = source && alive.length < Math.min(policy.minCopies, wanted)
   const counted = urgent ? all.filter((seat) => seat.standing === 'good') : all
 
-  const missing = Math.max(wanted - counted.length, 0)
-  const held = new Set(copies.map(({ nodeId }) => nodeId))
-  const free =
-    missing === 0
-      ? []
-      : nodes.filter((node) => !held.has(node.id) && takesContent(node, dagSize ?? 0, policy))
-  const reasons = seats.filter((seat) => !counted.includes(seat)).map(addReason)
-  const add = preferred(cid, free, policy, counted.flatMap(nodeOf))
-    .slice(0, missing)
-    .map(({ id }, place): Add => ({ nodeId: id, reason: reasons.toSorted(byUrgency)[place] ?? 'repair' }))
-
-  const given = seats.filter((seat) => !all.includes(seat) && !staysLost(seat))
+  const add = addsFor(content, { seats, all, counted, source }, nodes, policy)
+  const revived = new Set(add.map(({ nodeId }) => nodeId))
+  const given = seats.filter(
+    (seat) => !all.includes(seat) && !staysLost(seat) && !revived.has(seat.copy.nodeId),
+  )
   const surplus = standing.length >= wanted ? surplusOf(cid, wanted, all, standing, policy) : []
   const drop =
     standing.length >= wanted
@@ -95,6 +92,33 @@ function evenOut(
       : given.filter((seat) => counted.length + add.length >= wanted && isIdle(seat)).map(dropOf)
   const exact = all.length + add.length - surplus.length === wanted
   return { add, drop, settled: exact && drop.length === given.length + surplus.length }
+}
+
+/**
+ * As many nodes as copies are missing, or as there are. First those that have none; then those whose copy was leaving, since its move
+ * cannot be had; then those that failed, to be tried again. These only where silent nodes would not do as well.
+ */
+function addsFor(
+  { cid, wanted, dagSize, copies }: ContentCopies,
+  { seats, all, counted, source }: { seats: Seat[]; all: Seat[]; counted: Seat[]; source: boolean },
+  nodes: readonly Node[],
+  policy: RepairPolicy,
+): Add[] {
+  const missing = wanted - counted.length
+  if (missing <= 0) return []
+  const takes = (node: Node): boolean => takesContent(node, dagSize ?? 0, policy)
+  const best = (of: readonly Node[]): Node[] => preferred(cid, of, policy, counted.flatMap(nodeOf))
+  const uncounted = seats.filter((seat) => !counted.includes(seat))
+  const idle = uncounted.filter(({ standing, lost }) => standing === 'good' && !lost)
+  const held = new Set(copies.map(({ nodeId }) => nodeId))
+  const fresh = best(nodes.filter((node) => !held.has(node.id) && takes(node))).slice(0, missing)
+  const leaving = idle.filter(({ copy }) => copy.leaving && copy.state !== 'failed')
+  const failed = source ? idle.filter(({ copy, node }) => copy.state === 'failed' && node && takes(node)) : []
+  const again = [...best(leaving.flatMap(nodeOf)), ...best(failed.flatMap(nodeOf))]
+  const reasons = uncounted.map(addReason).toSorted(byUrgency)
+  return [...fresh, ...again.slice(0, Math.max(wanted - all.length - fresh.length, 0))].map(
+    ({ id }, place) => ({ nodeId: id, reason: reasons[place] ?? 'repair' }),
+  )
 }
 
 /** Of what counts, beyond the wanted ones: what is not pinned yet, then copies just found, then those that rank lowest, zones kept. */
