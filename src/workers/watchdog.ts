@@ -37,7 +37,7 @@ export function watchdog(parts: WatchdogParts): LeaderWorker {
     const before = await store.maintenance()
     mirror(before)
     if (before === null) return { on: false, overdue: false }
-    if (await store.endMaintenance(epoch)) {
+    if (before.until !== null && (await store.endMaintenance(epoch))) {
       const { reason, actor, since } = before
       log.warn({ reason, actor, since }, 'maintenance ended: its time is over; repair goes on')
       mirror(null)
