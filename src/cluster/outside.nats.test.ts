@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { before, test } from 'node:test'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { until } from '../../test/settle.ts'
+import { isCode } from '../core/errors.ts'
+import { mintId } from '../core/ids.ts'
+import { quietLog, testNats } from '../dev/test-nats.ts'
+import { connectCluster, type Cluster } from './connect.ts'
+import { connectOnce } from './dial.ts'
+import { bucketStream, heartbeatSubject } from './names.ts'
+
+before(async () => {
+  await using _ = await testNats(process.env)
+})
+
+/** A server that stands for an outside NATS, and nodes of several clusters on it. */
+async function rig() {
+  const stack = new AsyncDisposableStack()
+  const nats = stack.use(await testNats(process.env))
+  const child = await nats.start()
+  const join = (clusterId: string) => {
+    const refused: unknown[] = []
+    const cluster: Cluster = stack.use(
+      connectCluster({
+        url: child.url,
+        nodeId: mintId('nod'),
+        log: quietLog,
+        probeEveryMs: 200,
+        clusterId,
+        layout: () => ({ replicas: 3, alone: false }),
+        onForeign: (error) => refused.push(error),
+      }),
+    )
+    return { cluster, refused }
+  }
+  return { child, join, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
+
+test('an outside NATS is used by all nodes of the cluster that came first, with the replicas that it has servers for', async () => {
+  await using it = await rig()
+  for (const { cluster } of [it.join('one'), it.join('one')]) {
+    await until('JetStream', () => cluster.trouble() === null)
+    const nc = cluster.connection()
+    assert.ok(nc !== null)
+    const { config } = await (await jetstreamManager(nc)).streams.info(bucketStream)
+    assert.equal(config.num_replicas, 1)
+  }
+})
+
+test("another cluster's node is refused, says what to do, and touches nothing there", async () => {
+  await using it = await rig()
+  const ours = it.join('one')
+  await until('JetStream', () => ours.cluster.trouble() === null)
+  const theirs = it.join('two')
+  const [error] = await until('the refusal', () => theirs.refused.length > 0 && theirs.refused)
+  assert.ok(isCode(error, 'invalid'))
+  assert.match(String(error), /nats\.url.*one.*two.*KV_ANCHORAGE_CLUSTER/s)
+  assert.equal(theirs.cluster.connection(), null)
+  assert.match(theirs.cluster.trouble() ?? '', /another anchorage cluster/)
+  await assert.rejects(connectOnce(it.child.url, 'two'), (error) => isCode(error, 'invalid'))
+})
+
+test('a NATS whose other cluster is gone can be taken over by deleting its bucket', async () => {
+  await using it = await rig()
+  const gone = it.join('one')
+  await until('JetStream', () => gone.cluster.trouble() === null)
+  await gone.cluster[Symbol.asyncDispose]()
+  const ours = it.join('two')
+  await until('the refusal', () => ours.refused.length > 0)
+  await using link = await connectOnce(it.child.url)
+  const nc = link.connection()
+  assert.ok(nc !== null)
+  await (await jetstreamManager(nc)).streams.delete(bucketStream)
+  await until('ours to be well', () => ours.cluster.trouble() === null)
+  const late = it.join('one')
+  await until('the other to be refused', () => late.refused.length > 0)
+})
+
+test('a command connects once, is heard before it ends, and learns at once that nobody is there', async () => {
+  await using it = await rig()
+  const nodeId = mintId('nod')
+  const { cluster } = it.join('one')
+  await until('JetStream', () => cluster.trouble() === null)
+  const heard: string[] = []
+  cluster.subscribe(heartbeatSubject(nodeId), (message) => heard.push(message.string()))
+  await cluster.connection()?.flush()
+  {
+    await using link = await connectOnce(it.child.url, 'one')
+    link.connection()?.publish(heartbeatSubject(nodeId), 'here')
+  }
+  await until('the message', () => heard.includes('here'))
+  await it.child[Symbol.asyncDispose]()
+  await assert.rejects(connectOnce(it.child.url), (error) => isCode(error, 'unavailable'))
+})
