@@ -9,6 +9,15 @@ create function meta_key(t text) returns text language sql immutable strict as $
   select case when octet_length(t) > 512 then '#' || encode(sha256(convert_to(t, 'UTF8')), 'hex') else '=' || t end
 $$;
 
+-- Takes the meta of a pin that goes out of pin_meta: each pair is looked up by its key, which no planner turns round.
+create function forget_meta(org uuid, meta jsonb, at_seq bigint) returns void language sql as $$
+  delete from pin_meta m where m.ctid = any (array(
+    select x.row from jsonb_each_text(meta) k
+    cross join lateral (
+      select q.ctid as row from pin_meta q
+      where q.org_id = org and q.key = meta_key(k.key) and q.value = meta_key(k.value) and q.seq = at_seq offset 0) x))
+$$;
+
 -- Adds ns pins of a status to buckets of 2^10 seqs; locks in key order.
 create function count_pins(orgs uuid[], statuses text[], buckets bigint[], ns bigint[]) returns void language sql as $$
   insert into pin_counts as c (org_id, status, level, bucket, n)
@@ -278,8 +287,7 @@ begin
   if replaces is not null then
     -- what the old pin kept is kept until the new one stands
     update pins p set holds = nullif(array_remove(array_append(old.holds, old.cid), p.cid), '{}') where p.org_id = org and p.id = ids[1];
-    delete from pin_meta m using jsonb_each_text(old.meta) k
-    where m.org_id = org and m.key = meta_key(k.key) and m.value = meta_key(k.value) and m.seq = old.seq;
+    if old.meta is not null then perform forget_meta(org, old.meta, old.seq); end if;
     -- locked only now: a finish may have moved it on since it was read
     delete from pins p where p.org_id = org and p.id = replaces returning statuses || p.status into statuses;
     if old.cid = cids[1] then perform lower_wanted(cids); end if;
@@ -310,8 +318,7 @@ begin
   end if;
   perform lock_contents(gone);
   delete from pins p where p.org_id = org and p.id = pin returning p.status into was;
-  delete from pin_meta m using jsonb_each_text(old_meta) k
-  where m.org_id = org and m.key = meta_key(k.key) and m.value = meta_key(k.value) and m.seq = at_seq;
+  if old_meta is not null then perform forget_meta(org, old_meta, at_seq); end if;
   perform count_pins(array[org], array[was], array[at_seq >> 10], array[-1::bigint]);
   insert into audit_log (id, org_id, actor, action, target) values (audit_id, org, actor, 'pin.delete', public_id);
   return query
@@ -346,7 +353,7 @@ begin
   foreach f in array array['current_org()', 'want_contents(jsonb, int)', 'org_backlog()', 'release_contents(text[], bigint)',
                            'lower_wanted(text[])', 'lock_contents(text[])', 'pin_details(text[])', 'meta_key(text)',
                            'accept_pins(jsonb, boolean, uuid, int)', 'remove_pin(uuid, bigint, uuid, text, text)', 'count_pins(uuid[], text[], bigint[], bigint[])',
-                           'count_to(text, bigint)', 'fold_status(text, int, bigint, bigint, bigint, bigint)']::regprocedure[] loop
+                           'count_to(text, bigint)', 'forget_meta(uuid, jsonb, bigint)', 'fold_status(text, int, bigint, bigint, bigint, bigint)']::regprocedure[] loop
     execute format('grant execute on function %s to anchorage_tenant', f);
   end loop;
   foreach f in array array['want_contents(jsonb, int)', 'org_backlog()', 'release_contents(text[], bigint)', 'lower_wanted(text[])',

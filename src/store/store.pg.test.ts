@@ -104,6 +104,22 @@ test('names and meta come back as they were sent, U+0000 included, and are found
   assert.equal((await store.pins.listPins(org, { limit: 10, meta })).count, 0)
 })
 
+test('as much meta as the API allows is taken away with its pin, in the time that a statement has', async () => {
+  const meta = Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`key ${n}`, `value ${n}`]))
+  const kept = await acceptOne('much-kept', { meta })
+  const removed = await acceptOne('much-removed', { meta })
+  const replaced = await acceptOne('much-replaced', { meta })
+  const found = async (n: number) =>
+    (await store.pins.listPins(org, { limit: 10, meta: { [`key ${n}`]: `value ${n}` } })).results.map(
+      (pin) => pin.id,
+    )
+  assert.deepEqual(await found(0), [replaced, removed, kept])
+  await store.pins.removePin(org, removed, actor)
+  await store.pins.replacePin(org, replaced, newPin('much-new'), false)
+  for (const n of [0, 500, 999]) assert.deepEqual(await found(n), [kept])
+  await store.pins.removePin(org, kept, actor)
+})
+
 test('another org sees, replaces and removes nothing of this one', async () => {
   const id = await acceptOne('private', { name: 'private', meta: { private: 'yes' } })
   await assert.rejects(store.pins.getPin(other, id), (e) => isCode(e, 'not_found'))
