@@ -177,12 +177,15 @@ begin
   ), sized as (
     update contents c set dag_size = e.bytes, block_count = e.blocks,
       unsettled = c.unsettled or e.reason <> 'new'
-        or (select count(*) from placements q where q.cid = e.cid and q.state <> 'unpinning' and not q.lost) > c.wanted
+        -- too many now, or one failed before there was anybody to copy from
+        or (select count(*) filter (where q.state <> 'unpinning' and not q.lost) > c.wanted or bool_or(q.state = 'failed')
+            from placements q where q.cid = e.cid)
     from ended e where c.cid = any (cids) and c.cid = e.cid and e.holds and e.kind = 'pinned'
   ), refused as (
     update contents c set unsettled = true from ended e
     where c.cid = any (cids) and c.cid = e.cid and e.holds and not c.unsettled
-      and (e.error_code = 'node_full' and e.kind in ('failed', 'retry') or e.kind = 'failed' and e.reason <> 'new')
+      and (e.error_code = 'node_full' and e.kind in ('failed', 'retry') or e.kind = 'failed'
+        and (e.reason <> 'new' or exists (select from placements q where q.cid = e.cid and q.node_id <> node)))
   )
   select e.cid, e.generation, e.attempts + 1, e.org_id from ended e where not e.holds and e.state in ('queued', 'unpinning');
   perform fold_contents(cids);
@@ -246,7 +249,8 @@ begin
   returning p.cid, p.node_id, p.generation, p.attempts - p.attempts_before + 1, p.org_id;
   update contents c set unsettled = true
   where c.cid = any (cids) and not c.unsettled
-    and exists (select from placements p where p.cid = c.cid and p.state = 'failed' and p.reason <> 'new');
+    and exists (select from placements p where p.cid = c.cid and p.state = 'failed'
+      and (p.reason <> 'new' or exists (select from placements q where q.cid = p.cid and q.node_id <> p.node_id)));
   perform fold_contents(cids);
 end $$;
 

@@ -263,6 +263,9 @@ begin
     update plan_moves x set state = case when why is null then 'moving' else 'skipped' end, note = why
     where x.plan_id = of_plan and x.number = m.number;
   end loop;
+  perform fold_contents(array(
+    select q.cid from jsonb_to_recordset(items) as i (number int)
+    cross join lateral (select x.cid from plan_moves x where x.plan_id = of_plan and x.number = i.number offset 0) q));
   update plans p set skipped = p.skipped + skips where p.id = of_plan and skips > 0;
   return jsonb_build_object('jobs', jobs, 'started', started, 'skipped', skips);
 end $$;
