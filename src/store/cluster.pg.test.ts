@@ -311,6 +311,17 @@ test('what was wanted often and by nobody for a while is wanted as often as its 
   assert.ok((await unsettled()).includes('again'))
 })
 
+test('hints are repeated to nodes that take them, and what waits on others holds up none', async () => {
+  await accept('hinted', { nodes: [a.nodeId] })
+  await accept('silent', { nodes: [b.nodeId] })
+  await accept('drains', { nodes: [c.nodeId] })
+  await silence(b)
+  await store.operator.drain(c.nodeId, 'op')
+  const hinted = (await store.sweep.lostHints(0, 1_000)).map((job) => job.cid)
+  assert.ok(hinted.includes('hinted'))
+  assert.ok(!hinted.includes('silent') && !hinted.includes('drains'))
+})
+
 test('a walk that missed something of a draining node begins anew', async () => {
   await pinned('missed', a)
   await store.operator.drain(a.nodeId, 'op')

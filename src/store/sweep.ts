@@ -1,6 +1,7 @@
 import type { Job } from '../core/placement.ts'
 import type { Swept } from '../core/ports.ts'
 import type { SystemTx } from './database.ts'
+import { freshMs } from './nodes.ts'
 import { jobOf, type JobRow } from './placements.ts'
 
 export function requeueExpiredClaims(tx: SystemTx, epoch: number, limit: number): Promise<Swept> {
@@ -30,7 +31,10 @@ export async function finishFolds(tx: SystemTx, epoch: number, limit: number): P
   return { rows: rows[0]?.done ?? 0, jobs: [] }
 }
 
-/** Placements due for longer than `overdueMs` that nobody claimed, longest first. */
+/**
+ * Placements due for longer than `overdueMs` that nobody claimed, longest first. Nodes that take on no hints are left out: what waits
+ * there for long would stand before all others.
+ */
 export async function lostHints(tx: SystemTx, overdueMs: number, limit: number): Promise<Job[]> {
   const rows = await tx.query<JobRow>(
     `select p.cid, p.node_id, p.generation, p.attempts - p.attempts_before + 1 as attempt,
@@ -44,8 +48,9 @@ export async function lostHints(tx: SystemTx, overdueMs: number, limit: number):
          (select * from placements where node_id = n.id and state = 'unpinning'
             and next_attempt_at < clock_timestamp() - make_interval(secs => $1 / 1000.0)
             and (claimed_until is null or claimed_until < clock_timestamp()) limit $2)) q) p
+     where n.state = 'active' and n.last_seen > clock_timestamp() - make_interval(secs => $3 / 1000.0)
      order by p.next_attempt_at limit $2`,
-    [overdueMs, limit],
+    [overdueMs, limit, freshMs],
   )
   return rows.map(jobOf)
 }
