@@ -57,7 +57,7 @@ test('nodes are listed for people and for programs, and one is shown in full, by
 
 test('presences and caches are shown as the nodes last reported them', async () => {
   const presences = await anchorage('cluster-presences')
-  assert.match(presences.stdout, /^anchor-1 +live +\S+ +epoch 1 +anchor-2 400ms, anchor-3 never$/m)
+  assert.match(presences.stdout, /^anchor-1 +live +\S+ +epoch 1 +anchor-2 400ms, anchor-3 not heard$/m)
   const { results } = await json('cluster-presences')
   assert.deepEqual(results[0].heard, [{ id: nodes[1], name: 'anchor-2', agoMs: 400 }])
   const caches = await anchorage('cache-stats')

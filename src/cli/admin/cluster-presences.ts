@@ -9,7 +9,7 @@ export const usage = `
 Usage: anchorage admin cluster-presences [--json] [--config FILE] [--OPTION VALUE …]
 
 Shows which nodes hear which. A row is a node as it last reported; HEARD is how long before that report it heard each of the
-others (a heartbeat goes out every second), and "never" stands for one that it did not hear since it started.
+others (a heartbeat goes out every second). "not heard": it did not for a while, or never did.
 SIGN is how long ago the node last signed in Postgres (every ten seconds), so it is fresh also while NATS is away.
 
 --json prints {"results":[{"id","name","live","silentMs","leads","reportedAt","heard":[{"id","name","agoMs"}],"reasons"}]}.
@@ -36,7 +36,7 @@ function rowOf({ node, report, leads }: NodeStatus, views: NodeStatus[]): string
     .filter((other) => other.node.id !== node.id)
     .map((other) => {
       const agoMs = report?.heard[other.node.id]
-      return `${other.node.name} ${agoMs === undefined ? 'never' : duration(agoMs)}`
+      return `${other.node.name} ${agoMs === undefined ? 'not heard' : duration(agoMs)}`
     })
   return [
     node.name,
