@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { mintId } from '../core/ids.ts'
+import type { Node } from '../core/node.ts'
+import type { Log, Maintenance } from '../core/ports.ts'
+import { fakeClock } from '../dev/fake-clock.ts'
+import { clusterWatch } from './cluster-watch.ts'
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+
+function node(name: string): Node {
+  const sizes = { capacityBytes: null, usedBytes: null }
+  return {
+    id: mintId('nod'),
+    name,
+    zone: null,
+    multiaddrs: [],
+    ...sizes,
+    state: 'active',
+    live: true,
+    silentMs: 0,
+  }
+}
+
+async function world() {
+  const clock = fakeClock()
+  const nudged: string[] = []
+  const said: { maintenance: Maintenance | null; confirmed: boolean } = {
+    maintenance: null,
+    confirmed: false,
+  }
+  const nodes = [node('a'), node('b')]
+  const report = { blocked: false, unwanted: 120 }
+  let onMaintenance = () => {}
+  const watch = clusterWatch({
+    node: { nodeId: mintId('nod'), incarnation: 1 },
+    nodes: () => nodes,
+    driver: {
+      nudge: (name) => void nudged.push(name),
+      reports: () => [
+        {
+          name: 'reconciler',
+          running: false,
+          runs: 1,
+          failures: 0,
+          endedAtMs: 0,
+          tookMs: 0,
+          report: { ...report },
+        },
+      ],
+    },
+    operator: { maintenance: async () => said.maintenance },
+    reconcile: { isConfirmed: async () => said.confirmed },
+    onMaintenance: (onChange) => {
+      onMaintenance = onChange
+      return () => {}
+    },
+    maxMaintenanceMs: 3_600_000,
+    clock,
+    log: silent,
+  })
+  const stop = new AbortController()
+  const running = watch.run(stop.signal)
+  await clock.pass(0)
+  nudged.length = 0
+  return {
+    clock,
+    watch,
+    said,
+    nodes,
+    report,
+    told: () => onMaintenance(),
+    /** What was woken in the next second. */
+    async woken(ms = 1_000) {
+      nudged.length = 0
+      await clock.pass(ms)
+      return nudged.toSorted()
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort()
+      await running
+      assert.equal(clock.sleepers(), 0)
+    },
+  }
+}
+
+test('nodes that come, go or drain wake repair; those that come are dialled', async () => {
+  await using at = await world()
+  assert.deepEqual(await at.woken(), [])
+  const [a = assert.fail()] = at.nodes
+  a.live = false
+  assert.deepEqual(await at.woken(), ['repair'])
+  a.live = true
+  assert.deepEqual(await at.woken(), ['repair', 'siblings'])
+  a.state = 'draining'
+  assert.deepEqual(await at.woken(), ['repair'])
+  at.nodes.push(node('c'))
+  assert.deepEqual(await at.woken(), ['repair', 'siblings'])
+  assert.deepEqual(await at.woken(), [])
+})
+
+test('a blocked reconciler is woken by an operator who lets it go on, and by nothing else', async () => {
+  await using at = await world()
+  at.said.confirmed = true
+  assert.deepEqual(await at.woken(10_000), [])
+  at.report.blocked = true
+  assert.equal(at.watch.reconcileBlocked(), 120)
+  assert.ok((await at.woken(5_000)).includes('reconciler'))
+})
+
+test('maintenance is read at once when it changed; its end wakes the leader; too long is trouble', async () => {
+  await using at = await world()
+  const since = new Date(at.clock.now())
+  at.said.maintenance = { reason: 'switches', actor: 'ops', since, until: null }
+  at.told()
+  await at.clock.pass(1_000)
+  assert.equal(at.watch.maintenance()?.reason, 'switches')
+  assert.equal(at.watch.trouble(), null)
+  await at.clock.pass(3_600_000)
+  assert.partialDeepStrictEqual(at.watch.trouble(), { what: 'maintenance' })
+  at.said.maintenance = null
+  assert.deepEqual(await at.woken(6_000), ['rebalance', 'repair', 'requeue-sweeper'])
+  assert.equal(at.watch.trouble(), null)
+})
