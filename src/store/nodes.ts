@@ -5,7 +5,7 @@ import type { NodeIdentity, NodeReport } from '../core/ports.ts'
 import type { SystemTx } from './database.ts'
 
 /** Beyond this `last_seen` no longer counts as a sign of life; it is written every 10 s. */
-export const freshMs = 30_000
+export const freshMs = 15_000
 
 /** Makes or finds the node called `name` and starts a new incarnation of it: claims of the older ones are void. */
 export async function bootNode(tx: SystemTx, name: string, zone: string | null): Promise<NodeIdentity> {
