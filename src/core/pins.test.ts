@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isCode } from './errors.ts'
+import { mintId } from './ids.ts'
+import type { Node } from './node.ts'
+import type { NewPin, Pin } from './pin.ts'
+import { pinUseCases } from './pins.ts'
+import type { Log, PinStore } from './ports.ts'
+import { pressure } from './pressure.ts'
+import type { Principal } from './token.ts'
+
+const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
+const gib = 2 ** 30
+const principal: Principal = { orgId: mintId('org'), tokenId: mintId('tok'), scopes: new Set() }
+
+test('only nodes that can take content now are chosen, and none when none can', async () => {
+  const well = node({})
+  const unfit = [
+    node({ live: false }),
+    node({ state: 'draining' }),
+    node({ state: 'drained' }),
+    node({ capacityBytes: 10 * gib, usedBytes: 9 * gib }),
+  ]
+  assert.deepEqual((await accepted([...unfit, well])).nodes, [well.id])
+  assert.deepEqual((await accepted(unfit)).nodes, [])
+})
+
+test('the number of copies is what meta says, which stays as it was sent; else it is left to the org', async () => {
+  const nodes = Array.from({ length: 12 }, () => node({}))
+  const meta = { 'anchorage.replicas': '7', other: 'x' }
+  const asked = await accepted(nodes, meta)
+  assert.equal(asked.replicas, 7)
+  assert.deepEqual(asked.meta, meta)
+  assert.ok(asked.nodes.length >= 7)
+  const silent = await accepted(nodes)
+  assert.equal(silent.replicas, null)
+  assert.ok(silent.nodes.length >= 5)
+})
+
+test('a number that is none is refused before anything is stored', async () => {
+  await assert.rejects(
+    accepted([node({})], { 'anchorage.replicas': '0' }),
+    (error) => isCode(error, 'invalid') && /^meta\.anchorage\.replicas: /.test(error.message),
+  )
+})
+
+test('before any node is known a pin is not accepted', async () => {
+  await assert.rejects(accepted([]), (error) => isCode(error, 'unavailable'))
+})
+
+/** What the store is given for a pin that is asked for while there are `nodes`. */
+async function accepted(nodes: Node[], meta?: Record<string, string>): Promise<NewPin> {
+  const given: NewPin[] = []
+  const never = (): never => assert.fail('it is not asked')
+  const store: PinStore = {
+    async acceptPins(_orgId, pins) {
+      given.push(...pins)
+      return pins.map((pin) => ({ pin: shown(pin), woken: [] }))
+    },
+    replacePin: never,
+    removePin: never,
+    crowded: async () => [],
+    getPin: never,
+    listPins: never,
+  }
+  const clock = { now: () => 0, sleep: async () => {} }
+  const pins = pinUseCases({
+    store,
+    presence: { nodes: () => nodes },
+    bus: { publishJobs: async () => {} },
+    clock,
+    log: quiet,
+    pressure: pressure(clock),
+    room: { highWater: 0.9 },
+  })
+  await pins.create(principal, { cid, ...(meta === undefined ? {} : { meta }) })
+  const [pin] = given
+  assert.ok(pin)
+  return pin
+}
+
+function shown(pin: NewPin): Pin {
+  return { id: pin.id, status: 'queued', created: new Date(0), cid: pin.cid, delegates: [], info: {} }
+}
+
+const quiet: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+
+function node(more: Partial<Node>): Node {
+  return {
+    id: mintId('nod'),
+    name: 'n',
+    zone: null,
+    multiaddrs: [],
+    capacityBytes: 100 * gib,
+    usedBytes: 0,
+    state: 'active',
+    live: true,
+    silentMs: 0,
+    ...more,
+  }
+}
