@@ -42,13 +42,14 @@ test('shares follow capacity', async () => {
   within(sum(moves), 29_500, 29_600)
 })
 
-test('a node that drains, is silent, or has no room is given nothing and gives nothing', async () => {
+test('a node that drains, is silent, has no room, or has not told its size is given nothing and gives nothing', async () => {
   const nodes = [
     node(0),
     node(1, { state: 'draining' }),
     node(2, { live: false }),
     node(3, { usedBytes: 900_000 }),
     node(4),
+    node(5, { capacityBytes: null }),
   ]
   const book = bookOf(Array.from({ length: 300 }, (_, i) => ({ bytes: 100, on: [i % 3] })))
   const { moves } = await plan(nodes, book)

@@ -64,7 +64,10 @@ const choosy = 0.5
  * What it makes of a cluster that it has evened out is nothing.
  */
 export function planRebalance(input: RebalanceInput): Rebalance {
-  const taking = input.nodes.filter((node) => node.live && node.state === 'active')
+  // One that has not told its size yet would be taken for far larger than it is.
+  const taking = input.nodes.filter(
+    ({ live, state, capacityBytes }) => live && state === 'active' && capacityBytes !== null,
+  )
   const { tolerance } = input.policy
   const shares = fairShares({ nodes: taking, usage: input.usage, tolerance }, input.policy)
   const summary = {
