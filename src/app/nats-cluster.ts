@@ -10,7 +10,8 @@ import { howToGive } from './config-keys.ts'
 import type { ListenAddress } from './config-kinds.ts'
 
 /** How this node's nats-server takes part in a cluster; its members come from the config or, when that names none, from Postgres. */
-export interface ClusterPlace extends Omit<NatsCluster, 'members'> {
+export interface ClusterPlace {
+  seat: Omit<NatsCluster, 'members'>
   /** As the config names them; empty: the nodes find one another in Postgres. */
   named: readonly string[]
 }
@@ -45,21 +46,21 @@ export async function clusterPlace(
   const { caFile, certFile, keyFile } = nats.cluster
   const announced = config.nats.cluster.announce ?? reachable(listen)
   await checkFiles({ caFile, certFile, keyFile }, announced.host, log)
-  return {
+  const seat = {
     name: clusterId,
     listen,
     announce: shown(announced),
-    named: members,
     caFile,
     certFile,
     keyFile,
     secret: await clusterSecret(config),
   }
+  return { seat, named: members }
 }
 
 /** `place` among `others`. */
-export function clusterOf({ named: _, ...place }: ClusterPlace, others: readonly string[]): NatsCluster {
-  return { ...place, members: [...new Set([place.announce, ...others])].sort() }
+export function clusterOf({ seat }: ClusterPlace, others: readonly string[]): NatsCluster {
+  return { ...seat, members: [...new Set([seat.announce, ...others])].sort() }
 }
 
 async function clusterSecret(config: Config): Promise<string> {

@@ -1,5 +1,6 @@
 import type { NatsCluster } from '../cluster/nats-config.ts'
 import type { NatsChild } from '../cluster/nats-server.ts'
+import { removeForgotten } from '../cluster/peers.ts'
 import type { Log, NodeIdentity } from '../core/ports.ts'
 import type { NodeStore } from '../store/store.ts'
 import { systemClock } from './clock.ts'
@@ -15,6 +16,8 @@ export interface NatsMembersParts {
 }
 
 const everyMs = 2_000
+/** Of these rounds: servers that are no nodes' any more are let go. */
+const letGoEvery = 15
 
 /**
  * Which nats-servers make the cluster: those that the config names, or those of the nodes in Postgres. A server that is the only one
@@ -23,6 +26,7 @@ const everyMs = 2_000
 export class NatsMembers {
   readonly #parts: NatsMembersParts
   #others: readonly string[] = []
+  #known: ReadonlySet<string> = new Set()
   #warned = false
 
   constructor(parts: NatsMembersParts) {
@@ -32,14 +36,16 @@ export class NatsMembers {
   /** Tells the others where this node's nats-server is reached, or that it is not. */
   async announce(): Promise<void> {
     const { store, node, place } = this.#parts
-    await store.setRoute(node, place?.announce ?? null)
+    await store.setRoute(node, place?.seat.announce ?? null)
   }
 
   /** Asks who there is. */
   async read(): Promise<void> {
     const { place, store, log } = this.#parts
     if (place === null) return
-    this.#others = place.named.length > 0 ? place.named : (await store.routes()).map(({ route }) => route)
+    const routes = await store.routes()
+    this.#known = new Set(routes.map(({ nodeId }) => nodeId))
+    this.#others = place.named.length > 0 ? place.named : routes.map(({ route }) => route)
     const isPair = this.count() === 2
     if (isPair && !this.#warned)
       log.warn(
@@ -62,26 +68,36 @@ export class NatsMembers {
   }
 
   /** Asks again and again, and has `child` follow; `onChange` after the number changed. */
-  follow(child: Pick<NatsChild, 'setCluster'>, onChange: () => void): AsyncDisposable {
+  follow(child: Pick<NatsChild, 'setCluster' | 'systemUrl'>, onChange: () => void): AsyncDisposable {
     const stop = new AbortController()
+    let round = 0
     const look = async (): Promise<void> => {
       const before = this.count()
       await this.read()
       await child.setCluster(this.cluster())
       if (this.count() !== before) onChange()
+      if (this.count() < before || round++ % letGoEvery === letGoEvery - 1) await this.#letGo(child)
     }
     const onError = (err: unknown): void =>
-      this.#parts.log.debug({ err }, 'cannot ask for the other nats-servers')
-    const { place } = this.#parts
-    const isFixed = place === null || place.named.length > 0
-    const done = isFixed
-      ? Promise.resolve()
-      : every(everyMs, look, { clock: systemClock, signal: stop.signal, onError })
+      this.#parts.log.debug({ err }, 'cannot look after the other nats-servers')
+    const signal = stop.signal
+    const done =
+      this.#parts.place === null
+        ? Promise.resolve()
+        : every(everyMs, look, { clock: systemClock, signal, onError })
     return {
       async [Symbol.asyncDispose]() {
         stop.abort(new Error('this node is stopping'))
         await done
       },
     }
+  }
+
+  /** Nodes that operators forgot count no longer, so that they are not missed in a quorum. */
+  async #letGo({ systemUrl }: Pick<NatsChild, 'systemUrl'>): Promise<void> {
+    const { node, log } = this.#parts
+    if (this.cluster() === null || !this.#known.has(node.nodeId)) return
+    const gone = await removeForgotten(systemUrl, this.#known)
+    if (gone.length > 0) log.info({ gone }, 'JetStream counts nats-servers of forgotten nodes no longer')
   }
 }

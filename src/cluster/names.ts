@@ -139,5 +139,7 @@ export function jobsConsumer(nodeId: NodeId): Partial<ConsumerConfig> & { durabl
     max_ack_pending: maxAckPending,
     max_deliver: 20,
     max_waiting: 16,
+    // Of a node that was forgotten. One that comes back later makes it again, and misses nothing: jobs are long gone by then.
+    inactive_threshold: nanos(24 * 60 * minuteMs),
   }
 }

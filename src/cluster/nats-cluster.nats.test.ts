@@ -11,6 +11,7 @@ import { makeClusterCa, makeClusterSecret, makeNodeCertificate } from './cluster
 import { connectCluster, type Cluster } from './connect.ts'
 import { bucketStream, jobsStream, replicasFor } from './names.ts'
 import type { NatsChild } from './nats-server.ts'
+import { removeForgotten } from './peers.ts'
 
 before(async () => {
   await using _ = await testNats(process.env)
@@ -186,4 +187,37 @@ test('a server cut off from two others has no quorum and says so; they go on, an
   await hintPasses(three, one, 3)
   await hintPasses(one, three, 4)
   assert.equal(three.child.pid, pid)
+})
+
+test('a server whose node was forgotten is counted no longer, and a new one takes its replicas; one that is known stays', async () => {
+  await using it = await rig(4)
+  const first = [0, 1, 2]
+  const children = await Promise.all(first.map((number) => it.servers.seat(number).start(first)))
+  const nodes = children.map(it.join)
+  await Promise.all(nodes.map(({ cluster }) => well(cluster)))
+  const [one, two, three] = nodes
+  assert.ok(one && two && three)
+  await inThree(one)
+  await three.cluster[Symbol.asyncDispose]()
+  await three.child[Symbol.asyncDispose]()
+  const letGo = async (known: string[]) =>
+    (
+      await Promise.all([one, two].map(({ child }) => removeForgotten(child.systemUrl, new Set(known))))
+    ).flat()
+  const rest = [0, 1, 3]
+  const four = it.join(await it.servers.seat(3).start(rest))
+  for (const number of [0, 1]) await nodes[number]?.child.setCluster(it.servers.seat(number).cluster(rest))
+  await hintPasses(one, four, 1)
+  assert.deepEqual(await letGo(first.map((number) => `server-${number}`)), [])
+  const gone = await until(
+    'it to be let go',
+    async () => {
+      const ids = await letGo(rest.map((number) => `server-${number}`))
+      return ids.length > 0 && ids
+    },
+    election,
+  )
+  assert.equal(gone.length, 1)
+  await inThree(one)
+  await hintPasses(two, four, 2)
 })

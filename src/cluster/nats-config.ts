@@ -40,8 +40,13 @@ export interface NatsSettings {
   cluster: NatsCluster | null
 }
 
-/** The one user that may speak to a node's own nats-server. */
+/** Who may speak to a node's own nats-server, with its password. */
 export const natsUser = 'anchorage'
+
+/** Who may ask the server about its cluster, with the same password. */
+export const systemUser = 'anchorage-system'
+
+const systemAccount = 'SYS'
 
 /** The files of the nats-server that lives in `dir` (absolute: the orphan search compares it with a command line). */
 export function natsPaths(dir: string): NatsPaths {
@@ -84,7 +89,9 @@ function natsConfig(paths: NatsPaths, settings: NatsSettings): object {
     server_name: settings.serverName,
     host: '127.0.0.1',
     port: settings.clientPort,
-    authorization: { user: natsUser, password: settings.password, timeout: 5 },
+    authorization: { users: [{ user: natsUser, password: settings.password }], timeout: 5 },
+    accounts: { [systemAccount]: { users: [{ user: systemUser, password: settings.password }] } },
+    system_account: systemAccount,
     max_payload: 1024 * 1024,
     max_connections: 256,
     // The parent reads standard error; its own logger stamps the time.

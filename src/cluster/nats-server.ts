@@ -8,6 +8,7 @@ import {
   natsPassword,
   natsPaths,
   natsUser,
+  systemUser,
   storeOf,
   writeNatsConfig,
   type NatsCluster,
@@ -40,6 +41,8 @@ export interface NatsServerOptions {
 export interface NatsChild extends AsyncDisposable {
   /** For clients; holds the password, so never log it. */
   readonly url: string
+  /** For questions about the server and its cluster; holds the password too. */
+  readonly systemUrl: string
   /** Of the server that runs now; null while none does. */
   readonly pid: number | null
   /** Null while the server runs; else why it does not. */
@@ -79,6 +82,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsC
 
 class NatsServer implements NatsChild {
   readonly url: string
+  readonly systemUrl: string
   readonly #options: NatsServerOptions
   readonly #dir: string
   readonly #paths: NatsPaths
@@ -107,7 +111,9 @@ class NatsServer implements NatsChild {
     this.#log = options.log
     this.#said = new NatsServerLog(options.log)
     this.#cluster = options.cluster ?? null
-    this.url = `nats://${natsUser}:${password}@127.0.0.1:${options.clientPort}`
+    const at = `${password}@127.0.0.1:${options.clientPort}`
+    this.url = `nats://${natsUser}:${at}`
+    this.systemUrl = `nats://${systemUser}:${at}`
     this.#running = this.#keepRunning()
   }
 
