@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Node } from '../src/core/node.ts'
+import type { Repair } from '../src/core/repair.ts'
+import { World, type WorldOptions } from './simulation/world.ts'
+
+// SEED=… runs that one again; SEEDS=… runs so many small ones (20).
+const first = Number(process.env['SEED'] ?? 1)
+const seeds = process.env['SEED'] === undefined ? Number(process.env['SEEDS'] ?? 20) : 1
+
+test('small clusters keep every promise, whatever goes wrong, and come to rest', async () => {
+  const refused = { epoch: 0, maintenance: 0, generation: 0 }
+  const faults = new Set<string>()
+  for (let seed = first; seed < first + seeds; seed++) {
+    const world = new World(small(seed))
+    await world.run()
+    for (const fault of world.faults.keys()) faults.add(fault)
+    for (const what of ['epoch', 'maintenance', 'generation'] as const)
+      refused[what] += world.book.refused[what]
+  }
+  if (seeds < 20) return
+  // it was worth the trouble: each of these came up, and was refused
+  assert.equal(faults.size, 11)
+  assert.ok(
+    refused.epoch > 20 && refused.maintenance > 20 && refused.generation > 20,
+    JSON.stringify(refused),
+  )
+})
+
+test('hundreds of nodes with a hundred thousand placements do so too', async () => {
+  const world = new World({
+    seed: first,
+    nodes: 300,
+    placements: 100_000,
+    faultsMs: 600_000,
+    faultEveryMs: 8_000,
+    clientEveryMs: 200,
+  })
+  await world.run()
+  assert.ok((world.watch.counts.get('repair') ?? 0) > 100)
+})
+
+test('the same seed gives the same run', async () => {
+  const [one, two] = [new World(small(3)), new World(small(3))]
+  await one.run()
+  await two.run()
+  assert.deepEqual([...one.watch.counts], [...two.watch.counts])
+  assert.equal(one.time.now, two.time.now)
+})
+
+test('a leader that drops what drains before its copy stands is noticed', async () => {
+  const bend = (repair: Repair, nodes: readonly Node[]): Repair => {
+    const draining = (id: string): boolean => nodes.some((node) => node.id === id && node.state !== 'active')
+    const early = repair.seen.filter(({ nodeId, state }) => state === 'pinned' && draining(nodeId))
+    return { ...repair, drop: early.map(({ nodeId }) => ({ nodeId, reason: 'drain' })) }
+  }
+  assert.match(await firstBroken({ bend, without: { dropLast: false } }), /I2: a copy was dropped/)
+})
+
+test('a leader that never adds is noticed', async () => {
+  const bend = (repair: Repair): Repair => ({ ...repair, add: [] })
+  assert.match(await firstBroken({ bend }), /I2: .* wanted in the end|in the end/)
+})
+
+test('a leader whose epoch is over and who writes all the same is noticed', async () => {
+  assert.match(await firstBroken({ without: { epoch: false } }), /I4: .* was committed under/)
+})
+
+test('an outcome that counts for another intent than its own is noticed', async () => {
+  assert.match(await firstBroken({ without: { generation: false } }), /I5: finish/)
+})
+
+function small(seed: number): WorldOptions {
+  return {
+    seed,
+    nodes: 4 + (seed % 6),
+    placements: 100,
+    faultsMs: 1_200_000,
+    faultEveryMs: 15_000,
+    clientEveryMs: 2_000,
+  }
+}
+
+/** What the invariants say of rules that are broken, in the first of a few runs in which it shows. */
+async function firstBroken(options: Partial<WorldOptions>): Promise<string> {
+  for (let seed = 1; seed <= 10; seed++) {
+    try {
+      await new World({ ...small(seed), ...options }).run()
+    } catch (error) {
+      assert.match(String(error), new RegExp(`SEED=${seed}`))
+      return String(error)
+    }
+  }
+  return 'nothing'
+}

@@ -1,0 +1,475 @@
+import { strict as assert } from 'node:assert'
+import { AnchorageError } from '../../src/core/errors.ts'
+import type { NodeId } from '../../src/core/ids.ts'
+import type { NodeState } from '../../src/core/node.ts'
+import type { PinErrorCode, PinStatus } from '../../src/core/pin.ts'
+import type { Finish, Job, PlacementReason, PlacementState } from '../../src/core/placement.ts'
+import type { ContentCopies } from '../../src/core/repair.ts'
+
+/** The rules that a test may switch off, to see that the invariants notice. */
+export interface Rules {
+  /** A finish counts only for the generation that was claimed. */
+  generation: boolean
+  /** A leader's writes count only under the current epoch. */
+  epoch: boolean
+  /** A copy that stands is dropped only while as many as are wanted stand beside it. */
+  dropLast: boolean
+}
+
+export interface Placement {
+  readonly cid: string
+  readonly nodeId: NodeId
+  readonly generation: number
+  readonly state: PlacementState
+  readonly reason: PlacementReason
+  readonly errorCode: PinErrorCode | null
+  readonly attempts: number
+  readonly crashes: number
+  readonly wantedSince: number
+  readonly nextAttemptAt: number
+  readonly claim: { boot: number; generation: number; until: number } | null
+  readonly lost: boolean
+  readonly leaving: boolean
+}
+
+export interface BookPin {
+  readonly id: string
+  readonly cid: string
+  readonly replicas: number
+  status: PinStatus
+}
+
+export interface Content {
+  readonly cid: string
+  wanted: number
+  dagSize: number | null
+  unpinAfter: number | null
+  readonly placements: Map<NodeId, Placement>
+  readonly pins: Map<string, BookPin>
+}
+
+export interface BookNode {
+  readonly id: NodeId
+  state: NodeState
+  incarnation: number
+  isDown: boolean
+  walkAfter: string | null
+  /** The CIDs of its placements. */
+  readonly cids: Set<string>
+}
+
+/** What a transaction did to one placement. */
+export interface Change {
+  op: string
+  before: Placement | null
+  after: Placement | null
+}
+
+/** One transaction, once it is committed. */
+export interface Commit {
+  op: string
+  /** Of the leader that wrote it; null when no leader did. */
+  epoch: number | null
+  changes: Change[]
+  /** Pins whose status changed, and how. */
+  folds: { pin: BookPin; was: PinStatus }[]
+}
+
+const unpinGraceMs = 60_000
+const crashesMax = 5
+
+/**
+ * The rules of the store, as its SQL has them, without a database: contents, pins and placements with generations, claims by
+ * incarnation, folds, epochs. Every method is one transaction. What the leader's workers ask of it is in `leader-book.ts`.
+ */
+export class Book {
+  readonly contents = new Map<string, Content>()
+  readonly nodes = new Map<NodeId, BookNode>()
+  readonly pins = new Map<string, BookPin>()
+  readonly unsettled = new Set<string>()
+  /** Placements that are queued or being pinned, by what names them. */
+  readonly busy = new Map<string, Placement>()
+  /** Contents with a time to be unpinned. */
+  readonly releasing = new Set<string>()
+  readonly rules: Rules = { generation: true, epoch: true, dropLast: true }
+  /** Writes that were refused because their leader's time was over, or for maintenance; and finishes of an intent that was over. */
+  readonly refused = { epoch: 0, maintenance: 0, generation: 0 }
+  epoch = 0
+  maintenance = false
+  onCommit: (commit: Commit) => void = () => {}
+  /** Placements to be hinted after the commit. */
+  onJob: (job: Job) => void = () => {}
+  readonly #now: () => number
+  #generation = 0
+  #commit: Commit | null = null
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  now(): number {
+    return this.#now()
+  }
+
+  nextGeneration(): number {
+    return ++this.#generation
+  }
+
+  /** Runs one transaction; every change that it makes is seen together. A leader's finds its epoch, or changes nothing. */
+  transaction<T>(op: string, work: () => T, leader?: { epoch: number }): T {
+    assert.equal(this.#commit, null, 'transactions do not nest')
+    if (leader !== undefined && this.rules.epoch && leader.epoch !== this.epoch) {
+      this.refused.epoch++
+      throw new AnchorageError('conflict', 'the epoch is over')
+    }
+    if (leader !== undefined && this.maintenance) {
+      this.refused.maintenance++
+      throw new AnchorageError('maintenance', 'maintenance is on')
+    }
+    const commit: Commit = { op, epoch: leader?.epoch ?? null, changes: [], folds: [] }
+    this.#commit = commit
+    try {
+      return work()
+    } finally {
+      this.#commit = null
+      this.onCommit(commit)
+    }
+  }
+
+  node(id: NodeId): BookNode {
+    return this.nodes.get(id) ?? assert.fail(`no node ${id}`)
+  }
+
+  placement(cid: string, nodeId: NodeId): Placement | undefined {
+    return this.contents.get(cid)?.placements.get(nodeId)
+  }
+
+  /** Within a transaction: the placement becomes `after`, or is gone. */
+  put(content: Content, nodeId: NodeId, after: Placement | null): void {
+    const before = content.placements.get(nodeId) ?? null
+    this.#commit?.changes.push({ op: this.#commit.op, before, after })
+    const name = `${content.cid} ${nodeId}`
+    if (after?.state === 'queued' || after?.state === 'pinning') this.busy.set(name, after)
+    else this.busy.delete(name)
+    if (after === null) {
+      content.placements.delete(nodeId)
+      this.node(nodeId).cids.delete(content.cid)
+    } else {
+      content.placements.set(nodeId, after)
+      this.node(nodeId).cids.add(content.cid)
+    }
+  }
+
+  change(content: Content, before: Placement, patch: Partial<Placement>): Placement {
+    const after = { ...before, ...patch }
+    this.put(content, before.nodeId, after)
+    return after
+  }
+
+  isWanted(content: Content): boolean {
+    return content.pins.size > 0
+  }
+
+  /** Brings the pins in line with the placements. */
+  fold(content: Content): void {
+    const counts = { pinned: 0, pinning: 0, queued: 0, failed: 0, unpinning: 0 }
+    for (const { state, lost } of content.placements.values()) if (!lost) counts[state]++
+    for (const pin of content.pins.values()) {
+      const becomes = foldStatus(pin.status, pin.replicas, counts)
+      if (becomes === pin.status) continue
+      this.#commit?.folds.push({ pin, was: pin.status })
+      pin.status = becomes
+    }
+  }
+
+  /** Accepts a pin; with an id that is there already, nothing more is accepted. */
+  accept(pin: { id: string; cid: string; replicas: number; nodes: NodeId[] }): void {
+    if (this.pins.has(pin.id)) return
+    this.transaction('accept', () => {
+      const content = this.contents.get(pin.cid) ?? this.#newContent(pin.cid)
+      content.unpinAfter = null
+      content.wanted = content.pins.size === 0 ? pin.replicas : Math.max(content.wanted, pin.replicas)
+      let copies = 0
+      for (const p of [...content.placements.values()]) copies += this.#wake(content, p, pin.nodes)
+      const open = pin.nodes.filter((id) => !content.placements.has(id) && this.node(id).state === 'active')
+      for (const nodeId of open.slice(0, Math.max(pin.replicas - copies, 0))) {
+        this.put(content, nodeId, this.newPlacement(content.cid, nodeId, 'new'))
+        this.hint(content, nodeId)
+        copies++
+      }
+      if (copies !== content.wanted) this.unsettled.add(pin.cid)
+      const made: BookPin = { id: pin.id, cid: pin.cid, replicas: pin.replicas, status: 'queued' }
+      this.pins.set(pin.id, made)
+      content.pins.set(pin.id, made)
+      this.fold(content)
+    })
+  }
+
+  remove(id: string): void {
+    const pin = this.pins.get(id)
+    if (pin === undefined) return
+    this.transaction('remove', () => {
+      const content = this.contents.get(pin.cid) ?? assert.fail('a pin without content')
+      this.pins.delete(id)
+      content.pins.delete(id)
+      if (this.isWanted(content)) this.#lowerWanted(content)
+      else this.#release(content)
+    })
+  }
+
+  /** Claims what may be claimed now; null when it may not. */
+  claim(
+    nodeId: NodeId,
+    boot: number,
+    job: Pick<Job, 'cid' | 'generation'>,
+    leaseMs: number,
+  ): Placement | null {
+    return this.transaction('claim', () => {
+      const content = this.contents.get(job.cid)
+      const p = content?.placements.get(nodeId)
+      if (content === undefined || p === undefined || p.generation !== job.generation) return null
+      if (!this.isDue(p, boot)) return null
+      return this.change(content, p, {
+        state: p.state === 'queued' ? 'pinning' : p.state,
+        attempts: p.attempts + (p.state === 'queued' ? 1 : 0),
+        claim: { boot, generation: p.generation, until: this.now() + leaseMs },
+        nextAttemptAt: this.now(),
+      })
+    })
+  }
+
+  isDue(p: Placement, boot: number): boolean {
+    if (p.state !== 'queued' && p.state !== 'unpinning') return false
+    return (
+      p.nextAttemptAt <= this.now() &&
+      (p.claim === null || p.claim.until < this.now() || p.claim.boot !== boot)
+    )
+  }
+
+  /** Records how an attempt ended. Another generation than the claimed one changes nothing but ends the claim. */
+  finish(nodeId: NodeId, boot: number, { cid, generation, outcome }: Finish): void {
+    this.transaction('finish', () => {
+      const content = this.contents.get(cid)
+      const p = content?.placements.get(nodeId)
+      if (content === undefined || p === undefined) return
+      if (p.claim?.boot !== boot || (this.rules.generation && p.claim.generation !== generation)) return
+      const holds = p.generation === generation || !this.rules.generation
+      if (!holds) {
+        this.refused.generation++
+        this.change(content, p, { claim: null })
+      }
+      if (holds && outcome.kind === 'unpinned') this.#gone(content, nodeId)
+      else if (holds && outcome.kind !== 'unpinned') this.#ended(content, p, outcome)
+      this.fold(content)
+    })
+  }
+
+  /** A node boots: claims of its earlier incarnations are void. Returns its incarnation. */
+  boot(nodeId: NodeId): number {
+    return this.transaction('boot', () => {
+      const node = this.node(nodeId)
+      node.incarnation++
+      for (const cid of [...node.cids]) {
+        const content = this.contents.get(cid)
+        const p = content?.placements.get(nodeId)
+        if (content !== undefined && p?.state === 'pinning' && (p.claim?.boot ?? 0) < node.incarnation)
+          this.crashed(content, p)
+      }
+      return node.incarnation
+    })
+  }
+
+  /** A claim that ended by neither finish nor release. */
+  crashed(content: Content, p: Placement): void {
+    const failed = p.crashes + 1 >= crashesMax
+    this.change(content, p, {
+      state: failed ? 'failed' : 'queued',
+      crashes: p.crashes + 1,
+      errorCode: 'crashed',
+      nextAttemptAt: this.now(),
+      claim: null,
+    })
+    if (failed && (p.reason !== 'new' || content.placements.size > 1)) this.unsettled.add(content.cid)
+    this.fold(content)
+  }
+
+  /** The reconciler: pinned by the book and missing in Kubo is queued again. */
+  requeueMissing(nodeId: NodeId, cids: string[]): void {
+    this.transaction('requeue-missing', () => {
+      for (const cid of cids) {
+        const content = this.contents.get(cid)
+        const p = content?.placements.get(nodeId)
+        if (content === undefined) continue
+        if (p?.state === 'pinned') {
+          const again = {
+            generation: this.nextGeneration(),
+            reason: 'repair',
+            wantedSince: this.now(),
+          } as const
+          this.change(content, p, { ...again, state: 'queued', nextAttemptAt: this.now() })
+          this.hint(content, nodeId)
+        }
+        this.unsettled.add(cid)
+        this.fold(content)
+      }
+    })
+  }
+
+  /** The reconciler: in Kubo, and no placement says so. One is written that says to unpin it. */
+  dropUnwanted(nodeId: NodeId, cids: string[]): void {
+    this.transaction('drop-unwanted', () => {
+      for (const cid of cids) {
+        const content = this.contents.get(cid) ?? this.#newContent(cid)
+        if (content.placements.has(nodeId)) continue
+        const stray = this.newPlacement(cid, nodeId, 'repair')
+        // tried once, as it were: something of it is in Kubo
+        this.put(content, nodeId, { ...stray, state: 'unpinning', attempts: 1 })
+        this.hint(content, nodeId)
+      }
+    })
+  }
+
+  newPlacement(cid: string, nodeId: NodeId, reason: PlacementReason): Placement {
+    const now = this.now()
+    const generation = this.nextGeneration()
+    const fresh = { attempts: 0, crashes: 0, wantedSince: now, nextAttemptAt: now, claim: null } as const
+    return {
+      cid,
+      nodeId,
+      generation,
+      state: 'queued',
+      reason,
+      errorCode: null,
+      lost: false,
+      leaving: false,
+      ...fresh,
+    }
+  }
+
+  /** To be unpinned, under a new intent. */
+  unpin(content: Content, p: Placement): void {
+    const generation = this.nextGeneration()
+    this.change(content, p, { state: 'unpinning', leaving: false, generation, nextAttemptAt: this.now() })
+    this.hint(content, p.nodeId)
+  }
+
+  hint({ cid, placements }: Content, nodeId: NodeId): void {
+    const p = placements.get(nodeId)
+    if (p !== undefined)
+      this.onJob({ cid, nodeId, orgId: null, generation: p.generation, attempt: p.attempts + 1 })
+  }
+
+  copiesOf(content: Content): ContentCopies {
+    const copies = [...content.placements.values()].map(
+      ({ nodeId, generation, state, errorCode, lost, leaving }) => ({
+        nodeId,
+        generation,
+        state,
+        errorCode,
+        lost,
+        leaving,
+      }),
+    )
+    const wanted = this.isWanted(content) ? content.wanted : 0
+    return { cid: content.cid, wanted, dagSize: content.dagSize, copies }
+  }
+
+  /** Nobody wants it and it is nowhere. */
+  forgetIfGone(content: Content): void {
+    if (content.placements.size > 0 || this.isWanted(content)) return
+    this.contents.delete(content.cid)
+    this.unsettled.delete(content.cid)
+    this.releasing.delete(content.cid)
+  }
+
+  #newContent(cid: string): Content {
+    const content: Content = {
+      cid,
+      wanted: 1,
+      dagSize: null,
+      unpinAfter: null,
+      placements: new Map(),
+      pins: new Map(),
+    }
+    this.contents.set(cid, content)
+    return content
+  }
+
+  /** A new pin wakes what is there; 1 when it is one of the copies. */
+  #wake(content: Content, p: Placement, chosen: NodeId[]): number {
+    const elsewhere = p.state === 'unpinning' || (p.state === 'failed' && p.errorCode === 'node_full')
+    if (p.lost || p.leaving || (elsewhere && !chosen.includes(p.nodeId))) return 0
+    if (p.state === 'pinned') return 1
+    const anew = p.state === 'failed' || p.state === 'unpinning'
+    this.change(content, p, {
+      state: p.state === 'pinning' ? 'pinning' : 'queued',
+      generation: anew ? this.nextGeneration() : p.generation,
+      crashes: 0,
+      wantedSince: this.now(),
+      nextAttemptAt: Math.min(p.nextAttemptAt, this.now()),
+    })
+    if (p.state !== 'pinning') this.hint(content, p.nodeId)
+    return 1
+  }
+
+  #lowerWanted(content: Content): void {
+    const most = Math.max(...[...content.pins.values()].map(({ replicas }) => replicas))
+    if (content.wanted <= most) return
+    content.wanted = most
+    this.unsettled.add(content.cid)
+  }
+
+  /** Unfinished work is aborted at once, what stands is unpinned after the grace. */
+  #release(content: Content): void {
+    for (const p of [...content.placements.values()]) {
+      if (p.state === 'queued' && p.attempts === 0 && p.claim === null) this.put(content, p.nodeId, null)
+      else if (p.state !== 'pinned' && p.state !== 'unpinning') this.unpin(content, p)
+    }
+    if ([...content.placements.values()].some(({ state }) => state === 'pinned'))
+      content.unpinAfter = this.now() + unpinGraceMs
+    if (content.unpinAfter !== null) this.releasing.add(content.cid)
+    this.forgetIfGone(content)
+  }
+
+  #gone(content: Content, nodeId: NodeId): void {
+    this.put(content, nodeId, null)
+    this.forgetIfGone(content)
+  }
+
+  #ended(content: Content, p: Placement, outcome: Exclude<Finish['outcome'], { kind: 'unpinned' }>): void {
+    const code = 'errorCode' in outcome ? outcome.errorCode : null
+    const woken = (outcome.kind === 'retry' || outcome.kind === 'failed') && p.wantedSince > p.nextAttemptAt
+    const state = outcome.kind === 'pinned' || (outcome.kind === 'failed' && !woken) ? outcome.kind : 'queued'
+    const delayMs = outcome.kind === 'retry' && !woken ? outcome.delayMs : 0
+    this.change(content, p, {
+      state: p.state === 'unpinning' ? p.state : state,
+      crashes: 0,
+      errorCode: outcome.kind === 'released' ? p.errorCode : code,
+      nextAttemptAt: this.now() + delayMs,
+      claim: null,
+    })
+    const others = [...content.placements.values()].filter(({ nodeId }) => nodeId !== p.nodeId)
+    if (outcome.kind === 'pinned') {
+      content.dagSize = outcome.bytes
+      const there = others.filter((other) => other.state !== 'unpinning' && !other.lost).length + 1
+      const failed = others.some((other) => other.state === 'failed')
+      if (p.reason !== 'new' || there > content.wanted || failed) this.unsettled.add(content.cid)
+    } else if (
+      code === 'node_full' ||
+      (outcome.kind === 'failed' && (p.reason !== 'new' || others.length > 0))
+    )
+      this.unsettled.add(content.cid)
+  }
+}
+
+/** What a pin's status is, given its content's copies: a pinned one stays so while any copy is left. */
+export function foldStatus(
+  was: PinStatus,
+  replicas: number,
+  copies: { pinned: number; pinning: number; queued: number; failed: number },
+): PinStatus {
+  if (copies.pinned >= replicas || (was === 'pinned' && copies.pinned > 0)) return 'pinned'
+  if (copies.pinning > 0) return 'pinning'
+  if (copies.queued > 0) return 'queued'
+  return copies.failed > 0 ? 'failed' : 'queued'
+}

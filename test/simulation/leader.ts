@@ -1,0 +1,146 @@
+import type { NodeId } from '../../src/core/ids.ts'
+import { idOf } from '../../src/core/ids.ts'
+import type { Node } from '../../src/core/node.ts'
+import type { RepairPolicy } from '../../src/core/plan-repair.ts'
+import type { Log, Plan, PlanStore, RepairStore } from '../../src/core/ports.ts'
+import type { Repair } from '../../src/core/repair.ts'
+import type { LeaderTurn, LeaderWorker } from '../../src/workers/driver.ts'
+import { rebalance } from '../../src/workers/rebalance.ts'
+import { repair } from '../../src/workers/repair.ts'
+import type { LeaderBook } from './leader-book.ts'
+import type { Random } from './random.ts'
+import type { VirtualTime } from './time.ts'
+
+export interface LeaderParts {
+  time: VirtualTime
+  random: Random
+  book: LeaderBook
+  policy: RepairPolicy
+  nodes: () => readonly Node[]
+  /** What a leader that breaks the rules makes of a repair before it is applied. */
+  bend: (repair: Repair, nodes: readonly Node[]) => Repair
+}
+
+export const planId = idOf('pln', '00000000-0000-7000-8000-000000000000')
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+
+/**
+ * A leader with its true workers, repair and rebalance, over the simulated book. Each of its calls takes a while, now and then so
+ * long that another leader has come in between; it may be answered though nothing was done, be done twice, or be done and not
+ * answered. It ends when it is told to, or when the book says that its time is over.
+ */
+export class Leader {
+  readonly host: NodeId
+  readonly epoch: number
+  readonly #parts: LeaderParts
+  readonly #end = new AbortController()
+  readonly #workers: LeaderWorker[]
+  /** Its process died: nothing that it waits for ever comes. */
+  #isDead = false
+  isFaulty = true
+
+  constructor(host: NodeId, parts: LeaderParts) {
+    this.host = host
+    this.#parts = parts
+    this.epoch = parts.book.elect()
+    const bus = { publishJobs: () => Promise.resolve() }
+    const limits = { moves: 64, bytes: Number.MAX_SAFE_INTEGER }
+    const clock = { now: () => parts.time.now }
+    const store = this.#repairStore()
+    this.#workers = [
+      repair({ store, nodes: parts.nodes, bus, policy: parts.policy, clock, log: silent }),
+      rebalance({ plans: this.#planStore(), copies: store, bus, limits, log: silent }),
+    ]
+  }
+
+  get isOver(): boolean {
+    return this.#isDead || this.#end.signal.aborted
+  }
+
+  kill(): void {
+    this.#isDead = true
+  }
+
+  stop(): void {
+    this.#end.abort(new Error('leadership is over'))
+  }
+
+  /** Leads until it is over. */
+  async run(): Promise<void> {
+    const { time, book } = this.#parts
+    const turn: LeaderTurn = { epoch: this.epoch, signal: this.#end.signal }
+    while (!this.isOver) {
+      for (const worker of this.#workers) await this.#turn(() => worker.run(turn))
+      await this.#turn(() => this.#write(() => book.requeueExpired(this.epoch)))
+      await this.#turn(() => this.#write(() => book.releaseDue(this.epoch)))
+      await time.sleep(2_000)
+    }
+  }
+
+  /** A run that fails is tried again at the next turn; one whose time is over is the last. */
+  async #turn(run: () => Promise<unknown>): Promise<void> {
+    try {
+      await run()
+    } catch (error) {
+      if (error instanceof Error && /epoch is over/.test(error.message)) this.stop()
+    }
+  }
+
+  #repairStore(): RepairStore {
+    const { book } = this.#parts
+    const jobs = { jobs: [] }
+    return {
+      unsettled: (afterCid, limit) => this.#read(() => book.unsettled(afterCid, limit)),
+      walks: () => this.#read(() => book.walks()),
+      beginWalk: (epoch, nodeId) => this.#write(() => book.beginWalk(epoch, nodeId)),
+      onNode: (nodeId, afterCid, limit) => this.#read(() => book.onNode(nodeId, afterCid, limit)),
+      advanceWalk: (epoch, nodeId, afterCid) => this.#write(() => book.advanceWalk(epoch, nodeId, afterCid)),
+      apply: (epoch, repairs) => {
+        const bent = repairs.map((one) => this.#parts.bend(one, this.#parts.nodes()))
+        return this.#write(() => ({ ...book.apply(epoch, bent), ...jobs }))
+      },
+      moving: () => this.#read(() => book.moving()),
+      noteDown: (epoch, nodeId, down) => this.#write(() => book.noteDown(epoch, nodeId, down)),
+      downNodes: () => this.#read(() => book.downNodes()),
+      noteDrained: (epoch) => this.#write(() => book.noteDrained(epoch)),
+    }
+  }
+
+  #planStore(): Pick<PlanStore, 'applying' | 'startMoves' | 'settleMoves'> {
+    const { book } = this.#parts
+    const applying = (): Plan | null => {
+      if (book.plan === null || book.plan.isApplied) return null
+      const none = { moves: 0, bytes: 0, done: 0, skipped: 0, actor: '', summary: {} }
+      return { id: planId, state: 'applying', createdAt: new Date(0), ...none }
+    }
+    return {
+      applying: () => this.#read(applying),
+      startMoves: (epoch, _id, limit) => this.#write(() => ({ ...book.startMoves(epoch, limit), jobs: [] })),
+      settleMoves: (epoch) => this.#write(() => book.settleMoves(epoch)),
+    }
+  }
+
+  async #read<T>(work: () => T): Promise<T> {
+    await this.#wait()
+    return work()
+  }
+
+  async #write<T>(work: () => T): Promise<T> {
+    const { random } = this.#parts
+    await this.#wait()
+    const result = work()
+    if (!this.isFaulty) return result
+    // said again by somebody who did not hear the answer
+    if (random.chance(0.02)) work()
+    if (random.chance(0.01)) throw new Error('the answer was lost')
+    return result
+  }
+
+  async #wait(): Promise<void> {
+    const { time, random } = this.#parts
+    const stalls = this.isFaulty && random.chance(0.002)
+    await time.sleep(stalls ? random.int(20_000, 90_000) : random.int(1, 20))
+    if (this.#isDead) await new Promise(() => {})
+  }
+}

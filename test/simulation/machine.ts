@@ -1,0 +1,219 @@
+import type { NodeId } from '../../src/core/ids.ts'
+import type { Node } from '../../src/core/node.ts'
+import type { Finish, Job } from '../../src/core/placement.ts'
+import type { Book, Placement } from './book.ts'
+import type { Random } from './random.ts'
+import type { VirtualTime } from './time.ts'
+import type { Watch } from './watch.ts'
+
+export interface MachineParts {
+  time: VirtualTime
+  random: Random
+  book: Book
+  watch: Watch
+  /** Can somebody else, or the network, give it? */
+  isToBeHad: (cid: string) => boolean
+  sizeOf: (cid: string) => number
+}
+
+const leaseMs = 60_000
+const slots = 16
+const freshMs = 15_000
+const drainGraceMs = 120_000
+
+/** One node: its process, its Kubo's disk, and what it does with jobs. It may die, freeze or be cut off at any moment. */
+export class Machine {
+  readonly id: NodeId
+  readonly disk = new Set<string>()
+  capacityBytes: number
+  usedBytes = 0
+  /** Since when nobody hears it; null while it is heard. */
+  silentSince: number | null = null
+  isUp = true
+  /** Its process is stopped, or it reaches nobody: what it was about to do happens later. */
+  isFrozen = false
+  readonly #zone: string
+  readonly #parts: MachineParts
+  #boot = 0
+  readonly #working = new Set<string>()
+  #strays = new Set<string>()
+  #drainsSince: number | null = null
+
+  constructor(id: NodeId, zone: string, capacityBytes: number, parts: MachineParts) {
+    this.id = id
+    this.#zone = zone
+    this.capacityBytes = capacityBytes
+    this.#parts = parts
+  }
+
+  /** As others see it. */
+  view(): Node {
+    const { time, book } = this.#parts
+    const silentMs = this.silentSince === null ? 0 : time.now - this.silentSince
+    return {
+      id: this.id,
+      name: this.id,
+      zone: this.#zone,
+      multiaddrs: [],
+      capacityBytes: this.capacityBytes,
+      usedBytes: this.usedBytes,
+      state: book.node(this.id).state,
+      live: silentMs < freshMs,
+      silentMs,
+    }
+  }
+
+  start(): void {
+    const { book, time } = this.#parts
+    this.isUp = true
+    this.silentSince = null
+    this.#boot = book.boot(this.id)
+    this.#working.clear()
+    const boot = this.#boot
+    this.#every(boot, 30_000, () => this.#poll())
+    this.#every(boot, 300_000, () => this.#reconcile())
+    time.after(1_000, () => this.#boot === boot && this.isUp && this.#reconcile())
+  }
+
+  kill(): void {
+    this.isUp = false
+    this.isFrozen = false
+    this.silentSince ??= this.#parts.time.now
+  }
+
+  freeze(): void {
+    this.isFrozen = true
+    this.silentSince ??= this.#parts.time.now
+  }
+
+  thaw(): void {
+    this.isFrozen = false
+    if (this.isUp) this.silentSince = null
+  }
+
+  /** The disk is new. */
+  loseDisk(): void {
+    this.disk.clear()
+    this.usedBytes = 0
+  }
+
+  /** A hint came. */
+  hear(job: Job): void {
+    if (!this.isUp || this.isFrozen) return
+    this.#attempt(job)
+  }
+
+  store(cid: string): void {
+    if (this.disk.has(cid)) return
+    this.disk.add(cid)
+    this.usedBytes += this.#parts.sizeOf(cid)
+  }
+
+  #attempt(job: Pick<Job, 'cid' | 'generation'>): void {
+    const { book } = this.#parts
+    // one write of Kubo at a time for a content
+    if (this.#working.size >= slots || this.#working.has(job.cid)) return
+    if (this.#takesOnlyUnpins() && book.placement(job.cid, this.id)?.state !== 'unpinning') return
+    const claimed = book.claim(this.id, this.#boot, job, leaseMs)
+    if (claimed !== null) this.#work(claimed)
+  }
+
+  #work(claimed: Placement): void {
+    const { random, time } = this.#parts
+    const boot = this.#boot
+    this.#working.add(claimed.cid)
+    // now and then longer than its claim lives
+    const tookMs = random.chance(0.01) ? random.int(leaseMs, 2 * leaseMs) : random.int(20, 5_000)
+    time.after(tookMs, () => this.#whenAwake(boot, () => this.#carryOut(claimed, boot)))
+  }
+
+  /** What Kubo does, and then what the book is told; a crash may come between the two. */
+  #carryOut(claimed: Placement, boot: number): void {
+    const { book, random, time } = this.#parts
+    const { cid, generation } = claimed
+    const outcome = claimed.state === 'unpinning' ? this.#unpin(claimed) : this.#pin(claimed)
+    const finish = (): void => book.finish(this.id, boot, { cid, generation, outcome })
+    time.after(random.int(0, 300), () => {
+      this.#whenAwake(boot, () => {
+        this.#working.delete(cid)
+        finish()
+        // an answer that got lost: the same is said again, whatever was begun since
+        if (random.chance(0.05)) time.after(random.int(1, 3_000), () => this.#whenAwake(boot, finish))
+      })
+    })
+  }
+
+  #pin({ cid, attempts }: Placement): Finish['outcome'] {
+    const { random, isToBeHad, sizeOf } = this.#parts
+    if (random.chance(0.002)) return { kind: 'failed', errorCode: 'kubo_error', error: 'as it happens' }
+    if (random.chance(0.02) || !isToBeHad(cid))
+      return { kind: 'retry', errorCode: 'stalled', error: 'no new block', delayMs: 5_000 }
+    if (!this.disk.has(cid) && this.usedBytes + sizeOf(cid) > this.capacityBytes)
+      return attempts > 1
+        ? { kind: 'failed', errorCode: 'node_full', error: 'no room' }
+        : { kind: 'retry', errorCode: 'node_full', error: 'no room', delayMs: 5_000 }
+    this.store(cid)
+    return { kind: 'pinned', blocks: 1, bytes: sizeOf(cid), foreignPin: false }
+  }
+
+  #unpin({ cid, generation }: Placement): Finish['outcome'] {
+    const { book, watch, sizeOf } = this.#parts
+    if (book.placement(cid, this.id)?.generation === generation) watch.unpins(this.id, cid)
+    if (this.disk.delete(cid)) this.usedBytes -= sizeOf(cid)
+    return { kind: 'unpinned' }
+  }
+
+  /** What hints missed. */
+  #poll(): void {
+    const { book } = this.#parts
+    for (const cid of book.node(this.id).cids) {
+      if (this.#working.size >= slots) return
+      const p = book.placement(cid, this.id)
+      if (p !== undefined && p.state !== 'pinned' && book.isDue(p, this.#boot)) this.#attempt(p)
+    }
+  }
+
+  /** Its Kubo beside the book, both ways; what is unwanted only when it is so twice. */
+  #reconcile(): void {
+    const { book } = this.#parts
+    const missing = [...book.node(this.id).cids].filter(
+      (cid) =>
+        book.placement(cid, this.id)?.state === 'pinned' && !this.disk.has(cid) && !this.#working.has(cid),
+    )
+    if (missing.length > 0) book.requeueMissing(this.id, missing)
+    const strays = [...this.disk].filter(
+      (cid) => !book.node(this.id).cids.has(cid) && !this.#working.has(cid),
+    )
+    const twice = strays.filter((cid) => this.#strays.has(cid))
+    if (twice.length > 0) book.dropUnwanted(this.id, twice)
+    this.#strays = new Set(strays)
+  }
+
+  /** A node that gives up its content goes on with its queue for a while. */
+  #takesOnlyUnpins(): boolean {
+    const { book, time } = this.#parts
+    if (book.node(this.id).state === 'active') {
+      this.#drainsSince = null
+      return false
+    }
+    this.#drainsSince ??= time.now
+    return time.now - this.#drainsSince > drainGraceMs
+  }
+
+  /** Of the same process; once it goes on. */
+  #whenAwake(boot: number, work: () => void): void {
+    if (!this.isUp || this.#boot !== boot) return
+    if (this.isFrozen) this.#parts.time.after(1_000, () => this.#whenAwake(boot, work))
+    else work()
+  }
+
+  #every(boot: number, ms: number, work: () => void): void {
+    const { time, random } = this.#parts
+    const again = (): void => {
+      if (!this.isUp || this.#boot !== boot) return
+      if (!this.isFrozen) work()
+      time.after(ms, again)
+    }
+    time.after(random.int(1, ms), again)
+  }
+}

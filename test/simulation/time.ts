@@ -1,0 +1,73 @@
+import { setImmediate as turn } from 'node:timers/promises'
+
+interface Event {
+  at: number
+  order: number
+  work: () => void
+  waits: boolean
+}
+
+/** A clock that jumps from event to event. What happens at the same moment happens in the order in which it was planned. */
+export class VirtualTime {
+  /** Milliseconds. */
+  now = 0
+  #planned = 0
+  readonly #events: Event[] = []
+
+  /** Plans `work`, which must not wait for anything. */
+  after(ms: number, work: () => void): void {
+    this.#put({ at: this.now + Math.max(ms, 0), order: this.#planned++, work, waits: false })
+  }
+
+  sleep(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#put({ at: this.now + ms, order: this.#planned++, work: resolve, waits: true })
+    return promise
+  }
+
+  /** Lets all happen that is planned until then. What a sleeper does when it wakes is done before the next event. */
+  async runUntil(ms: number): Promise<void> {
+    for (let next = this.#events[0]; next !== undefined && next.at <= ms; next = this.#events[0]) {
+      this.#takeFirst()
+      this.now = next.at
+      next.work()
+      // every promise that can go on has gone on by then
+      if (next.waits) await turn()
+    }
+    this.now = ms
+  }
+
+  #put(event: Event): void {
+    const heap = this.#events
+    let at = heap.length
+    while (at > 0) {
+      const parent = (at - 1) >> 1
+      const above = heap[parent]
+      if (above === undefined || !isBefore(event, above)) break
+      heap[at] = above
+      at = parent
+    }
+    heap[at] = event
+  }
+
+  #takeFirst(): void {
+    const heap = this.#events
+    const last = heap.pop()
+    if (last === undefined || heap.length === 0) return
+    let at = 0
+    for (;;) {
+      const [left, right] = [heap[2 * at + 1], heap[2 * at + 2]]
+      if (left === undefined) break
+      const [child, place] =
+        right !== undefined && isBefore(right, left) ? [right, 2 * at + 2] : [left, 2 * at + 1]
+      if (!isBefore(child, last)) break
+      heap[at] = child
+      at = place
+    }
+    heap[at] = last
+  }
+}
+
+function isBefore(a: Event, b: Event): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order)
+}

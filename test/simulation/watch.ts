@@ -1,0 +1,236 @@
+import type { NodeId } from '../../src/core/ids.ts'
+import type { PlacementState } from '../../src/core/placement.ts'
+import { foldStatus, type Book, type Change, type Commit, type Content, type Placement } from './book.ts'
+
+type Was = PlacementState | 'none'
+
+/** Every way that a placement may go, by the kind of transaction. */
+const legal: Record<string, string[]> = {
+  accept: ['none>queued', 'queued>queued', 'pinning>pinning', 'failed>queued', 'unpinning>queued'],
+  remove: ['queued>none', 'queued>unpinning', 'pinning>unpinning', 'failed>unpinning'],
+  claim: ['queued>pinning', 'unpinning>unpinning'],
+  finish: [
+    'pinning>pinned',
+    'pinning>failed',
+    'pinning>queued',
+    'unpinning>none',
+    'unpinning>unpinning',
+    'queued>queued',
+  ],
+  boot: ['pinning>queued', 'pinning>failed'],
+  'requeue-expired': ['pinning>queued', 'pinning>failed'],
+  'requeue-missing': ['pinned>queued'],
+  'drop-unwanted': ['none>unpinning'],
+  'release-due': ['queued>unpinning', 'pinning>unpinning', 'pinned>unpinning', 'failed>unpinning'],
+  repair: [
+    'none>queued',
+    'unpinning>queued',
+    'failed>queued',
+    'queued>none',
+    'queued>unpinning',
+    'pinning>unpinning',
+    'pinned>unpinning',
+    'failed>unpinning',
+    // lost and found
+    'queued>queued',
+    'pinning>pinning',
+    'pinned>pinned',
+    'failed>failed',
+    'unpinning>unpinning',
+  ],
+  'start-moves': ['none>queued', 'unpinning>queued', 'pinned>pinned'],
+}
+
+/** A new intent: what was under way for the old one may change nothing any more. */
+const newIntents = new Set([
+  'none>queued',
+  'none>unpinning',
+  'failed>queued',
+  'unpinning>queued',
+  'pinned>queued',
+])
+
+export interface Reality {
+  /** Does the node's Kubo hold it? */
+  holds(nodeId: NodeId, cid: string): boolean
+  /** Did a disk with it die? Then the book may be wrong until its node looked. */
+  isSuspect(cid: string): boolean
+  /** Does anybody hold it? */
+  heldAnywhere(cid: string): boolean
+}
+
+/** Looks at every commit, and at the whole from time to time. The first thing that is wrong stays. */
+export class Watch {
+  broken: string | null = null
+  readonly counts = new Map<string, number>()
+  readonly #book: Book
+  readonly #reality: Reality
+  /** The pins that were accepted and not removed. */
+  readonly #ledger = new Map<string, string>()
+  /** Placements that were pinned once. */
+  readonly #stood = new Set<string>()
+  #highest = 0
+
+  constructor(book: Book, reality: Reality) {
+    this.#book = book
+    this.#reality = reality
+    book.onCommit = (commit) => this.#committed(commit)
+  }
+
+  accepted(id: string, cid: string): void {
+    this.#ledger.set(id, cid)
+  }
+
+  removed(id: string): void {
+    this.#ledger.delete(id)
+  }
+
+  /** A node is about to remove content from its Kubo, as the book still says now. */
+  unpins(nodeId: NodeId, cid: string): void {
+    const content = this.#book.contents.get(cid)
+    if (content === undefined || !this.#book.isWanted(content) || this.#reality.isSuspect(cid)) return
+    // what a crash left there the book never counted
+    if (!this.#stood.has(`${cid} ${nodeId}`) || !this.#reality.holds(nodeId, cid)) return
+    const others = [...content.placements.keys()].filter((id) => id !== nodeId)
+    if (!others.some((id) => this.#reality.holds(id, cid)))
+      this.#break(`I2: the last copy of ${cid}, which is wanted, is removed from ${nodeId}`)
+  }
+
+  /** All that must be so at any time. */
+  checkAll(): void {
+    const { pins, contents, nodes } = this.#book
+    if (pins.size !== this.#ledger.size)
+      this.#break(`I1: ${pins.size} pins for ${this.#ledger.size} in the ledger`)
+    for (const [id, cid] of this.#ledger)
+      if (pins.get(id)?.cid !== cid) this.#break(`I1: pin ${id} was accepted and is gone`)
+    let placements = 0
+    for (const content of contents.values()) {
+      placements += content.placements.size
+      this.#checkContent(content)
+    }
+    const indexed = [...nodes.values()].reduce((sum, { cids }) => sum + cids.size, 0)
+    if (indexed !== placements) this.#break(`the model is wrong: ${indexed} placements for ${placements}`)
+  }
+
+  /** What must be so once nothing happens any more: every content where it is wanted, and nowhere else. */
+  checkSettled(): void {
+    this.checkAll()
+    for (const content of this.#book.contents.values()) {
+      const wanted = Math.max(0, ...[...content.pins.values()].map(({ replicas }) => replicas))
+      const copies = [...content.placements.values()]
+      // nobody ever had it, or no more: its pins say so, and whoever wants it asks again
+      if (copies.length > 0 && copies.every(({ state }) => state === 'failed')) continue
+      const stand = copies.filter(
+        (p) => p.state === 'pinned' && !p.lost && !p.leaving && this.#book.node(p.nodeId).state === 'active',
+      )
+      if (stand.length !== wanted || copies.length !== wanted || content.wanted !== wanted)
+        this.#break(`I2: ${describe(content)}, and ${wanted} are wanted in the end`)
+      for (const { id, status } of content.pins.values())
+        if (status !== 'pinned') this.#break(`I2: pin ${id} of ${describe(content)} is ${status} in the end`)
+      for (const { nodeId } of copies)
+        if (!this.#reality.holds(nodeId, content.cid))
+          this.#break(`I2: ${nodeId} does not have ${content.cid}`)
+    }
+    for (const { id, state, cids } of this.#book.nodes.values())
+      if (state === 'draining' || (state === 'drained' && cids.size > 0))
+        this.#break(`node ${id} is ${state} with ${cids.size} placements in the end`)
+  }
+
+  #committed(commit: Commit): void {
+    this.counts.set(commit.op, (this.counts.get(commit.op) ?? 0) + 1)
+    if (commit.epoch !== null && commit.epoch !== this.#book.epoch)
+      this.#break(`I4: ${commit.op} of epoch ${commit.epoch} was committed under ${this.#book.epoch}`)
+    if (commit.epoch !== null && this.#book.maintenance)
+      this.#break(`${commit.op} was committed in maintenance`)
+    const touched = new Set<string>()
+    for (const change of commit.changes) {
+      this.#checkChange(change)
+      touched.add((change.after ?? change.before)?.cid ?? '')
+    }
+    for (const { pin, was } of commit.folds) {
+      touched.add(pin.cid)
+      const content = this.#book.contents.get(pin.cid)
+      if (pin.status === 'pinned' && content !== undefined && standing(content).length < pin.replicas)
+        this.#break(`I2: pin ${pin.id} became pinned, from ${was}, with ${describe(content)}`)
+    }
+    for (const cid of touched) {
+      const content = this.#book.contents.get(cid)
+      if (content === undefined) continue
+      this.#checkContent(content)
+      if (commit.op === 'repair') this.#checkDrops(commit, content)
+    }
+  }
+
+  #checkChange({ op, before, after }: Change): void {
+    const step = `${before?.state ?? ('none' satisfies Was)}>${after?.state ?? ('none' satisfies Was)}`
+    const what = `${op} made ${(after ?? before)?.cid} on ${(after ?? before)?.nodeId} go ${step}`
+    if (legal[op]?.includes(step) !== true) this.#break(`I5: ${what}`)
+    if (before?.state === 'pinned') this.#stood.add(`${before.cid} ${before.nodeId}`)
+    if (after === null) return
+    const isNew = newIntents.has(step) || (after.state === 'unpinning' && before?.state !== 'unpinning')
+    if (isNew ? after.generation <= this.#highest : after.generation < (before?.generation ?? 0))
+      this.#break(`I5: ${what} under generation ${after.generation}, after ${this.#highest}`)
+    this.#highest = Math.max(this.#highest, after.generation)
+    const stale = before?.claim?.generation !== before?.generation
+    if (op === 'finish' && before !== null && stale && before.state !== after.state)
+      this.#break(`I5: ${what} under a generation that was over`)
+    if (step === 'pinning>pinned' && !this.#reality.holds(after.nodeId, after.cid))
+      this.#break(`I2: ${what}, and its Kubo does not have it`)
+  }
+
+  /** A repair lets go only of what is not needed. */
+  #checkDrops(commit: Commit, content: Content): void {
+    const dropped = commit.changes.some(
+      ({ before, after }) =>
+        before?.cid === content.cid &&
+        before.state === 'pinned' &&
+        !before.lost &&
+        after?.state === 'unpinning',
+    )
+    if (
+      dropped &&
+      this.#book.isWanted(content) &&
+      standing(content).filter(({ leaving }) => !leaving).length < content.wanted
+    )
+      this.#break(`I2: a copy was dropped, and left ${describe(content)}`)
+  }
+
+  #checkContent(content: Content): void {
+    const counts = { pinned: 0, pinning: 0, queued: 0, failed: 0, unpinning: 0 }
+    for (const p of content.placements.values()) {
+      if (!p.lost) counts[p.state]++
+      const known = p.state !== 'pinned' || this.#reality.isSuspect(content.cid)
+      if (!known && !this.#reality.holds(p.nodeId, content.cid))
+        this.#break(`I2: ${p.nodeId} should have ${content.cid} and does not`)
+    }
+    for (const pin of content.pins.values()) {
+      const should = foldStatus(pin.status, pin.replicas, counts)
+      // claims do not touch pins
+      if (should !== pin.status && (should !== 'pinning' || pin.status === 'pinned'))
+        this.#break(`I2: pin ${pin.id} is ${pin.status} with ${describe(content)}`)
+    }
+    // what was there once, is not unwanted, and is nowhere
+    if (
+      counts.pinned > 0 &&
+      !this.#reality.isSuspect(content.cid) &&
+      !this.#reality.heldAnywhere(content.cid)
+    )
+      this.#break(`I2: nobody has ${content.cid}`)
+  }
+
+  #break(what: string): void {
+    this.broken ??= what
+  }
+}
+
+function standing(content: Content): Placement[] {
+  return [...content.placements.values()].filter(({ state, lost }) => state === 'pinned' && !lost)
+}
+
+function describe({ cid, wanted, placements }: Content): string {
+  const copies = [...placements.values()].map(
+    (p) =>
+      `${p.nodeId.slice(-4)} ${p.state}${p.lost ? ' lost' : ''}${p.leaving ? ' leaving' : ''} ${p.errorCode ?? ''}`,
+  )
+  return `${cid} (${wanted} wanted; ${copies.join(', ')})`
+}

@@ -1,0 +1,386 @@
+import { strict as assert } from 'node:assert'
+import { chooseNodes } from '../../src/core/choose-nodes.ts'
+import { idOf, type NodeId } from '../../src/core/ids.ts'
+import type { Node } from '../../src/core/node.ts'
+import { planRebalance } from '../../src/core/plan-rebalance.ts'
+import { planRepair } from '../../src/core/plan-repair.ts'
+import type { Job } from '../../src/core/placement.ts'
+import type { Repair } from '../../src/core/repair.ts'
+import { Book, type Rules } from './book.ts'
+import { LeaderBook } from './leader-book.ts'
+import { Leader } from './leader.ts'
+import { Machine } from './machine.ts'
+import { Random } from './random.ts'
+import { VirtualTime } from './time.ts'
+import { Watch } from './watch.ts'
+
+export interface WorldOptions {
+  seed: number
+  nodes: number
+  /** Placements that stand at the beginning. */
+  placements: number
+  /** For how long faults happen, simulated ms, and how often. */
+  faultsMs: number
+  faultEveryMs: number
+  /** What clients ask for, each so often. */
+  clientEveryMs: number
+  /** Rules of the store that do not hold, and what a leader makes of a repair: to see that the invariants notice. */
+  without?: Partial<Rules>
+  bend?: (repair: Repair, nodes: readonly Node[]) => Repair
+}
+
+const policy = { minCopies: 1, downGraceMs: 60_000, highWater: 0.9 }
+const kib = 2 ** 10
+
+/** A cluster on a clock that jumps, with clients and operators, in which whatever can go wrong does. The same seed gives the same run. */
+export class World {
+  readonly time = new VirtualTime()
+  readonly book = new Book(() => this.time.now)
+  readonly leaderBook = new LeaderBook(this.book)
+  readonly watch: Watch
+  readonly faults = new Map<string, number>()
+  readonly #options: WorldOptions
+  readonly #random: Random
+  readonly #machines: Machine[] = []
+  readonly #machineOf = new Map<NodeId, Machine>()
+  readonly #suspects = new Set<string>()
+  #leaders: Leader[] = []
+  #pins: string[] = []
+  #names = 0
+  #isFaulty = true
+
+  constructor(options: WorldOptions) {
+    this.#options = options
+    this.#random = new Random(options.seed)
+    const holds = (nodeId: NodeId, cid: string): boolean =>
+      this.#machineOf.get(nodeId)?.disk.has(cid) === true
+    this.watch = new Watch(this.book, {
+      holds,
+      isSuspect: (cid) => this.#suspects.has(cid),
+      heldAnywhere: (cid) =>
+        [...(this.book.contents.get(cid)?.placements.keys() ?? [])].some((id) => holds(id, cid)),
+    })
+    Object.assign(this.book.rules, options.without)
+    this.book.onJob = (job) => this.#publish(job)
+    this.#build()
+  }
+
+  /** Runs with faults, then without until nothing happens any more; throws at the first broken invariant. */
+  async run(): Promise<void> {
+    const { faultsMs, faultEveryMs, clientEveryMs } = this.#options
+    this.#elect()
+    this.#repeat(faultEveryMs, () => this.#fault())
+    this.#repeat(clientEveryMs, () => this.#client())
+    await this.#go(faultsMs)
+    this.#heal()
+    for (let waited = 0; waited < 60 && !this.#isQuiet(); waited++) await this.#go(this.time.now + 120_000)
+    this.watch.checkSettled()
+    this.#mustBeWhole()
+    this.#checkAtRest()
+  }
+
+  /** Whoever looks now, at whatever content, finds nothing to do. */
+  #checkAtRest(): void {
+    const nodes = this.#views()
+    for (const content of this.book.contents.values()) {
+      const repair = planRepair(this.book.copiesOf(content), nodes, policy)
+      assert.equal(repair, null, `with SEED=${this.#options.seed}: ${content.cid} is never at rest`)
+    }
+  }
+
+  async #go(untilMs: number): Promise<void> {
+    while (this.time.now < untilMs) {
+      await this.time.runUntil(Math.min(this.time.now + 60_000, untilMs))
+      this.watch.checkAll()
+      this.#mustBeWhole()
+    }
+  }
+
+  #mustBeWhole(): void {
+    if (this.watch.broken === null) return
+    assert.fail(`at ${this.time.now} ms, with SEED=${this.#options.seed}: ${this.watch.broken}`)
+  }
+
+  #build(): void {
+    const { nodes, placements } = this.#options
+    const each = placements / nodes
+    for (let index = 0; index < nodes; index++) {
+      const id = idOf('nod', `00000000-0000-7000-8000-${String(index).padStart(12, '0')}`)
+      this.book.nodes.set(id, {
+        id,
+        state: 'active',
+        incarnation: 0,
+        isDown: false,
+        walkAfter: null,
+        cids: new Set(),
+      })
+      const machine = new Machine(id, `zone-${index % 3}`, (each + 20) * 4 * sizeOf('') * 16, {
+        time: this.time,
+        random: this.#random,
+        book: this.book,
+        watch: this.watch,
+        isToBeHad: (cid) => this.#isToBeHad(cid),
+        sizeOf,
+      })
+      this.#machines.push(machine)
+      this.#machineOf.set(id, machine)
+    }
+    for (let count = 0; count < placements;) count += this.#standing()
+    for (const machine of this.#machines) machine.start()
+  }
+
+  /** A pin whose content stands already, on nodes that no planner chose. Returns its copies. */
+  #standing(): number {
+    const { nodes } = this.#options
+    const replicas = Math.min(this.#random.int(1, 3), nodes)
+    const first = this.#random.int(0, nodes - 1)
+    const chosen = Array.from({ length: replicas }, (_, i) => this.#machine((first + i) % nodes))
+    const [id, cid] = [`pin-${this.#names}`, `cid-${this.#names++}`]
+    this.#accept(
+      id,
+      cid,
+      replicas,
+      chosen.map((machine) => machine.id),
+    )
+    for (const machine of chosen) {
+      const { generation } = this.book.placement(cid, machine.id) ?? assert.fail('just placed')
+      this.book.claim(machine.id, 0, { cid, generation }, 1)
+      machine.store(cid)
+      const outcome = { kind: 'pinned', blocks: 1, bytes: sizeOf(cid), foreignPin: false } as const
+      this.book.finish(machine.id, 0, { cid, generation, outcome })
+    }
+    return replicas
+  }
+
+  #accept(id: string, cid: string, replicas: number, nodes: NodeId[]): void {
+    this.watch.accepted(id, cid)
+    this.book.accept({ id, cid, replicas, nodes })
+    this.#pins.push(id)
+  }
+
+  /** Somebody who is there has it; or it is still to be had where its pinner has it. */
+  #isToBeHad(cid: string): boolean {
+    const near = [...(this.book.contents.get(cid)?.placements.keys() ?? [])].some((id) => {
+      const machine = this.#machineOf.get(id)
+      return machine?.isUp === true && !machine.isFrozen && machine.disk.has(cid)
+    })
+    return near || !this.#isFaulty || this.#random.chance(0.5)
+  }
+
+  #client(): void {
+    const random = this.#random
+    if (random.chance(0.4) && this.#pins.length > 0) {
+      const at = random.int(0, this.#pins.length - 1)
+      const id = this.#pins[at] ?? assert.fail()
+      this.#pins[at] = this.#pins.at(-1) ?? id
+      this.#pins.pop()
+      this.watch.removed(id)
+      this.book.remove(id)
+      return
+    }
+    const old =
+      this.#pins.length === 0 || random.chance(0.7) ? undefined : this.book.pins.get(random.pick(this.#pins))
+    const cid = old?.cid ?? `cid-${this.#names++}`
+    const id = `pin-${this.#names++}`
+    const replicas = random.int(1, 3)
+    const nodes = chooseNodes(cid, this.#views(), replicas, policy)
+    this.#accept(id, cid, replicas, nodes)
+    // an answer that got lost: the same pin is asked for again
+    if (random.chance(0.1)) {
+      this.time.after(random.int(1, 2_000), () => {
+        if (this.book.pins.has(id)) this.book.accept({ id, cid, replicas, nodes })
+      })
+    }
+  }
+
+  /** A hint is lost, late, doubled, or all of it. */
+  #publish(job: Job): void {
+    const random = this.#random
+    const copies = !this.#isFaulty || random.chance(0.7) ? 1 : random.int(0, 2)
+    for (let copy = 0; copy < copies; copy++) {
+      const lateMs = this.#isFaulty && random.chance(0.1) ? random.int(0, 120_000) : random.int(0, 50)
+      this.time.after(lateMs, () => this.#machineOf.get(job.nodeId)?.hear(job))
+    }
+  }
+
+  #elect(): void {
+    const alive = this.#machines.filter((machine) => machine.isUp && !machine.isFrozen)
+    if (alive.length === 0) return
+    const leader = new Leader(this.#random.pick(alive).id, {
+      time: this.time,
+      random: this.#random,
+      book: this.leaderBook,
+      policy,
+      nodes: () => this.#views(),
+      bend: this.#options.bend ?? ((repair) => repair),
+    })
+    leader.isFaulty = this.#isFaulty
+    this.#leaders = [...this.#leaders.filter(({ isOver }) => !isOver), leader]
+    void leader.run()
+  }
+
+  #views(): Node[] {
+    return this.#machines.map((machine) => machine.view())
+  }
+
+  #fault(): void {
+    const random = this.#random
+    const kinds: [string, number, () => void][] = [
+      ['a node dies and comes back', 6, () => this.#outage(random.int(3_000, 400_000))],
+      [
+        'a node dies and comes back with a new disk',
+        1,
+        () => this.#outage(random.int(20_000, 400_000), true),
+      ],
+      ['a node freezes', 4, () => this.#freeze()],
+      ['a node flaps', 2, () => this.#flap(5)],
+      ['a node is drained', 3, () => this.#drain()],
+      ['a node is uncordoned', 2, () => this.#uncordon()],
+      ['a node fills up', 2, () => this.#fill()],
+      ['another leader comes while the old one goes on', 3, () => this.#elect()],
+      ['the leader dies', 2, () => this.#killLeader()],
+      ['maintenance', 1, () => this.#maintain()],
+      ['a rebalance', 2, () => void this.#rebalance()],
+    ]
+    const sum = kinds.reduce((total, [, weight]) => total + weight, 0)
+    let at = random.int(1, sum)
+    for (const [name, weight, work] of kinds) {
+      at -= weight
+      if (at > 0) continue
+      this.faults.set(name, (this.faults.get(name) ?? 0) + 1)
+      work()
+      return
+    }
+  }
+
+  #outage(ms: number, losesDisk = false): void {
+    const machine = this.#upMachine()
+    if (machine === undefined) return
+    machine.kill()
+    for (const leader of this.#leaders)
+      if (leader.host === machine.id) {
+        leader.kill()
+        this.time.after(5_000, () => this.#elect())
+      }
+    if (losesDisk) {
+      for (const cid of machine.disk) this.#suspects.add(cid)
+      machine.loseDisk()
+    }
+    this.time.after(ms, () => machine.isUp || machine.start())
+  }
+
+  #freeze(): void {
+    const machine = this.#upMachine()
+    machine?.freeze()
+    this.time.after(this.#random.int(1_000, 200_000), () => machine?.thaw())
+  }
+
+  #flap(times: number): void {
+    const machine = this.#upMachine()
+    const again = (left: number): void => {
+      if (left === 0 || machine?.isUp !== true) return
+      machine.freeze()
+      this.time.after(this.#random.int(5_000, 70_000), () => {
+        machine.thaw()
+        this.time.after(this.#random.int(1_000, 30_000), () => again(left - 1))
+      })
+    }
+    again(times)
+  }
+
+  /** Never so many that there are too few for the copies. */
+  #drain(): void {
+    const active = this.#machines.filter(({ id }) => this.book.node(id).state === 'active')
+    if (active.length > Math.max(4, this.#machines.length / 2))
+      this.leaderBook.drain(this.#random.pick(active).id)
+  }
+
+  #uncordon(): void {
+    const closed = this.#machines.filter(({ id }) => this.book.node(id).state !== 'active')
+    if (closed.length > 0) this.leaderBook.uncordon(this.#random.pick(closed).id)
+  }
+
+  #fill(): void {
+    const machine = this.#random.pick(this.#machines)
+    const was = machine.capacityBytes
+    machine.capacityBytes = machine.usedBytes + this.#random.int(0, 20 * kib)
+    this.time.after(
+      this.#random.int(60_000, 300_000),
+      () => (machine.capacityBytes = Math.max(was, machine.capacityBytes)),
+    )
+  }
+
+  #killLeader(): void {
+    for (const leader of this.#leaders) leader.kill()
+    this.time.after(this.#random.int(3_000, 20_000), () => this.#elect())
+  }
+
+  #maintain(): void {
+    this.book.maintenance = true
+    this.time.after(this.#random.int(30_000, 200_000), () => (this.book.maintenance = false))
+  }
+
+  async #rebalance(): Promise<void> {
+    if (this.leaderBook.plan !== null && !this.leaderBook.plan.isApplied) return
+    const { pages } = planRebalance({
+      nodes: this.#views(),
+      usage: this.leaderBook.usage(),
+      movable: async (nodeId, afterCid, limit) => {
+        await this.time.sleep(1)
+        return this.leaderBook.movable(nodeId, afterCid, limit)
+      },
+      policy: { highWater: policy.highWater, tolerance: 0.05 },
+      signal: new AbortController().signal,
+    })
+    const moves = (await Array.fromAsync(pages)).flat().slice(0, 2_000)
+    this.leaderBook.plan = { moves: moves.map((move) => ({ ...move, state: 'planned' })), isApplied: false }
+  }
+
+  #upMachine(): Machine | undefined {
+    const up = this.#machines.filter((machine) => machine.isUp && !machine.isFrozen)
+    return up.length > Math.max(3, this.#machines.length / 2) ? this.#random.pick(up) : undefined
+  }
+
+  #machine(index: number): Machine {
+    return this.#machines[index] ?? assert.fail('no such machine')
+  }
+
+  /** Faults end: what is down comes back, what is full has room, one leader leads. */
+  #heal(): void {
+    this.#isFaulty = false
+    this.book.maintenance = false
+    for (const machine of this.#machines) {
+      machine.capacityBytes *= 4
+      if (machine.isUp) machine.thaw()
+      else machine.start()
+    }
+    for (const leader of this.#leaders) leader.stop()
+    this.#elect()
+  }
+
+  #isQuiet(): boolean {
+    const { unsettled, busy, nodes, releasing, contents } = this.book
+    const moves = this.leaderBook.plan?.isApplied === false
+    const walks = [...nodes.values()].some(
+      ({ walkAfter, state }) => walkAfter !== null || state === 'draining',
+    )
+    const unpins = [...contents.values()].some((content) =>
+      [...content.placements.values()].some(({ state }) => state === 'unpinning'),
+    )
+    return unsettled.size + busy.size + releasing.size === 0 && !walks && !moves && !unpins
+  }
+
+  #repeat(ms: number, work: () => void): void {
+    const again = (): void => {
+      if (!this.#isFaulty) return
+      work()
+      this.time.after(this.#random.int(1, 2 * ms), again)
+    }
+    this.time.after(this.#random.int(1, 2 * ms), again)
+  }
+}
+
+/** From 1 to 16 KiB, by its name. */
+function sizeOf(cid: string): number {
+  return kib * (1 + ((Number(cid.slice(4)) * 7919) % 16))
+}
