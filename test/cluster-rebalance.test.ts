@@ -41,6 +41,10 @@ suite('rebalance', { timeout: 400_000 }, () => {
     await world.stop()
     await world.startAgain({ nodes: 3 })
     await world.well()
+    await until('every node has told its size', async () => {
+      const { results } = await world.admin<{ results: { capacityBytes: number | null }[] }>('nodes')
+      return results.every(({ capacityBytes }) => capacityBytes !== null)
+    })
   })
 
   after(async () => {
@@ -91,7 +95,7 @@ suite('rebalance', { timeout: 400_000 }, () => {
   test('each move is in the audit, once', async () => {
     const rows = await rowsOf<{ action: string; n: number }>(
       world,
-      `select action, count(distinct details ->> 'cid')::int as n from audit_log
+      `select action, count(distinct target)::int as n from audit_log
        where details ->> 'reason' = 'rebalance' and action like 'placement.%' group by action order by action`,
     )
     assert.deepEqual(
@@ -114,8 +118,7 @@ suite('rebalance', { timeout: 400_000 }, () => {
       (await placements(world)).every(({ state, leaving }) => state === 'pinned' && !leaving),
     )
     const paused = await where()
-    const showed = await world.admin<{ plan: Plan } | Plan>('plan', plan.id).catch(() => null)
-    if (showed !== null) assert.equal('plan' in showed ? showed.plan.state : showed.state, 'paused')
+    assert.equal((await world.admin<{ plan: Plan }>('plans', plan.id)).plan.state, 'paused')
     await world.admin('rebalance', '--resume', plan.id)
     await checkInvariants(world, ledger)
     assert.notDeepEqual(await where(), paused)
