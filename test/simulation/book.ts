@@ -190,7 +190,7 @@ export class Book {
       content.unpinAfter = null
       content.wanted = content.pins.size === 0 ? pin.replicas : Math.max(content.wanted, pin.replicas)
       let copies = 0
-      for (const p of [...content.placements.values()]) copies += this.#wake(content, p, pin.nodes)
+      for (const p of content.placements.values()) copies += this.#wake(content, p, pin.nodes)
       const open = pin.nodes.filter((id) => !content.placements.has(id) && this.node(id).state === 'active')
       for (const nodeId of open.slice(0, Math.max(pin.replicas - copies, 0))) {
         this.put(content, nodeId, this.newPlacement(content.cid, nodeId, 'new'))
@@ -269,7 +269,7 @@ export class Book {
     return this.transaction('boot', () => {
       const node = this.node(nodeId)
       node.incarnation++
-      for (const cid of [...node.cids]) {
+      for (const cid of node.cids) {
         const content = this.contents.get(cid)
         const p = content?.placements.get(nodeId)
         if (content !== undefined && p?.state === 'pinning' && (p.claim?.boot ?? 0) < node.incarnation)
@@ -421,7 +421,7 @@ export class Book {
 
   /** Unfinished work is aborted at once, what stands is unpinned after the grace. */
   #release(content: Content): void {
-    for (const p of [...content.placements.values()]) {
+    for (const p of content.placements.values()) {
       if (p.state === 'queued' && p.attempts === 0 && p.claim === null) this.put(content, p.nodeId, null)
       else if (p.state !== 'pinned' && p.state !== 'unpinning') this.unpin(content, p)
     }

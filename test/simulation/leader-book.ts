@@ -134,7 +134,7 @@ export class LeaderBook {
   /** Claims whose time ran out. */
   requeueExpired(epoch: number): void {
     this.#leading('requeue-expired', epoch, () => {
-      for (const p of [...this.#book.busy.values()]) {
+      for (const p of this.#book.busy.values()) {
         if (p.state !== 'pinning' || p.claim === null) continue
         if (p.claim.until < this.#book.now() || p.claim.boot < this.#book.node(p.nodeId).incarnation)
           this.#book.crashed(this.#content(p.cid), p)
@@ -145,14 +145,13 @@ export class LeaderBook {
   /** Contents whose time to be unpinned has come and that still nobody wants. */
   releaseDue(epoch: number): void {
     this.#leading('release-due', epoch, () => {
-      for (const cid of [...this.#book.releasing]) {
+      for (const cid of this.#book.releasing) {
         const content = this.#content(cid)
         if (content.unpinAfter !== null && content.unpinAfter > this.#book.now()) continue
         content.unpinAfter = null
         this.#book.releasing.delete(cid)
         if (this.#book.isWanted(content)) continue
-        for (const p of [...content.placements.values()])
-          if (p.state !== 'unpinning') this.#book.unpin(content, p)
+        for (const p of content.placements.values()) if (p.state !== 'unpinning') this.#book.unpin(content, p)
         this.#book.forgetIfGone(content)
       }
     })
