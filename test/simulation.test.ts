@@ -33,7 +33,7 @@ test('hundreds of nodes with a hundred thousand placements do so too', async () 
     nodes: 300,
     placements: 100_000,
     faultsMs: 600_000,
-    faultEveryMs: 8_000,
+    faultEveryMs: 4_000,
     clientEveryMs: 200,
   })
   await world.run()

@@ -56,6 +56,8 @@ export interface BookNode {
   walkAfter: string | null
   /** The CIDs of its placements. */
   readonly cids: Set<string>
+  /** Of these, those that do not stand: all that its polls need to look at. */
+  readonly open: Set<string>
 }
 
 /** What a transaction did to one placement. */
@@ -151,6 +153,9 @@ export class Book {
     const name = `${content.cid} ${nodeId}`
     if (after?.state === 'queued' || after?.state === 'pinning') this.busy.set(name, after)
     else this.busy.delete(name)
+    const { open } = this.node(nodeId)
+    if (after === null || after.state === 'pinned') open.delete(content.cid)
+    else open.add(content.cid)
     if (after === null) {
       content.placements.delete(nodeId)
       this.node(nodeId).cids.delete(content.cid)

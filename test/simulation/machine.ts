@@ -166,10 +166,10 @@ export class Machine {
   /** What hints missed. */
   #poll(): void {
     const { book } = this.#parts
-    for (const cid of book.node(this.id).cids) {
+    for (const cid of book.node(this.id).open) {
       if (this.#working.size >= slots) return
       const p = book.placement(cid, this.id)
-      if (p !== undefined && p.state !== 'pinned' && book.isDue(p, this.#boot)) this.#attempt(p)
+      if (p !== undefined && book.isDue(p, this.#boot)) this.#attempt(p)
     }
   }
 

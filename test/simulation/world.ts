@@ -113,6 +113,7 @@ export class World {
         isDown: false,
         walkAfter: null,
         cids: new Set(),
+        open: new Set(),
       })
       const machine = new Machine(id, `zone-${index % 3}`, (each + 20) * 4 * sizeOf('') * 16, {
         time: this.time,
