@@ -27,11 +27,6 @@ export function takesContent(node: Node, bytes: number, policy: RoomPolicy): boo
   return node.live && node.state === 'active' && hasRoom(node, bytes, policy)
 }
 
-/** The same without a high water and for content of any size. */
-export function isEligible(node: Node): boolean {
-  return takesContent(node, 0, { highWater: 1 })
-}
-
 /**
  * All of `nodes`, best first for this content: by rank, and the zones in turn. `beside` are the nodes that have it already:
  * their zones come later.
