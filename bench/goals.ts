@@ -1,3 +1,4 @@
+import type { ClusterResult } from './cluster.ts'
 import type { ListsResult } from './lists.ts'
 import type { PinsResult } from './pins.ts'
 import type { PlanResult } from './plan-cost.ts'
@@ -21,6 +22,24 @@ export function goalsOf(
     ...(pins === undefined ? [] : pinGoals(pins)),
     ...(lists === undefined ? [] : listGoals(lists)),
     ...(plan === undefined ? [] : planGoals(plan)),
+  ]
+}
+
+/** What the default lease allows a leader that is killed to be missed. */
+const failoverMs = 5_000 + 3_000
+
+export function clusterGoals({ nodes, endToEnd, failover }: ClusterResult): Goal[] {
+  const { all, ratio } = endToEnd
+  const busy = all.busy.cpu + all.busy.disk
+  const more = atLeast(
+    `end to end, ${nodes} nodes / one, or the machine busy to 90 % (${(busy * 100).toFixed(0)} %)`,
+    ratio,
+    1.3,
+  )
+  return [
+    // More nodes on one machine share its processors and its disk.
+    { ...more, met: more.met || busy >= 0.9 },
+    atMost('failover, median ms', failover.medianMs, failoverMs),
   ]
 }
 

@@ -1,23 +1,31 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { World } from '../test/world.ts'
-import { goalsOf, type Goal } from './goals.ts'
+import { benchCluster, type ClusterResult } from './cluster.ts'
+import { clusterGoals, goalsOf, type Goal } from './goals.ts'
 import { benchLists, type ListsResult } from './lists.ts'
+import type { Busy } from './machine.ts'
 import { benchPins, type PinsResult } from './pins.ts'
 import { benchPlan, type PlanResult } from './plan-cost.ts'
 import { table } from './table.ts'
 
 const usage = `usage: npm run bench -- [--only pins|lists|plan] [--rounds N] [--json]
+       npm run bench -- --nodes N [--rounds N] [--kills N] [--json]
 
 Boots a fresh node on this machine and measures it: readable tables, and on the last line all of it as one JSON object.
   --only     only the rates of pinning, only lists and memory, or only the plan for many nodes
   --rounds   rounds of pinning, of which the median is told (default 3)
+  --nodes    instead: a node that grows to so many (3 or more): pins a second before and after, drain, failover
+  --kills    how often the leader is killed (default 10)
   --json     the JSON line alone
 `
 
 export interface BenchOptions {
   only: 'pins' | 'lists' | 'plan' | undefined
   rounds: number
+  /** Null: everything about one node. */
+  nodes: number | null
+  kills: number
   json: boolean
 }
 
@@ -31,8 +39,29 @@ if (import.meta.main) {
   }
 }
 
-async function bench({ only, rounds, json }: BenchOptions): Promise<void> {
-  const say = (line: string): void => void (json || process.stdout.write(`${line}\n`))
+async function bench(options: BenchOptions): Promise<void> {
+  const say = (line: string): void => void (options.json || process.stdout.write(`${line}\n`))
+  const { nodes, ...others } = options
+  const measured = nodes === null ? await benchNode(others, say) : await benchNodes({ ...others, nodes }, say)
+  say(`${goalsTable(measured.goals)}\n`)
+  const machine = { cores: availableParallelism(), node: process.version }
+  process.stdout.write(`${JSON.stringify({ machine, ...measured })}\n`)
+}
+
+async function benchNodes(
+  options: { nodes: number; rounds: number; kills: number },
+  say: (line: string) => void,
+): Promise<{ cluster: ClusterResult; goals: Goal[] }> {
+  await using world = await World.start({ nodes: 1, restartAfter: 0 })
+  const cluster = await benchCluster(world, options, say)
+  say(`\n${clusterTable(cluster)}\n`)
+  return { cluster, goals: clusterGoals(cluster) }
+}
+
+async function benchNode(
+  { only, rounds }: Pick<BenchOptions, 'only' | 'rounds'>,
+  say: (line: string) => void,
+) {
   const measures = (what: BenchOptions['only']): boolean => only === undefined || only === what
   const pins = measures('pins') ? await onFreshNode((world) => benchPins(world, rounds, say)) : undefined
   if (pins !== undefined) say(`\n${pinsTable(pins)}\n`)
@@ -40,10 +69,7 @@ async function bench({ only, rounds, json }: BenchOptions): Promise<void> {
   if (lists !== undefined) say(`\n${listsTable(lists)}\n`)
   const plan = measures('plan') ? await benchPlan(1_000_000, say) : undefined
   if (plan !== undefined) say(`\n${planTable(plan)}\n`)
-  const goals = goalsOf(pins, lists, plan)
-  say(`${goalsTable(goals)}\n`)
-  const machine = { cores: availableParallelism(), node: process.version }
-  process.stdout.write(`${JSON.stringify({ machine, pins, lists, plan, goals })}\n`)
+  return { pins, lists, plan, goals: goalsOf(pins, lists, plan) }
 }
 
 async function onFreshNode<T>(measure: (world: World) => Promise<T>): Promise<T> {
@@ -58,14 +84,18 @@ function readOptions(args: string[]): BenchOptions | undefined {
       options: {
         only: { type: 'string' },
         rounds: { type: 'string', default: '3' },
+        nodes: { type: 'string' },
+        kills: { type: 'string', default: '10' },
         json: { type: 'boolean', default: false },
       },
     })
     const { only, json } = values
-    const rounds = Number(values.rounds)
-    if (!Number.isInteger(rounds) || rounds < 1) return undefined
+    const [rounds, kills] = [Number(values.rounds), Number(values.kills)]
+    const nodes = values.nodes === undefined ? null : Number(values.nodes)
+    if (![rounds, kills].every((count) => Number.isInteger(count) && count >= 1)) return undefined
+    if (nodes !== null && (!Number.isInteger(nodes) || nodes < 3 || only !== undefined)) return undefined
     return only === undefined || only === 'pins' || only === 'lists' || only === 'plan'
-      ? { only, rounds, json }
+      ? { only, rounds, nodes, kills, json }
       : undefined
   } catch {
     return undefined
@@ -125,6 +155,34 @@ function planTable(plan: PlanResult): string {
       ['a look at a content that stands, µs', plan.settledUs.toFixed(0)],
     ],
   )
+}
+
+function clusterTable({ nodes, bareKuboPerSecond, endToEnd, drain, failover }: ClusterResult): string {
+  const part = (of: number): string => `${(of * 100).toFixed(0)} %`
+  const row = (what: string, perSecond: number, busy?: Busy): string[] => [
+    what,
+    perSecond.toFixed(0),
+    busy === undefined ? '' : part(busy.cpu),
+    busy === undefined ? '' : part(busy.disk),
+  ]
+  const rates = table(
+    ['rates', 'per second', 'processors busy', 'waiting for the disk'],
+    [
+      row('Kubo alone: pin/add, 16 in flight', bareKuboPerSecond),
+      row('end to end, one node', endToEnd.one.perSecond, endToEnd.one.busy),
+      row(`end to end, ${nodes} nodes`, endToEnd.all.perSecond, endToEnd.all.busy),
+      row(`drain of ${drain.placements} placements`, drain.perSecond),
+    ],
+  )
+  const { kills, medianMs, maxMs } = failover
+  const times = table(
+    [`failover, ${kills} kills`, 'ms'],
+    [
+      ['median', String(medianMs)],
+      ['max', String(maxMs)],
+    ],
+  )
+  return `${rates}\n\n${times}`
 }
 
 function goalsTable(goals: Goal[]): string {

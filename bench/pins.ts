@@ -97,7 +97,7 @@ async function oneRound(world: World): Promise<Round> {
 }
 
 /** `pin/add` of blocks that the Kubo has, 16 in flight, with nothing else going on. */
-async function bareKubo(world: World, count: number, more = ''): Promise<number> {
+export async function bareKubo(world: World, count: number, more = ''): Promise<number> {
   const url = await world.value('KUBO_RPC_1')
   const blocks = await stored(world, count)
   const requests = blocks.map(({ cid }) => ({ path: `/api/v0/pin/add?arg=${cid}${more}` }))
@@ -140,7 +140,7 @@ async function postAlone(world: World, count: number): Promise<LoadResult> {
   return post
 }
 
-async function postLoad(api: Api, blocks: Block[], inFlight: number): Promise<LoadResult> {
+export async function postLoad(api: Api, blocks: Block[], inFlight: number): Promise<LoadResult> {
   const { origin, pathname } = new URL(api.url)
   const headers = { authorization: `Bearer ${api.token}`, 'content-type': 'application/json' }
   const requests = blocks.map(({ cid }, n) => ({
@@ -156,11 +156,11 @@ async function stored(world: World, count: number): Promise<Block[]> {
   return blocks
 }
 
-async function pinnedCount(api: Api): Promise<number> {
+export async function pinnedCount(api: Api): Promise<number> {
   return (await api.list({ status: 'pinned', limit: '1' })).count
 }
 
-async function allPinned(api: Api, count: number): Promise<void> {
+export async function allPinned(api: Api, count: number): Promise<void> {
   const deadline = performance.now() + 180_000
   for (let now = await pinnedCount(api); now < count; now = await pinnedCount(api)) {
     if (performance.now() > deadline) throw new Error(`only ${now} of ${count} pinned after three minutes`)

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { freshBlocks, type Block } from '../test/content.ts'
+import { leadership } from '../test/leader.ts'
+import { alive } from '../test/processes.ts'
+import { until } from '../test/settle.ts'
+import type { World } from '../test/world.ts'
+import { whileBusy, type Busy } from './machine.ts'
+import { allPinned, bareKubo, pinnedCount, postLoad } from './pins.ts'
+import { median } from './statistics.ts'
+
+export interface ClusterResult {
+  nodes: number
+  bareKuboPerSecond: number
+  /** The same content, in every Kubo beforehand; one copy of each. */
+  endToEnd: { one: Rate; all: Rate; ratio: number }
+  drain: { placements: number; perSecond: number; ofBareKubo: number }
+  /** From SIGKILL of the leader to the next one's lease. */
+  failover: { kills: number; medianMs: number; maxMs: number; allMs: number[] }
+}
+
+export interface Rate {
+  perSecond: number
+  busy: Busy
+}
+
+const sizes = { bare: 2000, endToEnd: 3000 }
+
+/**
+ * One node, which then grows: its rate, the rate at which its content is copied away, the rate of all nodes together, and how
+ * long a killed leader is missed. `world` has one node, and starts nothing again by itself.
+ */
+export async function benchCluster(
+  world: World,
+  options: { nodes: number; rounds: number; kills: number },
+  say: (line: string) => void,
+): Promise<ClusterResult> {
+  const { nodes, rounds, kills } = options
+  await bareKubo(world, 200) // warm
+  const bareBefore = await bareKubo(world, sizes.bare)
+  const one = await rateOf(world, rounds, (rate) => say(`one node: ${inWords(rate)}`))
+  await world.stop()
+  await world.startAgain({ nodes })
+  await world.well()
+  const drain = await drainRate(world)
+  say(`drain: ${drain.placements} placements, ${drain.perSecond.toFixed(0)}/s`)
+  await world.admin('uncordon', 'dev-1')
+  const all = await rateOf(world, rounds, (rate) => say(`${nodes} nodes: ${inWords(rate)}`))
+  const bareAfter = await bareKubo(world, sizes.bare)
+  const bare = median([bareBefore, bareAfter])
+  const allMs: number[] = []
+  for (let n = 1; n <= kills; n++) {
+    allMs.push(await failoverMs(world))
+    say(`failover ${n} of ${kills}: ${allMs.at(-1)} ms`)
+  }
+  return {
+    nodes,
+    bareKuboPerSecond: bare,
+    endToEnd: { one, all, ratio: all.perSecond / one.perSecond },
+    drain: { ...drain, ofBareKubo: drain.perSecond / bare },
+    failover: { kills, medianMs: median(allMs), maxMs: Math.max(...allMs), allMs },
+  }
+}
+
+/** POSTs through all nodes until all is pinned; the median round. */
+async function rateOf(world: World, rounds: number, tell: (rate: Rate) => void): Promise<Rate> {
+  const done: Rate[] = []
+  await endToEnd(world, await storedEverywhere(world, 200)) // warm
+  for (let round = 0; round < rounds; round++) {
+    const blocks = await storedEverywhere(world, sizes.endToEnd)
+    const { result: perSecond, busy } = await whileBusy(() => endToEnd(world, blocks))
+    done.push({ perSecond, busy })
+    tell({ perSecond, busy })
+  }
+  const middle = (of: (rate: Rate) => number): number => median(done.map(of))
+  return {
+    perSecond: middle((rate) => rate.perSecond),
+    busy: { cpu: middle((rate) => rate.busy.cpu), disk: middle((rate) => rate.busy.disk) },
+  }
+}
+
+async function endToEnd(world: World, blocks: Block[]): Promise<number> {
+  const apis = await Promise.all(world.nodes.map((n) => world.api(n)))
+  const [first] = apis
+  if (first === undefined) throw new Error('there is no node')
+  const before = await pinnedCount(first)
+  const started = performance.now()
+  const inFlight = Math.ceil(32 / apis.length)
+  await Promise.all(
+    apis.map((api, lane) =>
+      postLoad(
+        api,
+        blocks.filter((_, index) => index % apis.length === lane),
+        inFlight,
+      ),
+    ),
+  )
+  await allPinned(first, before + blocks.length)
+  return blocks.length / ((performance.now() - started) / 1000)
+}
+
+/** Nothing is to be fetched: the rates are those of pinning. */
+async function storedEverywhere(world: World, count: number): Promise<Block[]> {
+  const blocks = await freshBlocks(count)
+  for (const n of world.nodes) await (await world.kubo(n)).put(blocks)
+  return blocks
+}
+
+/** Of node 1, whose content no other Kubo has. */
+async function drainRate(world: World): Promise<{ placements: number; perSecond: number }> {
+  const { results } = await world.admin<{ results: { name: string; placements: number }[] }>('nodes')
+  const placements = results.find(({ name }) => name === 'dev-1')?.placements ?? 0
+  const started = performance.now()
+  await world.admin('drain', 'dev-1')
+  return { placements, perSecond: placements / ((performance.now() - started) / 1000) }
+}
+
+async function failoverMs(world: World): Promise<number> {
+  const old = await leadership(world)
+  const pid = await world.pid('node', old.n)
+  const killedAt = Date.now()
+  process.kill(pid, 'SIGKILL')
+  const next = await leadership(world, old, { withinMs: 60_000, everyMs: 100 })
+  await until('it has gone', () => !alive(pid))
+  await world.revive(old.n)
+  await world.well()
+  // What the return of the old one stirs up is no part of the next failover.
+  await sleep(5_000)
+  return next.atMs - killedAt
+}
+
+function inWords({ perSecond, busy }: Rate): string {
+  const part = (of: number): string => `${(of * 100).toFixed(0)} %`
+  return `${perSecond.toFixed(0)}/s end to end, processors busy ${part(busy.cpu)}, waiting for the disk ${part(busy.disk)}`
+}
