@@ -113,7 +113,7 @@ suite('drain', { timeout: 600_000 }, () => {
       assert.match(why, /node/)
       assert.equal((await api.get(requestid)).status, 'pinned')
       const copies = (await placements(world)).filter(({ cid }) => cid === pin.cid)
-      assert.deepEqual(copies.map(({ n }) => n).toSorted(), [2, 3])
+      assert.deepEqual(copies.map(({ n }) => n).toSorted((a, b) => a - b), [2, 3])
     } finally {
       await world.admin('uncordon', 'dev-2')
     }

@@ -6,7 +6,7 @@ import { isCode } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import { quietLog, testNats } from '../dev/test-nats.ts'
 import { connectCluster, type Cluster } from './connect.ts'
-import { connectOnce } from './dial.ts'
+import { connectOnce } from './connect-once.ts'
 import { bucketStream, heartbeatSubject } from './names.ts'
 
 before(async () => {
