@@ -1,7 +1,9 @@
 import { requireKeys, resolveConfig, loadConfig } from '../app/config.ts'
 import { configDocs } from '../app/config-docs.ts'
 import { splitFlags } from '../app/config-sources.ts'
+import { createLog } from '../app/log.ts'
 import { masterKey } from '../app/master-key.ts'
+import { clusterPlace } from '../app/nats-cluster.ts'
 import { isCode } from '../core/errors.ts'
 import { argumentsOf, noMore } from './arguments.ts'
 import { json, table } from './print.ts'
@@ -44,6 +46,7 @@ async function check(argv: string[], io: Io): Promise<number> {
   if (config !== undefined) {
     attempt(() => requireKeys(config, ['database.url', 'database.systemUrl']), note)
     await masterKey(config).catch(note)
+    await clusterPlace(config, '', createLog({ level: 'warn', pretty: true })).catch(note)
   }
   for (const problem of problems) io.err(`${problem}\n`)
   if (problems.length === 0) io.out('the configuration is complete\n')

@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { before, test } from 'node:test'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { until } from '../../test/settle.ts'
+import { makeClusterCa, makeClusterSecret, makeNodeCertificate } from '../cluster/cluster-ca.ts'
+import { readMaintenanceKey } from '../cluster/maintenance.ts'
+import { bucketStream, jobsStream } from '../cluster/names.ts'
+import { isCode } from '../core/errors.ts'
+import { freePort } from '../dev/free-port.ts'
+import { quietLog, recordingLog, testNats } from '../dev/test-nats.ts'
+import { testDatabase } from '../dev/test-postgres.ts'
+import { openStore } from '../store/store.ts'
+import { loadConfig } from './config.ts'
+import { joinNats, natsOnce } from './nats.ts'
+
+/** Two elections of JetStream's, on a busy machine. */
+const patience = { withinMs: 60_000 }
+let binary = ''
+
+before(async () => {
+  await using nats = await testNats(process.env)
+  binary = nats.binary
+})
+
+/** Nodes of one database, as far as their side of NATS goes. */
+async function rig(clusterId?: string) {
+  const stack = new AsyncDisposableStack()
+  const dir = await mkdtemp(join(tmpdir(), 'anchorage-join-'))
+  stack.defer(() => rm(dir, { recursive: true, force: true }))
+  const database = stack.use(await testDatabase())
+  const own = stack.use(openStore({ ...database, log: quietLog }))
+  // Databases of tests are copies of one, with its cluster's id.
+  const nodes =
+    clusterId === undefined ? own.nodes : { ...own.nodes, clusterId: () => Promise.resolve(clusterId) }
+  const store = { ...own, nodes }
+  const ca = makeClusterCa()
+  const { certificate, key } = makeNodeCertificate(ca, ['127.0.0.1'])
+  const files = {
+    'ca.pem': ca.certificate,
+    'node.pem': certificate,
+    'node.key': key,
+    secret: makeClusterSecret(),
+  }
+  for (const [name, text] of Object.entries(files)) await writeFile(join(dir, name), text)
+  const routes = [
+    `--nats.cluster.ca-file=${join(dir, 'ca.pem')}`,
+    `--nats.cluster.cert-file=${join(dir, 'node.pem')}`,
+    `--nats.cluster.key-file=${join(dir, 'node.key')}`,
+    `--nats.cluster.secret-file=${join(dir, 'secret')}`,
+  ]
+  const node = async (name: string, flags: string[] = []) => {
+    const identity = await store.nodes.boot(name)
+    const argv = [
+      `--data.dir=${join(dir, name)}`,
+      `--nats.client-port=${await freePort()}`,
+      `--nats.binary=${binary}`,
+      ...flags,
+    ]
+    const config = loadConfig({ argv, env: {} })
+    const own = new AsyncDisposableStack()
+    stack.defer(() => own.disposeAsync())
+    const log = recordingLog()
+    let known = await store.nodes.list()
+    const nats = await joinNats(
+      {
+        config,
+        node: identity,
+        store,
+        log,
+        self: () => ({
+          ...identity,
+          name,
+          zone: null,
+          multiaddrs: [],
+          capacityBytes: null,
+          usedBytes: null,
+          state: 'active',
+        }),
+        known: () => known,
+        onRebuilt: () => {},
+      },
+      own,
+    )
+    const look = async () => (known = await store.nodes.list())
+    return { ...identity, config, nats, log, look, stop: () => own.disposeAsync() }
+  }
+  /** A node whose nats-server takes part in a cluster. */
+  const member = async (name: string) =>
+    node(name, [`--nats.cluster.listen=127.0.0.1:${await freePort()}`, ...routes])
+  return { store, node, member, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
+
+type Member = Awaited<ReturnType<Awaited<ReturnType<typeof rig>>['member']>>
+
+const well = ({ nats }: Member) => until('JetStream', () => nats.trouble() === null, patience)
+
+/** Of both streams, as their own leaders count those that keep up. */
+const replicas = (member: Member, wanted: number) =>
+  until(
+    `${wanted} replicas`,
+    async () => {
+      const nc = member.nats.cluster.connection()
+      if (nc === null) return false
+      const manager = await jetstreamManager(nc, { checkAPI: false, timeout: 1_000 })
+      const infos = await Promise.all([jobsStream, bucketStream].map((name) => manager.streams.info(name)))
+      return infos.every(
+        ({ config, cluster }) =>
+          config.num_replicas === wanted &&
+          (cluster?.replicas ?? []).filter(({ current }) => current).length === wanted - 1,
+      )
+    },
+    patience,
+  )
+
+async function isAlone({ nats }: Member): Promise<boolean> {
+  const nc = nats.cluster.connection()
+  return nc !== null && nc.info?.cluster === undefined
+}
+
+test('a cluster grows under running nodes, from one to three, and shrinks to one again, with no help', async () => {
+  await using it = await rig()
+  const maintenance = await it.store.operator.setMaintenance({ reason: 'growing', ttlMs: null }, 'a test')
+  const one = await it.member('one')
+  await well(one)
+  const two = await it.member('two')
+  await until(
+    'a cluster of two',
+    () => one.nats.cluster.trouble() === null && two.nats.trouble() === null,
+    patience,
+  )
+  assert.match(one.log.said.join('\n'), /two nodes make no quorum/)
+  const three = await it.member('three')
+  for (const member of [one, two, three]) await well(member)
+  await replicas(one, 3)
+  // The bucket was made anew on the way; what it mirrors was not lost.
+  await until(
+    'the mirrored key',
+    async () => (await readMaintenanceKey(three.nats.cluster)) !== null,
+    patience,
+  )
+  assert.deepEqual(await readMaintenanceKey(two.nats.cluster), maintenance)
+  await until('each to hear both others', () =>
+    [one, two, three].every(({ nats }) => Object.keys(nats.presence.heard()).length === 2),
+  )
+  for (const gone of [three, two]) {
+    await gone.stop()
+    // As when they are forgotten.
+    await it.store.nodes.setRoute(gone, null)
+  }
+  await until(
+    'the last one to stand alone',
+    async () => one.nats.trouble() === null && (await isAlone(one)),
+    patience,
+  )
+})
+
+test("a command finds the node's own nats-server by what it left in its data directory", async () => {
+  await using it = await rig()
+  const one = await it.node('one')
+  await well(one)
+  await using link = await natsOnce(one.config, await it.store.nodes.clusterId())
+  assert.equal(await readMaintenanceKey(link), null)
+  const elsewhere = loadConfig({ argv: ['--data.dir=/nowhere'], env: {} })
+  await assert.rejects(natsOnce(elsewhere, 'c'), (error) => isCode(error, 'unavailable'))
+})
+
+test('a node whose nats-server stands alone beside other nodes says so', async () => {
+  await using it = await rig()
+  const one = await it.node('one')
+  await well(one)
+  await it.store.nodes.boot('two')
+  await one.look()
+  assert.match(one.nats.trouble() ?? '', /nats\.cluster\.listen/)
+})
+
+test("a boot is refused at an outside NATS that is another cluster's, and goes on when there is none", async () => {
+  await using it = await rig()
+  await using theirs = await rig('theirs')
+  await using nats = await testNats(process.env)
+  const child = await nats.start()
+  const outside = [`--nats.url=${child.url}`]
+  await well(await theirs.node('one', outside))
+  await assert.rejects(it.node('one', outside), (error) => isCode(error, 'invalid'))
+  const port = await freePort()
+  const lone = await it.node('one', [`--nats.url=nats://127.0.0.1:${port}`])
+  assert.match(lone.nats.trouble() ?? '', /cannot connect/)
+})
