@@ -101,12 +101,22 @@ test('a failure is tried elsewhere only where somebody has the content', () => {
     { nodeId: c.id, reason: 'drain' },
   ])
   assert.equal(plan([failed], [b, c], {}), null)
+  // nobody would come by again when it is heard once more
+  assert.equal(plan([pinned(a), failed], [blinking(a), b, c], { wanted: 2 })?.add.length, 1)
 })
 
 test('a content that is moved keeps its old copy until the new one stands', () => {
   const leaving = pinned(a, { leaving: true })
   assert.deepEqual(plan([leaving, pinned(b, { state: 'pinning' })], [a, b, c], {})?.drop, [])
   assert.deepEqual(plan([leaving, pinned(b)], [a, b, c], {})?.drop, [{ nodeId: a.id, reason: 'rebalance' }])
+})
+
+test('what failed wherever it could is left to whoever asks for it again', () => {
+  const copies = [
+    pinned(a, { state: 'failed', errorCode: 'node_full' }),
+    pinned(b, { state: 'failed', errorCode: 'stalled' }),
+  ]
+  assert.equal(plan(copies, [a, b, c], {}), null)
 })
 
 test('with no other node a move is given up, and a failure is tried again', () => {

@@ -72,12 +72,13 @@ function evenOut(
   policy: RepairPolicy,
 ): { add: Add[]; drop: Drop[]; settled: boolean } {
   const { cid, wanted } = content
-  // with none alive there is nobody to copy from
-  const alive = seats.filter((seat) => isPinned(seat) && !seat.lost && seat.node?.live === true)
-  const source = alive.length > 0
+  const sources = seats.filter((seat) => isPinned(seat) && !seat.lost)
+  const alive = sources.filter((seat) => seat.node?.live === true)
+  const source = sources.length > 0
   const all = seats.filter((seat) => counts(seat, source))
   const standing = all.filter((seat) => seat.standing === 'good' && isPinned(seat))
-  const urgent = source && alive.length < Math.min(policy.minCopies, wanted)
+  // with none alive there is nobody to copy from
+  const urgent = alive.length > 0 && alive.length < Math.min(policy.minCopies, wanted)
   const counted = urgent ? all.filter((seat) => seat.standing === 'good') : all
 
   const add = addsFor(content, { seats, all, counted, source }, nodes, policy)
@@ -91,7 +92,8 @@ function evenOut(
       ? [...given, ...surplus].map(dropOf)
       : given.filter((seat) => counted.length + add.length >= wanted && isIdle(seat)).map(dropOf)
   const exact = all.length + add.length - surplus.length === wanted
-  return { add, drop, settled: exact && drop.length === given.length + surplus.length }
+  const hopeless = add.length === 0 && all.every(({ copy }) => copy.state === 'failed')
+  return { add, drop, settled: exact && (hopeless || drop.length === given.length + surplus.length) }
 }
 
 /**
