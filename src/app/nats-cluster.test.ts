@@ -44,6 +44,11 @@ const refusals: [string, string[], RegExp][] = [
   ['no port', ['--nats.cluster.listen=10.0.0.1:0'], /port of its own/],
   ['an outside NATS besides', ['--nats.url=nats://elsewhere:4222'], /nats\.url/],
   ['a file that is not there', ['--nats.cluster.ca-file=/nowhere'], /nats\.cluster\.caFile cannot be read/],
+  [
+    'a member that is no address',
+    ['--nats.cluster.members=10.0.0.1:6222,10.0.0.2'],
+    /members: 10\.0\.0\.2: expected host:port/,
+  ],
   ['a secret too short to be one', ['--nats.cluster.secret=short'], /too short/],
 ]
 

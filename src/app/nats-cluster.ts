@@ -7,7 +7,7 @@ import { AnchorageError } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
 import { requireKeys, type Config } from './config.ts'
 import { howToGive } from './config-keys.ts'
-import type { ListenAddress } from './config-kinds.ts'
+import { address, type ListenAddress } from './config-kinds.ts'
 
 /** How this node's nats-server takes part in a cluster; its members come from the config or, when that names none, from Postgres. */
 export interface ClusterPlace {
@@ -38,6 +38,7 @@ export async function clusterPlace(
     )
   if (listen.port === 0)
     throw invalid('nats.cluster.listen needs a port of its own: the other nodes must know it')
+  for (const member of members) checkMember(member)
   const { nats } = requireKeys(config, [
     'nats.cluster.caFile',
     'nats.cluster.certFile',
@@ -61,6 +62,14 @@ export async function clusterPlace(
 /** `place` among `others`. */
 export function clusterOf({ seat }: ClusterPlace, others: readonly string[]): NatsCluster {
   return { ...seat, members: [...new Set([seat.announce, ...others])].sort() }
+}
+
+function checkMember(member: string): void {
+  try {
+    address.parse(member)
+  } catch (cause) {
+    throw invalid(`nats.cluster.members: ${member}: ${reasonOf(cause)}`, cause)
+  }
 }
 
 async function clusterSecret(config: Config): Promise<string> {

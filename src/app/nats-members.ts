@@ -28,6 +28,7 @@ export class NatsMembers {
   #others: readonly string[] = []
   #known: ReadonlySet<string> = new Set()
   #warned = false
+  #twin: string | null = null
 
   constructor(parts: NatsMembersParts) {
     this.#parts = parts
@@ -41,9 +42,11 @@ export class NatsMembers {
 
   /** Asks who there is. */
   async read(): Promise<void> {
-    const { place, store, log } = this.#parts
+    const { place, node, store, log } = this.#parts
     if (place === null) return
     const routes = await store.routes()
+    const twin = routes.find(({ nodeId, route }) => nodeId !== node.nodeId && route === place.seat.announce)
+    this.#twin = twin?.name ?? null
     this.#known = new Set(routes.map(({ nodeId }) => nodeId))
     this.#others = place.named.length > 0 ? place.named : routes.map(({ route }) => route)
     const isPair = this.count() === 2
@@ -53,6 +56,12 @@ export class NatsMembers {
         'two nodes make no quorum without each other: NATS is away whenever one of them is; a third one cures that',
       )
     this.#warned = isPair
+  }
+
+  /** Null when this node has a seat of its own; else why it has not. */
+  trouble(): string | null {
+    if (this.#twin === null) return null
+    return `node ${this.#twin} announces the same route as this one (${this.#parts.place?.seat.announce}): nats.cluster.announce must be each node's own`
   }
 
   /** How many there are, this node's included. */

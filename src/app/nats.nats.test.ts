@@ -176,6 +176,14 @@ test('a node whose nats-server stands alone beside other nodes says so', async (
   assert.match(one.nats.trouble() ?? '', /nats\.cluster\.listen/)
 })
 
+test('a node that announces the route of another says so', async () => {
+  await using it = await rig()
+  const one = await it.member('one')
+  const [own] = await it.store.nodes.routes()
+  await it.store.nodes.setRoute(await it.store.nodes.boot('two'), own?.route ?? null)
+  await until('the trouble', () => /node two announces the same/.test(one.nats.trouble() ?? ''))
+})
+
 test("a boot is refused at an outside NATS that is another cluster's, and goes on when there is none", async () => {
   await using it = await rig()
   await using theirs = await rig('theirs')

@@ -95,7 +95,10 @@ async function joinOwn(
   return {
     cluster,
     trouble: () =>
-      child.trouble() ?? withRoutes(cluster.trouble(), child) ?? islandTrouble(place, needs.known()),
+      members.trouble() ??
+      child.trouble() ??
+      withRoutes(cluster.trouble(), child) ??
+      islandTrouble(place, needs.known()),
   }
 }
 

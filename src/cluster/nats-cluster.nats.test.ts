@@ -103,7 +103,7 @@ async function replicasOf({ cluster }: Member): Promise<number[]> {
 const inThree = (member: Member) =>
   until('three replicas', async () => (await replicasOf(member).catch(() => [])).join() === '3,3', election)
 
-test('three servers are one JetStream: three replicas, hints pass between any two, and one killed changes nothing', async () => {
+test('three servers are one JetStream: three replicas, hints pass between any two, and one that is killed, or loses its disk, changes nothing', async () => {
   await using it = await rig(3)
   const [one, two, three] = await it.whole()
   assert.ok(one && two && three)
@@ -119,7 +119,9 @@ test('three servers are one JetStream: three replicas, hints pass between any tw
     process.kill(three.child.pid, 'SIGKILL')
   }
   await well(three.cluster)
+  await three.child.replaceStore('a test loses its disk')
   await hintPasses(one, three, 5)
+  await inThree(one)
 })
 
 test('one node grows to three: each server joins by itself, replicas are raised, and hints flow again', async () => {
