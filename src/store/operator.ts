@@ -54,11 +54,10 @@ async function drain(tx: SystemTx, nodeId: NodeId, actor: string): Promise<void>
   else await mustBeThere(tx, nodeId)
 }
 
-/** A walk for the drain ends here; one that looks for lost copies goes on. */
+/** A walk under way goes on, since it may look for lost copies; of what a drain would have moved it leaves alone what stands. */
 async function uncordon(tx: SystemTx, nodeId: NodeId, actor: string): Promise<void> {
   const changed = await tx.query(
-    `update nodes set state = 'active', cordoned_at = null, walk_after = case when down_at is not null then walk_after end
-     where id = $1 and state <> 'active' returning id`,
+    `update nodes set state = 'active', cordoned_at = null where id = $1 and state <> 'active' returning id`,
     [uuidOf(nodeId)],
   )
   if (changed.length > 0) await audit(tx, { actor, action: 'node.uncordon', target: nodeId })

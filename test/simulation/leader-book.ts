@@ -125,9 +125,7 @@ export class LeaderBook {
 
   uncordon(nodeId: NodeId): void {
     this.#book.transaction('uncordon', () => {
-      const node = this.#book.node(nodeId)
-      node.state = 'active'
-      if (!node.isDown) node.walkAfter = null
+      this.#book.node(nodeId).state = 'active'
     })
   }
 
