@@ -68,8 +68,8 @@ suite('drain', { timeout: 600_000 }, () => {
     const busy = await underLoad(async () => {
       const draining = world.admin<Drain>('drain', 'dev-1')
       await until('it is out of service', async () => {
-        const { http, text } = await world.ready(1)
-        return http === 503 && /draining/.test(text)
+        const { http, ...said } = await world.ready(1)
+        return http === 503 && /draining/.test(JSON.stringify(said))
       })
       const { state, left } = await draining
       assert.deepEqual({ state, left }, { state: 'drained', left: 0 })
@@ -113,7 +113,10 @@ suite('drain', { timeout: 600_000 }, () => {
       assert.match(why, /node/)
       assert.equal((await api.get(requestid)).status, 'pinned')
       const copies = (await placements(world)).filter(({ cid }) => cid === pin.cid)
-      assert.deepEqual(copies.map(({ n }) => n).toSorted((a, b) => a - b), [2, 3])
+      assert.deepEqual(
+        copies.map(({ n }) => n).toSorted((a, b) => a - b),
+        [2, 3],
+      )
     } finally {
       await world.admin('uncordon', 'dev-2')
     }

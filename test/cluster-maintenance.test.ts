@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert'
+import { rm } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freshBlocks, type Block } from './content.ts'
-import { leadership } from './leader.ts'
 import { checkInvariants, Ledger, placements, rowsOf } from './ledger.ts'
 import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
 import { eachInFlight, until } from './settle.ts'
@@ -68,22 +68,23 @@ suite('maintenance', { timeout: 600_000 }, () => {
       await world.revive(n)
       assert.equal((await world.ready(other)).http, 200)
     }
-    await world.well()
+    await world.well('maintenance')
     assert.equal(await repairs(), 0)
     assert.ok((await placements(world)).every(({ lost, reason }) => !lost && reason === 'new'))
     assert.ok((await world.admin<Maintenance>('maintenance', 'status')).on, 'it ended by itself')
   })
 
   test('without an end it is warned of loudly past the limit, and still set', async () => {
-    const leader = await leadership(world)
-    await until(
-      'the leader warns',
-      async () =>
-        (await world.nodeLog(leader.n)).some(
-          ({ level, msg }) => level === 'warn' && /maintenance/i.test(msg),
-        ),
-      { withinMs: 90_000 },
-    )
+    const loud = async (n: number): Promise<boolean> =>
+      (await world.nodeLog(n)).some(
+        ({ level, msg }) => level === 'error' && msg.startsWith('maintenance has been on'),
+      )
+    await until('a leader is loud', async () => (await Promise.all(world.nodes.map(loud))).includes(true))
+    for (const n of world.nodes) {
+      const { http, reasons } = await world.ready(n)
+      assert.equal(http, 200)
+      assert.match(reasons.find(({ what }) => what === 'maintenance')?.reason ?? '', /new disks/)
+    }
     assert.ok((await world.admin<Maintenance>('maintenance', 'status')).on)
   })
 
@@ -117,6 +118,7 @@ suite('maintenance', { timeout: 600_000 }, () => {
   test('it survives the loss of all of JetStream', async () => {
     await world.admin('maintenance', 'on', '--reason', 'kept')
     await world.stop()
+    for (const n of world.nodes) await rm(await world.jetStreamDir(n), { recursive: true })
     await world.startAgain()
     const { on, reason } = await world.admin<Maintenance>('maintenance', 'status')
     assert.deepEqual({ on, reason }, { on: true, reason: 'kept' })

@@ -32,6 +32,12 @@ export interface LogLine {
   epoch?: number
 }
 
+/** What `/v1/ready` answers. */
+interface Readiness {
+  status: string
+  reasons: { what: string; reason: string }[]
+}
+
 export interface WorldOptions {
   /** How many nodes; without it, as `dev` decides: one on fresh data. */
   nodes?: number
@@ -180,17 +186,26 @@ export class World implements AsyncDisposable {
   }
 
   /** What `/v1/ready` of node `n` says. */
-  async ready(n = 1): Promise<{ http: number; status: string; text: string }> {
+  async ready(n = 1): Promise<Readiness & { http: number }> {
     const response = await fetch(`${await this.value(`NODE_URL_${n}`)}/v1/ready`)
-    const text = await response.text()
-    const { status }: { status: string } = JSON.parse(text)
-    return { http: response.status, status, text }
+    const said: Readiness = JSON.parse(await response.text())
+    return { http: response.status, ...said }
   }
 
-  /** Resolves once every node says that all is well. */
-  async well(): Promise<void> {
-    for (const n of this.nodes)
-      await until(`node ${n} is well`, async () => (await this.ready(n)).status === 'ok')
+  /** Resolves once no node says that anything but `but` is wrong. */
+  async well(but?: string): Promise<void> {
+    for (const n of this.nodes) {
+      const look = async (): Promise<true> => {
+        const { http, reasons } = await this.ready(n)
+        assert.equal(http, 200)
+        assert.deepEqual(
+          reasons.filter(({ what }) => what !== but),
+          [],
+        )
+        return true
+      }
+      await until(`node ${n} is well`, look, { withinMs: 60_000 })
+    }
   }
 
   /** What node `n` logged, a line each, oldest first. */
