@@ -1,21 +1,31 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freshBlocks, type Block } from '../test/content.ts'
 import { leadership } from '../test/leader.ts'
+import { Ledger } from '../test/ledger.ts'
+import { Load } from '../test/load.ts'
 import { alive } from '../test/processes.ts'
 import { until } from '../test/settle.ts'
 import type { World } from '../test/world.ts'
 import { whileBusy, type Busy } from './machine.ts'
 import { allPinned, bareKubo, pinnedCount, postLoad } from './pins.ts'
-import { median } from './statistics.ts'
+import { median, quantile } from './statistics.ts'
 
 export interface ClusterResult {
   nodes: number
   bareKuboPerSecond: number
   /** The same content, in every Kubo beforehand; one copy of each. */
   endToEnd: { one: Rate; all: Rate; ratio: number }
-  drain: { placements: number; perSecond: number; ofBareKubo: number }
+  drain: Drained & { ofBareKubo: number }
   /** From SIGKILL of the leader to the next one's lease. */
   failover: { kills: number; medianMs: number; maxMs: number; allMs: number[] }
+}
+
+/** A node emptied, beside 50 POSTs a second through the other nodes, and the p99 of those without a drain. */
+export interface Drained {
+  placements: number
+  perSecond: number
+  calmP99Ms: number
+  postP99Ms: number
 }
 
 export interface Rate {
@@ -106,12 +116,33 @@ async function storedEverywhere(world: World, count: number): Promise<Block[]> {
 }
 
 /** Of node 1, whose content no other Kubo has. */
-async function drainRate(world: World): Promise<{ placements: number; perSecond: number }> {
+async function drainRate(world: World): Promise<Drained> {
+  const calmP99Ms = await pacedP99(world, () => sleep(10_000))
   const { results } = await world.admin<{ results: { name: string; placements: number }[] }>('nodes')
   const placements = results.find(({ name }) => name === 'dev-1')?.placements ?? 0
-  const started = performance.now()
-  await world.admin('drain', 'dev-1')
-  return { placements, perSecond: placements / ((performance.now() - started) / 1000) }
+  let seconds = 0
+  const postP99Ms = await pacedP99(world, async () => {
+    const started = performance.now()
+    await world.admin('drain', 'dev-1')
+    seconds = (performance.now() - started) / 1000
+  })
+  return { placements, perSecond: placements / seconds, calmP99Ms, postP99Ms }
+}
+
+/** Of 50 POSTs a second, sent on time through all nodes but the first, while `work` goes on. */
+async function pacedP99(world: World, work: () => Promise<unknown>): Promise<number> {
+  const apis = await Promise.all(world.nodes.slice(1).map((n) => world.api(n)))
+  const todo = await storedEverywhere(world, 6_000)
+  const next = (): { cid: string } => ({ cid: (todo.pop() ?? fail('the content ran out')).cid })
+  const load = new Load({ perSecond: 50, through: () => apis, next, ledger: new Ledger() })
+  await work()
+  const { failures, latencies } = await load.stop()
+  if (failures[0] !== undefined) throw new Error(failures[0])
+  return quantile(latencies, 0.99)
+}
+
+function fail(message: string): never {
+  throw new Error(message)
 }
 
 async function failoverMs(world: World): Promise<number> {

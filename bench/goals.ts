@@ -28,7 +28,7 @@ export function goalsOf(
 /** What the default lease allows a leader that is killed to be missed. */
 const failoverMs = 5_000 + 3_000
 
-export function clusterGoals({ nodes, endToEnd, failover }: ClusterResult): Goal[] {
+export function clusterGoals({ nodes, endToEnd, drain, failover }: ClusterResult): Goal[] {
   const { all, ratio } = endToEnd
   const busy = all.busy.cpu + all.busy.disk
   const more = atLeast(
@@ -39,6 +39,7 @@ export function clusterGoals({ nodes, endToEnd, failover }: ClusterResult): Goal
   return [
     // More nodes on one machine share its processors and its disk.
     { ...more, met: more.met || busy >= 0.9 },
+    atMost('p99 of 50 POSTs a second in a drain / without', drain.postP99Ms / drain.calmP99Ms, 2),
     atMost('failover, median ms', failover.medianMs, failoverMs),
   ]
 }

@@ -176,10 +176,12 @@ function clusterTable({ nodes, bareKuboPerSecond, endToEnd, drain, failover }: C
   )
   const { kills, medianMs, maxMs } = failover
   const times = table(
-    [`failover, ${kills} kills`, 'ms'],
+    [`failover, ${kills} kills; POSTs beside a drain`, 'ms'],
     [
       ['median', String(medianMs)],
       ['max', String(maxMs)],
+      ['p99 of 50 POSTs a second, calm', drain.calmP99Ms.toFixed(1)],
+      ['p99 of 50 POSTs a second, in the drain', drain.postP99Ms.toFixed(1)],
     ],
   )
   return `${rates}\n\n${times}`

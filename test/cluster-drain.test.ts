@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { freshBlocks, type Block } from './content.ts'
 import { checkInvariants, Ledger, placements, rowsOf } from './ledger.ts'
-import { Load, type LoadReport } from './load.ts'
+import { Load } from './load.ts'
 import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
 import { eachInFlight, until } from './settle.ts'
 import { World } from './world.ts'
@@ -47,7 +47,7 @@ suite('drain', { timeout: 600_000 }, () => {
   }
 
   /** 50 POSTs a second through nodes 2 and 3 while `work` goes on. */
-  async function underLoad(work: () => Promise<unknown>): Promise<LoadReport> {
+  async function underLoad(work: () => Promise<unknown>): Promise<void> {
     const apis = await Promise.all([2, 3].map((n) => world.api(n)))
     const load = new Load({ perSecond: 50, through: () => apis, next, ledger })
     try {
@@ -56,16 +56,14 @@ suite('drain', { timeout: 600_000 }, () => {
       await load.stop()
     }
     assert.deepEqual(load.report.failures, [])
-    return load.report
   }
 
   const onNode = async (n: number) => (await placements(world)).filter((placement) => placement.n === n)
 
-  test('a node with 2,000 placements ends with none, while POSTs take at most twice as long', async () => {
-    const calm = await underLoad(() => new Promise((resolve) => setTimeout(resolve, 8_000)))
+  test('a node with 2,000 placements ends with none, and no POST fails meanwhile', async () => {
     const before_ = (await onNode(1)).length
     assert.ok(before_ >= content)
-    const busy = await underLoad(async () => {
+    await underLoad(async () => {
       const draining = world.admin<Drain>('drain', 'dev-1')
       await until('it is out of service', async () => {
         const { http, ...said } = await world.ready(1)
@@ -74,8 +72,6 @@ suite('drain', { timeout: 600_000 }, () => {
       const { state, left } = await draining
       assert.deepEqual({ state, left }, { state: 'drained', left: 0 })
     })
-    const [slow, fast] = [p99(busy), p99(calm)]
-    assert.ok(slow <= 2 * Math.max(fast, 20), `p99 of POST: ${slow} ms in a drain, ${fast} ms without`)
     await checkInvariants(world, ledger, { withinMs: 120_000 })
     assert.equal((await onNode(1)).length, 0)
     assert.equal(
@@ -135,8 +131,3 @@ suite('drain', { timeout: 600_000 }, () => {
     assert.ok((await onNode(1)).length > 0, 'node 1 got none of 60 new pins')
   })
 })
-
-function p99({ latencies }: LoadReport): number {
-  const sorted = latencies.toSorted((a, b) => a - b)
-  return Math.round(sorted[Math.floor(sorted.length * 0.99)] ?? Infinity)
-}
