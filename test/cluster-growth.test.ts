@@ -4,7 +4,7 @@ import { freshBlocks } from './content.ts'
 import { leadership } from './leader.ts'
 import { checkInvariants, Ledger, placements } from './ledger.ts'
 import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
-import { eachInFlight } from './settle.ts'
+import { eachInFlight, until } from './settle.ts'
 import { World } from './world.ts'
 
 suite('growth from one node to three', { timeout: 300_000 }, () => {
@@ -69,6 +69,19 @@ suite('growth from one node to three', { timeout: 300_000 }, () => {
     )
     // As many as there were, without being told.
     await world.startAgain({ nodes: 3 })
+    await checkInvariants(world, ledger)
+  })
+  test('once they are drained it goes on without them, with everything that was pinned', async () => {
+    for (const name of ['dev-2', 'dev-3']) await world.admin('drain', name)
+    await world.stop()
+    await world.startAgain({ nodes: 1 })
+    await post(20, [1])
+    for (const name of ['dev-2', 'dev-3']) {
+      // Refused while they count as alive.
+      const forget = () => world.admin('forget', name).then(() => true)
+      await until(`${name} is forgotten`, forget, { withinMs: 90_000, everyMs: 2_000 })
+    }
+    await world.well()
     await checkInvariants(world, ledger)
   })
 })
