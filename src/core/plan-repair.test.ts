@@ -111,12 +111,17 @@ test('a content that is moved keeps its old copy until the new one stands', () =
   assert.deepEqual(plan([leaving, pinned(b)], [a, b, c], {})?.drop, [{ nodeId: a.id, reason: 'rebalance' }])
 })
 
-test('what failed wherever it could is left to whoever asks for it again', () => {
-  const copies = [
-    pinned(a, { state: 'failed', errorCode: 'node_full' }),
-    pinned(b, { state: 'failed', errorCode: 'stalled' }),
-  ]
-  assert.equal(plan(copies, [a, b, c], {}), null)
+test('what failed wherever it could is left to whoever asks for it again, with no more failures than copies are wanted', () => {
+  const stalled = [a, b].map((node) => pinned(node, { state: 'failed', errorCode: 'stalled' }))
+  assert.equal(plan(stalled, [a, b, c], { wanted: 2 }), null)
+  const repair = plan(stalled, [a, b, c], {})
+  assert.deepEqual([repair?.add, repair?.drop.length, repair?.settled], [[], 1, true])
+  const full = pinned(c, { state: 'failed', errorCode: 'node_full' })
+  const both = plan([full, ...stalled], [a, b, c], { wanted: 2 })
+  assert.deepEqual(
+    [both?.add, both?.drop, both?.settled],
+    [[], [{ nodeId: c.id, reason: 'node_full' }], true],
+  )
 })
 
 test('with no other node a move is given up, and a failure is tried again', () => {

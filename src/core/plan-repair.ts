@@ -86,14 +86,17 @@ function evenOut(
   const given = seats.filter(
     (seat) => !all.includes(seat) && !staysLost(seat) && !revived.has(seat.copy.nodeId),
   )
-  const surplus = standing.length >= wanted ? surplusOf(cid, wanted, all, standing, policy) : []
-  const drop =
-    standing.length >= wanted
-      ? [...given, ...surplus].map(dropOf)
-      : given.filter((seat) => counted.length + add.length >= wanted && isIdle(seat)).map(dropOf)
+  const enough = standing.length >= wanted
+  const surplus = enough
+    ? surplusOf(cid, wanted, all, standing, policy)
+    : failedSurplusOf(cid, wanted, all, policy)
+  // it failed wherever it could: what waits for a copy that stands would wait for ever
+  const hopeless = all.length >= wanted && all.every(isFailed)
+  const early = (seat: Seat): boolean =>
+    counted.length + add.length >= wanted && (isIdle(seat) || (hopeless && isFailed(seat)))
+  const drop = [...(enough ? given : given.filter(early)), ...surplus].map(dropOf)
   const exact = all.length + add.length - surplus.length === wanted
-  const hopeless = add.length === 0 && all.every(({ copy }) => copy.state === 'failed')
-  return { add, drop, settled: exact && (hopeless || drop.length === given.length + surplus.length) }
+  return { add, drop, settled: exact && drop.length === given.length + surplus.length }
 }
 
 /**
@@ -133,6 +136,15 @@ function surplusOf(cid: string, wanted: number, all: Seat[], standing: Seat[], p
   const found = order.filter((node) => !trusted.includes(node))
   const keep = zonesInTurn([...trusted, ...found]).slice(0, wanted)
   return [...unpinned, ...standing.filter(({ node }) => node === undefined || !keep.includes(node))]
+}
+
+/** Failures that count, beyond the wanted ones. */
+function failedSurplusOf(cid: string, wanted: number, all: Seat[], policy: RepairPolicy): Seat[] {
+  const failed = all.filter(isFailed)
+  const worst = preferred(cid, failed.flatMap(nodeOf), policy)
+    .toReversed()
+    .slice(0, Math.max(all.length - wanted, 0))
+  return failed.filter(({ node }) => node !== undefined && worst.includes(node))
 }
 
 /** Does it count as one of the wanted copies? A failure is its node's where others could pin it; else any node would fail. */
@@ -180,6 +192,10 @@ function isIdle({ copy, standing }: Seat): boolean {
 
 function isHeld({ copy }: Pick<Seat, 'copy'>): boolean {
   return copy.state !== 'unpinning'
+}
+
+function isFailed({ copy }: Seat): boolean {
+  return copy.state === 'failed'
 }
 
 function isPinned({ copy }: Seat): boolean {

@@ -279,7 +279,7 @@ export class World {
   #flap(times: number): void {
     const machine = this.#upMachine()
     const again = (left: number): void => {
-      if (left === 0 || machine?.isUp !== true) return
+      if (left === 0 || !this.#isFaulty || machine?.isUp !== true) return
       machine.freeze()
       this.time.after(this.#random.int(5_000, 70_000), () => {
         machine.thaw()
