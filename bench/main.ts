@@ -146,8 +146,8 @@ function planTable(plan: PlanResult): string {
     [
       [`moves, of ${plan.placements} placements`, String(plan.moves)],
       ['seconds', plan.seconds.toFixed(1)],
-      ['peak MiB, garbage included', plan.peakMiB.toFixed(0)],
-      ['the same for half of the placements', plan.peakMiBOfHalf.toFixed(0)],
+      ['MiB held at most', plan.heldMiB.toFixed(1)],
+      ['the same for half of the placements', plan.heldMiBOfHalf.toFixed(1)],
       ['bytes moved / least possible', plan.movedByLeast.toFixed(3)],
       ['worst node after, from its fair share', plan.worstAfter.toFixed(3)],
       ['nodes chosen for a new content, µs', plan.chooseUs.toFixed(0)],
