@@ -92,7 +92,16 @@ async function cluster() {
   const policy = { downGraceMs: 0, minCopies: 1, highWater: 0.9 }
   const repairs = repair({ store: store.repair, nodes, bus, policy, clock, log })
   const limits = { moves: 4, bytes: 1e9 }
-  const moves = rebalance({ plans: store.plans, copies: store.repair, bus, limits, log })
+  /** How many moves were asked for at a time. */
+  const askedFor: number[] = []
+  const plans: typeof store.plans = {
+    ...store.plans,
+    startMoves(leader, id, limit, bytes) {
+      askedFor.push(limit)
+      return store.plans.startMoves(leader, id, limit, bytes)
+    },
+  }
+  const moves = rebalance({ plans, copies: store.repair, bus, limits, log })
   const run = async (of = epoch): Promise<Report> => {
     book = await store.nodes.list()
     return repairs.run({ epoch: of, signal })
@@ -114,6 +123,7 @@ async function cluster() {
     on,
     bus,
     move: () => moves.run({ epoch, signal }),
+    askedFor,
     gone: (id: NodeId) => void sights.set(id, { live: false, silentMs: 1 }),
     back: (id: NodeId) => void sights.delete(id),
     /** Pins so many on the first `replicas` of `ids`, and waits until they are. */
@@ -231,15 +241,16 @@ test('a plan moves what it says, a few at a time, and paused it stops', { timeou
   await store.plans.savePlan({ id, actor: 'operator', summary: {} }, pages())
   assert.deepEqual(await at.move(), { applying: false, maintenance: false })
   await store.plans.setPlanState(id, 'applying', 'operator')
-  assert.partialDeepStrictEqual(await at.move(), { started: 4 })
+  // quick copies make room for more within one run
+  assert.ok(Number((await at.move())['started']) >= 4)
   await store.plans.setPlanState(id, 'paused', 'operator')
   assert.partialDeepStrictEqual(await at.move(), { applying: false })
   await store.plans.setPlanState(id, 'applying', 'operator')
   await at.repaired(async () => {
-    const { started } = await at.move()
-    assert.ok((Number(started) || 0) <= 4)
+    await at.move()
     return (await store.plans.plan(id)).state === 'applied'
   })
+  assert.ok(at.askedFor.length > 1 && Math.max(...at.askedFor) <= 4, String(at.askedFor))
   assert.deepEqual([(await at.on(c.id, 'pinned')).length, (await at.on(a.id, 'pinned')).length], [10, 2])
   assert.deepEqual([c.ipfs.standing.size, a.ipfs.standing.size], [10, 2])
 })
