@@ -301,6 +301,22 @@ test('closing: what is under way is answered, what comes after is told to try el
   assert.equal(pins.kept.size, 1)
 })
 
+test('closing: a client that asks again on a connection it kept is told to go elsewhere, not cut off', async (t) => {
+  const server = await listening(t)
+  const kept = server.dial()
+  kept.write('GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n')
+  await once(kept, 'readable')
+  const closed = server.app.close()
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const said = answers(kept)
+  kept.write(post)
+  assert.deepEqual(
+    (await said).map(({ status }) => status),
+    [200, 503],
+  )
+  await closed
+})
+
 test('closing ends though a client keeps its connection, or never finishes its request', async (t) => {
   const server = await listening(t, { closeGraceMs: 200 })
   const kept = server.dial()
