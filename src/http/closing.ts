@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net'
+import { once } from 'node:events'
+import { Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 
@@ -9,8 +10,8 @@ import type { FastifyInstance } from 'fastify'
 const noticeMs = 1_000
 
 /**
- * Makes `app.close()` end, and gently: requests under way have `graceMs` to finish, connections without one end after a moment in
- * which they may still be told. Returns whether the server is closing.
+ * Makes `app.close()` end, and gently: nobody new is let in, requests under way have `graceMs` to finish, connections without one
+ * end after a moment in which they may still be told. Returns whether the server is closing.
  */
 export function closeGently(app: FastifyInstance, graceMs: number): () => boolean {
   const sockets = new Set<Socket>()
@@ -22,15 +23,19 @@ export function closeGently(app: FastifyInstance, graceMs: number): () => boolea
   })
   app.addHook('preClose', async () => {
     closing = true
-    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+    if (!app.server.listening) return
+    const ended = once(app.server, 'close')
+    // That of HTTP servers would close what is idle, too, at once.
+    Server.prototype.close.call(app.server)
+    const timer = setTimeout(() => app.server.closeAllConnections(), Math.max(graceMs, noticeMs))
     const noticed = performance.now() + noticeMs
     while (sockets.size > 0 && performance.now() < noticed) await sleep(20)
-    // Node closes what is idle now. It neither counts a connection that never asked, nor ends one after its last answer,
-    // and from here on it no longer looks at timeouts.
+    // Node neither counts a connection that never asked, nor ends one after its last answer.
     app.server.keepAliveTimeout = 1
+    app.server.closeIdleConnections()
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
-    const timer = setTimeout(() => app.server.closeAllConnections(), graceMs)
-    app.server.once('close', () => clearTimeout(timer))
+    await ended
+    clearTimeout(timer)
   })
   return () => closing
 }
