@@ -3,6 +3,7 @@ import type { Cluster, Link } from '../cluster/connect.ts'
 import { onInvalidation, publishInvalidation } from '../cluster/invalidation.ts'
 import type { TokenId } from '../core/ids.ts'
 import type { CacheName, CacheStats, Log, TokenStore } from '../core/ports.ts'
+import { aborted } from './aborted.ts'
 import type { LiveNodes } from './live-nodes.ts'
 
 /** What this node remembers of Postgres, kept young by what other nodes tell; untold changes show by the answers' age. */
@@ -58,11 +59,4 @@ export async function tellNodesChanged(link: Link, store: Pick<TokenStore, 'cach
 /** Tells every node to ask about a token again. Throws when they cannot be told: they ask again within seconds anyway. */
 export function tellTokenRevoked(link: Link, id: TokenId, version: number): void {
   publishInvalidation(link, { cache: 'tokens', version, key: id })
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

@@ -22,6 +22,7 @@ import { masterKey } from './master-key.ts'
 import { joinNats } from './nats.ts'
 import { nodeBook } from './node-book.ts'
 import { operators } from './operators.ts'
+import { policyOf } from './policy.ts'
 import { postgresWatch } from './postgres-watch.ts'
 import { selfOf, type Self } from './self.ts'
 import { contendForLead, nodeWorkers, nudgeLeader } from './workers.ts'
@@ -81,7 +82,7 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
   )
   presence = nats.presence
   const pressure = newPressure(clock)
-  const room = { highWater: config.cluster.highWater / 100 }
+  const room = policyOf(config)
   const needs = { config, node, store, nats, kubo, driver, pressure, log }
   const worker = nodeWorkers(needs)
   const { verify, remembered } = verifier({ store: store.tokens, masterKey: key, clock })

@@ -6,6 +6,7 @@ import type { Log } from '../core/ports.ts'
 import type { Store } from '../store/store.ts'
 import { tellNodesChanged } from './caches.ts'
 import type { Config } from './config.ts'
+import { policyOf } from './policy.ts'
 
 export interface OperatorNeeds {
   config: Pick<Config, 'cluster' | 'rebalance'>
@@ -17,18 +18,12 @@ export interface OperatorNeeds {
 
 /** The operators' use cases, on a running node and for a command alike. */
 export function operators({ config, store, link, log }: OperatorNeeds): OperatorUseCases {
-  const { cluster, rebalance } = config
   return operatorUseCases({
     store: store.operator,
     plans: store.plans,
     repair: store.repair,
     announce: async (announcement) => tell(await link(), store, announcement),
-    policy: {
-      tolerance: rebalance.tolerance / 100,
-      highWater: cluster.highWater / 100,
-      downGraceMs: cluster.downGrace,
-      minCopies: cluster.minReplicas,
-    },
+    policy: policyOf(config),
     log,
   })
 }

@@ -17,10 +17,12 @@ import type { Room } from '../workers/room.ts'
 import { siblings } from '../workers/siblings.ts'
 import { sweep } from '../workers/sweep.ts'
 import { watchdog } from '../workers/watchdog.ts'
+import { aborted } from './aborted.ts'
 import { systemClock as clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { KuboWatch } from './kubo-watch.ts'
 import type { NatsParts } from './nats.ts'
+import { policyOf } from './policy.ts'
 
 export interface WorkerNeeds {
   config: Config
@@ -84,7 +86,7 @@ function addNodeWorkers(needs: WorkerNeeds, worker: PinWorker, intake: Intake): 
       ipfs: kubo.ipfs,
       intake,
       underWay: () => worker.underWay(),
-      highWater: config.cluster.highWater / 100,
+      highWater: policyOf(config).highWater,
       clock,
       log,
     }),
@@ -100,11 +102,7 @@ function addLeaderWorkers({ config, store, nats, driver, log }: WorkerNeeds): vo
       store: store.repair,
       nodes: () => nats.presence.nodes(),
       bus,
-      policy: {
-        downGraceMs: config.cluster.downGrace,
-        minCopies: config.cluster.minReplicas,
-        highWater: config.cluster.highWater / 100,
-      },
+      policy: policyOf(config),
       clock,
       log: log.child({ part: 'repair' }),
     }),
@@ -140,7 +138,7 @@ export function stateOf({ node, nats }: Pick<WorkerNeeds, 'node' | 'nats'>): Nod
 
 /** What the pin worker knows of this node's room; Kubo is asked for it every few seconds. */
 function roomOf({ config, node, nats, kubo }: WorkerNeeds): Room {
-  const highWater = config.cluster.highWater / 100
+  const { highWater } = policyOf(config)
   return {
     usedBytes: () => kubo.usedBytes(),
     leftBytes() {
@@ -176,10 +174,7 @@ export function contendForLead(
       onLead: async (epoch, lost) => {
         driver.lead(epoch, lost)
         onChange(epoch)
-        await new Promise<void>((resolve) => {
-          if (lost.aborted) resolve()
-          lost.addEventListener('abort', () => resolve(), { once: true })
-        })
+        await aborted(lost)
         onChange(null)
       },
       log,

@@ -1,4 +1,4 @@
-import { chooseNodes, takesContent } from './choose-nodes.ts'
+import { chooseNodes } from './choose-nodes.ts'
 import { parseCid } from './cid.ts'
 import { AnchorageError, isCode } from './errors.ts'
 import { gather } from './gather.ts'
@@ -80,8 +80,7 @@ function newPin({ presence, room }: PinsOptions, principal: Principal, request: 
   if (known.length === 0)
     throw new AnchorageError('unavailable', 'no node can take pins yet', { retryAfterSeconds: 5 })
   // A node that cannot take it now is none of its nodes: repair finds one once there is one.
-  const eligible = known.filter((node) => takesContent(node, 0, room))
-  const nodes = chooseNodes(cid, eligible, replicas ?? usualReplicas, room)
+  const nodes = chooseNodes(cid, known, replicas ?? usualReplicas, room)
   return {
     id: mintId('pin'),
     cid,

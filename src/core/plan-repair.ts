@@ -49,8 +49,13 @@ export function planRepair(
       ? { add: [], drop: [], settled: true }
       : evenOut(content, seats.filter(isHeld), nodes, policy)
   if (settled && [add, drop, lose, find].every((list) => list.length === 0)) return null
-  const seen = content.copies.map(({ nodeId, generation, state }) => ({ nodeId, generation, state }))
-  return { cid: content.cid, seen, add, drop, lose, find, settled }
+  return { ...leaveAsSeen(content), add, drop, lose, find, settled }
+}
+
+/** The repair that changes nothing of `content`, as it was seen, but that it is no longer marked. */
+export function leaveAsSeen({ cid, copies }: ContentCopies): Repair {
+  const seen = copies.map(({ nodeId, generation, state }) => ({ nodeId, generation, state }))
+  return { cid, seen, add: [], drop: [], lose: [], find: [], settled: true }
 }
 
 function seatOf(copy: Copy, nodes: readonly Node[], policy: RepairPolicy): Seat {

@@ -4,6 +4,7 @@ import pg from 'pg'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type NodeId, type OrgId, type PinId } from '../core/ids.ts'
+import { leaveAsSeen } from '../core/plan-repair.ts'
 import type { NewPin, Pin } from '../core/pin.ts'
 import type { Job, Outcome } from '../core/placement.ts'
 import type { NodeIdentity } from '../core/ports.ts'
@@ -482,8 +483,7 @@ async function look(cid: string): Promise<ContentCopies> {
 }
 
 function repairOf(content: ContentCopies, more: Partial<Repair>): Repair {
-  const seen = content.copies.map(({ nodeId, generation, state }) => ({ nodeId, generation, state }))
-  return { cid: content.cid, seen, add: [], drop: [], lose: [], find: [], settled: true, ...more }
+  return { ...leaveAsSeen(content), ...more }
 }
 
 /** Applies to what is there now. */

@@ -6,6 +6,7 @@ import { audit, readAudit } from './audit.ts'
 import type { Database, SystemTx } from './database.ts'
 import { endMaintenance, readMaintenance, setMaintenance } from './maintenance.ts'
 import { freshMs, nodeColumns, nodeOf, type NodeRow } from './nodes.ts'
+import { isMoving } from './repairs.ts'
 
 /** What operators do to the cluster. */
 export function operatorStore(db: Database): OperatorStore {
@@ -125,10 +126,8 @@ async function drainProgress(
   const [row] = await tx.query<{ left: number; unpinning: number; bytes: number; moving: number }>(
     `select count(*) as left, count(*) filter (where state = 'unpinning') as unpinning,
        coalesce(sum(bytes) filter (where state = 'pinned'), 0)::bigint as bytes,
-       (select count(distinct q.cid) from placements q
-        where q.reason <> 'new' and not q.lost and (q.state = 'pinning' or q.state = 'queued' and not q.retrying)
-          and q.node_id <> $1
-          and exists (select from placements p where p.cid = q.cid and p.node_id = $1 and p.state <> 'unpinning')) as moving
+       (select count(distinct q.cid) from (select cid from placements where ${isMoving} and node_id <> $1) q
+        where exists (select from placements p where p.cid = q.cid and p.node_id = $1 and p.state <> 'unpinning')) as moving
      from placements where node_id = $1`,
     [uuidOf(nodeId)],
   )

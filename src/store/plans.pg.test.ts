@@ -4,6 +4,7 @@ import pg from 'pg'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type OrgId, type PinId, type PlanId } from '../core/ids.ts'
+import { leaveAsSeen } from '../core/plan-repair.ts'
 import type { NodeIdentity, Plan } from '../core/ports.ts'
 import type { Move } from '../core/repair.ts'
 import { openStore, type Store } from './store.ts'
@@ -145,11 +146,8 @@ test('a move adds its copy, then its old one leaves, and never is the content wi
     },
   )
   assert.ok((await store.repair.unsettled('', 100)).some(({ cid }) => cid === 'moved'))
-  const seen = content.copies.map(({ nodeId, generation, state }) => ({ nodeId, generation, state }))
   const drop = [{ nodeId: full.nodeId, reason: 'rebalance' as const }]
-  const done = await store.repair.apply(epoch, [
-    { cid: 'moved', seen, add: [], drop, lose: [], find: [], settled: true },
-  ])
+  const done = await store.repair.apply(epoch, [{ ...leaveAsSeen(content), drop }])
   assert.equal(done.dropped, 1)
   assert.deepEqual(await store.plans.settleMoves(epoch, id), { done: 0, left: 1 })
   await work(full, 'moved', 'unpin')

@@ -6,9 +6,9 @@ import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, type NodeId, type OrgId, type PinId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
-import { planRepair } from '../core/plan-repair.ts'
+import { leaveAsSeen, planRepair } from '../core/plan-repair.ts'
 import type { NodeIdentity } from '../core/ports.ts'
-import type { ContentCopies, Repair } from '../core/repair.ts'
+import type { ContentCopies } from '../core/repair.ts'
 import { openStore, type Store } from './store.ts'
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
@@ -208,7 +208,7 @@ class World {
   }
 
   async #apply(epoch: number, contents: ContentCopies[], seen: Node[]): Promise<number> {
-    const repairs = contents.map((content) => planRepair(content, seen, policy) ?? settled(content))
+    const repairs = contents.map((content) => planRepair(content, seen, policy) ?? leaveAsSeen(content))
     const done = await store.repair.apply(epoch, repairs)
     this.did.added += done.added
     this.did.dropped += done.dropped
@@ -268,11 +268,6 @@ class World {
   #pause(): Promise<void> {
     return new Promise((resolve) => setTimeout(resolve, 20))
   }
-}
-
-function settled({ cid, copies }: ContentCopies): Repair {
-  const seen = copies.map(({ nodeId, generation, state }) => ({ nodeId, generation, state }))
-  return { cid, seen, add: [], drop: [], lose: [], find: [], settled: true }
 }
 
 async function assertEveryCopyStands(): Promise<void> {

@@ -90,6 +90,9 @@ function toItem(repair: Repair): object {
   }
 }
 
+/** Of `placements`: a copy under way that no new pin waits for, as the index `placements_moving` has it. */
+export const isMoving = `reason <> 'new' and not lost and (state = 'pinning' or state = 'queued' and not retrying)`
+
 /** Beyond so many copies under way nobody needs to know how many. */
 const enough = 10_000
 
@@ -97,7 +100,7 @@ async function moving(tx: SystemTx): Promise<{ copies: number; bytes: number }> 
   const [row] = await tx.query<{ copies: number; bytes: number }>(
     `select count(*) as copies, coalesce(sum(c.dag_size), 0)::bigint as bytes from (
        select cid from placements
-       where reason <> 'new' and not lost and (state = 'pinning' or state = 'queued' and not retrying) limit ${enough}) p
+       where ${isMoving} limit ${enough}) p
      cross join lateral (select x.dag_size from contents x where x.cid = p.cid offset 0) c`,
   )
   return row ?? { copies: 0, bytes: 0 }

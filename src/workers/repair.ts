@@ -2,7 +2,7 @@ import { isCode } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
 import type { Job } from '../core/placement.ts'
-import { planRepair } from '../core/plan-repair.ts'
+import { leaveAsSeen, planRepair } from '../core/plan-repair.ts'
 import type { RepairPolicy } from '../core/plan-repair.ts'
 import type { Bus, Clock, Log, RepairStore } from '../core/ports.ts'
 import type { ContentCopies, Repair } from '../core/repair.ts'
@@ -135,7 +135,7 @@ class Repairer {
       const contents = await store.unsettled(this.#afterCid, page)
       const repairs: Repair[] = []
       for (const content of contents) {
-        const planned = this.#plan(content, tally) ?? settled(content)
+        const planned = this.#plan(content, tally) ?? leaveAsSeen(content)
         if (planned === 'later') this.#changed = true
         else if (changes(planned) || planned.settled) repairs.push(planned)
         else tally.waiting++
@@ -242,10 +242,4 @@ function emptyTally(nodes: readonly Node[], signal: AbortSignal): Tally {
 
 function changes({ add, drop, lose, find }: Repair): boolean {
   return [add, drop, lose, find].some((list) => list.length > 0)
-}
-
-/** Nothing is to be done for `content`: it is no longer marked. */
-function settled({ cid, copies }: ContentCopies): Repair {
-  const seen = copies.map(({ nodeId, generation, state }) => ({ nodeId, generation, state }))
-  return { cid, seen, add: [], drop: [], lose: [], find: [], settled: true }
 }

@@ -1,0 +1,16 @@
+import type { RebalancePolicy } from '../core/plan-rebalance.ts'
+import type { RepairPolicy } from '../core/plan-repair.ts'
+import type { Config } from './config.ts'
+
+/** What the config says of where content belongs: to the accept, to repair and to plans alike. Percents become shares. */
+export function policyOf({
+  cluster,
+  rebalance,
+}: Pick<Config, 'cluster' | 'rebalance'>): RepairPolicy & RebalancePolicy {
+  return {
+    highWater: cluster.highWater / 100,
+    downGraceMs: cluster.downGrace,
+    minCopies: cluster.minReplicas,
+    tolerance: rebalance.tolerance / 100,
+  }
+}
