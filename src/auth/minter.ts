@@ -1,6 +1,6 @@
 import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
-import type { KeyId, OrgId, TokenId } from '../core/ids.ts'
+import type { KeyId, OrgId, TokenId, UserId } from '../core/ids.ts'
 import type { Clock, TokenStore } from '../core/ports.ts'
 import { scopes as knownScopes } from '../core/token.ts'
 import type { ApiToken, Scope, SigningKey } from '../core/token.ts'
@@ -24,6 +24,8 @@ export interface Minter {
     name: string | null
     scopes: readonly string[]
     ttlMs: number
+    /** Null: an operator, by command. */
+    createdBy: UserId | TokenId | null
   }): Promise<MintedToken>
   /** From now on tokens are signed with a new key; tokens of older keys stay good until they expire. */
   rotateKey(): Promise<{ kid: KeyId }>
@@ -53,14 +55,15 @@ export function minter(options: {
   }
 
   return {
-    async mint({ orgId, name, scopes, ttlMs }) {
+    async mint({ orgId, name, scopes, ttlMs, createdBy }) {
       const granted = parseScopes(scopes)
       const expiresAt = expiry(clock.now(), ttlMs)
       // A key that another process rotates away before the first token of it is stored may be retired at once:
       // so look again after storing. What is stored by then keeps the key.
       for (let tries = 0; tries < maxMintTries; tries += 1) {
         const key = await activeKey()
-        const token: ApiToken = { id: mintId('tok'), orgId, keyId: key.id, name, scopes: granted, expiresAt }
+        const id = mintId('tok')
+        const token: ApiToken = { id, orgId, keyId: key.id, name, scopes: granted, expiresAt, createdBy }
         const bearer = await signToken(token, unwrapKey(masterKey, key))
         await store.insertToken(token)
         const keys = await store.signingKeys()

@@ -65,7 +65,8 @@ function rig() {
   const mint = minter({ store, masterKey, clock })
   const { verify, remembered } = verifier({ store, masterKey, clock })
   const orgId = mintId('org')
-  const newToken = () => mint.mint({ orgId, name: 'ci', scopes: ['pins:read', 'pins:write'], ttlMs: 90_000 })
+  const newToken = () =>
+    mint.mint({ orgId, name: 'ci', scopes: ['pins:read', 'pins:write'], ttlMs: 90_000, createdBy: null })
   return { clock, store, masterKey, mint, verify, remembered, orgId, newToken }
 }
 
@@ -76,7 +77,8 @@ test('a minted token says who it is', async () => {
   const { verify, newToken, orgId, clock } = rig()
   const { token, id, expiresAt } = await newToken()
   const principal = await verify(token)
-  assert.deepEqual(principal, { orgId, tokenId: id, scopes: new Set(['pins:read', 'pins:write']) })
+  const scopes = new Set(['pins:read', 'pins:write'])
+  assert.deepEqual(principal, { by: id, orgId, scopes, until: expiresAt })
   assert.equal(expiresAt.getTime(), clock.nowMs + 90_000)
 })
 
@@ -187,7 +189,7 @@ test('with the store away a remembered token works for a minute, an unknown one 
 
 test('two processes that mint the first token at once both end with a token that works', async () => {
   const { store, masterKey, clock, verify, orgId } = rig()
-  const request = { orgId, name: null, scopes: ['pins:read'], ttlMs: 60_000 }
+  const request = { orgId, name: null, scopes: ['pins:read'], ttlMs: 60_000, createdBy: null }
   const minters = Array.from({ length: 4 }, () => minter({ store, masterKey, clock }))
   const minted = await Promise.all(minters.map((each) => each.mint(request)))
   for (const { token } of minted) await verify(token)
@@ -231,7 +233,7 @@ test('keys are of no use under another master key, nor under another id', async 
 
 test('minting refuses unknown scopes, no scopes, and lifetimes that are none', async () => {
   const { mint, orgId, store } = rig()
-  const request = { orgId, name: null, scopes: ['pins:read'], ttlMs: 1000 }
+  const request = { orgId, name: null, scopes: ['pins:read'], ttlMs: 1000, createdBy: null }
   const wrong = [
     { scopes: [] },
     { scopes: ['pins:read', 'root'] },

@@ -66,8 +66,12 @@ export function verifier(options: {
 
   const meet = async (bearer: string): Promise<Known> => {
     const claims = await readToken(bearer, keys.secretOf, clock.now())
-    const { orgId, tokenId, scopes } = claims
-    return { claims, principal: { orgId, tokenId, scopes }, touchedAtMs: -Infinity }
+    const { orgId, tokenId, scopes, expiresAtMs } = claims
+    return {
+      claims,
+      principal: { by: tokenId, orgId, scopes, until: new Date(expiresAtMs) },
+      touchedAtMs: -Infinity,
+    }
   }
 
   const ask = async (token: Known): Promise<Standing> => {

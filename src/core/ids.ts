@@ -7,7 +7,9 @@ export type IdKind = 'org' | 'usr' | 'tok' | 'pin' | 'nod' | 'pln' | 'aud' | 'se
 /** A TypeID, branded by its kind, so that an `OrgId` never passes for a `PinId`. */
 export type Id<K extends IdKind> = `${K}_${string}` & { readonly __id: K }
 export type OrgId = Id<'org'>
+export type UserId = Id<'usr'>
 export type TokenId = Id<'tok'>
+export type SessionId = Id<'ses'>
 export type KeyId = Id<'key'>
 export type PinId = Id<'pin'>
 export type NodeId = Id<'nod'>

@@ -1,4 +1,4 @@
-import type { NodeId, OrgId, PinId, TokenId } from './ids.ts'
+import type { NodeId, OrgId, PinId, TokenId, UserId } from './ids.ts'
 
 /** The four states that the Pinning Services API knows; also the text kept in `pins.status`. */
 export const pinStatuses = ['queued', 'pinning', 'pinned', 'failed'] as const
@@ -78,7 +78,7 @@ export interface NewPin {
   /** Null: as many as is usual for its org. */
   replicas: number | null
   /** Who asked, for the audit. */
-  actor: TokenId
+  actor: TokenId | UserId
   /**
    * The nodes that take content now, best first; the first `replicas` not yet holding it are used. With too few of them the pin is
    * accepted all the same, and repair adds what is missing.

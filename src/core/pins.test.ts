@@ -11,7 +11,12 @@ import type { Principal } from './token.ts'
 
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
 const gib = 2 ** 30
-const principal: Principal = { orgId: mintId('org'), tokenId: mintId('tok'), scopes: new Set() }
+const principal: Principal = {
+  by: mintId('tok'),
+  orgId: mintId('org'),
+  scopes: new Set(),
+  until: null,
+}
 
 test('only nodes that can take content now are chosen, and none when none can', async () => {
   const well = node({})

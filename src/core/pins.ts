@@ -64,7 +64,7 @@ export function pinUseCases(options: PinsOptions): PinUseCases {
       return done.pin
     },
     async remove(principal, requestid) {
-      const woken = await store.removePin(principal.orgId, pinId(requestid), principal.tokenId)
+      const woken = await store.removePin(principal.orgId, pinId(requestid), principal.by)
       hint(principal.orgId, woken)
     },
     get: async (principal, requestid) => store.getPin(principal.orgId, pinId(requestid)),
@@ -89,7 +89,7 @@ function newPin({ presence, room }: PinsOptions, principal: Principal, request: 
     ...(request.origins === undefined || request.origins.length === 0 ? {} : { origins: request.origins }),
     ...(request.meta === undefined ? {} : { meta: request.meta }),
     replicas,
-    actor: principal.tokenId,
+    actor: principal.by,
     nodes,
   }
 }

@@ -2,10 +2,11 @@
  * Everything outside of `core`, on one page. Adapters (store, cluster, ipfs) implement these; `app/node.ts` joins them.
  * All methods reject with `AnchorageError`; a driver's own error never passes this line (it rides along as `cause`).
  */
-import type { AuditId, NodeId, OrgId, PinId, PlanId, TokenId } from './ids.ts'
+import type { AuditId, NodeId, OrgId, PinId, PlanId, SessionId, TokenId, UserId } from './ids.ts'
 import type { Pin, PinPage, PinQuery, NewPin, WokenPlacement } from './pin.ts'
 import type { Claim, DuePlacement, Finish, Job, PlacementState, Progress } from './placement.ts'
 import type { Degradation, Node } from './node.ts'
+import type { Member, Org, OrgLimits, Role, Session, Usage, User } from './org.ts'
 import type { ContentCopies, Move, MoveState, PlanState, Repair } from './repair.ts'
 import type { ApiToken, SigningKey } from './token.ts'
 
@@ -44,7 +45,7 @@ export interface PinStore {
     again: boolean,
   ): Promise<{ pin: Pin; woken: WokenPlacement[] }>
   /** Removes a pin in any state; `not_found` when the org has none. Returns the placements to look at now (aborts, unpins). */
-  removePin(orgId: OrgId, id: PinId, actor: TokenId): Promise<WokenPlacement[]>
+  removePin(orgId: OrgId, id: PinId, actor: TokenId | UserId): Promise<WokenPlacement[]>
   /** Nodes where more than 256 of the org's placements wait for their first attempt. */
   crowded(orgId: OrgId): Promise<NodeId[]>
   /** `not_found` when the org has none. */
@@ -388,4 +389,114 @@ export interface TokenStore {
   signingKeys(): Promise<SigningKey[]>
   /** Adds `key` as active; the key active before becomes `verify`. Verify keys older than every token they signed are retired. */
   rotateKey(key: SigningKey): Promise<void>
+}
+
+/** A token as its org sees it. */
+export interface TokenView extends Omit<ApiToken, 'keyId'> {
+  createdAt: Date
+  lastUsedAt: Date | null
+  revokedAt: Date | null
+}
+
+/** What an org does with itself. Every call runs in that org's scope, as `PinStore`: another org's row does not exist. */
+export interface OrgStore {
+  /** `not_found` when there is none. */
+  org(orgId: OrgId): Promise<Org>
+  usage(orgId: OrgId): Promise<Usage>
+  members(orgId: OrgId): Promise<Member[]>
+  /**
+   * Makes a user a member, or gives a member another role, from now on `manual`. `not_found` when no such user ever logged in. Tokens that
+   * the user made with scopes beyond the new role are revoked with it: their ids, and the version for those who remember tokens.
+   */
+  setMember(orgId: OrgId, userId: UserId, role: Role, actor: string): Promise<Revoked>
+  /** `not_found` when the user is no member; `conflict` for the last owner. Revokes the tokens that the user made. */
+  removeMember(orgId: OrgId, userId: UserId, actor: string): Promise<Revoked>
+  /** Newest first; only those that `createdBy` made, when given. */
+  tokens(orgId: OrgId, createdBy?: UserId | TokenId): Promise<TokenView[]>
+  /** `not_found` when the org has none by that id (or `createdBy` did not make it). Repeating it changes nothing. */
+  revokeToken(
+    orgId: OrgId,
+    id: TokenId,
+    actor: string,
+    createdBy?: UserId | TokenId,
+  ): Promise<{ version: number }>
+  /** The org's own entries, newest first, those before `before` when given. */
+  audit(orgId: OrgId, query: { limit: number; before?: AuditCursor }): Promise<AuditEntry[]>
+}
+
+/** Tokens that a change took along; each is to be told of with `version`. */
+export interface Revoked {
+  tokens: TokenId[]
+  version: number
+}
+
+/** Operators' side of orgs and people; system scope. Audited with `actor`. */
+export interface TenantStore {
+  /** By TypeID or slug; `not_found` when there is none. */
+  findOrg(idOrSlug: string): Promise<Org>
+  /** In the order of slugs, after `afterSlug` ('' from the first). */
+  orgs(afterSlug: string, limit: number): Promise<(Org & { usage: Usage })[]>
+  /** `conflict` when the slug is taken, `invalid` when it is none. */
+  createOrg(
+    slug: string,
+    options: { limits?: Partial<OrgLimits>; defaultReplicas?: number | null },
+    actor: string,
+  ): Promise<Org>
+  /** Changes what is given; null lifts a limit. What the org has beyond a new limit it keeps. */
+  setOrg(
+    orgId: OrgId,
+    change: Partial<OrgLimits> & { defaultReplicas?: number | null },
+    actor: string,
+  ): Promise<Org>
+  users(afterId: string, limit: number): Promise<User[]>
+}
+
+/** What the identity provider said of a person at a login. */
+export interface LoginClaims {
+  issuer: string
+  subject: string
+  name: string | null
+  email: string | null
+  operator: boolean
+  /** By the person's groups: the greatest role of each org. Orgs that do not exist are left out. */
+  roles: { slug: string; role: Role }[]
+}
+
+/** People's logins; system scope, since a cookie is looked up before any org is known. Hashes are SHA-256 of the cookie's secret. */
+export interface SessionStore {
+  /**
+   * One transaction: the user as the provider says it is now, memberships of source `login` as the roles say (those without a role any more go,
+   * and so do tokens beyond the new roles), the session, audit. `previous` is the session that this browser had: it ends.
+   */
+  login(
+    claims: LoginClaims,
+    session: {
+      id: SessionId
+      hash: Uint8Array
+      /** The provider's own session id, for its back-channel logout. */
+      providerSid: string | null
+      /** For the provider's logout page. */
+      idToken: string
+      userAgent: string | null
+      address: string | null
+      maxAgeMs: number
+    },
+    previous: Uint8Array | null,
+  ): Promise<{ session: Session; revoked: Revoked }>
+  /** Null when there is none, when it is over, or idle for longer than `idleMs`. Notes that it was seen, at most once a minute. */
+  session(hash: Uint8Array, idleMs: number): Promise<Session | null>
+  /** The living ones of a user, newest first. */
+  sessions(userId: UserId): Promise<(Session & { userAgent: string | null; address: string | null })[]>
+  /** `not_found` when the user has none by that id. Returns the id token that it was made with. Audited. */
+  endSession(userId: UserId, id: SessionId, actor: string): Promise<{ idToken: string }>
+  /** The provider says that a person (all sessions), or one of its sessions, is over. `jti` is taken once only: false the second time. */
+  endByProvider(which: {
+    issuer: string
+    subject: string | null
+    sid: string | null
+    jti: string
+    until: Date
+  }): Promise<boolean>
+  /** Sessions that were over longer ago than `olderThanMs`; returns how many went. */
+  pruneSessions(olderThanMs: number, limit: number): Promise<number>
 }

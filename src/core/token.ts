@@ -1,7 +1,17 @@
-import type { KeyId, OrgId, TokenId } from './ids.ts'
+import type { KeyId, OrgId, TokenId, UserId } from './ids.ts'
 
-/** What a token allows: the first three its org's pins; `cluster:admin` is for operators, whatever the org. */
-export const scopes = ['pins:read', 'pins:write', 'pins:delete', 'cluster:admin'] as const
+/**
+ * What a caller may do. The pins ones and `org:admin` are about the caller's org, `tokens:manage` about tokens that the caller made
+ * (with `org:admin` about all of the org's); `cluster:admin` is for operators, whatever the org.
+ */
+export const scopes = [
+  'pins:read',
+  'pins:write',
+  'pins:delete',
+  'tokens:manage',
+  'org:admin',
+  'cluster:admin',
+] as const
 export type Scope = (typeof scopes)[number]
 
 /** A minted API token, as `api_tokens` keeps it: never the secret itself. */
@@ -12,6 +22,8 @@ export interface ApiToken {
   name: string | null
   scopes: Scope[]
   expiresAt: Date
+  /** The person or token that made it; null: an operator, by command. */
+  createdBy: UserId | TokenId | null
 }
 
 /** A key that signs (active) or only verifies tokens; `wrapped` is AES-256-GCM under the master key. */
@@ -21,9 +33,18 @@ export interface SigningKey {
   state: 'active' | 'verify' | 'retired'
 }
 
-/** Who a request is: the outcome of a verified bearer. */
-export interface Principal {
-  orgId: OrgId
-  tokenId: TokenId
+/** Who a request is: the outcome of a verified bearer or session cookie. */
+export interface Caller {
+  /** Who the audit names. */
+  by: TokenId | UserId
+  /** The org that it speaks for; null: a person who named none and is a member of none or of several. */
+  orgId: OrgId | null
   scopes: ReadonlySet<Scope>
+  /** When a token's caller ends: no token that it makes lives longer. Null for a session. */
+  until: Date | null
+}
+
+/** A caller that speaks for an org. */
+export interface Principal extends Caller {
+  orgId: OrgId
 }

@@ -1,6 +1,6 @@
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import { AnchorageError } from '../core/errors.ts'
-import type { Principal, Scope } from '../core/token.ts'
+import type { Caller, Principal, Scope } from '../core/token.ts'
 
 const bearerForm = /^bearer +([^ ].*)$/i
 const howTo = 'send the header "Authorization: Bearer TOKEN"'
@@ -10,13 +10,22 @@ export interface Auth {
   /** A hook that admits only principals with `scope`; runs before anything of the request but its head is read. */
   readonly admit: (scope: Scope) => onRequestAsyncHookHandler
   /** Who was admitted. */
+  readonly callerOf: (request: FastifyRequest) => Caller
+  /** Who was admitted, where an org is spoken for. */
   readonly principalOf: (request: FastifyRequest) => Principal
 }
 
 /** `verify` throws `unauthenticated` with the reason. */
 export function auth(verify: (bearer: string) => Promise<Principal>): Auth {
-  const admitted = new WeakMap<FastifyRequest, Principal>()
+  const admitted = new WeakMap<FastifyRequest, Caller>()
+  const callerOf = (request: FastifyRequest): Caller => {
+    const caller = admitted.get(request)
+    if (caller === undefined)
+      throw new AnchorageError('internal', 'a route that needs a caller admits without one')
+    return caller
+  }
   return {
+    callerOf,
     admit: (scope) => async (request) => {
       const principal = await verify(bearerOf(request))
       if (!principal.scopes.has(scope)) {
@@ -25,10 +34,9 @@ export function auth(verify: (bearer: string) => Promise<Principal>): Auth {
       admitted.set(request, principal)
     },
     principalOf(request) {
-      const principal = admitted.get(request)
-      if (principal === undefined)
-        throw new AnchorageError('internal', 'a route that needs a principal admits without one')
-      return principal
+      const { orgId, ...caller } = callerOf(request)
+      if (orgId === null) throw new AnchorageError('forbidden', 'this needs a caller that speaks for an org')
+      return { ...caller, orgId }
     },
   }
 }

@@ -93,7 +93,7 @@ export async function verifyFake(bearer: string): Promise<Principal> {
   const granted = scopes.filter((scope) => asked.includes(scope))
   if (granted.length === 0)
     throw new AnchorageError('unauthenticated', 'the access token is not valid: it is garbled')
-  return { orgId: mintId('org'), tokenId: mintId('tok'), scopes: new Set<Scope>(granted) }
+  return { by: mintId('tok'), orgId: mintId('org'), scopes: new Set<Scope>(granted), until: null }
 }
 
 export const fine: Health = { node: { id: 'nod_x', name: 'a' }, version: '1.2.3', away: null, reasons: [] }

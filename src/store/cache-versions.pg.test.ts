@@ -65,6 +65,7 @@ async function newToken(): Promise<ApiToken['id']> {
     name: null,
     scopes: ['pins:read'],
     expiresAt,
+    createdBy: null,
   }
   await store.tokens.insertToken(token)
   return token.id

@@ -1,5 +1,14 @@
 import { AnchorageError } from '../core/errors.ts'
-import { idOf, mintId, uuidOf, type NodeId, type OrgId, type PinId, type TokenId } from '../core/ids.ts'
+import {
+  idOf,
+  mintId,
+  uuidOf,
+  type NodeId,
+  type OrgId,
+  type PinId,
+  type TokenId,
+  type UserId,
+} from '../core/ids.ts'
 import type { NewPin, Pin, PinStatus, WokenPlacement } from '../core/pin.ts'
 import type { Accepted } from '../core/ports.ts'
 import type { Database, TenantTx } from './database.ts'
@@ -67,7 +76,7 @@ export async function removePin(
   tx: TenantTx,
   orgId: OrgId,
   id: PinId,
-  actor: TokenId,
+  actor: TokenId | UserId,
   graceMs: number,
 ): Promise<WokenPlacement[]> {
   const [row] = await tx.query<{

@@ -30,7 +30,7 @@ export async function run(argv: string[], io: Io): Promise<void> {
   const ttlMs = durationOf(required(values.ttl, '--ttl DURATION'), '--ttl')
   const minted = await withMinter(config, async (mint, store) => {
     const orgId = await store.orgBySlug(slug)
-    return await mint.mint({ orgId, name: values.name ?? null, scopes, ttlMs })
+    return await mint.mint({ orgId, name: values.name ?? null, scopes, ttlMs, createdBy: null })
   })
   const { token, id, kid, expiresAt } = minted
   io.out(values.json ? json({ token, id, kid, expiresAt: expiresAt.toISOString() }) : `${token}\n`)

@@ -22,7 +22,7 @@ export function adminRoutes(instance: FastifyInstance, operator: OperatorUseCase
     request.query = readAdminQuery(request.raw.url ?? '')
   })
   const app = typed(instance)
-  const actorOf: ActorOf = (request) => auth.principalOf(request).tokenId
+  const actorOf: ActorOf = (request) => auth.callerOf(request).by
   nodeRoutes(app, operator, actorOf)
   maintenanceRoutes(app, operator, actorOf)
   planRoutes(app, operator, actorOf)

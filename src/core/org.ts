@@ -1,0 +1,76 @@
+import type { OrgId, SessionId, UserId } from './ids.ts'
+import type { PinStatus } from './pin.ts'
+import type { Scope } from './token.ts'
+
+/** What a member is in an org, the least first. */
+export const roles = ['viewer', 'member', 'admin', 'owner'] as const
+export type Role = (typeof roles)[number]
+
+const scopesByRole: Record<Role, readonly Scope[]> = {
+  viewer: ['pins:read'],
+  member: ['pins:read', 'pins:write', 'pins:delete', 'tokens:manage'],
+  admin: ['pins:read', 'pins:write', 'pins:delete', 'tokens:manage', 'org:admin'],
+  owner: ['pins:read', 'pins:write', 'pins:delete', 'tokens:manage', 'org:admin'],
+}
+
+/** What a role allows in its org. Beyond these only an owner makes, changes or removes an owner. */
+export function scopesOf(role: Role): ReadonlySet<Scope> {
+  return new Set(scopesByRole[role])
+}
+
+/** How much an org may have; null: as much as there is. */
+export interface OrgLimits {
+  maxPins: number | null
+  /** Of the DAGs of its pins, each pin counted with all of its DAG, as far as its size is known. */
+  maxBytes: number | null
+  /** The most replicas that one of its pins may ask for. */
+  maxReplicas: number | null
+}
+
+export interface Org {
+  id: OrgId
+  slug: string
+  limits: OrgLimits
+  /** What its pins get that ask for no number; null: as many as is usual in the cluster. */
+  defaultReplicas: number | null
+  createdAt: Date
+}
+
+/** What an org has, exact at one moment. */
+export interface Usage {
+  pins: Record<PinStatus, number>
+  /** Of its pins whose DAG's size is known. */
+  bytes: number
+}
+
+/** A person, known by issuer + subject. */
+export interface User {
+  id: UserId
+  issuer: string
+  subject: string
+  name: string | null
+  email: string | null
+  /** Has `cluster:admin`: by a group, at the last login. */
+  operator: boolean
+}
+
+export interface Member {
+  userId: UserId
+  name: string | null
+  email: string | null
+  role: Role
+  /** `login`: by a group of the identity provider, worked out anew at each login. `manual`: by somebody here. */
+  source: 'login' | 'manual'
+  since: Date
+}
+
+/** One login of one person in one browser. */
+export interface Session {
+  id: SessionId
+  user: User
+  memberships: { orgId: OrgId; slug: string; role: Role }[]
+  createdAt: Date
+  lastSeenAt: Date
+  /** Over then, however busy it is. */
+  expiresAt: Date
+}
