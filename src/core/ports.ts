@@ -405,23 +405,32 @@ export interface OrgStore {
   usage(orgId: OrgId): Promise<Usage>
   members(orgId: OrgId): Promise<Member[]>
   /**
-   * Makes a user a member, or gives a member another role, from now on `manual`. `not_found` when no such user ever logged in. Tokens that
-   * the user made with scopes beyond the new role are revoked with it: their ids, and the version for those who remember tokens.
+   * Makes a user a member, or gives a member another role, from now on `manual`. `not_found` when no such user ever logged in; `conflict` when
+   * the last owner would be none; `forbidden`, unless `by.owners`, when the user is an owner or is to be one. Tokens that the user made with
+   * scopes beyond the new role are revoked with it, and so are those that these made: their ids, and the version for those who remember tokens.
    */
-  setMember(orgId: OrgId, userId: UserId, role: Role, actor: string): Promise<Revoked>
-  /** `not_found` when the user is no member; `conflict` for the last owner. Revokes the tokens that the user made. */
-  removeMember(orgId: OrgId, userId: UserId, actor: string): Promise<Revoked>
-  /** Newest first; only those that `createdBy` made, when given. */
-  tokens(orgId: OrgId, createdBy?: UserId | TokenId): Promise<TokenView[]>
-  /** `not_found` when the org has none by that id (or `createdBy` did not make it). Repeating it changes nothing. */
-  revokeToken(
-    orgId: OrgId,
-    id: TokenId,
-    actor: string,
-    createdBy?: UserId | TokenId,
-  ): Promise<{ version: number }>
+  setMember(orgId: OrgId, userId: UserId, role: Role, by: MemberActor): Promise<Revoked>
+  /**
+   * `not_found` when the user is no member; `conflict` for the last owner; `forbidden`, unless `by.owners`, for any owner. Revokes the tokens
+   * that the user made, and those that these made.
+   */
+  removeMember(orgId: OrgId, userId: UserId, by: MemberActor): Promise<Revoked>
+  /** Newest first, at most `limit`; only those that `createdBy` made, when given. Those over for long are left out once they are pruned. */
+  tokens(orgId: OrgId, limit: number, createdBy?: UserId | TokenId): Promise<TokenView[]>
+  /**
+   * `not_found` when the org has none by that id (or `createdBy` did not make it). Those that it made go with it: else whoever found it would
+   * keep what he made of it. Repeating it changes nothing.
+   */
+  revokeToken(orgId: OrgId, id: TokenId, actor: string, createdBy?: UserId | TokenId): Promise<Revoked>
   /** The org's own entries, newest first, those before `before` when given. */
   audit(orgId: OrgId, query: { limit: number; before?: AuditCursor }): Promise<AuditEntry[]>
+}
+
+/** Who changes a member. */
+export interface MemberActor {
+  actor: string
+  /** May make, change and remove owners: is one, or an operator. */
+  owners: boolean
 }
 
 /** Tokens that a change took along; each is to be told of with `version`. */
@@ -448,6 +457,9 @@ export interface TenantStore {
     change: Partial<OrgLimits> & { defaultReplicas?: number | null },
     actor: string,
   ): Promise<Org>
+  /** Those that a person is a member of, in the order of slugs. */
+  orgsOf(userId: UserId): Promise<(Org & { usage: Usage; role: Role })[]>
+  /** In the order of ids, after `afterId` ('' from the first). */
   users(afterId: string, limit: number): Promise<User[]>
 }
 
