@@ -377,6 +377,10 @@ export interface TokenStore {
   setReplicas(slug: string, replicas: number | null): Promise<OrgId>
   /** `not_found` when there is none. */
   orgBySlug(slug: string): Promise<OrgId>
+  /**
+   * `forbidden` when who makes it may not any more, judged under its own lock: a person that is no member with these scopes, a token that was
+   * revoked. An operator's `cluster:admin` is such a scope.
+   */
   insertToken(token: ApiToken): Promise<void>
   /** Ends a token for good; the version is for those who remember it. Repeating it changes nothing. `not_found` when there is none. */
   revokeToken(id: TokenId): Promise<{ version: number }>

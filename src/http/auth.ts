@@ -7,8 +7,8 @@ const howTo = 'send the header "Authorization: Bearer TOKEN"'
 
 /** Who each request is, from the moment its bearer was verified. */
 export interface Auth {
-  /** A hook that admits only principals with `scope`; runs before anything of the request but its head is read. */
-  readonly admit: (scope: Scope) => onRequestAsyncHookHandler
+  /** A hook that admits only callers with one of `anyOf`; runs before anything of the request but its head is read. */
+  readonly admit: (...anyOf: [Scope, ...Scope[]]) => onRequestAsyncHookHandler
   /** Who was admitted. */
   readonly callerOf: (request: FastifyRequest) => Caller
   /** Who was admitted, where an org is spoken for. */
@@ -26,13 +26,18 @@ export function auth(verify: (bearer: string) => Promise<Principal>): Auth {
   }
   return {
     callerOf,
-    admit: (scope) => async (request) => {
-      const principal = await verify(bearerOf(request))
-      if (!principal.scopes.has(scope)) {
-        throw new AnchorageError('forbidden', `this needs an access token with the scope ${scope}`)
-      }
-      admitted.set(request, principal)
-    },
+    admit:
+      (...anyOf) =>
+      async (request) => {
+        const principal = await verify(bearerOf(request))
+        if (!anyOf.some((scope) => principal.scopes.has(scope))) {
+          throw new AnchorageError(
+            'forbidden',
+            `this needs an access token with the scope ${anyOf.join(' or ')}`,
+          )
+        }
+        admitted.set(request, principal)
+      },
     principalOf(request) {
       const { orgId, ...caller } = callerOf(request)
       if (orgId === null) throw new AnchorageError('forbidden', 'this needs a caller that speaks for an org')
