@@ -516,3 +516,42 @@ export interface SessionStore {
   /** Sessions that were over longer ago than `olderThanMs`; returns how many went. */
   pruneSessions(olderThanMs: number, limit: number): Promise<number>
 }
+
+/** What a login that was begun keeps until the browser comes back: it travels with the browser, sealed. */
+export interface LoginSecrets {
+  state: string
+  nonce: string
+  /** Of PKCE (RFC 7636). */
+  verifier: string
+  redirectUri: string
+}
+
+/** Whoever has just logged in, in the provider's words. */
+export interface Identity {
+  issuer: string
+  subject: string
+  name: string | null
+  email: string | null
+  groups: string[]
+  /** The provider's own session id. */
+  sid: string | null
+  idToken: string
+}
+
+/** A logout token of OpenID Connect Back-Channel Logout 1.0 that holds: a person, or one of its sessions, is over. */
+export type ProviderLogout = Parameters<SessionStore['endByProvider']>[0]
+
+/** Who people are is said elsewhere: an OpenID Connect provider. All reject `unavailable` while it cannot be asked. */
+export interface IdentityProvider {
+  /** Where to send the browser, and what to remember until it is back. */
+  begin(redirectUri: string): Promise<{ url: string; secrets: LoginSecrets }>
+  /**
+   * `query` is what the browser came back with. `unauthenticated`, with the reason, unless it answers the very login that `secrets` are of;
+   * `forbidden` when the provider does not let the person in.
+   */
+  finish(query: string, secrets: LoginSecrets): Promise<Identity>
+  /** The provider's page that ends its own session and leads back to `returnTo`; null when it has none. */
+  logoutUrl(idToken: string, returnTo: string): Promise<string | null>
+  /** `invalid`, with the reason, when it is not a logout token for us. */
+  readLogoutToken(token: string): Promise<ProviderLogout>
+}
