@@ -128,7 +128,7 @@ function addLeaderWorkers({ config, store, nats, driver, log }: WorkerNeeds): vo
       log,
     }),
   )
-  driver.add(prune({ store: store.operator, plans: store.plans }))
+  driver.add(prune({ store: store.operator, plans: store.plans, keys: store.tokens }))
 }
 
 /** What operators want of this node. */

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
@@ -31,7 +32,9 @@ export function unwrapKey(masterKey: Uint8Array, key: Pick<SigningKey, 'id' | 'w
   try {
     const box = createDecipheriv(cipher, masterKey, nonce, { authTagLength: tagLength })
     box.setAAD(Buffer.from(key.id)).setAuthTag(tag)
-    return Buffer.concat([box.update(sealed), box.final()])
+    const secret = Buffer.concat([box.update(sealed), box.final()])
+    assert.equal(secret.length, keyLength, 'a signing key has 256 bits')
+    return secret
   } catch (cause) {
     throw new AnchorageError(
       'internal',

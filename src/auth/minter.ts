@@ -1,4 +1,4 @@
-import { AnchorageError } from '../core/errors.ts'
+import { AnchorageError, isCode } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import type { KeyId, OrgId, TokenId, UserId } from '../core/ids.ts'
 import type { Clock, TokenStore } from '../core/ports.ts'
@@ -58,18 +58,12 @@ export function minter(options: {
     async mint({ orgId, name, scopes, ttlMs, createdBy }) {
       const granted = parseScopes(scopes)
       const expiresAt = expiry(clock.now(), ttlMs)
-      // A key that another process rotates away before the first token of it is stored may be retired at once:
-      // so look again after storing. What is stored by then keeps the key.
       for (let tries = 0; tries < maxMintTries; tries += 1) {
         const key = await activeKey()
         const id = mintId('tok')
         const token: ApiToken = { id, orgId, keyId: key.id, name, scopes: granted, expiresAt, createdBy }
         const bearer = await signToken(token, unwrapKey(masterKey, key))
-        await store.insertToken(token)
-        const keys = await store.signingKeys()
-        if (keys.some((kept) => kept.id === key.id && kept.state !== 'retired')) {
-          return { token: bearer, id: token.id, kid: key.id, expiresAt }
-        }
+        if (await stored(store, token)) return { token: bearer, id, kid: key.id, expiresAt }
       }
       throw new AnchorageError(
         'unavailable',
@@ -79,6 +73,17 @@ export function minter(options: {
     async rotateKey() {
       return { kid: await rotate() }
     },
+  }
+}
+
+/** False when the key was rotated away in the meantime. */
+async function stored(store: Pick<TokenStore, 'insertToken'>, token: ApiToken): Promise<boolean> {
+  try {
+    await store.insertToken(token)
+    return true
+  } catch (error) {
+    if (isCode(error, 'conflict')) return false
+    throw error
   }
 }
 

@@ -24,6 +24,8 @@ class MemoryStore implements TokenStore {
   setReplicas = () => Promise.resolve(mintId('org'))
   async insertToken(token: ApiToken) {
     await this.beforeInsert()
+    const active = this.keys.some(({ id, state }) => id === token.keyId && state === 'active')
+    if (!active) throw new AnchorageError('conflict', 'the signing key has been rotated')
     this.tokens.set(token.id, token)
   }
   async revokeToken(id: string) {
@@ -52,6 +54,7 @@ class MemoryStore implements TokenStore {
     this.keys = this.keys.map((old) => ({ ...old, state: signed.has(old.id) ? 'verify' : 'retired' }))
     this.keys.push(key)
   }
+  retireKeys = () => Promise.resolve([])
   async #reach() {
     await Promise.resolve()
     if (this.down) throw new AnchorageError('unavailable', 'the database is away')
@@ -59,7 +62,13 @@ class MemoryStore implements TokenStore {
 }
 
 function rig() {
-  const clock = { nowMs: 1_800_000_000_000, now: () => clock.nowMs }
+  const clock = {
+    nowMs: 1_800_000_000_000,
+    now: () => clock.nowMs,
+    async sleep(ms: number) {
+      clock.nowMs += ms
+    },
+  }
   const store = new MemoryStore()
   const masterKey = randomBytes(32)
   const mint = minter({ store, masterKey, clock })
@@ -147,12 +156,11 @@ test('a token expires, also one that is remembered', async () => {
   await assert.rejects(verify(next), refused(/expired/))
 })
 
-test('rotation: old tokens stay good, new ones have the new key, and no verifier needs a restart', async () => {
-  const { verify, newToken, mint, clock } = rig()
+test('rotation: old tokens stay good, new ones have the new key, and a verifier knows them at once', async () => {
+  const { verify, newToken, mint } = rig()
   const before = await newToken()
   await verify(before.token)
   const { kid } = await mint.rotateKey()
-  clock.nowMs += 3_001
   const after = await newToken()
   assert.equal(after.kid, kid)
   assert.notEqual(before.kid, kid)

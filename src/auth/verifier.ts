@@ -51,7 +51,7 @@ interface Standing {
 export function verifier(options: {
   store: Pick<TokenStore, 'signingKeys' | 'tokenState' | 'touchToken'>
   masterKey: Uint8Array
-  clock: Pick<Clock, 'now'>
+  clock: Clock
 }): Verifier {
   const { store, clock } = options
   const keys = keyRing(options)

@@ -131,7 +131,9 @@ export class Cache<V extends object> {
     for (const key of [...this.#entries.keys(), ...this.#loading.keys()]) this.#drop(key, version)
   }
 
+  /** Nobody knows how old an answer of the future is: the clock was set back. */
   #ageMs({ askedAtMs }: Entry<V>): number {
-    return this.#options.clock.now() - askedAtMs
+    const ageMs = this.#options.clock.now() - askedAtMs
+    return ageMs < 0 ? Infinity : ageMs
   }
 }

@@ -2,7 +2,7 @@
  * Everything outside of `core`, on one page. Adapters (store, cluster, ipfs) implement these; `app/node.ts` joins them.
  * All methods reject with `AnchorageError`; a driver's own error never passes this line (it rides along as `cause`).
  */
-import type { AuditId, NodeId, OrgId, PinId, PlanId, SessionId, TokenId, UserId } from './ids.ts'
+import type { AuditId, KeyId, NodeId, OrgId, PinId, PlanId, SessionId, TokenId, UserId } from './ids.ts'
 import type { Pin, PinPage, PinQuery, NewPin, WokenPlacement } from './pin.ts'
 import type { Claim, DuePlacement, Finish, Job, PlacementState, Progress } from './placement.ts'
 import type { Degradation, Node } from './node.ts'
@@ -379,7 +379,7 @@ export interface TokenStore {
   orgBySlug(slug: string): Promise<OrgId>
   /**
    * `forbidden` when who makes it may not any more, judged under its own lock: a person that is no member with these scopes, a token that was
-   * revoked. An operator's `cluster:admin` is such a scope.
+   * revoked. An operator's `cluster:admin` is such a scope. `conflict` when its key is not the active one any more: to be signed anew.
    */
   insertToken(token: ApiToken): Promise<void>
   /** Ends a token for good; the version is for those who remember it. Repeating it changes nothing. `not_found` when there is none. */
@@ -391,8 +391,10 @@ export interface TokenStore {
   /** Notes the last use, at most once a minute. */
   touchToken(id: TokenId): Promise<void>
   signingKeys(): Promise<SigningKey[]>
-  /** Adds `key` as active; the key active before becomes `verify`. Verify keys older than every token they signed are retired. */
+  /** Adds `key` as active; the key active before becomes `verify`. Retires as `retireKeys`. */
   rotateKey(key: SigningKey): Promise<void>
+  /** `verify` keys whose last token has been over for a while turn `retired`: their secrets go. Returns which did. */
+  retireKeys(): Promise<KeyId[]>
 }
 
 /** A token as its org sees it. */

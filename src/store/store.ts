@@ -21,6 +21,7 @@ import { openDatabase, type Database } from './database.ts'
 import { isBadData } from './errors.ts'
 import { listPins } from './list-pins.ts'
 import * as garbage from './garbage.ts'
+import * as keys from './keys.ts'
 import * as nodes from './nodes.ts'
 import { operatorStore } from './operator.ts'
 import type { NodeBook } from './pin-rows.ts'
@@ -195,8 +196,9 @@ function tokenStore(db: Database): TokenStore {
     cacheVersion: (cache) => tokens.cacheVersion(db.statement, cache),
     tokenState: (id) => tokens.tokenState(db.statement, id),
     touchToken: (id) => tokens.touchToken(db.statement, id),
-    signingKeys: () => tokens.signingKeys(db.statement),
-    rotateKey: (key) => db.system((tx) => tokens.rotateKey(tx, key)),
+    signingKeys: () => keys.signingKeys(db.statement),
+    rotateKey: (key) => db.system((tx) => keys.rotateKey(tx, key)),
+    retireKeys: () => db.system((tx) => keys.retireKeys(tx)),
   }
 }
 

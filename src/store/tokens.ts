@@ -1,7 +1,7 @@
 import { AnchorageError } from '../core/errors.ts'
 import { idOf, mintId, uuidOf, type OrgId, type TokenId } from '../core/ids.ts'
 import type { CacheName } from '../core/ports.ts'
-import type { ApiToken, SigningKey } from '../core/token.ts'
+import type { ApiToken } from '../core/token.ts'
 import type { SystemTx } from './database.ts'
 
 /** `conflict` when the slug is taken. */
@@ -36,11 +36,18 @@ export async function setReplicas(tx: SystemTx, slug: string, replicas: number |
   return id
 }
 
+/**
+ * `conflict` when the token's key is not the active one any more. The key's row is locked to the commit, so a rotation waits for this
+ * token and then sees it: no key retires before a token that it signed.
+ */
 export async function insertToken(tx: SystemTx, token: ApiToken): Promise<void> {
-  await tx.query(
-    'insert into api_tokens (id, org_id, key_id, name, scopes, expires_at) values ($1, $2, $3, $4, $5, $6)',
+  const made = await tx.query(
+    `insert into api_tokens (id, org_id, key_id, name, scopes, expires_at)
+     select $1, $2, k.id, $4, $5, $6 from signing_keys k where k.id = $3 and k.state = 'active' for share of k
+     returning id`,
     [uuidOf(token.id), uuidOf(token.orgId), uuidOf(token.keyId), token.name, token.scopes, token.expiresAt],
   )
+  if (made.length === 0) throw new AnchorageError('conflict', 'the signing key has been rotated; mint again')
   await audit(tx, token.orgId, 'token.create', token.id)
 }
 
@@ -87,30 +94,6 @@ export async function touchToken(tx: SystemTx, id: TokenId): Promise<void> {
      where id = $1 and (last_used_at is null or last_used_at < now() - interval '1 minute')`,
     [uuidOf(id)],
   )
-}
-
-export async function signingKeys(tx: SystemTx): Promise<SigningKey[]> {
-  const rows = await tx.query<{ id: string; wrapped: Buffer; state: SigningKey['state'] }>(
-    `select id, wrapped, state from signing_keys where state <> 'retired' order by created_at desc`,
-  )
-  return rows.map((row) => ({ id: idOf('key', row.id), wrapped: row.wrapped, state: row.state }))
-}
-
-/**
- * `key` becomes the active one, the active one before only verifies; keys that no living token was signed with retire.
- */
-export async function rotateKey(tx: SystemTx, key: SigningKey): Promise<void> {
-  await tx.query('lock table signing_keys in share row exclusive mode')
-  await tx.query(`update signing_keys set state = 'verify' where state = 'active'`)
-  await tx.query(
-    `update signing_keys k set state = 'retired', wrapped = '' where state = 'verify'
-     and not exists (select from api_tokens t where t.key_id = k.id and t.expires_at > now())`,
-  )
-  await tx.query(`insert into signing_keys (id, wrapped, state) values ($1, $2, 'active')`, [
-    uuidOf(key.id),
-    key.wrapped,
-  ])
-  await audit(tx, null, 'key.rotate', key.id)
 }
 
 async function audit(

@@ -1,4 +1,4 @@
-import type { OperatorStore, PruneStore } from '../core/ports.ts'
+import type { OperatorStore, PruneStore, TokenStore } from '../core/ports.ts'
 import type { LeaderWorker } from './driver.ts'
 
 /** Plans that are over are kept for so long, for whoever asks what was moved. */
@@ -10,10 +10,11 @@ const plansMax = 10
 export interface PruneParts {
   store: Pick<OperatorStore, 'pruneDenylist'>
   plans: PruneStore
+  keys: Pick<TokenStore, 'retireKeys'>
 }
 
-/** Removes what time made useless: denied tokens that are over anyway, old plans. The second time it finds nothing. */
-export function prune({ store, plans }: PruneParts): LeaderWorker {
+/** Removes what time made useless: denied tokens that are over anyway, keys that no living token was signed with, old plans. The second time it finds nothing. */
+export function prune({ store, plans, keys }: PruneParts): LeaderWorker {
   return {
     name: 'prune',
     everyMs: 600_000,
@@ -21,6 +22,7 @@ export function prune({ store, plans }: PruneParts): LeaderWorker {
     leaderOnly: true,
     run: async () => ({
       deniedTokens: await store.pruneDenylist(),
+      retiredKeys: (await keys.retireKeys()).length,
       plans: await plans.prunePlans(keepPlansMs, plansMax),
     }),
   }

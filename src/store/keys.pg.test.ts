@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { minter, type MintedToken } from '../auth/minter.ts'
+import { verifier } from '../auth/verifier.ts'
+import { systemClock as clock } from '../app/clock.ts'
+import { isCode } from '../core/errors.ts'
+import { mintId, uuidOf, type KeyId, type OrgId } from '../core/ids.ts'
+import type { ApiToken, SigningKey } from '../core/token.ts'
+import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { openStore, type Store } from './store.ts'
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+const masterKey = randomBytes(32)
+let database: TestDatabase
+let store: Store
+let org: OrgId
+let system: pg.Client
+
+before(async () => {
+  database = await testDatabase()
+  store = openStore({ ...database, log: quiet })
+  system = new pg.Client(database.systemUrl)
+  await system.connect()
+  org = await store.tokens.createOrg('ours')
+})
+after(async () => {
+  await system.end()
+  await store[Symbol.asyncDispose]()
+  await database[Symbol.asyncDispose]()
+})
+
+async function newKey(): Promise<KeyId> {
+  const key: SigningKey = { id: mintId('key'), wrapped: randomBytes(60), state: 'active' }
+  await store.tokens.rotateKey(key)
+  return key.id
+}
+
+function tokenOf(keyId: KeyId, expiresAt = new Date(Date.now() + 3_600_000)): ApiToken {
+  return {
+    id: mintId('tok'),
+    orgId: org,
+    keyId,
+    name: null,
+    scopes: ['pins:read'],
+    expiresAt,
+    createdBy: null,
+  }
+}
+
+async function stateOf(id: KeyId): Promise<{ state: string; bytes: number } | undefined> {
+  const text = 'select state, length(wrapped) as bytes from signing_keys where id = $1'
+  const { rows } = await system.query<{ state: string; bytes: number }>(text, [uuidOf(id)])
+  return rows[0]
+}
+
+test('a key goes from active to verify, and retires with its secret once its last token has been over for a while', async () => {
+  const key = await newKey()
+  const [short, long] = [tokenOf(key), tokenOf(key)]
+  await store.tokens.insertToken(short)
+  await store.tokens.insertToken(long)
+  assert.equal((await stateOf(key))?.state, 'active')
+  await newKey()
+  assert.deepEqual(await stateOf(key), { state: 'verify', bytes: 60 })
+
+  const overFor = (token: ApiToken, span: string) =>
+    system.query('update api_tokens set expires_at = now() - $2::interval where id = $1', [
+      uuidOf(token.id),
+      span,
+    ])
+  await overFor(short, '1 day')
+  assert.deepEqual(await store.tokens.retireKeys(), [], 'one lives')
+  await overFor(long, '1 minute')
+  assert.deepEqual(await store.tokens.retireKeys(), [], 'by a slow clock one may live')
+  await overFor(long, '1 hour')
+  assert.deepEqual(await store.tokens.retireKeys(), [key])
+  assert.deepEqual(await stateOf(key), { state: 'retired', bytes: 0 })
+  assert.deepEqual(await store.tokens.retireKeys(), [], 'the second time there is none')
+  const entries = await store.operator.audit({ limit: 100 })
+  assert.equal(entries.filter(({ action, target }) => action === 'key.retire' && target === key).length, 1)
+})
+
+test('the active key stays, however long nothing was signed with it', async () => {
+  const key = await newKey()
+  await store.tokens.retireKeys()
+  assert.equal((await stateOf(key))?.state, 'active')
+})
+
+test('a rotation waits for a token that is being stored, and spares its key', async () => {
+  const key = await newKey()
+  const token = tokenOf(key)
+  await system.query('begin')
+  await system.query('select from signing_keys where id = $1 for share', [uuidOf(key)])
+  const rotated = newKey()
+  assert.equal(await Promise.race([rotated, sleep(200, 'waits')]), 'waits')
+  await system.query(
+    'insert into api_tokens (id, org_id, key_id, scopes, expires_at) values ($1, $2, $3, $4, $5)',
+    [uuidOf(token.id), uuidOf(org), uuidOf(key), token.scopes, token.expiresAt],
+  )
+  await system.query('commit')
+  await rotated
+  assert.equal((await stateOf(key))?.state, 'verify')
+})
+
+test('a token whose key is rotated away while it is stored is refused, and leaves nothing', async () => {
+  const key = await newKey()
+  const token = tokenOf(key)
+  await system.query('begin')
+  await system.query(`update signing_keys set state = 'verify' where id = $1`, [uuidOf(key)])
+  const stored = store.tokens.insertToken(token)
+  assert.equal(await Promise.race([stored.catch(() => 'refused'), sleep(200, 'waits')]), 'waits')
+  await system.query('commit')
+  await assert.rejects(stored, (error) => isCode(error, 'conflict'))
+  assert.equal(await store.tokens.tokenState(token.id), null)
+  const entries = await store.operator.audit({ limit: 10 })
+  assert.equal(entries.filter(({ target }) => target === token.id).length, 0)
+  await newKey()
+})
+
+test('tokens that are minted while keys rotate and retire all work, on a node that never heard of the keys', async () => {
+  const mint = minter({ store: store.tokens, masterKey, clock })
+  await mint.rotateKey()
+  const minted: MintedToken[] = []
+  let done = false
+  const rotating = (async () => {
+    for (let n = 0; n < 25; n++) await mint.rotateKey().then(() => sleep(20))
+    done = true
+  })()
+  const minting = async () => {
+    while (!done)
+      minted.push(
+        await mint.mint({ orgId: org, name: null, scopes: ['pins:read'], ttlMs: 60_000, createdBy: null }),
+      )
+  }
+  await Promise.all([rotating, minting(), minting(), minting()])
+  await store.tokens.retireKeys()
+  const { verify } = verifier({ store: store.tokens, masterKey, clock })
+  for (const { token, id } of minted) assert.equal((await verify(token)).by, id)
+  assert.ok(new Set(minted.map(({ kid }) => kid)).size > 5, 'many keys signed')
+})

@@ -1,0 +1,42 @@
+import { idOf, uuidOf, type KeyId } from '../core/ids.ts'
+import type { SigningKey } from '../core/token.ts'
+import { audit } from './audit.ts'
+import type { SystemTx } from './database.ts'
+
+/** How much later than here it may be over on a node whose clock is slow: a key outlives its last token by so much. */
+const slowClockMs = 10 * 60_000
+
+export async function signingKeys(tx: SystemTx): Promise<SigningKey[]> {
+  const rows = await tx.query<{ id: string; wrapped: Buffer; state: SigningKey['state'] }>(
+    `select id, wrapped, state from signing_keys where state <> 'retired' order by created_at desc`,
+  )
+  return rows.map((row) => ({ id: idOf('key', row.id), wrapped: row.wrapped, state: row.state }))
+}
+
+/** `key` becomes the active one, the active one before only verifies; keys whose tokens are all over retire. */
+export async function rotateKey(tx: SystemTx, key: SigningKey): Promise<void> {
+  await tx.query('lock table signing_keys in share row exclusive mode')
+  await tx.query(`update signing_keys set state = 'verify' where state = 'active'`)
+  await retireKeys(tx)
+  await tx.query(`insert into signing_keys (id, wrapped, state) values ($1, $2, 'active')`, [
+    uuidOf(key.id),
+    key.wrapped,
+  ])
+  await audit(tx, { actor: 'operator', action: 'key.rotate', target: key.id })
+}
+
+/**
+ * Keys that only verify, and whose last token is over, are forgotten for good: their secret goes. No token is signed with such a key any
+ * more, so one that has none left gets none. The second time it finds nothing.
+ */
+export async function retireKeys(tx: SystemTx): Promise<KeyId[]> {
+  const rows = await tx.query<{ id: string }>(
+    `update signing_keys k set state = 'retired', wrapped = '' where state = 'verify' and not exists (
+       select from api_tokens t where t.key_id = k.id and t.expires_at > clock_timestamp() - make_interval(secs => $1 / 1000.0))
+     returning id`,
+    [slowClockMs],
+  )
+  const retired = rows.map(({ id }) => idOf('key', id))
+  for (const target of retired) await audit(tx, { actor: 'operator', action: 'key.retire', target })
+  return retired
+}
