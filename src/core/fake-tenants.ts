@@ -1,0 +1,182 @@
+/** Orgs, members and tokens in memory, for the tests of what is built on them; keeps the promises of the ports as far as one process can. */
+import { AnchorageError } from './errors.ts'
+import { mintId, type OrgId, type TokenId, type UserId } from './ids.ts'
+import { scopesOf, type Member, type Org, type Role, type Usage, type User } from './org.ts'
+import type { OrgUseCases } from './org-use-cases.ts'
+import { orgUseCases } from './orgs.ts'
+import type { AuditEntry, Log, OrgStore, Revoked, TenantStore, TokenView } from './ports.ts'
+import type { TokenUseCases } from './token-use-cases.ts'
+import { tokenUseCases } from './tokens.ts'
+
+const noUsage: Usage = { pins: { queued: 0, pinning: 0, pinned: 0, failed: 0 }, bytes: 0 }
+
+export interface FakeTenants {
+  store: OrgStore
+  tenants: TenantStore
+  /** The use cases over these stores. */
+  orgs: OrgUseCases
+  tokens: TokenUseCases
+  kept: { orgs: Org[]; members: Map<OrgId, Member[]>; tokens: TokenView[]; entries: AuditEntry[] }
+  /** What the nodes were told of; with `deaf` they cannot be told. */
+  told: Revoked[]
+  deaf: boolean
+  newOrg(slug: string): Org
+  newMember(orgId: OrgId, role: Role): UserId
+}
+
+export function fakeTenants({
+  log,
+  nowMs = () => Date.now(),
+}: {
+  log: Log
+  nowMs?: () => number
+}): FakeTenants {
+  const kept: FakeTenants['kept'] = { orgs: [], members: new Map(), tokens: [], entries: [] }
+  const told: Revoked[] = []
+  const store = orgStore(kept)
+  const tenants = tenantStore(kept)
+  const announce = async (revoked: Revoked): Promise<void> => {
+    if (fake.deaf) throw new AnchorageError('unavailable', 'NATS is away')
+    told.push(revoked)
+  }
+  const fake: FakeTenants = {
+    store,
+    tenants,
+    kept,
+    told,
+    deaf: false,
+    orgs: orgUseCases({ store, tenants, announce, log }),
+    tokens: tokenUseCases({ store, announce, log, clock: { now: nowMs }, mint: minting(kept, nowMs) }),
+    newOrg(slug) {
+      const limits = { maxPins: null, maxBytes: null, maxReplicas: null }
+      const org: Org = {
+        id: mintId('org'),
+        slug,
+        limits,
+        defaultReplicas: null,
+        createdAt: new Date(nowMs()),
+      }
+      kept.orgs.push(org)
+      return org
+    },
+    newMember(orgId, role) {
+      const userId = mintId('usr')
+      const members = kept.members.get(orgId) ?? []
+      kept.members.set(orgId, [...members, newMember(userId, role, 'login')])
+      return userId
+    },
+  }
+  return fake
+}
+
+function minting(
+  kept: FakeTenants['kept'],
+  nowMs: () => number,
+): Parameters<typeof tokenUseCases>[0]['mint'] {
+  return async ({ orgId, name, scopes, ttlMs, createdBy }) => {
+    const id = mintId('tok')
+    const expiresAt = new Date(Math.floor((nowMs() + ttlMs) / 1000) * 1000)
+    const since = { createdAt: new Date(nowMs()), lastUsedAt: null, revokedAt: null }
+    kept.tokens.unshift({ id, orgId, name, scopes: [...scopes], expiresAt, createdBy, ...since })
+    return { token: `secret-of-${id}`, id, expiresAt }
+  }
+}
+
+function orgStore(kept: FakeTenants['kept']): OrgStore {
+  const membersOf = (orgId: OrgId): Member[] => kept.members.get(orgId) ?? []
+  const revoke = (ids: TokenId[]): Revoked => {
+    for (const token of kept.tokens) {
+      if (token.createdBy !== null && ids.some((id) => id === token.createdBy)) ids.push(token.id)
+      if (ids.includes(token.id)) token.revokedAt ??= new Date()
+    }
+    return { tokens: ids, version: 1 }
+  }
+  const change = (orgId: OrgId, userId: UserId, role: Role | null, owners: boolean): Revoked => {
+    const members = membersOf(orgId)
+    const was = members.find((each) => each.userId === userId)
+    if (!owners && (role === 'owner' || was?.role === 'owner'))
+      throw new AnchorageError('forbidden', 'this needs an owner of the org')
+    if (
+      was?.role === 'owner' &&
+      role !== 'owner' &&
+      members.filter((each) => each.role === 'owner').length === 1
+    )
+      throw new AnchorageError('conflict', 'the last owner stays')
+    const others = members.filter((each) => each.userId !== userId)
+    kept.members.set(orgId, role === null ? others : [...others, newMember(userId, role, 'manual')])
+    const may = role === null ? null : scopesOf(role)
+    const beyond = kept.tokens.filter(
+      (token) =>
+        token.orgId === orgId &&
+        token.createdBy === userId &&
+        !token.scopes.every((scope) => may?.has(scope)),
+    )
+    return revoke(beyond.map(({ id }) => id))
+  }
+  return {
+    org: async (orgId) => found(kept.orgs.find(({ id }) => id === orgId)),
+    usage: async () => noUsage,
+    members: async (orgId) => membersOf(orgId),
+    setMember: async (orgId, userId, role, by) => change(orgId, userId, role, by.owners),
+    async removeMember(orgId, userId, by) {
+      found(membersOf(orgId).find((each) => each.userId === userId))
+      return change(orgId, userId, null, by.owners)
+    },
+    tokens: async (orgId, limit, createdBy) =>
+      kept.tokens
+        .filter((token) => token.orgId === orgId && token.createdBy === (createdBy ?? token.createdBy))
+        .slice(0, limit),
+    async revokeToken(orgId, id, _actor, createdBy) {
+      const token = found(kept.tokens.find((each) => each.id === id && each.orgId === orgId))
+      if (createdBy !== undefined && token.createdBy !== createdBy) found(undefined)
+      return revoke([id])
+    },
+    audit: async (orgId, { limit }) => kept.entries.filter((entry) => entry.orgId === orgId).slice(0, limit),
+  }
+}
+
+function tenantStore(kept: FakeTenants['kept']): TenantStore {
+  const listed = () =>
+    kept.orgs.toSorted((a, b) => (a.slug < b.slug ? -1 : 1)).map((org) => ({ ...org, usage: noUsage }))
+  return {
+    findOrg: async (given) => found(kept.orgs.find(({ id, slug }) => id === given || slug === given)),
+    orgs: async (after, limit) =>
+      listed()
+        .filter(({ slug }) => slug > after)
+        .slice(0, limit),
+    async createOrg(slug, { limits, defaultReplicas = null }) {
+      if (kept.orgs.some((org) => org.slug === slug)) throw new AnchorageError('conflict', 'it is taken')
+      const none = { maxPins: null, maxBytes: null, maxReplicas: null }
+      const made = {
+        id: mintId('org'),
+        slug,
+        limits: { ...none, ...limits },
+        defaultReplicas,
+        createdAt: new Date(),
+      }
+      kept.orgs.push(made)
+      return made
+    },
+    async setOrg(orgId, { defaultReplicas, ...limits }) {
+      const org = found(kept.orgs.find(({ id }) => id === orgId))
+      Object.assign(org.limits, limits)
+      if (defaultReplicas !== undefined) org.defaultReplicas = defaultReplicas
+      return org
+    },
+    orgsOf: async (userId) =>
+      listed().flatMap((org) => {
+        const member = kept.members.get(org.id)?.find((each) => each.userId === userId)
+        return member === undefined ? [] : [{ ...org, role: member.role }]
+      }),
+    users: async (): Promise<User[]> => [],
+  }
+}
+
+function newMember(userId: UserId, role: Role, source: Member['source']): Member {
+  return { userId, name: 'Ada', email: null, role, source, since: new Date() }
+}
+
+function found<T>(thing: T | undefined): T {
+  if (thing === undefined) throw new AnchorageError('not_found', 'there is none')
+  return thing
+}

@@ -1,0 +1,145 @@
+import { AnchorageError, isCode } from './errors.ts'
+import { parseId, type OrgId, type UserId } from './ids.ts'
+import type { Org } from './org.ts'
+import type { Asker, ListedOrg, OrgChange, OrgUseCases } from './org-use-cases.ts'
+import type { Log, OrgStore, Revoked, TenantStore } from './ports.ts'
+import { maxReplicas } from './replicas.ts'
+import { tellOfRevoked } from './tokens.ts'
+import type { Scope } from './token.ts'
+
+export interface OrgParts {
+  store: OrgStore
+  tenants: Omit<TenantStore, 'users'>
+  /** Tells the nodes which tokens ended; without it they find out by themselves within seconds, so its failure is only logged. */
+  announce: (revoked: Revoked) => Promise<void>
+  log: Log
+}
+
+const readers: Scope[] = ['pins:read', 'org:admin']
+const admins: Scope[] = ['org:admin']
+
+/** Every change is in Postgres, with its audit, before any node hears of it. */
+export function orgUseCases(parts: OrgParts): OrgUseCases {
+  const { store, tenants } = parts
+  const find = (asker: Asker, given: string, anyOf: Scope[]) => orgFor(tenants, asker, given, anyOf)
+  return {
+    list: (asker, query) => list(parts, asker, query),
+    async create(asker, slug, change) {
+      demandOperator(asker)
+      const { defaultReplicas, ...limits } = demandSound(change)
+      const more = defaultReplicas === undefined ? {} : { defaultReplicas }
+      return await tenants.createOrg(slug, { limits, ...more }, asker.by)
+    },
+    get: (asker, given) => find(asker, given, readers),
+    async set(asker, given, change) {
+      const org = await find(asker, given, readers)
+      demandOperator(asker)
+      demandSound({ maxReplicas: org.limits.maxReplicas, defaultReplicas: org.defaultReplicas, ...change })
+      return await tenants.setOrg(org.id, change, asker.by)
+    },
+    usage: async (asker, given) => await store.usage((await find(asker, given, readers)).id),
+    members: async (asker, given) => await store.members((await find(asker, given, readers)).id),
+    async setMember(asker, given, user, role) {
+      const { id } = await find(asker, given, admins)
+      const userId = userIdOf(user)
+      const by = { actor: asker.by, owners: await mayTouchOwners(store, asker, id) }
+      await tellOfRevoked(parts, await store.setMember(id, userId, role, by))
+      const member = (await store.members(id)).find((each) => each.userId === userId)
+      if (member === undefined) throw noMember()
+      return member
+    },
+    async removeMember(asker, given, user) {
+      const leaves = asker.by === user
+      const { id } = await find(asker, given, leaves ? readers : admins)
+      const userId = userIdOf(user)
+      const by = { actor: asker.by, owners: leaves || (await mayTouchOwners(store, asker, id)) }
+      await tellOfRevoked(parts, await store.removeMember(id, userId, by))
+    },
+    audit: async (asker, given, query) => await store.audit((await find(asker, given, admins)).id, query),
+  }
+}
+
+async function list(
+  { store, tenants }: Pick<OrgParts, 'store' | 'tenants'>,
+  asker: Asker,
+  { after, limit }: { after: string; limit: number },
+): Promise<ListedOrg[]> {
+  const page = (orgs: ListedOrg[]) => orgs.filter(({ org }) => org.slug > after).slice(0, limit)
+  const person = personOf(asker)
+  if (isOperator(asker)) {
+    const orgs = await tenants.orgs(after, limit)
+    const own = person === null ? [] : await tenants.orgsOf(person)
+    const roles = new Map(own.map(({ id, role }) => [id, role]))
+    return orgs.map(({ usage, ...org }) => ({ org, usage, role: roles.get(org.id) ?? null }))
+  }
+  if (person !== null) {
+    const own = await tenants.orgsOf(person)
+    return page(own.map(({ usage, role, ...org }) => ({ org, usage, role })))
+  }
+  if (asker.orgId === null) return []
+  const [org, usage] = await Promise.all([store.org(asker.orgId), store.usage(asker.orgId)])
+  return page([{ org, usage, role: null }])
+}
+
+/** The org that was asked for, if the asker speaks for it with one of `anyOf`; else nothing tells whether it exists. */
+async function orgFor(
+  tenants: Pick<TenantStore, 'findOrg'>,
+  asker: Asker,
+  given: string,
+  anyOf: Scope[],
+): Promise<Org> {
+  const org = await tenants.findOrg(given).catch((error: unknown) => {
+    if (isCode(error, 'not_found', 'invalid')) return null
+    throw error
+  })
+  if (org === null || (org.id !== asker.orgId && !isOperator(asker)))
+    throw new AnchorageError('not_found', 'there is no org of this name')
+  if (!isOperator(asker) && !anyOf.some((scope) => asker.scopes.has(scope)))
+    throw new AnchorageError('forbidden', `this needs the scope ${anyOf.join(' or ')} in this org`)
+  return org
+}
+
+/** An operator, or an owner in person: a token has no role, and so never. */
+async function mayTouchOwners(store: OrgStore, asker: Asker, orgId: OrgId): Promise<boolean> {
+  if (isOperator(asker)) return true
+  const person = personOf(asker)
+  if (person === null) return false
+  const members = await store.members(orgId)
+  return members.some(({ userId, role }) => userId === person && role === 'owner')
+}
+
+function isOperator({ scopes }: Asker): boolean {
+  return scopes.has('cluster:admin')
+}
+
+function demandOperator(asker: Asker): void {
+  if (!isOperator(asker)) throw new AnchorageError('forbidden', 'this needs the scope cluster:admin')
+}
+
+/** Pins that say nothing would else be refused for a number that they never asked for. */
+function demandSound(change: OrgChange): OrgChange {
+  const most = change.maxReplicas ?? maxReplicas
+  if ((change.defaultReplicas ?? 0) > most) {
+    const message = `pins that say nothing cannot get ${change.defaultReplicas} copies when at most ${most} are allowed`
+    throw new AnchorageError('invalid', message)
+  }
+  return change
+}
+
+function personOf({ by }: Asker): UserId | null {
+  return by.startsWith('usr_') ? parseId('usr', by) : null
+}
+
+/** In a path any text is an id; what is no user's names no user. */
+function userIdOf(text: string): UserId {
+  try {
+    return parseId('usr', text)
+  } catch (cause) {
+    if (!isCode(cause, 'invalid')) throw cause
+    throw noMember(cause)
+  }
+}
+
+function noMember(cause?: unknown): AnchorageError {
+  return new AnchorageError('not_found', 'there is no such user', { cause })
+}

@@ -1,0 +1,105 @@
+import { AnchorageError, isCode } from './errors.ts'
+import { parseId, type OrgId, type TokenId, type UserId } from './ids.ts'
+import type { Clock, Log, OrgStore, Revoked } from './ports.ts'
+import type { NewToken, TokenUseCases } from './token-use-cases.ts'
+import type { Principal, Scope } from './token.ts'
+
+const dayMs = 86_400_000
+const usualMs = 90 * dayMs
+const longestMs = 3653 * dayMs
+
+export interface TokenParts {
+  store: Pick<OrgStore, 'tokens' | 'revokeToken'>
+  /** Signs and stores a token; the secret is in the answer alone. */
+  mint: (request: {
+    orgId: OrgId
+    name: string | null
+    scopes: readonly Scope[]
+    ttlMs: number
+    createdBy: UserId | TokenId
+  }) => Promise<{ token: string; id: TokenId; expiresAt: Date }>
+  /** Tells the nodes which tokens ended; without it they find out by themselves within seconds, so its failure is only logged. */
+  announce: (revoked: Revoked) => Promise<void>
+  clock: Pick<Clock, 'now'>
+  log: Log
+}
+
+/** Tokens by self-service: nobody makes one that may do more, or lives longer, than whoever makes it. */
+export function tokenUseCases(parts: TokenParts): TokenUseCases {
+  const { store, mint, clock } = parts
+  return {
+    async create(caller, request) {
+      const { name, scopes } = request
+      demandOwn(caller, scopes)
+      const nowMs = clock.now()
+      const ttlMs = endOf(caller, request, nowMs) - nowMs
+      const { orgId, by: createdBy } = caller
+      const minted = await mint({ orgId, name, scopes, ttlMs, createdBy })
+      const { id, expiresAt, token: secret } = minted
+      const since = { createdAt: new Date(nowMs), lastUsedAt: null, revokedAt: null }
+      return { secret, token: { id, orgId, name, scopes, expiresAt, createdBy, ...since } }
+    },
+    list: (caller, limit) => store.tokens(caller.orgId, limit, ...madeBy(caller)),
+    async revoke(caller, given) {
+      const id = tokenIdOf(given)
+      await tellOfRevoked(parts, await store.revokeToken(caller.orgId, id, caller.by, ...madeBy(caller)))
+    },
+  }
+}
+
+/** Tells the nodes of tokens that a change took along. The change stands, also when they cannot be told. */
+export async function tellOfRevoked(
+  { announce, log }: Pick<TokenParts, 'announce' | 'log'>,
+  revoked: Revoked,
+): Promise<void> {
+  if (revoked.tokens.length === 0) return
+  try {
+    await announce(revoked)
+  } catch (err) {
+    log.warn(
+      { err },
+      'the nodes could not be told of ended tokens; they find out by themselves within seconds',
+    )
+  }
+}
+
+function demandOwn(caller: Principal, scopes: readonly Scope[]): void {
+  const beyond = scopes.filter((scope) => !caller.scopes.has(scope))
+  if (beyond.length === 0) return
+  throw new AnchorageError(
+    'forbidden',
+    `a token may do no more than whoever makes it: not ${beyond.join(', ')}`,
+  )
+}
+
+/** When the new token ends, ms. Without a wish: in 90 days, or with the caller. */
+function endOf({ until }: Principal, { ttlMs, expiresAt }: NewToken, nowMs: number): number {
+  const lastMs = until?.getTime() ?? Infinity
+  if (ttlMs !== undefined && expiresAt !== undefined)
+    throw new AnchorageError('invalid', 'say how long it lives or when it ends, not both')
+  if (ttlMs === undefined && expiresAt === undefined) return Math.min(nowMs + usualMs, lastMs)
+  const endMs = expiresAt?.getTime() ?? nowMs + (ttlMs ?? 0)
+  // whole seconds are what a token can say: one that ends within this second would have ended before it was made
+  if (!(endMs >= nowMs + 1000)) throw new AnchorageError('invalid', 'a token must end in the future')
+  if (endMs > nowMs + longestMs) throw new AnchorageError('invalid', 'a token lives for ten years at most')
+  if (endMs > lastMs) {
+    const last = new Date(lastMs).toISOString()
+    throw new AnchorageError('invalid', `a token ends no later than the one that makes it: ${last}`)
+  }
+  return endMs
+}
+
+/** Whose tokens a caller sees: its own, or, as one that administers the org, all. */
+function madeBy({ scopes, by }: Principal): [] | [UserId | TokenId] {
+  return scopes.has('org:admin') ? [] : [by]
+}
+
+/** In a path any text is an id; what is no token's names no token. */
+function tokenIdOf(text: string): TokenId {
+  try {
+    return parseId('tok', text)
+  } catch (cause) {
+    if (!isCode(cause, 'invalid')) throw cause
+    throw new AnchorageError('not_found', 'there is no token with this id', { cause })
+  }
+}
