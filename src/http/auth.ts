@@ -7,6 +7,11 @@ const howTo = 'send the header "Authorization: Bearer TOKEN"'
 
 /** Who each request is, from the moment its bearer was verified. */
 export interface Auth {
+  /**
+   * Who a request says it is; null when it says nothing. It is looked into once, however often it is asked. Rejects
+   * `unauthenticated` when what it says is wrong, `unavailable` when nobody can tell.
+   */
+  readonly identify: (request: FastifyRequest) => Promise<Caller | null>
   /** A hook that admits only callers with one of `anyOf`; runs before anything of the request but its head is read. */
   readonly admit: (...anyOf: [Scope, ...Scope[]]) => onRequestAsyncHookHandler
   /** Who was admitted. */
@@ -17,7 +22,13 @@ export interface Auth {
 
 /** `verify` throws `unauthenticated` with the reason. */
 export function auth(verify: (bearer: string) => Promise<Principal>): Auth {
+  const identified = new WeakMap<FastifyRequest, Promise<Caller | null>>()
   const admitted = new WeakMap<FastifyRequest, Caller>()
+  const identify = (request: FastifyRequest): Promise<Caller | null> => {
+    const answer = identified.get(request) ?? lookInto(request, verify)
+    identified.set(request, answer)
+    return answer
+  }
   const callerOf = (request: FastifyRequest): Caller => {
     const caller = admitted.get(request)
     if (caller === undefined)
@@ -25,11 +36,14 @@ export function auth(verify: (bearer: string) => Promise<Principal>): Auth {
     return caller
   }
   return {
+    identify,
     callerOf,
     admit:
       (...anyOf) =>
       async (request) => {
-        const principal = await verify(bearerOf(request))
+        const principal = await identify(request)
+        if (principal === null)
+          throw new AnchorageError('unauthenticated', `an access token is missing: ${howTo}`)
         if (!anyOf.some((scope) => principal.scopes.has(scope))) {
           throw new AnchorageError(
             'forbidden',
@@ -46,12 +60,13 @@ export function auth(verify: (bearer: string) => Promise<Principal>): Auth {
   }
 }
 
-function bearerOf(request: FastifyRequest): string {
-  const header = request.headers.authorization
-  if (header === undefined)
-    throw new AnchorageError('unauthenticated', `an access token is missing: ${howTo}`)
-  const bearer = bearerForm.exec(header)?.[1]
+async function lookInto(
+  { headers: { authorization } }: FastifyRequest,
+  verify: (bearer: string) => Promise<Principal>,
+): Promise<Principal | null> {
+  if (authorization === undefined) return null
+  const bearer = bearerForm.exec(authorization)?.[1]
   if (bearer === undefined)
     throw new AnchorageError('unauthenticated', `the authorization is not a bearer: ${howTo}`)
-  return bearer
+  return await verify(bearer)
 }
