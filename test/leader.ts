@@ -11,7 +11,7 @@ export interface Leadership {
 }
 
 /** The leadership with the greatest epoch that any node has logged; a later one than `after`, when that is given. */
-export function leadership(
+export async function leadership(
   world: World,
   after?: Leadership,
   patience: Patience = { withinMs: 30_000 },
@@ -27,7 +27,9 @@ export function leadership(
       return last !== undefined && last.epoch > (after?.epoch ?? 0) ? last : undefined
     },
     patience,
-  )
+  ).catch(async (cause: Error) => {
+    throw new Error(`${cause.message}\n${await world.lastWords()}`, { cause })
+  })
 }
 
 async function termsOf(world: World, n: number): Promise<Leadership[]> {

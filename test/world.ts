@@ -214,6 +214,15 @@ export class World implements AsyncDisposable {
     return text.split('\n').flatMap((line): LogLine[] => (line.startsWith('{') ? [JSON.parse(line)] : []))
   }
 
+  /** The end of every node's log, for messages of failed tests. */
+  async lastWords(): Promise<string> {
+    const ends = this.nodes.map(async (n) => {
+      const text = await readFile(join(this.data, 'logs', `node-${n}.log`), 'utf8').catch(String)
+      return `node ${n}:\n${text.trimEnd().split('\n').slice(-12).join('\n')}`
+    })
+    return (await Promise.all(ends)).join('\n')
+  }
+
   /** All that the servers of this world logged into files. */
   async logs(): Promise<string> {
     const entries = await readdir(this.data, { recursive: true, withFileTypes: true })

@@ -81,7 +81,7 @@ test('of two contenders one leads, for several times to live, and the key names 
   assert.deepEqual([...one.seen.epochs, ...two.seen.epochs], [1])
   const leader = one.seen.leads ? one : two
   const { token, ...value } = Object(await leaderSays(one))
-  assert.deepEqual(value, { v: 1, nodeId: leader.nodeId, epoch: 1 })
+  assert.deepEqual(value, { v: 1, nodeId: leader.nodeId, epoch: 1, ttlMs })
   assert.equal(typeof token, 'string')
 })
 

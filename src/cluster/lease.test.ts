@@ -55,8 +55,8 @@ class FakeKey implements LeaderKey {
   #value: string | null = null
   #expiresMs = Infinity
   #listeners = new Set<() => void>()
-  /** `away`: nothing gets through. `mute`: requests arrive, answers are lost. */
-  fault: 'away' | 'mute' | null = null
+  /** `away`: nothing gets through. `mute`: requests arrive, answers are lost. `keeps`: nothing expires. */
+  fault: 'away' | 'mute' | 'keeps' | null = null
 
   constructor(clock: SteadyClock) {
     this.#clock = clock
@@ -110,7 +110,7 @@ class FakeKey implements LeaderKey {
   }
 
   #expire(): void {
-    if (this.#value === null || this.#clock.steadyMs() < this.#expiresMs) return
+    if (this.fault === 'keeps' || this.#value === null || this.#clock.steadyMs() < this.#expiresMs) return
     this.#revision = ++this.#lastRevision
     this.#value = null
   }
@@ -221,6 +221,22 @@ test('a stopped leader is followed within the time to live; when it wakes it kno
   assert.deepEqual([first.seen.epochs, second.seen.epochs], [[1], [2]])
   await end(clock, second)
   await end(stopped, first)
+})
+
+test('a server that keeps the key of a dead leader past its time keeps nobody out; a living leader is left alone', async () => {
+  const { clock, key, epochs } = world()
+  key.fault = 'keeps'
+  const dead = new FakeClock()
+  const first = contender(dead, key, epochs)
+  await dead.pass(1_000)
+  const second = contender(clock, key, epochs)
+  await clock.pass(2 * ttlMs)
+  assert.deepEqual(second.seen.epochs, [2])
+  const third = contender(clock, key, epochs)
+  await clock.pass(10 * ttlMs)
+  assert.deepEqual([second.seen.leads, third.seen.epochs], [true, []])
+  await end(clock, second, third)
+  await end(dead, first)
 })
 
 test('a leader that steps down is followed at once, with the next epoch', async () => {

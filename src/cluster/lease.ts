@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { NodeId } from '../core/ids.ts'
 import type { Log } from '../core/ports.ts'
 import type { Cluster } from './connect.ts'
-import { natsLeaderKey, type LeaderKey } from './leader-key.ts'
+import { natsLeaderKey, type Held, type LeaderKey } from './leader-key.ts'
 import { explain } from './nats-error.ts'
 import { steadyClock, type SteadyClock } from './steady-clock.ts'
+import { fieldsOf } from './wire.ts'
 
 export interface LeaseOptions {
   nodeId: NodeId
@@ -32,13 +33,14 @@ export async function contend(
   signal: AbortSignal,
 ): Promise<void> {
   const { clock = steadyClock, ttlMs, key, log } = options
+  const stillness = new Stillness(clock)
   let hurry = new AbortController()
   const off = key.onDropped(() => hurry.abort())
   try {
     while (!signal.aborted) {
       // Before the look at the key: a leader that steps down while we look must not go unheard.
       hurry = new AbortController()
-      const led = await Term.win(options, clock)
+      const led = await Term.win(options, clock, stillness)
         .then((term) => term?.lead(signal) ?? 'not')
         .catch((error: unknown) => log.debug({ reason: explain(error) }, 'cannot contend for leadership'))
       // At once when a leader steps down, unless that was this node: others go first, and work that fails is not hammered.
@@ -54,6 +56,43 @@ export async function contend(
 /** The longest that a renewal may go unanswered before the work must stop: earlier than the server lets the key expire. */
 export function workMs(ttlMs: number): number {
   return ttlMs - Math.min(Math.max(ttlMs / 5, 200), 1_500)
+}
+
+/**
+ * How long a held key has stood as it stands, by this node's own clock. Its holder renews it all the time, and has stopped by its own
+ * deadline if it could not: so a key that stood still for longer than its time to live is nobody's. As a rule the server has let
+ * it expire by then, but servers were seen to keep a message past its time (nats-server issues 3653 and 8505).
+ */
+class Stillness {
+  readonly #clock: SteadyClock
+  #revision = 0
+  #sinceMs = 0
+
+  constructor(clock: SteadyClock) {
+    this.#clock = clock
+  }
+
+  look({ revision }: Held): number {
+    const nowMs = this.#clock.steadyMs()
+    if (revision !== this.#revision) this.#sinceMs = nowMs
+    this.#revision = revision
+    return nowMs - this.#sinceMs
+  }
+}
+
+/** When a key that stands still is nobody's: its time to live as its holder told it, and time for the server to see to it itself. */
+function expiredMs(value: string, ownTtlMs: number): number {
+  return 1.5 * Math.max(ownTtlMs, toldTtlMs(value))
+}
+
+function toldTtlMs(value: string): number {
+  try {
+    const { ttlMs } = fieldsOf(value)
+    return typeof ttlMs === 'number' ? ttlMs : 0
+  } catch {
+    // What is no lease is not renewed either.
+    return 0
+  }
 }
 
 /** One time of leadership, from winning the key to losing it or giving it up. */
@@ -73,9 +112,20 @@ class Term {
   }
 
   /** Tries once; null when another holds the key. */
-  static async win(options: LeaseOptions & { key: LeaderKey }, clock: SteadyClock): Promise<Term | null> {
+  static async win(
+    options: LeaseOptions & { key: LeaderKey },
+    clock: SteadyClock,
+    stillness: Stillness,
+  ): Promise<Term | null> {
     const held = await options.key.read(options.ttlMs / 3)
-    if (held !== null && held.value !== null) return null
+    if (held !== null && held.value !== null) {
+      const stillMs = stillness.look(held)
+      if (stillMs < expiredMs(held.value, options.ttlMs)) return null
+      options.log.warn(
+        { stillMs },
+        'nats-server has kept a lease that is long over; this node contends for it all the same',
+      )
+    }
     const term = new Term(options, clock)
     return (await term.#write(held?.revision ?? 0)) ? term : null
   }
@@ -148,7 +198,7 @@ class Term {
   async #write(expected: number): Promise<boolean> {
     const { key, nodeId, ttlMs } = this.#options
     const sentAt = this.#clock.steadyMs()
-    const value = JSON.stringify({ v: 1, nodeId, epoch: this.#epoch, token: this.#token })
+    const value = JSON.stringify({ v: 1, nodeId, epoch: this.#epoch, ttlMs, token: this.#token })
     const revision = await key.put(value, expected, ttlMs, ttlMs / 3)
     if (revision === null) return false
     this.#revision = revision
