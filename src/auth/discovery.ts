@@ -1,0 +1,83 @@
+import {
+  allowInsecureRequests,
+  clockTolerance,
+  ClientSecretBasic,
+  ClientSecretPost,
+  type ClientAuth,
+  type Configuration,
+  discovery,
+  enableNonRepudiationChecks,
+  None,
+} from 'openid-client'
+import type { Clock } from '../core/ports.ts'
+import { unreachable } from './oidc-errors.ts'
+
+/** What a provider says of itself is read again after this long. */
+const maxAgeMs = 3_600_000
+/** After a failure the provider is left alone for this long: anybody can ask for a login. */
+const pauseMs = 1_000
+const timeoutSeconds = 5
+/** How far the clocks of provider and node may be apart. */
+export const clockToleranceSeconds = 30
+
+export interface OidcClient {
+  /** As the provider writes it, slash at the end or not. */
+  issuer: string
+  clientId: string
+  /** Null: a public client, which PKCE alone protects. */
+  clientSecret: string | null
+}
+
+/**
+ * The provider as it describes itself (OpenID Connect Discovery 1.0), read when first asked for and remembered. Rejects `unavailable` while it
+ * cannot be read and nothing is remembered: so a provider that is away keeps no node from starting.
+ */
+export function discovered(client: OidcClient, clock: Pick<Clock, 'now'>): () => Promise<Configuration> {
+  let known: Configuration | null = null
+  let readAtMs = -Infinity
+  let failure: { error: unknown; atMs: number } | null = null
+  let reading: Promise<void> | null = null
+
+  const read = async () => {
+    try {
+      known = await discover(client)
+      readAtMs = clock.now()
+      failure = null
+    } catch (error) {
+      failure = { error, atMs: clock.now() }
+    }
+  }
+  return async () => {
+    const nowMs = clock.now()
+    const isYoung = known !== null && nowMs - readAtMs < maxAgeMs
+    if (!isYoung && (failure === null || nowMs - failure.atMs >= pauseMs)) {
+      reading ??= read().finally(() => (reading = null))
+      await reading
+    }
+    if (known === null) throw unreachable(failure?.error)
+    return known
+  }
+}
+
+async function discover({ issuer, clientId, clientSecret }: OidcClient): Promise<Configuration> {
+  const server = new URL(issuer)
+  const metadata = { [clockTolerance]: clockToleranceSeconds }
+  const plain = server.protocol === 'http:' ? [allowInsecureRequests] : []
+  return await discovery(server, clientId, metadata, authentication(clientSecret), {
+    timeout: timeoutSeconds,
+    // ID tokens come straight from the provider, and their signatures are checked all the same.
+    execute: [...plain, enableNonRepudiationChecks],
+  })
+}
+
+/** As the provider wants it; what says nothing wants `client_secret_basic`. */
+function authentication(secret: string | null): ClientAuth {
+  if (secret === null) return None()
+  const basic = ClientSecretBasic(secret)
+  const post = ClientSecretPost(secret)
+  return (server, client, body, headers) => {
+    const wanted = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
+    const authenticate = wanted.includes('client_secret_basic') ? basic : post
+    authenticate(server, client, body, headers)
+  }
+}

@@ -1,0 +1,60 @@
+import {
+  AuthorizationResponseError,
+  ClientError,
+  ResponseBodyError,
+  WWWAuthenticateChallengeError,
+} from 'openid-client'
+import { AnchorageError } from '../core/errors.ts'
+
+/** The provider was not reached, or what answered was not it. */
+const awayCodes = new Set([
+  'OAUTH_TIMEOUT',
+  'OAUTH_ABORT',
+  'OAUTH_RESPONSE_IS_NOT_CONFORM',
+  'OAUTH_RESPONSE_IS_NOT_JSON',
+  'OAUTH_PARSE_ERROR',
+])
+const busyErrors = new Set(['server_error', 'temporarily_unavailable'])
+const again = 'begin again at /v1/auth/login'
+
+/** Why the provider cannot be asked. */
+export function unreachable(cause: unknown): AnchorageError {
+  if (cause instanceof AnchorageError) return cause
+  return new AnchorageError('unavailable', 'the identity provider cannot be reached just now', { cause })
+}
+
+/** Why a login did not come to its end, in words for whoever tried it. */
+export function failedLogin(cause: unknown): AnchorageError {
+  if (cause instanceof AnchorageError) return cause
+  if (cause instanceof AuthorizationResponseError) {
+    if (busyErrors.has(cause.error)) return unreachable(cause)
+    return new AnchorageError('forbidden', `the identity provider let nobody in: ${spoken(cause.error)}`, {
+      cause,
+    })
+  }
+  if (cause instanceof ResponseBodyError && cause.error === 'invalid_grant') {
+    const message = `the code of this login was used before, is too old, or belongs to another login: ${again}`
+    return new AnchorageError('unauthenticated', message, { cause })
+  }
+  if (cause instanceof WWWAuthenticateChallengeError || cause instanceof ResponseBodyError) {
+    const message =
+      'the identity provider does not accept this service as its client; the operator is to look at oidc.clientId'
+    return new AnchorageError('unavailable', message, { cause })
+  }
+  if (isAway(cause)) return unreachable(cause)
+  return new AnchorageError(
+    'unauthenticated',
+    `this does not answer the login that this browser began: ${again}`,
+    { cause },
+  )
+}
+
+/** `fetch` fails with a TypeError. */
+function isAway(cause: unknown): boolean {
+  return cause instanceof ClientError ? awayCodes.has(cause.code ?? '') : cause instanceof TypeError
+}
+
+/** It came through the browser, so anything may stand there. */
+function spoken(error: string): string {
+  return /^[a-z_]{1,40}$/.test(error) ? error : 'it gave no reason'
+}
