@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac, generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { AnchorageError, isCode } from '../core/errors.ts'
@@ -37,7 +37,7 @@ class MemoryStore implements TokenStore {
     this.asked.state += 1
     await this.#reach()
     const token = this.tokens.get(id)
-    return token === undefined ? null : { orgId: token.orgId, revoked: this.revoked.has(id) }
+    return token === undefined ? null : { ...token, revoked: this.revoked.has(id) }
   }
   async touchToken() {
     this.asked.touch += 1
@@ -168,6 +168,48 @@ test('rotation: old tokens stay good, new ones have the new key, and a verifier 
   await verify(before.token)
 })
 
+test('a key that was made just after the keys were read is found all the same, by all who ask at once', async () => {
+  const { verify, newToken, mint, store, clock } = rig()
+  await verify((await newToken()).token)
+  await mint.rotateKey()
+  const { token } = await newToken()
+  store.asked.keys = 0
+  const startedMs = clock.nowMs
+  await Promise.all(Array.from({ length: 20 }, () => verify(token)))
+  assert.ok(store.asked.keys <= 2, `${store.asked.keys} reads`)
+  assert.ok(clock.nowMs - startedMs <= 500)
+})
+
+test('a read of the keys that began before a question does not answer it', async () => {
+  const { verify, newToken, mint, store } = rig()
+  const before = await newToken()
+  let answer = () => {}
+  const held = store.signingKeys.bind(store)
+  store.signingKeys = async () => {
+    const keys = await held()
+    await new Promise<void>((resolve) => (answer = resolve))
+    return keys
+  }
+  const first = verify(before.token)
+  await new Promise((resolve) => setImmediate(resolve))
+  store.signingKeys = held
+  await mint.rotateKey()
+  const after = await newToken()
+  const second = verify(after.token)
+  answer()
+  await first
+  assert.equal((await second).by, after.id)
+})
+
+test('a clock that is set back makes nothing young again: the store is asked', async () => {
+  const { verify, newToken, store, clock } = rig()
+  const { token, id } = await newToken()
+  await verify(token)
+  store.revoked.add(id)
+  clock.nowMs -= 3_600_000
+  await assert.rejects(verify(token), refused(/revoked/))
+})
+
 test('a retired key ends its tokens, also remembered ones', async () => {
   const { verify, newToken, store, clock } = rig()
   const { token } = await newToken()
@@ -263,6 +305,14 @@ function forge(secret: Uint8Array, header: object, claims: object, digest = 'sha
   return `${signed}.${createHmac(digest, secret).update(signed).digest('base64url')}`
 }
 
+/** With a key pair of the attacker's own, as JWS wants it. */
+function signedBy(key: KeyObject, header: object, claims: object) {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const signed = `${part(header)}.${part(claims)}`
+  const signature = sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' })
+  return `${signed}.${signature.toString('base64url')}`
+}
+
 test('the attacks: each is refused, says why, and asks the store about no token', async (t) => {
   const { store, masterKey, verify, newToken, clock, orgId } = rig()
   const { token, id, kid } = await newToken()
@@ -283,6 +333,8 @@ test('the attacks: each is refused, says why, and asks the store about no token'
   await verify(forge(secret, header, claims))
   const [head = '', body = '', signature = ''] = token.split('.')
   const b64 = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const without = (name: string) => Object.fromEntries(Object.entries(claims).filter(([key]) => key !== name))
 
   const attacks: Record<string, [string, RegExp]> = {
@@ -302,6 +354,45 @@ test('the attacks: each is refused, says why, and asks the store about no token'
     'alg HS512': [forge(secret, { ...header, alg: 'HS512' }, claims, 'sha512'), /algorithm/],
     'alg HS384': [forge(secret, { ...header, alg: 'HS384' }, claims, 'sha384'), /algorithm/],
     'alg RS256': [forge(secret, { ...header, alg: 'RS256' }, claims), /algorithm/],
+    'alg RS256 with a key pair of their own': [
+      signedBy(
+        rsa.privateKey,
+        { ...header, alg: 'RS256', jwk: rsa.publicKey.export({ format: 'jwk' }) },
+        claims,
+      ),
+      /algorithm/,
+    ],
+    'alg ES256 with a key pair of their own': [
+      signedBy(
+        ec.privateKey,
+        { ...header, alg: 'ES256', jwk: ec.publicKey.export({ format: 'jwk' }) },
+        claims,
+      ),
+      /algorithm/,
+    ],
+    'alg PS256': [`${b64({ ...header, alg: 'PS256' })}.${body}.${signature}`, /algorithm/],
+    'HS256 with a public key for its secret': [
+      forge(Buffer.from(rsa.publicKey.export({ type: 'spki', format: 'pem' })), header, claims),
+      /signature/,
+    ],
+    'signed with nothing': [forge(Buffer.alloc(0), header, claims), /signature/],
+    'signed with a word': [forge(Buffer.from('secret'), header, claims), /signature/],
+    'signed with zeros': [forge(Buffer.alloc(32), header, claims), /signature/],
+    'signed with half of the key': [forge(secret.subarray(0, 16), header, claims), /signature/],
+    'signed with the master key': [forge(masterKey, header, claims), /signature/],
+    'signed with the wrapped key': [forge(Buffer.from(key.wrapped), header, claims), /signature/],
+    'key named by an address': [
+      forge(
+        Buffer.from('mine'),
+        { ...header, jku: 'http://127.0.0.1/jwks', x5u: 'file:///etc/passwd' },
+        claims,
+      ),
+      /signature/,
+    ],
+    'payload not encoded (b64 false)': [
+      forge(secret, { ...header, b64: false, crit: ['b64'] }, claims),
+      /garbled|signature/,
+    ],
     'alg a list': [forge(secret, { ...header, alg: ['HS256'] }, claims), /garbled|algorithm/],
     'kid unknown': [forge(secret, { ...header, kid: mintId('key') }, claims), /unknown key/],
     'kid missing': [forge(secret, { alg: 'HS256', typ: header.typ }, claims), /missing/],
@@ -309,6 +400,9 @@ test('the attacks: each is refused, says why, and asks the store about no token'
       forge(Buffer.alloc(32), { ...header, kid: '../../../../dev/null' }, claims),
       /unknown key/,
     ],
+    'kid of another kind': [forge(secret, { ...header, kid: id }, claims), /unknown key/],
+    'kid in capitals': [forge(secret, { ...header, kid: kid.toUpperCase() }, claims), /unknown key/],
+    'kid with a NUL': [forge(secret, { ...header, kid: `${kid}\0` }, claims), /unknown key/],
     'kid SQL': [forge(secret, { ...header, kid: `x' union select '${kid}` }, claims), /unknown key/],
     'kid of a prototype': [forge(secret, { ...header, kid: '__proto__' }, claims), /unknown key/],
     'kid a number': [forge(secret, { ...header, kid: 7 }, claims), /missing|garbled/],
@@ -320,9 +414,13 @@ test('the attacks: each is refused, says why, and asks the store about no token'
     'typ JWT': [forge(secret, { ...header, typ: 'JWT' }, claims), /typ/],
     'typ missing': [forge(secret, { alg: 'HS256', kid }, claims), /typ/],
     expired: [forge(secret, header, { ...claims, exp: exp - 60 }), /expired/],
+    'exp beyond all years': [forge(secret, header, { ...claims, exp: 1e300 }), /./],
+    'exp negative': [forge(secret, header, { ...claims, exp: -1 }), /expired/],
+    'nbf a string': [forge(secret, header, { ...claims, nbf: 'now' }), /nbf/],
     'exp a string': [forge(secret, header, { ...claims, exp: '9999999999' }), /exp/],
     'not yet valid': [forge(secret, header, { ...claims, nbf: exp }), /nbf/],
     'iss wrong': [forge(secret, header, { ...claims, iss: 'evil' }), /iss/],
+    'iss in a list': [forge(secret, header, { ...claims, iss: ['anchorage'] }), /iss/],
     'aud wrong': [forge(secret, header, { ...claims, aud: 'another-api' }), /aud/],
     'scopes a string': [forge(secret, header, { ...claims, scopes: 'pins:write' }), /malformed/],
     'jti no id': [forge(secret, header, { ...claims, jti: "tok_' or 1=1" }), /garbled/],
@@ -349,6 +447,12 @@ test('the attacks: each is refused, says why, and asks the store about no token'
       verify(forge(secret, header, { ...claims, org: mintId('org') })),
       refused(/unknown here/),
     )
+  })
+  await t.test('the right token with more scopes, or a longer life', async () => {
+    const more = [{ scopes: ['pins:read', 'org:admin'] }, { exp: exp + 86_400 }]
+    for (const each of more) {
+      await assert.rejects(verify(forge(secret, header, { ...claims, ...each })), refused(/unknown here/))
+    }
   })
   await t.test('a token that was never minted', async () => {
     await assert.rejects(

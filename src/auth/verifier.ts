@@ -2,7 +2,6 @@ import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { Cache, type Invalidation } from '../core/cache.ts'
 import { AnchorageError, isCode } from '../core/errors.ts'
-import type { OrgId } from '../core/ids.ts'
 import type { CacheStats, Clock, TokenStore } from '../core/ports.ts'
 import type { Principal } from '../core/token.ts'
 import { keyRing } from './key-ring.ts'
@@ -42,10 +41,7 @@ interface Known {
 }
 
 /** What the store last said of a token. */
-interface Standing {
-  orgId: OrgId
-  revoked: boolean
-}
+type Standing = NonNullable<Awaited<ReturnType<TokenStore['tokenState']>>>
 
 /** Remembers what it verified by the token's hash, so that a token in use costs one hash and two look-ups. */
 export function verifier(options: {
@@ -105,13 +101,22 @@ export function verifier(options: {
       const token = remembered ?? (await meet(bearer))
       if (token.claims.expiresAtMs <= clock.now()) throw refused('it has expired; mint a new one')
       const standing = standings.fresh(token.claims.tokenId) ?? (await askOnce(token))
-      if (standing.orgId !== token.claims.orgId) throw refused('it is unknown here')
+      if (!isAsMinted(token.claims, standing)) throw refused('it is unknown here')
       if (remembered === undefined) known.set(key, token)
       if (standing.revoked) throw refused('it was revoked')
       return token.principal
     },
     remembered: standings,
   }
+}
+
+/** Whoever got hold of a signing key can make no more of a token than what was minted under its id. */
+function isAsMinted({ orgId, scopes, expiresAtMs }: TokenClaims, minted: Standing): boolean {
+  return (
+    orgId === minted.orgId &&
+    expiresAtMs <= minted.expiresAt.getTime() &&
+    [...scopes].every((scope) => minted.scopes.includes(scope))
+  )
 }
 
 function isRefusal(error: unknown): boolean {

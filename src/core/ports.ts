@@ -387,7 +387,9 @@ export interface TokenStore {
   /** The version of the newest change of what nodes remember: what an invalidation is published with. */
   cacheVersion(cache: CacheName): Promise<number>
   /** Null when the token was never minted here. `revoked` also when it stands on the denylist. */
-  tokenState(id: TokenId): Promise<{ orgId: OrgId; revoked: boolean } | null>
+  tokenState(
+    id: TokenId,
+  ): Promise<(Pick<ApiToken, 'orgId' | 'scopes' | 'expiresAt'> & { revoked: boolean }) | null>
   /** Notes the last use, at most once a minute. */
   touchToken(id: TokenId): Promise<void>
   signingKeys(): Promise<SigningKey[]>

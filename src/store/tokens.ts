@@ -1,7 +1,7 @@
 import { AnchorageError } from '../core/errors.ts'
 import { idOf, mintId, uuidOf, type OrgId, type TokenId } from '../core/ids.ts'
 import type { CacheName } from '../core/ports.ts'
-import type { ApiToken } from '../core/token.ts'
+import type { ApiToken, Scope } from '../core/token.ts'
 import type { SystemTx } from './database.ts'
 
 /** `conflict` when the slug is taken. */
@@ -54,13 +54,16 @@ export async function insertToken(tx: SystemTx, token: ApiToken): Promise<void> 
 export async function tokenState(
   tx: SystemTx,
   id: TokenId,
-): Promise<{ orgId: OrgId; revoked: boolean } | null> {
-  const [row] = await tx.query<{ org_id: string; revoked: boolean }>(
-    `select org_id, revoked_at is not null or exists (select from token_denylist where jti = t.id) as revoked
+): Promise<(Pick<ApiToken, 'orgId' | 'scopes' | 'expiresAt'> & { revoked: boolean }) | null> {
+  const [row] = await tx.query<{ org_id: string; scopes: Scope[]; expires_at: Date; revoked: boolean }>(
+    `select org_id, scopes, expires_at,
+       revoked_at is not null or exists (select from token_denylist where jti = t.id) as revoked
      from api_tokens t where id = $1`,
     [uuidOf(id)],
   )
-  return row ? { orgId: idOf('org', row.org_id), revoked: row.revoked } : null
+  if (!row) return null
+  const { scopes, expires_at: expiresAt, revoked } = row
+  return { orgId: idOf('org', row.org_id), scopes, expiresAt, revoked }
 }
 
 /** Ends a token for good. The answer is the version of that change for whoever remembers tokens; repeating it is another one. */
