@@ -64,7 +64,11 @@ async function list(
   asker: Asker,
   { after, limit }: { after: string; limit: number },
 ): Promise<ListedOrg[]> {
-  const page = (orgs: ListedOrg[]) => orgs.filter(({ org }) => org.slug > after).slice(0, limit)
+  const page = (orgs: ListedOrg[]) =>
+    orgs
+      .filter(({ org }) => org.slug > after)
+      .toSorted((a, b) => (a.org.slug < b.org.slug ? -1 : 1))
+      .slice(0, limit)
   const person = personOf(asker)
   if (isOperator(asker)) {
     const orgs = await tenants.orgs(after, limit)

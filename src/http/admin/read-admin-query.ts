@@ -1,6 +1,7 @@
 import { AnchorageError } from '../../core/errors.ts'
 import { parseId } from '../../core/ids.ts'
 import type { OperatorUseCases } from '../../core/operator-use-cases.ts'
+import type { AuditCursor } from '../../core/ports.ts'
 import { quoted } from '../invalid.ts'
 import { instantMs } from '../spec/instant.ts'
 import { parameters, wholeNumber } from '../spec/read-query.ts'
@@ -28,13 +29,14 @@ export function auditQuery(query: {
   return {
     limit,
     ...(org !== undefined && { orgId: parseId('org', org) }),
-    ...(after !== undefined && { after: cursorOf(after) }),
+    ...(after !== undefined && { after: cursorOf(after, 'after') }),
   }
 }
 
-function cursorOf(text: string) {
+/** The entry of the audit that a parameter names as `at,id`. */
+export function cursorOf(text: string, parameter: string): AuditCursor {
   const [at = '', id = ''] = text.split(',')
   const ms = instantMs(at)
-  if (ms === null) throw new AnchorageError('invalid', 'after: must be at,id of an entry')
+  if (ms === null) throw new AnchorageError('invalid', `${parameter}: must be at,id of an entry`)
   return { at: new Date(ms), id: parseId('aud', id) }
 }

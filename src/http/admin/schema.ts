@@ -1,20 +1,13 @@
 /** What operators see of the cluster: the answers of `/v1/admin`, and what `--json` of the operators' verbs prints. */
 import Type from 'typebox'
-import type { Static, TSchema } from 'typebox'
+import type { Static } from 'typebox'
 import { nodeStates } from '../../core/node.ts'
 import { moveStates, planStates } from '../../core/repair.ts'
+import { count, instant, nullable, text } from '../schema-words.ts'
 import { named, ref } from '../spec/schema.ts'
 
-const text = (description: string) => Type.String({ description })
-const count = (description: string) => Type.Integer({ description, minimum: 0 })
-const instant = (description: string) => Type.String({ description, format: 'date-time' })
 const nodeId = (description: string) =>
   Type.String({ description, examples: ['nod_01h455vb4pex5vsknk084sn02q'] })
-
-/** `schema`, or null. */
-function nullable<S extends TSchema>(schema: S) {
-  return Type.Unsafe<Static<S> | null>({ ...schema, type: [Reflect.get(schema, 'type'), 'null'] })
-}
 
 const NodeName = { id: nodeId('The TypeID of the node'), name: text('Its `node.name`') }
 const NodeState = Type.Enum([...nodeStates], {

@@ -1,0 +1,37 @@
+/** Orgs as JSON: for HTTP and for `--json` alike. */
+import type { ListedOrg as CoreListedOrg, OrgChange as CoreOrgChange } from '../../core/org-use-cases.ts'
+import type { Member as CoreMember, Org as CoreOrg, Usage as CoreUsage } from '../../core/org.ts'
+import type { ListedOrg, Member, Org, OrgChange, Usage } from './schema.ts'
+
+export function orgWire({ id, slug, limits, defaultReplicas, createdAt }: CoreOrg): Org {
+  const { maxPins, maxBytes, maxReplicas } = limits
+  return {
+    id,
+    slug,
+    limits: { maxPins, maxBytes, maxReplicas },
+    defaultReplicas,
+    createdAt: createdAt.toISOString(),
+  }
+}
+
+export function usageWire({ pins, bytes }: CoreUsage): Usage {
+  return { pins, bytes }
+}
+
+export function listedOrgWire({ org, usage, role }: CoreListedOrg): ListedOrg {
+  return { ...orgWire(org), usage: usageWire(usage), role }
+}
+
+export function memberWire({ userId, name, email, role, source, since }: CoreMember): Member {
+  return { id: userId, name, email, role, source, since: since.toISOString() }
+}
+
+/** What a validated body wants changed. */
+export function orgChange({ maxPins, maxBytes, maxReplicas, defaultReplicas }: OrgChange): CoreOrgChange {
+  return {
+    ...(maxPins !== undefined && { maxPins }),
+    ...(maxBytes !== undefined && { maxBytes }),
+    ...(maxReplicas !== undefined && { maxReplicas }),
+    ...(defaultReplicas !== undefined && { defaultReplicas }),
+  }
+}
