@@ -1,11 +1,11 @@
 import { idOf, mintId, uuidOf, type OrgId } from '../core/ids.ts'
 import type { AuditCursor, AuditEntry } from '../core/ports.ts'
-import type { SystemTx } from './database.ts'
+import type { SystemTx, TenantTx } from './database.ts'
 import { fromText } from './text.ts'
 
 /** One line of the log, in the transaction of what it tells. */
 export async function audit(
-  tx: SystemTx,
+  tx: SystemTx | TenantTx,
   entry: { orgId?: OrgId; actor: string; action: string; target: string; details?: object },
 ): Promise<void> {
   await tx.query(
@@ -36,8 +36,13 @@ interface AuditRow {
 
 /** Newest first; with `after`, the oldest first of those after it, as they were at least two seconds ago. */
 export async function readAudit(
-  tx: SystemTx,
-  { limit, orgId, after }: { limit: number; orgId?: OrgId; after?: AuditCursor },
+  tx: SystemTx | TenantTx,
+  {
+    limit,
+    orgId,
+    after,
+    before,
+  }: { limit: number; orgId?: OrgId; after?: AuditCursor; before?: AuditCursor },
 ): Promise<AuditEntry[]> {
   const params: unknown[] = [limit]
   const wheres: string[] = []
@@ -46,6 +51,10 @@ export async function readAudit(
     const [at, id] = [params.push(after.at), params.push(uuidOf(after.id))]
     wheres.push(`(at, id) > ($${at}::timestamptz, $${id}::uuid)`)
     wheres.push(`at < clock_timestamp() - make_interval(secs => ${lateMs} / 1000.0)`)
+  }
+  if (before !== undefined) {
+    const [at, id] = [params.push(before.at), params.push(uuidOf(before.id))]
+    wheres.push(`(at, id) < ($${at}::timestamptz, $${id}::uuid)`)
   }
   const rows = await tx.query<AuditRow>(
     `select id, at, org_id, actor, action, target, details from audit_log

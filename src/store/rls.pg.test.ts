@@ -16,14 +16,17 @@ let theirs: OrgId
 
 /** What the tenant role may do with each table: its own org's rows only, or nothing at all. */
 const tables: Record<string, 'own rows' | 'nothing'> = {
-  api_tokens: 'nothing',
+  api_tokens: 'own rows',
   audit_log: 'own rows',
   audit_log_rest: 'nothing',
   cache_versions: 'nothing',
   cluster: 'nothing',
   contents: 'nothing',
   garbage_turn: 'nothing',
+  logout_tokens: 'nothing',
+  memberships: 'own rows',
   nodes: 'nothing',
+  org_usage: 'own rows',
   orgs: 'own rows',
   pin_counts: 'own rows',
   pin_meta: 'own rows',
@@ -32,8 +35,10 @@ const tables: Record<string, 'own rows' | 'nothing'> = {
   plan_moves: 'nothing',
   plans: 'nothing',
   schema_migrations: 'nothing',
+  sessions: 'nothing',
   signing_keys: 'nothing',
   token_denylist: 'nothing',
+  users: 'own rows',
 }
 
 before(async () => {

@@ -7,13 +7,16 @@ import type {
   Log,
   NodeIdentity,
   OperatorStore,
+  OrgStore,
   PinStore,
   PlacementStore,
   PlanStore,
   PruneStore,
   ReconcileStore,
   RepairStore,
+  SessionStore,
   SweepStore,
+  TenantStore,
   TokenStore,
 } from '../core/ports.ts'
 import { assertRole, assertSchema } from './assert.ts'
@@ -24,13 +27,16 @@ import * as garbage from './garbage.ts'
 import * as keys from './keys.ts'
 import * as nodes from './nodes.ts'
 import { operatorStore } from './operator.ts'
+import { orgStore } from './orgs.ts'
 import type { NodeBook } from './pin-rows.ts'
 import * as pins from './pins.ts'
 import * as placements from './placements.ts'
 import { planStore } from './plans.ts'
 import * as reconcile from './reconcile.ts'
 import { repairStore } from './repairs.ts'
+import { sessionStore } from './sessions.ts'
 import * as sweep from './sweep.ts'
+import { tenantStore } from './tenants.ts'
 import * as tokens from './tokens.ts'
 
 /** What a node asks of the database about itself and its cluster. */
@@ -63,6 +69,9 @@ export interface Store extends AsyncDisposable {
   plans: PlanStore & PruneStore
   operator: OperatorStore
   tokens: TokenStore
+  orgs: OrgStore
+  tenants: TenantStore
+  sessions: SessionStore
   nodes: NodeStore
 }
 
@@ -93,6 +102,9 @@ export function openStore(options: StoreOptions): Store {
     plans: planStore(db),
     operator: operatorStore(db),
     tokens: tokenStore(db),
+    orgs: orgStore(db),
+    tenants: tenantStore(db),
+    sessions: sessionStore(db),
     nodes: nodeStore(db),
     [Symbol.asyncDispose]: () => db[Symbol.asyncDispose](),
   }

@@ -1,0 +1,110 @@
+import { AnchorageError } from '../core/errors.ts'
+import { idOf, uuidOf, type OrgId, type UserId } from '../core/ids.ts'
+import { scopesOf, type Role } from '../core/org.ts'
+import type { MemberActor, Revoked } from '../core/ports.ts'
+import { audit } from './audit.ts'
+import type { TenantTx } from './database.ts'
+import { sqlState } from './errors.ts'
+
+/** Makes a user a member, or gives a member another role; with it go the tokens that the user made and may not have any more. */
+export async function setMember(
+  tx: TenantTx,
+  orgId: OrgId,
+  userId: UserId,
+  role: Role,
+  by: MemberActor,
+): Promise<Revoked> {
+  const was = await lockMember(tx, userId)
+  if (was?.role === 'owner' && role !== 'owner') await mayLoseOwner(tx, by)
+  if (role === 'owner' && was?.role !== 'owner') mustRuleOwners(by)
+  if (was?.role === role && was.source === 'manual') return revokeOwn(tx, orgId, [], by.actor)
+  await tx
+    .query(
+      `insert into memberships as m (org_id, user_id, role, source) values (current_org(), $1, $2, 'manual')
+       on conflict (org_id, user_id) do update set role = excluded.role, source = 'manual'`,
+      [uuidOf(userId), role],
+    )
+    .catch((cause: unknown) => {
+      if (sqlState(cause) !== '23503') throw cause
+      throw new AnchorageError('not_found', `there is no user ${userId}`, { cause })
+    })
+  await audit(tx, { orgId, actor: by.actor, action: 'member.set', target: userId, details: { role } })
+  // cluster:admin is no matter of a role
+  const beyond = await tx.query<{ id: string }>(
+    `select id from api_tokens where org_id = current_org() and made_by_user = $1 and revoked_at is null
+       and not array_remove(scopes, 'cluster:admin') <@ $2::text[]`,
+    [uuidOf(userId), [...scopesOf(role)]],
+  )
+  return revokeOwn(
+    tx,
+    orgId,
+    beyond.map((token) => token.id),
+    by.actor,
+  )
+}
+
+/** Ends a membership, and with it the tokens that the user made. */
+export async function removeMember(
+  tx: TenantTx,
+  orgId: OrgId,
+  userId: UserId,
+  by: MemberActor,
+): Promise<Revoked> {
+  const was = await lockMember(tx, userId)
+  if (!was) throw new AnchorageError('not_found', `there is no member ${userId}`)
+  if (was.role === 'owner') await mayLoseOwner(tx, by)
+  await tx.query('delete from memberships where org_id = current_org() and user_id = $1', [uuidOf(userId)])
+  await audit(tx, { orgId, actor: by.actor, action: 'member.remove', target: userId })
+  const made = await tx.query<{ id: string }>(
+    'select id from api_tokens where org_id = current_org() and made_by_user = $1 and revoked_at is null',
+    [uuidOf(userId)],
+  )
+  return revokeOwn(
+    tx,
+    orgId,
+    made.map((token) => token.id),
+    by.actor,
+  )
+}
+
+/** Ends the org's tokens of these uuids and those that they made, each audited. */
+export async function revokeOwn(
+  tx: TenantTx,
+  orgId: OrgId,
+  uuids: string[],
+  actor: string,
+): Promise<Revoked> {
+  const [row] = await tx.query<{ revoked: string[]; version: number }>(
+    'select revoked, version from revoke_own_tokens($1)',
+    [uuids],
+  )
+  const tokens = (row?.revoked ?? []).map((id) => idOf('tok', id))
+  for (const target of tokens) await audit(tx, { orgId, actor, action: 'token.revoke', target })
+  return { tokens, version: row?.version ?? 0 }
+}
+
+/** The org's row is locked first, so that of two owners who remove each other one stays. Null: no member. */
+async function lockMember(
+  tx: TenantTx,
+  userId: UserId,
+): Promise<{ role: Role; source: 'login' | 'manual' } | null> {
+  await tx.query('select from orgs where id = current_org() for update')
+  const [row] = await tx.query<{ role: Role; source: 'login' | 'manual' }>(
+    'select role, source from memberships where org_id = current_org() and user_id = $1 for update',
+    [uuidOf(userId)],
+  )
+  return row ?? null
+}
+
+async function mayLoseOwner(tx: TenantTx, by: MemberActor): Promise<void> {
+  mustRuleOwners(by)
+  const owners = await tx.query(
+    `select from memberships where org_id = current_org() and role = 'owner' limit 2`,
+  )
+  if (owners.length < 2)
+    throw new AnchorageError('conflict', 'this is the last owner: make somebody else an owner first')
+}
+
+function mustRuleOwners(by: MemberActor): void {
+  if (!by.owners) throw new AnchorageError('forbidden', 'only an owner makes, changes or removes an owner')
+}

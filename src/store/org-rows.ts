@@ -1,0 +1,49 @@
+import { idOf } from '../core/ids.ts'
+import type { Org, OrgLimits, Usage } from '../core/org.ts'
+import type { PinStatus } from '../core/pin.ts'
+
+/** A row of `orgs`. */
+export interface OrgRow {
+  id: string
+  slug: string
+  max_pins: number | null
+  max_bytes: number | null
+  max_replicas: number | null
+  default_replicas: number | null
+  created_at: Date
+}
+
+export const orgColumns =
+  'o.id, o.slug, o.max_pins, o.max_bytes, o.max_replicas, o.default_replicas, o.created_at'
+
+export function orgOf(row: OrgRow): Org {
+  return {
+    id: idOf('org', row.id),
+    slug: row.slug,
+    limits: limitsOf(row),
+    defaultReplicas: row.default_replicas,
+    createdAt: row.created_at,
+  }
+}
+
+function limitsOf(row: OrgRow): OrgLimits {
+  return { maxPins: row.max_pins, maxBytes: row.max_bytes, maxReplicas: row.max_replicas }
+}
+
+/** What the pins of an org `o` add up to. */
+export interface UsageRow {
+  pins: Partial<Record<PinStatus, number>> | null
+  bytes: number | null
+}
+
+export const usageColumns = `
+  (select json_object_agg(c.status, c.n) from (
+     select status, sum(n) as n from pin_counts where org_id = o.id and level = 1 group by status) c) as pins,
+  (select u.bytes from org_usage u where u.org_id = o.id) as bytes`
+
+export function usageOf(row: UsageRow): Usage {
+  return {
+    pins: { queued: 0, pinning: 0, pinned: 0, failed: 0, ...row.pins },
+    bytes: row.bytes ?? 0,
+  }
+}
