@@ -25,6 +25,7 @@ import { operators } from './operators.ts'
 import { policyOf } from './policy.ts'
 import { postgresWatch } from './postgres-watch.ts'
 import { selfOf, type Self } from './self.ts'
+import { tenantUseCases } from './tenants.ts'
 import { contendForLead, nodeWorkers, nudgeLeader } from './workers.ts'
 
 /** A node that serves; disposing stops it cleanly. */
@@ -96,6 +97,7 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
   const url = await listen(config, undo, log, {
     pins: pinUseCases({ store: store.pins, presence, bus: nats.bus, clock, log, pressure, room }),
     operator: operators({ config, store, link: async () => nats.cluster, log }),
+    ...tenantUseCases({ store, masterKey: key, link: async () => nats.cluster, log }),
     verify,
     health: () => me.health(),
   })

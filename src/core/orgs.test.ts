@@ -107,6 +107,7 @@ test('a list has all orgs for an operator, those it is a member of for a person,
   assert.deepEqual(await slugs({ ...person, orgId: null, scopes: new Set() }), [['acme', 'admin']])
   assert.deepEqual(await slugs({ ...person, scopes: operator.scopes }, '', 1), [['acme', 'admin']])
   assert.deepEqual(await slugs(token('pins:read')), [['acme', null]])
+  await assert.rejects(slugs(token('pins:write')), refusal('forbidden'))
   assert.deepEqual(await slugs({ by: mintId('usr'), orgId: acme.id, scopes: new Set() }), [])
 })
 

@@ -81,6 +81,7 @@ async function list(
     return page(own.map(({ usage, role, ...org }) => ({ org, usage, role })))
   }
   if (asker.orgId === null) return []
+  demandScope(asker, readers)
   const [org, usage] = await Promise.all([store.org(asker.orgId), store.usage(asker.orgId)])
   return page([{ org, usage, role: null }])
 }
@@ -98,9 +99,13 @@ async function orgFor(
   })
   if (org === null || (org.id !== asker.orgId && !isOperator(asker)))
     throw new AnchorageError('not_found', 'there is no org of this name')
-  if (!isOperator(asker) && !anyOf.some((scope) => asker.scopes.has(scope)))
-    throw new AnchorageError('forbidden', `this needs the scope ${anyOf.join(' or ')} in this org`)
+  demandScope(asker, anyOf)
   return org
+}
+
+function demandScope(asker: Asker, anyOf: Scope[]): void {
+  if (isOperator(asker) || anyOf.some((scope) => asker.scopes.has(scope))) return
+  throw new AnchorageError('forbidden', `this needs the scope ${anyOf.join(' or ')} in this org`)
 }
 
 /** An operator, or an owner in person: a token has no role, and so never. */

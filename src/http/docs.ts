@@ -22,6 +22,8 @@ export function docs(app: FastifyInstance): void {
       security: [{ accessToken: [] }],
       tags: [
         { name: 'pins', description: 'The Pinning Services API' },
+        { name: 'tokens', description: 'Access tokens, by self-service' },
+        { name: 'orgs', description: 'Orgs, their limits, usage and members' },
         { name: 'admin', description: 'For operators: tokens with the scope `cluster:admin`' },
         { name: 'node', description: 'For operators and load balancers' },
       ],

@@ -1,6 +1,7 @@
 /** What the tests of this folder serve: use cases in memory whose functions a test can replace, and a log that remembers. */
 import type { FastifyInstance } from 'fastify'
 import { AnchorageError } from '../core/errors.ts'
+import { fakeTenants, type FakeTenants } from '../core/fake-tenants.ts'
 import { mintId } from '../core/ids.ts'
 import type { Pin, PinRequest } from '../core/pin.ts'
 import type { PinUseCases } from '../core/pin-use-cases.ts'
@@ -102,6 +103,7 @@ export interface FakeServer {
   app: FastifyInstance
   pins: FakePins
   operator: FakeOperator
+  tenants: FakeTenants
   log: ReturnType<typeof memoryLog>
 }
 
@@ -109,6 +111,8 @@ export function fakeServer(options: Partial<HttpServerOptions> = {}): FakeServer
   const pins = fakePins()
   const operator = fakeOperator()
   const log = memoryLog()
-  const app = httpServer({ pins, operator, verify: verifyFake, health: () => fine, log, ...options })
-  return { app, pins, operator, log }
+  const tenants = fakeTenants({ log })
+  const { orgs, tokens } = tenants
+  const parts = { pins, operator, orgs, tokens, verify: verifyFake, health: () => fine, log }
+  return { app: httpServer({ ...parts, ...options }), pins, operator, tenants, log }
 }

@@ -1,8 +1,10 @@
 import fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import type { OperatorUseCases } from '../core/operator-use-cases.ts'
+import type { OrgUseCases } from '../core/org-use-cases.ts'
 import type { PinUseCases } from '../core/pin-use-cases.ts'
 import type { Log } from '../core/ports.ts'
+import type { TokenUseCases } from '../core/token-use-cases.ts'
 import type { Principal } from '../core/token.ts'
 import { adminRoutes } from './admin/admin.ts'
 import { namedAdminSchemas } from './admin/schema.ts'
@@ -17,15 +19,21 @@ import type { Health } from './health.ts'
 import { readJson } from './json-body.ts'
 import { defaultLimits } from './limits.ts'
 import type { HttpLimits } from './limits.ts'
+import { orgRoutes } from './orgs/orgs.ts'
+import { namedOrgSchemas } from './orgs/schema.ts'
 import { noteRoutes } from './routing.ts'
 import { pinRoutes } from './spec/pins.ts'
 import { namedSchemas } from './spec/schema.ts'
+import { namedTokenSchemas } from './tokens/schema.ts'
+import { tokenRoutes } from './tokens/tokens.ts'
 import { discardUnread } from './unread-body.ts'
 import { validation } from './validation.ts'
 
 export interface HttpServerOptions {
   pins: PinUseCases
   operator: OperatorUseCases
+  orgs: OrgUseCases
+  tokens: TokenUseCases
   /** Rejects `unauthenticated` with the reason, or `unavailable`. */
   verify: (bearer: string) => Promise<Principal>
   health: () => Health
@@ -37,6 +45,8 @@ export interface HttpServerOptions {
 export function httpServer({
   pins,
   operator,
+  orgs,
+  tokens,
   verify,
   health,
   log,
@@ -68,7 +78,7 @@ export function httpServer({
   greet(app, routing, closeGently(app, bounds.closeGraceMs), log)
   answerErrors(app, log)
   readJson(app)
-  for (const schema of [...namedSchemas, ...namedAdminSchemas]) app.addSchema(schema)
+  for (const schema of allNamed) app.addSchema(schema)
 
   docs(app)
   app.register(
@@ -76,16 +86,25 @@ export function httpServer({
       const admission = auth(verify)
       pinRoutes(v1, pins, admission)
       healthRoutes(v1, health)
-      v1.register(
-        (admin, _none, added) => {
-          adminRoutes(admin, operator, admission)
-          added()
-        },
-        { prefix: '/admin' },
-      )
+      below(v1, '/tokens', (part) => tokenRoutes(part, tokens, admission))
+      below(v1, '/orgs', (part) => orgRoutes(part, orgs, admission))
+      below(v1, '/admin', (part) => adminRoutes(part, operator, admission))
       done()
     },
     { prefix: '/v1' },
   )
   return app
+}
+
+const allNamed = [...namedSchemas, ...namedTokenSchemas, ...namedOrgSchemas, ...namedAdminSchemas]
+
+/** Routes with hooks of their own. */
+function below(app: FastifyInstance, prefix: string, routes: (part: FastifyInstance) => void): void {
+  app.register(
+    (part, _options, done) => {
+      routes(part)
+      done()
+    },
+    { prefix },
+  )
 }

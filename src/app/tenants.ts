@@ -1,0 +1,45 @@
+import { minter } from '../auth/minter.ts'
+import type { Link } from '../cluster/connect.ts'
+import type { OrgUseCases } from '../core/org-use-cases.ts'
+import { orgUseCases } from '../core/orgs.ts'
+import type { Log, Revoked } from '../core/ports.ts'
+import type { TokenUseCases } from '../core/token-use-cases.ts'
+import { tokenUseCases } from '../core/tokens.ts'
+import type { Store } from '../store/store.ts'
+import { tellTokenRevoked } from './caches.ts'
+import { systemClock as clock } from './clock.ts'
+
+export interface TenantNeeds {
+  store: Pick<Store, 'orgs' | 'tenants'>
+  /** The way to NATS. Rejects while there is none: then nodes are not told of ended tokens, and find out by themselves within seconds. */
+  link: () => Promise<Link>
+  log: Log
+}
+
+/** The use cases of orgs and their members, on a running node and for a command alike. */
+export function orgsOf({ store, link, log }: TenantNeeds): OrgUseCases {
+  return orgUseCases({ store: store.orgs, tenants: store.tenants, announce: announcing(link), log })
+}
+
+/** The same, and those of tokens, which need the key that wraps the signing keys. */
+export function tenantUseCases(
+  needs: TenantNeeds & { store: Pick<Store, 'tokens'>; masterKey: Uint8Array },
+): {
+  orgs: OrgUseCases
+  tokens: TokenUseCases
+} {
+  const { store, masterKey, link, log } = needs
+  const { mint } = minter({ store: store.tokens, masterKey })
+  return {
+    orgs: orgsOf(needs),
+    tokens: tokenUseCases({ store: store.orgs, mint, announce: announcing(link), clock, log }),
+  }
+}
+
+/** Tells every node of tokens that ended; rejects when they cannot be told. */
+export function announcing(link: () => Promise<Link>): (revoked: Revoked) => Promise<void> {
+  return async ({ tokens, version }) => {
+    const to = await link()
+    for (const id of tokens) tellTokenRevoked(to, id, version)
+  }
+}
