@@ -1,27 +1,19 @@
-import { readFile } from 'node:fs/promises'
 import { AnchorageError } from '../core/errors.ts'
 import type { Config } from './config.ts'
+import { textOfFile } from './config-file.ts'
 import { howToGive } from './config-keys.ts'
 
 /** The 32 bytes that wrap the signing keys, from `auth.masterKey` or the file it names; `invalid` when there are none. */
 export async function masterKey(config: Config): Promise<Uint8Array> {
   const { masterKey: given, masterKeyFile: file } = config.auth
   if (given !== undefined) return decode(given.reveal(), 'auth.masterKey')
-  if (file !== undefined) return decode(await readKeyFile(file), `the master key file ${file}`)
+  if (file !== undefined)
+    return decode(await textOfFile(file, 'auth.masterKeyFile'), `the master key file ${file}`)
   throw new AnchorageError(
     'invalid',
     `neither auth.masterKey nor auth.masterKeyFile is set: ${howToGive('auth.masterKeyFile')}; ` +
       'make one with: openssl rand -base64 32',
   )
-}
-
-async function readKeyFile(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new AnchorageError('invalid', `auth.masterKeyFile cannot be read: ${why}`, { cause })
-  }
 }
 
 function decode(given: string, what: string): Uint8Array {

@@ -1,11 +1,11 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { isIP } from 'node:net'
 import type { NatsCluster } from '../cluster/nats-config.ts'
 import { AnchorageError } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
 import { requireKeys, type Config } from './config.ts'
+import { textOfFile } from './config-file.ts'
 import { howToGive } from './config-keys.ts'
 import { address, type ListenAddress } from './config-kinds.ts'
 
@@ -78,7 +78,7 @@ async function clusterSecret(config: Config): Promise<string> {
     throw invalid(
       `neither nats.cluster.secret nor nats.cluster.secretFile is set: ${howToGive('nats.cluster.secretFile')}`,
     )
-  const given = secret?.reveal() ?? (await textOf(secretFile ?? '', 'nats.cluster.secretFile'))
+  const given = secret?.reveal() ?? (await textOfFile(secretFile ?? '', 'nats.cluster.secretFile'))
   if (given.trim().length < 16)
     throw invalid('nats.cluster.secret is too short: `anchorage admin init-cluster` makes a good one')
   return given.trim()
@@ -87,9 +87,12 @@ async function clusterSecret(config: Config): Promise<string> {
 type Files = Pick<NatsCluster, 'caFile' | 'certFile' | 'keyFile'>
 
 async function checkFiles({ caFile, certFile, keyFile }: Files, host: string, log: Log): Promise<void> {
-  certificateIn(await textOf(caFile, 'nats.cluster.caFile'), 'nats.cluster.caFile')
-  const certificate = certificateIn(await textOf(certFile, 'nats.cluster.certFile'), 'nats.cluster.certFile')
-  const key = keyIn(await textOf(keyFile, 'nats.cluster.keyFile'))
+  certificateIn(await textOfFile(caFile, 'nats.cluster.caFile'), 'nats.cluster.caFile')
+  const certificate = certificateIn(
+    await textOfFile(certFile, 'nats.cluster.certFile'),
+    'nats.cluster.certFile',
+  )
+  const key = keyIn(await textOfFile(keyFile, 'nats.cluster.keyFile'))
   if (!certificate.checkPrivateKey(key))
     throw invalid('nats.cluster.keyFile is not the key of the certificate in nats.cluster.certFile')
   const fits = isIP(host) > 0 ? certificate.checkIP(host) : certificate.checkHost(host)
@@ -118,14 +121,6 @@ function keyIn(pem: string): ReturnType<typeof createPrivateKey> {
     return createPrivateKey(pem)
   } catch (cause) {
     throw invalid(`nats.cluster.keyFile holds no private key: ${reasonOf(cause)}`, cause)
-  }
-}
-
-async function textOf(file: string, option: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    throw invalid(`${option} cannot be read: ${reasonOf(cause)}`, cause)
   }
 }
 
