@@ -6,7 +6,7 @@ import type { Log } from '../core/ports.ts'
 import { claim, foreignNats, ownerOf } from './cluster-identity.ts'
 import { dial } from './dial.ts'
 import { explain } from './nats-error.ts'
-import { isBrokenStore, makeMissing, probe } from './jetstream.ts'
+import { Leaderless, deleteLeaderless, isBrokenStore, makeMissing, probe } from './jetstream.ts'
 import type { Layout } from './names.ts'
 
 export interface ClusterOptions {
@@ -21,6 +21,8 @@ export interface ClusterOptions {
   /** NATS turned out to be another cluster's; it is asked again now and then. */
   onForeign?: (error: AnchorageError) => void
   probeEveryMs?: number
+  /** How long a stream may be without a server that speaks for it, beyond any election, before it is made anew on the others. */
+  leaderlessMs?: number
   /** Streams or consumers were missing and were made anew, or the only server was started again: hints may be lost. */
   onRebuilt?: (what: string[]) => void
   /** JetStream answers, but cannot make what is missing because its files are broken. */
@@ -52,6 +54,8 @@ const firstRedialMs = 50
 const maxRedialMs = 2_000
 /** Besides at each connection and whenever something was missed, what should exist is compared this often. */
 const compareEveryMs = 10_000
+/** The same while servers are missing that are about to come: what lies on one server only is gone with it. */
+const compareShortEveryMs = 1_000
 const failuresToBlameStore = 3
 
 /**
@@ -76,6 +80,7 @@ class Connection implements Cluster {
   #lastServerId: string | null = null
   #brokenStore = 0
   #short = false
+  #leaderlessSince: number | null = null
   /** Made anew and not yet reported. */
   readonly #made = new Set<string>()
 
@@ -200,7 +205,11 @@ class Connection implements Cluster {
   async #watch(nc: NatsConnection): Promise<void> {
     let comparedAt = -Infinity
     while (!nc.isClosed() && !this.#stop.signal.aborted) {
-      if (this.#repairNow || this.#trouble !== null || performance.now() - comparedAt >= compareEveryMs) {
+      if (
+        this.#repairNow ||
+        this.#trouble !== null ||
+        performance.now() - comparedAt >= this.#compareEveryMs()
+      ) {
         this.#repairNow = false
         comparedAt = performance.now()
         await this.#makeMissing(nc)
@@ -208,6 +217,10 @@ class Connection implements Cluster {
       await this.#probe(nc)
       await this.#pause()
     }
+  }
+
+  #compareEveryMs(): number {
+    return this.#short ? compareShortEveryMs : compareEveryMs
   }
 
   async #makeMissing(nc: NatsConnection): Promise<void> {
@@ -221,6 +234,7 @@ class Connection implements Cluster {
       })
       if (clusterId !== undefined) this.#assertOurs(await claim(nc, clusterId), clusterId)
       this.#brokenStore = 0
+      this.#leaderlessSince = null
       this.#noteShort(short, layout.replicas)
       // A hint that the only server had not yet written is gone when that server is.
       const serverId = nc.info?.server_id ?? null
@@ -237,6 +251,7 @@ class Connection implements Cluster {
       if (error instanceof AnchorageError) throw error
       this.#setTrouble(`JetStream cannot make what is missing: ${this.#why(error)}`)
       this.#repairNow = true
+      if (error instanceof Leaderless) await this.#renew(nc, error.stream)
       this.#brokenStore = isBrokenStore(error) ? this.#brokenStore + 1 : 0
       if (this.#brokenStore < failuresToBlameStore) return
       this.#brokenStore = 0
@@ -244,8 +259,20 @@ class Connection implements Cluster {
     }
   }
 
+  /** All that streams and bucket hold is in Postgres too: rather anew without what was on its way than away until its servers are back. */
+  async #renew(nc: NatsConnection, stream: string): Promise<void> {
+    const { leaderlessMs = 20_000, log } = this.#options
+    const nowMs = performance.now()
+    // Not all nodes at the same moment.
+    this.#leaderlessSince ??= nowMs + (Math.random() * leaderlessMs) / 4
+    if (nowMs - this.#leaderlessSince < leaderlessMs || this.#layout().alone) return
+    if (!(await deleteLeaderless(nc, stream))) return
+    this.#leaderlessSince = null
+    log.warn({ stream }, 'the servers that kept a stream are gone; it is made anew on those that are there')
+  }
+
   #why(error: unknown): string {
-    const isSilence = error instanceof TimeoutError && !this.#layout().alone
+    const isSilence = (error instanceof TimeoutError || error instanceof Leaderless) && !this.#layout().alone
     return (
       explain(error) + (isSilence ? "; its servers have no quorum, or this node's is cut off from them" : '')
     )

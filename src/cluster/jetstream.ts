@@ -1,4 +1,4 @@
-import type { NatsConnection } from '@nats-io/nats-core'
+import { TimeoutError, type NatsConnection } from '@nats-io/nats-core'
 import {
   JetStreamApiError,
   jetstream,
@@ -24,7 +24,7 @@ export interface Making {
 /**
  * Makes the streams, the bucket and this node's consumer where they are missing, and brings their limits up to date; replicas are
  * added but never taken away. Names what was missing as soon as it is made, for the rest may fail. Safe to run at any time and from
- * several nodes at once.
+ * several nodes at once. Rejects `Leaderless` when a stream that exists does not answer.
  */
 export async function makeMissing(
   nc: NatsConnection,
@@ -38,6 +38,33 @@ export async function makeMissing(
   }
   const consumer = jobsConsumer(nodeId)
   if (await makeConsumer(manager, consumer)) making.onMade(consumer.durable_name)
+}
+
+/** JetStream knows the stream, but no server speaks for it: those that keep it are gone, or are electing one of them. */
+export class Leaderless extends Error {
+  readonly stream: string
+
+  constructor(stream: string) {
+    super(`none of the servers that keep ${stream} answers for it`)
+    this.name = 'Leaderless'
+    this.stream = stream
+  }
+}
+
+/**
+ * Deletes a stream whose servers are gone, so that it can be made anew on those that are there. False, and nothing done, while JetStream
+ * as a whole has no quorum: then it is this server that is cut off.
+ */
+export async function deleteLeaderless(nc: NatsConnection, name: string): Promise<boolean> {
+  const manager = await jetstreamManager(nc, { checkAPI: false, timeout: timeoutMs })
+  try {
+    await manager.streams.names().next()
+  } catch {
+    return false
+  }
+  // Done even when no answer comes: that would be for the servers that are gone to give.
+  await manager.streams.delete(name).catch(() => undefined)
+  return true
 }
 
 /** Publishes a message that nobody reads and waits for its acknowledgement. */
@@ -57,7 +84,8 @@ async function makeStream(
 ): Promise<void> {
   const { name, num_replicas: replicas = 1 } = wanted
   try {
-    const { config } = await manager.streams.info(name)
+    const { config, cluster } = await manager.streams.info(name)
+    if (cluster !== undefined && !cluster.leader) throw new Leaderless(name)
     // A node that does not know of all others yet must not undo what those do; and fewer replicas would help nobody.
     const grown = { ...wanted, num_replicas: Math.max(replicas, config.num_replicas) }
     if (!differs(grown, config)) return
@@ -65,6 +93,7 @@ async function makeStream(
       manager.streams.update(name, changeable({ ...grown, num_replicas: count }))
     return await withFewer(update, grown.num_replicas, config.num_replicas, () => making.onFewer(name))
   } catch (error) {
+    if (error instanceof TimeoutError) throw new Leaderless(name)
     if (!isMissing(error)) throw error
   }
   try {

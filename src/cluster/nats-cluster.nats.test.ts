@@ -35,6 +35,7 @@ async function rig(count: number) {
         nodeId,
         log: quietLog,
         probeEveryMs: 200,
+        leaderlessMs: 12_000,
         layout: () => ({ replicas: replicasFor(size), alone: size === 1 }),
         onRebuilt: (what) => rebuilt.push(...what),
       }),
@@ -122,6 +123,32 @@ test('three servers are one JetStream: three replicas, hints pass between any tw
   await three.child.replaceStore('a test loses its disk')
   await hintPasses(one, three, 5)
   await inThree(one)
+})
+
+test('a bucket that lay on one server only, which is gone while the other two stay, is made anew on them', async () => {
+  await using it = await rig(3)
+  const nodes = await it.whole()
+  await Promise.all(nodes.map(inThree))
+  const [one] = nodes
+  const nc = one?.cluster.connection()
+  assert.ok(one && nc)
+  const manager = await jetstreamManager(nc, { checkAPI: false })
+  // As when the cluster had just begun to form.
+  const { config } = await manager.streams.info(bucketStream)
+  await manager.streams.delete(bucketStream)
+  const { cluster } = await manager.streams.add({ ...config, num_replicas: 1 })
+  const lost = nodes[Number(cluster?.leader?.split('-')[1])] ?? assert.fail('nobody has it')
+  assert.ok(lost.child.pid !== null)
+  process.kill(lost.child.pid, 'SIGSTOP')
+  try {
+    const rest = nodes.filter((node) => node !== lost)
+    const renewed = () => rest.some(({ rebuilt }) => rebuilt.includes(bucketStream))
+    await until('it to be made anew', renewed, { withinMs: 60_000 })
+    await Promise.all(rest.map(({ cluster: each }) => well(each)))
+  } finally {
+    process.kill(lost.child.pid, 'SIGCONT')
+  }
+  await Promise.all(nodes.map(inThree))
 })
 
 test('one node grows to three: each server joins by itself, replicas are raised, and hints flow again', async () => {
