@@ -9,6 +9,7 @@ const owners = [
   { name: 'pg', library: 'node_modules/(@types/)?(pg|pg-[^/]+)/', folders: 'store|dev' },
   { name: 'nats', library: 'node_modules/@nats-io/', folders: 'cluster' },
   { name: 'fastify', library: 'node_modules/(fastify|@fastify/[^/]+|typebox)/', folders: 'http' },
+  { name: 'rate-limiter', library: 'node_modules/rate-limiter-flexible/', folders: 'http' },
   { name: 'undici', library: 'node_modules/undici/', folders: 'ipfs' },
   { name: 'jose', library: 'node_modules/jose/', folders: 'auth' },
   { name: 'pino', library: 'node_modules/pino/', folders: 'app' },

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { Secret } from './secret.ts'
 
@@ -36,6 +37,12 @@ export const list: Kind<string[]> = {
       .split(',')
       .map((item) => item.trim())
       .filter((item) => item !== ''),
+}
+
+/** Networks, each as CIDR. None that is everybody's: who is in one of them is believed. */
+export const networks: Kind<string[]> = {
+  name: 'CIDRs, separated by commas',
+  parse: (given) => list.parse(given).map(network),
 }
 
 /** Milliseconds. */
@@ -134,6 +141,17 @@ function parseUrl(given: string, protocols: string[]): URL {
     )
   }
   return parsed
+}
+
+function network(given: string): string {
+  const [address = '', bits = ''] = given.split('/')
+  const widest = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0
+  const isCidr = given === `${address}/${bits}` && /^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= widest
+  // An address of IPv4 in IPv6 is read as IPv4, which no such network would match.
+  if (!isCidr || /[%]|^::ffff:/i.test(given)) {
+    throw new Error(`expected networks such as 10.1.0.0/16, 192.0.2.7/32 or 2001:db8::/64, not ${given}`)
+  }
+  return given
 }
 
 function nonEmpty(given: string): string {

@@ -6,6 +6,7 @@ import {
   flag,
   integer,
   list,
+  networks,
   oneOf,
   path,
   secret,
@@ -26,6 +27,8 @@ export interface Option<T> {
   fallbackShown: string
 }
 
+const perMinute = integer(1, 1_000_000_000)
+
 /** Every option there is, once. The `Config` type, the parser, `--help`, and `docs/config.md` all come from here. */
 export const options = {
   'node.name': option(
@@ -42,6 +45,32 @@ export const options = {
   ),
   'data.dir': withDefault(path, './data', "This node's own files: what its nats-server keeps."),
   'http.listen': withDefault(address, '127.0.0.1:8080', 'Where the API listens.'),
+  'http.trustProxy': option(
+    networks,
+    'Networks of the proxies in front of this node, as CIDRs: what these say in X-Forwarded-For is believed, and nobody else.',
+    () => '',
+    'none',
+  ),
+  'rateLimits.signInPerAddress': withDefault(
+    perMinute,
+    '10',
+    'Requests a minute of one client address to sign in; counted over all nodes.',
+  ),
+  'rateLimits.anonymousPerAddress': withDefault(
+    perMinute,
+    '60',
+    'Requests a minute of one client address without an access token, at each node.',
+  ),
+  'rateLimits.anonymous': withDefault(
+    perMinute,
+    '120',
+    'The same of all client addresses together; signing in has as many of its own.',
+  ),
+  'rateLimits.perCaller': withDefault(
+    perMinute,
+    '60000',
+    'Requests a minute with one access token, or of one person, at each node.',
+  ),
   'database.url': optional(
     secretUrl('postgres:', 'postgresql:'),
     "The tenant role's login: all that serves an org's request.",

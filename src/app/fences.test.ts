@@ -64,6 +64,11 @@ const breaches = [
   ],
   ['one-owner-of-undici', 'src/http/fetch.ts', "import { request } from 'undici'\nexport const r = request"],
   ['one-owner-of-jose', 'src/http/jwt.ts', "import { jwtVerify } from 'jose'\nexport const v = jwtVerify"],
+  [
+    'one-owner-of-rate-limiter',
+    'src/core/rate.ts',
+    "import { RateLimiterMemory } from 'rate-limiter-flexible'\nexport const r = RateLimiterMemory",
+  ],
   ['one-owner-of-pino', 'src/workers/say.ts', "import { pino } from 'pino'\nexport const p = pino"],
 ] as const
 

@@ -100,6 +100,8 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
     ...tenantUseCases({ store, masterKey: key, link: async () => nats.cluster, log }),
     verify,
     health: () => me.health(),
+    trustProxy: config.http.trustProxy,
+    rateLimits: config.rateLimits,
   })
   log.info({ url, incarnation: node.incarnation }, 'this node serves')
   const kept = undo.move()

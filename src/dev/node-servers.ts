@@ -108,7 +108,12 @@ export async function startNode(options: NodeOptions & { kubo: KuboChild }): Pro
       ...(count === 1 ? {} : await routeSettings(dir.path, natsDir, ports.natsRoute)),
       'kubo.rpc': kubo.rpcUrl,
     },
-    defaults: { 'pin.allowPrivateOrigins': true, 'pin.resolveOrigins': options.isPublic },
+    defaults: {
+      'pin.allowPrivateOrigins': true,
+      'pin.resolveOrigins': options.isPublic,
+      // Whoever tries how much the machine can do, does it with one token.
+      'rateLimits.perCaller': 1_000_000_000,
+    },
     logFile: dir.logFile(`node-${number}`),
     onChange: options.tell(`node ${number}`),
   })

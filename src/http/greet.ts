@@ -3,8 +3,13 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { AnchorageError } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
-import { answerUnrouted } from './routing.ts'
-import type { Routing } from './routing.ts'
+
+/** What a page of another origin may read of an answer's head, beside what the Fetch standard always lets it. */
+const readable = [
+  'x-request-id',
+  'retry-after',
+  ...['limit', 'remaining', 'reset'].flatMap((what) => [`ratelimit-${what}`, `x-ratelimit-${what}`]),
+].join(', ')
 
 const takenOver = /^[\w.:-]{1,64}$/
 
@@ -20,18 +25,16 @@ export function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => str
   }
 }
 
-/** What happens to every request before its route: its id, who may read the answer, and whether there is a route at all. */
-export function greet(app: FastifyInstance, routing: Routing, isClosing: () => boolean, log: Log): void {
+/** What happens to every request first: its id, and who may read the answer. */
+export function greet(app: FastifyInstance, isClosing: () => boolean, log: Log): void {
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     reply.header('access-control-allow-origin', '*')
-    reply.header('access-control-expose-headers', 'x-request-id, retry-after')
+    reply.header('access-control-expose-headers', readable)
     if (isClosing()) done(new AnchorageError('unavailable', 'this node is stopping; try again'))
     else if (request.headers.host === undefined && request.raw.httpVersion === '1.1') done(noHost())
-    else if (request.is404) answerUnrouted(routing, request, reply)
     else done()
   })
-  app.setNotFoundHandler((request, reply) => answerUnrouted(routing, request, reply))
 
   app.addHook('onResponse', (request, reply, done) => {
     const { id: requestId, method, url } = request

@@ -34,11 +34,20 @@ function matches(pattern: string[], path: string[]): boolean {
   return pattern.every((part, i) => part === path[i] || (part.startsWith(':') && path[i] !== ''))
 }
 
+/** Answers what matched no route before any body is read, and after the hooks that were added before this. */
+export function answerUnroutedEarly(app: FastifyInstance, routing: Routing): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.is404) answerUnrouted(routing, request, reply)
+    else done()
+  })
+  app.setNotFoundHandler((request, reply) => answerUnrouted(routing, request, reply))
+}
+
 /**
- * Answers what matched no route, before any body is read: 404, or 405 for a path that takes other methods,
+ * Answers what matched no route: 404, or 405 for a path that takes other methods,
  * or what a browser asks before it sends a request of its own (any origin may: a bearer is needed, cookies are not looked at).
  */
-export function answerUnrouted(routing: Routing, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function answerUnrouted(routing: Routing, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const methods = routing.methodsOf(request.raw.url ?? '')
   if (methods.length === 0) return reply.code(404).send(failure('NOT_FOUND', nothingHere))
   const allow = methods.join(', ')

@@ -10,6 +10,7 @@ import { adminRoutes } from './admin/admin.ts'
 import { namedAdminSchemas } from './admin/schema.ts'
 import { auth } from './auth.ts'
 import { answerBrokenHttp, answerUnusualHttp } from './broken-http.ts'
+import { clientAddress } from './client-address.ts'
 import { closeGently } from './closing.ts'
 import { docs } from './docs.ts'
 import { answerBadPath, answerErrors } from './errors.ts'
@@ -21,7 +22,8 @@ import { defaultLimits } from './limits.ts'
 import type { HttpLimits } from './limits.ts'
 import { orgRoutes } from './orgs/orgs.ts'
 import { namedOrgSchemas } from './orgs/schema.ts'
-import { noteRoutes } from './routing.ts'
+import { limitRates, type RateLimits } from './rate-limits.ts'
+import { answerUnroutedEarly, noteRoutes } from './routing.ts'
 import { pinRoutes } from './spec/pins.ts'
 import { namedSchemas } from './spec/schema.ts'
 import { namedTokenSchemas } from './tokens/schema.ts'
@@ -37,6 +39,10 @@ export interface HttpServerOptions {
   /** Rejects `unauthenticated` with the reason, or `unavailable`. */
   verify: (bearer: string) => Promise<Principal>
   health: () => Health
+  /** Networks (CIDRs) of proxies that say whom they speak for; none: every client is who its socket says. */
+  trustProxy?: readonly string[]
+  /** Without it nobody's requests are counted. */
+  rateLimits?: RateLimits
   log: Log
   limits?: Partial<HttpLimits>
 }
@@ -49,6 +55,8 @@ export function httpServer({
   tokens,
   verify,
   health,
+  trustProxy = [],
+  rateLimits,
   log,
   limits,
 }: HttpServerOptions): FastifyInstance {
@@ -75,7 +83,10 @@ export function httpServer({
   answerUnusualHttp(app.server)
   discardUnread(app.server, bounds)
   const routing = noteRoutes(app)
-  greet(app, routing, closeGently(app, bounds.closeGraceMs), log)
+  greet(app, closeGently(app, bounds.closeGraceMs), log)
+  const admission = auth(verify)
+  if (rateLimits) limitRates(app, rateLimits, admission, clientAddress(trustProxy))
+  answerUnroutedEarly(app, routing)
   answerErrors(app, log)
   readJson(app)
   for (const schema of allNamed) app.addSchema(schema)
@@ -83,7 +94,6 @@ export function httpServer({
   docs(app)
   app.register(
     (v1, _options, done) => {
-      const admission = auth(verify)
       pinRoutes(v1, pins, admission)
       healthRoutes(v1, health)
       below(v1, '/tokens', (part) => tokenRoutes(part, tokens, admission))

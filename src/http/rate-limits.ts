@@ -1,0 +1,149 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { AnchorageError, isCode } from '../core/errors.ts'
+import type { Auth } from './auth.ts'
+import { sharersOf, type AddressOf } from './client-address.ts'
+import { climb, counter, windowSeconds, type Counter, type Standing } from './rate-ladder.ts'
+
+/** How many requests a minute. */
+export interface RateLimits {
+  /** Of one client address to what signs people in. */
+  signInPerAddress: number
+  /** Of one client address without a credential. */
+  anonymousPerAddress: number
+  /** Of all without a credential together; signing in has as many of its own, so that no flood of the rest keeps people out. */
+  anonymous: number
+  /** Of one token or person. */
+  perCaller: number
+}
+
+/**
+ * Who shows a wrong credential gets more than who shows none: programs go on with a token that is over, and are to read each time that
+ * it is.
+ */
+const mistakesPerAnonymous = 5
+/** What one site may take of what all have, however many addresses it has. */
+const sharePerSite = 0.75
+const addressesPerSite = 4
+
+const exempt = new Set(['/v1/health', '/v1/ready'])
+const signIn = new Set(['/v1/auth/login', '/v1/auth/callback'])
+/** Asked by the identity provider for all of its people, and proves who asks by its body. */
+const byProvider = new Set(['/v1/auth/backchannel-logout'])
+
+/**
+ * Counts every request before its route, and refuses what is too much with 429: a caller's by the caller; everyone else's by the client's
+ * address first, and only what that lets through by what all strangers share, so that one client cannot use that up.
+ * Health is never refused, nor is a browser's question whether it may ask (no page elsewhere could use the API otherwise).
+ */
+export function limitRates(
+  app: FastifyInstance,
+  limits: RateLimits,
+  { identify }: Pick<Auth, 'identify'>,
+  addressOf: AddressOf,
+): void {
+  const count = counters(limits)
+  app.addHook('onRequest', async (request, reply) => {
+    if (isExempt(request)) return
+    const who = await whoOf(request, identify)
+    const standing = who === null ? null : await count(who, addressOf(request))
+    if (standing === null) return
+    tell(reply, standing)
+    if (standing.refused) throw tooMany(standing)
+  })
+}
+
+type Who = 'stranger' | 'signing-in' | 'provider' | 'mistaken' | { caller: string }
+
+function counters(limits: RateLimits): (who: Who, address: string) => Promise<Standing | null> {
+  const { signInPerAddress, anonymousPerAddress, anonymous, perCaller } = limits
+  const ladders = {
+    stranger: ladder('without an access token', anonymousPerAddress, anonymous),
+    'signing-in': ladder('to sign in', signInPerAddress, anonymous),
+    provider: ladder(
+      'of an identity provider',
+      mistakesPerAnonymous * anonymousPerAddress,
+      mistakesPerAnonymous * anonymous,
+    ),
+    mistaken: ladder(
+      'that are not authorized',
+      mistakesPerAnonymous * anonymousPerAddress,
+      mistakesPerAnonymous * anonymous,
+    ),
+  }
+  const ofCaller = counter({ name: 'of one caller', perMinute: perCaller })
+  return (who, address) =>
+    typeof who === 'object' ? climb([() => ofCaller(who.caller)]) : ladders[who](address)
+}
+
+/** Counts by address, by site where an address tells its site, and then for all. */
+function ladder(
+  name: string,
+  perAddress: number,
+  forAll: number,
+): (address: string) => Promise<Standing | null> {
+  const perSite = Math.max(
+    perAddress,
+    Math.min(addressesPerSite * perAddress, Math.floor(sharePerSite * forAll)),
+  )
+  const byAddress: Counter[] = [
+    counter({ name: `${name} from one address`, perMinute: perAddress }),
+    counter({ name: `${name} from one network`, perMinute: perSite }),
+  ]
+  const all = counter({ name: `${name} from all together`, perMinute: forAll })
+  return (address) => {
+    const sharers = sharersOf(address)
+    const own = byAddress.flatMap((each, index) => {
+      const sharer = sharers[index]
+      return sharer === undefined ? [] : [() => each(sharer)]
+    })
+    return climb([...own, () => all('')])
+  }
+}
+
+function isExempt(request: FastifyRequest): boolean {
+  if (exempt.has(request.routeOptions.url ?? '')) return true
+  return request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
+}
+
+/** Null: counted for nobody, since nobody can tell just now who asks. */
+async function whoOf(request: FastifyRequest, identify: Auth['identify']): Promise<Who | null> {
+  const url = request.routeOptions.url ?? ''
+  if (signIn.has(url)) return 'signing-in'
+  if (byProvider.has(url)) return 'provider'
+  const stranger = url.startsWith('/v1/auth/') ? 'signing-in' : 'stranger'
+  // Nobody asks Postgres whose cookie it is that comes along with a page.
+  if (isOpen(request) && request.headers.authorization === undefined) return stranger
+  try {
+    const caller = await identify(request)
+    return caller === null ? stranger : { caller: caller.by }
+  } catch (error) {
+    if (isCode(error, 'unavailable', 'internal')) return null
+    // Where no credential is asked for, a wrong one is no better than none.
+    return isOpen(request) || stranger === 'signing-in' ? stranger : 'mistaken'
+  }
+}
+
+/** Whether nothing at this path asks for a credential, as its schema says. */
+function isOpen({ is404, routeOptions: { schema } }: FastifyRequest): boolean {
+  return is404 || schema === undefined || schema.hide === true || schema.security?.length === 0
+}
+
+/** The older draft's three headers, which clients know, and the same as the custom is (`reset` as Unix time), which the pinning suite reads. */
+function tell(reply: FastifyReply, { limit, remaining, resetMs }: Standing): void {
+  const seconds = Math.ceil(resetMs / 1000)
+  reply.header('ratelimit-limit', limit.perMinute)
+  reply.header('ratelimit-remaining', remaining)
+  reply.header('ratelimit-reset', seconds)
+  reply.header('x-ratelimit-limit', limit.perMinute)
+  reply.header('x-ratelimit-remaining', remaining)
+  reply.header('x-ratelimit-reset', Math.ceil(Date.now() / 1000) + seconds)
+}
+
+function tooMany({ limit, resetMs }: Standing): AnchorageError {
+  const retryAfterSeconds = Math.max(1, Math.ceil(resetMs / 1000))
+  return new AnchorageError(
+    'too_many',
+    `too many requests ${limit.name}: at most ${limit.perMinute} in ${windowSeconds} seconds; try again in ${retryAfterSeconds} s`,
+    { retryAfterSeconds },
+  )
+}
