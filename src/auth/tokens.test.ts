@@ -3,7 +3,7 @@ import { createHmac, generateKeyPairSync, randomBytes, sign, type KeyObject } fr
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { AnchorageError, isCode } from '../core/errors.ts'
-import { mintId } from '../core/ids.ts'
+import { mintId, type TokenId } from '../core/ids.ts'
 import type { TokenStore } from '../core/ports.ts'
 import type { ApiToken, SigningKey } from '../core/token.ts'
 import { newSigningKey, unwrapKey } from './key-wrap.ts'
@@ -28,9 +28,9 @@ class MemoryStore implements TokenStore {
     if (!active) throw new AnchorageError('conflict', 'the signing key has been rotated')
     this.tokens.set(token.id, token)
   }
-  async revokeToken(id: string) {
+  async revokeToken(id: TokenId) {
     this.revoked.add(id)
-    return { version: this.revoked.size }
+    return { tokens: [id], version: this.revoked.size }
   }
   cacheVersion = () => Promise.resolve(this.revoked.size)
   async tokenState(id: string) {

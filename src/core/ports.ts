@@ -382,8 +382,8 @@ export interface TokenStore {
    * revoked. An operator's `cluster:admin` is such a scope. `conflict` when its key is not the active one any more: to be signed anew.
    */
   insertToken(token: ApiToken): Promise<void>
-  /** Ends a token for good; the version is for those who remember it. Repeating it changes nothing. `not_found` when there is none. */
-  revokeToken(id: TokenId): Promise<{ version: number }>
+  /** Ends a token for good, and those that it made. Repeating it changes nothing. `not_found` when there is none. */
+  revokeToken(id: TokenId): Promise<Revoked>
   /** The version of the newest change of what nodes remember: what an invalidation is published with. */
   cacheVersion(cache: CacheName): Promise<number>
   /** Null when the token was never minted here. `revoked` also when it stands on the denylist. */

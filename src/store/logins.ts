@@ -1,12 +1,13 @@
 import { idOf, mintId, uuidOf, type OrgId, type UserId } from '../core/ids.ts'
-import { scopesOf, type Role, type Session } from '../core/org.ts'
+import type { Role, Session } from '../core/org.ts'
 import type { LoginClaims, Revoked, SessionStore } from '../core/ports.ts'
 import { audit } from './audit.ts'
 import type { SystemTx } from './database.ts'
 import { end } from './end-sessions.ts'
+import { mayHave } from './makers.ts'
 import { readSession } from './session-rows.ts'
 import { toText } from './text.ts'
-import { cacheVersion } from './tokens.ts'
+import { revokeTokens } from './tokens.ts'
 
 type NewSession = Parameters<SessionStore['login']>[1]
 
@@ -22,13 +23,10 @@ export async function login(
 ): Promise<{ session: Session; revoked: Revoked }> {
   const userId = await saveUser(tx, claims)
   await saveMemberships(tx, userId, claims.roles)
-  const tokens = await revokeBeyond(tx, userId)
+  const revoked = await revokeBeyond(tx, userId)
   if (previous) await end(tx, 's.hash = $1', [previous], userId)
   await addSession(tx, userId, session)
-  return {
-    session: await readSession(tx, session.id),
-    revoked: { tokens, version: await cacheVersion(tx, 'tokens') },
-  }
+  return { session: await readSession(tx, session.id), revoked }
 }
 
 async function saveUser(tx: SystemTx, claims: LoginClaims): Promise<UserId> {
@@ -113,27 +111,19 @@ async function setRole(tx: SystemTx, orgId: OrgId, userId: UserId, role: Role | 
 }
 
 /** Ends the person's tokens, of whatever org, that say more than the person may now. */
-async function revokeBeyond(tx: SystemTx, userId: UserId): Promise<Revoked['tokens']> {
+async function revokeBeyond(tx: SystemTx, userId: UserId): Promise<Revoked> {
   const rows = await tx.query<{ id: string; scopes: string[]; role: Role | null; operator: boolean }>(
     `select t.id, t.scopes, m.role, u.operator from api_tokens t join users u on u.id = t.made_by_user
        left join memberships m on m.org_id = t.org_id and m.user_id = t.made_by_user
-     where t.made_by_user = $1 and t.revoked_at is null`,
+     where t.made_by_user = $1 and t.revoked_at is null and t.expires_at > clock_timestamp()`,
     [uuidOf(userId)],
   )
   const beyond = rows.filter(({ scopes, role, operator }) => !mayHave(scopes, role, operator))
-  const gone = await tx.query<{ id: string; org_id: string }>('select id, org_id from revoke_tokens($1)', [
+  return revokeTokens(
+    tx,
     beyond.map((row) => row.id),
-  ])
-  const tokens = gone.map((row) => ({ id: idOf('tok', row.id), orgId: idOf('org', row.org_id) }))
-  for (const { id, orgId } of tokens)
-    await audit(tx, { orgId, actor: userId, action: 'token.revoke', target: id })
-  return tokens.map((token) => token.id)
-}
-
-/** Whether a person of this role in the token's org may have a token of these scopes. */
-export function mayHave(scopes: readonly string[], role: Role | null, operator: boolean): boolean {
-  const allowed: ReadonlySet<string> = role === null ? new Set() : scopesOf(role)
-  return scopes.every((scope) => allowed.has(scope) || (operator && scope === 'cluster:admin'))
+    userId,
+  )
 }
 
 async function addSession(tx: SystemTx, userId: UserId, session: NewSession): Promise<void> {

@@ -6,6 +6,9 @@ import { audit } from './audit.ts'
 import type { TenantTx } from './database.ts'
 import { sqlState } from './errors.ts'
 
+/** A token that the user $1 made. */
+const isLiving = 'made_by_user = $1 and revoked_at is null and expires_at > clock_timestamp()'
+
 /** Makes a user a member, or gives a member another role; with it go the tokens that the user made and may not have any more. */
 export async function setMember(
   tx: TenantTx,
@@ -31,7 +34,7 @@ export async function setMember(
   await audit(tx, { orgId, actor: by.actor, action: 'member.set', target: userId, details: { role } })
   // cluster:admin is no matter of a role
   const beyond = await tx.query<{ id: string }>(
-    `select id from api_tokens where org_id = current_org() and made_by_user = $1 and revoked_at is null
+    `select id from api_tokens where org_id = current_org() and ${isLiving}
        and not array_remove(scopes, 'cluster:admin') <@ $2::text[]`,
     [uuidOf(userId), [...scopesOf(role)]],
   )
@@ -56,7 +59,7 @@ export async function removeMember(
   await tx.query('delete from memberships where org_id = current_org() and user_id = $1', [uuidOf(userId)])
   await audit(tx, { orgId, actor: by.actor, action: 'member.remove', target: userId })
   const made = await tx.query<{ id: string }>(
-    'select id from api_tokens where org_id = current_org() and made_by_user = $1 and revoked_at is null',
+    `select id from api_tokens where org_id = current_org() and ${isLiving}`,
     [uuidOf(userId)],
   )
   return revokeOwn(

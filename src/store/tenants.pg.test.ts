@@ -4,7 +4,6 @@ import { after, before, test } from 'node:test'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, type KeyId, type OrgId, type TokenId, type UserId } from '../core/ids.ts'
-import type { Role } from '../core/org.ts'
 import type { LoginClaims } from '../core/ports.ts'
 import type { Scope } from '../core/token.ts'
 import { openStore, type Store } from './store.ts'
@@ -143,6 +142,160 @@ test('the provider ends a session by its id or all of a person, and each of its 
   for (const { hash } of [again, two]) assert.equal(await store.sessions.session(hash, hour), null)
   assert.ok(await store.sessions.session(stranger.hash, hour))
 })
+
+test('a member is set and removed, and takes along the tokens that it may not have any more, and what these made', async () => {
+  const org = (await store.tenants.createOrg('members', {}, 'test')).id
+  const elsewhere = (await store.tenants.createOrg('members-elsewhere', {}, 'test')).id
+  const userId = (await login('member', { operator: true })).session.user.id
+  for (const o of [org, elsewhere]) await store.orgs.setMember(o, userId, 'admin', owner)
+  const admin = await token(org, ['org:admin', 'tokens:manage', 'pins:read'], userId)
+  const child = await token(org, ['org:admin'], admin)
+  const reader = await token(org, ['pins:read', 'cluster:admin'], userId)
+  const readersChild = await token(org, ['pins:read'], reader)
+  const other = await token(elsewhere, ['org:admin'], userId)
+  const unmade = await token(org, ['org:admin'], null)
+  const before = await store.tokens.cacheVersion('tokens')
+  const lowered = await store.orgs.setMember(org, userId, 'viewer', owner)
+  assert.deepEqual(new Set(lowered.tokens), new Set([admin, child]))
+  assert.ok(lowered.version > before)
+  assert.equal(lowered.version, await store.tokens.cacheVersion('tokens'))
+  assert.deepEqual((await store.orgs.setMember(org, userId, 'viewer', owner)).tokens, [])
+  assert.deepEqual(await living([admin, child, reader, readersChild, other, unmade]), [
+    reader,
+    readersChild,
+    other,
+    unmade,
+  ])
+  const removed = await store.orgs.removeMember(org, userId, owner)
+  assert.deepEqual(new Set(removed.tokens), new Set([reader, readersChild]))
+  assert.deepEqual(await living([reader, readersChild, other, unmade]), [other, unmade])
+  await assert.rejects(store.orgs.removeMember(org, userId, owner), (e) => isCode(e, 'not_found'))
+  await assert.rejects(token(org, ['pins:read'], userId), (e) => isCode(e, 'forbidden'))
+  const actions = (await store.orgs.audit(org, { limit: 100 })).map((entry) => entry.action)
+  assert.deepEqual(count(actions), {
+    'org.create': 1,
+    'member.set': 2,
+    'member.remove': 1,
+    'token.create': 5,
+    'token.revoke': 4,
+  })
+  await assert.rejects(store.orgs.setMember(org, mintId('usr'), 'viewer', owner), (e) =>
+    isCode(e, 'not_found'),
+  )
+})
+
+test('only those who rule owners touch them, and the last one stays, also when two remove each other', async () => {
+  const org = (await store.tenants.createOrg('owners', {}, 'test')).id
+  const [a, b] = [(await login('owner-a')).session.user.id, (await login('owner-b')).session.user.id]
+  const admin = { actor: 'test', owners: false }
+  await assert.rejects(store.orgs.setMember(org, a, 'owner', admin), (e) => isCode(e, 'forbidden'))
+  await store.orgs.setMember(org, a, 'owner', owner)
+  for (const by of [admin, owner]) {
+    const code = by.owners ? 'conflict' : 'forbidden'
+    await assert.rejects(store.orgs.setMember(org, a, 'admin', by), (e) => isCode(e, code))
+    await assert.rejects(store.orgs.removeMember(org, a, by), (e) => isCode(e, code))
+  }
+  for (let i = 0; i < 10; i++) {
+    for (const user of [a, b]) await store.orgs.setMember(org, user, 'owner', owner)
+    const ends = await Promise.allSettled([
+      store.orgs.removeMember(org, a, owner),
+      i % 2 === 0 ? store.orgs.removeMember(org, b, owner) : store.orgs.setMember(org, b, 'viewer', owner),
+    ])
+    assert.equal(ends.filter((end) => end.status === 'fulfilled').length, 1)
+  }
+})
+
+test('a role, an operator and a token that go away take what was made by them along, whatever is made at that moment', async () => {
+  const org = (await store.tenants.createOrg('racing', {}, 'test')).id
+  const roles: LoginClaims['roles'] = [{ slug: 'racing', role: 'admin' }]
+  for (let i = 0; i < 15; i++) {
+    const userId = (await login('racer', { operator: true, roles })).session.user.id
+    const scopes: Scope[] = i % 3 === 0 ? ['cluster:admin'] : ['pins:write', 'tokens:manage']
+    const maker = await token(org, scopes, userId)
+    const making = Array.from({ length: 4 }, (_, n) =>
+      token(org, scopes, n % 2 === 0 ? userId : maker).catch((e: unknown) =>
+        isCode(e, 'forbidden') ? null : Promise.reject(e),
+      ),
+    )
+    const going =
+      i % 3 === 0
+        ? login('racer', { roles })
+        : i % 3 === 1
+          ? login('racer')
+          : store.orgs.removeMember(org, userId, owner).catch(() => login('racer'))
+    const made = (await Promise.all(making)).filter((id) => id !== null)
+    await going
+    assert.deepEqual(await living([maker, ...made]), [])
+  }
+})
+
+test('an org lists and ends its own tokens, of one maker or of all, and no other org does', async () => {
+  const org = (await store.tenants.createOrg('tokens', {}, 'test')).id
+  const other = (await store.tenants.createOrg('tokens-other', {}, 'test')).id
+  const maker = await token(org, ['tokens:manage', 'pins:read'], null)
+  const made = await token(org, ['tokens:manage'], maker)
+  const grandchild = await token(org, ['tokens:manage'], made)
+  const seen = await store.orgs.tokens(org, 10)
+  assert.deepEqual(
+    seen.map((t) => [t.id, t.createdBy, t.name, t.scopes]),
+    [
+      [grandchild, made, 'n\u0000', ['tokens:manage']],
+      [made, maker, 'n\u0000', ['tokens:manage']],
+      [maker, null, 'n\u0000', ['tokens:manage', 'pins:read']],
+    ],
+  )
+  assert.deepEqual(
+    (await store.orgs.tokens(org, 10, maker)).map((t) => t.id),
+    [made],
+  )
+  assert.equal((await store.orgs.tokens(org, 1)).length, 1)
+  assert.deepEqual(await store.orgs.tokens(other, 10), [])
+  for (const attempt of [
+    () => store.orgs.revokeToken(other, maker, 'test'),
+    () => store.orgs.revokeToken(org, maker, 'test', made),
+    () => store.orgs.revokeToken(org, mintId('tok'), 'test'),
+    () => store.tokens.revokeToken(mintId('tok')),
+  ])
+    await assert.rejects(attempt(), (e) => isCode(e, 'not_found'))
+  for (const scopes of [['pins:write'], ['pins:read', 'org:admin']] satisfies Scope[][])
+    await assert.rejects(token(org, scopes, maker), (e) => isCode(e, 'forbidden'))
+  await assert.rejects(token(other, ['pins:read'], maker), (e) => isCode(e, 'forbidden'))
+  assert.deepEqual((await store.orgs.revokeToken(org, made, 'test', maker)).tokens, [made, grandchild])
+  assert.deepEqual((await store.orgs.revokeToken(org, made, 'test')).tokens, [])
+  assert.deepEqual((await store.tokens.revokeToken(maker)).tokens, [maker])
+  await assert.rejects(token(org, ['pins:read'], maker), (e) => isCode(e, 'forbidden'))
+  assert.ok((await store.orgs.tokens(org, 10)).every((t) => t.revokedAt !== null))
+})
+
+test('an org reads its own audit in pages, newest first', async () => {
+  const org = (await store.tenants.createOrg('audited', {}, 'test')).id
+  for (let i = 1; i <= 6; i++) await store.tenants.setOrg(org, { maxPins: i }, 'test')
+  const all = await store.orgs.audit(org, { limit: 100 })
+  const first = await store.orgs.audit(org, { limit: 4 })
+  const before = first.at(-1)
+  assert.ok(before)
+  assert.deepEqual([...first, ...(await store.orgs.audit(org, { limit: 100, before }))], all)
+  assert.equal(all.length, 7)
+  assert.ok(all.every((entry) => entry.orgId === org))
+})
+
+/** A living token of `org`; its id. */
+async function token(org: OrgId, scopes: Scope[], createdBy: UserId | TokenId | null): Promise<TokenId> {
+  const id = mintId('tok')
+  // what a token makes ends no later than it
+  const expiresAt = new Date('2099-01-01')
+  await store.tokens.insertToken({ id, orgId: org, keyId, name: 'n\u0000', scopes, expiresAt, createdBy })
+  return id
+}
+
+async function living(ids: TokenId[]): Promise<TokenId[]> {
+  const states = await Promise.all(ids.map((id) => store.tokens.tokenState(id)))
+  return ids.filter((_, index) => states[index]?.revoked === false)
+}
+
+function count(texts: string[]): Record<string, number> {
+  return texts.reduce<Record<string, number>>((n, text) => ({ ...n, [text]: (n[text] ?? 0) + 1 }), {})
+}
 
 async function login(
   subject: string,

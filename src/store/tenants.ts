@@ -64,7 +64,8 @@ const columns: [key: keyof OrgChange, column: string][] = [
   ['defaultReplicas', 'default_replicas'],
 ]
 
-async function createOrg(
+/** `conflict` when the slug is taken, `invalid` when it is none. */
+export async function createOrg(
   tx: SystemTx,
   slug: string,
   options: { limits?: Partial<OrgLimits>; defaultReplicas?: number | null },
@@ -96,7 +97,8 @@ async function createOrg(
   return org
 }
 
-async function setOrg(tx: SystemTx, orgId: OrgId, change: OrgChange, actor: string): Promise<Org> {
+/** Changes what is given; null lifts a limit. */
+export async function setOrg(tx: SystemTx, orgId: OrgId, change: OrgChange, actor: string): Promise<Org> {
   const params: unknown[] = [uuidOf(orgId)]
   const sets = columns.flatMap(([key, column]) =>
     change[key] === undefined ? [] : [`${column} = $${params.push(change[key])}`],

@@ -1,21 +1,16 @@
 import { AnchorageError } from '../core/errors.ts'
-import { idOf, mintId, uuidOf, type OrgId, type TokenId } from '../core/ids.ts'
-import type { CacheName } from '../core/ports.ts'
+import { idOf, uuidOf, type OrgId, type TokenId } from '../core/ids.ts'
+import type { CacheName, Revoked } from '../core/ports.ts'
 import type { ApiToken, Scope } from '../core/token.ts'
+import { audit } from './audit.ts'
 import type { SystemTx } from './database.ts'
+import { demandMaker, isUser } from './makers.ts'
+import * as tenants from './tenants.ts'
+import { toText } from './text.ts'
 
 /** `conflict` when the slug is taken. */
-export async function createOrg(tx: SystemTx, slug: string, replicas: number | null): Promise<OrgId> {
-  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(slug))
-    throw new AnchorageError('invalid', 'a slug is 1 to 63 lower-case letters, digits and inner hyphens')
-  const id = mintId('org')
-  const made = await tx.query(
-    'insert into orgs (id, slug, default_replicas) values ($1, $2, $3) on conflict (slug) do nothing returning id',
-    [uuidOf(id), slug, replicas],
-  )
-  if (made.length === 0) throw new AnchorageError('conflict', `there is an org named ${slug} already`)
-  await audit(tx, id, 'org.create', slug)
-  return id
+export async function createOrg(tx: SystemTx, slug: string, defaultReplicas: number | null): Promise<OrgId> {
+  return (await tenants.createOrg(tx, slug, { defaultReplicas }, 'operator')).id
 }
 
 export async function orgBySlug(tx: SystemTx, slug: string): Promise<OrgId> {
@@ -29,26 +24,47 @@ export async function orgBySlug(tx: SystemTx, slug: string): Promise<OrgId> {
 }
 
 /** How many replicas the org's pins get that ask for no number; null: as many as is usual in the cluster. */
-export async function setReplicas(tx: SystemTx, slug: string, replicas: number | null): Promise<OrgId> {
+export async function setReplicas(
+  tx: SystemTx,
+  slug: string,
+  defaultReplicas: number | null,
+): Promise<OrgId> {
   const id = await orgBySlug(tx, slug)
-  await tx.query('update orgs set default_replicas = $2 where id = $1', [uuidOf(id), replicas])
-  await audit(tx, id, 'org.set', slug, { replicas })
+  await tenants.setOrg(tx, id, { defaultReplicas }, 'operator')
   return id
 }
 
 /**
- * `conflict` when the token's key is not the active one any more. The key's row is locked to the commit, so a rotation waits for this
- * token and then sees it: no key retires before a token that it signed.
+ * `forbidden` when who makes it may not any more. `conflict` when the token's key is not the active one any more. The key's row is locked to
+ * the commit, so a rotation waits for this token and then sees it: no key retires before a token that it signed.
  */
 export async function insertToken(tx: SystemTx, token: ApiToken): Promise<void> {
+  await demandMaker(tx, token)
+  const { createdBy: by } = token
   const made = await tx.query(
-    `insert into api_tokens (id, org_id, key_id, name, scopes, expires_at)
-     select $1, $2, k.id, $4, $5, $6 from signing_keys k where k.id = $3 and k.state = 'active' for share of k
+    `insert into api_tokens (id, org_id, key_id, name, scopes, expires_at, made_by_user, made_by_token)
+     select $1, $2, k.id, $4, $5, $6, $7, $8 from signing_keys k where k.id = $3 and k.state = 'active' for share of k
      returning id`,
-    [uuidOf(token.id), uuidOf(token.orgId), uuidOf(token.keyId), token.name, token.scopes, token.expiresAt],
+    [
+      uuidOf(token.id),
+      uuidOf(token.orgId),
+      uuidOf(token.keyId),
+      token.name && toText(token.name),
+      token.scopes,
+      token.expiresAt,
+      by !== null && isUser(by) ? uuidOf(by) : null,
+      by !== null && !isUser(by) ? uuidOf(by) : null,
+    ],
   )
   if (made.length === 0) throw new AnchorageError('conflict', 'the signing key has been rotated; mint again')
-  await audit(tx, token.orgId, 'token.create', token.id)
+  const { orgId, scopes } = token
+  await audit(tx, {
+    orgId,
+    actor: by ?? 'operator',
+    action: 'token.create',
+    target: token.id,
+    details: { scopes },
+  })
 }
 
 export async function tokenState(
@@ -66,19 +82,23 @@ export async function tokenState(
   return { orgId: idOf('org', row.org_id), scopes, expiresAt, revoked }
 }
 
-/** Ends a token for good. The answer is the version of that change for whoever remembers tokens; repeating it is another one. */
-export async function revokeToken(tx: SystemTx, id: TokenId): Promise<{ version: number }> {
-  const [token] = await tx.query<{ org_id: string }>(
-    `update api_tokens set revoked_at = coalesce(revoked_at, now()) where id = $1 returning org_id`,
-    [uuidOf(id)],
-  )
-  if (!token) throw new AnchorageError('not_found', `there is no token ${id}`)
-  await tx.query(
-    `insert into token_denylist (jti, until) select id, expires_at from api_tokens where id = $1 on conflict (jti) do nothing`,
-    [uuidOf(id)],
-  )
-  await audit(tx, idOf('org', token.org_id), 'token.revoke', id)
-  return { version: await cacheVersion(tx, 'tokens') }
+/** Ends a token for good, and those that it made. */
+export async function revokeToken(tx: SystemTx, id: TokenId): Promise<Revoked> {
+  const known = await tx.query('select from api_tokens where id = $1', [uuidOf(id)])
+  if (known.length === 0) throw new AnchorageError('not_found', `there is no token ${id}`)
+  return revokeTokens(tx, [uuidOf(id)], 'operator')
+}
+
+/** Ends the tokens of these uuids and those that they made, each audited; one that was over before is none of the answer. */
+export async function revokeTokens(tx: SystemTx, uuids: string[], actor: string): Promise<Revoked> {
+  const rows = await tx.query<{ id: string; org_id: string }>('select id, org_id from revoke_tokens($1)', [
+    uuids,
+  ])
+  for (const row of rows) {
+    const [orgId, target] = [idOf('org', row.org_id), idOf('tok', row.id)]
+    await audit(tx, { orgId, actor, action: 'token.revoke', target })
+  }
+  return { tokens: rows.map((row) => idOf('tok', row.id)), version: await cacheVersion(tx, 'tokens') }
 }
 
 /** The version of the last change that is committed, or made by this transaction. */
@@ -96,18 +116,5 @@ export async function touchToken(tx: SystemTx, id: TokenId): Promise<void> {
     `update api_tokens set last_used_at = now()
      where id = $1 and (last_used_at is null or last_used_at < now() - interval '1 minute')`,
     [uuidOf(id)],
-  )
-}
-
-async function audit(
-  tx: SystemTx,
-  orgId: OrgId | null,
-  action: string,
-  target: string,
-  details?: object,
-): Promise<void> {
-  await tx.query(
-    `insert into audit_log (id, org_id, actor, action, target, details) values ($1, $2, 'operator', $3, $4, $5)`,
-    [uuidOf(mintId('aud')), orgId && uuidOf(orgId), action, target, details ?? null],
   )
 }
