@@ -98,7 +98,8 @@ async function joinOwn(
       members.trouble() ??
       child.trouble() ??
       withRoutes(cluster.trouble(), child) ??
-      islandTrouble(place, needs.known()),
+      islandTrouble(place, needs.known()) ??
+      cluster.shortage(),
   }
 }
 

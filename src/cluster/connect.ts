@@ -46,6 +46,8 @@ export interface Cluster extends Link, AsyncDisposable {
   connected(signal: AbortSignal): Promise<NatsConnection>
   /** Null while JetStream takes messages; else why not. */
   trouble(): string | null
+  /** Why streams lie on fewer servers than they should, although messages are taken; null when they do not. */
+  shortage(): string | null
   /** Something was found missing: look now and make it. */
   repair(): void
 }
@@ -57,6 +59,8 @@ const compareEveryMs = 10_000
 /** The same while servers are missing that are about to come: what lies on one server only is gone with it. */
 const compareShortEveryMs = 1_000
 const failuresToBlameStore = 3
+const tooFew =
+  'too few nats-servers are at hand for the replicas that streams should have; they get them once there are more'
 
 /**
  * Connects, and reconnects for ever. Returns at once: a server that is away shows as `trouble()`.
@@ -137,6 +141,10 @@ class Connection implements Cluster {
 
   trouble(): string | null {
     return this.#trouble
+  }
+
+  shortage(): string | null {
+    return this.#short ? tooFew : null
   }
 
   repair(): void {
@@ -284,11 +292,7 @@ class Connection implements Cluster {
 
   #noteShort(short: ReadonlySet<string>, replicas: number): void {
     const isShort = short.size > 0
-    if (isShort && !this.#short)
-      this.#options.log.warn(
-        { streams: [...short], replicas },
-        'too few nats-servers are at hand for the replicas that streams should have; they get them once there are more',
-      )
+    if (isShort && !this.#short) this.#options.log.warn({ streams: [...short], replicas }, tooFew)
     this.#short = isShort
   }
 

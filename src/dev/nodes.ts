@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { AnchorageError } from '../core/errors.ts'
+import type { Degradation } from '../core/node.ts'
 import { openStore } from '../store/store.ts'
 import type { DevDatabase } from './database.ts'
 import {
@@ -32,6 +34,8 @@ export async function refuseToLeaveOut(count: number, database: DevDatabase): Pr
   )
 }
 
+const formedWithinMs = 45_000
+
 /**
  * All Kubos, then all nodes, each kind at once: a nats-server of three waits for another one. The stack is undone from its end,
  * so the nodes stop first.
@@ -61,7 +65,36 @@ export async function startNodes(
     if (count > 1) say(`node ${place.number} of ${count} serves at ${node.url}`)
     return node
   })
-  return allOf(starts, starting)
+  const nodes = await allOf(starts, starting)
+  if (count > 1) await formed(nodes, say, signal)
+  return nodes
+}
+
+/** Waits until the nodes' nats-servers are one, with all replicas: from then on each of them can be missed. */
+async function formed(
+  nodes: readonly DevNode[],
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  say('waiting for the nodes to be one cluster')
+  const enough = AbortSignal.any([signal, AbortSignal.timeout(formedWithinMs)])
+  for (const { url } of nodes) {
+    while (!enough.aborted && (await natsTrouble(url, enough)) !== null)
+      await sleep(200, undefined, { signal: enough }).catch(() => {})
+  }
+  signal.throwIfAborted()
+  if (enough.aborted) say('the nodes are not one cluster yet; each serves, and tells why at /v1/ready')
+}
+
+/** What a node says is wrong with its NATS; null when nothing is. */
+async function natsTrouble(url: string, signal: AbortSignal): Promise<string | null> {
+  try {
+    const response = await fetch(`${url}/v1/ready`, { signal })
+    const { reasons }: { reasons: Degradation[] } = JSON.parse(await response.text())
+    return reasons.find(({ what }) => what === 'nats')?.reason ?? null
+  } catch (error) {
+    return String(error)
+  }
 }
 
 /** Waits for all, so that those that started are on the stack also when another failed. */
