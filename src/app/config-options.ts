@@ -16,6 +16,7 @@ import {
   url,
   type Kind,
 } from './config-kinds.ts'
+import { groupGrants, issuer, origin } from './config-login-kinds.ts'
 
 /** One option: everything that help, docs, parsing and types need to know about it. */
 export interface Option<T> {
@@ -45,6 +46,10 @@ export const options = {
   ),
   'data.dir': withDefault(path, './data', "This node's own files: what its nats-server keeps."),
   'http.listen': withDefault(address, '127.0.0.1:8080', 'Where the API listens.'),
+  'http.publicUrl': optional(
+    origin,
+    'Where browsers reach the service, such as https://pins.example.com; people log in only there, or on loopback.',
+  ),
   'http.trustProxy': option(
     networks,
     'Networks of the proxies in front of this node, as CIDRs: what these say in X-Forwarded-For is believed, and nobody else.',
@@ -88,6 +93,38 @@ export const options = {
     'Wraps the keys that sign tokens: 32 bytes in base64, the same on all nodes.',
   ),
   'auth.masterKeyFile': optional(path, 'A file that holds the master key, instead of auth.masterKey.'),
+  'oidc.issuer': optional(
+    issuer,
+    'The OpenID Connect provider at which people log in, exactly as it spells itself; without it nobody does.',
+  ),
+  'oidc.clientId': optional(text, 'What this service is called at the provider.'),
+  'oidc.clientSecret': optional(secret, 'How it proves that there; without one it is a public client.'),
+  'oidc.clientSecretFile': optional(path, 'A file that holds that secret, instead of oidc.clientSecret.'),
+  'oidc.scopes': withDefault(
+    list,
+    'openid,profile,email,groups',
+    'What the provider is asked to tell of a person; `openid` must be there.',
+  ),
+  'oidc.claims.name': withDefault(text, 'name', "The claim with a person's name; `a.b` looks inside of `a`."),
+  'oidc.claims.email': withDefault(
+    text,
+    'email',
+    'The claim with the e-mail address; it is shown, and decides nothing.',
+  ),
+  'oidc.claims.groups': withDefault(text, 'groups', 'The claim with the groups that a person is in.'),
+  'oidc.groupPrefix': withDefault(
+    text,
+    'anchorage:',
+    'Groups that begin so give roles: `PREFIXSLUG:ROLE` one in an org, `PREFIXoperators` that of an operator.',
+  ),
+  'oidc.groups': option(
+    groupGrants,
+    'Groups by other names that give roles, each as GROUP=SLUG:ROLE or GROUP=operator.',
+    () => '',
+    'none',
+  ),
+  'session.idleTimeout': withDefault(duration, '12h', 'A login that is not used for this long is over.'),
+  'session.maxAge': withDefault(duration, '7d', 'A login is over after this long, however much it is used.'),
   'nats.binary': optional(path, 'The nats-server to run; without it, one is looked for and made if need be.'),
   'nats.clientPort': withDefault(
     integer(0, 65535),

@@ -22,11 +22,12 @@ import { masterKey } from './master-key.ts'
 import { joinNats } from './nats.ts'
 import { nodeBook } from './node-book.ts'
 import { operators } from './operators.ts'
+import { peopleOf } from './people.ts'
 import { policyOf } from './policy.ts'
 import { postgresWatch } from './postgres-watch.ts'
 import { selfOf, type Self } from './self.ts'
-import { tenantUseCases } from './tenants.ts'
-import { contendForLead, nodeWorkers, nudgeLeader } from './workers.ts'
+import { announcing, tenantUseCases } from './tenants.ts'
+import { contendForLead, nodeWorkers, nudgeLeader, type WorkerNeeds } from './workers.ts'
 
 /** A node that serves; disposing stops it cleanly. */
 export interface RunningNode extends AsyncDisposable {
@@ -83,7 +84,6 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
   )
   presence = nats.presence
   const pressure = newPressure(clock)
-  const room = policyOf(config)
   const needs = { config, node, store, nats, kubo, driver, pressure, log }
   const worker = nodeWorkers(needs)
   const { verify, remembered } = verifier({ store: store.tokens, masterKey: key, clock })
@@ -95,9 +95,7 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
   }
 
   const url = await listen(config, undo, log, {
-    pins: pinUseCases({ store: store.pins, presence, bus: nats.bus, clock, log, pressure, room }),
-    operator: operators({ config, store, link: async () => nats.cluster, log }),
-    ...tenantUseCases({ store, masterKey: key, link: async () => nats.cluster, log }),
+    ...(await useCases(needs, key)),
     verify,
     health: () => me.health(),
     trustProxy: config.http.trustProxy,
@@ -148,6 +146,18 @@ async function watchKubo(
     log: log.child({ part: 'kubo' }),
     onReturn: () => driver.nudge('reconciler'),
   })
+}
+
+/** What is served. */
+async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
+  const { config, store, nats, pressure, log } = needs
+  const link = async () => nats.cluster
+  return {
+    pins: pinUseCases({ ...nats, store: store.pins, clock, log, pressure, room: policyOf(config) }),
+    operator: operators({ config, store, link, log }),
+    ...tenantUseCases({ store, masterKey, link, log }),
+    people: await peopleOf({ config, store, masterKey, announce: announcing(link), log }),
+  }
 }
 
 /** Serves HTTP from now on; what stops the node stops this first, and says so to whoever still asks. */

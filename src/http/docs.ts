@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
+import { sessionCookie } from './session/cookies.ts'
 
 /** Nothing of the page comes from elsewhere, and nothing it does leaves this origin. */
 const contentPolicy =
@@ -18,12 +19,24 @@ export function docs(app: FastifyInstance): void {
         license: { name: 'MIT OR Apache-2.0', identifier: 'MIT OR Apache-2.0' },
       },
       servers: [{ url: '/' }],
-      components: { securitySchemes: { accessToken: { type: 'http', scheme: 'bearer' } } },
-      security: [{ accessToken: [] }],
+      components: {
+        securitySchemes: {
+          accessToken: { type: 'http', scheme: 'bearer' },
+          session: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: sessionCookie,
+            description:
+              'Of a person who is a member of several orgs, the header `anchorage-org` names one, by TypeID or slug',
+          },
+        },
+      },
+      security: [{ accessToken: [] }, { session: [] }],
       tags: [
         { name: 'pins', description: 'The Pinning Services API' },
         { name: 'tokens', description: 'Access tokens, by self-service' },
         { name: 'orgs', description: 'Orgs, their limits, usage and members' },
+        { name: 'auth', description: 'Signing in and out, for browsers' },
         { name: 'admin', description: 'For operators: tokens with the scope `cluster:admin`' },
         { name: 'node', description: 'For operators and load balancers' },
       ],

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { AnchorageError } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
+import { speaksByCookie } from './session/cookies.ts'
 
 /** What a page of another origin may read of an answer's head, beside what the Fetch standard always lets it. */
 const readable = [
@@ -10,7 +11,6 @@ const readable = [
   'retry-after',
   ...['limit', 'remaining', 'reset'].flatMap((what) => [`ratelimit-${what}`, `x-ratelimit-${what}`]),
 ].join(', ')
-
 const takenOver = /^[\w.:-]{1,64}$/
 
 /** Ids that are unique without asking the system for randomness each time; a proxy's own id is kept. */
@@ -29,7 +29,8 @@ export function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => str
 export function greet(app: FastifyInstance, isClosing: () => boolean, log: Log): void {
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
-    reply.header('access-control-allow-origin', '*')
+    if (speaksByCookie(request)) reply.header('cache-control', 'no-store')
+    else reply.header('access-control-allow-origin', '*')
     reply.header('access-control-expose-headers', readable)
     if (isClosing()) done(new AnchorageError('unavailable', 'this node is stopping; try again'))
     else if (request.headers.host === undefined && request.raw.httpVersion === '1.1') done(noHost())

@@ -8,7 +8,7 @@ import type { TokenUseCases } from '../core/token-use-cases.ts'
 import type { Principal } from '../core/token.ts'
 import { adminRoutes } from './admin/admin.ts'
 import { namedAdminSchemas } from './admin/schema.ts'
-import { auth } from './auth.ts'
+import { auth, type People } from './auth.ts'
 import { answerBrokenHttp, answerUnusualHttp } from './broken-http.ts'
 import { clientAddress } from './client-address.ts'
 import { closeGently } from './closing.ts'
@@ -24,6 +24,8 @@ import { orgRoutes } from './orgs/orgs.ts'
 import { namedOrgSchemas } from './orgs/schema.ts'
 import { limitRates, type RateLimits } from './rate-limits.ts'
 import { answerUnroutedEarly, noteRoutes } from './routing.ts'
+import { namedSessionSchemas } from './session/schema.ts'
+import { sessionRoutes } from './session/sessions.ts'
 import { pinRoutes } from './spec/pins.ts'
 import { namedSchemas } from './spec/schema.ts'
 import { namedTokenSchemas } from './tokens/schema.ts'
@@ -38,6 +40,8 @@ export interface HttpServerOptions {
   tokens: TokenUseCases
   /** Rejects `unauthenticated` with the reason, or `unavailable`. */
   verify: (bearer: string) => Promise<Principal>
+  /** Without it people cannot log in: bearers alone say who a request is. */
+  people?: People | null
   health: () => Health
   /** Networks (CIDRs) of proxies that say whom they speak for; none: every client is who its socket says. */
   trustProxy?: readonly string[]
@@ -54,6 +58,7 @@ export function httpServer({
   orgs,
   tokens,
   verify,
+  people = null,
   health,
   trustProxy = [],
   rateLimits,
@@ -84,8 +89,9 @@ export function httpServer({
   discardUnread(app.server, bounds)
   const routing = noteRoutes(app)
   greet(app, closeGently(app, bounds.closeGraceMs), log)
-  const admission = auth(verify)
-  if (rateLimits) limitRates(app, rateLimits, admission, clientAddress(trustProxy))
+  const admission = auth(verify, people)
+  const addressOf = clientAddress(trustProxy)
+  if (rateLimits) limitRates(app, rateLimits, admission, addressOf)
   answerUnroutedEarly(app, routing)
   answerErrors(app, log)
   readJson(app)
@@ -98,6 +104,7 @@ export function httpServer({
       healthRoutes(v1, health)
       below(v1, '/tokens', (part) => tokenRoutes(part, tokens, admission))
       below(v1, '/orgs', (part) => orgRoutes(part, orgs, admission))
+      below(v1, '/auth', (part) => sessionRoutes(part, people, admission, addressOf))
       below(v1, '/admin', (part) => adminRoutes(part, operator, admission))
       done()
     },
@@ -106,7 +113,13 @@ export function httpServer({
   return app
 }
 
-const allNamed = [...namedSchemas, ...namedTokenSchemas, ...namedOrgSchemas, ...namedAdminSchemas]
+const allNamed = [
+  ...namedSchemas,
+  ...namedTokenSchemas,
+  ...namedOrgSchemas,
+  ...namedSessionSchemas,
+  ...namedAdminSchemas,
+]
 
 /** Routes with hooks of their own. */
 function below(app: FastifyInstance, prefix: string, routes: (part: FastifyInstance) => void): void {

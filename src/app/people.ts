@@ -1,0 +1,70 @@
+import { oidcProvider } from '../auth/oidc.ts'
+import { sealFor } from '../auth/seal.ts'
+import { AnchorageError } from '../core/errors.ts'
+import { groupRules } from '../core/group-roles.ts'
+import type { Log, Revoked } from '../core/ports.ts'
+import { sessionUseCases } from '../core/sessions.ts'
+import type { People } from '../http/auth.ts'
+import type { Store } from '../store/store.ts'
+import { systemClock as clock } from './clock.ts'
+import type { Config } from './config.ts'
+import { textOfFile } from './config-file.ts'
+import { howToGive } from './config-keys.ts'
+
+export interface PeopleNeeds {
+  config: Pick<Config, 'oidc' | 'session' | 'http'>
+  store: Pick<Store, 'sessions'>
+  masterKey: Uint8Array
+  /** Tells every node of tokens that ended; rejects when they cannot be told. */
+  announce: (revoked: Revoked) => Promise<void>
+  log: Log
+}
+
+/**
+ * How people log in; null without `oidc.issuer`: then they cannot. Rejects `invalid` when the rest is missing. The provider is asked nothing
+ * yet: it may be away when a node starts.
+ */
+export async function peopleOf({
+  config,
+  store,
+  masterKey,
+  announce,
+  log,
+}: PeopleNeeds): Promise<People | null> {
+  const { oidc, session, http } = config
+  if (oidc.issuer === undefined) return null
+  if (oidc.clientId === undefined)
+    throw new AnchorageError(
+      'invalid',
+      `oidc.issuer is set, but oidc.clientId is not: ${howToGive('oidc.clientId')}`,
+    )
+  if (!oidc.scopes.includes('openid'))
+    throw new AnchorageError('invalid', 'oidc.scopes must have openid: without it nobody says who logs in')
+  const provider = oidcProvider({
+    issuer: oidc.issuer,
+    clientId: oidc.clientId,
+    clientSecret: await clientSecret(config),
+    scopes: oidc.scopes,
+    claims: oidc.claims,
+    clock,
+  })
+  const sessions = sessionUseCases({
+    store: store.sessions,
+    provider,
+    seal: sealFor(masterKey, 'login cookie'),
+    rules: groupRules(oidc.groupPrefix, oidc.groups),
+    idleMs: session.idleTimeout,
+    maxAgeMs: session.maxAge,
+    announce,
+    clock,
+    log,
+  })
+  return { sessions, publicUrl: http.publicUrl ?? null }
+}
+
+/** Null: a client without one. */
+async function clientSecret({ oidc }: Pick<Config, 'oidc'>): Promise<string | null> {
+  const { clientSecret: given, clientSecretFile: file } = oidc
+  if (given !== undefined) return given.reveal()
+  return file === undefined ? null : (await textOfFile(file, 'oidc.clientSecretFile')).trim()
+}

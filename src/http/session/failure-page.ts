@@ -1,0 +1,39 @@
+import type { FastifyInstance } from 'fastify'
+
+/** A page without any script, style or picture of others. */
+const contentPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+/** Failures of these routes as a page for a browser that came here by itself; programs get the same failure as JSON. */
+export function showFailures(app: FastifyInstance): void {
+  app.addHook('onSend', async (request, reply, payload) => {
+    if (reply.statusCode < 400 || typeof payload !== 'string') return payload
+    if (!(request.headers.accept ?? '').includes('text/html')) return payload
+    const { error }: { error: { details: string } } = JSON.parse(payload)
+    reply.header('content-type', 'text/html; charset=utf-8').header('content-security-policy', contentPolicy)
+    return page(error.details)
+  })
+}
+
+function page(details: string): string {
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Not signed in · anchorage</title>
+<h1>Not signed in</h1>
+<p>${escaped(details)}</p>
+<p><a href="/v1/auth/login">Sign in</a> · <a href="/">Back</a></p>
+</html>
+`
+}
+
+function escaped(text: string): string {
+  const entities: Record<string, string> = {
+    '&': '&amp;',
+    '<': '&lt;',
+    '>': '&gt;',
+    '"': '&quot;',
+    "'": '&#39;',
+  }
+  return text.replaceAll(/[&<>"']/g, (character) => entities[character] ?? '')
+}

@@ -1,0 +1,184 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { AnchorageError, isCode } from '../../core/errors.ts'
+import { parseId, type SessionId } from '../../core/ids.ts'
+import { scopesOf, type Session } from '../../core/org.ts'
+import type { Browser, ListedSession } from '../../core/session-use-cases.ts'
+import type { Auth, People } from '../auth.ts'
+import type { AddressOf } from '../client-address.ts'
+import { typed } from '../type-box.ts'
+import { cookieOf, dropCookie, loginCookie, sessionCookie, setCookie } from './cookies.ts'
+import { showFailures } from './failure-page.ts'
+import * as operations from './operations-schema.ts'
+import { demandOwnPage, ownOrigin } from './own-origin.ts'
+import type { OwnSession, SignedIn } from './schema.ts'
+
+const maxUserAgent = 255
+const maxFormBytes = 32 << 10
+
+/** How people sign in; throws `not_found` where they cannot. */
+type Door = () => People
+
+/** Signing in and out, below `/auth`. Where login is off, every one says what to configure. */
+export function sessionRoutes(
+  instance: FastifyInstance,
+  people: People | null,
+  auth: Auth,
+  addressOf: AddressOf,
+): void {
+  const door: Door = () => {
+    if (people === null) throw loginIsOff()
+    return people
+  }
+  instance.addHook('onRequest', async (_request, reply) => {
+    reply.header('cache-control', 'no-store').removeHeader('access-control-allow-origin')
+    door()
+  })
+  instance.register((app, _options, done) => {
+    loginRoutes(app, door, addressOf)
+    done()
+  })
+  ownSessionRoutes(instance, door, auth)
+  instance.register((app, _options, done) => {
+    backchannelRoute(app, door)
+    done()
+  })
+}
+
+/** Where a browser goes by itself: failures are pages. */
+function loginRoutes(instance: FastifyInstance, door: Door, addressOf: AddressOf): void {
+  showFailures(instance)
+  const app = typed(instance)
+  app.get('/login', { schema: operations.login }, async (request, reply) => {
+    const { sessions, publicUrl } = door()
+    const { url, login } = await sessions.begin(ownOrigin(request, publicUrl), request.query.return_to ?? '/')
+    return reply
+      .code(302)
+      .header('location', url)
+      .header('set-cookie', setCookie(loginCookie, login))
+      .send(null)
+  })
+  app.get('/callback', { schema: operations.callback }, async (request, reply) => {
+    // Whatever comes of it, this login is over.
+    reply.header('set-cookie', dropCookie(loginCookie))
+    const { session, returnTo } = await door().sessions.finish(queryOf(request), {
+      ...browserOf(request),
+      address: addressOf(request),
+    })
+    return reply
+      .code(302)
+      .header('location', returnTo)
+      .header('set-cookie', setCookie(sessionCookie, session))
+      .send(null)
+  })
+}
+
+function ownSessionRoutes(instance: FastifyInstance, door: Door, auth: Auth): void {
+  const app = typed(instance)
+  const onRequest = auth.admit()
+  const sessionOf = (request: FastifyRequest): Session => {
+    const session = auth.sessionOf(request)
+    if (session === null) throw noSession()
+    return session
+  }
+  app.get('/session', { schema: operations.getSession, onRequest }, async (request) =>
+    signedIn(sessionOf(request)),
+  )
+  app.get('/sessions', { schema: operations.listSessions, onRequest }, async (request) => {
+    const own = sessionOf(request)
+    const all = await door().sessions.list(own)
+    return { results: all.map((session) => ownSession(session, own)) }
+  })
+  app.delete('/sessions/:id', { schema: operations.endSession, onRequest }, async (request, reply) => {
+    await door().sessions.end(sessionOf(request), sessionIdOf(request.params.id))
+    return reply.code(204).send(null)
+  })
+  app.post('/logout', { schema: operations.logout }, async (request, reply) => {
+    const { sessions, publicUrl } = door()
+    if (request.headers.authorization !== undefined) throw noSession()
+    demandOwnPage(request, publicUrl)
+    const ended = await sessions.logout(cookieOf(request, sessionCookie), ownOrigin(request, publicUrl))
+    return reply.header('set-cookie', dropCookie(sessionCookie)).send(ended)
+  })
+}
+
+function backchannelRoute(instance: FastifyInstance, door: Door): void {
+  instance.removeAllContentTypeParsers()
+  instance.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string', bodyLimit: maxFormBytes },
+    (_request, body, done) => done(null, Object.fromEntries(new URLSearchParams(String(body)))),
+  )
+  typed(instance).post(
+    '/backchannel-logout',
+    { schema: operations.backchannelLogout },
+    async (request, reply) => {
+      await door().sessions.backchannelLogout(request.body.logout_token)
+      return reply.send(null)
+    },
+  )
+}
+
+function loginIsOff(): AnchorageError {
+  return new AnchorageError(
+    'not_found',
+    'people cannot log in here: the operator is to set oidc.issuer and oidc.clientId',
+  )
+}
+
+function noSession(): AnchorageError {
+  return new AnchorageError(
+    'forbidden',
+    'this is about the session of a browser, and an access token has none',
+  )
+}
+
+/** As it came: the provider's answer is read by its own rules. */
+function queryOf({ raw: { url = '' } }: FastifyRequest): string {
+  const start = url.indexOf('?')
+  return start < 0 ? '' : url.slice(start)
+}
+
+function browserOf(request: FastifyRequest): Omit<Browser, 'address'> {
+  return {
+    login: cookieOf(request, loginCookie),
+    session: cookieOf(request, sessionCookie),
+    userAgent: request.headers['user-agent']?.slice(0, maxUserAgent) ?? null,
+  }
+}
+
+/** In a path any text is an id; what is no session's names none. */
+function sessionIdOf(text: string): SessionId {
+  try {
+    return parseId('ses', text)
+  } catch (cause) {
+    if (!isCode(cause, 'invalid')) throw cause
+    throw new AnchorageError('not_found', 'there is no session with this id', { cause })
+  }
+}
+
+function signedIn(session: Session): SignedIn {
+  const { id, name, email, operator } = session.user
+  return {
+    session: { id: session.id, ...times(session) },
+    user: { id, name, email, operator },
+    memberships: session.memberships.map(({ orgId, slug, role }) => ({
+      org: orgId,
+      slug,
+      role,
+      scopes: [...scopesOf(role)],
+    })),
+  }
+}
+
+function ownSession(session: ListedSession, own: Session): OwnSession {
+  const { id, userAgent, address } = session
+  return { id, ...times(session), current: id === own.id, userAgent, address }
+}
+
+function times({ createdAt, lastSeenAt, expiresAt }: Session) {
+  return {
+    createdAt: createdAt.toISOString(),
+    lastSeenAt: lastSeenAt.toISOString(),
+    expiresAt: expiresAt.toISOString(),
+  }
+}
