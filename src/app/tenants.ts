@@ -29,10 +29,16 @@ export function tenantUseCases(
   tokens: TokenUseCases
 } {
   const { store, masterKey, link, log } = needs
-  const { mint } = minter({ store: store.tokens, masterKey })
+  const mint = minter({ store: store.tokens, masterKey })
   return {
     orgs: orgsOf(needs),
-    tokens: tokenUseCases({ store: store.orgs, mint, announce: announcing(link), clock, log }),
+    tokens: tokenUseCases({
+      store: store.orgs,
+      mint: (request) => mint.mint(request),
+      announce: announcing(link),
+      clock,
+      log,
+    }),
   }
 }
 

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { decodeJwt } from 'jose'
+import { mintId, type UserId } from '../core/ids.ts'
+import { quietLog } from '../dev/test-nats.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { openStore } from '../store/store.ts'
 import { main } from './main.ts'
 
 let database: TestDatabase
@@ -37,26 +41,130 @@ test('an org is made once; its slug is then taken', async () => {
   assert.match(again.stderr, /acme/)
 })
 
-test('an org gets a number of copies when it is made, and another later; what is no such number is refused', async () => {
-  const made = await anchorage('admin', 'create-org', 'copies', '--replicas', '2', '--json')
-  assert.equal(JSON.parse(made.stdout).replicas, 2, made.stderr)
-  const set = await anchorage('admin', 'set-org', 'copies', '--replicas', '3')
-  assert.deepEqual([set.code, set.stdout], [0, 'new pins of copies get 3 copies unless they say otherwise\n'])
-  const usual = await anchorage('admin', 'set-org', 'copies', '--replicas', 'default', '--json')
-  assert.equal(JSON.parse(usual.stdout).replicas, null)
-  for (const wrong of ['0', '101', '2.5', 'two'])
-    for (const verb of [
-      ['create-org', 'other'],
-      ['set-org', 'copies'],
-    ]) {
-      const { code, stderr } = await anchorage('admin', ...verb, '--replicas', wrong)
-      assert.equal(code, 2, wrong)
-      assert.match(stderr, /--replicas: must be a whole number from 1 to 100/)
-    }
-  assert.equal((await anchorage('admin', 'set-org', 'copies')).code, 2)
+test('an org gets limits when it is made, and others later; what is no such number is refused', async () => {
+  const made = await anchorage(
+    'admin',
+    'create-org',
+    'limited',
+    '--replicas',
+    '2',
+    '--max-pins',
+    '10',
+    '--json',
+  )
+  const { limits, defaultReplicas } = JSON.parse(made.stdout)
+  assert.deepEqual([limits, defaultReplicas], [{ maxPins: 10, maxBytes: null, maxReplicas: null }, 2])
+  const set = await anchorage('admin', 'set-org', 'limited', '--max-bytes', '10GiB', '--max-replicas', '3')
+  assert.equal(set.code, 0, set.stderr)
+  assert.match(set.stdout, /^pins +0 of 10$/m)
+  assert.match(set.stdout, /^bytes +0 B of 10.0 GiB$/m)
+  assert.match(set.stdout, /^replicas +2$/m)
+  assert.match(set.stdout, /^at most +3$/m)
+  const lifted = await anchorage(
+    'admin',
+    'set-org',
+    'limited',
+    '--max-pins',
+    'none',
+    '--replicas',
+    'default',
+    '--json',
+  )
+  assert.deepEqual(JSON.parse(lifted.stdout).limits, {
+    maxPins: null,
+    maxBytes: 10 * 2 ** 30,
+    maxReplicas: 3,
+  })
+  assert.equal(JSON.parse(lifted.stdout).defaultReplicas, null)
+  for (const [option, wrong, words] of [
+    ['--replicas', '0', /whole number from 1 to 100/],
+    ['--replicas', '101', /whole number from 1 to 100/],
+    ['--replicas', 'none', /whole number from 1 to 100/],
+    ['--max-replicas', '2.5', /whole number from 1 to 100/],
+    ['--max-pins', 'ten', /whole number from 0/],
+    ['--max-pins=-1', undefined, /whole number from 0/],
+    ['--max-bytes', '10 elephants', /a size such as/],
+    ['--replicas', '4', /cannot get 4 copies/],
+  ] as const) {
+    const { code, stderr } = await anchorage(
+      'admin',
+      'set-org',
+      'limited',
+      option,
+      ...(wrong === undefined ? [] : [wrong]),
+    )
+    assert.equal(code, 2, `${option} ${wrong}: ${stderr}`)
+    assert.match(stderr, words)
+  }
+  assert.equal((await anchorage('admin', 'set-org', 'limited')).code, 2)
   const nobody = await anchorage('admin', 'set-org', 'nobody', '--replicas', '2')
-  assert.equal(nobody.code, 1)
-  assert.match(nobody.stderr, /nobody/)
+  assert.deepEqual([nobody.code, nobody.stdout], [1, ''])
+  assert.match(nobody.stderr, /no org/)
+})
+
+test('orgs lists them all by slug, or shows one by slug or id', async () => {
+  const id = (await anchorage('admin', 'create-org', 'a-listed', '--max-pins', '7')).stdout.trim()
+  const table = await anchorage('admin', 'orgs')
+  assert.match(table.stdout, /^ORG +ID +PINS +BYTES +EACH +MADE\n/)
+  assert.match(table.stdout, new RegExp(`^a-listed +${id} +0 of 7 +0 B +usual `, 'm'))
+  const { results }: { results: { slug: string }[] } = JSON.parse(
+    (await anchorage('admin', 'orgs', '--json')).stdout,
+  )
+  const slugs = results.map(({ slug }) => slug)
+  assert.ok(slugs.includes('a-listed'))
+  assert.deepEqual(slugs, slugs.toSorted())
+  for (const name of ['a-listed', id]) {
+    const one = JSON.parse((await anchorage('admin', 'orgs', name, '--json')).stdout)
+    assert.deepEqual([one.id, one.usage.bytes, one.usage.pins.queued, one.limits.maxPins], [id, 0, 0, 7])
+  }
+  assert.equal((await anchorage('admin', 'orgs', 'no-such')).code, 1)
+})
+
+test('members are set, listed and removed by command; the last owner stays', async () => {
+  await anchorage('admin', 'create-org', 'staffed')
+  assert.match((await anchorage('admin', 'members', 'staffed')).stderr, /no members/)
+  const [ann, bob] = [await signedIn('ann'), await signedIn('bob')]
+  const users: { results: { id: string; subject: string }[] } = JSON.parse(
+    (await anchorage('admin', 'users', '--json')).stdout,
+  )
+  assert.deepEqual(users.results.map(({ subject }) => subject).toSorted(), ['ann', 'bob'])
+  assert.match((await anchorage('admin', 'users')).stdout, new RegExp(`^${ann} +ann `, 'm'))
+  const set = await anchorage('admin', 'set-member', 'staffed', ann, 'owner')
+  assert.deepEqual([set.code, set.stdout], [0, `${ann} is owner of staffed\n`], set.stderr)
+  const other: { role: string } = JSON.parse(
+    (await anchorage('admin', 'set-member', 'staffed', bob, 'viewer', '--json')).stdout,
+  )
+  assert.equal(other.role, 'viewer')
+  const listed = await anchorage('admin', 'members', 'staffed')
+  assert.match(listed.stdout, new RegExp(`^${ann} +ann +owner +manual `, 'm'))
+  const last = await anchorage('admin', 'set-member', 'staffed', ann, 'none')
+  assert.deepEqual([last.code, last.stdout], [1, ''])
+  assert.match(last.stderr, /owner/)
+  const gone = await anchorage('admin', 'set-member', 'staffed', bob, 'none')
+  assert.equal(gone.stdout, `${bob} is no member of staffed\n`)
+  assert.equal((await anchorage('admin', 'set-member', 'staffed', bob, 'none')).code, 1)
+  assert.equal((await anchorage('admin', 'set-member', 'staffed', bob, 'king')).code, 2)
+  assert.equal((await anchorage('admin', 'set-member', 'staffed', 'usr_x', 'viewer')).code, 1)
+})
+
+test('tokens of an org are listed with what they may do and whether they are over, never with the secret', async () => {
+  await anchorage('admin', 'create-org', 'listing')
+  const asked = ['--org', 'listing', '--scopes', 'pins:read', '--ttl', '1h', '--name', 'laptop', '--json']
+  const minted: { id: string; token: string } = JSON.parse(
+    (await anchorage('admin', 'mint-token', ...asked)).stdout,
+  )
+  const before = await anchorage('admin', 'tokens', 'listing')
+  assert.match(
+    before.stdout,
+    new RegExp(`^${minted.id} +laptop +pins:read +operator +until \\S+ +never$`, 'm'),
+  )
+  await anchorage('admin', 'revoke-token', minted.id)
+  const after = await anchorage('admin', 'tokens', 'listing', '--json')
+  const { results } = JSON.parse(after.stdout)
+  assert.equal(results.length, 1)
+  assert.match(results[0].revokedAt, /Z$/)
+  for (const { stdout } of [before, after]) assert.ok(!stdout.includes(minted.token))
+  assert.equal((await anchorage('admin', 'tokens', 'nobody')).code, 1)
 })
 
 test('mint-token prints the token alone, or with what belongs to it as JSON', async () => {
@@ -140,6 +248,25 @@ test('after rotate-key, tokens are signed with the new key', async () => {
   assert.notEqual(kid, before.kid)
   assert.equal(after.kid, kid)
 })
+
+/** A person who logged in once; the id. */
+async function signedIn(subject: string): Promise<UserId> {
+  await using store = openStore({ ...database, log: quietLog })
+  const { session } = await store.sessions.login(
+    { issuer: 'https://id.example', subject, name: subject, email: null, operator: false, roles: [] },
+    {
+      id: mintId('ses'),
+      hash: randomBytes(32),
+      providerSid: null,
+      idToken: 'none',
+      userAgent: null,
+      address: null,
+      maxAgeMs: 60_000,
+    },
+    null,
+  )
+  return session.user.id
+}
 
 async function anchorage(...argv: string[]) {
   const written = { stdout: '', stderr: '' }

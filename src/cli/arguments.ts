@@ -1,7 +1,7 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
 import { loadConfig } from '../app/config.ts'
 import { configKeys, flagOf } from '../app/config-keys.ts'
-import { parseDuration } from '../app/config-kinds.ts'
+import { parseDuration, parseSize } from '../app/config-kinds.ts'
 import { splitFlags } from '../app/config-sources.ts'
 import { didYouMean } from '../app/nearest.ts'
 import { WrongUse, type Io } from './verb.ts'
@@ -32,6 +32,15 @@ export function required(value: string | undefined, what: string): string {
 export function durationOf(value: string, what: string): number {
   try {
     return parseDuration(value)
+  } catch (error) {
+    throw new WrongUse(`${what}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** Bytes of an option that is a size. */
+export function sizeOf(value: string, what: string): number {
+  try {
+    return parseSize(value)
   } catch (error) {
     throw new WrongUse(`${what}: ${error instanceof Error ? error.message : String(error)}`)
   }

@@ -17,7 +17,15 @@ const verbs: Record<string, { summary: string; load: () => Promise<Verb> }> = {
     load: () => import('./config.ts'),
   },
   'admin create-org': { summary: 'make an org', load: () => import('./admin/create-org.ts') },
-  'admin set-org': { summary: "change an org's number of copies", load: () => import('./admin/set-org.ts') },
+  'admin set-org': { summary: "change an org's limits", load: () => import('./admin/set-org.ts') },
+  'admin orgs': { summary: 'list the orgs, or show one', load: () => import('./admin/orgs.ts') },
+  'admin members': { summary: 'list the members of an org', load: () => import('./admin/members.ts') },
+  'admin set-member': {
+    summary: 'make somebody a member, change a role, or remove a member',
+    load: () => import('./admin/set-member.ts'),
+  },
+  'admin users': { summary: 'list who has logged in', load: () => import('./admin/users.ts') },
+  'admin tokens': { summary: 'list the tokens of an org', load: () => import('./admin/tokens.ts') },
   'admin mint-token': {
     summary: "make an API token for an org's programs",
     load: () => import('./admin/mint-token.ts'),

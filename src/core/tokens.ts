@@ -42,7 +42,9 @@ export function tokenUseCases(parts: TokenParts): TokenUseCases {
     list: (caller, limit) => store.tokens(caller.orgId, limit, ...madeBy(caller)),
     async revoke(caller, given) {
       const id = tokenIdOf(given)
-      await tellOfRevoked(parts, await store.revokeToken(caller.orgId, id, caller.by, ...madeBy(caller)))
+      const { tokens, version } = await store.revokeToken(caller.orgId, id, caller.by, ...madeBy(caller))
+      // also when it was over before: whoever ended it may have reached nobody
+      await tellOfRevoked(parts, { tokens: [...new Set([id, ...tokens])], version })
     },
   }
 }

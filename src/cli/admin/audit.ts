@@ -32,8 +32,8 @@ export async function run(argv: string[], io: Io): Promise<void> {
   noMore(positionals)
   const limit = wholeNumberOf(values.limit ?? '20', '--limit', 1, 1000)
   const asJson = values.json ?? false
-  await withOperator(config, io, async ({ use, orgs }) => {
-    const org = values.org === undefined ? {} : { orgId: await orgs.orgBySlug(values.org) }
+  await withOperator(config, io, async ({ use, orgs, asker }) => {
+    const org = values.org === undefined ? {} : { orgId: (await orgs.get(asker, values.org)).id }
     const entries = await use.audit({ ...org, limit })
     if (!values.follow) {
       if (asJson) return io.out(json({ results: entries.map(auditWire) }))

@@ -1,35 +1,36 @@
-import { maxReplicas } from '../../core/replicas.ts'
-import { configArgumentsOf, noMore, required, wholeNumberOf } from '../arguments.ts'
+import { orgWire } from '../../http/orgs/org-wire.ts'
+import { configArgumentsOf, noMore, required } from '../arguments.ts'
 import { json } from '../print.ts'
-import type { Io } from '../verb.ts'
-import { withTokenStore } from './with-tokens.ts'
+import { WrongUse, type Io } from '../verb.ts'
+import { orgChangeOf, orgOptions, orgOptionsUsage } from './org-options.ts'
+import { orgInFull } from './orgs.ts'
+import { withOperator } from './with-operator.ts'
 
 export const usage = `
-Usage: anchorage admin set-org SLUG --replicas N|default [--json] [--config FILE] [--OPTION VALUE …]
+Usage: anchorage admin set-org ORG [--max-pins N|none] [--max-bytes SIZE|none] [--max-replicas N|none]
+                                   [--replicas N|default] [--json] [--config FILE] [--OPTION VALUE …]
 
-Changes an org. --replicas is on how many nodes its content stands when a pin does not say: 1 to ${maxReplicas}, or default for
-pin.replicas of the config. It holds for pins from now on; pins that are there keep their number.
+Changes what an org may have, and shows it. ORG is a slug or a TypeID. What is not given stays; none lifts a limit. What the org has
+beyond a new limit it keeps, but it gets no more; pins that are there keep their number of copies.
+
+${orgOptionsUsage}
+
 Works on the database of the node's own config, also while no node runs.
 `
 
-const options = { replicas: { type: 'string' }, json: { type: 'boolean' } } as const
+const options = { ...orgOptions, json: { type: 'boolean' } } as const
 
 /** Changes an org. */
 export async function run(argv: string[], io: Io): Promise<void> {
   const { config, values, positionals } = configArgumentsOf(argv, options, io)
   const [given, ...more] = positionals
   noMore(more)
-  const slug = required(given, 'SLUG')
-  const asked = required(values.replicas, '--replicas N')
-  const replicas = asked === 'default' ? null : wholeNumberOf(asked, '--replicas', 1, maxReplicas)
-  const id = await withTokenStore(config, (store) => store.setReplicas(slug, replicas))
-  const words =
-    replicas === null
-      ? 'as many copies as is usual here'
-      : `${replicas} ${replicas === 1 ? 'copy' : 'copies'}`
-  io.out(
-    values.json
-      ? json({ id, slug, replicas })
-      : `new pins of ${slug} get ${words} unless they say otherwise\n`,
-  )
+  const slug = required(given, 'ORG')
+  const change = orgChangeOf(values)
+  if (Object.keys(change).length === 0) throw new WrongUse('nothing to change: give at least one limit')
+  await withOperator(config, io, async ({ orgs, asker }) => {
+    const org = await orgs.set(asker, slug, change)
+    if (values.json) return io.out(json(orgWire(org)))
+    io.out(orgInFull(org, await orgs.usage(asker, org.id)))
+  })
 }

@@ -3,21 +3,27 @@ import { requireKeys, type Config } from '../../app/config.ts'
 import { tellTokenRevoked } from '../../app/caches.ts'
 import { natsOnce } from '../../app/nats.ts'
 import { operators } from '../../app/operators.ts'
+import { orgsOf } from '../../app/tenants.ts'
 import type { OperatorUseCases } from '../../core/operator-use-cases.ts'
 import type { TokenId } from '../../core/ids.ts'
-import type { TokenStore } from '../../core/ports.ts'
-import { openStore } from '../../store/store.ts'
+import type { Asker, OrgUseCases } from '../../core/org-use-cases.ts'
+import type { Scope } from '../../core/token.ts'
+import { openStore, type Store } from '../../store/store.ts'
 import { terseLog } from '../terse-log.ts'
 import type { Io } from '../verb.ts'
 
 /** What an operators' verb works with. */
 export interface Operator {
   use: OperatorUseCases
-  orgs: Pick<TokenStore, 'orgBySlug'>
+  orgs: OrgUseCases
+  /** What is only read: people, and the tokens of an org. */
+  store: { users: Store['tenants']['users']; tokens: Store['orgs']['tokens'] }
   /** Ends a token, on every node at once that can be told, on the others within seconds. `not_found` when there is none. */
   revokeToken: (id: TokenId) => Promise<void>
   /** Who the audit names: the operator's login on this machine. */
   actor: string
+  /** The same, as one who asks for what `orgs` do. */
+  asker: Asker
 }
 
 /**
@@ -40,17 +46,25 @@ export async function withOperator<T>(
   const link = async () => links.use(await natsOnce(config, await store.nodes.clusterId()))
   const use = operators({ config, store, link, log })
   const revokeToken = async (id: TokenId): Promise<void> => {
-    const { version } = await store.tokens.revokeToken(id)
+    const { tokens, version } = await store.tokens.revokeToken(id)
     try {
-      tellTokenRevoked(await link(), id, version)
+      const nats = await link()
+      // also when it was over before: the one who repeats this may not have reached them
+      for (const gone of new Set([id, ...tokens])) tellTokenRevoked(nats, gone, version)
     } catch (err) {
       log.warn({ err }, 'the nodes could not be told; they find out by themselves within seconds')
     }
   }
+  const actor = `operator:${userInfo().username}@${hostname()}`
   return await work({
     use,
-    orgs: store.tokens,
+    orgs: orgsOf({ store, link, log }),
+    store: {
+      users: (afterId, limit) => store.tenants.users(afterId, limit),
+      tokens: (orgId, limit) => store.orgs.tokens(orgId, limit),
+    },
     revokeToken,
-    actor: `operator:${userInfo().username}@${hostname()}`,
+    actor,
+    asker: { by: actor, orgId: null, scopes: new Set<Scope>(['cluster:admin']) },
   })
 }
