@@ -78,6 +78,7 @@ async function rig(clusterId?: string) {
           capacityBytes: null,
           usedBytes: null,
           state: 'active',
+          acceptMs: null,
         }),
         known: () => known,
         onRebuilt: () => {},

@@ -57,6 +57,7 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
   ended.promise.catch(() => {})
 
   const driver = newDriver({ clock, log })
+  const pressure = newPressure(clock)
   const kubo = await watchKubo(config, node, store, driver, log, undo)
   const nodes = await liveNodes(store.nodes)
   let self: Self | null = null
@@ -76,14 +77,13 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
       node,
       store,
       log,
-      self: () => heartbeatOf(config, node, nodes, kubo),
+      self: () => ({ ...heartbeatOf(config, node, nodes, kubo), acceptMs: pressure.acceptMs() }),
       known: () => nodes.nodes(),
       onRebuilt: () => driver.nudge('requeue-sweeper'),
     },
     undo,
   )
   presence = nats.presence
-  const pressure = newPressure(clock)
   const needs = { config, node, store, nats, kubo, driver, pressure, log }
   const worker = nodeWorkers(needs)
   const { verify, remembered } = verifier({ store: store.tokens, masterKey: key, clock })
@@ -195,7 +195,12 @@ function signOf(kubo: KuboWatch, self: Self | null): Sign {
   return self === null ? sign : { ...sign, report: self.report() }
 }
 
-function heartbeatOf(config: Config, node: NodeIdentity, nodes: LiveNodes, kubo: KuboWatch): Heartbeat {
+function heartbeatOf(
+  config: Config,
+  node: NodeIdentity,
+  nodes: LiveNodes,
+  kubo: KuboWatch,
+): Omit<Heartbeat, 'acceptMs'> {
   const known = nodes.nodes().find(({ id }) => id === node.nodeId)
   return {
     nodeId: node.nodeId,

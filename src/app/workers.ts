@@ -103,6 +103,7 @@ function addLeaderWorkers({ config, store, nats, driver, log }: WorkerNeeds): vo
       nodes: () => nats.presence.nodes(),
       bus,
       policy: policyOf(config),
+      acceptMs: () => nats.presence.acceptMs(),
       clock,
       log: log.child({ part: 'repair' }),
     }),
@@ -113,6 +114,7 @@ function addLeaderWorkers({ config, store, nats, driver, log }: WorkerNeeds): vo
       copies: store.repair,
       bus,
       limits: { moves: config.rebalance.movesInFlight, bytes: config.rebalance.bytesInFlight },
+      acceptMs: () => nats.presence.acceptMs(),
       log,
     }),
   )

@@ -12,6 +12,8 @@ export interface Heartbeat {
   capacityBytes: number | null
   usedBytes: number | null
   state: NodeState
+  /** What its accepts of the last seconds took, ms; null without any. */
+  acceptMs: number | null
 }
 
 export function writeHeartbeat(heartbeat: Heartbeat): string {
@@ -21,7 +23,8 @@ export function writeHeartbeat(heartbeat: Heartbeat): string {
 /** The heartbeat that `text` spells; null when it is garbage or of a version that we do not know. */
 export function readHeartbeat(text: string): Heartbeat | null {
   try {
-    const { v, nodeId, name, incarnation, zone, multiaddrs, capacityBytes, usedBytes, state } = record(text)
+    const { v, nodeId, name, incarnation, zone, multiaddrs, capacityBytes, usedBytes, state, acceptMs } =
+      record(text)
     if (v !== 1 || typeof nodeId !== 'string' || typeof name !== 'string') return null
     if (typeof incarnation !== 'number') return null
     const known = nodeStates.find((one) => one === state)
@@ -36,6 +39,7 @@ export function readHeartbeat(text: string): Heartbeat | null {
       capacityBytes: typeof capacityBytes === 'number' ? capacityBytes : null,
       usedBytes: typeof usedBytes === 'number' ? usedBytes : null,
       state: known,
+      acceptMs: typeof acceptMs === 'number' ? acceptMs : null,
     }
   } catch {
     return null

@@ -42,6 +42,7 @@ async function rig() {
       capacityBytes: 100,
       usedBytes,
       state: 'active' as const,
+      acceptMs: null,
     })
     const presence = stack.use(startPresence({ nats: cluster, self, known: () => known, log }))
     return { cluster, log, presence, sees: (id: NodeId) => presence.nodes().find((node) => node.id === id) }

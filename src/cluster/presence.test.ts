@@ -16,6 +16,7 @@ const beat = (nodeId: NodeId, more: Partial<Heartbeat> = {}): Heartbeat => ({
   capacityBytes: 100,
   usedBytes: 50,
   state: 'active',
+  acceptMs: null,
   ...more,
 })
 const node = (id: NodeId, more: Partial<Node> = {}): Node => ({

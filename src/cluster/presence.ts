@@ -65,6 +65,14 @@ export class HeartbeatPresence implements Presence, AsyncDisposable {
     return Object.fromEntries(others.map(([id, { atMs }]) => [id, Math.round(nowMs - atMs)]))
   }
 
+  /** What accepts took lately on the node where they took longest, ms; null when there were none anywhere. */
+  acceptMs(): number | null {
+    const nowMs = this.#clock.steadyMs()
+    const told = [...this.#heard.keys()].map((id) => this.#freshFrom(id, nowMs)?.acceptMs ?? null)
+    const known = [...told, this.#options.self().acceptMs].filter((ms) => ms !== null)
+    return known.length === 0 ? null : Math.max(...known)
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
     this.#off()

@@ -24,3 +24,22 @@ test('what fails is counted out as well', async () => {
   for (let i = 0; i < 20; i++) await assert.rejects(pressed.during(Promise.reject(new Error('no'))))
   assert.equal(pressed.high(), false)
 })
+
+test('how long accepts take is told by those of the last seconds, the slowest tenth aside', async () => {
+  let now = 0
+  const pressed = pressure({ now: () => now })
+  const accept = async (tookMs: number): Promise<void> => {
+    const gate = Promise.withResolvers<void>()
+    const done = pressed.during(gate.promise)
+    now += tookMs
+    gate.resolve()
+    await done
+  }
+  assert.equal(pressed.acceptMs(), null)
+  for (const tookMs of [5, 5, 5, 5, 5, 5, 5, 5, 9, 900]) await accept(tookMs)
+  assert.equal(pressed.acceptMs(), 900)
+  for (let i = 0; i < 10; i++) await accept(7)
+  assert.equal(pressed.acceptMs(), 9)
+  now += 3_000
+  assert.equal(pressed.acceptMs(), null)
+})

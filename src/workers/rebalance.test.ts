@@ -22,13 +22,21 @@ function world(moves: number, limits = { moves: 100, bytes: 1_000_000 }) {
     done: 0,
     skipped: 0,
   }
-  const state = { left: moves, moving: 0, finished: 0, maintenance: false, unfit: 0 }
+  const state = {
+    left: moves,
+    moving: 0,
+    finished: 0,
+    maintenance: false,
+    unfit: 0,
+    acceptMs: null as number | null,
+  }
   const hinted: Job[] = []
   const batches: number[] = []
   const refuse = () => {
     if (state.maintenance) throw new AnchorageError('maintenance', 'maintenance is on')
   }
   const worker = rebalance({
+    acceptMs: () => state.acceptMs,
     plans: {
       applying: async () => (plan.state === 'applying' || state.moving > 0 ? plan : null),
       async settleMoves() {
@@ -67,6 +75,14 @@ function world(moves: number, limits = { moves: 100, bytes: 1_000_000 }) {
     run: (signal = running) => worker.run({ epoch: 1, signal }),
   }
 }
+
+test('moves step back for accepts that are slow', async () => {
+  const at = world(250)
+  at.state.acceptMs = 500
+  assert.partialDeepStrictEqual(await at.run(), { started: 8 })
+  at.state.acceptMs = null
+  assert.partialDeepStrictEqual(await at.run(), { started: 92 })
+})
 
 test('a plan is applied a few moves at a time until none is left', async () => {
   const at = world(250)

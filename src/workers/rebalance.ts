@@ -2,6 +2,7 @@ import { isCode } from '../core/errors.ts'
 import type { Plan, PlanStore, RepairStore, Bus, Log } from '../core/ports.ts'
 import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
 import { hint } from './hint.ts'
+import { Pace } from './pace.ts'
 
 const everyMs = 1_000
 /** Moves begun in one transaction. */
@@ -14,8 +15,12 @@ export interface RebalanceParts {
   bus: Pick<Bus, 'publishJobs'>
   /** How much may be under way at a time, repairs included: those come first. */
   limits: { moves: number; bytes: number }
+  /** What accepts took lately, anywhere in the cluster, ms; null without any: moves step back for them. */
+  acceptMs: () => number | null
   log: Log
 }
+
+type PacedParts = RebalanceParts & { pace: Pace }
 
 /**
  * Applies the plan that an operator set to be applied: notes which of its moves are done, and begins as many more as may be under
@@ -24,14 +29,22 @@ export interface RebalanceParts {
  * in maintenance the store refuses, and nothing is begun.
  */
 export function rebalance(parts: RebalanceParts): LeaderWorker {
-  return { name: 'rebalance', everyMs, leaderOnly: true, run: (turn) => run(parts, turn) }
+  const pace = new Pace()
+  return { name: 'rebalance', everyMs, leaderOnly: true, run: (turn) => run({ ...parts, pace }, turn) }
 }
 
-async function run(parts: RebalanceParts, turn: LeaderTurn): Promise<Report> {
+async function run(parts: PacedParts, turn: LeaderTurn): Promise<Report> {
   const plan = await parts.plans.applying()
+  const { pace, limits, acceptMs } = parts
+  // While a plan is applied something is under way, or was a moment ago.
+  const most = pace.copies(limits.moves, acceptMs(), plan !== null)
   if (plan === null) return { applying: false, maintenance: false }
   try {
-    return { ...(await apply(parts, plan, turn)), applying: plan.state === 'applying', maintenance: false }
+    return {
+      ...(await apply(parts, plan, most, turn)),
+      applying: plan.state === 'applying',
+      maintenance: false,
+    }
   } catch (error) {
     if (!isCode(error, 'maintenance')) throw error
     return { applying: true, maintenance: true }
@@ -41,6 +54,7 @@ async function run(parts: RebalanceParts, turn: LeaderTurn): Promise<Report> {
 async function apply(
   { plans, copies, bus, limits, log }: RebalanceParts,
   plan: Plan,
+  most: number,
   { epoch, signal }: LeaderTurn,
 ): Promise<Report> {
   const { done, left } = await plans.settleMoves(epoch, plan.id)
@@ -55,7 +69,7 @@ async function apply(
   while (!signal.aborted) {
     // Asked anew for every batch: what its copies weigh is known only then.
     const moving = await copies.moving()
-    const moves = Math.min(batch, limits.moves - moving.copies)
+    const moves = Math.min(batch, most - moving.copies)
     if (moves <= 0 || moving.bytes >= limits.bytes) break
     const begun = await plans.startMoves(epoch, plan.id, moves, limits.bytes - moving.bytes)
     await hint(bus, begun.jobs, log)

@@ -90,7 +90,7 @@ async function cluster() {
     },
   }
   const policy = { downGraceMs: 0, minCopies: 1, highWater: 0.9 }
-  const repairs = repair({ store: store.repair, nodes, bus, policy, clock, log })
+  const repairs = repair({ store: store.repair, nodes, bus, policy, acceptMs: () => null, clock, log })
   const limits = { moves: 4, bytes: 1e9 }
   /** How many moves were asked for at a time. */
   const askedFor: number[] = []
@@ -101,7 +101,7 @@ async function cluster() {
       return store.plans.startMoves(leader, id, limit, bytes)
     },
   }
-  const moves = rebalance({ plans, copies: store.repair, bus, limits, log })
+  const moves = rebalance({ plans, copies: store.repair, bus, limits, acceptMs: () => null, log })
   const run = async (of = epoch): Promise<Report> => {
     book = await store.nodes.list()
     return repairs.run({ epoch: of, signal })

@@ -143,13 +143,16 @@ function world(count = 3, rules = policy) {
   const store = new FakeRepairs()
   const hinted: Job[] = []
   const bus = { publishJobs: async (jobs: Job[]) => void hinted.push(...jobs) }
-  const parts = { store, nodes: () => nodes, bus, policy: rules, clock, log: silent }
+  const accepts = { ms: null as number | null }
+  const acceptMs = () => accepts.ms
+  const parts = { store, nodes: () => nodes, bus, policy: rules, acceptMs, clock, log: silent }
   const worker = repair(parts)
   let epoch = 1
   return {
     clock,
     nodes,
     store,
+    accepts,
     hinted,
     lead: () => ++epoch,
     run: (turn = { epoch, signal }) => worker.run(turn),
@@ -190,6 +193,33 @@ function world(count = 3, rules = policy) {
 
 const names = (count: number) =>
   Array.from({ length: count }, (_, index) => `c${String(index).padStart(6, '0')}`)
+
+test('a drain steps back for accepts that become slow, and goes on at full speed without them; a loss steps back for nothing', async () => {
+  const at = world()
+  for (const cid of names(2_000)) at.store.put(cid, 1, [at.node(0).id])
+  Object.assign(at.node(0), { state: 'draining' })
+  at.store.walking.set(at.node(0).id, '')
+  at.accepts.ms = 500
+  const underWay = () =>
+    [...at.store.contents.values()].flatMap(({ copies }) => copies).filter(({ state }) => state === 'queued')
+      .length
+  for (let runs = 0; runs < 10; runs++) {
+    await at.run()
+    assert.ok(underWay() > 0 && underWay() <= 8, `${underWay()} copies beside slow accepts`)
+    at.work()
+  }
+  at.accepts.ms = null
+  await at.run()
+  assert.ok(underWay() > 300, `${underWay()} copies beside no accepts`)
+  at.work()
+  at.accepts.ms = 500
+  at.silence(2, 400_000)
+  await at.clock.pass(60_000)
+  await at.run()
+  at.work()
+  await at.run()
+  assert.ok(underWay() > 300, `${underWay()} copies after a loss`)
+})
 
 test('a node that is silent for a moment is no reason to copy what others have too', async () => {
   const at = world()

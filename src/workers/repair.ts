@@ -9,6 +9,7 @@ import type { ContentCopies, Repair } from '../core/repair.ts'
 import { Absences } from './absences.ts'
 import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
 import { hint } from './hint.ts'
+import { Pace } from './pace.ts'
 
 const everyMs = 1_000
 /** Contents read at a time … */
@@ -30,6 +31,8 @@ export interface RepairParts {
   nodes: () => readonly Node[]
   bus: Pick<Bus, 'publishJobs'>
   policy: RepairPolicy
+  /** What accepts took lately, anywhere in the cluster, ms; null without any. */
+  acceptMs: () => number | null
   clock: Pick<Clock, 'now'>
   log: Log
 }
@@ -76,6 +79,9 @@ class Repairer {
   readonly epoch: number
   readonly #parts: RepairParts
   readonly #absences: Absences
+  readonly #pace = new Pace()
+  /** Copies that the run before this one began. */
+  #added = 0
   /** Where the look through what is unsettled stands; whether it found anything so far, and could do something about it. */
   #afterCid = ''
   #found = false
@@ -107,6 +113,7 @@ class Repairer {
       await hint(bus, tally.jobs, log)
     }
     const { looked, waiting, added, dropped, stale } = tally
+    this.#added = added
     return { looked, waiting, added, dropped, stale, ...found }
   }
 
@@ -118,12 +125,19 @@ class Repairer {
     const moving = await store.moving()
     const live = tally.nodes.filter((node) => node.live).length
     tally.moving = moving.copies
-    tally.copiesLeft = Math.min(copiesMax, copiesPerNode * live) - moving.copies
+    tally.copiesLeft = this.#copiesAtATime(live, moving.copies, down) - moving.copies
     tally.bytesLeft = bytesMax - moving.bytes
     await this.#settle(tally)
     const walks = await this.#walk(tally)
     const drained = await this.#absences.noteDrained()
     return { down, walks, drained, moving: moving.copies, movingBytes: moving.bytes }
+  }
+
+  /** What was lost with a node is copied as fast as it can be; the rest steps back for accepts. */
+  #copiesAtATime(live: number, moving: number, down: number): number {
+    const most = Math.min(copiesMax, copiesPerNode * live)
+    const paced = this.#pace.copies(most, this.#parts.acceptMs(), moving > 0 || this.#added > 0)
+    return down > 0 ? most : paced
   }
 
   /** Looks through what is marked as unsettled, page after page, and from the first again at the end. */

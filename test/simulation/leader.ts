@@ -49,8 +49,16 @@ export class Leader {
     const clock = { now: () => parts.time.now }
     const store = this.#repairStore()
     this.#workers = [
-      repair({ store, nodes: parts.nodes, bus, policy: parts.policy, clock, log: silent }),
-      rebalance({ plans: this.#planStore(), copies: store, bus, limits, log: silent }),
+      repair({
+        store,
+        nodes: parts.nodes,
+        bus,
+        policy: parts.policy,
+        acceptMs: () => null,
+        clock,
+        log: silent,
+      }),
+      rebalance({ plans: this.#planStore(), copies: store, bus, limits, acceptMs: () => null, log: silent }),
     ]
   }
 
