@@ -1,0 +1,29 @@
+import { loadConfig, requireKeys } from '../src/app/config.ts'
+import { masterKey } from '../src/app/master-key.ts'
+import { minter, type Minter } from '../src/auth/minter.ts'
+import { openStore, type Store } from '../src/store/store.ts'
+import type { World } from './world.ts'
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+
+/** What the operators' verbs do, without a process for each: for tests where milliseconds matter. */
+export interface Minting extends AsyncDisposable {
+  minter: Minter
+  store: Store
+}
+
+/** On the database and with the master key of a world. */
+export async function mintingFor(world: World): Promise<Minting> {
+  const config = loadConfig({ env: await world.env() })
+  const { database } = requireKeys(config, ['database.url', 'database.systemUrl'])
+  const store = openStore({
+    tenantUrl: database.url.reveal(),
+    systemUrl: database.systemUrl.reveal(),
+    log: quiet,
+  })
+  return {
+    minter: minter({ store: store.tokens, masterKey: await masterKey(config) }),
+    store,
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  }
+}
