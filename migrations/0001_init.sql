@@ -2,7 +2,7 @@
 -- Postgres says what should be. Roles: the owner runs this file, anchorage_tenant serves an org's requests under row-level
 -- security, anchorage_system runs workers and look-ups. Every transaction that touches content locks in one order:
 -- org row or, for the leader, the cluster's -> that no node is closed meanwhile (hold_nodes) -> contents in cid order -> placements
--- -> pins -> pin_counts in key order.
+-- -> pins -> org_usage in the order of orgs -> pin_counts in key order.
 
 -- The org that this transaction speaks for; null (no rows) when none was set. After a commit the setting reads ''.
 create function current_org() returns uuid language sql stable parallel safe

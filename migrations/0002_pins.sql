@@ -46,9 +46,9 @@ create function is_held(of_cid text) returns boolean language sql stable set ena
   select exists (select from pins where holds @> array[of_cid])
 $$;
 
--- Does any pin want this content? Asked under its lock, by the system only.
+-- Does any pin want this content? One that was refused does not. Asked under its lock, by the system only.
 create function is_wanted(of_cid text) returns boolean language sql stable as $$
-  select exists (select from pins where cid = of_cid) or is_held(of_cid)
+  select exists (select from pins where cid = of_cid and error_code is null) or is_held(of_cid)
 $$;
 
 -- What a pin's status is, given its content's copies: a pinned one stays so while any copy is left.
@@ -70,8 +70,8 @@ begin
 end $$;
 
 -- For an accept, after its org row: locks the contents (making them), wakes or makes the missing placements, and tells for
--- each content how many copies there are, how many stand and what to hint: {cid: {copies, pinned, pinning, attempts, woken}}, without
--- what never was before. `items`: {cid, replicas?, origins?, nodes}; `usual` is for those that say no replicas. Content for which too few
+-- each content how many copies there are, how many stand, what to hint, and its size as far as known: {cid: {copies, pinned, pinning,
+-- attempts, woken, size}}, without what never was before. `items`: {cid, replicas?, origins?, nodes}; `usual` is for those that say no replicas. Content for which too few
 -- nodes are given has fewer copies than it should, and content that was there may have more: it is marked for the leader's repair.
 create function want_contents(items jsonb, usual int) returns jsonb
 language plpgsql security definer set search_path = public, pg_temp as $$
@@ -82,6 +82,7 @@ declare
   number bigint;
   -- contents that were there: {cid: {pinned, pinning, attempts, woken, copies, nodes}}
   had jsonb := '{}';
+  sizes jsonb;
   h jsonb;
   made jsonb;
   short boolean;
@@ -89,10 +90,14 @@ declare
 begin
   if org is null then raise exception 'no org is set' using errcode = '42501'; end if;
   perform hold_nodes();
-  insert into contents as c (cid, wanted)
-  select i.cid, max(coalesce(i.replicas, usual)) from jsonb_to_recordset(items) as i (cid text, replicas int)
-  group by i.cid order by i.cid
-  on conflict (cid) do update set unpin_after = null, wanted = greatest(c.wanted, excluded.wanted);
+  with locked as (
+    insert into contents as c (cid, wanted)
+    select i.cid, max(coalesce(i.replicas, usual)) from jsonb_to_recordset(items) as i (cid text, replicas int)
+    group by i.cid order by i.cid
+    on conflict (cid) do update set unpin_after = null, wanted = greatest(c.wanted, excluded.wanted)
+    returning c.cid, c.dag_size
+  )
+  select coalesce(jsonb_object_agg(l.cid, l.dag_size) filter (where l.dag_size is not null), '{}') into sizes from locked l;
   at := clock_timestamp();
 
   for p in
@@ -159,9 +164,9 @@ begin
 
   return (
     select coalesce(jsonb_object_agg(c, jsonb_build_object('pinned', had -> c -> 'pinned', 'pinning', had -> c -> 'pinning',
-      'attempts', had -> c -> 'attempts', 'copies', coalesce((had -> c ->> 'copies')::int, 0) + coalesce(jsonb_array_length(made -> c), 0),
+      'attempts', had -> c -> 'attempts', 'size', sizes -> c, 'copies', coalesce((had -> c ->> 'copies')::int, 0) + coalesce(jsonb_array_length(made -> c), 0),
       'woken', coalesce(had -> c -> 'woken', '[]') || coalesce(made -> c, '[]'))), '{}')
-    from (select jsonb_object_keys(had) union select jsonb_object_keys(coalesce(made, '{}'))) k (c));
+    from (select jsonb_object_keys(had) union select jsonb_object_keys(coalesce(made, '{}')) union select jsonb_object_keys(sizes)) k (c));
 end $$;
 
 -- How many placements of the current org wait on each node, counted to 257 at most: beyond 256 no more hints are published,
@@ -174,7 +179,7 @@ language sql stable security definer set search_path = public, pg_temp as $$
   from nodes n
 $$;
 
--- After a pin went: as many copies as the largest of the pins that are left wants; what is only held stays as it is. The contents are
+-- After a pin went or was refused: as many copies as the largest of the pins that are left wants; what is only held stays as it is. The contents are
 -- locked. Copies that are too many now, the leader's repair takes away.
 create function lower_wanted(cids text[]) returns void
 language plpgsql security definer set search_path = public, pg_temp as $$
@@ -182,14 +187,15 @@ begin
   update contents c set wanted = w.most, unsettled = true
   from (
     select x.cid, coalesce(
-      (select p.replicas from pins p where p.cid = x.cid and p.replicas > 1 order by p.replicas desc limit 1),
-      case when not exists (select from pins p where p.cid = x.cid) and is_wanted(x.cid) then x.wanted else 1 end) as most
+      (select p.replicas from pins p where p.cid = x.cid and p.replicas > 1 and p.error_code is null order by p.replicas desc limit 1),
+      case when not exists (select from pins p where p.cid = x.cid and p.error_code is null) and is_wanted(x.cid)
+        then x.wanted else 1 end) as most
     from unnest(cids) as u (cid)
     cross join lateral (select y.cid, y.wanted from contents y where y.cid = u.cid and y.wanted > 1 offset 0) x) w
   where c.cid = any (cids) and c.cid = w.cid and c.wanted > w.most;
 end $$;
 
--- After a pin went: content that nobody wants any more. Unfinished work is aborted at once, what stands is unpinned after
+-- After a pin went or was refused: content that nobody wants any more. Unfinished work is aborted at once, what stands is unpinned after
 -- the grace period. The contents are locked here, in cid order; the question is asked in a later statement. Returns what to hint.
 create function release_contents(cids text[], grace_ms bigint)
 returns table (cid text, node_id uuid, generation bigint)
@@ -210,7 +216,7 @@ begin
     if exists (select from placements p where p.cid = gone and p.state = 'pinned') then
       update contents c set unpin_after = clock_timestamp() + make_interval(secs => grace_ms / 1000.0) where c.cid = gone;
     elsif not exists (select from placements p where p.cid = gone) then
-      delete from contents c where c.cid = gone;
+      delete from contents c where c.cid = gone and not exists (select from pins p where p.cid = gone);
     end if;
   end loop;
 end $$;
@@ -218,9 +224,9 @@ end $$;
 -- Accepts a batch of one org, in order, or replaces one pin by the one item. Ids are minted before: with `again`, an item that
 -- is there already is answered from its row. Raises AN001 when created would run more than ten minutes ahead of the clock.
 -- A replace of what is not there answers with no row. An item that says no replicas gets the org's, else `usual`; `copies` is how many
--- of them have a node so far.
+-- of them have a node so far. An item beyond the org's limits is answered with what it is beyond, and changes nothing.
 create function accept_pins(items jsonb, again boolean default false, replaces uuid default null, usual int default 1)
-returns table (id uuid, created timestamptz, status text, replicas int, copies int, woken jsonb)
+returns table (id uuid, created timestamptz, status text, replicas int, copies int, woken jsonb, refused jsonb)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -229,6 +235,8 @@ declare
   last bigint;
   n int;
   old record;
+  limits record;
+  beyond jsonb;
   wanted jsonb;
   ids uuid[];
   cids text[];
@@ -238,16 +246,24 @@ declare
   statuses text[];
   buckets bigint[];
   ns bigint[];
+  -- bytes that the new pins count, and the replaced one did
+  gained bigint;
+  lost bigint := 0;
+  total bigint;
 begin
-  select greatest(date_trunc('milliseconds', clock_timestamp()), o.last_created + interval '1 ms'), o.last_seq, coalesce(o.default_replicas, usual)
-  into base, last, usual from orgs o where o.id = org for update;
-  if not found then raise exception 'no such org' using errcode = '42501'; end if;
+  select greatest(date_trunc('milliseconds', clock_timestamp()), o.last_created + interval '1 ms') as base, o.last_seq,
+    least(coalesce(o.default_replicas, usual), o.max_replicas) as usual, o.max_pins, o.max_bytes, o.max_replicas
+  into limits from orgs o where o.id = org for update;
+  base := limits.base;
+  last := limits.last_seq;
+  usual := limits.usual;
+  if base is null then raise exception 'no such org' using errcode = '42501'; end if;
   if base > clock_timestamp() + interval '10 minutes' then
     raise exception 'created runs ahead' using errcode = 'AN001';
   end if;
 
   if again then
-    return query select p.id, p.created, p.status, p.replicas::int, null::int, null::jsonb from jsonb_array_elements(items) i
+    return query select p.id, p.created, p.status, p.replicas::int, null::int, null::jsonb, null::jsonb from jsonb_array_elements(items) i
     cross join lateral (select * from pins q where q.org_id = org and q.id = (i ->> 'id')::uuid for share) p;
     items := (select coalesce(jsonb_agg(i), '[]') from jsonb_array_elements(items) i
               where not exists (select from pins q where q.org_id = org and q.id = (i ->> 'id')::uuid));
@@ -257,23 +273,31 @@ begin
     select p.cid, coalesce(p.holds, '{}') as holds, p.seq, p.meta into old from pins p where p.org_id = org and p.id = replaces;
     if not found then return; end if;
   end if;
+  if limits.max_pins is not null or limits.max_bytes is not null or limits.max_replicas is not null then
+    beyond := beyond_limits(items, usual, limits.max_pins, limits.max_bytes, limits.max_replicas, replaces);
+    return query select b.key::uuid, null::timestamptz, null, null::int, null::int, null::jsonb, b.value from jsonb_each(beyond) b;
+    items := (select coalesce(jsonb_agg(i.item order by i.place), '[]') from jsonb_array_elements(items) with ordinality as i (item, place)
+              where not beyond ? (i.item ->> 'id'));
+    if items = '[]' then return; end if;
+  end if;
 
   wanted := want_contents(items, usual);
   n := jsonb_array_length(items);
   with made as (
     insert into pins as p (org_id, id, seq, cid, cid_text, name, name_folded, meta, origins, replicas, status, attempts_before,
-      created, accepted_at)
+      counted_bytes, created, accepted_at)
     select org, i.id, last + i.place, i.cid, i."cidText", i.name, i.folded, i.meta, i.origins, w.replicas,
       fold_status('queued', w.replicas, coalesce((w.w ->> 'pinned')::bigint, 0), coalesce((w.w ->> 'pinning')::bigint, 0), 1, 0),
-      coalesce((w.w ->> 'attempts')::int, 0), base + make_interval(secs => (i.place - 1) / 1000.0), clock_timestamp()
+      coalesce((w.w ->> 'attempts')::int, 0), coalesce((w.w ->> 'size')::bigint, 0), base + make_interval(secs => (i.place - 1) / 1000.0), clock_timestamp()
     from rows from (jsonb_to_recordset(items) as (id uuid, cid text, "cidText" text, name text, folded text, meta jsonb,
       origins text[], replicas int)) with ordinality as i (id, cid, "cidText", name, folded, meta, origins, replicas, place)
     cross join lateral (select wanted -> i.cid as w, coalesce(i.replicas, usual) as replicas) w
-    returning p.id, p.seq, p.cid, p.created, p.status, p.replicas
+    returning p.id, p.seq, p.cid, p.created, p.status, p.replicas, p.counted_bytes
   )
-  select array_agg(m.id), array_agg(m.cid), array_agg(m.created), array_agg(m.status), array_agg(m.seq >> 10), array_agg(1::bigint), array_agg(m.replicas)
-  into ids, cids, createds, statuses, buckets, ns, wants from made m;
-  return query select u.id, u.created, u.status, u.replicas, (wanted -> u.cid ->> 'copies')::int, wanted -> u.cid -> 'woken'
+  select array_agg(m.id), array_agg(m.cid), array_agg(m.created), array_agg(m.status), array_agg(m.seq >> 10), array_agg(1::bigint), array_agg(m.replicas),
+    sum(m.counted_bytes)
+  into ids, cids, createds, statuses, buckets, ns, wants, gained from made m;
+  return query select u.id, u.created, u.status, u.replicas, (wanted -> u.cid ->> 'copies')::int, wanted -> u.cid -> 'woken', null::jsonb
   from unnest(ids, cids, createds, statuses, wants) as u (id, cid, created, status, replicas);
 
   insert into pin_meta (org_id, key, value, seq)
@@ -289,10 +313,15 @@ begin
     update pins p set holds = nullif(array_remove(array_append(old.holds, old.cid), p.cid), '{}') where p.org_id = org and p.id = ids[1];
     if old.meta is not null then perform forget_meta(org, old.meta, old.seq); end if;
     -- locked only now: a finish may have moved it on since it was read
-    delete from pins p where p.org_id = org and p.id = replaces returning statuses || p.status into statuses;
+    delete from pins p where p.org_id = org and p.id = replaces returning statuses || p.status, p.counted_bytes into statuses, lost;
     if old.cid = cids[1] then perform lower_wanted(cids); end if;
     buckets := buckets || (old.seq >> 10);
     ns := ns || -1::bigint;
+  end if;
+  if gained <> lost then
+    select c.total into total from count_bytes(array[org], array[lost], array[gained]) c;
+    -- a size came to be known, or work ended, since the limits were looked at: once more
+    if gained > lost and total > limits.max_bytes then raise exception 'the org has more by now' using errcode = '40001'; end if;
   end if;
   perform count_pins(array_fill(org, array[cardinality(ns)]), statuses, buckets, ns);
   update orgs o set last_created = base + make_interval(secs => (n - 1) / 1000.0), last_seq = last + n where o.id = org;
@@ -307,6 +336,7 @@ declare
   gone text[];
   at_seq bigint;
   was text;
+  lost bigint;
   old_meta jsonb;
 begin
   perform from orgs o where o.id = org for update;
@@ -317,8 +347,9 @@ begin
     return;
   end if;
   perform lock_contents(gone);
-  delete from pins p where p.org_id = org and p.id = pin returning p.status into was;
+  delete from pins p where p.org_id = org and p.id = pin returning p.status, p.counted_bytes into was, lost;
   if old_meta is not null then perform forget_meta(org, old_meta, at_seq); end if;
+  if lost <> 0 then perform count_bytes(array[org], array[lost], array[0::bigint]); end if;
   perform count_pins(array[org], array[was], array[at_seq >> 10], array[-1::bigint]);
   insert into audit_log (id, org_id, actor, action, target) values (audit_id, org, actor, 'pin.delete', public_id);
   return query

@@ -1,34 +1,51 @@
 -- min_code: 1
 -- What a node does with its placements: claim, extend, finish; and the reconciler's findings. All as the system.
 
--- Brings the pins of these contents in line with their placements (a lost one counts for nothing, one that is leaving still stands);
--- the contents are locked. At most `most` pins: what is
--- over is marked on the content and goes on in a later transaction.
+-- Brings the pins of these contents in line with their placements (a lost one counts for nothing, one that is leaving still stands) and
+-- with the contents' sizes; the contents are locked. At most `most` pins: what is over is marked on the content and goes on in a later
+-- transaction. Pins that go beyond what their org may have are refused; content that only such pins want is wanted no more.
 create function fold_contents(cids text[], most int default 1000) returns void language plpgsql as $$
 declare
   tids tid[];
   orgs uuid[];
+  seqs bigint[];
   was text[];
   becomes text[];
-  buckets bigint[];
+  counted bigint[];
+  counts bigint[];
+  refused tid[] := '{}';
+  unwanted text[];
 begin
-  select array_agg(d.ctid), array_agg(d.org_id), array_agg(d.status), array_agg(d.becomes), array_agg(d.seq >> 10)
-  into tids, orgs, was, becomes, buckets
+  select array_agg(d.ctid), array_agg(d.org_id), array_agg(d.seq), array_agg(d.status), array_agg(d.becomes), array_agg(d.counted_bytes),
+    array_agg(d.size)
+  into tids, orgs, seqs, was, becomes, counted, counts
   from unnest(cids) as u (cid)
   cross join lateral (
     select count(*) filter (where state = 'pinned') as pinned, count(*) filter (where state = 'pinning') as pinning,
       count(*) filter (where state = 'queued') as queued, count(*) filter (where state = 'failed') as failed
     from placements where cid = u.cid and not lost) k
+  cross join lateral (select coalesce(c.dag_size, 0) as size from contents c where c.cid = u.cid) s
   cross join lateral (
-    select q.ctid, q.org_id, q.seq, q.status, f.becomes from pins q
+    select q.ctid, q.org_id, q.seq, q.status, f.becomes, q.counted_bytes, s.size from pins q
     cross join lateral (select fold_status(q.status, q.replicas, k.pinned, k.pinning, k.queued, k.failed) as becomes) f
-    where q.cid = u.cid and q.error_code is null and q.status <> f.becomes
+    where q.cid = u.cid and q.error_code is null and (q.status <> f.becomes or q.counted_bytes <> s.size)
     limit most for update of q) d;
   update contents set folding = false where cid = any (cids) and folding;
   if tids is null then return; end if;
-  update pins p set status = d.becomes from unnest(tids, becomes) as d (tid, becomes) where p.ctid = d.tid;
-  perform count_pins(orgs || orgs, was || becomes, buckets || buckets,
+  if counts <> counted then
+    refused := weigh_pins(tids, orgs, seqs, counted, counts);
+    if refused <> '{}' then
+      unwanted := array(select distinct p.cid from pins p where p.ctid = any (refused));
+      select array_agg(case when u.tid = any (refused) then 'failed' else u.becomes end order by u.place),
+        array_agg(case when u.tid = any (refused) then 0 else u.counts end order by u.place)
+      into becomes, counts from unnest(tids, becomes, counts) with ordinality as u (tid, becomes, counts, place);
+    end if;
+  end if;
+  update pins p set status = d.becomes, counted_bytes = d.counts, error_code = case when d.tid = any (refused) then 'too_big' end
+  from unnest(tids, becomes, counts) as d (tid, becomes, counts) where p.ctid = d.tid;
+  perform count_pins(orgs || orgs, was || becomes, array(select s >> 10 from unnest(seqs || seqs) with ordinality as u (s, place) order by place),
     array_fill(-1::bigint, array[cardinality(orgs)]) || array_fill(1::bigint, array[cardinality(orgs)]));
+  if refused <> '{}' then perform release_contents(unwanted, 0); end if;
   if cardinality(tids) >= most then
     update contents set folding = true where cid = any (cids);
   end if;
@@ -104,7 +121,9 @@ end $$;
 create function show_pinning(cids text[]) returns void language plpgsql as $$
 begin
   perform set_config('synchronous_commit', 'off', true);
-  select array_agg(distinct p.cid) into cids from pins p where p.cid = any (cids) and p.status in ('queued', 'failed');
+  perform refuse_outgrown(cids);
+  select array_agg(distinct p.cid) into cids from pins p
+  where p.cid = any (cids) and p.status in ('queued', 'failed') and p.error_code is null;
   if cids is null then return; end if;
   perform from contents c where c.cid = any (cids) order by c.cid for update;
   perform fold_contents(cids);
@@ -142,7 +161,7 @@ begin
     returning q.cid
   loop
     if not exists (select from placements q where q.cid = gone) and not is_wanted(gone) then
-      delete from contents c where c.cid = gone;
+      delete from contents c where c.cid = gone and not exists (select from pins p where p.cid = gone);
     end if;
   end loop;
 
@@ -175,7 +194,7 @@ begin
     returning q.cid, q.generation, q.state, q.attempts - q.attempts_before as attempts, q.org_id, q.reason, q.error_code, f.holds, f.kind,
       f.blocks, f.bytes
   ), sized as (
-    update contents c set dag_size = e.bytes, block_count = e.blocks,
+    update contents c set dag_size = greatest(c.dag_size, e.bytes), block_count = greatest(c.block_count, e.blocks),
       unsettled = c.unsettled or e.reason <> 'new'
         -- too many now, or one failed before there was anybody to copy from
         or (select count(*) filter (where q.state <> 'unpinning' and not q.lost) > c.wanted or bool_or(q.state = 'failed')

@@ -59,7 +59,9 @@ begin
       next_attempt_at = clock_timestamp()
     where p.cid = gone and p.state <> 'unpinning'
     returning p.cid, p.node_id, p.generation, 1, null::uuid;
-    if not exists (select from placements p where p.cid = gone) then delete from contents c where c.cid = gone; end if;
+    if not exists (select from placements p where p.cid = gone) then
+      delete from contents c where c.cid = gone and not exists (select from pins p where p.cid = gone);
+    end if;
   end loop;
 end $$;
 

@@ -92,7 +92,7 @@ grant select, insert, update, delete on token_denylist, plans, plan_moves to anc
 create function content_copies(cids text[]) returns table (cid text, wanted int, dag_size bigint, copies jsonb)
 language sql stable as $$
   -- as is_wanted, which would be a call for each
-  select c.cid, case when exists (select from pins where pins.cid = c.cid) or is_held(c.cid) then c.wanted else 0 end, c.dag_size,
+  select c.cid, case when exists (select from pins where pins.cid = c.cid and error_code is null) or is_held(c.cid) then c.wanted else 0 end, c.dag_size,
     (select coalesce(jsonb_agg(jsonb_build_object('nodeId', p.node_id, 'generation', p.generation, 'state', p.state,
        'errorCode', p.error_code, 'lost', p.lost, 'leaving', p.leaving) order by p.node_id), '[]')
      from placements p where p.cid = c.cid)
@@ -312,7 +312,7 @@ $$;
 create function sole_copies(node uuid, after text, most int) returns table (last text, sole bigint) language sql stable as $$
   select case when count(*) = most then max(p.cid) end, count(*) filter (where p.state = 'pinned'
     and not exists (select from placements q where q.cid = p.cid and q.node_id <> node and q.state = 'pinned' and not q.lost)
-    and (exists (select from pins where pins.cid = p.cid) or is_held(p.cid)))
+    and (exists (select from pins where pins.cid = p.cid and error_code is null) or is_held(p.cid)))
   from (select x.cid, x.state from placements x where x.node_id = node and x.cid > after order by x.cid limit most) p
 $$;
 
@@ -334,7 +334,8 @@ begin
       select from placements q where q.cid = u.cid and q.node_id <> node and q.state = 'pinned' and not q.lost))
   then raise exception 'the node has content that is pinned nowhere else' using errcode = 'AN004'; end if;
   delete from placements p where p.node_id = node and p.cid = any (cids);
-  delete from contents c where c.cid = any (cids) and not exists (select from placements p where p.cid = c.cid) and not is_wanted(c.cid);
+  delete from contents c where c.cid = any (cids) and not exists (select from placements p where p.cid = c.cid) and not is_wanted(c.cid)
+    and not exists (select from pins where pins.cid = c.cid);
   update contents c set unsettled = true where c.cid = any (cids) and not c.unsettled;
   perform fold_contents(cids);
   return cardinality(cids);

@@ -12,6 +12,142 @@ create table org_usage (
   bytes bigint not null
 ) with (fillfactor = 50);
 
+alter table pins
+  -- what it adds to its org's bytes: its DAG's size, once that is known and it was not refused
+  add column counted_bytes bigint not null default 0;
+create index orgs_with_max_bytes on orgs (id) where max_bytes is not null;
+
+-- Adds to what orgs have in bytes, by what pins counted and count now; answers with what those have whose sum changed. Locks in the order
+-- of orgs.
+create function count_bytes(orgs uuid[], was bigint[], becomes bigint[]) returns table (org_id uuid, total bigint) language sql as $$
+  insert into org_usage as u (org_id, bytes)
+  select d.org_id, sum(d.becomes - d.was)::bigint from unnest(orgs, was, becomes) as d (org_id, was, becomes)
+  group by 1 having sum(d.becomes - d.was) <> 0 order by 1
+  on conflict (org_id) do update set bytes = u.bytes + excluded.bytes
+  returning u.org_id, u.bytes
+$$;
+
+-- Sizes of contents, as far as known, for an org with a limit: {cid: bytes}.
+create function known_sizes(cids text[]) returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
+  select coalesce(jsonb_object_agg(c.cid, c.dag_size), '{}') from contents c
+  where c.cid = any (cids) and c.dag_size is not null and current_org() is not null
+$$;
+
+-- What of these items an org with limits may not have: {id: {limit, may, has}}. Each that it may have counts for those after it. A replace
+-- takes the place of the old pin: it is refused only where it adds bytes. The org's row is locked; work that ends meanwhile may add
+-- bytes all the same, so the sum is looked at again when it is written.
+create function beyond_limits(items jsonb, usual int, max_pins bigint, max_bytes bigint, max_replicas int, replaces uuid)
+returns jsonb language plpgsql as $$
+declare
+  org uuid := current_org();
+  old record;
+  pins bigint;
+  bytes bigint;
+  sizes jsonb := '{}';
+  size bigint;
+  i record;
+  why jsonb;
+  refused jsonb := '{}';
+begin
+  if max_pins is not null then
+    select coalesce(sum(n.n), 0) into pins from unnest(array['queued', 'pinning', 'pinned', 'failed']) s
+    cross join lateral (select sum(c.n) as n from pin_counts c where c.org_id = org and c.status = s and c.level = 1) n;
+  end if;
+  if max_bytes is not null then
+    bytes := coalesce((select u.bytes from org_usage u where u.org_id = org), 0);
+    sizes := known_sizes(array(select x.cid from jsonb_to_recordset(items) as x (cid text)));
+  end if;
+  select p.cid, p.counted_bytes as bytes into old from pins p where p.org_id = org and p.id = replaces;
+  for i in select x.* from jsonb_to_recordset(items) as x (id uuid, cid text, replicas int) loop
+    size := (sizes ->> i.cid)::bigint;
+    why := case
+      when i.replicas > max_replicas then jsonb_build_object('limit', 'replicas', 'may', max_replicas, 'has', i.replicas)
+      when replaces is null and pins >= max_pins then jsonb_build_object('limit', 'pins', 'may', max_pins, 'has', pins)
+      when case
+        when size > coalesce(old.bytes, 0) then bytes - coalesce(old.bytes, 0) + size > max_bytes
+        when size is null then bytes - coalesce(old.bytes, 0) >= max_bytes and i.cid is distinct from old.cid
+        else bytes >= max_bytes and replaces is null end
+      then jsonb_build_object('limit', 'bytes', 'may', max_bytes, 'has', bytes)
+    end;
+    if why is null then
+      pins := pins + 1;
+      bytes := bytes + coalesce(size, 0);
+    else
+      refused := refused || jsonb_build_object(i.id, why);
+    end if;
+  end loop;
+  return refused;
+end $$;
+
+-- Counts what pins add now, and answers with those that their org may not have: these count nothing. What an org had it keeps, so only what
+-- counted nothing yet is refused; the oldest that fits has room first. One entry a pin.
+create function weigh_pins(tids tid[], orgs uuid[], seqs bigint[], was bigint[], becomes bigint[]) returns tid[] language plpgsql as $$
+declare
+  ids uuid[];
+  totals bigint[];
+  over record;
+  pin record;
+  running bigint;
+  gone bigint;
+  refused tid[] := '{}';
+begin
+  select array_agg(c.org_id), array_agg(c.total) into ids, totals from count_bytes(orgs, was, becomes) c;
+  for over in
+    select u.id, u.total, o.max_bytes from unnest(ids, totals) as u (id, total)
+    cross join lateral (select x.max_bytes from orgs x where x.id = u.id) o where u.total > o.max_bytes order by u.id
+  loop
+    gone := 0;
+    running := over.total - (select coalesce(sum(d.becomes), 0) from unnest(orgs, was, becomes) as d (org, was, becomes)
+                             where d.org = over.id and d.was = 0);
+    for pin in select d.tid, d.becomes as size from unnest(tids, orgs, seqs, was, becomes) as d (tid, org, seq, was, becomes)
+               where d.org = over.id and d.was = 0 and d.becomes > 0 order by d.seq loop
+      if running + pin.size <= over.max_bytes then
+        running := running + pin.size;
+      else
+        refused := refused || pin.tid;
+        gone := gone + pin.size;
+      end if;
+    end loop;
+    if gone > 0 then perform count_bytes(array[over.id], array[gone], array[0::bigint]); end if;
+  end loop;
+  return refused;
+end $$;
+
+-- Work under way that brought more of a content already than the org of one of its pins may have: those pins are refused now, and not
+-- only when all of it is there.
+create function refuse_outgrown(cids text[]) returns void language plpgsql as $$
+declare
+  tids tid[];
+  orgs uuid[];
+  was text[];
+  buckets bigint[];
+begin
+  if not exists (select from orgs where max_bytes is not null) then return; end if;
+  cids := array(select distinct o.cid from outgrown_pins(cids) o);
+  if cids = '{}' then return; end if;
+  perform from contents c where c.cid = any (cids) order by c.cid for update;
+  perform from unnest(cids) as u (cid) cross join lateral (select from pins q where q.cid = u.cid order by q.org_id, q.seq for update) l;
+  select array_agg(o.tid), array_agg(o.org_id), array_agg(o.status), array_agg(o.seq >> 10) into tids, orgs, was, buckets
+  from outgrown_pins(cids) o;
+  if tids is null then return; end if;
+  update pins p set status = 'failed', error_code = 'too_big' where p.ctid = any (tids);
+  perform count_pins(orgs || orgs, was || array_fill('failed'::text, array[cardinality(orgs)]), buckets || buckets,
+    array_fill(-1::bigint, array[cardinality(orgs)]) || array_fill(1::bigint, array[cardinality(orgs)]));
+  perform release_contents(cids, 0);
+end $$;
+
+create function outgrown_pins(cids text[]) returns table (tid tid, org_id uuid, status text, seq bigint, cid text)
+language sql stable as $$
+  select q.ctid, q.org_id, q.status, q.seq, q.cid from unnest(cids) as u (cid)
+  cross join lateral (select max(p.bytes) as bytes from placements p where p.cid = u.cid) b
+  cross join lateral (select from contents c where c.cid = u.cid and c.dag_size is null offset 0) c
+  cross join lateral (
+    select x.ctid, x.* from pins x
+    where x.cid = u.cid and x.error_code is null and exists (
+      select from orgs o where o.id = x.org_id and o.max_bytes is not null
+        and b.bytes > o.max_bytes - coalesce((select g.bytes from org_usage g where g.org_id = o.id), 0)) offset 0) q
+$$;
+
 -- ---------------------------------------------------------------- people
 
 create table users (
@@ -119,13 +255,27 @@ create policy own_members on users for select to anchorage_tenant
   using (exists (select from memberships m where m.user_id = users.id and m.org_id = current_org()));
 create policy own_tokens on api_tokens for select to anchorage_tenant using (org_id = current_org());
 
-grant select on org_usage to anchorage_tenant;
+grant select, insert, update on org_usage to anchorage_tenant;
 grant select, insert, update, delete on memberships to anchorage_tenant;
 grant select (id, name, email) on users to anchorage_tenant;
 grant select on api_tokens to anchorage_tenant;
 grant select, insert, update, delete on org_usage, users, memberships, sessions, logout_tokens to anchorage_system;
 
-revoke all on function revoke_tokens(uuid[]), revoke_own_tokens(uuid[]) from public;
-grant execute on function revoke_tokens(uuid[]) to anchorage_system;
-grant execute on function revoke_own_tokens(uuid[]) to anchorage_tenant;
-alter function revoke_own_tokens(uuid[]) owner to anchorage_system;
+do $$
+declare
+  f regprocedure;
+begin
+  foreach f in array array['count_bytes(uuid[], bigint[], bigint[])', 'known_sizes(text[])',
+      'beyond_limits(jsonb, int, bigint, bigint, int, uuid)', 'weigh_pins(tid[], uuid[], bigint[], bigint[], bigint[])',
+      'refuse_outgrown(text[])', 'outgrown_pins(text[])', 'revoke_tokens(uuid[])', 'revoke_own_tokens(uuid[])']::regprocedure[] loop
+    execute format('revoke all on function %s from public', f);
+    execute format('grant execute on function %s to anchorage_system', f);
+  end loop;
+  foreach f in array array['count_bytes(uuid[], bigint[], bigint[])', 'known_sizes(text[])',
+      'beyond_limits(jsonb, int, bigint, bigint, int, uuid)', 'revoke_own_tokens(uuid[])']::regprocedure[] loop
+    execute format('grant execute on function %s to anchorage_tenant', f);
+  end loop;
+  foreach f in array array['known_sizes(text[])', 'revoke_own_tokens(uuid[])']::regprocedure[] loop
+    execute format('alter function %s owner to anchorage_system', f);
+  end loop;
+end $$;

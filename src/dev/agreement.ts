@@ -12,13 +12,35 @@ const none: [what: string, sql: string][] = [
   ],
   [
     'a pin without a placement',
-    'select cid from pins where not exists (select from placements p where p.cid = pins.cid)',
+    'select cid from pins where error_code is null and not exists (select from placements p where p.cid = pins.cid)',
   ],
   [
     'a placement without content',
     'select cid from placements p where not exists (select from contents c where c.cid = p.cid)',
   ],
-  ['content nobody wants', 'select cid from contents where not is_wanted(cid)'],
+  [
+    'content nobody wants',
+    'select cid from contents c where not is_wanted(cid) and not exists (select from pins where pins.cid = c.cid)',
+  ],
+  [
+    'content that stays though all of its pins are refused',
+    'select c.cid from contents c where not is_wanted(c.cid) and exists (select from placements p where p.cid = c.cid)',
+  ],
+  [
+    'bytes differ',
+    `select org_id, sum(n) from (
+       select org_id, bytes as n from org_usage union all select org_id, -counted_bytes from pins) d
+     group by 1 having sum(n) <> 0`,
+  ],
+  [
+    'a pin that counts other bytes than its content has',
+    `select p.id, p.error_code, p.counted_bytes, c.dag_size from pins p join contents c on c.cid = p.cid
+     where p.counted_bytes <> case when p.error_code is null then coalesce(c.dag_size, 0) else 0 end`,
+  ],
+  [
+    'a refused pin that is not failed',
+    `select id from pins where error_code is not null and status <> 'failed'`,
+  ],
   ['a hold that stayed', `select id from pins where holds is not null and status = 'pinned'`],
   [
     'a status that is not what its placements say',
@@ -26,11 +48,12 @@ const none: [what: string, sql: string][] = [
        select count(*) filter (where state = 'pinned') as pinned, count(*) filter (where state = 'pinning') as pinning,
          count(*) filter (where state = 'queued') as queued, count(*) filter (where state = 'failed') as failed
        from placements q where q.cid = p.cid and not q.lost) k
-     where p.status <> fold_status(p.status, p.replicas, k.pinned, k.pinning, k.queued, k.failed)`,
+     where p.error_code is null and p.status <> fold_status(p.status, p.replicas, k.pinned, k.pinning, k.queued, k.failed)`,
   ],
   [
     'content that wants another number of copies than its pins',
-    `select c.cid, c.wanted, max(p.replicas) from contents c join pins p on p.cid = c.cid group by c.cid having c.wanted <> max(p.replicas)`,
+    `select c.cid, c.wanted, max(p.replicas) from contents c join pins p on p.cid = c.cid
+     where p.error_code is null group by c.cid having c.wanted <> max(p.replicas)`,
   ],
   [
     'meta without a pin',

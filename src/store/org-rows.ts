@@ -37,8 +37,9 @@ export interface UsageRow {
 }
 
 export const usageColumns = `
-  (select json_object_agg(c.status, c.n) from (
-     select status, sum(n) as n from pin_counts where org_id = o.id and level = 1 group by status) c) as pins,
+  (select json_object_agg(s, c.n) from unnest(array['queued', 'pinning', 'pinned', 'failed']) s
+   cross join lateral (
+     select coalesce(sum(n), 0) as n from pin_counts where org_id = o.id and status = s and level = 1) c) as pins,
   (select u.bytes from org_usage u where u.org_id = o.id) as bytes`
 
 export function usageOf(row: UsageRow): Usage {

@@ -27,6 +27,8 @@ interface AcceptedRow {
   /** How many of the replicas have a node so far; null for a pin that was there already. */
   copies: number | null
   woken: { nodeId: string; generation: number; attempt: number }[] | null
+  /** The limit of the org that the pin is beyond; all else is null then, but the id. */
+  refused: Beyond | null
 }
 
 /** What accepts go by beside the pins: the nodes, and how many replicas an org has that was given no number of its own. */
@@ -48,7 +50,7 @@ export async function acceptPins(
   const items = JSON.stringify(pins.map((pin, index) => toItem(pin, ids[index])))
   const [rows = []] = await db.tenantAtOnce(orgId, [
     [
-      'select id, created, status, replicas, copies, woken from accept_pins($1, $2, $3, $4)',
+      'select id, created, status, replicas, copies, woken, refused from accept_pins($1, $2, $3, $4)',
       [items, again, replaces && uuidOf(replaces), replicas],
     ],
   ])
@@ -56,6 +58,7 @@ export async function acceptPins(
   return pins.map((pin, index) => {
     const row = byId.get(ids[index] ?? '')
     if (!row) return { error: notFound() }
+    if (row.refused) return { error: overQuota(row.refused) }
     return {
       pin: accepted(pin, row, book),
       woken: (row.woken ?? []).map((w) => hint(w, pin.cid, orgId)),
@@ -105,6 +108,22 @@ export async function getPin(db: Database, orgId: OrgId, id: PinId, book: NodeBo
   const [row] = rows as { pin: PinRow; details: DetailRow[] | null }[]
   if (!row) throw notFound()
   return pinOf(row.pin, row.details ?? [], book)
+}
+
+/** What an org may have, and has (or, of replicas, asks for). */
+interface Beyond {
+  limit: 'pins' | 'bytes' | 'replicas'
+  may: number
+  has: number
+}
+
+function overQuota({ limit, may, has }: Beyond): AnchorageError {
+  const words = {
+    pins: `this org may have ${may} pins and has ${has}`,
+    bytes: `this org may have ${may} bytes and has ${has}: there is no room for this content`,
+    replicas: `this org may ask for ${may} replicas of a pin, not for ${has}`,
+  }
+  return new AnchorageError('over_quota', words[limit])
 }
 
 function notFound(): AnchorageError {

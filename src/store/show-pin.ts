@@ -5,7 +5,8 @@ import { fromText, mapMeta } from './text.ts'
 
 /** `row` and what its content's placements say, as the API shows a pin. */
 export function pinOf(row: PinRow, details: DetailRow[], book: NodeBook): Pin {
-  const copies = copiesOf(details, book)
+  // one that was refused has none, whatever others have of its content
+  const copies = row.error_code === null ? copiesOf(details, book) : []
   return {
     id: idOf('pin', row.id),
     status: row.status,
@@ -69,6 +70,7 @@ function infoOf(row: PinRow, copies: CopyRow[], dagSize: number | null): Record<
   }
   const attempts = sum(copies, 'attempts') - row.attempts_before
   if (attempts > 0) info.attempts = String(attempts)
+  if (row.error_code === 'too_big' && dagSize) info.dag_size = String(dagSize)
   const trouble = copies.find((copy) => copy.error_code !== null)
   const code = row.error_code ?? trouble?.error_code
   if (code) info.error_code = code
@@ -100,6 +102,8 @@ function details(row: PinRow, copies: CopyRow[]): string {
       return [progress, ...some, ...missing].join('; ')
     }
     case 'failed':
+      if (row.error_code === 'too_big')
+        return 'refused: with this content the org would have more bytes than it may'
       return trouble ?? 'this pin was refused'
     case 'queued':
       if (trouble) return [`waiting to try again: ${trouble}`, ...some, ...missing].join('; ')

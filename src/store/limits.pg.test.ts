@@ -1,0 +1,370 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import pg from 'pg'
+import { assertAgreement } from '../dev/agreement.ts'
+import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { isCode } from '../core/errors.ts'
+import { mintId, type OrgId, type PinId } from '../core/ids.ts'
+import type { OrgLimits } from '../core/org.ts'
+import type { NewPin, Pin } from '../core/pin.ts'
+import type { Outcome } from '../core/placement.ts'
+import type { Accepted, NodeIdentity } from '../core/ports.ts'
+import { openStore, type Store } from './store.ts'
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+const actor = mintId('tok')
+let database: TestDatabase
+let store: Store
+let node: NodeIdentity
+let epoch: number
+let free: OrgId
+
+before(async () => {
+  database = await testDatabase()
+  store = openStore({ ...database, log: quiet, unpinGraceMs: 0, replicas: 2 })
+  node = await store.nodes.boot('node-1')
+  epoch = await store.nodes.nextEpoch()
+  free = await org('free', {})
+})
+after(async () => {
+  await store[Symbol.asyncDispose]()
+  await database[Symbol.asyncDispose]()
+})
+
+test('an org has no more pins than it may: of a batch those that fit are accepted, and a refusal says the numbers', async () => {
+  const own = await org('pins', { maxPins: 3 })
+  const batch = [1, 2, 3, 4, 5].map((n) => newPin(`pins-${n}`))
+  const outcomes = await store.pins.acceptPins(own, batch, false)
+  assert.deepEqual(outcomes.map(textOf), [
+    'queued',
+    'queued',
+    'queued',
+    'over_quota: this org may have 3 pins and has 3',
+    'over_quota: this org may have 3 pins and has 3',
+  ])
+  assert.deepEqual(await placementsOf('pins-4'), [])
+  const again = await store.pins.acceptPins(own, batch, true)
+  assert.deepEqual(again.map(textOf), outcomes.map(textOf))
+  const [first] = batch
+  assert.ok(first)
+  await store.pins.replacePin(own, first.id, newPin('pins-6'), false)
+  await store.tenants.setOrg(own, { maxPins: 1 }, 'test')
+  const replaced = await store.pins.replacePin(own, batch[1]?.id ?? first.id, newPin('pins-7'), false)
+  assert.equal((await store.pins.listPins(own, { limit: 10 })).count, 3)
+  assert.deepEqual((await accept(own, newPin('pins-8'))).map(textOf), [
+    'over_quota: this org may have 1 pins and has 3',
+  ])
+  await store.tenants.setOrg(own, { maxPins: 3 }, 'test')
+  await store.pins.removePin(own, replaced.pin.id, actor)
+  assert.deepEqual((await accept(own, newPin('pins-8'))).map(textOf), ['queued'])
+  await store.tenants.setOrg(own, { maxPins: null }, 'test')
+  assert.deepEqual((await accept(own, newPin('pins-9'))).map(textOf), ['queued'])
+  assert.equal((await store.orgs.usage(own)).pins.queued, 4)
+})
+
+test('a pin asks for no more replicas than its org may, and one that asks for none gets no more', async () => {
+  const own = await org('replicas', { maxReplicas: 1 })
+  const [refused, usual] = await store.pins.acceptPins(
+    own,
+    [newPin('replicas-2', 2), newPin('replicas-usual', null)],
+    false,
+  )
+  assert.ok(refused && usual && 'pin' in usual)
+  assert.equal(textOf(refused), 'over_quota: this org may ask for 1 replicas of a pin, not for 2')
+  assert.equal(usual.pin.info.replicas, '1')
+  await assert.rejects(store.pins.replacePin(own, usual.pin.id, newPin('replicas-2', 2), false), (error) =>
+    isCode(error, 'over_quota'),
+  )
+  assert.equal((await store.pins.getPin(own, usual.pin.id)).cid, 'replicas-usual')
+})
+
+test('an org that has its bytes takes no new pin, nor one whose content is known to be too big; smaller ones and replaces that add nothing it does', async () => {
+  const own = await org('bytes', { maxBytes: 100 })
+  await standing('bytes-90', 90)
+  await standing('bytes-11', 11)
+  await standing('bytes-10', 10)
+  const [ninety] = await accept(own, newPin('bytes-90'))
+  assert.ok(ninety && 'pin' in ninety)
+  assert.equal((await store.orgs.usage(own)).bytes, 90)
+  const outcomes = await store.pins.acceptPins(
+    own,
+    ['11', '10', 'x'].map((n) => newPin(`bytes-${n}`)),
+    false,
+  )
+  assert.deepEqual(outcomes.map(textOf), [
+    'over_quota: this org may have 100 bytes and has 90: there is no room for this content',
+    'pinned',
+    'over_quota: this org may have 100 bytes and has 100: there is no room for this content',
+  ])
+  assert.deepEqual(await store.orgs.usage(own), {
+    pins: { queued: 0, pinning: 0, pinned: 2, failed: 0 },
+    bytes: 100,
+  })
+  await assert.rejects(
+    store.pins.replacePin(own, pinIn(outcomes[1]).id, newPin('bytes-11'), false),
+    (error) => isCode(error, 'over_quota'),
+  )
+  const same = await store.pins.replacePin(own, ninety.pin.id, newPin('bytes-90'), false)
+  await store.pins.replacePin(own, same.pin.id, newPin('bytes-11'), false)
+  assert.equal((await store.orgs.usage(own)).bytes, 21)
+  await store.pins.removePin(own, pinIn(outcomes[1]).id, actor)
+  assert.equal((await store.orgs.usage(own)).bytes, 11)
+})
+
+test('a pin whose content turns out to be too big is failed for its org alone, counts nothing, and leaves others their pins', async () => {
+  const own = await org('too-big', { maxBytes: 50 })
+  const before = (await store.orgs.usage(free)).bytes
+  const [mine] = await accept(own, newPin('too-big', 2))
+  const [theirs] = await accept(free, newPin('too-big', 1))
+  await finish('too-big', { kind: 'pinned', blocks: 1, bytes: 60, foreignPin: false })
+  const refused = await store.pins.getPin(own, pinIn(mine).id)
+  assert.equal(refused.status, 'failed')
+  assert.deepEqual(refused.info, {
+    status_details: 'refused: with this content the org would have more bytes than it may',
+    replicas: '2',
+    error_code: 'too_big',
+    dag_size: '60',
+  })
+  assert.equal((await store.pins.getPin(free, pinIn(theirs).id)).status, 'pinned')
+  assert.deepEqual(await store.orgs.usage(own), {
+    pins: { queued: 0, pinning: 0, pinned: 0, failed: 1 },
+    bytes: 0,
+  })
+  assert.equal((await store.orgs.usage(free)).bytes, before + 60)
+  assert.deepEqual(await wanted('too-big'), [1])
+  const [one, two] = await store.pins.acceptPins(own, [newPin('fits-30'), newPin('fits-40')], false)
+  await finish('fits-30', { kind: 'pinned', blocks: 1, bytes: 30, foreignPin: false })
+  await finish('fits-40', { kind: 'pinned', blocks: 1, bytes: 40, foreignPin: false })
+  assert.equal((await store.pins.getPin(own, pinIn(one).id)).status, 'pinned')
+  assert.equal((await store.pins.getPin(own, pinIn(two).id)).status, 'failed')
+  assert.equal((await store.orgs.usage(own)).bytes, 30)
+})
+
+test('content that only refused pins want is unpinned, may be wanted again, and is forgotten with the last of them', async () => {
+  const own = await org('only', { maxBytes: 50 })
+  const [mine] = await accept(own, newPin('only'))
+  await finish('only', { kind: 'pinned', blocks: 1, bytes: 60, foreignPin: false })
+  await unpinned('only')
+  assert.equal((await store.pins.getPin(own, pinIn(mine).id)).info.error_code, 'too_big')
+  const [again] = await accept(free, newPin('only'))
+  assert.equal(pinIn(again).status, 'queued')
+  await finish('only', { kind: 'pinned', blocks: 1, bytes: 60, foreignPin: false })
+  assert.equal((await store.pins.getPin(free, pinIn(again).id)).status, 'pinned')
+  assert.equal((await store.pins.getPin(own, pinIn(mine).id)).status, 'failed')
+  await store.pins.removePin(free, pinIn(again).id, actor)
+  await unpinned('only')
+  assert.deepEqual(await wanted('only'), [1])
+  await store.pins.removePin(own, pinIn(mine).id, actor)
+  assert.deepEqual(await wanted('only'), [])
+})
+
+test('work is stopped once more of a content came than the only org that wants it may have', async () => {
+  const own = await org('outgrown', { maxBytes: 50 })
+  const [mine] = await accept(own, newPin('outgrown'))
+  const [claim] = await claimOf('outgrown')
+  assert.ok(claim)
+  const at = (bytes: number) => store.placements.extend(node, [{ ...claim, blocks: 1, bytes }], 30_000)
+  assert.deepEqual(await at(50), [])
+  assert.equal((await store.pins.getPin(own, pinIn(mine).id)).status, 'pinning')
+  await at(51)
+  assert.equal((await store.pins.getPin(own, pinIn(mine).id)).info.error_code, 'too_big')
+  assert.deepEqual(await at(52), ['outgrown'])
+  await store.placements.finish(node, [{ ...claim, outcome: { kind: 'released' } }])
+  await unpinned('outgrown')
+  assert.equal((await store.orgs.usage(own)).pins.failed, 1)
+})
+
+test('whatever races, usage is what a recount says, and no org has more than it may', async () => {
+  const random = seeded(11)
+  const pick = <T>(list: readonly T[]): T => {
+    const one = list[Math.floor(random() * list.length)]
+    if (one === undefined) throw new Error('nothing to pick from')
+    return one
+  }
+  const limited = [
+    await org('race-pins', { maxPins: 9 }),
+    await org('race-bytes', { maxBytes: 300 }),
+    await org('race-both', { maxPins: 12, maxBytes: 150, maxReplicas: 1 }),
+  ]
+  const orgs = [...limited, await org('race-free', {})]
+  // a content is as big as its name says, of which nobody knows before it came
+  const cids = Array.from({ length: 24 }, (_, i) => `race-${i}-${(i * 37) % 120}`)
+  const sizeOf = (cid: string): number => Number(/^race-.*-(\d+)$/.exec(cid)?.[1] ?? 1)
+  const own = new Map(orgs.map((id) => [id, new Set<PinId>()]))
+  let refusals = 0
+  let busy = true
+
+  const user = async (id: OrgId): Promise<void> => {
+    const pins = own.get(id) ?? new Set()
+    for (let i = 0; i < 40; i++) {
+      const act = random()
+      const old = [...pins][Math.floor(random() * pins.size)]
+      if (act < 0.5 || old === undefined) {
+        const batch = Array.from({ length: 1 + Math.floor(random() * 4) }, () => newPin(pick(cids), 1))
+        for (const outcome of await store.pins.acceptPins(id, batch, false)) {
+          if ('pin' in outcome) pins.add(outcome.pin.id)
+          else refusals += Number(isCode(outcome.error, 'over_quota'))
+        }
+        continue
+      }
+      pins.delete(old)
+      try {
+        if (act < 0.7) pins.add((await store.pins.replacePin(id, old, newPin(pick(cids), 1), false)).pin.id)
+        else await store.pins.removePin(id, old, actor)
+      } catch (error) {
+        if (!isCode(error, 'not_found', 'over_quota')) throw error
+        if (isCode(error, 'over_quota')) pins.add(old)
+      }
+    }
+  }
+  const worker = async (): Promise<void> => {
+    while (busy) {
+      const claims = await store.placements.claim(node, await store.placements.due(node, 8, 8), 30_000)
+      const half = claims.map((claim) => ({ ...claim, blocks: 1, bytes: Math.ceil(sizeOf(claim.cid) / 2) }))
+      await store.placements.extend(node, half, 30_000)
+      await store.placements.finish(
+        node,
+        claims.map(({ cid, generation, work }) => ({
+          cid,
+          generation,
+          outcome: work === 'unpin' ? { kind: 'unpinned' } : pick(outcomesOf(sizeOf(cid))),
+        })),
+      )
+    }
+  }
+  const sweeper = async (): Promise<void> => {
+    while (busy) await sweepOnce()
+  }
+  const watcher = async (): Promise<void> => {
+    while (busy)
+      for (const id of limited) {
+        const [{ limits }, { pins, bytes }] = [await store.orgs.org(id), await store.orgs.usage(id)]
+        const count = Object.values(pins).reduce((a, b) => a + b)
+        assert.ok(count <= (limits.maxPins ?? Infinity), `${count} pins`)
+        assert.ok(bytes <= (limits.maxBytes ?? Infinity), `${bytes} bytes`)
+      }
+  }
+  const others = Promise.all([worker(), worker(), sweeper(), watcher()])
+  await Promise.all([...orgs, ...orgs].map(user)).finally(() => (busy = false))
+  await others
+  await settle(sizeOf)
+  assert.ok(refusals > 20, `${refusals} were refused`)
+  for (const [id, pins] of own) {
+    assert.equal((await store.pins.listPins(id, { limit: 1 })).count, pins.size)
+    assert.equal(
+      Object.values((await store.orgs.usage(id)).pins).reduce((a, b) => a + b),
+      pins.size,
+    )
+  }
+  await assertAgreement(database.systemUrl)
+})
+
+function outcomesOf(bytes: number): Outcome[] {
+  return [
+    { kind: 'pinned', blocks: 1, bytes, foreignPin: false },
+    { kind: 'pinned', blocks: 1, bytes, foreignPin: false },
+    { kind: 'retry', errorCode: 'stalled', error: 'stalled', delayMs: 1 },
+    { kind: 'failed', errorCode: 'kubo_error', error: 'no' },
+    { kind: 'released' },
+  ]
+}
+
+function org(slug: string, limits: Partial<OrgLimits>): Promise<OrgId> {
+  return store.tenants.createOrg(slug, { limits }, 'test').then(({ id }) => id)
+}
+
+function newPin(cid: string, replicas: number | null = 1): NewPin {
+  return { id: mintId('pin'), cid, cidText: cid, replicas, actor, nodes: [node.nodeId] }
+}
+
+function accept(orgId: OrgId, pin: NewPin): Promise<Accepted[]> {
+  return store.pins.acceptPins(orgId, [pin], false)
+}
+
+function pinIn(outcome: Accepted | undefined): Pin {
+  assert.ok(outcome && 'pin' in outcome)
+  return outcome.pin
+}
+
+function textOf(outcome: Accepted): string {
+  if ('pin' in outcome) return outcome.pin.status
+  assert.ok(isCode(outcome.error, 'over_quota'))
+  return `${outcome.error.code}: ${outcome.error.message}`
+}
+
+/** Content of which another org has a pin that stands. */
+async function standing(cid: string, bytes: number): Promise<void> {
+  await accept(free, newPin(cid))
+  await finish(cid, { kind: 'pinned', blocks: 1, bytes, foreignPin: false })
+}
+
+async function claimOf(cid: string) {
+  const due = (await store.placements.due(node, 1_000, 1_000)).filter((job) => job.cid === cid)
+  return store.placements.claim(node, due, 30_000)
+}
+
+async function finish(cid: string, outcome: Outcome): Promise<void> {
+  const claims = await claimOf(cid)
+  assert.equal(claims.length, 1)
+  await store.placements.finish(
+    node,
+    claims.map((claim) => ({ ...claim, outcome })),
+  )
+}
+
+/** Nobody wants it: it goes at once. */
+async function unpinned(cid: string): Promise<void> {
+  await store.sweep.releaseDue(epoch, 100)
+  await finish(cid, { kind: 'unpinned' })
+  assert.deepEqual(await placementsOf(cid), [])
+}
+
+async function placementsOf(cid: string): Promise<string[]> {
+  return (await store.reconcile.placementsOf(node, [cid])).map((placement) => placement.state)
+}
+
+/** How many copies the content is to have; none when it is forgotten. */
+async function wanted(cid: string): Promise<number[]> {
+  const client = new pg.Client({ connectionString: database.systemUrl })
+  await client.connect()
+  try {
+    const { rows } = await client.query('select wanted from contents where cid = $1', [cid])
+    return rows.map((row) => Number(row.wanted))
+  } finally {
+    await client.end()
+  }
+}
+
+async function sweepOnce(): Promise<number> {
+  const holds = await store.sweep.releaseHolds(epoch, 50)
+  const due = await store.sweep.releaseDue(epoch, 50)
+  await store.sweep.finishFolds(epoch, 50)
+  return holds.rows + due.rows
+}
+
+async function settle(sizeOf: (cid: string) => number): Promise<void> {
+  for (let quietRounds = 0; quietRounds < 3;) {
+    const claims = await store.placements.claim(node, await store.placements.due(node, 100, 100), 30_000)
+    await store.placements.finish(
+      node,
+      claims.map(({ cid, generation, work }) => ({
+        cid,
+        generation,
+        outcome:
+          work === 'unpin'
+            ? { kind: 'unpinned' }
+            : { kind: 'pinned', blocks: 1, bytes: sizeOf(cid), foreignPin: false },
+      })),
+    )
+    const swept = await sweepOnce()
+    quietRounds = claims.length + swept === 0 ? quietRounds + 1 : 0
+  }
+}
+
+function seeded(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31
+    return state / 2 ** 31
+  }
+}
