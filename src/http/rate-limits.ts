@@ -26,6 +26,8 @@ const sharePerSite = 0.75
 const addressesPerSite = 4
 
 const exempt = new Set(['/v1/health', '/v1/ready'])
+/** The page where people sign in and its files: answered from memory, which costs no more than to refuse them, and no flood shuts it. */
+const page = /^\/(?:$|pages\/)/
 const signIn = new Set(['/v1/auth/login', '/v1/auth/callback'])
 /** Asked by the identity provider for all of its people, and proves who asks by its body. */
 const byProvider = new Set(['/v1/auth/backchannel-logout'])
@@ -101,7 +103,8 @@ function ladder(
 }
 
 function isExempt(request: FastifyRequest): boolean {
-  if (exempt.has(request.routeOptions.url ?? '')) return true
+  const url = request.routeOptions.url ?? ''
+  if (exempt.has(url) || page.test(url)) return true
   return request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
 }
 
@@ -117,8 +120,8 @@ async function whoOf(request: FastifyRequest, identify: Auth['identify']): Promi
     const caller = await identify(request)
     return caller === null ? stranger : { caller: caller.by }
   } catch (error) {
-    if (isCode(error, 'unavailable', 'internal')) return null
     // Where no credential is asked for, a wrong one is no better than none.
+    if (!isCode(error, 'unauthenticated', 'forbidden', 'not_found')) return null
     return isOpen(request) || stranger === 'signing-in' ? stranger : 'mistaken'
   }
 }

@@ -22,6 +22,7 @@ import { defaultLimits } from './limits.ts'
 import type { HttpLimits } from './limits.ts'
 import { orgRoutes } from './orgs/orgs.ts'
 import { namedOrgSchemas } from './orgs/schema.ts'
+import { pageRoutes } from './pages/pages.ts'
 import { limitRates, type RateLimits } from './rate-limits.ts'
 import { answerUnroutedEarly, noteRoutes } from './routing.ts'
 import { namedSessionSchemas } from './session/schema.ts'
@@ -98,6 +99,7 @@ export function httpServer({
   for (const schema of allNamed) app.addSchema(schema)
 
   docs(app)
+  app.register(pageRoutes)
   app.register(
     (v1, _options, done) => {
       pinRoutes(v1, pins, admission)

@@ -1,0 +1,86 @@
+import { ask, Refused } from './api.js'
+import { at, complain, make } from './elements.js'
+import { sessionsPart } from './sessions.js'
+import { forgetSecret, tokensPart } from './tokens.js'
+
+/** Where the choice of an org is kept, for the next visit with this tab. */
+const orgKey = 'anchorage.org'
+
+/** Does `work`; what is refused is told, and whoever is signed out is shown so. */
+async function attempt(work) {
+  try {
+    await work()
+  } catch (error) {
+    if (error instanceof Refused && error.status === 401) return showSignedOut('You are signed out.')
+    complain(error instanceof Refused ? sentence(error.message) : 'The node cannot be reached: try again.')
+  }
+}
+
+async function start() {
+  try {
+    showSignedIn(await ask('GET', '/auth/session'))
+  } catch (error) {
+    if (!(error instanceof Refused)) return complain('The node cannot be reached: reload this page.')
+    if (error.status === 401) return showSignedOut('')
+    showSignedOut(sentence(error.message))
+    at('sign-in').hidden = error.status === 404
+  }
+}
+
+function showSignedOut(trouble) {
+  forgetSecret()
+  at('signed-in').hidden = true
+  at('signed-out').hidden = false
+  complain(trouble)
+}
+
+function showSignedIn(known) {
+  at('signed-in').hidden = false
+  showWho(known)
+  const choice = /** @type {HTMLSelectElement} */ (at('org'))
+  choice.replaceChildren(...known.memberships.map(({ org, slug }) => make('option', { value: org }, slug)))
+  at('org-choice').hidden = known.memberships.length < 2
+  const last = sessionStorage.getItem(orgKey)
+  if (known.memberships.some(({ org }) => org === last)) choice.value = last
+  choice.onchange = () => {
+    sessionStorage.setItem(orgKey, choice.value)
+    forgetSecret()
+    void attempt(() => showTokens(known, choice.value))
+  }
+  at('sign-out').onclick = () => void attempt(signOut)
+  void attempt(() => showTokens(known, choice.value))
+  void attempt(() => sessionsPart({ attempt }).show())
+}
+
+/** @param {string} chosen the org's id, '' without one */
+async function showTokens({ user, memberships }, chosen) {
+  const membership = memberships.find(({ org }) => org === chosen)
+  const scopes =
+    membership === undefined ? [] : [...membership.scopes, ...(user.operator ? ['cluster:admin'] : [])]
+  await tokensPart({ org: membership?.org ?? null, userId: user.id, scopes, attempt }).show()
+}
+
+function showWho({ user, memberships }) {
+  const rows = [
+    ['Name', user.name ?? 'not known'],
+    ['Email', user.email ?? 'not known'],
+    ['Your id', user.id],
+    ...memberships.map(({ slug, role }) => ['Org', `${slug} (${role})`]),
+    ...(user.operator ? [['Also', 'operator of the cluster']] : []),
+  ]
+  at('who').replaceChildren(...rows.flatMap(([term, text]) => [make('dt', {}, term), make('dd', {}, text)]))
+}
+
+async function signOut() {
+  const { redirect } = await ask('POST', '/auth/logout')
+  sessionStorage.removeItem(orgKey)
+  forgetSecret()
+  location.assign(redirect ?? '/')
+}
+
+/** A reason as a sentence. */
+function sentence(text) {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
+}
+
+await start()

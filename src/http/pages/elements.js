@@ -1,0 +1,54 @@
+/** The element with `id`. @param {string} id */
+export function at(id) {
+  const found = document.getElementById(id)
+  if (found === null) throw new Error(`the page has no #${id}`)
+  return found
+}
+
+/**
+ * A new element; texts stay texts, whatever they contain.
+ * @param {string} tag
+ * @param {Record<string, unknown>} properties
+ * @param {...(Node | string)} children
+ */
+export function make(tag, properties, ...children) {
+  const element = Object.assign(document.createElement(tag), properties)
+  element.append(...children)
+  return element
+}
+
+const dates = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+
+/** An instant as people here write it. @param {string} iso */
+export function time(iso) {
+  return make('time', { dateTime: iso, title: iso }, dates.format(new Date(iso)))
+}
+
+/** Says what was done. @param {string} text */
+export function tell(text) {
+  at('trouble').textContent = ''
+  at('notice').textContent = text
+}
+
+/** Says what did not work. @param {string} text */
+export function complain(text) {
+  at('notice').textContent = ''
+  at('trouble').textContent = text
+}
+
+/**
+ * Asks whether somebody means it; Escape and closing are a no.
+ * @param {string} title
+ * @param {string} details
+ * @returns {Promise<boolean>}
+ */
+export function isSure(title, details) {
+  const dialog = /** @type {HTMLDialogElement} */ (at('sure'))
+  at('sure-title').textContent = title
+  at('sure-details').textContent = details
+  dialog.returnValue = 'no'
+  dialog.showModal()
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true })
+  })
+}

@@ -1,0 +1,140 @@
+import { ask } from './api.js'
+import { at, isSure, make, tell, time } from './elements.js'
+
+/** What each scope means to a person, and whether a new token has it unless asked otherwise. */
+const words = {
+  'pins:read': ['read pins', true],
+  'pins:write': ['pin', true],
+  'pins:delete': ['remove pins', true],
+  'tokens:manage': ['make and end tokens', false],
+  'org:admin': ['administer the org', false],
+  'cluster:admin': ['operate the cluster', false],
+}
+
+/**
+ * The part of the page about tokens, for one person in one org.
+ * @param {{ org: string | null, userId: string, scopes: string[], attempt: (work: () => Promise<void>) => Promise<void> }} about
+ */
+export function tokensPart({ org, userId, scopes, attempt }) {
+  const mayManage = org !== null && scopes.includes('tokens:manage')
+  at('new-token').hidden = !mayManage
+  at('tokens-scroll').hidden = true
+  const none = at('tokens-none')
+  none.hidden = mayManage
+  none.textContent =
+    org === null
+      ? 'You are a member of no org: ask an admin of yours to add you, by your id above.'
+      : 'Your role in this org makes no tokens.'
+  if (!mayManage) return { show: async () => {} }
+
+  offer(scopes)
+  const show = async () => {
+    const { results } = await ask('GET', '/tokens', { org })
+    const end = (token) =>
+      attempt(async () => {
+        const name = token.name ?? token.id
+        if (!(await isSure(`End ${name}?`, 'Programs that use it are refused from now on, for good.'))) return
+        await ask('DELETE', `/tokens/${token.id}`, { org })
+        tell(`${name} is over.`)
+        await show()
+        at('tokens-title').focus()
+      })
+    at('tokens')
+      .querySelector('tbody')
+      ?.replaceChildren(...results.map((token) => rowOf(token, userId, end)))
+    at('tokens-scroll').hidden = results.length === 0
+    none.hidden = results.length > 0
+    none.textContent = 'There are none yet.'
+  }
+  const form = /** @type {HTMLFormElement} */ (at('new-token'))
+  form.onsubmit = (event) => {
+    event.preventDefault()
+    void attempt(async () => {
+      const made = await ask('POST', '/tokens', { org, body: wished(form) })
+      form.reset()
+      showOnce(made)
+      await show()
+    })
+  }
+  return { show }
+}
+
+/** Takes the secret off the page. */
+export function forgetSecret() {
+  at('made').hidden = true
+  at('how-to').textContent = ''
+  inputAt('secret').value = ''
+}
+
+/** @param {string[]} scopes */
+function offer(scopes) {
+  const boxes = scopes.map((scope) => {
+    const [text, usual] = words[scope] ?? [scope, false]
+    const box = make('input', { type: 'checkbox', name: 'scopes', value: scope, defaultChecked: usual })
+    return make('label', { title: scope }, box, ` ${text}`)
+  })
+  at('scopes').replaceChildren(...boxes)
+}
+
+/** What the form asks for. @param {HTMLFormElement} form */
+function wished(form) {
+  const name = inputAt('name').value.trim()
+  return {
+    ...(name === '' ? {} : { name }),
+    scopes: new FormData(form).getAll('scopes'),
+    ttlSeconds: Number(inputAt('days').value) * 86_400,
+  }
+}
+
+function showOnce({ token }) {
+  const box = inputAt('secret')
+  box.value = token
+  at('how-to').textContent = `ipfs pin remote service add anchorage ${location.origin}/v1 ${token}`
+  at('made').hidden = false
+  at('made').focus()
+  at('forget').onclick = () => {
+    forgetSecret()
+    at('tokens-title').focus()
+  }
+  at('copy').onclick = async () => {
+    box.select()
+    try {
+      await navigator.clipboard.writeText(token)
+      tell('Copied.')
+    } catch {
+      tell('It is selected: copy it with your keyboard.')
+    }
+  }
+}
+
+/** @param {string} id */
+function inputAt(id) {
+  return /** @type {HTMLInputElement} */ (at(id))
+}
+
+function rowOf(token, userId, end) {
+  const { name, id, scopes, expiresAt, lastUsedAt, revokedAt, createdBy } = token
+  const isOver = revokedAt !== null || Date.parse(expiresAt) <= Date.now()
+  const until = revokedAt === null ? [time(expiresAt)] : ['ended ', time(revokedAt)]
+  const button = make(
+    'button',
+    { type: 'button', className: 'danger', onclick: () => void end(token), ariaLabel: `End ${name ?? id}` },
+    'End',
+  )
+  return make(
+    'tr',
+    { className: isOver ? 'over' : '' },
+    make('td', { title: id }, name ?? id),
+    make('td', {}, scopes.join(', ')),
+    make('td', {}, ...until),
+    make('td', {}, lastUsedAt === null ? 'never' : time(lastUsedAt)),
+    make('td', { title: createdBy ?? '' }, makerOf(createdBy, userId)),
+    make('td', {}, ...(isOver ? [] : [button])),
+  )
+}
+
+function makerOf(createdBy, userId) {
+  if (createdBy === null) return 'an operator'
+  if (createdBy === userId) return 'you'
+  return createdBy.startsWith('tok_') ? 'a token' : 'a member'
+}
