@@ -15,6 +15,7 @@ test('tokens, passwords and keys are gone from a line, whatever carried them', (
     { err: new Error('outer', { cause: new Error('redis://:pa55word@host') }) },
     { url: 'https://me:pa55word@host/path', nested: [{ token: 'plain-token "quoted" \\' }] },
     { masterKey: 'c2VjcmV0', secret: new Secret('pa55word'), password: 'pa55word' },
+    { url: '/v1/auth/callback?code=s3cr3t-s3cr3t&state=pa55word&iss=https://login.example.com' },
     { argv: `--header=Authorization: Bearer ${token}` },
   ]
   for (const pretty of [false, true]) {

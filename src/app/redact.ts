@@ -2,12 +2,14 @@
 const shapes: [RegExp, string][] = [
   // "authorization":"…", "masterKey":"…" and the like, in a line of JSON
   [
-    /("(?:authorization|cookie|set-cookie|password|token|secret|masterKey|master_key)"\s*:\s*)"(?:[^"\\]|\\.)*"/gi,
+    /("(?:authorization|cookie|set-cookie|password|token|id_?token|logout_token|client_?secret|secret|masterKey|master_key)"\s*:\s*)"(?:[^"\\]|\\.)*"/gi,
     '$1"***"',
   ],
   [/\b(Bearer|Basic)\s+[\w.~+/=-]{8,}/gi, '$1 ***'],
   // a JSON Web Token, wherever it stands
   [/\beyJ[\w-]{4,}\.[\w-]+\.[\w-]*/g, '***'],
+  // what a login brings along in an address
+  [/([?&](?:code|state|id_token_hint|logout_token)=)[^&\s"#]+/gi, '$1***'],
   // the password of a URL
   [/(:\/\/[^\s/:@"]*:)[^\s/@"]+@/g, '$1***@'],
 ]

@@ -7,7 +7,8 @@ import { WrongUse, type Io } from './verb.ts'
 export const usage = `
 Usage: anchorage dev [--nodes N] [--data DIR] [--port P] [--reset] [--restart-after S] [--public]
 
-Runs nodes with everything they need on this machine: one Postgres, for each node a nats-server and a Kubo, an org and a token.
+Runs nodes with everything they need on this machine: one Postgres, an
+identity provider, for each node a nats-server and a Kubo, an org and a token.
 No server speaks to anything but loopback. Ctrl-C stops it all; what was pinned is there again at the next start.
 
   --data DIR          where everything is kept (.anchorage)
@@ -23,6 +24,7 @@ DIR/dev.env, made when all is ready, is for a shell to source: addresses, logins
 variables …_i. SIGUSR2 to DEV_PID starts again at once whatever is down, also with --restart-after 0.
 DATABASE_URL in the environment names a Postgres to use instead (its user owns the database and may create roles);
 KUBO_BINARY and ANCHORAGE_NATS_BINARY name the executables to run instead of those that are found or made.
+People log in at an identity provider of dev's own, unless ANCHORAGE_OIDC_ISSUER names another.
 `
 
 const options = {
@@ -77,9 +79,13 @@ export async function run(argv: string[], io: Io): Promise<number> {
 
 /** What to do with it, in lines that work as pasted. */
 async function welcome(cluster: DevCluster): Promise<string> {
-  const { url, org, token, kuboBinary, nodes } = cluster
+  const { url, org, token, kuboBinary, nodes, login } = cluster
   const [cid = ''] = await Promise.all(nodes.map(({ kubo }) => putGreeting(kubo.rpcUrl)))
   const others = nodes.slice(1).map(({ url: base }) => `         ${base}/v1\n`)
+  const signIn =
+    login === null
+      ? ''
+      : `\nSign in at ${new URL('/v1/auth/login', url).href} as ${login.users.join(' or ')}, with the password ${login.password}\n`
   const ipfs = kuboBinary.from === 'PATH' ? 'ipfs' : quoted(kuboBinary.path)
   return `
 anchorage is ready
@@ -88,7 +94,7 @@ anchorage is ready
 ${others.join('')}  org    ${org}
   token  ${token}
   shell  . ${quoted(cluster.envFile)}
-
+${signIn}
 Pin something with curl (this CID lies in Kubo, not pinned yet):
 
   curl -X POST ${url}/pins -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' -d '{"cid":"${cid}","name":"hello"}'

@@ -5,7 +5,8 @@ import type { DevDatabase } from './database.ts'
 import { startKubo, type KuboChild } from './kubo.ts'
 import { endNatsOf, natsPidOf } from './leftovers.ts'
 import { masterKeyFile } from './master-key.ts'
-import { startNodeProcess, type NodeChild } from './node.ts'
+import type { DevLogin } from './login.ts'
+import { startNodeProcess, type NodeChild, type NodeSettings } from './node.ts'
 import { routeSettings } from './routes.ts'
 import type { Tell } from './teller.ts'
 
@@ -32,6 +33,8 @@ export interface NodeOptions {
   tell: Tell
   database: DevDatabase
   binaries: { nats: string; kubo: string }
+  /** Where people log in. */
+  login: NodeSettings
 }
 
 /** A node with its servers. */
@@ -113,6 +116,7 @@ export async function startNode(options: NodeOptions & { kubo: KuboChild }): Pro
       'pin.resolveOrigins': options.isPublic,
       // Whoever tries how much the machine can do, does it with one token.
       'rateLimits.perCaller': 1_000_000_000,
+      ...options.login,
     },
     logFile: dir.logFile(`node-${number}`),
     onChange: options.tell(`node ${number}`),
@@ -136,8 +140,9 @@ export function envOf(cluster: {
   token: string
   nodes: DevNode[]
   database: DevDatabase
+  login: DevLogin | null
 }): () => Promise<Record<string, string>> {
-  const { url, token, nodes, database } = cluster
+  const { url, token, nodes, database, login } = cluster
   const pids: Record<string, string> = {}
   return async () => {
     const values: Record<string, string> = { ANCHORAGE_URL: url, ANCHORAGE_TOKEN: token }
@@ -159,6 +164,7 @@ export function envOf(cluster: {
       DATABASE_URL: database.ownerUrl,
       DATABASE_TENANT_URL: database.tenantUrl,
       DATABASE_SYSTEM_URL: database.systemUrl,
+      ...(login === null ? {} : { LOGIN_ISSUER: login.issuer, LOGIN_PASSWORD: login.password }),
       NATS_URL: nodes[0]?.natsUrl ?? '',
       DEV_PID: String(process.pid),
       POSTGRES_PID: note('POSTGRES_PID', database.server?.pid() ?? null),

@@ -10,6 +10,7 @@ import { openDataDir } from './data-dir.ts'
 import { devDatabase } from './database.ts'
 import { keepEnvFile } from './dev-env.ts'
 import { isFree } from './free-port.ts'
+import { startLogin, type DevLogin } from './login.ts'
 import { killNow, markVariable } from './leftovers.ts'
 import { envOf, type DevNode } from './node-servers.ts'
 import { refuseToLeaveOut, startNodes } from './nodes.ts'
@@ -47,6 +48,8 @@ export interface DevCluster extends AsyncDisposable {
   url: string
   org: string
   token: string
+  /** Who may log in; null when nobody can, or elsewhere. */
+  login: DevLogin | null
   /** The file that a shell sources; it follows the pids of servers that are started again. */
   envFile: string
   nodes: DevNode[]
@@ -83,7 +86,14 @@ export async function startDev(options: DevOptions): Promise<DevCluster> {
   dir.state.nodes = count
   await dir.save()
   const binaries = { nats: nats.path, kubo: ipfs.path }
-  const nodes = await startNodes({ ...options, count }, starting, { ...common, database, binaries })
+  const login = await startLogin(dir, { ...options, count, org: devOrg })
+  if (login) starting.use(login)
+  const nodes = await startNodes({ ...options, count }, starting, {
+    ...common,
+    database,
+    binaries,
+    login: login?.settings ?? {},
+  })
   const [first] = nodes
   if (first === undefined) throw new AnchorageError('invalid', 'at least one node is needed')
   const token = await devToken(dir, database.name, first.configFile, common.env)
@@ -91,7 +101,7 @@ export async function startDev(options: DevOptions): Promise<DevCluster> {
   const url = `${first.url}/v1`
   const file = join(dir.path, 'dev.env')
   starting.defer(() => rm(file, { force: true }))
-  const values = envOf({ url, token, nodes, database })
+  const values = envOf({ url, token, nodes, database, login })
   starting.use(await keepEnvFile(file, values, (error) => say(`cannot write ${file}: ${String(error)}`)))
   const running = starting.move()
   const dispose = () => running.disposeAsync()
@@ -100,6 +110,7 @@ export async function startDev(options: DevOptions): Promise<DevCluster> {
     url,
     org: devOrg,
     token,
+    login,
     envFile: file,
     nodes,
     kuboBinary: ipfs,

@@ -43,6 +43,7 @@ interface Known {
 
 /** `verify` throws `unauthenticated` with the reason. A request with a bearer is judged by it alone, whatever cookies it has. */
 export function auth(verify: (bearer: string) => Promise<Principal>, people: People | null = null): Auth {
+  const orSignIn = people === null ? '' : ', or sign in at /v1/auth/login'
   const identified = new WeakMap<FastifyRequest, Promise<Known | null>>()
   const admitted = new WeakMap<FastifyRequest, Known>()
   const identify = (request: FastifyRequest): Promise<Known | null> => {
@@ -63,7 +64,7 @@ export function auth(verify: (bearer: string) => Promise<Principal>, people: Peo
       async (request) => {
         const known = await identify(request)
         if (known === null)
-          throw new AnchorageError('unauthenticated', `an access token is missing: ${howTo}`)
+          throw new AnchorageError('unauthenticated', `an access token is missing: ${howTo}${orSignIn}`)
         demandScope(known, anyOf)
         admitted.set(request, known)
       },

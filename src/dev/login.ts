@@ -1,0 +1,60 @@
+import { join } from 'node:path'
+import { variableOf } from '../app/config-keys.ts'
+import type { DataDir } from './data-dir.ts'
+import { devUsers, identityKeys } from './identities.ts'
+import { clientId, startIdentityProvider } from './identity-provider.ts'
+import type { NodeSettings } from './node.ts'
+import { writePrivate } from './private-file.ts'
+
+/** Where and as whom people log in; disposing stops the provider. */
+export interface DevLogin extends AsyncDisposable {
+  issuer: string
+  users: string[]
+  /** Of all of them. */
+  password: string
+  /** What tells the nodes of it. */
+  settings: NodeSettings
+}
+
+/** Starts dev's identity provider; null when the environment names another, or its package is not installed (which is said). */
+export async function startLogin(
+  dir: DataDir,
+  options: {
+    /** The nodes listen on `port` and the following. */
+    port: number
+    count: number
+    org: string
+    env: NodeJS.ProcessEnv
+    say: (line: string) => void
+  },
+): Promise<DevLogin | null> {
+  const { port, count, env, say } = options
+  if (env[variableOf('oidc.issuer')] !== undefined) return null
+  const keys = await identityKeys(dir.path)
+  const users = devUsers(options.org)
+  const nodeUrls = Array.from({ length: count }, (_, index) => `http://127.0.0.1:${port + index}`)
+  const provider = await startIdentityProvider({
+    port: await dir.port('identities'),
+    nodeUrls,
+    users,
+    keys,
+    say,
+  })
+  if (provider === null) {
+    say('nobody can log in by browser: the package oidc-provider is not installed')
+    return null
+  }
+  const clientSecretFile = join(dir.path, 'client.secret')
+  await writePrivate(clientSecretFile, `${keys.clientSecret}\n`)
+  return {
+    issuer: provider.issuer,
+    users: Object.keys(users),
+    password: keys.password,
+    settings: {
+      'oidc.issuer': provider.issuer,
+      'oidc.clientId': clientId,
+      'oidc.clientSecretFile': clientSecretFile,
+    },
+    [Symbol.asyncDispose]: () => provider[Symbol.asyncDispose](),
+  }
+}
