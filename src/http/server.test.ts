@@ -274,7 +274,7 @@ test('a path says which methods it takes, and an unknown path says that it is no
     }
   }
   for (const url of [
-    '/',
+    '/pages',
     '/pins',
     '/v1',
     '/v1/',
