@@ -63,6 +63,18 @@ test('nothing new goes above the high water', () => {
   assert.deepEqual(chooseNodes('cid', [high, low], 2, { highWater: 0.9 }), [low.id])
 })
 
+test('a node that has not told its size yet gets no more than the others', () => {
+  const others = [node({}), node({ usedBytes: 50 * gib }), node({})]
+  const young = node({ capacityBytes: null, usedBytes: null })
+  const rounds = 10_000
+  let firsts = 0
+  for (let i = 0; i < rounds; i++)
+    if (chooseNodes(`cid-${i}`, [...others, young], 1)[0] === young.id) firsts++
+  const share = firsts / rounds
+  assert.ok(share > 0.2 && share < 0.35, `its share is ${share}`)
+  assert.deepEqual(chooseNodes('cid', [young], 1), [young.id])
+})
+
 test('a thousand nodes are chosen from in about a millisecond', () => {
   const nodes = Array.from({ length: 1_000 }, (_, i) => node({ zone: `zone-${i % 10}` }))
   const rounds = 100

@@ -42,10 +42,20 @@ export function preferred(
 
 function ranked(cid: string, nodes: readonly Node[], policy: RoomPolicy): Node[] {
   const key = rankKey(cid)
+  const weightOf = weights(nodes, policy)
   return nodes
-    .map((node) => ({ node, score: rankScore(key, rankKey(node.id), freeBytes(node, policy)) }))
+    .map((node) => ({ node, score: rankScore(key, rankKey(node.id), weightOf(node)) }))
     .sort((a, b) => b.score - a.score || (a.node.id < b.node.id ? -1 : 1))
     .map(({ node }) => node)
+}
+
+/** A node's free bytes; one that has not told its size yet passes for as free as the others are in the middle. */
+function weights(nodes: readonly Node[], policy: RoomPolicy): (node: Node) => number {
+  const isTold = ({ capacityBytes }: Node): boolean => capacityBytes !== null
+  const known = nodes.filter(isTold).map((node) => freeBytes(node, policy))
+  if (known.length === nodes.length) return (node) => freeBytes(node, policy)
+  const usual = known.toSorted((a, b) => a - b)[Math.floor(known.length / 2)] ?? 1
+  return (node) => (isTold(node) ? freeBytes(node, policy) : usual)
 }
 
 /** Keeps the order within a zone and takes the zones in turn, after the turns that `beside` had. Nodes without a zone share one. */

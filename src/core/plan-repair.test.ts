@@ -86,6 +86,17 @@ test('what only a silent node has waits for it: there is nobody to copy from', (
   assert.deepEqual(plan([pinned(a)], [down(a), b], {})?.add, [{ nodeId: b.id, reason: 'node_down' }])
 })
 
+test('a new pin that waits for a silent node alone is given to another one, which is one too many once both have it', () => {
+  for (const state of ['queued', 'pinning'] as const) {
+    const copies = [pinned(a, { state })]
+    assert.deepEqual(plan(copies, [blinking(a), b], {})?.add, [{ nodeId: b.id, reason: 'node_down' }])
+    const both = [...copies, pinned(b, { state: 'queued' })]
+    assert.deepEqual(plan(both, [blinking(a), b, c], {})?.add ?? [], [])
+    const done = plan([...copies, pinned(b)], [a, b], {})
+    assert.deepEqual(done?.drop, [{ nodeId: a.id, reason: 'surplus' }])
+  }
+})
+
 test('a copy that its node has no room for goes elsewhere, and is not tried there again before one stands', () => {
   const full = pinned(a, { state: 'failed', errorCode: 'node_full' })
   assert.deepEqual(plan([full], [a, b], {})?.add, [{ nodeId: b.id, reason: 'repair' }])

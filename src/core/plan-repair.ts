@@ -82,8 +82,11 @@ function evenOut(
   const source = sources.length > 0
   const all = seats.filter((seat) => counts(seat, source))
   const standing = all.filter((seat) => seat.standing === 'good' && isPinned(seat))
-  // with none alive there is nobody to copy from
-  const urgent = alive.length > 0 && alive.length < Math.min(policy.minCopies, wanted)
+  // with none alive there is nobody to copy from; but what stands nowhere yet any node can fetch as well as a silent one
+  const isShort = alive.length > 0 && alive.length < Math.min(policy.minCopies, wanted)
+  const isStranded =
+    !source && all.length > 0 && all.every((seat) => seat.standing !== 'good' && !isFailed(seat))
+  const urgent = isShort || isStranded
   const counted = urgent ? all.filter((seat) => seat.standing === 'good') : all
 
   const add = addsFor(content, { seats, all, counted, source }, nodes, policy)
