@@ -65,7 +65,7 @@ function showWho({ user, memberships }) {
     ['Name', user.name ?? 'not known'],
     ['Email', user.email ?? 'not known'],
     ['Your id', user.id],
-    ...memberships.map(({ slug, role }) => ['Org', `${slug} (${role})`]),
+    ['Orgs', memberships.map(({ slug, role }) => `${slug} (${role})`).join(', ') || 'none'],
     ...(user.operator ? [['Also', 'operator of the cluster']] : []),
   ]
   at('who').replaceChildren(...rows.flatMap(([term, text]) => [make('dt', {}, term), make('dd', {}, text)]))

@@ -17,11 +17,18 @@ export function make(tag, properties, ...children) {
   return element
 }
 
-const dates = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+const days = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' })
+const minutes = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 
-/** An instant as people here write it. @param {string} iso */
-export function time(iso) {
-  return make('time', { dateTime: iso, title: iso }, dates.format(new Date(iso)))
+/** The day of an instant, as people here write it; the minute shows when it is pointed at. @param {string} iso */
+export function day(iso) {
+  const date = new Date(iso)
+  return make('time', { dateTime: iso, title: minutes.format(date) }, days.format(date))
+}
+
+/** An instant to the minute. @param {string} iso */
+export function minute(iso) {
+  return make('time', { dateTime: iso }, minutes.format(new Date(iso)))
 }
 
 /** Says what was done. @param {string} text */

@@ -1,5 +1,5 @@
 import { ask } from './api.js'
-import { at, isSure, make, tell, time } from './elements.js'
+import { at, isSure, make, minute, tell } from './elements.js'
 
 /**
  * The part of the page about sessions.
@@ -32,7 +32,15 @@ function itemOf(session, end) {
       browserOf(userAgent),
       make('span', { className: 'quiet' }, current ? ' (this browser)' : ''),
     ),
-    make('div', { className: 'quiet' }, 'Since ', time(createdAt), from, ', last seen ', time(lastSeenAt)),
+    make(
+      'div',
+      { className: 'quiet' },
+      'Since ',
+      minute(createdAt),
+      from,
+      ', last seen ',
+      minute(lastSeenAt),
+    ),
   )
   const button = make(
     'button',

@@ -1,5 +1,5 @@
 import { ask } from './api.js'
-import { at, isSure, make, tell, time } from './elements.js'
+import { at, day, isSure, make, minute, tell } from './elements.js'
 
 /** What each scope means to a person, and whether a new token has it unless asked otherwise. */
 const words = {
@@ -18,7 +18,7 @@ const words = {
 export function tokensPart({ org, userId, scopes, attempt }) {
   const mayManage = org !== null && scopes.includes('tokens:manage')
   at('new-token').hidden = !mayManage
-  at('tokens-scroll').hidden = true
+  at('tokens').hidden = true
   const none = at('tokens-none')
   none.hidden = mayManage
   none.textContent =
@@ -39,10 +39,8 @@ export function tokensPart({ org, userId, scopes, attempt }) {
         await show()
         at('tokens-title').focus()
       })
-    at('tokens')
-      .querySelector('tbody')
-      ?.replaceChildren(...results.map((token) => rowOf(token, userId, end)))
-    at('tokens-scroll').hidden = results.length === 0
+    at('tokens').replaceChildren(...results.map((token) => itemOf(token, userId, end)))
+    at('tokens').hidden = results.length === 0
     none.hidden = results.length > 0
     none.textContent = 'There are none yet.'
   }
@@ -112,25 +110,25 @@ function inputAt(id) {
   return /** @type {HTMLInputElement} */ (at(id))
 }
 
-function rowOf(token, userId, end) {
+function itemOf(token, userId, end) {
   const { name, id, scopes, expiresAt, lastUsedAt, revokedAt, createdBy } = token
   const isOver = revokedAt !== null || Date.parse(expiresAt) <= Date.now()
-  const until = revokedAt === null ? [time(expiresAt)] : ['ended ', time(revokedAt)]
+  const until = isOver ? ['ended ', day(revokedAt ?? expiresAt)] : ['until ', day(expiresAt)]
+  const used = lastUsedAt === null ? ['never used'] : ['last used ', minute(lastUsedAt)]
+  const by = make('span', { title: createdBy ?? '' }, `made by ${makerOf(createdBy, userId)}`)
+  const text = make(
+    'div',
+    { className: isOver ? 'over' : '' },
+    make('div', { title: id }, name ?? id),
+    make('div', { className: 'quiet' }, scopes.join(', ')),
+    make('div', { className: 'quiet' }, ...until, ' · ', ...used, ' · ', by),
+  )
   const button = make(
     'button',
     { type: 'button', className: 'danger', onclick: () => void end(token), ariaLabel: `End ${name ?? id}` },
     'End',
   )
-  return make(
-    'tr',
-    { className: isOver ? 'over' : '' },
-    make('td', { title: id }, name ?? id),
-    make('td', {}, scopes.join(', ')),
-    make('td', {}, ...until),
-    make('td', {}, lastUsedAt === null ? 'never' : time(lastUsedAt)),
-    make('td', { title: createdBy ?? '' }, makerOf(createdBy, userId)),
-    make('td', {}, ...(isOver ? [] : [button])),
-  )
+  return make('li', {}, text, ...(isOver ? [] : [button]))
 }
 
 function makerOf(createdBy, userId) {
