@@ -100,6 +100,7 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
     health: () => me.health(),
     trustProxy: config.http.trustProxy,
     rateLimits: config.rateLimits,
+    rates: store.rates,
   })
   log.info({ url, incarnation: node.incarnation }, 'this node serves')
   const kept = undo.move()

@@ -369,6 +369,18 @@ export interface Ipfs {
   collectGarbage(signal: AbortSignal): Promise<{ removed: number; failed: number }>
 }
 
+/** Requests that all nodes count together; system scope. */
+export interface RateStore {
+  /**
+   * Counts one request under each key in turn, and under none after the first whose limit it passes; returns how many there were under each,
+   * this one included, and when the count begins anew. Repeating it counts twice.
+   */
+  count(
+    limits: readonly { key: string; perWindow: number }[],
+    windowSeconds: number,
+  ): Promise<{ counted: number; resetMs: number }[]>
+}
+
 /** Operators' side of orgs, tokens and keys; system scope. */
 export interface TokenStore {
   /** `conflict` when the slug is taken. `replicas` for its pins that ask for no number; null: the cluster's. */

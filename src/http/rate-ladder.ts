@@ -1,5 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { isCode } from '../core/errors.ts'
+import type { RateStore } from '../core/ports.ts'
 
 /** All limits are per minute, counted from the first request. */
 export const windowSeconds = 60
@@ -41,14 +43,44 @@ export function counter(limit: Limit): Counter {
 }
 
 /** Counts one request on each rung in turn, and on none beyond the first that refuses it. Tells of the one with the least left. */
-export async function climb(rungs: readonly (() => Promise<Standing>)[]): Promise<Standing | null> {
-  let tightest: Standing | null = null
+export async function climb(rungs: readonly (() => Promise<Standing | null>)[]): Promise<Standing | null> {
+  const passed: Standing[] = []
   for (const rung of rungs) {
     const standing = await rung()
-    if (standing.refused) return standing
-    if (tightest === null || standing.remaining < tightest.remaining) tightest = standing
+    if (standing?.refused === true) return standing
+    if (standing !== null) passed.push(standing)
   }
-  return tightest
+  return tightestOf(passed)
+}
+
+function tightestOf([first, ...others]: Standing[]): Standing | null {
+  if (first === undefined) return null
+  return others.reduce(
+    (least, next) => (next.refused || next.remaining < least.remaining ? next : least),
+    first,
+  )
+}
+
+/**
+ * The same limits counted over all nodes, under keys from the narrowest to the widest; asked last, so that what this node refuses costs
+ * Postgres nothing. While Postgres is away each node counts for itself, and null is the answer.
+ */
+export async function countTogether(
+  store: RateStore,
+  limits: readonly (Limit & { key: string })[],
+): Promise<Standing | null> {
+  const asked = limits.map(({ key, perMinute: perWindow }) => ({ key, perWindow }))
+  const counts = await store.count(asked, windowSeconds).catch((error: unknown) => {
+    if (isCode(error, 'unavailable')) return []
+    throw error
+  })
+  const standings = limits.flatMap((limit, index): Standing[] => {
+    const count = counts[index]
+    if (count === undefined) return []
+    const left = limit.perMinute - count.counted
+    return [{ limit, refused: left < 0, remaining: Math.max(0, left), resetMs: count.resetMs }]
+  })
+  return tightestOf(standings)
 }
 
 /** How the library says that there is nothing left. */

@@ -1,8 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { AnchorageError, isCode } from '../core/errors.ts'
+import type { RateStore } from '../core/ports.ts'
 import type { Auth } from './auth.ts'
 import { sharersOf, type AddressOf } from './client-address.ts'
-import { climb, counter, windowSeconds, type Counter, type Standing } from './rate-ladder.ts'
+import { climb, counter, countTogether, windowSeconds } from './rate-ladder.ts'
+import type { Counter, Limit, Standing } from './rate-ladder.ts'
 
 /** How many requests a minute. */
 export interface RateLimits {
@@ -42,8 +44,9 @@ export function limitRates(
   limits: RateLimits,
   { identify }: Pick<Auth, 'identify'>,
   addressOf: AddressOf,
+  store: RateStore | null,
 ): void {
-  const count = counters(limits)
+  const count = counters(limits, store)
   app.addHook('onRequest', async (request, reply) => {
     if (isExempt(request)) return
     const who = await whoOf(request, identify)
@@ -56,11 +59,14 @@ export function limitRates(
 
 type Who = 'stranger' | 'signing-in' | 'provider' | 'mistaken' | { caller: string }
 
-function counters(limits: RateLimits): (who: Who, address: string) => Promise<Standing | null> {
+function counters(
+  limits: RateLimits,
+  store: RateStore | null,
+): (who: Who, address: string) => Promise<Standing | null> {
   const { signInPerAddress, anonymousPerAddress, anonymous, perCaller } = limits
   const ladders = {
     stranger: ladder('without an access token', anonymousPerAddress, anonymous),
-    'signing-in': ladder('to sign in', signInPerAddress, anonymous),
+    'signing-in': ladder('to sign in', signInPerAddress, anonymous, store),
     provider: ladder(
       'of an identity provider',
       mistakesPerAnonymous * anonymousPerAddress,
@@ -77,28 +83,34 @@ function counters(limits: RateLimits): (who: Who, address: string) => Promise<St
     typeof who === 'object' ? climb([() => ofCaller(who.caller)]) : ladders[who](address)
 }
 
-/** Counts by address, by site where an address tells its site, and then for all. */
+/** Counts by address, by site where an address tells its site, and then for all; with `store` over all nodes as well. */
 function ladder(
   name: string,
   perAddress: number,
   forAll: number,
+  store: RateStore | null = null,
 ): (address: string) => Promise<Standing | null> {
-  const perSite = Math.max(
-    perAddress,
-    Math.min(addressesPerSite * perAddress, Math.floor(sharePerSite * forAll)),
-  )
-  const byAddress: Counter[] = [
-    counter({ name: `${name} from one address`, perMinute: perAddress }),
-    counter({ name: `${name} from one network`, perMinute: perSite }),
-  ]
-  const all = counter({ name: `${name} from all together`, perMinute: forAll })
+  const rung = (whose: string, perMinute: number): { limit: Limit; count: Counter } => {
+    const limit = { name: `${name} from ${whose}`, perMinute }
+    return { limit, count: counter(limit) }
+  }
+  const perSite = Math.min(addressesPerSite * perAddress, Math.floor(sharePerSite * forAll))
+  const byAddress = [rung('one address', perAddress), rung('one network', Math.max(perAddress, perSite))]
+  const byAll = rung('all together', forAll)
   return (address) => {
     const sharers = sharersOf(address)
-    const own = byAddress.flatMap((each, index) => {
-      const sharer = sharers[index]
-      return sharer === undefined ? [] : [() => each(sharer)]
-    })
-    return climb([...own, () => all('')])
+    const steps = byAddress.flatMap((each, index) =>
+      sharers.slice(index, index + 1).map((key) => ({ ...each, key })),
+    )
+    steps.push({ ...byAll, key: 'all' })
+    const here = steps.map(
+      ({ count, key }) =>
+        () =>
+          count(key),
+    )
+    if (store === null) return climb(here)
+    const keyed = steps.map(({ limit, key }) => ({ ...limit, key: `${name} ${key}` }))
+    return climb([...here, () => countTogether(store, keyed)])
   }
 }
 

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { OperatorUseCases } from '../core/operator-use-cases.ts'
 import type { OrgUseCases } from '../core/org-use-cases.ts'
 import type { PinUseCases } from '../core/pin-use-cases.ts'
-import type { Log } from '../core/ports.ts'
+import type { Log, RateStore } from '../core/ports.ts'
 import type { TokenUseCases } from '../core/token-use-cases.ts'
 import type { Principal } from '../core/token.ts'
 import { adminRoutes } from './admin/admin.ts'
@@ -48,6 +48,8 @@ export interface HttpServerOptions {
   trustProxy?: readonly string[]
   /** Without it nobody's requests are counted. */
   rateLimits?: RateLimits
+  /** Where nodes count together; without it each counts for itself. */
+  rates?: RateStore | null
   log: Log
   limits?: Partial<HttpLimits>
 }
@@ -63,6 +65,7 @@ export function httpServer({
   health,
   trustProxy = [],
   rateLimits,
+  rates = null,
   log,
   limits,
 }: HttpServerOptions): FastifyInstance {
@@ -92,7 +95,7 @@ export function httpServer({
   greet(app, closeGently(app, bounds.closeGraceMs), log)
   const admission = auth(verify, people)
   const addressOf = clientAddress(trustProxy)
-  if (rateLimits) limitRates(app, rateLimits, admission, addressOf)
+  if (rateLimits) limitRates(app, rateLimits, admission, addressOf, rates)
   answerUnroutedEarly(app, routing)
   answerErrors(app, log)
   readJson(app)

@@ -34,6 +34,7 @@ const tables: Record<string, 'own rows' | 'nothing'> = {
   placements: 'nothing',
   plan_moves: 'nothing',
   plans: 'nothing',
+  rate_counts: 'nothing',
   schema_migrations: 'nothing',
   sessions: 'nothing',
   signing_keys: 'nothing',

@@ -12,6 +12,7 @@ import type {
   PlacementStore,
   PlanStore,
   PruneStore,
+  RateStore,
   ReconcileStore,
   RepairStore,
   SessionStore,
@@ -32,6 +33,7 @@ import type { NodeBook } from './pin-rows.ts'
 import * as pins from './pins.ts'
 import * as placements from './placements.ts'
 import { planStore } from './plans.ts'
+import * as rates from './rates.ts'
 import * as reconcile from './reconcile.ts'
 import { repairStore } from './repairs.ts'
 import { sessionStore } from './sessions.ts'
@@ -69,6 +71,7 @@ export interface Store extends AsyncDisposable {
   plans: PlanStore & PruneStore
   operator: OperatorStore
   tokens: TokenStore
+  rates: RateStore
   orgs: OrgStore
   tenants: TenantStore
   sessions: SessionStore
@@ -102,6 +105,7 @@ export function openStore(options: StoreOptions): Store {
     plans: planStore(db),
     operator: operatorStore(db),
     tokens: tokenStore(db),
+    rates: { count: (limits, windowSeconds) => rates.countRequest(db.statement, limits, windowSeconds) },
     orgs: orgStore(db),
     tenants: tenantStore(db),
     sessions: sessionStore(db),

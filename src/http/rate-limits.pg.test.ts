@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { openStore, type Store } from '../store/store.ts'
+import { fakeServer, memoryLog, type FakeServer } from './fake-pins.ts'
+
+const rateLimits = { signInPerAddress: 10, anonymousPerAddress: 60, anonymous: 120, perCaller: 1000 }
+let database: TestDatabase
+let stores: Store[]
+let nodes: FakeServer[]
+
+before(async () => {
+  database = await testDatabase()
+  stores = [1, 2, 3].map(() => openStore({ ...database, log: memoryLog() }))
+  nodes = stores.map(({ rates }) => fakeServer({ rateLimits, rates }))
+})
+after(async () => {
+  for (const store of stores) await store[Symbol.asyncDispose]()
+  await database[Symbol.asyncDispose]()
+})
+
+/** Asks all nodes by turns, all at the same time, and says how many were refused. */
+async function refused(times: number, addressOf: (n: number) => string): Promise<number> {
+  const answers = await Promise.all(
+    Array.from({ length: times }, (_, n) =>
+      nodes[n % nodes.length]?.app.inject({ url: '/v1/auth/login', remoteAddress: addressOf(n) }),
+    ),
+  )
+  return answers.filter((answer) => answer?.statusCode === 429).length
+}
+
+test('an address has its ten at the whole cluster, and keeps nobody else out at any node', async () => {
+  assert.equal(await refused(30, () => '198.51.100.7'), 20)
+  assert.equal(await refused(30, (n) => `2001:db8:1:2::${n}`), 20)
+  assert.equal(await refused(9, () => '198.51.100.8'), 0)
+  const [first, second] = nodes
+  const one = await first?.app.inject({ url: '/v1/auth/login', remoteAddress: '198.51.100.9' })
+  const two = await second?.app.inject({ url: '/v1/auth/login', remoteAddress: '198.51.100.9' })
+  assert.equal(one?.headers['ratelimit-remaining'], '9')
+  assert.equal(two?.headers['ratelimit-remaining'], '8')
+})
+
+test('all addresses together have their 120 at the whole cluster', async () => {
+  // 10 + 10 + 9 + 2 are taken.
+  assert.equal(await refused(120, (n) => `203.0.113.${n}`), 31)
+})
+
+test('while Postgres is away, each node counts for itself', async () => {
+  await database[Symbol.asyncDispose]()
+  assert.equal(await refused(60, () => '198.51.100.20'), 30)
+})
