@@ -28,10 +28,12 @@ function discardRest(request: IncomingMessage, { maxUnreadBytes, unreadGraceMs }
     if (request.complete) finish()
     else if (socket.bytesRead > lastByte || performance.now() > deadline) socket.destroy()
   }, lookEveryMs)
-  socket.once('close', () => clearInterval(look))
+  const stop = () => clearInterval(look)
+  socket.once('close', stop)
   const closing = endsInsteadOfClosing(socket)
   const finish = () => {
-    clearInterval(look)
+    stop()
+    socket.off('close', stop)
     closing.restore()
     if (socket.writableEnded) socket.destroySoon()
   }
