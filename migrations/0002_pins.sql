@@ -275,10 +275,12 @@ begin
   end if;
   if limits.max_pins is not null or limits.max_bytes is not null or limits.max_replicas is not null then
     beyond := beyond_limits(items, usual, limits.max_pins, limits.max_bytes, limits.max_replicas, replaces);
-    return query select b.key::uuid, null::timestamptz, null, null::int, null::int, null::jsonb, b.value from jsonb_each(beyond) b;
-    items := (select coalesce(jsonb_agg(i.item order by i.place), '[]') from jsonb_array_elements(items) with ordinality as i (item, place)
-              where not beyond ? (i.item ->> 'id'));
-    if items = '[]' then return; end if;
+    if beyond <> '{}' then
+      return query select b.key::uuid, null::timestamptz, null, null::int, null::int, null::jsonb, b.value from jsonb_each(beyond) b;
+      items := (select coalesce(jsonb_agg(i.item order by i.place), '[]') from jsonb_array_elements(items) with ordinality as i (item, place)
+                where not beyond ? (i.item ->> 'id'));
+      if items = '[]' then return; end if;
+    end if;
   end if;
 
   wanted := want_contents(items, usual);

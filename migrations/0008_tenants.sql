@@ -57,6 +57,12 @@ begin
     bytes := coalesce((select u.bytes from org_usage u where u.org_id = org), 0);
     sizes := known_sizes(array(select x.cid from jsonb_to_recordset(items) as x (cid text)));
   end if;
+  -- most often all of them fit
+  if replaces is null and (max_pins is null or pins + jsonb_array_length(items) <= max_pins) and (
+    select (max_replicas is null or coalesce(max(x.replicas), 0) <= max_replicas)
+      and (max_bytes is null or bytes + coalesce(sum((sizes ->> x.cid)::bigint), 0) < max_bytes)
+    from jsonb_to_recordset(items) as x (cid text, replicas int))
+  then return refused; end if;
   select p.cid, p.counted_bytes as bytes into old from pins p where p.org_id = org and p.id = replaces;
   for i in select x.* from jsonb_to_recordset(items) as x (id uuid, cid text, replicas int) loop
     size := (sizes ->> i.cid)::bigint;
