@@ -84,8 +84,10 @@ function evenOut(
   const standing = all.filter((seat) => seat.standing === 'good' && isPinned(seat))
   // with none alive there is nobody to copy from; but what stands nowhere yet any node can fetch as well as a silent one
   const isShort = alive.length > 0 && alive.length < Math.min(policy.minCopies, wanted)
-  const isStranded =
-    !source && all.length > 0 && all.every((seat) => seat.standing !== 'good' && !isFailed(seat))
+  // failures here and there are what is left to be tried while the rest is silent: they stay
+  const hopeful = all.filter((seat) => !isFailed(seat))
+  const isSilent = !source && hopeful.length > 0 && hopeful.every((seat) => seat.standing !== 'good')
+  const isStranded = isSilent && hopeful.length === all.length
   const urgent = isShort || isStranded
   const counted = urgent ? all.filter((seat) => seat.standing === 'good') : all
 
@@ -97,14 +99,19 @@ function evenOut(
   const enough = standing.length >= wanted
   const surplus = enough
     ? surplusOf(cid, wanted, all, standing, policy)
-    : failedSurplusOf(cid, wanted, all, policy)
+    : isSilent
+      ? []
+      : failedSurplusOf(cid, wanted, all, policy)
   // it failed wherever it could: what waits for a copy that stands would wait for ever
   const hopeless = all.length >= wanted && all.every(isFailed)
   const early = (seat: Seat): boolean =>
-    counted.length + add.length >= wanted && (isIdle(seat) || (hopeless && isFailed(seat)))
+    (isStranded ? all : counted).length + add.length >= wanted &&
+    (isIdle(seat) || (hopeless && isFailed(seat)))
   const drop = [...(enough ? given : given.filter(early)), ...surplus].map(dropOf)
   const exact = all.length + add.length - surplus.length === wanted
-  return { add, drop, settled: exact && drop.length === given.length + surplus.length }
+  // stranded, and nobody is there to take it
+  const isHeldUp = isStranded && add.length === 0
+  return { add, drop, settled: exact && !isHeldUp && drop.length === given.length + surplus.length }
 }
 
 /**
