@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { randomBytes } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
+import { lostCid } from './content.ts'
 import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
 import { until } from './settle.ts'
 import { World } from './world.ts'
@@ -12,7 +13,8 @@ suite('a real Kubo as client: ipfs pin remote', { timeout: 300_000 }, () => {
   let client: OutsideKubo
 
   before(async () => {
-    world = await World.start()
+    // A tenth of what a token has: nothing that a client does here may ever be too much.
+    world = await World.start({ env: { ANCHORAGE_RATE_LIMITS_PER_CALLER: '6000' } })
     process.env.MFS_PIN_POLL_INTERVAL = '1s' // inherited by the Kubo
     client = await startOutsideKubo()
     const { url, token } = await world.api()
@@ -145,6 +147,45 @@ suite('a real Kubo as client: ipfs pin remote', { timeout: 300_000 }, () => {
       await until('the last root is pinned', async () => (await count('--name=mfs')) === 1)
       await policy({ Enable: false })
       await remote('rm', '--name=mfs', all, '--force')
+    })
+  })
+
+  suite('what IPFS WebUI asks through it', () => {
+    test('fifty pins at a click, a folder of 500 files, and all that waits every half minute: no answer is a refusal', async () => {
+      const files = await Promise.all(Array.from({ length: 500 }, () => lostCid()))
+      const pinned = files.slice(0, 50)
+      const service: [string, string] = ['service', 'here']
+      const add = (cid: string) =>
+        client.rpc.call('pin/remote/add', [
+          ['arg', cid],
+          service,
+          ['name', 'clicked'],
+          ['background', 'true'],
+        ])
+      await Promise.all(pinned.map(add))
+      const statuses = ['queued', 'pinning', 'pinned', 'failed'].map((one): [string, string] => [
+        'status',
+        one,
+      ])
+      const waiting = async (cids: readonly string[]): Promise<number> => {
+        let found = 0
+        // As many at a time, since another service knows no more.
+        for (let at = 0; at < cids.length; at += 10) {
+          const batch = cids.slice(at, at + 10).map((cid): [string, string] => ['cid', cid])
+          found += linesOf(await client.rpc.call('pin/remote/ls', [service, ...batch, ...statuses])).length
+        }
+        return found
+      }
+      assert.equal(await waiting(files), 50)
+      for (let halfMinute = 0; halfMinute < 5; halfMinute++) {
+        assert.equal(await waiting(pinned), 50)
+        const stat = await client.rpc.call('pin/remote/service/ls', [['stat', 'true']])
+        assert.match(stat, /"Status": ?"valid"/)
+      }
+      const { headers } = await (await world.api()).send('GET', '/pins?limit=1')
+      assert.equal(headers.get('ratelimit-limit'), '6000')
+      assert.ok(Number(headers.get('ratelimit-remaining')) > 3000, 'most of a tenth is left')
+      await remote('rm', '--name=clicked', all, '--force')
     })
   })
 
