@@ -1,0 +1,284 @@
+import { strict as assert } from 'node:assert'
+import { after, before, suite, test } from 'node:test'
+import { parseId, uuidOf } from '../src/core/ids.ts'
+import { fakeServer } from '../src/http/fake-pins.ts'
+import type { Actor } from './authz/actors.ts'
+import { ask, tellTale, type Said } from './authz/ask.ts'
+import {
+  callers,
+  openRoutes,
+  publicPages,
+  routes,
+  signOut,
+  type CallerName,
+  type Route,
+} from './authz/routes.ts'
+import { rowsOf, stage, type Names, type Stage } from './authz/stage.ts'
+
+const operators: readonly CallerName[] = ['operator', 'operator-viewer', 'cluster:admin']
+
+test('every route of the API has its row in the table, and what is no part of it is open to all', async () => {
+  const { app } = fakeServer()
+  await app.ready()
+  const document = await app.inject({ url: '/v1/openapi.json' })
+  const { paths }: { paths: Record<string, Record<string, unknown>> } = document.json()
+  const told = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+  )
+  assert.deepEqual(told.sort(), [...Object.keys(routes), ...Object.keys(openRoutes), signOut].sort())
+  const documented = new Set(Object.keys(paths))
+  const hidden = pathsOf(app.printRoutes({ commonPrefix: false })).filter((path) => !documented.has(path))
+  assert.deepEqual(
+    hidden.filter((path) => !publicPages.test(path)),
+    [],
+  )
+  assert.ok(hidden.includes('/v1/openapi.json'), 'paths were read')
+  await app.close()
+})
+
+suite('who may do what', { timeout: 600_000 }, () => {
+  let at: Stage
+  let made = 0
+
+  before(async () => {
+    at = await stage()
+  })
+  after(() => at[Symbol.asyncDispose]())
+
+  for (const [name, route] of Object.entries(routes)) {
+    const [method = '', path = ''] = name.split(' ')
+    const send = (asker: Actor, names: Names): Promise<Said> =>
+      ask(at.url + fill(path, names), method, asker.headers, route.body?.((made += 1)))
+
+    suite(name, () => {
+      for (const caller of callers) {
+        test(caller, async () => {
+          const asker = at.callers.get(caller) ?? assert.fail(`there is no ${caller}`)
+          const rows = route.row === undefined ? null : rowsOf(at, asker)[route.row]
+          const own = rows === null ? {} : await rows.own()
+          await readied(name, own)
+          const known = await audited(asker)
+          const said = await send(asker, own)
+          const may = route.may.includes(caller)
+          assert.equal(said.status, may ? route.ok : route.unseen?.includes(caller) ? 404 : 403, said.text)
+          assert.deepEqual(await audited(asker, known), may && route.audit !== undefined ? [route.audit] : [])
+          if (method === 'GET') {
+            const head = await ask(at.url + fill(path, own), 'HEAD', asker.headers)
+            assert.deepEqual([head.status, head.text], [said.status, ''])
+          }
+          if (!operators.includes(caller)) leaksNothing(said, own)
+          await undone(name)
+        })
+
+        if (route.others !== undefined)
+          test(`${caller}, of what is another's in the same org`, async () => {
+            const asker = at.callers.get(caller) ?? assert.fail(`there is no ${caller}`)
+            const rows = rowsOf(at, asker)[route.row ?? assert.fail('others without a row')]
+            const others = await rows.others()
+            const said = await send(asker, others)
+            if (route.others?.includes(caller)) return assert.equal(said.status, route.ok, said.text)
+            const none = await send(asker, rows.absent)
+            assert.equal(said.status, route.may.includes(caller) ? 404 : 403, said.text)
+            assert.equal(tellTale(said, Object.values(others)), tellTale(none, Object.values(rows.absent)))
+          })
+
+        if (route.row !== undefined && route.row !== 'node' && route.row !== 'plan')
+          test(`${caller}, of what is another org's`, () => foreign(caller, route, send))
+      }
+
+      test('whoever is nobody', async () => {
+        const rows =
+          route.row === undefined ? null : rowsOf(at, at.callers.get('viewer') ?? assert.fail())[route.row]
+        const own = rows === null ? {} : await rows.own()
+        for (const asker of at.refused) {
+          for (const names of rows === null ? [own] : [own, rows.absent]) {
+            const said = await send(asker, names)
+            assert.equal(said.status, 401, `${asker.name}: ${said.text}`)
+            assert.match(said.headers['www-authenticate'] ?? '', /^Bearer/)
+            leaksNothing(said, names)
+          }
+        }
+      })
+
+      if (method !== 'GET')
+        test('whoever is made to ask by a page elsewhere', async () => {
+          const owner = at.callers.get('owner') ?? assert.fail()
+          const rows = route.row === undefined ? null : rowsOf(at, owner)[route.row]
+          const own = rows === null ? {} : await rows.own()
+          const { cookie = '' } = owner.headers
+          const elsewhere: Record<string, string>[] = [
+            {},
+            { 'sec-fetch-site': 'cross-site' },
+            { 'sec-fetch-site': 'same-site' },
+            { 'sec-fetch-site': 'none' },
+            { 'sec-fetch-site': 'cross-site', origin: new URL(at.url).origin },
+            { origin: 'https://evil.example' },
+            { origin: 'null' },
+            { referer: `${at.url}/` },
+          ]
+          const known = await audited(owner)
+          for (const headers of elsewhere) {
+            const said = await send({ ...owner, headers: { cookie, ...headers } }, own)
+            assert.equal(said.status, 403, JSON.stringify([headers, said.text]))
+          }
+          assert.deepEqual(await audited(owner, known), [])
+        })
+    })
+  }
+
+  for (const [name, statuses] of Object.entries(openRoutes)) {
+    test(`${name} asks nobody who he is`, async () => {
+      const [method = '', path = ''] = name.split(' ')
+      const askers = [...at.callers.values(), ...at.refused]
+      const told = new Set<string>()
+      for (const { headers } of askers) {
+        const said = await ask(at.url + path, method, headers)
+        assert.ok(statuses.includes(said.status), `${said.status}: ${said.text}`)
+        leaksNothing(said, {})
+        told.add(String(said.status))
+      }
+      assert.equal(told.size, 1, 'all are answered alike')
+    })
+  }
+
+  test(`${signOut} ends the session that asks, once, and no other`, async () => {
+    const leave = (headers: Record<string, string>) => ask(`${at.url}/v1/auth/logout`, 'POST', headers)
+    const stay = (headers: Record<string, string>) => ask(`${at.url}/v1/auth/session`, 'GET', headers)
+    const [one, two] = [await at.cast.person('leaver', []), await at.cast.person('leaver', [])]
+    assert.equal((await leave({ cookie: one.headers['cookie'] ?? '' })).status, 403)
+    assert.equal((await stay(one.headers)).status, 200, 'a page elsewhere signed nobody out')
+    assert.equal((await leave(one.headers)).status, 200)
+    assert.equal((await stay(one.headers)).status, 401)
+    assert.equal((await stay(two.headers)).status, 200)
+    assert.deepEqual(JSON.parse((await leave(one.headers)).text), { redirect: null })
+    const ends = (await audited({ name: '', headers: {}, by: one.userId })).filter(
+      (did) => did === 'session.end',
+    )
+    assert.equal(ends.length, 1)
+    for (const { name, headers } of [...at.callers.values(), ...at.refused]) {
+      if (headers.authorization !== undefined) assert.equal((await leave(headers)).status, 403, name)
+    }
+  })
+
+  test('an org that a header names and one is no member of is told of as one that does not exist', async () => {
+    for (const caller of ['viewer', 'owner', 'operator', 'operator-viewer', 'in-no-org'] as const) {
+      const { headers } = at.callers.get(caller) ?? assert.fail()
+      for (const [method, path, body] of [
+        ['GET', '/v1/pins'],
+        ['POST', '/v1/pins', { cid: 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy' }],
+        ['GET', `/v1/pins/${at.theirs.pin}`],
+        ['GET', '/v1/tokens'],
+        ['POST', '/v1/tokens', { name: 'x', scopes: ['pins:read'] }],
+        ['DELETE', `/v1/tokens/${at.theirs.token}`],
+        ['GET', '/v1/orgs'],
+      ] as const) {
+        const named = (org: string) => ask(at.url + path, method, { ...headers, 'anchorage-org': org }, body)
+        const none = await named('there-is-none')
+        assert.equal(none.status, 404, `${caller} ${method} ${path}`)
+        for (const org of [at.theirs.id, at.theirs.slug])
+          assert.equal(tellTale(await named(org), []), tellTale(none, []), `${caller} ${method} ${path}`)
+      }
+    }
+  })
+
+  test('a token speaks for its org alone, whatever a header or a cookie beside it says', async () => {
+    const token = at.callers.get('pins:read') ?? assert.fail()
+    const beside = { ...token.headers, ...pick(at.theirs.owner.headers), 'anchorage-org': at.theirs.id }
+    const said = await ask(`${at.url}/v1/pins/${at.theirs.pin}`, 'GET', beside)
+    assert.equal(said.status, 404)
+    assert.equal((await ask(`${at.url}/v1/pins/${at.mine.pin}`, 'GET', beside)).status, 200)
+  })
+
+  test('a member of several orgs names one, and is in each what it is there', async () => {
+    const [mine, theirs] = [at.mine.slug, at.theirs.slug]
+    const { headers } = await at.cast.person('of-both', [
+      { slug: mine, role: 'viewer' },
+      { slug: theirs, role: 'member' },
+    ])
+    const list = (org?: string) =>
+      ask(`${at.url}/v1/tokens`, 'GET', {
+        ...headers,
+        ...(org === undefined ? {} : { 'anchorage-org': org }),
+      })
+    assert.equal((await list()).status, 400)
+    assert.equal((await list(theirs)).status, 200)
+    assert.equal((await list(mine)).status, 403, 'what it may elsewhere it may not here')
+    const path = `${at.url}/v1/orgs/${mine}/members/${at.mine.extra}`
+    const asAdmin = await ask(path, 'PUT', { ...headers, 'anchorage-org': theirs }, { role: 'viewer' })
+    assert.equal(asAdmin.status, 403, 'the path says which org it is about')
+  })
+
+  /** Somebody of another org is told what he would be told if there were nothing. */
+  async function foreign(
+    caller: CallerName,
+    route: Route,
+    send: (asker: Actor, names: Names) => Promise<Said>,
+  ): Promise<void> {
+    const asker = at.callers.get(caller) ?? assert.fail(`there is no ${caller}`)
+    const { foreign: names, absent } = rowsOf(at, asker)[route.row ?? assert.fail('a foreign row of nothing')]
+    const theirs = await names()
+    const said = await send(asker, theirs)
+    if (route.everywhere?.includes(caller) === true && route.may.includes(caller))
+      return assert.equal(said.status, route.ok, said.text)
+    const none = await send(asker, absent)
+    assert.ok(said.status === 404 || (said.status === 403 && !route.may.includes(caller)), said.text)
+    assert.equal(tellTale(said, Object.values(theirs)), tellTale(none, Object.values(absent)))
+    if (!operators.includes(caller)) leaksNothing(said, theirs)
+  }
+
+  /** What the route changes is there to be changed. */
+  async function readied(name: string, { id = '' }: Names): Promise<void> {
+    const { store } = at.minting
+    if (name === 'POST /v1/admin/nodes/{id}/uncordon') await store.operator.drain(at.nodeId, 'operator')
+    if (name === 'DELETE /v1/admin/maintenance')
+      await store.operator.setMaintenance({ reason: 'the matrix', ttlMs: 60_000 }, 'operator')
+    if (name === 'POST /v1/admin/plans/{id}/pause')
+      await at.system.query(`update plans set state = 'applying' where id = $1`, [uuidOf(parseId('pln', id))])
+  }
+
+  async function undone(name: string): Promise<void> {
+    const { store } = at.minting
+    if (name.startsWith('POST /v1/admin/nodes/')) await store.operator.uncordon(at.nodeId, 'operator')
+    if (name === 'PUT /v1/admin/maintenance') await store.operator.setMaintenance(null, 'operator')
+  }
+
+  /** What the audit says that this asker did, but for what is known. */
+  async function audited({ by }: Actor, known: string[] = []): Promise<string[]> {
+    const { rows } = await at.system.query<{ id: string; action: string }>(
+      'select id, action from audit_log where actor = $1 order by at, id',
+      [by],
+    )
+    return rows.slice(known.length).map(({ action }) => action)
+  }
+
+  function leaksNothing({ text, headers }: Said, asked: Names): void {
+    const told = text + JSON.stringify(headers)
+    for (const mark of at.theirs.marks) {
+      if (Object.values(asked).includes(mark)) continue
+      assert.ok(!told.includes(mark), `${mark} stands in ${told}`)
+    }
+  }
+})
+
+function pick({ cookie = '' }: Record<string, string>): Record<string, string> {
+  return { cookie }
+}
+
+/** `/a/{b}` with its parameters. */
+function fill(path: string, names: Names): string {
+  return path.replace(/\{(\w+)\}/g, (_, name: string) => names[name] ?? assert.fail(`no ${name} for ${path}`))
+}
+
+/** The paths in Fastify's drawing of its routes, as the document writes them. */
+function pathsOf(tree: string): string[] {
+  const above: string[] = []
+  return tree.split('\n').flatMap((line) => {
+    const found = /^([│ ]*)[├└]── (.*?)(?: \(([A-Z, ]+)\))?$/.exec(line)
+    if (found === null) return []
+    const [, indent = '', part = '', methods] = found
+    const depth = indent.length / 4
+    const parent = above[depth - 1] ?? ''
+    above[depth] = parent + (parent.endsWith('/') && part.startsWith('/') ? part.slice(1) : part)
+    return methods === undefined ? [] : [above[depth].replace(/:(\w+)/g, '{$1}')]
+  })
+}

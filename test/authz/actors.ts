@@ -1,0 +1,127 @@
+import { strict as assert } from 'node:assert'
+import { createHash, randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type pg from 'pg'
+import { mintId, uuidOf, type OrgId, type SessionId, type TokenId, type UserId } from '../../src/core/ids.ts'
+import type { Role } from '../../src/core/org.ts'
+import type { Minting } from '../minting.ts'
+
+/** Who asks, and with what. */
+export interface Actor {
+  name: string
+  headers: Record<string, string>
+  /** Who the audit is to name; null: nobody, since nobody is admitted. */
+  by: TokenId | UserId | null
+}
+
+/** A person with a session of its own, as a login would leave it. */
+export interface Person {
+  userId: UserId
+  sessionId: SessionId
+  cookie: string
+  headers: Record<string, string>
+}
+
+export const issuer = 'https://login.example'
+
+/** Makes people, tokens and all that is wrong with them, in one world. */
+export class Cast {
+  readonly #minting: Minting
+  readonly #system: pg.Client
+  /** Whatever nobody may find in a log: tokens and cookies. */
+  readonly secrets: string[] = []
+
+  constructor(minting: Minting, system: pg.Client) {
+    this.#minting = minting
+    this.#system = system
+  }
+
+  /** Logs a person in; the same subject is the same person, in one more browser. */
+  async person(subject: string, roles: { slug: string; role: Role }[], operator = false): Promise<Person> {
+    const cookie = randomBytes(32).toString('base64url')
+    this.secrets.push(cookie)
+    const { session } = await this.#minting.store.sessions.login(
+      { issuer, subject, name: `${subject} NAME`, email: `${subject}@mail.example`, operator, roles },
+      {
+        id: mintId('ses'),
+        hash: createHash('sha256').update(cookie).digest(),
+        providerSid: null,
+        idToken: 'an.id.token',
+        userAgent: `${subject} BROWSER`,
+        address: '192.0.2.1',
+        maxAgeMs: 3_600_000,
+      },
+      null,
+    )
+    return { userId: session.user.id, sessionId: session.id, cookie, headers: byCookie(cookie) }
+  }
+
+  async token(
+    orgId: OrgId,
+    scopes: string[],
+    createdBy: UserId | TokenId | null = null,
+    ttlMs = 3_600_000,
+  ): Promise<{ token: string; id: TokenId }> {
+    const minted = await this.#minting.minter.mint({ orgId, name: 'a token', scopes, ttlMs, createdBy })
+    this.secrets.push(minted.token)
+    return minted
+  }
+
+  /** Everybody who is to be told 401. */
+  async refused(orgId: OrgId, slug: string): Promise<Actor[]> {
+    const everything = [
+      'pins:read',
+      'pins:write',
+      'pins:delete',
+      'tokens:manage',
+      'org:admin',
+      'cluster:admin',
+    ]
+    const owner: { slug: string; role: Role }[] = [{ slug, role: 'owner' }]
+    const good = await this.token(orgId, everything)
+    const person = await this.person('somebody', owner, true)
+
+    const expired = await this.token(orgId, everything, null, 1_000)
+    const revoked = await this.token(orgId, everything)
+    await this.#minting.store.tokens.revokeToken(revoked.id)
+    const left = await this.person('who-left', owner)
+    const leftToken = await this.token(orgId, ['pins:read'], left.userId)
+    await this.#minting.store.orgs.removeMember(orgId, left.userId, { actor: 'operator', owners: true })
+
+    const over = await this.person('who-is-over', owner, true)
+    await this.#set('expires_at', over.sessionId, '-1 second')
+    const idle = await this.person('who-is-idle', owner, true)
+    await this.#set('last_seen_at', idle.sessionId, '-13 hours')
+    const out = await this.person('who-signed-out', owner, true)
+    await this.#minting.store.sessions.endSession(out.userId, out.sessionId, out.userId)
+    await sleep(2_000)
+
+    const actors: Record<string, Record<string, string>> = {
+      nobody: {},
+      'a word': { authorization: 'Bearer hunter2' },
+      'basic authentication': { authorization: `Basic ${Buffer.from('a:b').toString('base64')}` },
+      'a token that expired': { authorization: `Bearer ${expired.token}` },
+      'a token that was revoked': { authorization: `Bearer ${revoked.token}` },
+      'a token whose maker left': { authorization: `Bearer ${leftToken.token}` },
+      'a session that is over': over.headers,
+      'a session that was idle for long': idle.headers,
+      'a session that was ended': out.headers,
+      'a cookie as a token': { authorization: `Bearer ${person.cookie}` },
+      'a token as a cookie': byCookie(good.token),
+      'a good cookie beside a bad token': { ...person.headers, authorization: 'Bearer hunter2' },
+      'an invented cookie': byCookie(randomBytes(32).toString('base64url')),
+      'a cookie of another name': { ...person.headers, cookie: `anchorage=${person.cookie}` },
+    }
+    return Object.entries(actors).map(([name, headers]) => ({ name, headers, by: null }))
+  }
+
+  async #set(column: 'expires_at' | 'last_seen_at', id: SessionId, by: string): Promise<void> {
+    const text = `update sessions set ${column} = now() + $2::interval where id = $1 returning id`
+    assert.equal((await this.#system.query(text, [uuidOf(id), by])).rowCount, 1)
+  }
+}
+
+/** What a browser sends from a page of ours. */
+export function byCookie(cookie: string): Record<string, string> {
+  return { cookie: `__Host-anchorage=${cookie}`, 'sec-fetch-site': 'same-origin' }
+}

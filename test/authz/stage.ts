@@ -1,0 +1,193 @@
+import { strict as assert } from 'node:assert'
+import pg from 'pg'
+import { idOf, mintId, type NodeId, type OrgId, type UserId } from '../../src/core/ids.ts'
+import { apiOf, type Api } from '../api.ts'
+import { mintingFor, type Minting } from '../minting.ts'
+import { World } from '../world.ts'
+import { Cast, issuer, type Actor, type Person } from './actors.ts'
+import { scopes, type CallerName, type Row } from './routes.ts'
+
+/** An org with something of everything in it. */
+interface Org {
+  id: OrgId
+  slug: string
+  owner: Person
+  /** With every scope of the org. */
+  api: Api
+  pin: string
+  token: string
+  /** A member whom nobody needs. */
+  extra: UserId
+  /** What nobody elsewhere may ever read. */
+  marks: string[]
+}
+
+/** A node with two orgs, and all who may ask something of the first. */
+export interface Stage extends AsyncDisposable {
+  world: World
+  minting: Minting
+  system: pg.Client
+  cast: Cast
+  /** Of the node, without a slash at the end. */
+  url: string
+  mine: Org
+  theirs: Org
+  callers: Map<CallerName, Actor>
+  refused: Actor[]
+  nodeId: NodeId
+}
+
+const everything = ['pins:read', 'pins:write', 'pins:delete', 'tokens:manage', 'org:admin']
+/** What is refused here is to be refused for who asks. Nobody logs in at the provider: sessions are made as a login leaves them. */
+const env = {
+  ANCHORAGE_RATE_LIMITS_ANONYMOUS_PER_ADDRESS: '1000000',
+  ANCHORAGE_RATE_LIMITS_ANONYMOUS: '1000000',
+  ANCHORAGE_RATE_LIMITS_SIGN_IN_PER_ADDRESS: '1000000',
+  ANCHORAGE_OIDC_ISSUER: 'http://127.0.0.1:9',
+  ANCHORAGE_OIDC_CLIENT_ID: 'anchorage',
+}
+
+export async function stage(): Promise<Stage> {
+  await using undo = new AsyncDisposableStack()
+  const world = undo.use(await World.start({ nodes: 1, env }))
+  const minting = undo.use(await mintingFor(world))
+  const system = new pg.Client({ connectionString: await world.value('DATABASE_SYSTEM_URL') })
+  await system.connect()
+  undo.defer(() => system.end())
+  const cast = new Cast(minting, system)
+  const url = await world.value('NODE_URL_1')
+  const mine = await org(minting, cast, url, 'mine')
+  const theirs = await org(minting, cast, url, 'theirs')
+  const { rows } = await system.query<{ id: string }>('select id from nodes')
+  const callers = await callersIn(cast, mine)
+  const refused = await cast.refused(mine.id, mine.slug)
+  const kept = undo.move()
+  const nodeId = idOf('nod', rows[0]?.id ?? assert.fail('there is no node'))
+  const parts = { world, minting, system, cast, url, mine, theirs, callers, refused, nodeId }
+  return { ...parts, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+async function org({ store }: Minting, cast: Cast, url: string, slug: string): Promise<Org> {
+  const { id } = await store.tenants.createOrg(slug, {}, 'operator')
+  const owner = await cast.person(`${slug}-owner`, [{ slug, role: 'owner' }])
+  const extra = await cast.person(`${slug}-extra`, [{ slug, role: 'viewer' }])
+  const { token, id: tokenId } = await cast.token(id, everything)
+  const api = apiOf(`${url}/v1`, token)
+  const pin = await api.post({
+    cid: 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy',
+    name: `${slug}-SECRET-name`,
+    meta: { [`${slug}-SECRET-key`]: `${slug}-SECRET-value` },
+    origins: [`/dns4/${slug}-secret.example/tcp/1/p2p/12D3KooWBXu3uGPMkjjxViK6autSnFH5QaKJgTwW8CaSxYSD6yYL`],
+  })
+  const marks = [id, owner.userId, extra.userId, owner.sessionId, tokenId, pin.requestid]
+  marks.push(`${slug}-SECRET`, `${slug}-secret`, `${slug}-owner`, `${slug}-extra`)
+  return { id, slug, owner, api, pin: pin.requestid, token: tokenId, extra: extra.userId, marks }
+}
+
+async function callersIn(cast: Cast, { id, slug }: Org): Promise<Map<CallerName, Actor>> {
+  const callers = new Map<CallerName, Actor>()
+  for (const role of ['viewer', 'member', 'admin', 'owner'] as const)
+    add(role, await cast.person(role, [{ slug, role }]))
+  add('operator', await cast.person('operator', [], true))
+  add('operator-viewer', await cast.person('operator-viewer', [{ slug, role: 'viewer' }], true))
+  add('in-no-org', await cast.person('in-no-org', []))
+  for (const scope of scopes) await addToken(scope, [scope])
+  await addToken('all-but-cluster', everything)
+  return callers
+
+  function add(name: CallerName, { userId: by, headers }: Person): void {
+    callers.set(name, { name, by, headers })
+  }
+  async function addToken(name: CallerName, may: string[]): Promise<void> {
+    const { id: by, token } = await cast.token(id, may)
+    callers.set(name, { name, by, headers: { authorization: `Bearer ${token}` } })
+  }
+}
+
+/** What a path may name: the asker's own, another's in the same org, another org's, and what there is not. */
+export interface Rows {
+  own: () => Promise<Names>
+  others: () => Promise<Names>
+  foreign: () => Promise<Names>
+  absent: Names
+}
+
+/** The parameters of a path. */
+export type Names = Record<string, string>
+
+/** Fresh at each call, since what is asked may end it. */
+export function rowsOf(
+  { minting, cast, mine, theirs, nodeId, system }: Stage,
+  asker: Actor,
+): Record<Row, Rows> {
+  const { store } = minting
+  const none = async (): Promise<Names> => assert.fail('there is no such row')
+  const brief = 60_000
+  const tokenIn = async (orgId: OrgId, by: Actor['by']): Promise<Names> => {
+    const { id } = await cast.token(orgId, ['tokens:manage'], by, by === null ? undefined : brief)
+    return { id }
+  }
+  const ownToken = () => tokenIn(mine.id, asker.by).catch(() => tokenIn(mine.id, null))
+  const member = async ({ id, slug, extra: user }: Org): Promise<Names> => {
+    await store.orgs.setMember(id, user, 'viewer', { actor: 'operator', owners: false })
+    return { org: slug, user }
+  }
+  const session = async (subject: string): Promise<Names> => {
+    const roles = await rolesOf(subject)
+    return { id: (await cast.person(subject, roles, subject.startsWith('operator'))).sessionId }
+  }
+  const rolesOf = async (subject: string) => {
+    const { rows } = await system.query(
+      `select o.slug, m.role from memberships m join orgs o on o.id = m.org_id join users u on u.id = m.user_id
+       where u.issuer = $1 and u.subject = $2`,
+      [issuer, subject],
+    )
+    return rows
+  }
+  const plan = async (): Promise<Names> => {
+    const id = mintId('pln')
+    await store.plans.savePlan({ id, actor: 'operator', summary: {} }, noMoves())
+    return { id }
+  }
+  return {
+    pin: {
+      own: async () => ({ requestid: await freshPin(mine.api) }),
+      others: none,
+      foreign: async () => ({ requestid: theirs.pin }),
+      absent: { requestid: mintId('pin') },
+    },
+    token: {
+      own: ownToken,
+      others: () => tokenIn(mine.id, null),
+      foreign: () => tokenIn(theirs.id, null),
+      absent: { id: mintId('tok') },
+    },
+    org: {
+      own: async () => ({ org: Math.random() < 0.5 ? mine.id : mine.slug }),
+      others: none,
+      foreign: async () => ({ org: theirs.slug }),
+      absent: { org: 'there-is-none' },
+    },
+    member: {
+      own: () => member(mine),
+      others: none,
+      foreign: () => member(theirs),
+      absent: { org: 'there-is-none', user: theirs.extra },
+    },
+    session: {
+      own: () => session(asker.by?.startsWith('usr_') === true ? asker.name : 'viewer'),
+      others: () => session(asker.name === 'viewer' ? 'owner' : 'viewer'),
+      foreign: async () => ({ id: theirs.owner.sessionId }),
+      absent: { id: mintId('ses') },
+    },
+    node: { own: async () => ({ id: nodeId }), others: none, foreign: none, absent: { id: mintId('nod') } },
+    plan: { own: plan, others: none, foreign: none, absent: { id: mintId('pln') } },
+  }
+}
+
+async function* noMoves(): AsyncGenerator<never> {}
+
+async function freshPin(api: Api): Promise<string> {
+  const { requestid } = await api.post({ cid: 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy' })
+  return requestid
+}
