@@ -13,7 +13,7 @@ export async function endSession(
   actor: string,
 ): Promise<{ idToken: string }> {
   const [ended] = await end(tx, 's.user_id = $1 and s.id = $2', [uuidOf(userId), uuidOf(id)], actor)
-  if (!ended) throw new AnchorageError('not_found', `there is no session ${id}`)
+  if (!ended) throw new AnchorageError('not_found', 'there is no session with this id')
   return { idToken: ended.idToken }
 }
 
