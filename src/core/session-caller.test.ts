@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { mintId } from './ids.ts'
+import type { Role, Session } from './org.ts'
+import { callerOfSession, whyNot } from './session-caller.ts'
+
+const [acme, beta] = [mintId('org'), mintId('org')]
+const nothing = { path: undefined, header: undefined }
+
+function session(memberships: [typeof acme, string, Role][], operator = false): Session {
+  const at = new Date(0)
+  const user = { id: mintId('usr'), issuer: 'i', subject: 's', name: null, email: null, operator }
+  return {
+    id: mintId('ses'),
+    user,
+    memberships: memberships.map(([orgId, slug, role]) => ({ orgId, slug, role })),
+    createdAt: at,
+    lastSeenAt: at,
+    expiresAt: at,
+  }
+}
+
+test('the only org need not be named; either name does', () => {
+  const one = session([[acme, 'acme', 'member']])
+  for (const named of [
+    nothing,
+    { ...nothing, header: 'acme' },
+    { ...nothing, header: acme },
+    { ...nothing, path: acme },
+  ]) {
+    const caller = callerOfSession(one, named)
+    assert.equal(caller.by, one.user.id)
+    assert.equal(caller.orgId, acme)
+    assert.deepEqual([...caller.scopes], ['pins:read', 'pins:write', 'pins:delete', 'tokens:manage'])
+  }
+})
+
+test('of several orgs none is guessed', () => {
+  const two = session([
+    [acme, 'acme', 'owner'],
+    [beta, 'beta', 'viewer'],
+  ])
+  const unnamed = callerOfSession(two, nothing)
+  assert.deepEqual([unnamed.orgId, unnamed.scopes.size], [null, 0])
+  assert.deepEqual([...callerOfSession(two, { ...nothing, header: 'beta' }).scopes], ['pins:read'])
+  assert.equal(callerOfSession(two, { path: 'acme', header: 'beta' }).orgId, acme, 'the path counts')
+  assert.match(whyNot(two, unnamed, ['pins:read']).message, /anchorage-org \(acme, beta\)/)
+})
+
+test('a foreign org is as one that does not exist, however it is named', () => {
+  const one = session([[acme, 'acme', 'owner']])
+  const errors = ['beta', beta, 'nothing', mintId('org'), '', 'ACME', "' or 1=1"].flatMap((name) =>
+    [
+      { ...nothing, header: name },
+      { ...nothing, path: name },
+    ].map((named) => {
+      try {
+        return callerOfSession(one, named)
+      } catch (error) {
+        return String(error)
+      }
+    }),
+  )
+  assert.deepEqual(new Set(errors), new Set(['AnchorageError: there is no org of this name']))
+})
+
+test('an operator is no member: it has an org’s pins only where it is one, and may name any org in a path', () => {
+  const operator = session([[acme, 'acme', 'viewer']], true)
+  assert.deepEqual([...callerOfSession(operator, nothing).scopes], ['pins:read', 'cluster:admin'])
+  assert.throws(() => callerOfSession(operator, { ...nothing, header: 'beta' }), { code: 'not_found' })
+  const elsewhere = callerOfSession(operator, { ...nothing, path: 'beta' })
+  assert.deepEqual([elsewhere.orgId, [...elsewhere.scopes]], [null, ['cluster:admin']])
+})
+
+test('who may not is told why', () => {
+  const stranger = session([])
+  assert.match(
+    whyNot(stranger, callerOfSession(stranger, nothing), ['pins:read']).message,
+    /member of no org/,
+  )
+  assert.match(
+    whyNot(stranger, callerOfSession(stranger, nothing), ['cluster:admin']).message,
+    /scope cluster:admin/,
+  )
+  const viewer = session([[acme, 'acme', 'viewer']])
+  assert.match(
+    whyNot(viewer, callerOfSession(viewer, nothing), ['pins:write']).message,
+    /pins:write.*your role/,
+  )
+})
