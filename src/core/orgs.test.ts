@@ -59,6 +59,8 @@ test('a member reads its org by id or slug; one of others is not there, exactly 
     assert.equal(await messageOf(ask(viewer, 'nowhere')), foreign)
     assert.equal(await messageOf(ask(viewer, other.id)), foreign)
     assert.equal(await messageOf(ask(viewer, "'; drop table orgs")), foreign)
+    for (const no of ['', '\0', 'acme\n', 'x'.repeat(9000), 'org_01h455vb4pex5vsknk084sn02q\0'])
+      assert.equal(await messageOf(ask(operator, no)), foreign, no)
     assert.ok(await ask(operator, 'other'))
   }
 })

@@ -1,6 +1,6 @@
 import { AnchorageError, isCode } from './errors.ts'
 import { parseId, type OrgId, type UserId } from './ids.ts'
-import type { Org } from './org.ts'
+import { slugForm, type Org } from './org.ts'
 import type { Asker, ListedOrg, OrgChange, OrgUseCases } from './org-use-cases.ts'
 import type { Log, OrgStore, Revoked, TenantStore } from './ports.ts'
 import { maxReplicas } from './replicas.ts'
@@ -93,14 +93,21 @@ async function orgFor(
   given: string,
   anyOf: Scope[],
 ): Promise<Org> {
-  const org = await tenants.findOrg(given).catch((error: unknown) => {
-    if (isCode(error, 'not_found', 'invalid')) return null
-    throw error
-  })
+  const org = isName(given) ? await tenants.findOrg(given).catch(noneIfNotFound) : null
   if (org === null || (org.id !== asker.orgId && !isOperator(asker)))
     throw new AnchorageError('not_found', 'there is no org of this name')
   demandScope(asker, anyOf)
   return org
+}
+
+/** In a path any text is a name; the store is asked only about what can be one. */
+function isName(text: string): boolean {
+  return slugForm.test(text) || /^org_[0-9a-z]{26}$/.test(text)
+}
+
+function noneIfNotFound(error: unknown): null {
+  if (isCode(error, 'not_found')) return null
+  throw error
 }
 
 function demandScope(asker: Asker, anyOf: Scope[]): void {

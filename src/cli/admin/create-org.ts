@@ -1,3 +1,4 @@
+import { slugForm } from '../../core/org.ts'
 import { orgWire } from '../../http/orgs/org-wire.ts'
 import { configArgumentsOf, noMore, required } from '../arguments.ts'
 import { json } from '../print.ts'
@@ -25,9 +26,8 @@ export async function run(argv: string[], io: Io): Promise<void> {
   const [given, ...more] = positionals
   noMore(more)
   const slug = required(given, 'SLUG')
-  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(slug)) {
+  if (!slugForm.test(slug))
     throw new WrongUse('a SLUG is at most 63 of a to z, 0 to 9 and -, with no hyphen at either end')
-  }
   const change = orgChangeOf(values)
   const org = await withOperator(config, io, ({ orgs, asker }) => orgs.create(asker, slug, change))
   io.out(values.json ? json(orgWire(org)) : `${org.id}\n`)

@@ -1,5 +1,6 @@
 /** What each route of `/v1/orgs` takes and answers. */
 import Type from 'typebox'
+import { slugForm } from '../../core/org.ts'
 import { AuditEntry } from '../admin/schema.ts'
 import { Failure, ref } from '../spec/schema.ts'
 import { ListedOrg, Member, Org, OrgChange, Role, Usage } from './schema.ts'
@@ -25,7 +26,9 @@ export const listOrgs = {
     'A person: those it is a member of. A token: its own. With `cluster:admin`: all. In the order of slugs; `after` makes pages.',
   tags,
   querystring: Type.Object({
-    after: Type.Optional(Type.String({ maxLength: 63, description: 'The slug to go on after' })),
+    after: Type.Optional(
+      Type.String({ pattern: slugForm.source, description: 'The slug to go on after', examples: ['acme'] }),
+    ),
     limit,
   }),
   response: { 200: Type.Object({ results: Type.Array(ref(ListedOrg)) }), ...failures },
@@ -38,7 +41,7 @@ export const createOrg = {
   tags,
   body: Type.Object({
     slug: Type.String({
-      pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$',
+      pattern: slugForm.source,
       description: 'How it is named: at most 63 of a to z, 0 to 9 and inner hyphens',
       examples: ['acme'],
     }),

@@ -136,7 +136,10 @@ test('limits and roles that are none are refused, with the name of the field', a
   assert.equal((await ask('owner', 'PUT', '/acme/members/x', { role: 'admin' })).status, 404)
   assert.equal((await ask('owner', 'GET', '/acme/audit?before=x')).status, 400)
   assert.equal((await ask('owner', 'GET', '/acme/audit?limit=1001')).status, 400)
-  assert.equal((await ask('owner', 'GET', '?limit=0')).status, 400)
+  for (const query of ['?limit=0', '?after=%00', '?after=A', '?after=a&after=b'])
+    assert.equal((await ask('operator', 'GET', query)).status, 400, query)
+  for (const path of ['/%00', '/%E2%98%83', '/acme%0A', `/${'a'.repeat(9000)}`])
+    assert.equal((await ask('operator', 'GET', path)).status, 404, path)
 })
 
 test('every answer about orgs is what the document says', async () => {
