@@ -215,6 +215,9 @@ alter table api_tokens
   add constraint api_tokens_one_maker check (made_by_user is null or made_by_token is null);
 create index api_tokens_made_by_user on api_tokens (made_by_user) where made_by_user is not null;
 create index api_tokens_made_by_token on api_tokens (made_by_token) where made_by_token is not null;
+-- whether a key still has living tokens; which tokens have been over for long
+create index api_tokens_of_key on api_tokens (key_id, expires_at);
+create index api_tokens_over on api_tokens (expires_at);
 
 -- Ends tokens, and those that they made, and so on; answers with those that this ended. A row is locked before what it made is looked for,
 -- and who makes a token holds its maker's row to the commit: none is overlooked.

@@ -130,7 +130,8 @@ function addLeaderWorkers({ config, store, nats, driver, log }: WorkerNeeds): vo
       log,
     }),
   )
-  driver.add(prune({ store: store.operator, plans: store.plans, keys: store.tokens }))
+  const { operator, plans, tokens, sessions } = store
+  driver.add(prune({ store: operator, plans, tokens, sessions }))
 }
 
 /** What operators want of this node. */

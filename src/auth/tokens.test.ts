@@ -55,6 +55,7 @@ class MemoryStore implements TokenStore {
     this.keys.push(key)
   }
   retireKeys = () => Promise.resolve([])
+  pruneTokens = () => Promise.resolve(0)
   async #reach() {
     await Promise.resolve()
     if (this.down) throw new AnchorageError('unavailable', 'the database is away')

@@ -409,6 +409,8 @@ export interface TokenStore {
   rotateKey(key: SigningKey): Promise<void>
   /** `verify` keys whose last token has been over for a while turn `retired`: their secrets go. Returns which did. */
   retireKeys(): Promise<KeyId[]>
+  /** Tokens that expired longer ago than `olderThanMs`, at most `limit`; returns how many went. */
+  pruneTokens(olderThanMs: number, limit: number): Promise<number>
 }
 
 /** A token as its org sees it. */

@@ -82,6 +82,20 @@ test('a key goes from active to verify, and retires with its secret once its las
   assert.equal(entries.filter(({ action, target }) => action === 'key.retire' && target === key).length, 1)
 })
 
+test('tokens that were over long ago go, and nothing else', async () => {
+  const key = await newKey()
+  const [old, recent, living] = [tokenOf(key), tokenOf(key), tokenOf(key)]
+  for (const token of [old, recent, living]) await store.tokens.insertToken(token)
+  const over = 'update api_tokens set expires_at = now() - $2::interval where id = $1'
+  await system.query(over, [uuidOf(old.id), '31 days'])
+  await system.query(over, [uuidOf(recent.id), '29 days'])
+  const keepMs = 30 * 86_400_000
+  assert.equal(await store.tokens.pruneTokens(keepMs, 10), 1)
+  assert.equal(await store.tokens.pruneTokens(keepMs, 10), 0)
+  assert.equal(await store.tokens.tokenState(old.id), null)
+  for (const kept of [recent, living]) assert.notEqual(await store.tokens.tokenState(kept.id), null)
+})
+
 test('the active key stays, however long nothing was signed with it', async () => {
   const key = await newKey()
   await store.tokens.retireKeys()

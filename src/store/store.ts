@@ -215,6 +215,7 @@ function tokenStore(db: Database): TokenStore {
     signingKeys: () => keys.signingKeys(db.statement),
     rotateKey: (key) => db.system((tx) => keys.rotateKey(tx, key)),
     retireKeys: () => db.system((tx) => keys.retireKeys(tx)),
+    pruneTokens: (olderThanMs, limit) => tokens.pruneTokens(db.statement, olderThanMs, limit),
   }
 }
 

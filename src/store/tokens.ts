@@ -118,3 +118,14 @@ export async function touchToken(tx: SystemTx, id: TokenId): Promise<void> {
     [uuidOf(id)],
   )
 }
+
+/** What they made is over, too: no token outlives its maker. */
+export async function pruneTokens(tx: SystemTx, olderThanMs: number, limit: number): Promise<number> {
+  const gone = await tx.query(
+    `delete from api_tokens where id = any (array(
+       select id from api_tokens where expires_at < clock_timestamp() - make_interval(secs => $1 / 1000.0)
+       order by expires_at limit $2 for update skip locked)) returning id`,
+    [olderThanMs, limit],
+  )
+  return gone.length
+}

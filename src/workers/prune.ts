@@ -1,20 +1,26 @@
-import type { OperatorStore, PruneStore, TokenStore } from '../core/ports.ts'
+import type { OperatorStore, PruneStore, SessionStore, TokenStore } from '../core/ports.ts'
 import type { LeaderWorker } from './driver.ts'
 
-/** Plans that are over are kept for so long, for whoever asks what was moved. */
-const keepPlansMs = 30 * 86_400_000
+/** What is over is kept for so long, for whoever asks what was moved, or with which token. */
+const keepMs = 30 * 86_400_000
 /** Plans that go in one run, with their moves. */
 const plansMax = 10
+/** The same of sessions and of tokens. */
+const rowsMax = 10_000
 
 /** What pruning is made of. */
 export interface PruneParts {
   store: Pick<OperatorStore, 'pruneDenylist'>
   plans: PruneStore
-  keys: Pick<TokenStore, 'retireKeys'>
+  tokens: Pick<TokenStore, 'retireKeys' | 'pruneTokens'>
+  sessions: Pick<SessionStore, 'pruneSessions'>
 }
 
-/** Removes what time made useless: denied tokens that are over anyway, keys that no living token was signed with, old plans. The second time it finds nothing. */
-export function prune({ store, plans, keys }: PruneParts): LeaderWorker {
+/**
+ * Removes what time made useless: denied tokens that are over anyway, keys that no living token was signed with, and what was over long ago.
+ * The second time it finds nothing.
+ */
+export function prune({ store, plans, tokens, sessions }: PruneParts): LeaderWorker {
   return {
     name: 'prune',
     everyMs: 600_000,
@@ -22,8 +28,10 @@ export function prune({ store, plans, keys }: PruneParts): LeaderWorker {
     leaderOnly: true,
     run: async () => ({
       deniedTokens: await store.pruneDenylist(),
-      retiredKeys: (await keys.retireKeys()).length,
-      plans: await plans.prunePlans(keepPlansMs, plansMax),
+      tokens: await tokens.pruneTokens(keepMs, rowsMax),
+      retiredKeys: (await tokens.retireKeys()).length,
+      sessions: await sessions.pruneSessions(keepMs, rowsMax),
+      plans: await plans.prunePlans(keepMs, plansMax),
     }),
   }
 }

@@ -268,8 +268,10 @@ test('maintenance ends at its time by the database, audited; old denials and pla
   assert.equal(await store.operator.maintenance(), null)
   const audit = await store.operator.audit({ limit: 10 })
   assert.ok(audit.some(({ action, actor: who }) => action === 'maintenance.end' && who === 'watchdog'))
-  const worker = prune({ store: store.operator, plans: store.plans, keys: store.tokens })
-  assert.deepEqual(await worker.run({ epoch, signal }), { deniedTokens: 0, retiredKeys: 0, plans: 0 })
+  const { operator, plans, tokens, sessions } = store
+  const worker = prune({ store: operator, plans, tokens, sessions })
+  const nothing = { deniedTokens: 0, tokens: 0, retiredKeys: 0, sessions: 0, plans: 0 }
+  assert.deepEqual(await worker.run({ epoch, signal }), nothing)
 })
 
 test('the cluster collects garbage on one node at a time, and never what waits half fetched', async () => {
