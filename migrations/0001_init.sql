@@ -218,7 +218,7 @@ begin
     execute format('create policy own_rows on %I to anchorage_tenant using (org_id = current_org()) with check (org_id = current_org())', t);
   end loop;
 end $$;
-create policy own_org on orgs to anchorage_tenant using (id = current_org()) with check (id = current_org());
+create policy own_org on orgs to anchorage_tenant using (id = current_org());
 create policy own_audit_read on audit_log for select to anchorage_tenant using (org_id = current_org());
 create policy own_audit_write on audit_log for insert to anchorage_tenant with check (org_id = current_org());
 

@@ -4,6 +4,14 @@
 -- A batch looks up its rows by key in a lateral subquery that locks them (which no planner turns round), and changes them by
 -- ctid in the next statement: a plan that was kept from when the tables were small must not scan at a hundred thousand rows.
 
+-- Without an org only the system gets on from here: for functions that do an org's work with the system's rights.
+create function assert_scope() returns void language plpgsql as $$
+begin
+  if current_org() is null and not pg_has_role(session_user, 'anchorage_system', 'usage') then
+    raise exception 'no org is set' using errcode = '42501';
+  end if;
+end $$;
+
 -- What pin_meta keeps of a key or value: itself when short, its digest when too long for an index.
 create function meta_key(t text) returns text language sql immutable strict as $$
   select case when octet_length(t) > 512 then '#' || encode(sha256(convert_to(t, 'UTF8')), 'hex') else '=' || t end
@@ -66,6 +74,7 @@ $$;
 create function lock_contents(cids text[]) returns void
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
+  perform assert_scope();
   perform from contents c where c.cid = any (cids) order by c.cid for update;
 end $$;
 
@@ -176,7 +185,7 @@ language sql stable security definer set search_path = public, pg_temp as $$
   select n.id, (select count(*) from (
       select from placements p
       where p.node_id = n.id and not p.retrying and p.org_id = current_org() and p.state = 'queued' limit 257) q)
-  from nodes n
+  from nodes n where current_org() is not null
 $$;
 
 -- After a pin went or was refused: as many copies as the largest of the pins that are left wants; what is only held stays as it is. The contents are
@@ -184,6 +193,7 @@ $$;
 create function lower_wanted(cids text[]) returns void
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
+  perform assert_scope();
   update contents c set wanted = w.most, unsettled = true
   from (
     select x.cid, coalesce(

@@ -2,11 +2,9 @@ import { AnchorageError } from '../core/errors.ts'
 import { codeLevel } from './migrate.ts'
 import type { Query } from './database.ts'
 
-/** Tables that hold an org's rows: row-level security must be on and forced. */
-const orgTables = ['orgs', 'api_tokens', 'pins', 'pin_meta', 'pin_counts', 'audit_log']
 const mend = 'run: anchorage migrate up'
 
-/** Refuses (`invalid`, with what to do) a schema that is missing, too old, too new, or without its row-level security. */
+/** Refuses (`invalid`, with what to do) a schema that is missing, too old or too new. */
 export async function assertSchema(system: Query): Promise<void> {
   const [there] = await system<{ there: boolean }>(
     `select to_regclass('schema_migrations') is not null as there`,
@@ -23,16 +21,6 @@ export async function assertSchema(system: Query): Promise<void> {
   if ((level?.min_code ?? 0) > codeLevel)
     throw refused(
       `the database is at migration ${level?.version}, which this version is too old for; upgrade anchorage`,
-    )
-  const unforced = await system<{ name: string }>(
-    `select t as name from unnest($1::text[]) t left join pg_class c on c.oid = to_regclass(t)
-     where c.oid is null or not (c.relrowsecurity and c.relforcerowsecurity)
-       or not exists (select from pg_policy p where p.polrelid = c.oid)`,
-    [orgTables],
-  )
-  if (unforced.length > 0)
-    throw refused(
-      `row-level security is not forced on ${unforced.map((t) => t.name).join(', ')}; as the owner: alter table … force row level security`,
     )
 }
 

@@ -21,6 +21,7 @@ import type {
   TokenStore,
 } from '../core/ports.ts'
 import { assertRole, assertSchema } from './assert.ts'
+import { assertBelt } from './belt.ts'
 import { openDatabase, type Database } from './database.ts'
 import { isBadData } from './errors.ts'
 import { listPins } from './list-pins.ts'
@@ -225,6 +226,7 @@ function nodeStore(db: Database): NodeStore {
       await db.system((tx) => assertRole(tx.query, 'anchorage_system'))
       await db.anyTenant((query) => assertRole(query, 'anchorage_tenant'))
       await db.system((tx) => assertSchema(tx.query))
+      await db.anyTenant(assertBelt)
     },
     clusterId: () => db.system((tx) => nodes.clusterId(tx)),
     boot: (name, zone = null) => db.system((tx) => nodes.bootNode(tx, name, zone)),

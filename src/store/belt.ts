@@ -1,0 +1,66 @@
+import { AnchorageError } from '../core/errors.ts'
+import type { Query } from './database.ts'
+
+/** What the tenant role may read or write in any way, of the schema as it is. */
+const reached = `select c.oid, c.relname, c.relkind, c.relrowsecurity, c.relforcerowsecurity from pg_class c
+  where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
+    and (has_any_column_privilege(c.oid, 'select, insert, update, references')
+      or has_table_privilege(c.oid, 'delete, truncate, trigger'))`
+
+/** Policies of these tables, and whether each is the tenant role's. */
+const policies = `select p.polrelid as oid, p.polname, p.polpermissive,
+    exists (select from unnest(p.polroles) r where r = 0 or pg_has_role(r, 'usage')) as ours,
+    coalesce(pg_get_expr(p.polqual, p.polrelid), '') as qual, coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '') as checked
+  from pg_policy p`
+
+const definers = `select p.oid::regprocedure::text as name, p.proacl, p.proconfig, r.rolname as owner
+  from pg_proc p join pg_roles r on r.oid = p.proowner
+  where p.pronamespace = 'public'::regnamespace and p.prosecdef`
+
+/** Each finds the names of what is not as it must be. */
+const breaches: [sql: string, refusal: (names: string) => string][] = [
+  [
+    `select relname as name from (${reached}) t where relkind not in ('r', 'p')`,
+    (names) =>
+      `requests can reach ${names}, which row-level security cannot guard; as the owner: revoke all on … from anchorage_tenant`,
+  ],
+  [
+    `select relname as name from (${reached}) t where relkind in ('r', 'p') and not (relrowsecurity and relforcerowsecurity)`,
+    (names) =>
+      `row-level security is not forced on ${names}; as the owner: alter table … enable row level security, force row level security`,
+  ],
+  [
+    `select relname as name from (${reached}) t where not exists (select from (${policies}) p where p.oid = t.oid and p.ours)`,
+    (names) => `no policy lets requests reach ${names}; restore it from migrations/`,
+  ],
+  [
+    `select t.relname || '.' || p.polname as name from (${reached}) t join (${policies}) p on p.oid = t.oid
+     where p.ours and p.polpermissive and (qual || checked = ''
+       or qual <> '' and qual not like '%current_org()%' or checked <> '' and checked not like '%current_org()%')`,
+    (names) => `the policy ${names} does not keep orgs apart; restore it from migrations/`,
+  ],
+  [
+    `select name from (${definers}) f
+     where owner not in ('anchorage_system', 'anchorage_audit') or not exists (
+         select from unnest(proconfig) c where c like 'search_path=%') or proacl is null
+       or exists (select from aclexplode(proacl) a where a.grantee = 0)`,
+    (names) =>
+      `${names} runs with more rights than its caller and is not fenced in: restore its owner, search_path and grants from migrations/`,
+  ],
+  [
+    `select r as name from unnest(array[current_user::text, 'anchorage_system']) r where has_schema_privilege(r, 'public', 'create')`,
+    (names) =>
+      `${names} may create things in the schema public; as the owner: revoke create on schema public from ${names}, public`,
+  ],
+]
+
+/**
+ * Refuses (`invalid`, with what to do) a database in which the login of `tenant` could reach another org's rows. What is looked at comes
+ * from the catalog, so a table that somebody adds is looked at as well.
+ */
+export async function assertBelt(tenant: Query): Promise<void> {
+  for (const [sql, refusal] of breaches) {
+    const rows = await tenant<{ name: string }>(`${sql} order by 1`)
+    if (rows.length > 0) throw new AnchorageError('invalid', refusal(rows.map((row) => row.name).join(', ')))
+  }
+}
