@@ -1,5 +1,7 @@
 import { strict as assert } from 'node:assert'
+import type { JsonWebKey } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
+import { decodeJwt, generateKeyPair, importJWK, SignJWT, UnsecuredJWT, type JWTPayload } from 'jose'
 import { sealFor } from '../src/auth/seal.ts'
 import { oidcProvider } from '../src/auth/oidc.ts'
 import { clientId } from '../src/dev/identity-provider.ts'
@@ -22,6 +24,30 @@ describe('attacks on a login', () => {
     if (value === null) changed.searchParams.delete(name)
     else changed.searchParams.set(name, value)
     return changed.href
+  }
+  /** The provider as a node sees it, and logins at it as far as the callback. */
+  const directly = () => {
+    const redirectUri = `${node}/v1/auth/callback`
+    const provider = oidcProvider({
+      issuer: world.issuer,
+      clientId,
+      clientSecret: world.keys.clientSecret,
+      scopes: ['openid', 'profile'],
+      claims: { name: 'name', email: 'email', groups: 'groups' },
+      clock: Date,
+    })
+    const answered = async () => {
+      const { url, secrets } = await provider.begin(redirectUri)
+      const browser = new TestBrowser()
+      const form = await browser.go(url)
+      const callback = await browser.submit(
+        form.url,
+        { user: 'bob', password: world.keys.password },
+        redirectUri,
+      )
+      return { query: new URL(callback.url).search, secrets }
+    }
+    return { provider, answered }
   }
   const refused = async (browser: TestBrowser, url: string, status: number, details: RegExp) => {
     const said = await told(await browser.ask(url))
@@ -73,22 +99,7 @@ describe('attacks on a login', () => {
   })
 
   test('another verifier, another nonce and another redirect are refused, each by itself', async () => {
-    const provider = oidcProvider({
-      issuer: world.issuer,
-      clientId,
-      clientSecret: world.keys.clientSecret,
-      scopes: ['openid'],
-      claims: { name: 'name', email: 'email', groups: 'groups' },
-      clock: Date,
-    })
-    const answered = async () => {
-      const { url, secrets } = await provider.begin(`${node}/v1/auth/callback`)
-      const browser = new TestBrowser()
-      const form = await browser.go(url)
-      const fields = { user: 'bob', password: world.keys.password }
-      const callback = await browser.submit(form.url, fields, `${node}/v1/auth/callback`)
-      return { query: new URL(callback.url).search, secrets }
-    }
+    const { provider, answered } = directly()
     const fine = await answered()
     assert.equal((await provider.finish(fine.query, fine.secrets)).subject, 'bob')
     const wrong = [
@@ -102,6 +113,48 @@ describe('attacks on a login', () => {
         code: 'unauthenticated',
         message,
       })
+    }
+  })
+
+  test('an ID token counts only as the provider signed it, for us, now; and userinfo only of the same person', async (context) => {
+    const { provider, answered } = directly()
+    const key = await importJWK(world.keys.jwk as JsonWebKey & { kty: string }, 'RS256')
+    const stranger = (await generateKeyPair('RS256')).privateKey
+    const sign = (claims: JWTPayload, by: typeof stranger | Uint8Array = key, alg = 'RS256') =>
+      new SignJWT(claims).setProtectedHeader({ alg, kid: 'dev' }).sign(by)
+    const seconds = Math.floor(Date.now() / 1000)
+    const changes: [string, (token: string, claims: JWTPayload) => string | Promise<string>][] = [
+      ['other claims below the signature', (token, claims) => withClaims(token, { ...claims, sub: 'alice' })],
+      ['a stranger’s signature', (_, claims) => sign(claims, stranger)],
+      ['none', (_, claims) => new UnsecuredJWT(claims).encode()],
+      ['the client’s secret', (_, claims) => sign(claims, Buffer.from(world.keys.clientSecret), 'HS256')],
+      ['another audience', (_, claims) => sign({ ...claims, aud: 'another' })],
+      [
+        'several audiences, and another party',
+        (_, claims) => sign({ ...claims, aud: [clientId, 'another'], azp: 'another' }),
+      ],
+      ['another issuer', (_, claims) => sign({ ...claims, iss: 'https://evil.example' })],
+      ['over', (_, claims) => sign({ ...claims, exp: seconds - 60 })],
+      ['of the future', (_, claims) => sign({ ...claims, nbf: seconds + 600 })],
+      ['without a nonce', (_, { nonce: _none, ...claims }) => sign(claims)],
+      ['of another person than userinfo', (_, claims) => sign({ ...claims, sub: 'alice' })],
+    ]
+    const real = globalThis.fetch
+    let change: (typeof changes)[number][1] = (token) => token
+    context.mock.method(globalThis, 'fetch', async (...given: Parameters<typeof fetch>) => {
+      const response = await real(...given)
+      if (new URL(response.url).pathname !== '/token') return response
+      const body: { id_token: string } = JSON.parse(await response.text())
+      const changed = await change(body.id_token, decodeJwt(body.id_token))
+      return Response.json({ ...body, id_token: changed })
+    })
+    const fine = await answered()
+    assert.equal((await provider.finish(fine.query, fine.secrets)).subject, 'bob')
+    for (const [what, each] of changes) {
+      change = (token) => token
+      const { query, secrets } = await answered()
+      change = each
+      await assert.rejects(provider.finish(query, secrets), { code: 'unauthenticated' }, what)
     }
   })
 
@@ -334,3 +387,9 @@ describe('attacks on a login', () => {
     assert.match(without.details, /access token with the scope pins:read/)
   })
 })
+
+/** The same token, but for what it says. */
+function withClaims(token: string, claims: JWTPayload): string {
+  const [header, , signature] = token.split('.')
+  return [header, Buffer.from(JSON.stringify(claims)).toString('base64url'), signature].join('.')
+}
