@@ -17,6 +17,8 @@ test('what Kubo and its kin announce is taken as it is', () => {
     `/dns4/relay.example/tcp/443/wss/p2p/${qm}/p2p-circuit/p2p/${ed}`,
     `/dnsaddr/bootstrap.example/p2p/${qm}`,
     `/ip4/127.0.0.1/tcp/4001/ipfs/${qm}`,
+    `/unix/run/ipfs.sock/p2p/${ed}`,
+    `/unix/run%2Fipfs.sock/p2p/${ed}`,
     `/p2p/${ed}`,
     '/p2p/k51qzi5uqu5dgutdk6i1ynyzgkqngpha5xpgia3a5qqp4jsh0u4csozksxel3r',
   ]
@@ -37,6 +39,8 @@ test('what names no peer is refused with a reason', () => {
     ['/ip4/127.0.0.1/tcp/4001/p2p/bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy', /peer/],
     [`/ip4/999.0.0.1/tcp/4001/p2p/${qm}`, /parsed/],
     [`/ip4/127.0.0.1/tcp/99999/p2p/${qm}`, /parsed/],
+    [`/unix/run/ipfs.sock`, /parsed|end in/],
+    [`/unix/p2p/${qm}`, /parsed|end in/],
     [`/ip9/127.0.0.1/tcp/1/p2p/${qm}`, /parsed/],
     [`/dns4/${'/'.repeat(1 << 20)}x`, /longer/],
     [`/p2p/1${'z'.repeat(1 << 20)}`, /longer/],

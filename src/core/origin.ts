@@ -6,6 +6,8 @@ import { AnchorageError } from './errors.ts'
 
 /** Longer than any real address; base58 decodes in quadratic time, so the bound is also a defence. */
 const maxOriginLength = 1024
+/** Go writes a socket's path as it is, where a part of an address would have no slash: taken as an origin, and never dialled. */
+const socketPath = /^\/unix\/(.+)(?=\/p2p\/[^/]+$)/
 const sha256 = 0x12
 const identity = 0x00
 const libp2pKey = 0x72
@@ -22,7 +24,8 @@ export function parseOrigin(text: string): string {
 
 function componentsOf(text: string) {
   try {
-    return multiaddr(text).getComponents()
+    const parts = text.replace(socketPath, (_, path: string) => `/unix/${encodeURIComponent(path)}`)
+    return multiaddr(parts).getComponents()
   } catch (cause) {
     throw bad('it cannot be parsed', cause)
   }

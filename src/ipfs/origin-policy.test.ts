@@ -91,6 +91,8 @@ test('what is not a direct address is refused for good, whatever is allowed', as
     `/ip4/8.8.8.8/tcp/4001/http/p2p/${peer}`,
     `/p2p-circuit/p2p/${peer}`,
     `/unix/tmp%2Fx/p2p/${peer}`,
+    `/unix/tmp/x/p2p/${peer}`,
+    `/unix/p2p/${other}/tmp/x/p2p/${peer}`,
     `/ip6zone/eth0/ip6/fe80::1/tcp/4001/p2p/${peer}`,
     `/onion3/vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd:80/p2p/${peer}`,
     `/memory/1/p2p/${peer}`,
