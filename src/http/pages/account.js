@@ -23,7 +23,7 @@ async function start() {
     if (!(error instanceof Refused)) return complain('The node cannot be reached: reload this page.')
     if (error.status === 401) return showSignedOut('')
     showSignedOut(sentence(error.message))
-    at('sign-in').hidden = error.status === 404
+    at('signed-out').hidden = error.status === 404
   }
 }
 
