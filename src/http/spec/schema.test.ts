@@ -112,7 +112,9 @@ test('each operation of the spec is ours: path, method, parameters, body and ans
 test('the document says what it is, and how to authenticate', async () => {
   const ours = await ourDocument()
   assert.equal(ours.openapi, '3.1.0')
-  assert.deepEqual(ours.components.securitySchemes, { accessToken: { type: 'http', scheme: 'bearer' } })
-  assert.deepEqual(ours.security, [{ accessToken: [] }])
+  const { accessToken, session, ...others } = ours.components.securitySchemes
+  assert.deepEqual([accessToken, others], [{ type: 'http', scheme: 'bearer' }, {}])
+  assert.deepEqual([session.type, session.in, session.name], ['apiKey', 'cookie', '__Host-anchorage'])
+  assert.deepEqual(ours.security, [{ accessToken: [] }, { session: [] }])
   assert.deepEqual(ours.paths['/v1/health'].get.security, [])
 })
