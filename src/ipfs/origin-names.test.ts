@@ -1,11 +1,9 @@
 import { strict as assert } from 'node:assert'
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { test } from 'node:test'
+import { testDns, txt, type TestDns } from '../dev/test-dns.ts'
 import { nameResolver } from './origin-names.ts'
 
 const never = new AbortController().signal
-const types = { A: 1, TXT: 16, AAAA: 28 } as const
 
 test('a name has the addresses that DNS gives it, and a dnsaddr the multiaddrs of its records', async () => {
   await using dns = await serveDns({
@@ -45,45 +43,6 @@ test('a server that does not answer holds nobody up after an abort', async () =>
 })
 
 /** A name server on loopback with `records` by "name TYPE"; null never answers. */
-async function serveDns(records: Record<string, Buffer[]> | null) {
-  const socket = createSocket('udp4')
-  socket.on('message', (query, from) => {
-    if (records) socket.send(answerTo(query, records), from.port, from.address)
-  })
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  return {
-    address: `127.0.0.1:${socket.address().port}`,
-    async [Symbol.asyncDispose]() {
-      socket.close()
-      await once(socket, 'close')
-    },
-  }
-}
-
-function answerTo(query: Buffer, records: Record<string, Buffer[]>): Buffer {
-  const labels: string[] = []
-  let at = 12
-  for (let length = query[at] ?? 0; length > 0; length = query[at] ?? 0) {
-    labels.push(query.toString('latin1', at + 1, at + 1 + length))
-    at += 1 + length
-  }
-  const questionEnd = at + 5
-  const wanted = query.readUInt16BE(at + 1)
-  const type = Object.entries(types).find(([, number]) => number === wanted)?.[0]
-  const found = records[`${labels.join('.').toLowerCase()} ${type}`] ?? []
-  const header = Buffer.from(query.subarray(0, 12))
-  header.writeUInt16BE(found.length > 0 ? 0x8180 : 0x8183, 2)
-  header.writeUInt16BE(found.length, 6)
-  header.writeUInt16BE(0, 10)
-  const answers = found.map((data) => {
-    const head = Buffer.from([0xc0, 12, 0, wanted, 0, 1, 0, 0, 0, 60, 0, 0])
-    head.writeUInt16BE(data.length, 10)
-    return Buffer.concat([head, data])
-  })
-  return Buffer.concat([header, query.subarray(12, questionEnd), ...answers])
-}
-
-function txt(text: string): Buffer {
-  return Buffer.concat([Buffer.from([text.length]), Buffer.from(text)])
+function serveDns(records: Record<string, Buffer[]> | null): Promise<TestDns> {
+  return testDns(records && ((question) => records[question] ?? []))
 }
