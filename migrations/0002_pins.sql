@@ -234,8 +234,10 @@ end $$;
 -- Accepts a batch of one org, in order, or replaces one pin by the one item. Ids are minted before: with `again`, an item that
 -- is there already is answered from its row. Raises AN001 when created would run more than ten minutes ahead of the clock.
 -- A replace of what is not there answers with no row. An item that says no replicas gets the org's, else `usual`; `copies` is how many
--- of them have a node so far. An item beyond the org's limits is answered with what it is beyond, and changes nothing.
-create function accept_pins(items jsonb, again boolean default false, replaces uuid default null, usual int default 1)
+-- of them have a node so far. What a replaced pin kept is kept until the new one stands; but where bytes are limited it goes as with a
+-- delete, since what no pin counts would else be kept for as long as the new one does not stand. An item beyond the org's limits is answered with what it is beyond, and changes nothing.
+create function accept_pins(items jsonb, again boolean default false, replaces uuid default null, usual int default 1,
+  grace_ms bigint default 0)
 returns table (id uuid, created timestamptz, status text, replicas int, copies int, woken jsonb, refused jsonb)
 language plpgsql as $$
 #variable_conflict use_column
@@ -293,6 +295,9 @@ begin
     end if;
   end if;
 
+  if replaces is not null and limits.max_bytes is not null then
+    perform lock_contents(old.holds || array[old.cid, items -> 0 ->> 'cid']);
+  end if;
   wanted := want_contents(items, usual);
   n := jsonb_array_length(items);
   with made as (
@@ -321,8 +326,9 @@ begin
   from jsonb_to_recordset(items) as i ("auditId" uuid, actor text, "publicId" text, audit jsonb);
 
   if replaces is not null then
-    -- what the old pin kept is kept until the new one stands
-    update pins p set holds = nullif(array_remove(array_append(old.holds, old.cid), p.cid), '{}') where p.org_id = org and p.id = ids[1];
+    if limits.max_bytes is null then
+      update pins p set holds = nullif(array_remove(array_append(old.holds, old.cid), p.cid), '{}') where p.org_id = org and p.id = ids[1];
+    end if;
     if old.meta is not null then perform forget_meta(org, old.meta, old.seq); end if;
     -- locked only now: a finish may have moved it on since it was read
     delete from pins p where p.org_id = org and p.id = replaces returning statuses || p.status, p.counted_bytes into statuses, lost;
@@ -336,6 +342,9 @@ begin
     if gained > lost and total > limits.max_bytes then raise exception 'the org has more by now' using errcode = '40001'; end if;
   end if;
   perform count_pins(array_fill(org, array[cardinality(ns)]), statuses, buckets, ns);
+  if replaces is not null and limits.max_bytes is not null then
+    perform release_contents(array_remove(array_append(old.holds, old.cid), cids[1]), grace_ms);
+  end if;
   update orgs o set last_created = base + make_interval(secs => (n - 1) / 1000.0), last_seq = last + n where o.id = org;
 end $$;
 
@@ -380,7 +389,7 @@ language sql stable security definer set search_path = public, pg_temp as $$
 $$;
 
 -- One plan fits every call of these; planning each statement anew cost more than running it.
-alter function accept_pins(jsonb, boolean, uuid, int) set plan_cache_mode = force_generic_plan;
+alter function accept_pins(jsonb, boolean, uuid, int, bigint) set plan_cache_mode = force_generic_plan;
 alter function remove_pin(uuid, bigint, uuid, text, text) set plan_cache_mode = force_generic_plan;
 
 -- Of these functions nothing is open to everybody; an org's requests get what they call, and no more.
@@ -395,7 +404,7 @@ begin
   end loop;
   foreach f in array array['current_org()', 'want_contents(jsonb, int)', 'org_backlog()', 'release_contents(text[], bigint)',
                            'lower_wanted(text[])', 'lock_contents(text[])', 'pin_details(text[])', 'meta_key(text)',
-                           'accept_pins(jsonb, boolean, uuid, int)', 'remove_pin(uuid, bigint, uuid, text, text)', 'count_pins(uuid[], text[], bigint[], bigint[])',
+                           'accept_pins(jsonb, boolean, uuid, int, bigint)', 'remove_pin(uuid, bigint, uuid, text, text)', 'count_pins(uuid[], text[], bigint[], bigint[])',
                            'count_to(text, bigint)', 'forget_meta(uuid, jsonb, bigint)', 'fold_status(text, int, bigint, bigint, bigint, bigint)']::regprocedure[] loop
     execute format('grant execute on function %s to anchorage_tenant', f);
   end loop;

@@ -174,6 +174,39 @@ test('work is stopped once more of a content came than the only org that wants i
   assert.equal((await store.orgs.usage(own)).pins.failed, 1)
 })
 
+test('where bytes are limited a replace keeps nothing that no pin counts; elsewhere it does until the new pin stands', async () => {
+  const own = await org('holds', { maxBytes: 100 })
+  for (const [who, left] of [
+    [own, []],
+    [free, ['pinned']],
+  ] as const) {
+    const cid = `held-${left.length}`
+    const [old] = await accept(who, newPin(cid))
+    await finish(cid, { kind: 'pinned', blocks: 1, bytes: 90, foreignPin: false })
+    const before = (await store.orgs.usage(who)).bytes
+    const same = await store.pins.replacePin(who, pinIn(old).id, newPin(cid), false)
+    await store.pins.replacePin(who, same.pin.id, newPin(`${cid}-never`), false)
+    assert.equal((await store.orgs.usage(who)).bytes, before - 90)
+    await store.sweep.releaseDue(epoch, 100)
+    if (who === own) await unpinned(cid)
+    assert.deepEqual(await placementsOf(cid), left)
+  }
+})
+
+test('content with very many pins of one org is weighed in steps, and as many of them stand as the org may have', async () => {
+  const own = await org('many', { maxBytes: 11_000 })
+  const batch = (n: number) => Array.from({ length: n }, () => newPin('many'))
+  for (let i = 0; i < 15; i++) await store.pins.acceptPins(own, batch(100), false)
+  await finish('many', { kind: 'pinned', blocks: 1, bytes: 10, foreignPin: false })
+  assert.equal((await store.orgs.usage(own)).bytes, 10_000)
+  while ((await store.sweep.finishFolds(epoch, 1_000)).rows > 0);
+  assert.deepEqual(await store.orgs.usage(own), {
+    pins: { queued: 0, pinning: 0, pinned: 1_100, failed: 400 },
+    bytes: 11_000,
+  })
+  assert.deepEqual(await placementsOf('many'), ['pinned'])
+})
+
 test('whatever races, usage is what a recount says, and no org has more than it may', async () => {
   const random = seeded(11)
   const pick = <T>(list: readonly T[]): T => {

@@ -31,10 +31,12 @@ interface AcceptedRow {
   refused: Beyond | null
 }
 
-/** What accepts go by beside the pins: the nodes, and how many replicas an org has that was given no number of its own. */
+/** What accepts go by beside the pins: the nodes, how many replicas an org has that was given no number of its own, and what a delete goes by. */
 export interface AcceptTerms {
   book: NodeBook
   replicas: number
+  /** How long content that nobody wants any more stays pinned. */
+  graceMs: number
 }
 
 /** Accepts `pins` in order; `again` when they may be there already: those are answered from their rows. */
@@ -42,7 +44,7 @@ export async function acceptPins(
   db: Database,
   orgId: OrgId,
   pins: NewPin[],
-  { book, replicas }: AcceptTerms,
+  { book, replicas, graceMs }: AcceptTerms,
   again: boolean,
   replaces: PinId | null = null,
 ): Promise<Accepted[]> {
@@ -50,8 +52,8 @@ export async function acceptPins(
   const items = JSON.stringify(pins.map((pin, index) => toItem(pin, ids[index])))
   const [rows = []] = await db.tenantAtOnce(orgId, [
     [
-      'select id, created, status, replicas, copies, woken, refused from accept_pins($1, $2, $3, $4)',
-      [items, again, replaces && uuidOf(replaces), replicas],
+      'select id, created, status, replicas, copies, woken, refused from accept_pins($1, $2, $3, $4, $5)',
+      [items, again, replaces && uuidOf(replaces), replicas, graceMs],
     ],
   ])
   const byId = new Map((rows as AcceptedRow[]).map((row) => [row.id, row]))

@@ -97,7 +97,7 @@ export function openStore(options: StoreOptions): Store {
   const book: NodeBook = { addresses: () => [], name: String, anyAddresses: () => [], ...options.book }
   const db = openDatabase(options)
   return {
-    pins: pinStore(db, { book, replicas }, unpinGraceMs),
+    pins: pinStore(db, { book, replicas, graceMs: unpinGraceMs }),
     placements: placementStore(db),
     sweep: sweepStore(db, unpinGraceMs),
     reconcile: reconcileStore(db),
@@ -115,7 +115,7 @@ export function openStore(options: StoreOptions): Store {
   }
 }
 
-function pinStore(db: Database, terms: pins.AcceptTerms, graceMs: number): PinStore {
+function pinStore(db: Database, terms: pins.AcceptTerms): PinStore {
   const accept = (orgId: OrgId, batch: NewPin[], again: boolean) =>
     pins.acceptPins(db, orgId, batch, terms, again)
   return {
@@ -133,7 +133,8 @@ function pinStore(db: Database, terms: pins.AcceptTerms, graceMs: number): PinSt
       if ('error' in outcome) throw outcome.error
       return outcome
     },
-    removePin: (orgId, id, actor) => db.tenant(orgId, (tx) => pins.removePin(tx, orgId, id, actor, graceMs)),
+    removePin: (orgId, id, actor) =>
+      db.tenant(orgId, (tx) => pins.removePin(tx, orgId, id, actor, terms.graceMs)),
     getPin: (orgId, id) => pins.getPin(db, orgId, id, terms.book),
     crowded: (orgId) => pins.crowded(db, orgId),
     listPins: (orgId, query) => listPins(db, orgId, query, terms.book),
