@@ -2,7 +2,7 @@ import { oidcProvider } from '../auth/oidc.ts'
 import { sealFor } from '../auth/seal.ts'
 import { AnchorageError } from '../core/errors.ts'
 import { groupRules } from '../core/group-roles.ts'
-import type { Log, Revoked } from '../core/ports.ts'
+import type { IdentityProvider, Log, Revoked } from '../core/ports.ts'
 import { sessionUseCases } from '../core/sessions.ts'
 import type { People } from '../http/auth.ts'
 import type { Store } from '../store/store.ts'
@@ -32,22 +32,10 @@ export async function peopleOf({
   log,
 }: PeopleNeeds): Promise<People | null> {
   const { oidc, session, http } = config
-  if (oidc.issuer === undefined) return null
-  if (oidc.clientId === undefined)
-    throw new AnchorageError(
-      'invalid',
-      `oidc.issuer is set, but oidc.clientId is not: ${howToGive('oidc.clientId')}`,
-    )
-  if (!oidc.scopes.includes('openid'))
-    throw new AnchorageError('invalid', 'oidc.scopes must have openid: without it nobody says who logs in')
-  const provider = oidcProvider({
-    issuer: oidc.issuer,
-    clientId: oidc.clientId,
-    clientSecret: await clientSecret(config),
-    scopes: oidc.scopes,
-    claims: oidc.claims,
-    clock,
-  })
+  const provider = await identityProviderOf(config)
+  if (provider === null) return null
+  if (http.publicUrl === undefined)
+    log.info({}, 'people log in on loopback only, since http.publicUrl is not set')
   const sessions = sessionUseCases({
     store: store.sessions,
     provider,
@@ -62,8 +50,22 @@ export async function peopleOf({
   return { sessions, publicUrl: http.publicUrl ?? null }
 }
 
+/** The provider that the config names; null when it names none, `invalid` when something is missing. It is not asked anything yet. */
+export async function identityProviderOf({ oidc }: Pick<Config, 'oidc'>): Promise<IdentityProvider | null> {
+  const { issuer, clientId, scopes, claims } = oidc
+  if (issuer === undefined) return null
+  if (clientId === undefined)
+    throw new AnchorageError(
+      'invalid',
+      `oidc.issuer is set, but oidc.clientId is not: ${howToGive('oidc.clientId')}`,
+    )
+  if (!scopes.includes('openid'))
+    throw new AnchorageError('invalid', 'oidc.scopes must have openid: without it nobody says who logs in')
+  return oidcProvider({ issuer, clientId, clientSecret: await clientSecret(oidc), scopes, claims, clock })
+}
+
 /** Null: a client without one. */
-async function clientSecret({ oidc }: Pick<Config, 'oidc'>): Promise<string | null> {
+async function clientSecret(oidc: Config['oidc']): Promise<string | null> {
   const { clientSecret: given, clientSecretFile: file } = oidc
   if (given !== undefined) return given.reveal()
   return file === undefined ? null : (await textOfFile(file, 'oidc.clientSecretFile')).trim()

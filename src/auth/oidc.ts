@@ -24,6 +24,9 @@ export interface OidcOptions extends OidcClient {
   clock: Pick<Clock, 'now'>
 }
 
+/** A person in hundreds of groups has a long ID token, and servers take addresses of about 8 KiB. */
+const maxHintLength = 4096
+
 /** An OpenID Connect provider as its client sees it: the code flow, with PKCE (S256), state and nonce at every login. */
 export function oidcProvider(options: OidcOptions): IdentityProvider {
   const { clientId, scopes, claims, clock } = options
@@ -77,7 +80,9 @@ export function oidcProvider(options: OidcOptions): IdentityProvider {
     async logoutUrl(idToken, returnTo) {
       const config = await provider()
       if (config.serverMetadata().end_session_endpoint === undefined) return null
-      return buildEndSessionUrl(config, { id_token_hint: idToken, post_logout_redirect_uri: returnTo }).href
+      // Without the hint the provider asks first; that is better than an address that is too long for it.
+      const hint: Record<string, string> = idToken.length > maxHintLength ? {} : { id_token_hint: idToken }
+      return buildEndSessionUrl(config, { ...hint, post_logout_redirect_uri: returnTo }).href
     },
     readLogoutToken: async (token) => await readLogoutToken(token, (await provider()).serverMetadata()),
   }

@@ -3,6 +3,7 @@ import { configDocs } from '../app/config-docs.ts'
 import { splitFlags } from '../app/config-sources.ts'
 import { createLog } from '../app/log.ts'
 import { masterKey } from '../app/master-key.ts'
+import { identityProviderOf } from '../app/people.ts'
 import { clusterPlace } from '../app/nats-cluster.ts'
 import { isCode } from '../core/errors.ts'
 import { argumentsOf, noMore } from './arguments.ts'
@@ -46,6 +47,7 @@ async function check(argv: string[], io: Io): Promise<number> {
   if (config !== undefined) {
     attempt(() => requireKeys(config, ['database.url', 'database.systemUrl']), note)
     await masterKey(config).catch(note)
+    await identityProviderOf(config).catch(note)
     await clusterPlace(config, '', createLog({ level: 'warn', pretty: true })).catch(note)
   }
   for (const problem of problems) io.err(`${problem}\n`)
