@@ -98,8 +98,6 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
     ...(await useCases(needs, key)),
     verify,
     health: () => me.health(),
-    trustProxy: config.http.trustProxy,
-    rateLimits: config.rateLimits,
     rates: store.rates,
   })
   log.info({ url, incarnation: node.incarnation }, 'this node serves')
@@ -166,19 +164,27 @@ async function listen(
   config: Config,
   undo: AsyncDisposableStack,
   log: Log,
-  options: Omit<HttpServerOptions, 'log'>,
+  options: Omit<HttpServerOptions, 'log' | 'trustProxy' | 'rateLimits'>,
 ): Promise<string> {
   let stopping = false
   const health: HttpServerOptions['health'] = () => ({
     ...options.health(),
     ...(stopping ? { away: 'stopping' } : {}),
   })
-  const http = httpServer({ ...options, health, log: log.child({ part: 'http' }) })
+  const { trustProxy } = config.http
+  const { rateLimits } = config
+  const { host, port } = config.http.listen
+  const http = httpServer({
+    ...options,
+    health,
+    trustProxy,
+    rateLimits,
+    log: log.child({ part: 'http' }),
+  })
   undo.defer(async () => {
     stopping = true
     await http.close()
   })
-  const { host, port } = config.http.listen
   try {
     return await http.listen({ host, port })
   } catch (cause) {
