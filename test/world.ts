@@ -43,6 +43,8 @@ export interface WorldOptions {
   nodes?: number
   /** Seconds until a server that died is started again; 0 never. */
   restartAfter?: number
+  /** Whether its Kubos speak to whoever they find; for worlds in a network of their own. */
+  isPublic?: boolean
   /** Environment for `anchorage dev`, which passes it on to its nodes. */
   env?: Record<string, string>
   /** Data of an earlier world, to be gone on with. */
@@ -284,10 +286,11 @@ export class World implements AsyncDisposable {
   }
 
   #spawn(): ChildProcess {
-    const { restartAfter = 1, env = {}, nodes } = this.#options
+    const { restartAfter = 1, env = {}, nodes, isPublic = false } = this.#options
     const flags = { data: this.data, port: this.port, 'restart-after': restartAfter, nodes }
     const given = Object.entries(flags).filter(([, value]) => value !== undefined)
     const args = ['dev', ...given.flatMap(([name, value]) => [`--${name}`, String(value)])]
+    if (isPublic) args.push('--public')
     const dev = spawn(process.execPath, [main, ...args], {
       cwd: repo,
       env: { ...ownEnvironment(), ...env },
