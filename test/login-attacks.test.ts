@@ -32,6 +32,7 @@ describe('attacks on a login', () => {
       issuer: world.issuer,
       clientId,
       clientSecret: world.keys.clientSecret,
+      clientAuthentication: 'client_secret_post',
       scopes: ['openid', 'profile'],
       claims: { name: 'name', email: 'email', groups: 'groups' },
       clock: Date,

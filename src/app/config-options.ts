@@ -100,6 +100,11 @@ export const options = {
   'oidc.clientId': optional(text, 'What this service is called at the provider.'),
   'oidc.clientSecret': optional(secret, 'How it proves that there; without one it is a public client.'),
   'oidc.clientSecretFile': optional(path, 'A file that holds that secret, instead of oidc.clientSecret.'),
+  'oidc.clientAuthentication': withDefault(
+    oneOf('client_secret_post', 'client_secret_basic'),
+    'client_secret_post',
+    'How the secret is shown to a provider that takes both.',
+  ),
   'oidc.scopes': withDefault(
     list,
     'openid,profile,email,groups',

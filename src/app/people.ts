@@ -52,7 +52,7 @@ export async function peopleOf({
 
 /** The provider that the config names; null when it names none, `invalid` when something is missing. It is not asked anything yet. */
 export async function identityProviderOf({ oidc }: Pick<Config, 'oidc'>): Promise<IdentityProvider | null> {
-  const { issuer, clientId, scopes, claims } = oidc
+  const { issuer, clientId, clientAuthentication, scopes, claims } = oidc
   if (issuer === undefined) return null
   if (clientId === undefined)
     throw new AnchorageError(
@@ -61,7 +61,15 @@ export async function identityProviderOf({ oidc }: Pick<Config, 'oidc'>): Promis
     )
   if (!scopes.includes('openid'))
     throw new AnchorageError('invalid', 'oidc.scopes must have openid: without it nobody says who logs in')
-  return oidcProvider({ issuer, clientId, clientSecret: await clientSecret(oidc), scopes, claims, clock })
+  return oidcProvider({
+    issuer,
+    clientId,
+    clientSecret: await clientSecret(oidc),
+    clientAuthentication,
+    scopes,
+    claims,
+    clock,
+  })
 }
 
 /** Null: a client without one. */

@@ -20,12 +20,17 @@ const timeoutSeconds = 5
 /** How far the clocks of provider and node may be apart. */
 export const clockToleranceSeconds = 30
 
+/** How a client shows its secret to the provider. */
+export const clientAuthentications = ['client_secret_post', 'client_secret_basic'] as const
+
 export interface OidcClient {
   /** As the provider writes it, slash at the end or not. */
   issuer: string
   clientId: string
   /** Null: a public client, which PKCE alone protects. */
   clientSecret: string | null
+  /** Where the provider takes both. */
+  clientAuthentication: (typeof clientAuthentications)[number]
 }
 
 /**
@@ -59,25 +64,30 @@ export function discovered(client: OidcClient, clock: Pick<Clock, 'now'>): () =>
   }
 }
 
-async function discover({ issuer, clientId, clientSecret }: OidcClient): Promise<Configuration> {
+async function discover(client: OidcClient): Promise<Configuration> {
+  const { issuer, clientId } = client
   const server = new URL(issuer)
   const metadata = { [clockTolerance]: clockToleranceSeconds }
   const plain = server.protocol === 'http:' ? [allowInsecureRequests] : []
-  return await discovery(server, clientId, metadata, authentication(clientSecret), {
+  return await discovery(server, clientId, metadata, authentication(client), {
     timeout: timeoutSeconds,
     // ID tokens come straight from the provider, and their signatures are checked all the same.
     execute: [...plain, enableNonRepudiationChecks],
   })
 }
 
-/** As the provider wants it; what says nothing wants `client_secret_basic`. */
-function authentication(secret: string | null): ClientAuth {
-  if (secret === null) return None()
-  const basic = ClientSecretBasic(secret)
-  const post = ClientSecretPost(secret)
+/** As the provider can, where it takes only one of the two; else as the config says. */
+function authentication({ clientSecret, clientAuthentication }: OidcClient): ClientAuth {
+  if (clientSecret === null) return None()
+  const methods = {
+    client_secret_basic: ClientSecretBasic(clientSecret),
+    client_secret_post: ClientSecretPost(clientSecret),
+  }
   return (server, client, body, headers) => {
-    const wanted = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
-    const authenticate = wanted.includes('client_secret_basic') ? basic : post
-    authenticate(server, client, body, headers)
+    // What says nothing takes basic (OpenID Connect Discovery 1.0, section 3).
+    const supported = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
+    const only = clientAuthentications.filter((method) => supported.includes(method))
+    const method = only.length === 1 && only[0] !== undefined ? only[0] : clientAuthentication
+    methods[method](server, client, body, headers)
   }
 }

@@ -112,6 +112,7 @@ function ourClient(nodeUrls: readonly string[], keys: IdentityKeys): ClientMetad
   return {
     client_id: clientId,
     client_secret: keys.clientSecret,
+    token_endpoint_auth_method: 'client_secret_post',
     redirect_uris: origins.map((origin) => `${origin}/v1/auth/callback`),
     post_logout_redirect_uris: origins.map((origin) => `${origin}/`),
     ...told,
