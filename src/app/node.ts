@@ -40,9 +40,14 @@ export interface RunningNode extends AsyncDisposable {
 /**
  * One node: everything is made here, in the order in which it is needed, and stopped in the reverse: HTTP stops accepting, workers
  * hand back, the lease is released, NATS is left and its server stopped, the pools close. Rejects as `bootNode`, and `unavailable`
- * when the address is taken. NATS or Kubo may be down: the node is degraded then, and takes pins all the same.
+ * when the address is taken. NATS or Kubo may be down: the node is degraded then, and takes pins all the same. `served` may change what
+ * is served: the bench measures by it what guards cost, and nothing else has a use for it.
  */
-export async function startNode(given: Config, signal: AbortSignal): Promise<RunningNode> {
+export async function startNode(
+  given: Config,
+  signal: AbortSignal,
+  served: (options: HttpServerOptions) => HttpServerOptions = (options) => options,
+): Promise<RunningNode> {
   const config = requireKeys(given, ['database.url', 'database.systemUrl'])
   const root = createLog({ level: config.log.level, pretty: process.stderr.isTTY })
   const key = await masterKey(config)
@@ -94,12 +99,8 @@ export async function startNode(given: Config, signal: AbortSignal): Promise<Run
     undo.use(running((stop) => loop.run(stop)))
   }
 
-  const url = await listen(config, undo, log, {
-    ...(await useCases(needs, key)),
-    verify,
-    health: () => me.health(),
-    rates: store.rates,
-  })
+  const options = { ...(await useCases(needs, key)), verify, health: () => me.health() }
+  const url = await listen(config, undo, served(options))
   log.info({ url, incarnation: node.incarnation }, 'this node serves')
   const kept = undo.move()
   return { url, nodeId: node.nodeId, ended: ended.promise, [Symbol.asyncDispose]: () => kept.disposeAsync() }
@@ -156,6 +157,10 @@ async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
     operator: operators({ config, store, link, log }),
     ...tenantUseCases({ store, masterKey, link, log }),
     people: await peopleOf({ config, store, masterKey, announce: announcing(link), log }),
+    trustProxy: config.http.trustProxy,
+    rateLimits: config.rateLimits,
+    rates: store.rates,
+    log: log.child({ part: 'http' }),
   }
 }
 
@@ -163,24 +168,15 @@ async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
 async function listen(
   config: Config,
   undo: AsyncDisposableStack,
-  log: Log,
-  options: Omit<HttpServerOptions, 'log' | 'trustProxy' | 'rateLimits'>,
+  options: HttpServerOptions,
 ): Promise<string> {
   let stopping = false
   const health: HttpServerOptions['health'] = () => ({
     ...options.health(),
     ...(stopping ? { away: 'stopping' } : {}),
   })
-  const { trustProxy } = config.http
-  const { rateLimits } = config
   const { host, port } = config.http.listen
-  const http = httpServer({
-    ...options,
-    health,
-    trustProxy,
-    rateLimits,
-    log: log.child({ part: 'http' }),
-  })
+  const http = httpServer({ ...options, health })
   undo.defer(async () => {
     stopping = true
     await http.close()
