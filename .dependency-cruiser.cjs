@@ -71,7 +71,7 @@ module.exports = {
         'A package that only happens to be installed is gone after the next npm install. The identity provider of anchorage dev ' +
         'is asked for as it runs, and done without.',
       severity: 'error',
-      from: { path: '^(src|web)/', pathNot: `^src/dev/identity-provider[.]ts$|${tests}` },
+      from: { path: '^(src|web)/', pathNot: `^src/dev/identity-(provider|memory)[.]ts$|${tests}` },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'unknown', 'undetermined'] },
     },
     ...owners.map(({ name, library, folders }) => ({
