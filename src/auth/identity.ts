@@ -1,4 +1,4 @@
-import type { Identity } from '../core/ports.ts'
+import type { Identity } from '../core/login-ports.ts'
 
 /** The names of the claims that are looked at; `a.b` also finds `b` in an object `a`. */
 export interface ClaimNames {

@@ -14,6 +14,7 @@ export interface MintedToken {
   token: string
   id: TokenId
   kid: KeyId
+  createdAt: Date
   expiresAt: Date
 }
 
@@ -63,7 +64,8 @@ export function minter(options: {
         const id = mintId('tok')
         const token: ApiToken = { id, orgId, keyId: key.id, name, scopes: granted, expiresAt, createdBy }
         const bearer = await signToken(token, unwrapKey(masterKey, key))
-        if (await stored(store, token)) return { token: bearer, id, kid: key.id, expiresAt }
+        const createdAt = await stored(store, token)
+        if (createdAt !== null) return { token: bearer, id, kid: key.id, createdAt, expiresAt }
       }
       throw new AnchorageError(
         'unavailable',
@@ -76,13 +78,12 @@ export function minter(options: {
   }
 }
 
-/** False when the key was rotated away in the meantime. */
-async function stored(store: Pick<TokenStore, 'insertToken'>, token: ApiToken): Promise<boolean> {
+/** When it was; null when the key was rotated away in the meantime. */
+async function stored(store: Pick<TokenStore, 'insertToken'>, token: ApiToken): Promise<Date | null> {
   try {
-    await store.insertToken(token)
-    return true
+    return await store.insertToken(token)
   } catch (error) {
-    if (isCode(error, 'conflict')) return false
+    if (isCode(error, 'conflict')) return null
     throw error
   }
 }

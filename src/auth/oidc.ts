@@ -11,7 +11,8 @@ import {
   type IDToken,
 } from 'openid-client'
 import { AnchorageError } from '../core/errors.ts'
-import type { Clock, IdentityProvider } from '../core/ports.ts'
+import type { IdentityProvider } from '../core/login-ports.ts'
+import type { Clock } from '../core/ports.ts'
 import { discovered, type OidcClient } from './discovery.ts'
 import { missingClaims, personIn, type ClaimNames } from './identity.ts'
 import { logoutTokens } from './logout-token.ts'

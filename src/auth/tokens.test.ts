@@ -27,6 +27,7 @@ class MemoryStore implements TokenStore {
     const active = this.keys.some(({ id, state }) => id === token.keyId && state === 'active')
     if (!active) throw new AnchorageError('conflict', 'the signing key has been rotated')
     this.tokens.set(token.id, token)
+    return new Date(0)
   }
   async revokeToken(id: TokenId) {
     this.revoked.add(id)

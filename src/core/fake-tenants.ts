@@ -76,9 +76,10 @@ function minting(
   return async ({ orgId, name, scopes, ttlMs, createdBy }) => {
     const id = mintId('tok')
     const expiresAt = new Date(Math.floor((nowMs() + ttlMs) / 1000) * 1000)
-    const since = { createdAt: new Date(nowMs()), lastUsedAt: null, revokedAt: null }
+    const createdAt = new Date(nowMs())
+    const since = { createdAt, lastUsedAt: null, revokedAt: null }
     kept.tokens.unshift({ id, orgId, name, scopes: [...scopes], expiresAt, createdBy, ...since })
-    return { token: `secret-of-${id}`, id, expiresAt }
+    return { token: `secret-of-${id}`, id, createdAt, expiresAt }
   }
 }
 

@@ -17,7 +17,7 @@ export interface TokenParts {
     scopes: readonly Scope[]
     ttlMs: number
     createdBy: UserId | TokenId
-  }) => Promise<{ token: string; id: TokenId; expiresAt: Date }>
+  }) => Promise<{ token: string; id: TokenId; createdAt: Date; expiresAt: Date }>
   /** Tells the nodes which tokens ended; without it they find out by themselves within seconds, so its failure is only logged. */
   announce: (revoked: Revoked) => Promise<void>
   clock: Pick<Clock, 'now'>
@@ -35,8 +35,8 @@ export function tokenUseCases(parts: TokenParts): TokenUseCases {
       const ttlMs = endOf(caller, request, nowMs) - nowMs
       const { orgId, by: createdBy } = caller
       const minted = await mint({ orgId, name, scopes, ttlMs, createdBy })
-      const { id, expiresAt, token: secret } = minted
-      const since = { createdAt: new Date(nowMs), lastUsedAt: null, revokedAt: null }
+      const { id, createdAt, expiresAt, token: secret } = minted
+      const since = { createdAt, lastUsedAt: null, revokedAt: null }
       return { secret, token: { id, orgId, name, scopes, expiresAt, createdBy, ...since } }
     },
     list: (caller, limit) => store.tokens(caller.orgId, limit, ...madeBy(caller)),

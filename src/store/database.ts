@@ -167,6 +167,9 @@ function assertCommitted(answer: pg.QueryResult | undefined): void {
 async function withClient<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let broken: Error | boolean = false
+  // One that is lost between two statements of ours says so to nobody else, and an error that nobody hears ends the process.
+  const onLost = (error: Error) => (broken = error)
+  client.on('error', onLost)
   try {
     return await work(client)
   } catch (error) {
@@ -177,6 +180,7 @@ async function withClient<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Pro
     }
     throw error
   } finally {
+    client.off('error', onLost)
     client.release(broken)
   }
 }

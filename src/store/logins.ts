@@ -1,6 +1,7 @@
 import { idOf, mintId, uuidOf, type OrgId, type UserId } from '../core/ids.ts'
 import type { Role, Session } from '../core/org.ts'
-import type { LoginClaims, Revoked, SessionStore } from '../core/ports.ts'
+import type { LoginClaims, SessionStore } from '../core/login-ports.ts'
+import type { Revoked } from '../core/ports.ts'
 import { audit } from './audit.ts'
 import type { SystemTx } from './database.ts'
 import { end } from './end-sessions.ts'

@@ -1,6 +1,6 @@
 import { uuidOf, type UserId } from '../core/ids.ts'
 import type { Session } from '../core/org.ts'
-import type { SessionStore } from '../core/ports.ts'
+import type { SessionStore } from '../core/login-ports.ts'
 import type { Database, SystemTx } from './database.ts'
 import { endByProvider, endSession } from './end-sessions.ts'
 import { login } from './logins.ts'

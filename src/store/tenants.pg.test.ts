@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, type KeyId, type OrgId, type TokenId, type UserId } from '../core/ids.ts'
-import type { LoginClaims } from '../core/ports.ts'
+import type { LoginClaims } from '../core/login-ports.ts'
 import type { Scope } from '../core/token.ts'
 import { openStore, type Store } from './store.ts'
 

@@ -38,13 +38,13 @@ export async function setReplicas(
  * `forbidden` when who makes it may not any more. `conflict` when the token's key is not the active one any more. The key's row is locked to
  * the commit, so a rotation waits for this token and then sees it: no key retires before a token that it signed.
  */
-export async function insertToken(tx: SystemTx, token: ApiToken): Promise<void> {
+export async function insertToken(tx: SystemTx, token: ApiToken): Promise<Date> {
   await demandMaker(tx, token)
   const { createdBy: by } = token
-  const made = await tx.query(
+  const [made] = await tx.query<{ created_at: Date }>(
     `insert into api_tokens (id, org_id, key_id, name, scopes, expires_at, made_by_user, made_by_token)
      select $1, $2, k.id, $4, $5, $6, $7, $8 from signing_keys k where k.id = $3 and k.state = 'active' for share of k
-     returning id`,
+     returning created_at`,
     [
       uuidOf(token.id),
       uuidOf(token.orgId),
@@ -56,7 +56,7 @@ export async function insertToken(tx: SystemTx, token: ApiToken): Promise<void> 
       by !== null && !isUser(by) ? uuidOf(by) : null,
     ],
   )
-  if (made.length === 0) throw new AnchorageError('conflict', 'the signing key has been rotated; mint again')
+  if (!made) throw new AnchorageError('conflict', 'the signing key has been rotated; mint again')
   const { orgId, scopes } = token
   await audit(tx, {
     orgId,
@@ -65,6 +65,7 @@ export async function insertToken(tx: SystemTx, token: ApiToken): Promise<void> 
     target: token.id,
     details: { scopes },
   })
+  return made.created_at
 }
 
 export async function tokenState(
