@@ -99,7 +99,11 @@ function openPool(url: string, name: string, log: Log, more = ''): pg.Pool {
     },
     pipeline: true,
   } as pg.PoolConfig)
-  pool.on('error', (err) => log.warn({ err }, 'a connection to Postgres was lost'))
+  pool.on('error', (err) => {
+    // the whole connection hangs on it, with the key that cancels its queries
+    Reflect.deleteProperty(err, 'client')
+    log.warn({ err }, 'a connection to Postgres was lost')
+  })
   return pool
 }
 
