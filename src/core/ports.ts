@@ -1,12 +1,13 @@
 /**
- * Everything outside of `core`, on one page (but for people's logins: `login-ports.ts`). Adapters (store, cluster, ipfs) implement these; `app/node.ts` joins them.
+ * Everything outside of `core`, on one page; what people's logins need stands in `login-ports.ts`. Adapters (store, cluster, ipfs)
+ * implement these; `app/node.ts` joins them.
  * All methods reject with `AnchorageError`; a driver's own error never passes this line (it rides along as `cause`).
  */
-import type { AuditId, KeyId, NodeId, OrgId, PinId, PlanId, SessionId, TokenId, UserId } from './ids.ts'
+import type { AuditId, KeyId, NodeId, OrgId, PinId, PlanId, TokenId, UserId } from './ids.ts'
 import type { Pin, PinPage, PinQuery, NewPin, WokenPlacement } from './pin.ts'
 import type { Claim, DuePlacement, Finish, Job, PlacementState, Progress } from './placement.ts'
 import type { Degradation, Node } from './node.ts'
-import type { Member, Org, OrgLimits, Role, Session, Usage, User } from './org.ts'
+import type { Member, Org, OrgLimits, Role, Usage, User } from './org.ts'
 import type { ContentCopies, Move, MoveState, PlanState, Repair } from './repair.ts'
 import type { ApiToken, SigningKey } from './token.ts'
 

@@ -1,4 +1,5 @@
 import type { NodeId, OrgId } from '../core/ids.ts'
+import type { SessionStore } from '../core/login-ports.ts'
 import type { Node } from '../core/node.ts'
 import type { NewPin } from '../core/pin.ts'
 import type {
@@ -15,7 +16,6 @@ import type {
   RateStore,
   ReconcileStore,
   RepairStore,
-  SessionStore,
   SweepStore,
   TenantStore,
   TokenStore,

@@ -1,4 +1,5 @@
-import type { OperatorStore, PruneStore, SessionStore, TokenStore } from '../core/ports.ts'
+import type { SessionStore } from '../core/login-ports.ts'
+import type { OperatorStore, PruneStore, TokenStore } from '../core/ports.ts'
 import type { LeaderWorker } from './driver.ts'
 
 /** What is over is kept for so long, for whoever asks what was moved, or with which token. */
