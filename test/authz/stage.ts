@@ -52,6 +52,8 @@ export async function stage(): Promise<Stage> {
   const world = undo.use(await World.start({ nodes: 1, env }))
   const minting = undo.use(await mintingFor(world))
   const system = new pg.Client({ connectionString: await world.value('DATABASE_SYSTEM_URL') })
+  // some tests take Postgres away
+  system.on('error', () => {})
   await system.connect()
   undo.defer(() => system.end())
   const cast = new Cast(minting, system)

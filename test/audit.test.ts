@@ -1,0 +1,153 @@
+import { strict as assert } from 'node:assert'
+import { after, before, suite, test } from 'node:test'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ask } from './authz/ask.ts'
+import { stage, type Stage } from './authz/stage.ts'
+import { until } from './settle.ts'
+
+/** What routes leave in the audit is held to in `authz.test.ts`; here is what everybody else does, and what nobody may write down. */
+suite('who did what', { timeout: 300_000 }, () => {
+  let at: Stage
+
+  before(async () => {
+    at = await stage()
+  })
+  after(() => at[Symbol.asyncDispose]())
+
+  interface Entry {
+    id: string
+    action: string
+    actor: string
+    target: string
+    details: unknown
+  }
+
+  /** What came into the audit meanwhile, but for what becomes of copies. */
+  async function during(work: () => Promise<unknown>): Promise<Entry[]> {
+    const { rows: old } = await at.system.query<{ id: string }>('select id from audit_log')
+    const known = new Set(old.map(({ id }) => id))
+    await work()
+    const { rows } = await at.system.query<Entry>(
+      `select id, action, actor, target, details from audit_log where action not like 'placement.%' order by at, id`,
+    )
+    return rows.filter(({ id }) => !known.has(id))
+  }
+
+  const did = (entries: Entry[]): string[] =>
+    entries.map(({ actor, action }) => `${actor.replace(/^operator:.*/, 'operator')} ${action}`)
+  const verb = (...args: string[]) => during(() => at.world.anchorage('admin', ...args))
+
+  test('every verb of an operator leaves its line, and one that changes nothing leaves none', async () => {
+    const node = at.nodeId
+    const { id } = await at.cast.token(at.mine.id, ['pins:read'])
+    const steps: [string[], string[]][] = [
+      [['create-org', 'audited', '--max-pins', '10'], ['org.create']],
+      [['set-org', 'audited', '--max-pins', '20'], ['org.set']],
+      [['set-member', 'audited', at.mine.extra, 'member'], ['member.set']],
+      [['set-member', 'audited', at.mine.extra, 'member'], []],
+      [['set-member', 'audited', at.mine.extra, 'none'], ['member.remove']],
+      [['mint-token', '--org', 'audited', '--scopes', 'pins:read', '--ttl', '1h'], ['token.create']],
+      [['revoke-token', id], ['token.revoke']],
+      [['revoke-token', id], []],
+      [['rotate-key'], ['key.rotate']],
+      [['maintenance', 'on', '--reason', 'audit', '--ttl', '5m'], ['maintenance.on']],
+      [['maintenance', 'status'], []],
+      [['maintenance', 'off'], ['maintenance.off']],
+      [['maintenance', 'off'], []],
+      [['rebalance', '--dry-run'], ['plan.create']],
+      [['nodes'], []],
+      [['orgs'], []],
+      [['audit'], []],
+      [['prune-denylist'], []],
+      [['drain', node, '--no-wait'], ['node.drain']],
+      [['drain', node, '--no-wait'], []],
+      [['uncordon', node], ['node.uncordon']],
+      [['uncordon', node], []],
+    ]
+    for (const [args, actions] of steps) {
+      const entries = await verb(...args)
+      assert.deepEqual(
+        // a drained node is noted by the leader
+        did(entries).filter((line) => !line.endsWith('node.drained')),
+        actions.map((action) => `operator ${action}`),
+        args.join(' '),
+      )
+    }
+  })
+
+  test('a login tells who came, what came of it, and what it took away', async () => {
+    const { slug } = at.mine
+    const login = (roles: { slug: string; role: 'viewer' | 'member' }[], operator = false) =>
+      during(() => at.cast.person('comes-and-goes', roles, operator))
+    const first = await login([{ slug, role: 'member' }])
+    const person = first[0]?.actor ?? assert.fail('nobody came')
+    const by = (...actions: string[]) => actions.map((action) => `${person} ${action}`)
+    assert.deepEqual(did(first), by('user.create', 'member.set', 'session.create'))
+    const { userId } = await at.cast.person('comes-and-goes', [{ slug, role: 'member' }])
+    await at.cast.token(at.mine.id, ['pins:write'], userId)
+    assert.deepEqual(did(await login([{ slug, role: 'member' }])), by('session.create'))
+    assert.deepEqual(
+      did(await login([{ slug, role: 'viewer' }], true)),
+      by('user.set', 'member.set', 'token.revoke', 'session.create'),
+    )
+    assert.deepEqual(did(await login([])), by('user.set', 'member.remove', 'session.create'))
+  })
+
+  test('a member that goes takes along what it made, and what that made, each with its line', async () => {
+    const { userId } = await at.cast.person('maker', [{ slug: at.mine.slug, role: 'member' }])
+    const made = await at.cast.token(at.mine.id, ['tokens:manage', 'pins:read'], userId)
+    const child = await at.cast.token(at.mine.id, ['pins:read'], made.id, 60_000)
+    const entries = await during(() =>
+      at.minting.store.orgs.removeMember(at.mine.id, userId, { actor: 'operator', owners: false }),
+    )
+    assert.deepEqual(did(entries).toSorted(), [
+      'operator member.remove',
+      'operator token.revoke',
+      'operator token.revoke',
+    ])
+    const targets = new Set(entries.map(({ target }) => target))
+    assert.deepEqual(targets, new Set([userId, made.id, child.id]))
+  })
+
+  test('nobody who serves requests can change or remove a line', async () => {
+    for (const statement of ['update audit_log set actor = $1', 'delete from audit_log where actor = $1'])
+      await assert.rejects(at.system.query(statement, ['x']), /permission denied/)
+    await assert.rejects(at.system.query('truncate audit_log'), /permission denied/)
+  })
+
+  test('no token, cookie or key stands in any log or in the audit, also when everything fails', async () => {
+    const secrets = [...at.cast.secrets]
+    const headers = [...at.callers.values(), ...at.refused].map((caller) => caller.headers)
+    const everywhere = async (): Promise<void> => {
+      for (const each of headers) {
+        await ask(`${at.url}/v1/pins`, 'GET', each)
+        await ask(`${at.url}/v1/tokens`, 'POST', each, { name: 'x', scopes: ['pins:read'] })
+        await ask(`${at.url}/v1/auth/session?code=${at.mine.token}`, 'GET', each)
+      }
+    }
+    await everywhere()
+    const pid = await at.world.kill('postgres')
+    await everywhere()
+    await at.world.restarted('postgres', pid)
+    await until('it serves again', async () => (await ask(`${at.url}/v1/ready`, 'GET', {})).status === 200)
+    const lines = (await at.world.nodeLog()).filter(({ level }) => level !== 'info')
+    assert.ok(lines.length > 0, 'there was something to log')
+    const env = await at.world.env()
+    secrets.push(env['ANCHORAGE_TOKEN'] ?? assert.fail(), await masterKey(at))
+    const logs = await at.world.logs()
+    const audit = JSON.stringify(await at.minting.store.operator.audit({ limit: 10_000 }))
+    for (const secret of secrets) {
+      const telling = secret.split('.').at(-1) ?? secret
+      assert.ok(!logs.includes(telling), `a log has ${telling.slice(0, 8)}…`)
+      assert.ok(!audit.includes(telling), `the audit has ${telling.slice(0, 8)}…`)
+    }
+    assert.ok(logs.includes('requestId'), 'requests were logged')
+    assert.ok(logs.includes('a connection to Postgres was lost'), 'so were connections')
+    assert.ok(!logs.includes('secretKey'), 'but not what they are made of')
+  })
+})
+
+async function masterKey({ world }: Stage): Promise<string> {
+  return (await readFile(join(world.data, 'master.key'), 'utf8')).trim()
+}
