@@ -226,6 +226,19 @@ describe('sessions', () => {
     assert.equal(out.status, 200, 'signing out needs no provider')
   })
 
+  test('a session that is not used for session.idleTimeout is over, as its cookie is after session.maxAge', async () => {
+    await using brief = await signIn(['--session.idle-timeout', '1ms', '--session.max-age', '90s'])
+    const [here] = brief.nodes
+    const { browser, callback } = await brief.untilCallback('bob')
+    const finished = await browser.ask(callback.href)
+    assert.match(finished.headers.getSetCookie().at(-1) ?? '', /^__Host-anchorage=.*Max-Age=90;/)
+    const said = await told(await browser.ask(`${here}/v1/pins`))
+    assert.deepEqual(
+      [said.status, said.details],
+      [401, 'the session is over: sign in again at /v1/auth/login'],
+    )
+  })
+
   test('without Postgres nobody can tell whose a cookie is', async () => {
     const url = `postgres://nobody@127.0.0.1:${await freePort()}/nothing`
     await using store = openStore({ tenantUrl: url, systemUrl: url, log: memoryLog() })
