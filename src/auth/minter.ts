@@ -36,13 +36,15 @@ export interface Minter {
 export function minter(options: {
   store: Pick<TokenStore, 'insertToken' | 'signingKeys' | 'rotateKey'>
   masterKey: Uint8Array
+  /** Whom the audit names for what neither a person nor a token does. */
+  operator?: string
   clock?: Pick<Clock, 'now'>
 }): Minter {
-  const { store, masterKey, clock = Date } = options
+  const { store, masterKey, operator, clock = Date } = options
 
   const rotate = async (): Promise<KeyId> => {
     const key = newSigningKey(masterKey)
-    await store.rotateKey(key)
+    await store.rotateKey(key, operator)
     return key.id
   }
   const activeKey = async (): Promise<SigningKey> => {
@@ -64,7 +66,7 @@ export function minter(options: {
         const id = mintId('tok')
         const token: ApiToken = { id, orgId, keyId: key.id, name, scopes: granted, expiresAt, createdBy }
         const bearer = await signToken(token, unwrapKey(masterKey, key))
-        const createdAt = await stored(store, token)
+        const createdAt = await stored(store, token, operator)
         if (createdAt !== null) return { token: bearer, id, kid: key.id, createdAt, expiresAt }
       }
       throw new AnchorageError(
@@ -79,9 +81,13 @@ export function minter(options: {
 }
 
 /** When it was; null when the key was rotated away in the meantime. */
-async function stored(store: Pick<TokenStore, 'insertToken'>, token: ApiToken): Promise<Date | null> {
+async function stored(
+  store: Pick<TokenStore, 'insertToken'>,
+  token: ApiToken,
+  operator?: string,
+): Promise<Date | null> {
   try {
-    return await store.insertToken(token)
+    return await store.insertToken(token, operator)
   } catch (error) {
     if (isCode(error, 'conflict')) return null
     throw error

@@ -393,11 +393,11 @@ export interface TokenStore {
   /**
    * `forbidden` when who makes it may not any more, judged under its own lock: a person that is no member with these scopes, a token that was
    * revoked. An operator's `cluster:admin` is such a scope. `conflict` when its key is not the active one any more: to be signed anew.
-   * Returns when it was made, as lists will show it.
+   * Returns when it was made, as lists will show it. `operator` is whom the audit names when no person's or token's doing it is.
    */
-  insertToken(token: ApiToken): Promise<Date>
+  insertToken(token: ApiToken, operator?: string): Promise<Date>
   /** Ends a token for good, and those that it made. Repeating it changes nothing. `not_found` when there is none. */
-  revokeToken(id: TokenId): Promise<Revoked>
+  revokeToken(id: TokenId, actor?: string): Promise<Revoked>
   /** The version of the newest change of what nodes remember: what an invalidation is published with. */
   cacheVersion(cache: CacheName): Promise<number>
   /** Null when the token was never minted here. `revoked` also when it stands on the denylist. */
@@ -408,9 +408,9 @@ export interface TokenStore {
   touchToken(id: TokenId): Promise<void>
   signingKeys(): Promise<SigningKey[]>
   /** Adds `key` as active; the key active before becomes `verify`. Retires as `retireKeys`. */
-  rotateKey(key: SigningKey): Promise<void>
+  rotateKey(key: SigningKey, actor?: string): Promise<void>
   /** `verify` keys whose last token has been over for a while turn `retired`: their secrets go. Returns which did. */
-  retireKeys(): Promise<KeyId[]>
+  retireKeys(actor?: string): Promise<KeyId[]>
   /** Tokens that expired longer ago than `olderThanMs`, at most `limit`; returns how many went. */
   pruneTokens(olderThanMs: number, limit: number): Promise<number>
 }

@@ -14,22 +14,22 @@ export async function signingKeys(tx: SystemTx): Promise<SigningKey[]> {
 }
 
 /** `key` becomes the active one, the active one before only verifies; keys whose tokens are all over retire. */
-export async function rotateKey(tx: SystemTx, key: SigningKey): Promise<void> {
+export async function rotateKey(tx: SystemTx, key: SigningKey, actor = 'operator'): Promise<void> {
   await tx.query('lock table signing_keys in share row exclusive mode')
   await tx.query(`update signing_keys set state = 'verify' where state = 'active'`)
-  await retireKeys(tx)
+  await retireKeys(tx, actor)
   await tx.query(`insert into signing_keys (id, wrapped, state) values ($1, $2, 'active')`, [
     uuidOf(key.id),
     key.wrapped,
   ])
-  await audit(tx, { actor: 'operator', action: 'key.rotate', target: key.id })
+  await audit(tx, { actor, action: 'key.rotate', target: key.id })
 }
 
 /**
  * Keys that only verify, and whose last token is over, are forgotten for good: their secret goes. No token is signed with such a key any
  * more, so one that has none left gets none. The second time it finds nothing.
  */
-export async function retireKeys(tx: SystemTx): Promise<KeyId[]> {
+export async function retireKeys(tx: SystemTx, actor = 'operator'): Promise<KeyId[]> {
   const rows = await tx.query<{ id: string }>(
     `update signing_keys k set state = 'retired', wrapped = '' where state = 'verify' and not exists (
        select from api_tokens t where t.key_id = k.id and t.expires_at > clock_timestamp() - make_interval(secs => $1 / 1000.0))
@@ -37,6 +37,6 @@ export async function retireKeys(tx: SystemTx): Promise<KeyId[]> {
     [slowClockMs],
   )
   const retired = rows.map(({ id }) => idOf('key', id))
-  for (const target of retired) await audit(tx, { actor: 'operator', action: 'key.retire', target })
+  for (const target of retired) await audit(tx, { actor, action: 'key.retire', target })
   return retired
 }

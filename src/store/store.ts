@@ -209,14 +209,14 @@ function tokenStore(db: Database): TokenStore {
     createOrg: (slug, replicas = null) => db.system((tx) => tokens.createOrg(tx, slug, replicas)),
     setReplicas: (slug, replicas) => db.system((tx) => tokens.setReplicas(tx, slug, replicas)),
     orgBySlug: (slug) => tokens.orgBySlug(db.statement, slug),
-    insertToken: (token) => db.system((tx) => tokens.insertToken(tx, token)),
-    revokeToken: (id) => db.system((tx) => tokens.revokeToken(tx, id)),
+    insertToken: (token, operator) => db.system((tx) => tokens.insertToken(tx, token, operator)),
+    revokeToken: (id, actor) => db.system((tx) => tokens.revokeToken(tx, id, actor)),
     cacheVersion: (cache) => tokens.cacheVersion(db.statement, cache),
     tokenState: (id) => tokens.tokenState(db.statement, id),
     touchToken: (id) => tokens.touchToken(db.statement, id),
     signingKeys: () => keys.signingKeys(db.statement),
-    rotateKey: (key) => db.system((tx) => keys.rotateKey(tx, key)),
-    retireKeys: () => db.system((tx) => keys.retireKeys(tx)),
+    rotateKey: (key, actor) => db.system((tx) => keys.rotateKey(tx, key, actor)),
+    retireKeys: (actor) => db.system((tx) => keys.retireKeys(tx, actor)),
     pruneTokens: (olderThanMs, limit) => tokens.pruneTokens(db.statement, olderThanMs, limit),
   }
 }

@@ -38,7 +38,7 @@ export async function setReplicas(
  * `forbidden` when who makes it may not any more. `conflict` when the token's key is not the active one any more. The key's row is locked to
  * the commit, so a rotation waits for this token and then sees it: no key retires before a token that it signed.
  */
-export async function insertToken(tx: SystemTx, token: ApiToken): Promise<Date> {
+export async function insertToken(tx: SystemTx, token: ApiToken, operator = 'operator'): Promise<Date> {
   await demandMaker(tx, token)
   const { createdBy: by } = token
   const [made] = await tx.query<{ created_at: Date }>(
@@ -60,7 +60,7 @@ export async function insertToken(tx: SystemTx, token: ApiToken): Promise<Date> 
   const { orgId, scopes } = token
   await audit(tx, {
     orgId,
-    actor: by ?? 'operator',
+    actor: by ?? operator,
     action: 'token.create',
     target: token.id,
     details: { scopes },
@@ -84,10 +84,10 @@ export async function tokenState(
 }
 
 /** Ends a token for good, and those that it made. */
-export async function revokeToken(tx: SystemTx, id: TokenId): Promise<Revoked> {
+export async function revokeToken(tx: SystemTx, id: TokenId, actor = 'operator'): Promise<Revoked> {
   const known = await tx.query('select from api_tokens where id = $1', [uuidOf(id)])
   if (known.length === 0) throw new AnchorageError('not_found', `there is no token ${id}`)
-  return revokeTokens(tx, [uuidOf(id)], 'operator')
+  return revokeTokens(tx, [uuidOf(id)], actor)
 }
 
 /** Ends the tokens of these uuids and those that they made, each audited; one that was over before is none of the answer. */

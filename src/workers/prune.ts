@@ -30,7 +30,7 @@ export function prune({ store, plans, tokens, sessions }: PruneParts): LeaderWor
     run: async () => ({
       deniedTokens: await store.pruneDenylist(),
       tokens: await tokens.pruneTokens(keepMs, rowsMax),
-      retiredKeys: (await tokens.retireKeys()).length,
+      retiredKeys: (await tokens.retireKeys('prune')).length,
       sessions: await sessions.pruneSessions(keepMs, rowsMax),
       plans: await plans.prunePlans(keepMs, plansMax),
     }),

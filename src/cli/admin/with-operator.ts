@@ -1,4 +1,3 @@
-import { hostname, userInfo } from 'node:os'
 import { requireKeys, type Config } from '../../app/config.ts'
 import { tellTokenRevoked } from '../../app/caches.ts'
 import { natsOnce } from '../../app/nats.ts'
@@ -11,6 +10,7 @@ import type { Scope } from '../../core/token.ts'
 import { openStore, type Store } from '../../store/store.ts'
 import { terseLog } from '../terse-log.ts'
 import type { Io } from '../verb.ts'
+import { localOperator } from './local-operator.ts'
 
 /** What an operators' verb works with. */
 export interface Operator {
@@ -45,8 +45,9 @@ export async function withOperator<T>(
   await using links = new AsyncDisposableStack()
   const link = async () => links.use(await natsOnce(config, await store.nodes.clusterId()))
   const use = operators({ config, store, link, log })
+  const actor = localOperator()
   const revokeToken = async (id: TokenId): Promise<void> => {
-    const { tokens, version } = await store.tokens.revokeToken(id)
+    const { tokens, version } = await store.tokens.revokeToken(id, actor)
     try {
       const nats = await link()
       // also when it was over before: the one who repeats this may not have reached them
@@ -55,7 +56,6 @@ export async function withOperator<T>(
       log.warn({ err }, 'the nodes could not be told; they find out by themselves within seconds')
     }
   }
-  const actor = `operator:${userInfo().username}@${hostname()}`
   return await work({
     use,
     orgs: orgsOf({ store, link, log }),

@@ -4,6 +4,7 @@ import { createLog } from '../../app/log.ts'
 import { masterKey } from '../../app/master-key.ts'
 import type { TokenStore } from '../../core/ports.ts'
 import { openStore } from '../../store/store.ts'
+import { localOperator } from './local-operator.ts'
 
 /** Runs `work` on the store that the node's own config names: no node needs to be running. */
 export async function withTokenStore<T>(given: Config, work: (store: TokenStore) => Promise<T>): Promise<T> {
@@ -22,5 +23,7 @@ export async function withMinter<T>(
   work: (mint: Minter, store: TokenStore) => Promise<T>,
 ): Promise<T> {
   const key = await masterKey(config)
-  return await withTokenStore(config, (store) => work(minter({ store, masterKey: key }), store))
+  return await withTokenStore(config, (store) =>
+    work(minter({ store, masterKey: key, operator: localOperator() }), store),
+  )
 }
