@@ -1,4 +1,5 @@
 import type { ClusterResult } from './cluster.ts'
+import type { GuardsResult } from './guards.ts'
 import type { ListsResult } from './lists.ts'
 import type { PinsResult } from './pins.ts'
 import type { PlanResult } from './plan-cost.ts'
@@ -13,14 +14,22 @@ export interface Goal {
   met: boolean
 }
 
-export function goalsOf(
-  pins: PinsResult | undefined,
-  lists: ListsResult | undefined,
-  plan: PlanResult | undefined,
-): Goal[] {
+/** Of what was measured. */
+export function goalsOf({
+  pins,
+  lists,
+  guards,
+  plan,
+}: {
+  pins: PinsResult | undefined
+  lists: ListsResult | undefined
+  guards: GuardsResult | undefined
+  plan: PlanResult | undefined
+}): Goal[] {
   return [
     ...(pins === undefined ? [] : pinGoals(pins)),
     ...(lists === undefined ? [] : listGoals(lists)),
+    ...(guards === undefined ? [] : guardGoals(guards)),
     ...(plan === undefined ? [] : planGoals(plan)),
   ]
 }
@@ -63,6 +72,10 @@ function listGoals({ requests, rss }: ListsResult): Goal[] {
     ),
     atMost('RSS, 100,000 pins / 1,000', rss.ratio, 1.1),
   ]
+}
+
+function guardGoals({ requests }: GuardsResult): Goal[] {
+  return requests.map(({ what, ratio }) => atLeast(`${what}, with guards / without`, ratio, 0.85))
 }
 
 function planGoals({ seconds, heldMiB, heldMiBOfHalf, movedByLeast, worstAfter }: PlanResult): Goal[] {

@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { World } from '../test/world.ts'
+import { World, type WorldOptions } from '../test/world.ts'
 import { benchCluster, type ClusterResult } from './cluster.ts'
+import { benchGuards, type GuardsResult } from './guards.ts'
 import { clusterGoals, goalsOf, type Goal } from './goals.ts'
 import { benchLists, type ListsResult } from './lists.ts'
 import type { Busy } from './machine.ts'
@@ -9,19 +10,24 @@ import { benchPins, type PinsResult } from './pins.ts'
 import { benchPlan, type PlanResult } from './plan-cost.ts'
 import { table } from './table.ts'
 
-const usage = `usage: npm run bench -- [--only pins|lists|plan] [--rounds N] [--json]
+const usage = `usage: npm run bench -- [--only pins|lists|guards|plan] [--rounds N] [--json]
        npm run bench -- --nodes N [--rounds N] [--kills N] [--json]
 
 Boots a fresh node on this machine and measures it: readable tables, and on the last line all of it as one JSON object.
-  --only     only the rates of pinning, only lists and memory, or only the plan for many nodes
+  --only     only the rates of pinning, only lists and memory, only what guards cost, or only the plan for many nodes
   --rounds   rounds of pinning, of which the median is told (default 3)
   --nodes    instead: a node that grows to so many (3 or more): pins a second before and after, drain, failover
   --kills    how often the leader is killed (default 10)
   --json     the JSON line alone
 `
 
+const parts = ['pins', 'lists', 'guards', 'plan'] as const
+type Part = (typeof parts)[number]
+/** Rounds of what differs by a few percent. */
+const guardRounds = 5
+
 export interface BenchOptions {
-  only: 'pins' | 'lists' | 'plan' | undefined
+  only: Part | undefined
   rounds: number
   /** Null: everything about one node. */
   nodes: number | null
@@ -62,18 +68,22 @@ async function benchNode(
   { only, rounds }: Pick<BenchOptions, 'only' | 'rounds'>,
   say: (line: string) => void,
 ) {
-  const measures = (what: BenchOptions['only']): boolean => only === undefined || only === what
+  const measures = (what: Part): boolean => only === undefined || only === what
   const pins = measures('pins') ? await onFreshNode((world) => benchPins(world, rounds, say)) : undefined
   if (pins !== undefined) say(`\n${pinsTable(pins)}\n`)
   const lists = measures('lists') ? await onFreshNode((world) => benchLists(world, 100_000, say)) : undefined
   if (lists !== undefined) say(`\n${listsTable(lists)}\n`)
+  const guards = measures('guards')
+    ? await onFreshNode((world) => benchGuards(world, guardRounds, say), { restartAfter: 0 })
+    : undefined
+  if (guards !== undefined) say(`\n${guardsTable(guards)}\n`)
   const plan = measures('plan') ? await benchPlan(1_000_000, say) : undefined
   if (plan !== undefined) say(`\n${planTable(plan)}\n`)
-  return { pins, lists, plan, goals: goalsOf(pins, lists, plan) }
+  return { pins, lists, guards, plan, goals: goalsOf({ pins, lists, guards, plan }) }
 }
 
-async function onFreshNode<T>(measure: (world: World) => Promise<T>): Promise<T> {
-  await using world = await World.start({ env: { ANCHORAGE_LOG_LEVEL: 'warn' } })
+async function onFreshNode<T>(measure: (world: World) => Promise<T>, options: WorldOptions = {}): Promise<T> {
+  await using world = await World.start({ ...options, env: { ANCHORAGE_LOG_LEVEL: 'warn' } })
   return await measure(world)
 }
 
@@ -89,14 +99,13 @@ function readOptions(args: string[]): BenchOptions | undefined {
         json: { type: 'boolean', default: false },
       },
     })
-    const { only, json } = values
+    const { json } = values
+    const only = parts.find((part) => part === values.only)
     const [rounds, kills] = [Number(values.rounds), Number(values.kills)]
     const nodes = values.nodes === undefined ? null : Number(values.nodes)
     if (![rounds, kills].every((count) => Number.isInteger(count) && count >= 1)) return undefined
     if (nodes !== null && (!Number.isInteger(nodes) || nodes < 3 || only !== undefined)) return undefined
-    return only === undefined || only === 'pins' || only === 'lists' || only === 'plan'
-      ? { only, rounds, nodes, kills, json }
-      : undefined
+    return values.only === only ? { only, rounds, nodes, kills, json } : undefined
   } catch {
     return undefined
   }
@@ -137,6 +146,18 @@ function listsTable({ requests, rss }: ListsResult): string {
       ...requests.map(({ what, smallMs, largeMs, ratio }) => row(what, smallMs, largeMs, ratio)),
       row('resident memory, MiB', rss.smallMiB, rss.largeMiB, rss.ratio),
     ],
+  )
+}
+
+function guardsTable({ requests }: GuardsResult): string {
+  return table(
+    ['row-level security, authentication, rate limits: per second', 'with', 'without', 'ratio'],
+    requests.map(({ what, guardedPerSecond, unguardedPerSecond, ratio }) => [
+      `${what}, 32 in flight`,
+      guardedPerSecond.toFixed(0),
+      unguardedPerSecond.toFixed(0),
+      ratio.toFixed(2),
+    ]),
   )
 }
 

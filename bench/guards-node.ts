@@ -1,0 +1,47 @@
+/**
+ * The node of the config that `ANCHORAGE_CONFIG` names, until it is told to stop, with a second door: there every request is taken for one of
+ * the caller that `--org` and `--token` name, and none is counted. Both doors lead to the same use cases. Tells its parent their URLs.
+ */
+import { once } from 'node:events'
+import { parseArgs } from 'node:util'
+import { environment, loadConfig } from '../src/app/config.ts'
+import { startNode } from '../src/app/node.ts'
+import { parseId } from '../src/core/ids.ts'
+import { scopes, type Principal } from '../src/core/token.ts'
+import { httpServer, type HttpServerOptions } from '../src/http/server.ts'
+
+export interface Doors {
+  guarded: string
+  unguarded: string
+}
+
+const flags = {
+  org: { type: 'string', default: '' },
+  token: { type: 'string', default: '' },
+} as const
+
+if (import.meta.main) await serve(parseArgs({ options: flags }).values)
+
+async function serve({ org, token }: { org: string; token: string }): Promise<void> {
+  const anybody: Principal = {
+    by: parseId('tok', token),
+    orgId: parseId('org', org),
+    scopes: new Set(scopes),
+    until: null,
+  }
+  const stop = new AbortController()
+  process.once('SIGTERM', () => stop.abort())
+  let other: ReturnType<typeof httpServer> | undefined
+  const alsoUnguarded = (options: HttpServerOptions): HttpServerOptions => {
+    const { rateLimits: _, ...rest } = options
+    other = httpServer({ ...rest, verify: async () => anybody })
+    return options
+  }
+  await using node = await startNode(loadConfig({ env: environment() }), stop.signal, alsoUnguarded)
+  const unguarded = (await other?.listen({ host: '127.0.0.1', port: 0 })) ?? ''
+  const doors: Doors = { guarded: node.url, unguarded }
+  process.send?.(doors)
+  if (!stop.signal.aborted) await Promise.race([once(stop.signal, 'abort'), node.ended])
+  await other?.close()
+  process.disconnect?.()
+}
