@@ -28,8 +28,11 @@ export interface Minter {
     /** Null: an operator, by command. */
     createdBy: UserId | TokenId | null
   }): Promise<MintedToken>
-  /** From now on tokens are signed with a new key; tokens of older keys stay good until they expire. */
-  rotateKey(): Promise<{ kid: KeyId }>
+  /**
+   * From now on tokens are signed with a new key. Tokens of older keys stay good until they expire; `atOnce` ends them, on every node within a
+   * minute.
+   */
+  rotateKey(options?: { atOnce?: boolean }): Promise<{ kid: KeyId }>
 }
 
 /** Mints tokens with the active key of the store. */
@@ -42,9 +45,9 @@ export function minter(options: {
 }): Minter {
   const { store, masterKey, operator, clock = Date } = options
 
-  const rotate = async (): Promise<KeyId> => {
+  const rotate = async (atOnce = false): Promise<KeyId> => {
     const key = newSigningKey(masterKey)
-    await store.rotateKey(key, operator)
+    await store.rotateKey(key, operator, atOnce)
     return key.id
   }
   const activeKey = async (): Promise<SigningKey> => {
@@ -74,8 +77,8 @@ export function minter(options: {
         'signing keys are being rotated too fast to mint a token; try again',
       )
     },
-    async rotateKey() {
-      return { kid: await rotate() }
+    async rotateKey({ atOnce } = {}) {
+      return { kid: await rotate(atOnce) }
     },
   }
 }

@@ -456,6 +456,12 @@ test('the attacks: each is refused, says why, and asks the store about no token'
       await assert.rejects(verify(forge(secret, header, { ...claims, ...each })), refused(/unknown here/))
     }
   })
+  await t.test('the right token under another key that is known', async () => {
+    const other = newSigningKey(masterKey)
+    store.keys.push({ ...other, state: 'verify' })
+    const forged = forge(unwrapKey(masterKey, other), { ...header, kid: other.id }, claims)
+    await assert.rejects(verify(forged), refused(/unknown here/))
+  })
   await t.test('a token that was never minted', async () => {
     await assert.rejects(
       verify(forge(secret, header, { ...claims, jti: mintId('tok') })),

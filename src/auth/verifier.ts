@@ -111,8 +111,9 @@ export function verifier(options: {
 }
 
 /** Whoever got hold of a signing key can make no more of a token than what was minted under its id. */
-function isAsMinted({ orgId, scopes, expiresAtMs }: TokenClaims, minted: Standing): boolean {
+function isAsMinted({ kid, orgId, scopes, expiresAtMs }: TokenClaims, minted: Standing): boolean {
   return (
+    kid === minted.keyId &&
     orgId === minted.orgId &&
     expiresAtMs <= minted.expiresAt.getTime() &&
     [...scopes].every((scope) => minted.scopes.includes(scope))

@@ -403,12 +403,12 @@ export interface TokenStore {
   /** Null when the token was never minted here. `revoked` also when it stands on the denylist. */
   tokenState(
     id: TokenId,
-  ): Promise<(Pick<ApiToken, 'orgId' | 'scopes' | 'expiresAt'> & { revoked: boolean }) | null>
+  ): Promise<(Omit<ApiToken, 'id' | 'name' | 'createdBy'> & { revoked: boolean }) | null>
   /** Notes the last use, at most once a minute. */
   touchToken(id: TokenId): Promise<void>
   signingKeys(): Promise<SigningKey[]>
-  /** Adds `key` as active; the key active before becomes `verify`. Retires as `retireKeys`. */
-  rotateKey(key: SigningKey, actor?: string): Promise<void>
+  /** Adds `key` as active; the key active before becomes `verify`. Retires as `retireKeys`; with `atOnce` every key but the new one, and its tokens end. */
+  rotateKey(key: SigningKey, actor?: string, atOnce?: boolean): Promise<void>
   /** `verify` keys whose last token has been over for a while turn `retired`: their secrets go. Returns which did. */
   retireKeys(actor?: string): Promise<KeyId[]>
   /** Tokens that expired longer ago than `olderThanMs`, at most `limit`; returns how many went. */

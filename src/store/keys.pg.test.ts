@@ -133,6 +133,25 @@ test('a token whose key is rotated away while it is stored is refused, and leave
   await newKey()
 })
 
+test('a rotation at once ends what older keys signed, and the new key signs', async () => {
+  const mint = minter({ store: store.tokens, masterKey, clock, operator: 'operator:test' })
+  const request = { orgId: org, name: null, scopes: ['pins:read'], ttlMs: 60_000, createdBy: null }
+  await mint.rotateKey()
+  const { token: old } = await mint.mint(request)
+  const { kid } = await mint.rotateKey({ atOnce: true })
+  const { token, id } = await mint.mint(request)
+  const { verify } = verifier({ store: store.tokens, masterKey, clock })
+  await assert.rejects(verify(old), (error) => isCode(error, 'unauthenticated') && /key/.test(error.message))
+  assert.equal((await verify(token)).by, id)
+  const { rows } = await system.query(`select id, state, wrapped from signing_keys where state <> 'retired'`)
+  assert.deepEqual(
+    rows.map((row) => row.id),
+    [uuidOf(kid)],
+  )
+  const [last] = await store.operator.audit({ limit: 3 })
+  assert.equal(last?.actor, 'operator:test')
+})
+
 test('tokens that are minted while keys rotate and retire all work, on a node that never heard of the keys', async () => {
   const mint = minter({ store: store.tokens, masterKey, clock })
   await mint.rotateKey()

@@ -13,11 +13,19 @@ export async function signingKeys(tx: SystemTx): Promise<SigningKey[]> {
   return rows.map((row) => ({ id: idOf('key', row.id), wrapped: row.wrapped, state: row.state }))
 }
 
-/** `key` becomes the active one, the active one before only verifies; keys whose tokens are all over retire. */
-export async function rotateKey(tx: SystemTx, key: SigningKey, actor = 'operator'): Promise<void> {
+/**
+ * `key` becomes the active one, the active one before only verifies; keys whose tokens are all over retire, `atOnce` also those whose are
+ * not: then these tokens end, as when somebody else may know the keys.
+ */
+export async function rotateKey(
+  tx: SystemTx,
+  key: SigningKey,
+  actor = 'operator',
+  atOnce = false,
+): Promise<void> {
   await tx.query('lock table signing_keys in share row exclusive mode')
   await tx.query(`update signing_keys set state = 'verify' where state = 'active'`)
-  await retireKeys(tx, actor)
+  await (atOnce ? retire(tx, actor, 'true', []) : retireKeys(tx, actor))
   await tx.query(`insert into signing_keys (id, wrapped, state) values ($1, $2, 'active')`, [
     uuidOf(key.id),
     key.wrapped,
@@ -30,11 +38,15 @@ export async function rotateKey(tx: SystemTx, key: SigningKey, actor = 'operator
  * more, so one that has none left gets none. The second time it finds nothing.
  */
 export async function retireKeys(tx: SystemTx, actor = 'operator'): Promise<KeyId[]> {
+  const isOver = `not exists (select from api_tokens t where t.key_id = k.id
+    and t.expires_at > clock_timestamp() - make_interval(secs => $1 / 1000.0))`
+  return retire(tx, actor, isOver, [slowClockMs])
+}
+
+async function retire(tx: SystemTx, actor: string, which: string, params: unknown[]): Promise<KeyId[]> {
   const rows = await tx.query<{ id: string }>(
-    `update signing_keys k set state = 'retired', wrapped = '' where state = 'verify' and not exists (
-       select from api_tokens t where t.key_id = k.id and t.expires_at > clock_timestamp() - make_interval(secs => $1 / 1000.0))
-     returning id`,
-    [slowClockMs],
+    `update signing_keys k set state = 'retired', wrapped = '' where state = 'verify' and ${which} returning id`,
+    params,
   )
   const retired = rows.map(({ id }) => idOf('key', id))
   for (const target of retired) await audit(tx, { actor, action: 'key.retire', target })

@@ -215,7 +215,7 @@ function tokenStore(db: Database): TokenStore {
     tokenState: (id) => tokens.tokenState(db.statement, id),
     touchToken: (id) => tokens.touchToken(db.statement, id),
     signingKeys: () => keys.signingKeys(db.statement),
-    rotateKey: (key, actor) => db.system((tx) => keys.rotateKey(tx, key, actor)),
+    rotateKey: (key, actor, atOnce) => db.system((tx) => keys.rotateKey(tx, key, actor, atOnce)),
     retireKeys: (actor) => db.system((tx) => keys.retireKeys(tx, actor)),
     pruneTokens: (olderThanMs, limit) => tokens.pruneTokens(db.statement, olderThanMs, limit),
   }

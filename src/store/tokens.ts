@@ -71,16 +71,22 @@ export async function insertToken(tx: SystemTx, token: ApiToken, operator = 'ope
 export async function tokenState(
   tx: SystemTx,
   id: TokenId,
-): Promise<(Pick<ApiToken, 'orgId' | 'scopes' | 'expiresAt'> & { revoked: boolean }) | null> {
-  const [row] = await tx.query<{ org_id: string; scopes: Scope[]; expires_at: Date; revoked: boolean }>(
-    `select org_id, scopes, expires_at,
+): Promise<(Omit<ApiToken, 'id' | 'name' | 'createdBy'> & { revoked: boolean }) | null> {
+  const [row] = await tx.query<{
+    org_id: string
+    key_id: string
+    scopes: Scope[]
+    expires_at: Date
+    revoked: boolean
+  }>(
+    `select org_id, key_id, scopes, expires_at,
        revoked_at is not null or exists (select from token_denylist where jti = t.id) as revoked
      from api_tokens t where id = $1`,
     [uuidOf(id)],
   )
   if (!row) return null
   const { scopes, expires_at: expiresAt, revoked } = row
-  return { orgId: idOf('org', row.org_id), scopes, expiresAt, revoked }
+  return { orgId: idOf('org', row.org_id), keyId: idOf('key', row.key_id), scopes, expiresAt, revoked }
 }
 
 /** Ends a token for good, and those that it made. */
