@@ -67,6 +67,10 @@ suite('who may do what', { timeout: 600_000 }, () => {
             assert.deepEqual([head.status, head.text], [said.status, ''])
           }
           if (!operators.includes(caller)) leaksNothing(said, own)
+          if (asker.headers.cookie !== undefined) {
+            assert.equal(said.headers['access-control-allow-origin'], undefined, 'no page elsewhere reads it')
+            assert.equal(said.headers['cache-control'], 'no-store')
+          }
           await undone(name)
         })
 

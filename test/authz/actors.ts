@@ -100,6 +100,8 @@ export class Cast {
       nobody: {},
       'a word': { authorization: 'Bearer hunter2' },
       'basic authentication': { authorization: `Basic ${Buffer.from('a:b').toString('base64')}` },
+      'a token of 64 KB': { authorization: `Bearer ${good.token}${'A'.repeat(65_536)}` },
+      'a token that says it is not signed': { authorization: `Bearer ${unsigned(good.token)}` },
       'a token that expired': { authorization: `Bearer ${expired.token}` },
       'a token that was revoked': { authorization: `Bearer ${revoked.token}` },
       'a token whose maker left': { authorization: `Bearer ${leftToken.token}` },
@@ -124,4 +126,11 @@ export class Cast {
 /** What a browser sends from a page of ours. */
 export function byCookie(cookie: string): Record<string, string> {
   return { cookie: `__Host-anchorage=${cookie}`, 'sec-fetch-site': 'same-origin' }
+}
+
+/** The same claims under `alg: none`. */
+function unsigned(token: string): string {
+  const [head = '', claims = ''] = token.split('.')
+  const header: object = JSON.parse(Buffer.from(head, 'base64url').toString())
+  return `${Buffer.from(JSON.stringify({ ...header, alg: 'none' })).toString('base64url')}.${claims}.`
 }
