@@ -85,7 +85,7 @@ suite('tokens under 500 requests a second', { timeout: 400_000 }, () => {
       `${new Set(answers).size} answers`,
     )
     const seen = await load.stop()
-    assert.ok(seen.length > 2_000, `only ${seen.length} requests`)
+    assert.ok(seen.length > 1_500, `only ${seen.length} requests`)
     assert.deepEqual(
       seen.filter(({ status }) => status !== 200),
       [],
