@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import ipaddr from 'ipaddr.js'
 
@@ -24,8 +24,11 @@ export function clientAddress(networks: readonly string[]): AddressOf {
       ([network, bits]) => network.kind() === parsed.kind() && parsed.match([network, bits]),
     )
   }
+  // A socket that was closed meanwhile no longer tells, and reading an address takes longer than looking it up.
+  const bySocket = new WeakMap<Socket, string>()
   return ({ raw: { socket, headers } }) => {
-    const seen = addressIn(socket.remoteAddress ?? '') ?? 'unknown'
+    const seen = bySocket.get(socket) ?? addressIn(socket.remoteAddress ?? '') ?? 'unknown'
+    bySocket.set(socket, seen)
     if (trusted.length === 0) return seen
     const said = [headers['x-forwarded-for'] ?? []].flat().join(',')
     let [address, end] = [seen, said.length]

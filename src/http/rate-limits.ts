@@ -49,8 +49,9 @@ export function limitRates(
   const count = counters(limits, store)
   app.addHook('onRequest', async (request, reply) => {
     if (isExempt(request)) return
+    const address = addressOf(request)
     const who = await whoOf(request, identify)
-    const standing = who === null ? null : await count(who, addressOf(request))
+    const standing = who === null ? null : await count(who, address)
     if (standing === null) return
     tell(reply, standing)
     if (standing.refused) throw tooMany(standing)
@@ -79,8 +80,7 @@ function counters(
     ),
   }
   const ofCaller = counter({ name: 'of one caller', perMinute: perCaller })
-  return (who, address) =>
-    typeof who === 'object' ? climb([() => ofCaller(who.caller)]) : ladders[who](address)
+  return (who, address) => (typeof who === 'object' ? ofCaller(who.caller) : ladders[who](address))
 }
 
 /** Counts by address, by site where an address tells its site, and then for all; with `store` over all nodes as well. */
