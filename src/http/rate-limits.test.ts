@@ -226,7 +226,7 @@ function fakeServerWith(names: string[], change: Partial<RateLimits> = {}): () =
 }
 
 suite('over real sockets', () => {
-  const server = fakeServer({ rateLimits })
+  const server = fakeServer({ rateLimits: { ...rateLimits, anonymous: 1000 }, trustProxy: ['127.0.0.9/32'] })
   let port: number
 
   before(async () => {
@@ -260,5 +260,22 @@ suite('over real sockets', () => {
       }
       assert.equal(statuses.indexOf(429), 10, `${from}: ${statuses.join(' ')}`)
     }
+  })
+
+  test('through a proxy at a trusted address it is the client that has ten, over IPv4 and IPv6; from any other address nobody is heard', async () => {
+    const ask = (from: string, said: string): Promise<number> =>
+      status('127.0.0.1', from, { 'x-forwarded-for': said, forwarded: `for="${said.slice(0, 3)}"` })
+    for (const [client, dressed] of [
+      ['198.51.100.7', (n: number) => `203.0.113.${n}, 198.51.100.7:${4000 + n}`],
+      ['2001:db8:1:2::7', (n: number) => `2001:db8:9::${n}, 2001:db8:1:2::${n + 16}`],
+    ] as const) {
+      const statuses = []
+      for (let n = 0; n < 12; n++) statuses.push(await ask('127.0.0.9', n % 2 === 0 ? client : dressed(n)))
+      assert.equal(statuses.indexOf(429), 10, `${client}: ${statuses.join(' ')}`)
+    }
+    assert.notEqual(await ask('127.0.0.9', '198.51.100.8'), 429)
+    const direct = []
+    for (let n = 0; n < 12; n++) direct.push(await ask('127.0.0.8', `127.0.0.9, 198.51.101.${n}`))
+    assert.equal(direct.indexOf(429), 10)
   })
 })
