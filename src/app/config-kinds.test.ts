@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { address, parseDuration, parseSize } from './config-kinds.ts'
+import { address, networks, parseDuration, parseSize } from './config-kinds.ts'
 
 test('durations are milliseconds', () => {
   const given = {
@@ -49,5 +49,23 @@ test('addresses may be names, IPv4 or bracketed IPv6', () => {
   assert.deepEqual(address.parse('[::1]:8080'), { host: '::1', port: 8080 })
   for (const text of ['8080', ':8080', '127.0.0.1', '::1:8080', 'a:99999', 'http://a:80']) {
     assert.throws(() => address.parse(text), /expected host:port/, text)
+  }
+})
+
+test('networks are CIDRs, and none of them is everybody', () => {
+  assert.deepEqual(networks.parse(''), [])
+  assert.deepEqual(networks.parse('10.1.0.0/16, 2001:db8::/48,192.0.2.7/32'), [
+    '10.1.0.0/16',
+    '2001:db8::/48',
+    '192.0.2.7/32',
+  ])
+  const wrong = [
+    ...['true', '1', 'loopback', '*', 'proxy.example', '10.1.2.3', '::1', '10.0.0.0/8/8', '/8', '10.0.0.0/'],
+    ...['0.0.0.0/0', '::/0', '10.0.0.0/00', '10.0.0.0/33', '::1/129', '10.0.0.0/-1', '10.0.0.0/255.0.0.0'],
+    ...['10.1/16', '010.0.0.0/8', '::ffff:10.0.0.0/104', 'fe80::1%eth0/64', '10.0.0.0 /8', '10.0.0.0/8;::/1'],
+  ]
+  for (const text of wrong) {
+    assert.throws(() => networks.parse(text), /expected networks such as/, text)
+    assert.throws(() => networks.parse(`10.0.0.0/8,${text}`), /expected networks/, text)
   }
 })

@@ -22,7 +22,7 @@ after(async () => {
 /** Asks all nodes by turns, all at the same time, and says how many were refused. */
 async function refused(times: number, addressOf: (n: number) => string): Promise<number> {
   const answers = await Promise.all(
-    Array.from({ length: times }, (_, n) =>
+    Array.from({ length: times }, async (_, n) =>
       nodes[n % nodes.length]?.app.inject({ url: '/v1/auth/login', remoteAddress: addressOf(n) }),
     ),
   )
