@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { decodeJwt } from 'jose'
 import { mintId, type UserId } from '../core/ids.ts'
 import { quietLog } from '../dev/test-nats.ts'
@@ -30,6 +33,17 @@ test('migrate up on a current database changes nothing and succeeds', async () =
   assert.equal(code, 0)
   assert.match(stdout, /applied/)
   assert.doesNotMatch(stdout, /pending/)
+})
+
+test('as processes, verbs that only print end well, with rows and without, as tables and as JSON', async () => {
+  const run = promisify(execFile)
+  const bin = fileURLToPath(new URL('../../bin/anchorage.js', import.meta.url))
+  for (const verb of ['orgs', 'users', 'nodes', 'cluster-presences', 'cache-stats', 'plans', 'audit']) {
+    for (const more of [[], ['--json']]) {
+      const { stdout } = await run(process.execPath, [bin, 'admin', verb, ...more], { env: env() })
+      if (more.length > 0) assert.ok(JSON.parse(stdout), verb)
+    }
+  }
 })
 
 test('an org is made once; its slug is then taken', async () => {
@@ -271,19 +285,23 @@ async function signedIn(subject: string): Promise<UserId> {
 async function anchorage(...argv: string[]) {
   const written = { stdout: '', stderr: '' }
   const code = await main(argv, {
-    env: {
-      ANCHORAGE_DATABASE_URL: database.tenantUrl,
-      ANCHORAGE_DATABASE_SYSTEM_URL: database.systemUrl,
-      ANCHORAGE_DATABASE_OWNER_URL: database.ownerUrl,
-      ANCHORAGE_AUTH_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
-      ANCHORAGE_LOG_LEVEL: 'error',
-      // nobody listens there
-      ANCHORAGE_NATS_URL: 'nats://127.0.0.1:9',
-    },
+    env: env(),
     out: (text) => (written.stdout += text),
     err: (text) => (written.stderr += text),
     terminal: null,
     signal: new AbortController().signal,
   })
   return { code, ...written }
+}
+
+function env(): Record<string, string> {
+  return {
+    ANCHORAGE_DATABASE_URL: database.tenantUrl,
+    ANCHORAGE_DATABASE_SYSTEM_URL: database.systemUrl,
+    ANCHORAGE_DATABASE_OWNER_URL: database.ownerUrl,
+    ANCHORAGE_AUTH_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
+    ANCHORAGE_LOG_LEVEL: 'error',
+    // nobody listens there
+    ANCHORAGE_NATS_URL: 'nats://127.0.0.1:9',
+  }
 }

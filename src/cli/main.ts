@@ -112,8 +112,8 @@ export async function runProcess(): Promise<void> {
   process.stdout.on('error', () => process.exit(0))
   process.exitCode = await main(process.argv.slice(2), {
     env: environment(),
-    out: (text) => process.stdout.write(text),
-    err: (text) => process.stderr.write(text),
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
     terminal: process.stdout.isTTY ? { columns: process.stdout.columns } : null,
     signal: stop.signal,
   })
