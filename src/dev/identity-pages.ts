@@ -1,3 +1,5 @@
+import { escaped } from '../http/escaped.ts'
+
 /** Pages of dev's identity provider: plain HTML, nothing of elsewhere. */
 
 export const contentPolicy =
@@ -44,16 +46,4 @@ export function page(title: string, body: string): string {
 ${body}
 </html>
 `
-}
-
-/** Text as HTML shows it. */
-export function escaped(text: string): string {
-  const entities: Record<string, string> = {
-    '&': '&amp;',
-    '<': '&lt;',
-    '>': '&gt;',
-    '"': '&quot;',
-    "'": '&#39;',
-  }
-  return text.replaceAll(/[&<>"']/g, (character) => entities[character] ?? '')
 }

@@ -5,7 +5,8 @@ import { text } from 'node:stream/consumers'
 import type { ClientMetadata, Configuration, Provider } from 'oidc-provider'
 import type { DevUser, IdentityKeys } from './identities.ts'
 import { identityMemory } from './identity-memory.ts'
-import { contentPolicy, escaped, loginPage, logoutPage, page } from './identity-pages.ts'
+import { escaped } from '../http/escaped.ts'
+import { contentPolicy, loginPage, logoutPage, page } from './identity-pages.ts'
 
 export const clientId = 'anchorage'
 

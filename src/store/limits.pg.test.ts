@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { assertAgreement } from '../dev/agreement.ts'
+import { Random } from '../../test/simulation/random.ts'
+import { settlePlacements, sweepOnce } from '../dev/settle-placements.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, type OrgId, type PinId } from '../core/ids.ts'
@@ -208,7 +210,8 @@ test('content with very many pins of one org is weighed in steps, and as many of
 })
 
 test('whatever races, usage is what a recount says, and no org has more than it may', async () => {
-  const random = seeded(11)
+  const dice = new Random(11)
+  const random = () => dice.next()
   const pick = <T>(list: readonly T[]): T => {
     const one = list[Math.floor(random() * list.length)]
     if (one === undefined) throw new Error('nothing to pick from')
@@ -266,7 +269,7 @@ test('whatever races, usage is what a recount says, and no org has more than it 
     }
   }
   const sweeper = async (): Promise<void> => {
-    while (busy) await sweepOnce()
+    while (busy) await sweepOnce(store, epoch)
   }
   const watcher = async (): Promise<void> => {
     while (busy)
@@ -280,7 +283,7 @@ test('whatever races, usage is what a recount says, and no org has more than it 
   const others = Promise.all([worker(), worker(), sweeper(), watcher()])
   await Promise.all([...orgs, ...orgs].map(user)).finally(() => (busy = false))
   await others
-  await settle(sizeOf)
+  await settlePlacements(store, node, epoch, sizeOf)
   assert.ok(refusals > 20, `${refusals} were refused`)
   for (const [id, pins] of own) {
     assert.equal((await store.pins.listPins(id, { limit: 1 })).count, pins.size)
@@ -365,39 +368,5 @@ async function wanted(cid: string): Promise<number[]> {
     return rows.map((row) => Number(row.wanted))
   } finally {
     await client.end()
-  }
-}
-
-async function sweepOnce(): Promise<number> {
-  const holds = await store.sweep.releaseHolds(epoch, 50)
-  const due = await store.sweep.releaseDue(epoch, 50)
-  await store.sweep.finishFolds(epoch, 50)
-  return holds.rows + due.rows
-}
-
-async function settle(sizeOf: (cid: string) => number): Promise<void> {
-  for (let quietRounds = 0; quietRounds < 3;) {
-    const claims = await store.placements.claim(node, await store.placements.due(node, 100, 100), 30_000)
-    await store.placements.finish(
-      node,
-      claims.map(({ cid, generation, work }) => ({
-        cid,
-        generation,
-        outcome:
-          work === 'unpin'
-            ? { kind: 'unpinned' }
-            : { kind: 'pinned', blocks: 1, bytes: sizeOf(cid), foreignPin: false },
-      })),
-    )
-    const swept = await sweepOnce()
-    quietRounds = claims.length + swept === 0 ? quietRounds + 1 : 0
-  }
-}
-
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31
-    return state / 2 ** 31
   }
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { assertAgreement } from '../dev/agreement.ts'
+import { Random } from '../../test/simulation/random.ts'
+import { settlePlacements, sweepOnce } from '../dev/settle-placements.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { AnchorageError, isCode } from '../core/errors.ts'
 import { mintId, type OrgId, type PinId } from '../core/ids.ts'
@@ -29,7 +31,8 @@ after(async () => {
 test('accepts, replaces, deletes, work and sweeps that race over few contents leave counts, pins and placements that agree', async () => {
   const epoch = await store.nodes.nextEpoch()
   const pins = new Map(orgs.map((org) => [org, new Set<PinId>()]))
-  const random = seeded(7)
+  const dice = new Random(7)
+  const random = () => dice.next()
   const pick = <T>(list: T[]): T => list[Math.floor(random() * list.length)] ?? fail('nothing to pick from')
   const newPin = (): NewPin => {
     const cid = `content-${Math.floor(random() * 12)}`
@@ -96,41 +99,15 @@ test('accepts, replaces, deletes, work and sweeps that race over few contents le
     }
   }
   const sweeper = async (): Promise<void> => {
-    while (busy) await sweepOnce(epoch)
+    while (busy) await sweepOnce(store, epoch)
   }
   const others = Promise.all([worker(), worker(), sweeper()])
   await users
   busy = false
   await others
-  await settle(epoch)
+  await settlePlacements(store, node, epoch)
   await assertPins(pins)
 })
-
-async function settle(epoch: number): Promise<void> {
-  for (let quietRounds = 0; quietRounds < 3;) {
-    const claims = await store.placements.claim(node, await store.placements.due(node, 100, 100), 30_000)
-    await store.placements.finish(
-      node,
-      claims.map(({ cid, generation, work }) => ({
-        cid,
-        generation,
-        outcome:
-          work === 'unpin'
-            ? { kind: 'unpinned' }
-            : { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: false },
-      })),
-    )
-    const swept = await sweepOnce(epoch)
-    quietRounds = claims.length + swept === 0 ? quietRounds + 1 : 0
-  }
-}
-
-async function sweepOnce(epoch: number): Promise<number> {
-  const holds = await store.sweep.releaseHolds(epoch, 50)
-  const due = await store.sweep.releaseDue(epoch, 50)
-  await store.sweep.finishFolds(epoch, 50)
-  return holds.rows + due.rows
-}
 
 async function assertPins(pins: Map<OrgId, Set<PinId>>): Promise<void> {
   for (const [org, own] of pins) {
@@ -140,14 +117,6 @@ async function assertPins(pins: Map<OrgId, Set<PinId>>): Promise<void> {
     assert.equal((await store.pins.listPins(org, { limit: 1, name: 'race' })).count, own.size)
   }
   await assertAgreement(database.systemUrl)
-}
-
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31
-    return state / 2 ** 31
-  }
 }
 
 function fail(message: string): never {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { assertAgreement } from '../dev/agreement.ts'
+import { Random } from '../../test/simulation/random.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, type NodeId, type OrgId, type PinId } from '../core/ids.ts'
@@ -60,7 +61,8 @@ class World {
   readonly #random: () => number
 
   constructor(seed: number) {
-    this.#random = seeded(seed)
+    const dice = new Random(seed)
+    this.#random = () => dice.next()
   }
 
   async user(org: OrgId): Promise<void> {
@@ -284,13 +286,5 @@ async function assertEveryCopyStands(): Promise<void> {
     assert.deepEqual(rows, [])
   } finally {
     await client.end()
-  }
-}
-
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31
-    return state / 2 ** 31
   }
 }

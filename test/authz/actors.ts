@@ -5,6 +5,7 @@ import type pg from 'pg'
 import { mintId, uuidOf, type OrgId, type SessionId, type TokenId, type UserId } from '../../src/core/ids.ts'
 import type { Role } from '../../src/core/org.ts'
 import type { Minting } from '../minting.ts'
+import { scopes } from './routes.ts'
 
 /** Who asks, and with what. */
 export interface Actor {
@@ -69,20 +70,12 @@ export class Cast {
 
   /** Everybody who is to be told 401. */
   async refused(orgId: OrgId, slug: string): Promise<Actor[]> {
-    const everything = [
-      'pins:read',
-      'pins:write',
-      'pins:delete',
-      'tokens:manage',
-      'org:admin',
-      'cluster:admin',
-    ]
     const owner: { slug: string; role: Role }[] = [{ slug, role: 'owner' }]
-    const good = await this.token(orgId, everything)
+    const good = await this.token(orgId, [...scopes])
     const person = await this.person('somebody', owner, true)
 
-    const expired = await this.token(orgId, everything, null, 1_000)
-    const revoked = await this.token(orgId, everything)
+    const expired = await this.token(orgId, [...scopes], null, 1_000)
+    const revoked = await this.token(orgId, [...scopes])
     await this.#minting.store.tokens.revokeToken(revoked.id)
     const left = await this.person('who-left', owner)
     const leftToken = await this.token(orgId, ['pins:read'], left.userId)

@@ -1,3 +1,4 @@
+import { escaped } from '../escaped.ts'
 import type { FastifyInstance } from 'fastify'
 
 /** A page without any script, style or picture of others. */
@@ -25,15 +26,4 @@ function page(details: string): string {
 <p><a href="/v1/auth/login">Sign in</a> · <a href="/">Back</a></p>
 </html>
 `
-}
-
-function escaped(text: string): string {
-  const entities: Record<string, string> = {
-    '&': '&amp;',
-    '<': '&lt;',
-    '>': '&gt;',
-    '"': '&quot;',
-    "'": '&#39;',
-  }
-  return text.replaceAll(/[&<>"']/g, (character) => entities[character] ?? '')
 }

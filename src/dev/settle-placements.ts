@@ -1,0 +1,37 @@
+import type { NodeIdentity } from '../core/ports.ts'
+import type { Store } from '../store/store.ts'
+
+type Settled = Pick<Store, 'placements' | 'sweep'>
+
+/** What a sweep of the leader does with contents, once; returns how much it found to do. */
+export async function sweepOnce({ sweep }: Settled, epoch: number): Promise<number> {
+  const holds = await sweep.releaseHolds(epoch, 50)
+  const due = await sweep.releaseDue(epoch, 50)
+  await sweep.finishFolds(epoch, 50)
+  return holds.rows + due.rows
+}
+
+/** Plays `node`, whose Kubo does all that it is told at once, and the leader, until neither finds anything to do three times in a row. */
+export async function settlePlacements(
+  store: Settled,
+  node: NodeIdentity,
+  epoch: number,
+  sizeOf: (cid: string) => number = () => 1,
+): Promise<void> {
+  for (let quietRounds = 0; quietRounds < 3;) {
+    const claims = await store.placements.claim(node, await store.placements.due(node, 100, 100), 30_000)
+    await store.placements.finish(
+      node,
+      claims.map(({ cid, generation, work }) => ({
+        cid,
+        generation,
+        outcome:
+          work === 'unpin'
+            ? { kind: 'unpinned' }
+            : { kind: 'pinned', blocks: 1, bytes: sizeOf(cid), foreignPin: false },
+      })),
+    )
+    const swept = await sweepOnce(store, epoch)
+    quietRounds = claims.length + swept === 0 ? quietRounds + 1 : 0
+  }
+}
