@@ -104,6 +104,7 @@ function addLeaderWorkers({ config, store, nats, driver, log }: WorkerNeeds): vo
       bus,
       policy: policyOf(config),
       acceptMs: () => nats.presence.acceptMs(),
+      soon: () => void setTimeout(() => driver.nudge('repair'), pacedEveryMs).unref(),
       clock,
       log: log.child({ part: 'repair' }),
     }),
@@ -115,6 +116,7 @@ function addLeaderWorkers({ config, store, nats, driver, log }: WorkerNeeds): vo
       bus,
       limits: { moves: config.rebalance.movesInFlight, bytes: config.rebalance.bytesInFlight },
       acceptMs: () => nats.presence.acceptMs(),
+      clock,
       log,
     }),
   )
@@ -138,6 +140,9 @@ function addLeaderWorkers({ config, store, nats, driver, log }: WorkerNeeds): vo
 export function stateOf({ node, nats }: Pick<WorkerNeeds, 'node' | 'nats'>): NodeState {
   return nats.presence.nodes().find(({ id }) => id === node.nodeId)?.state ?? 'active'
 }
+
+/** How often repair looks while it holds something back for accepts. */
+const pacedEveryMs = 200
 
 /** What the pin worker knows of this node's room; Kubo is asked for it every few seconds. */
 function roomOf({ config, node, nats, kubo }: WorkerNeeds): Room {

@@ -6,7 +6,7 @@ import type { Log } from '../core/ports.ts'
 import { claim, foreignNats, ownerOf } from './cluster-identity.ts'
 import { dial } from './dial.ts'
 import { explain } from './nats-error.ts'
-import { Leaderless, deleteLeaderless, isBrokenStore, makeMissing, probe } from './jetstream.ts'
+import { Leaderless, deleteStream, hasQuorum, isBrokenStore, makeMissing, probe } from './jetstream.ts'
 import type { Layout } from './names.ts'
 
 export interface ClusterOptions {
@@ -270,13 +270,19 @@ class Connection implements Cluster {
   /** All that streams and bucket hold is in Postgres too: rather anew without what was on its way than away until its servers are back. */
   async #renew(nc: NatsConnection, stream: string): Promise<void> {
     const { leaderlessMs = 20_000, log } = this.#options
+    if (this.#layout().alone) return
+    // A server that was cut off knows of no leader for a while, also once it is back: that time does not count.
+    if (!(await hasQuorum(nc))) {
+      this.#leaderlessSince = null
+      return
+    }
     const nowMs = performance.now()
     // Not all nodes at the same moment.
     this.#leaderlessSince ??= nowMs + (Math.random() * leaderlessMs) / 4
-    if (nowMs - this.#leaderlessSince < leaderlessMs || this.#layout().alone) return
-    if (!(await deleteLeaderless(nc, stream))) return
+    if (nowMs - this.#leaderlessSince < leaderlessMs) return
     this.#leaderlessSince = null
     log.warn({ stream }, 'the servers that kept a stream are gone; it is made anew on those that are there')
+    await deleteStream(nc, stream)
   }
 
   #why(error: unknown): string {

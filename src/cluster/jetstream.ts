@@ -51,20 +51,22 @@ export class Leaderless extends Error {
   }
 }
 
-/**
- * Deletes a stream whose servers are gone, so that it can be made anew on those that are there. False, and nothing done, while JetStream
- * as a whole has no quorum: then it is this server that is cut off.
- */
-export async function deleteLeaderless(nc: NatsConnection, name: string): Promise<boolean> {
-  const manager = await jetstreamManager(nc, { checkAPI: false, timeout: timeoutMs })
+/** JetStream as a whole has its quorum, and this server is one of it: what it says of streams is so. */
+export async function hasQuorum(nc: NatsConnection): Promise<boolean> {
   try {
+    const manager = await jetstreamManager(nc, { checkAPI: false, timeout: timeoutMs })
     await manager.streams.names().next()
+    return true
   } catch {
     return false
   }
+}
+
+/** Deletes a stream, for it to be made anew; nothing when there is none. */
+export async function deleteStream(nc: NatsConnection, name: string): Promise<void> {
+  const manager = await jetstreamManager(nc, { checkAPI: false, timeout: timeoutMs })
   // Done even when no answer comes: that would be for the servers that are gone to give.
   await manager.streams.delete(name).catch(() => undefined)
-  return true
 }
 
 /** Publishes a message that nobody reads and waits for its acknowledgement. */

@@ -35,6 +35,7 @@ function world(moves: number, limits = { moves: 100, bytes: 1_000_000 }) {
   const refuse = () => {
     if (state.maintenance) throw new AnchorageError('maintenance', 'maintenance is on')
   }
+  let nowMs = 0
   const worker = rebalance({
     acceptMs: () => state.acceptMs,
     plans: {
@@ -61,6 +62,7 @@ function world(moves: number, limits = { moves: 100, bytes: 1_000_000 }) {
     copies: { moving: async () => ({ copies: state.moving, bytes: 10 * state.moving }) },
     bus: { publishJobs: async (jobs) => void hinted.push(...jobs) },
     limits,
+    clock: { now: () => (nowMs += 1_000) },
     log: silent,
   })
   return {

@@ -1,5 +1,5 @@
 import { isCode } from '../core/errors.ts'
-import type { Plan, PlanStore, RepairStore, Bus, Log } from '../core/ports.ts'
+import type { Bus, Clock, Log, Plan, PlanStore, RepairStore } from '../core/ports.ts'
 import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
 import { hint } from './hint.ts'
 import { Pace } from './pace.ts'
@@ -17,6 +17,7 @@ export interface RebalanceParts {
   limits: { moves: number; bytes: number }
   /** What accepts took lately, anywhere in the cluster, ms; null without any: moves step back for them. */
   acceptMs: () => number | null
+  clock: Pick<Clock, 'now'>
   log: Log
 }
 
@@ -29,7 +30,7 @@ type PacedParts = RebalanceParts & { pace: Pace }
  * in maintenance the store refuses, and nothing is begun.
  */
 export function rebalance(parts: RebalanceParts): LeaderWorker {
-  const pace = new Pace()
+  const pace = new Pace(parts.clock)
   return { name: 'rebalance', everyMs, leaderOnly: true, run: (turn) => run({ ...parts, pace }, turn) }
 }
 

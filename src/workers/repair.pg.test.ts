@@ -101,7 +101,7 @@ async function cluster() {
       return store.plans.startMoves(leader, id, limit, bytes)
     },
   }
-  const moves = rebalance({ plans, copies: store.repair, bus, limits, acceptMs: () => null, log })
+  const moves = rebalance({ plans, copies: store.repair, bus, limits, acceptMs: () => null, clock, log })
   const run = async (of = epoch): Promise<Report> => {
     book = await store.nodes.list()
     return repairs.run({ epoch: of, signal })

@@ -33,6 +33,8 @@ export interface RepairParts {
   policy: RepairPolicy
   /** What accepts took lately, anywhere in the cluster, ms; null without any. */
   acceptMs: () => number | null
+  /** Something was held back for accepts: look again in a moment, so that copies come a few at a time rather than all at the next look. */
+  soon?: () => void
   clock: Pick<Clock, 'now'>
   log: Log
 }
@@ -66,6 +68,8 @@ interface Tally {
   /** Copies under way when it began. */
   moving: number
   copiesLeft: number
+  /** Fewer than there might be, for the sake of accepts. */
+  paced: boolean
   bytesLeft: number
   jobs: Job[]
   looked: number
@@ -79,7 +83,7 @@ class Repairer {
   readonly epoch: number
   readonly #parts: RepairParts
   readonly #absences: Absences
-  readonly #pace = new Pace()
+  readonly #pace: Pace
   /** Copies that the run before this one began. */
   #added = 0
   /** Where the look through what is unsettled stands; whether it found anything so far, and could do something about it. */
@@ -93,6 +97,7 @@ class Repairer {
   constructor(parts: RepairParts, epoch: number) {
     this.#parts = parts
     this.epoch = epoch
+    this.#pace = new Pace(parts.clock)
     this.#absences = new Absences(parts, epoch)
   }
 
@@ -114,6 +119,7 @@ class Repairer {
     }
     const { looked, waiting, added, dropped, stale } = tally
     this.#added = added
+    if (tally.paced && tally.copiesLeft <= 0) this.#parts.soon?.()
     return { looked, waiting, added, dropped, stale, ...found }
   }
 
@@ -125,7 +131,10 @@ class Repairer {
     const moving = await store.moving()
     const live = tally.nodes.filter((node) => node.live).length
     tally.moving = moving.copies
-    tally.copiesLeft = this.#copiesAtATime(live, moving.copies, down) - moving.copies
+    const most = Math.min(copiesMax, copiesPerNode * live)
+    const copies = this.#copiesAtATime(most, moving.copies, down)
+    tally.paced = copies < most
+    tally.copiesLeft = copies - moving.copies
     tally.bytesLeft = bytesMax - moving.bytes
     await this.#settle(tally)
     const walks = await this.#walk(tally)
@@ -134,8 +143,7 @@ class Repairer {
   }
 
   /** What was lost with a node is copied as fast as it can be; the rest steps back for accepts. */
-  #copiesAtATime(live: number, moving: number, down: number): number {
-    const most = Math.min(copiesMax, copiesPerNode * live)
+  #copiesAtATime(most: number, moving: number, down: number): number {
     const paced = this.#pace.copies(most, this.#parts.acceptMs(), moving > 0 || this.#added > 0)
     return down > 0 ? most : paced
   }
@@ -244,6 +252,7 @@ function emptyTally(nodes: readonly Node[], signal: AbortSignal): Tally {
     signal,
     moving: 0,
     copiesLeft: 0,
+    paced: false,
     bytesLeft: 0,
     jobs: [],
     looked: 0,

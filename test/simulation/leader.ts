@@ -58,7 +58,15 @@ export class Leader {
         clock,
         log: silent,
       }),
-      rebalance({ plans: this.#planStore(), copies: store, bus, limits, acceptMs: () => null, log: silent }),
+      rebalance({
+        plans: this.#planStore(),
+        copies: store,
+        bus,
+        limits,
+        acceptMs: () => null,
+        clock,
+        log: silent,
+      }),
     ]
   }
 
