@@ -24,7 +24,7 @@ suite('drain', { timeout: 600_000 }, () => {
 
   before(async () => {
     outside = await startOutsideKubo()
-    todo = await freshBlocks(content + 6_000)
+    todo = await freshBlocks(content + 10_000)
     await outside.rpc.put(todo)
     // The first node gets all the content, then the others join.
     world = await World.start({ nodes: 1, env: { ANCHORAGE_CLUSTER_DRAIN_GRACE_PERIOD: '5s' } })
