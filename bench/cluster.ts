@@ -132,7 +132,7 @@ async function drainRate(world: World): Promise<Drained> {
 /** Of 50 POSTs a second, sent on time through all nodes but the first, while `work` goes on. */
 async function pacedP99(world: World, work: () => Promise<unknown>): Promise<number> {
   const apis = await Promise.all(world.nodes.slice(1).map((n) => world.api(n)))
-  const todo = await storedEverywhere(world, 6_000)
+  const todo = await storedEverywhere(world, 15_000)
   const next = (): { cid: string } => ({ cid: (todo.pop() ?? fail('the content ran out')).cid })
   const load = new Load({ perSecond: 50, through: () => apis, next, ledger: new Ledger() })
   await work()
