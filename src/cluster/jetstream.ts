@@ -36,7 +36,7 @@ export async function makeMissing(
   for (const stream of streams(layout)) {
     await makeStream(manager, stream, making)
   }
-  const consumer = jobsConsumer(nodeId)
+  const consumer = jobsConsumer(nodeId, layout)
   if (await makeConsumer(manager, consumer)) making.onMade(consumer.durable_name)
 }
 
@@ -130,7 +130,8 @@ async function makeConsumer(
 ): Promise<boolean> {
   try {
     const { config } = await manager.consumers.info(jobsStream, wanted.durable_name)
-    if (differs(wanted, config)) await manager.consumers.update(jobsStream, wanted.durable_name, wanted)
+    if (differs(wanted, config))
+      await manager.consumers.update(jobsStream, wanted.durable_name, changeable(wanted))
     return false
   } catch (error) {
     if (!isMissing(error)) throw error
@@ -153,4 +154,10 @@ function changeable(wanted: object): object {
 }
 
 /** What JetStream refuses to change later. */
-const fixedAtBirth: ReadonlySet<string> = new Set(['first_seq', 'persist_mode', 'retention', 'storage'])
+const fixedAtBirth: ReadonlySet<string> = new Set([
+  'first_seq',
+  'mem_storage',
+  'persist_mode',
+  'retention',
+  'storage',
+])
