@@ -19,9 +19,7 @@ class MemoryStore implements TokenStore {
   asked = { keys: 0, state: 0, touch: 0 }
   beforeInsert: () => Promise<void> = () => Promise.resolve()
 
-  createOrg = () => Promise.resolve(mintId('org'))
   orgBySlug = () => Promise.resolve(mintId('org'))
-  setReplicas = () => Promise.resolve(mintId('org'))
   async insertToken(token: ApiToken) {
     await this.beforeInsert()
     const active = this.keys.some(({ id, state }) => id === token.keyId && state === 'active')

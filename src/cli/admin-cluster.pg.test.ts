@@ -242,7 +242,7 @@ test('reconcilers are shown, and one that stopped is let go on, once somebody co
 })
 
 test('the audit is shown newest first, by org, and followed', async () => {
-  const org = await store.tokens.createOrg('audited')
+  const org = (await store.tenants.createOrg('audited', {}, 'operator')).id
   const { results } = await json('audit', '--limit', '2')
   assert.deepEqual(
     results.map(({ action }: { action: string }) => action),
@@ -259,7 +259,7 @@ test('the audit is shown newest first, by org, and followed', async () => {
   const out = (text: string) => void lines.push(text)
   const following = run(['audit', '--follow', '--json', '--limit', '1'], { signal: stop.signal, out })
   await until(async () => lines.length === 1)
-  await store.tokens.createOrg('audited-later')
+  await store.tenants.createOrg('audited-later', {}, 'operator')
   await until(async () => lines.length === 2)
   stop.abort(new Error('stopped by SIGINT'))
   assert.equal((await following).code, 0)
@@ -279,7 +279,7 @@ test('prune-denylist removes what has expired', async () => {
 })
 
 test('a token for operators is minted', async () => {
-  await store.tokens.createOrg('operators')
+  await store.tenants.createOrg('operators', {}, 'operator')
   const asked = ['mint-token', '--org', 'operators', '--scopes', 'cluster:admin', '--ttl', '1h']
   assert.equal((await anchorage(...asked)).code, 0)
 })
@@ -297,7 +297,7 @@ test('without a database every verb fails with one line, and exit code 1', async
 /** Contents that are pinned on a node, with nobody's pin: enough for operators' verbs. */
 async function placed(nodeId: NodeId | undefined, count: number): Promise<void> {
   assert.ok(nodeId)
-  const org = await store.tokens.createOrg(`of-${mintId('org').slice(-8)}`)
+  const org = (await store.tenants.createOrg(`of-${mintId('org').slice(-8)}`, {}, 'operator')).id
   for (let i = 0; i < count; i++) {
     const cid = `bafk${mintId('pin').slice(4)}${i}`
     const [accepted] = await store.pins.acceptPins(

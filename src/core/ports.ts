@@ -384,10 +384,6 @@ export interface RateStore {
 
 /** Operators' side of orgs, tokens and keys; system scope. */
 export interface TokenStore {
-  /** `conflict` when the slug is taken. `replicas` for its pins that ask for no number; null: the cluster's. */
-  createOrg(slug: string, replicas?: number | null): Promise<OrgId>
-  /** For pins from now on; those that are there keep their number. `not_found` when there is no such org. */
-  setReplicas(slug: string, replicas: number | null): Promise<OrgId>
   /** `not_found` when there is none. */
   orgBySlug(slug: string): Promise<OrgId>
   /**

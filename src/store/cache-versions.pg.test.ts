@@ -16,7 +16,7 @@ let org: OrgId
 before(async () => {
   database = await testDatabase()
   store = openStore({ ...database, log: quiet })
-  org = await store.tokens.createOrg('ours')
+  org = (await store.tenants.createOrg('ours', {}, 'operator')).id
   await store.tokens.rotateKey({ id: keyId, wrapped: randomBytes(60), state: 'active' })
 })
 after(async () => {

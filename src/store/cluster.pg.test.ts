@@ -29,8 +29,8 @@ before(async () => {
   database = await testDatabase()
   store = openStore({ ...database, log: quiet, unpinGraceMs: 0 })
   await store.nodes.assertReady()
-  org = await store.tokens.createOrg('ours')
-  other = await store.tokens.createOrg('theirs')
+  org = (await store.tenants.createOrg('ours', {}, 'operator')).id
+  other = (await store.tenants.createOrg('theirs', {}, 'operator')).id
   epoch = await store.nodes.nextEpoch()
   system = new pg.Client({ connectionString: database.systemUrl })
   await system.connect()

@@ -24,7 +24,7 @@ before(async () => {
   store = openStore({ ...database, log: quiet })
   system = new pg.Client(database.systemUrl)
   await system.connect()
-  org = await store.tokens.createOrg('ours')
+  org = (await store.tenants.createOrg('ours', {}, 'operator')).id
 })
 after(async () => {
   await system.end()

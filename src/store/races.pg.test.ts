@@ -21,7 +21,10 @@ before(async () => {
   database = await testDatabase()
   store = openStore({ ...database, log: quiet, unpinGraceMs: 0 })
   node = await store.nodes.boot('node-1')
-  orgs = [await store.tokens.createOrg('one'), await store.tokens.createOrg('two')]
+  orgs = [
+    (await store.tenants.createOrg('one', {}, 'operator')).id,
+    (await store.tenants.createOrg('two', {}, 'operator')).id,
+  ]
 })
 after(async () => {
   await store[Symbol.asyncDispose]()

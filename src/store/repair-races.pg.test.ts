@@ -23,7 +23,10 @@ let nodes: NodeIdentity[]
 before(async () => {
   database = await testDatabase()
   store = openStore({ ...database, log: quiet, unpinGraceMs: 0 })
-  orgs = [await store.tokens.createOrg('one'), await store.tokens.createOrg('two')]
+  orgs = [
+    (await store.tenants.createOrg('one', {}, 'operator')).id,
+    (await store.tenants.createOrg('two', {}, 'operator')).id,
+  ]
   nodes = await Promise.all(['n1', 'n2', 'n3', 'n4'].map((name) => store.nodes.boot(name)))
 })
 after(async () => {

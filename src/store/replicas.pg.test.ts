@@ -27,19 +27,19 @@ after(async () => {
 })
 
 test('a pin that says no number gets its org’s, an org that has none the cluster’s', async () => {
-  const org = await store.tokens.createOrg('numbers')
+  const org = (await store.tenants.createOrg('numbers', {}, 'operator')).id
   assert.deepEqual(await accepted('cluster', { org }), ['2', 2])
-  await store.tokens.setReplicas('numbers', 3)
+  await store.tenants.setOrg(org, { defaultReplicas: 3 }, 'operator')
   assert.deepEqual(await accepted('org', { org }), ['3', 3])
   assert.deepEqual(await accepted('pin', { org, replicas: 1 }), ['1', 1])
-  await store.tokens.setReplicas('numbers', null)
+  await store.tenants.setOrg(org, { defaultReplicas: null }, 'operator')
   assert.deepEqual(await accepted('cluster again', { org }), ['2', 2])
-  const made = await store.tokens.createOrg('made-with', 1)
+  const made = (await store.tenants.createOrg('made-with', { defaultReplicas: 1 }, 'operator')).id
   assert.deepEqual(await accepted('made', { org: made }), ['1', 1])
 })
 
 test('in one batch each pin of a content has its own number, and the content stands on the most that is asked for', async () => {
-  const org = await store.tokens.createOrg('batch')
+  const org = (await store.tenants.createOrg('batch', {}, 'operator')).id
   const outcomes = await store.pins.acceptPins(
     org,
     [newPin('batched', { replicas: 1 }), newPin('batched', { replicas: 3 }), newPin('batched')],
@@ -54,7 +54,7 @@ test('in one batch each pin of a content has its own number, and the content sta
 })
 
 test('with fewer nodes than replicas a pin is accepted, placed on what is there, and left to repair', async () => {
-  const org = await store.tokens.createOrg('short')
+  const org = (await store.tenants.createOrg('short', {}, 'operator')).id
   const [short] = await store.pins.acceptPins(
     org,
     [newPin('short', { replicas: 3, nodes: nodes.slice(0, 1) })],
@@ -74,7 +74,7 @@ test('with fewer nodes than replicas a pin is accepted, placed on what is there,
 })
 
 test('with no node at all a pin is accepted, queued, and left to repair', async () => {
-  const org = await store.tokens.createOrg('none')
+  const org = (await store.tenants.createOrg('none', {}, 'operator')).id
   const [none] = await store.pins.acceptPins(org, [newPin('none', { replicas: 1, nodes: [] })], false)
   assert.ok(none && 'pin' in none)
   assert.equal(none.pin.status, 'queued')
@@ -88,7 +88,7 @@ test('with no node at all a pin is accepted, queued, and left to repair', async 
 })
 
 test('a second pin that wants more adds only what is missing', async () => {
-  const org = await store.tokens.createOrg('more')
+  const org = (await store.tenants.createOrg('more', {}, 'operator')).id
   await store.pins.acceptPins(org, [newPin('more', { replicas: 1, nodes: [...nodes].reverse() })], false)
   const [second] = await store.pins.acceptPins(org, [newPin('more', { replicas: 3 })], false)
   assert.ok(second && 'pin' in second)
@@ -97,10 +97,10 @@ test('a second pin that wants more adds only what is missing', async () => {
 })
 
 test('an accept that is repeated answers with the number it was accepted with', async () => {
-  const org = await store.tokens.createOrg('again', 3)
+  const org = (await store.tenants.createOrg('again', { defaultReplicas: 3 }, 'operator')).id
   const pin = newPin('again')
   await store.pins.acceptPins(org, [pin], false)
-  await store.tokens.setReplicas('again', 1)
+  await store.tenants.setOrg(org, { defaultReplicas: 1 }, 'operator')
   const [outcome] = await store.pins.acceptPins(org, [pin], true)
   assert.equal(outcome && 'pin' in outcome && outcome.pin.info.replicas, '3')
 })

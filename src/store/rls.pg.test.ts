@@ -18,8 +18,8 @@ before(async () => {
   database = await testDatabase()
   store = openStore({ ...database, log: quiet })
   const node = await store.nodes.boot('node-1')
-  ours = await store.tokens.createOrg('ours')
-  theirs = await store.tokens.createOrg('theirs')
+  ours = (await store.tenants.createOrg('ours', {}, 'operator')).id
+  theirs = (await store.tenants.createOrg('theirs', {}, 'operator')).id
   for (const org of [ours, theirs])
     await store.pins.acceptPins(
       org,

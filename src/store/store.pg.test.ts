@@ -23,8 +23,8 @@ before(async () => {
   store = openStore({ ...database, log: quiet, book: { addresses: () => [address] }, unpinGraceMs: 0 })
   await store.nodes.assertReady()
   node = await store.nodes.boot('node-1')
-  org = await store.tokens.createOrg('ours')
-  other = await store.tokens.createOrg('theirs')
+  org = (await store.tenants.createOrg('ours', {}, 'operator')).id
+  other = (await store.tenants.createOrg('theirs', {}, 'operator')).id
   epoch = await store.nodes.nextEpoch()
 })
 after(async () => {

@@ -206,8 +206,6 @@ function garbageStore(db: Database): GarbageStore {
 
 function tokenStore(db: Database): TokenStore {
   return {
-    createOrg: (slug, replicas = null) => db.system((tx) => tokens.createOrg(tx, slug, replicas)),
-    setReplicas: (slug, replicas) => db.system((tx) => tokens.setReplicas(tx, slug, replicas)),
     orgBySlug: (slug) => tokens.orgBySlug(db.statement, slug),
     insertToken: (token, operator) => db.system((tx) => tokens.insertToken(tx, token, operator)),
     revokeToken: (id, actor) => db.system((tx) => tokens.revokeToken(tx, id, actor)),

@@ -1,6 +1,6 @@
 import { AnchorageError } from '../core/errors.ts'
 import { mintId, parseId, uuidOf, type OrgId, type UserId } from '../core/ids.ts'
-import type { Org, OrgLimits, Role, Usage, User } from '../core/org.ts'
+import { slugForm, type Org, type OrgLimits, type Role, type Usage, type User } from '../core/org.ts'
 import type { TenantStore } from '../core/ports.ts'
 import { audit } from './audit.ts'
 import type { Database, SystemTx } from './database.ts'
@@ -65,13 +65,13 @@ const columns: [key: keyof OrgChange, column: string][] = [
 ]
 
 /** `conflict` when the slug is taken, `invalid` when it is none. */
-export async function createOrg(
+async function createOrg(
   tx: SystemTx,
   slug: string,
   options: { limits?: Partial<OrgLimits>; defaultReplicas?: number | null },
   actor: string,
 ): Promise<Org> {
-  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(slug))
+  if (!slugForm.test(slug))
     throw new AnchorageError('invalid', 'a slug is 1 to 63 lower-case letters, digits and inner hyphens')
   const { limits = {}, defaultReplicas = null } = options
   const [row] = await tx
@@ -98,7 +98,7 @@ export async function createOrg(
 }
 
 /** Changes what is given; null lifts a limit. */
-export async function setOrg(tx: SystemTx, orgId: OrgId, change: OrgChange, actor: string): Promise<Org> {
+async function setOrg(tx: SystemTx, orgId: OrgId, change: OrgChange, actor: string): Promise<Org> {
   const params: unknown[] = [uuidOf(orgId)]
   const sets = columns.flatMap(([key, column]) =>
     change[key] === undefined ? [] : [`${column} = $${params.push(change[key])}`],

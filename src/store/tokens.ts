@@ -5,13 +5,7 @@ import type { ApiToken, Scope } from '../core/token.ts'
 import { audit } from './audit.ts'
 import type { SystemTx } from './database.ts'
 import { demandMaker, isUser } from './makers.ts'
-import * as tenants from './tenants.ts'
 import { toText } from './text.ts'
-
-/** `conflict` when the slug is taken. */
-export async function createOrg(tx: SystemTx, slug: string, defaultReplicas: number | null): Promise<OrgId> {
-  return (await tenants.createOrg(tx, slug, { defaultReplicas }, 'operator')).id
-}
 
 export async function orgBySlug(tx: SystemTx, slug: string): Promise<OrgId> {
   const [row] = await tx.query<{ id: string }>('select id from orgs where slug = $1', [slug])
@@ -21,17 +15,6 @@ export async function orgBySlug(tx: SystemTx, slug: string): Promise<OrgId> {
       `there is no org named ${slug}; make it with: anchorage admin create-org ${slug}`,
     )
   return idOf('org', row.id)
-}
-
-/** How many replicas the org's pins get that ask for no number; null: as many as is usual in the cluster. */
-export async function setReplicas(
-  tx: SystemTx,
-  slug: string,
-  defaultReplicas: number | null,
-): Promise<OrgId> {
-  const id = await orgBySlug(tx, slug)
-  await tenants.setOrg(tx, id, { defaultReplicas }, 'operator')
-  return id
 }
 
 /**
