@@ -35,7 +35,7 @@ export function goalsOf({
 }
 
 /** What the default lease allows a leader that is killed to be missed. */
-const failoverMs = 5_000 + 3_000
+const failoverMs = 10_000 + 3_000
 
 export function clusterGoals({ nodes, endToEnd, drain, failover }: ClusterResult): Goal[] {
   const { all, ratio } = endToEnd

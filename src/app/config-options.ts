@@ -214,8 +214,8 @@ export const options = {
   ),
   'cluster.leaseTtl': withDefault(
     duration,
-    '5s',
-    'How long leadership lasts unless renewed; so also how long a lost leader is missed.',
+    '10s',
+    'How long leadership lasts unless renewed; so also how long a lost leader is missed. A leader survives stalls of two thirds of it.',
   ),
   'cluster.downGrace': withDefault(
     duration,

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { mintId } from '../core/ids.ts'
+import type { Log } from '../core/ports.ts'
 import { quietLog } from '../dev/test-nats.ts'
 import type { LeaderKey } from './leader-key.ts'
-import { contend, workMs, type LeaseOptions } from './lease.ts'
+import { contend, leaseTimes, type LeaseOptions } from './lease.ts'
 import type { SteadyClock } from './steady-clock.ts'
 
 const ttlMs = 6_000
@@ -55,8 +56,11 @@ class FakeKey implements LeaderKey {
   #value: string | null = null
   #expiresMs = Infinity
   #listeners = new Set<() => void>()
-  /** `away`: nothing gets through. `mute`: requests arrive, answers are lost. `keeps`: nothing expires. */
-  fault: 'away' | 'mute' | 'keeps' | null = null
+  /**
+   * `away`: every request fails at once. `silent`: nothing gets through, and a request fails when its time is up. `mute`: requests
+   * arrive, answers are lost. `keeps`: nothing expires.
+   */
+  fault: 'away' | 'silent' | 'mute' | 'keeps' | null = null
 
   constructor(clock: SteadyClock) {
     this.#clock = clock
@@ -67,30 +71,27 @@ class FakeKey implements LeaderKey {
     return this.#value === null ? null : String(JSON.parse(this.#value).nodeId)
   }
 
-  put(value: string, expected: number, ttl: number): Promise<number | null> {
-    if (this.fault === 'away') return Promise.reject(new Error('away'))
-    this.#expire()
-    if (expected !== this.#revision) return this.#answer(null)
+  async put(value: string, expected: number, ttl: number, timeoutMs: number): Promise<number | null> {
+    await this.#arrive(timeoutMs)
+    if (expected !== this.#revision) return this.#answer(null, timeoutMs)
     this.#revision = ++this.#lastRevision
     this.#value = value
     this.#expiresMs = this.#clock.steadyMs() + ttl
-    return this.#answer(this.#revision)
+    return this.#answer(this.#revision, timeoutMs)
   }
 
-  read(): Promise<{ revision: number; value: string | null } | null> {
-    if (this.fault === 'away') return Promise.reject(new Error('away'))
-    this.#expire()
-    return this.#answer(this.#revision === 0 ? null : { revision: this.#revision, value: this.#value })
+  async read(timeoutMs: number): Promise<{ revision: number; value: string | null } | null> {
+    await this.#arrive(timeoutMs)
+    const held = this.#revision === 0 ? null : { revision: this.#revision, value: this.#value }
+    return this.#answer(held, timeoutMs)
   }
 
-  drop(expected: number): Promise<void> {
-    if (this.fault === 'away') return Promise.reject(new Error('away'))
-    this.#expire()
-    if (expected !== this.#revision) return Promise.reject(new Error('stale'))
+  async drop(expected: number, timeoutMs: number): Promise<void> {
+    await this.#arrive(timeoutMs)
+    if (expected !== this.#revision) throw new Error('stale')
     this.#revision = ++this.#lastRevision
     this.#value = null
     for (const listener of this.#listeners) listener()
-    return Promise.resolve()
   }
 
   onDropped(listener: () => void): () => void {
@@ -105,8 +106,20 @@ class FakeKey implements LeaderKey {
     this.#value = null
   }
 
-  #answer<T>(value: T): Promise<T> {
-    return this.fault === 'mute' ? Promise.reject(new Error('no answer')) : Promise.resolve(value)
+  async #arrive(timeoutMs: number): Promise<void> {
+    if (this.fault === 'away') throw new Error('away')
+    if (this.fault === 'silent') await this.#timeOut(timeoutMs)
+    this.#expire()
+  }
+
+  async #answer<T>(value: T, timeoutMs: number): Promise<T> {
+    if (this.fault === 'mute') await this.#timeOut(timeoutMs)
+    return value
+  }
+
+  async #timeOut(ms: number): Promise<never> {
+    await this.#clock.sleep(ms, new AbortController().signal)
+    throw new Error('no answer')
   }
 
   #expire(): void {
@@ -145,13 +158,17 @@ function world() {
 
 async function end(clock: FakeClock, ...contenders: { stop: AbortController; done: Promise<void> }[]) {
   for (const { stop } of contenders) stop.abort()
-  await clock.pass(100)
+  // Longer than a request that is under way may wait for its answer.
+  await clock.pass(ttlMs)
   await Promise.all(contenders.map(({ done }) => done))
 }
 
-test('work always stops before the server lets the key expire', () => {
-  for (const ttl of [1_000, 2_000, 5_000, 10_000, 60_000])
-    assert.ok(workMs(ttl) < ttl && workMs(ttl) > ttl / 2)
+test('work always stops before the server lets the key expire, and survives a stall of more than half of that time', () => {
+  for (const ttl of [1_000, 2_000, 5_000, 10_000, 60_000]) {
+    const { workMs, stallMs } = leaseTimes(ttl)
+    assert.ok(workMs < ttl && stallMs > workMs / 2, `${ttl}: ${workMs}, ${stallMs}`)
+  }
+  assert.equal(leaseTimes(10_000).stallMs, 6_500, 'the default lease, as ARCHITECTURE.md says')
 })
 
 test('one of two leads, for as long as it renews, under one epoch', async () => {
@@ -178,17 +195,60 @@ test('the leader stops its work before the key expires when it cannot renew', as
   await end(clock, one)
 })
 
-test('faults shorter than the lease do not end it', async () => {
+for (const fault of ['away', 'silent', 'mute'] as const)
+  test(`the longest stall that a leader survives, whenever it begins, does not end the lease: ${fault}`, async () => {
+    const { everyMs, stallMs } = leaseTimes(ttlMs)
+    const { clock, key, epochs } = world()
+    const one = contender(clock, key, epochs)
+    const two = contender(clock, key, epochs)
+    await clock.pass(1_000)
+    for (let offsetMs = 0; offsetMs <= everyMs; offsetMs += 50) {
+      await clock.pass(2 * everyMs + offsetMs)
+      key.fault = fault
+      await clock.pass(stallMs)
+      key.fault = null
+    }
+    await clock.pass(ttlMs)
+    assert.deepEqual([...one.seen.epochs, ...two.seen.epochs], [1])
+    assert.equal(one.seen.leads !== two.seen.leads, true)
+    await end(clock, one, two)
+  })
+
+test('a process that has no turn for as long as that keeps its lease too', async () => {
   const { clock, key, epochs } = world()
   const one = contender(clock, key, epochs)
   await clock.pass(1_000)
-  for (const fault of ['away', 'mute', 'away'] as const) {
-    key.fault = fault
-    await clock.pass(ttlMs / 3)
-    key.fault = null
-    await clock.pass(ttlMs)
+  for (let stalls = 0; stalls < 20; stalls++) {
+    await clock.jump(leaseTimes(ttlMs).stallMs)
+    await clock.pass(50 * stalls)
   }
   assert.deepEqual(one.seen, { epochs: [1], leads: true, endedAtMs: 0 })
+  await end(clock, one)
+})
+
+test('a renewal that was late is told of with how late it was, through whom, and what was left', async () => {
+  const { clock, key, epochs } = world()
+  const lines: Record<string, number>[] = []
+  const log: Log = {
+    ...quietLog,
+    warn: (fields) => void lines.push(Object.fromEntries(Object.entries(fields))),
+  }
+  const one = contender(clock, key, epochs, { log })
+  await clock.pass(3 * ttlMs)
+  assert.deepEqual(lines, [], 'none was late')
+  key.fault = 'silent'
+  await clock.pass(leaseTimes(ttlMs).stallMs)
+  key.fault = null
+  await clock.pass(ttlMs)
+  const [line, ...more] = lines
+  assert.deepEqual(more, [])
+  assert.ok(line)
+  const { epoch, lateMs = 0, processMs = 0, natsMs = 0, tries = 0, leftMs = 0 } = line
+  assert.equal(epoch, 1)
+  assert.equal(processMs, 0)
+  assert.equal(natsMs, lateMs)
+  assert.ok(lateMs > ttlMs / 3 && lateMs < ttlMs && tries > 1, JSON.stringify(line))
+  assert.ok(leftMs > 0 && leftMs < ttlMs / 3, JSON.stringify(line))
   await end(clock, one)
 })
 
@@ -199,11 +259,11 @@ test('answers lost for good end the work in time, although the key is renewed on
   const fromMs = clock.steadyMs()
   key.fault = 'mute'
   while (one.seen.leads) await clock.pass(50)
-  assert.ok(one.seen.endedAtMs - fromMs <= workMs(ttlMs))
+  assert.ok(one.seen.endedAtMs - fromMs <= leaseTimes(ttlMs).workMs)
   await end(clock, one)
 })
 
-test('a stopped leader is followed within the time to live; when it wakes it knows at once, and cannot renew', async () => {
+test('a stopped leader is followed within the time to live and 3 s; when it wakes it knows at once, and cannot renew', async () => {
   const { clock, key, epochs } = world()
   // The stopped process: its clock goes on, its timers do not run.
   const stopped = new FakeClock()
@@ -212,9 +272,9 @@ test('a stopped leader is followed within the time to live; when it wakes it kno
   await clock.pass(1_000)
   assert.equal(first.seen.leads, true)
   const second = contender(clock, key, epochs)
-  await clock.pass(1.5 * ttlMs)
-  assert.equal(second.seen.leads, true)
-  await stopped.jump(1.5 * ttlMs)
+  await clock.pass(ttlMs + 2_000)
+  assert.equal(second.seen.leads, true, 'and a server may let the key expire a second late')
+  await stopped.jump(ttlMs + 2_000)
   assert.equal(first.seen.leads, false)
   await stopped.pass(ttlMs / 2)
   assert.equal(key.holder(), second.nodeId)

@@ -45,7 +45,7 @@ export async function contend(
         .catch((error: unknown) => log.debug({ reason: explain(error) }, 'cannot contend for leadership'))
       // At once when a leader steps down, unless that was this node: others go first, and work that fails is not hammered.
       const wake = led === 'ended' || led === 'failed' ? signal : AbortSignal.any([signal, hurry.signal])
-      const pauseMs = (led === 'failed' ? ttlMs : ttlMs / 6) * (0.75 + Math.random() / 2)
+      const pauseMs = (led === 'failed' ? ttlMs : Math.min(ttlMs / 6, 1_000)) * (0.75 + Math.random() / 2)
       await clock.sleep(pauseMs, wake).catch(() => {})
     }
   } finally {
@@ -53,9 +53,27 @@ export async function contend(
   }
 }
 
-/** The longest that a renewal may go unanswered before the work must stop: earlier than the server lets the key expire. */
-export function workMs(ttlMs: number): number {
-  return ttlMs - Math.min(Math.max(ttlMs / 5, 200), 1_500)
+/**
+ * How a lease of `ttlMs` is kept, in ms (ADR 38). The deadline counts from before a renewal was sent, the server's own from after it
+ * arrived, so the margin between them need only cover the time in which work stops; what it does not cover is fenced in Postgres.
+ */
+export function leaseTimes(ttlMs: number): LeaseTimes {
+  const marginMs = Math.min(Math.max(ttlMs / 10, 200), 1_000)
+  const everyMs = ttlMs / 5
+  const againMs = ttlMs / 40
+  const workMs = ttlMs - marginMs
+  return { everyMs, againMs, workMs, stallMs: workMs - everyMs - 2 * againMs }
+}
+
+export interface LeaseTimes {
+  /** From one renewal to the next; also how long one waits for its answer. */
+  everyMs: number
+  /** From a renewal that failed to the next try. */
+  againMs: number
+  /** The work must stop when the last renewal that was answered is this old. */
+  workMs: number
+  /** The longest time without an answer from NATS, or without a turn of this process, that never costs the lease. */
+  stallMs: number
 }
 
 /**
@@ -95,6 +113,13 @@ function toldTtlMs(value: string): number {
   }
 }
 
+/** A renewal that was due at one moment, begun at another, and is tried until it is answered; ms of the lease's clock. */
+interface Late {
+  dueAtMs: number
+  beganAtMs: number
+  tries: number
+}
+
 /** One time of leadership, from winning the key to losing it or giving it up. */
 class Term {
   readonly #options: LeaseOptions & { key: LeaderKey }
@@ -102,13 +127,16 @@ class Term {
   /** Ours alone: a renewal that was stored but whose answer was lost is told from another's by it. */
   readonly #token = randomUUID()
   readonly #lost = new AbortController()
+  readonly #times: LeaseTimes
   #epoch: number | null = null
   #revision = 0
-  #deadline = 0
+  /** When the last renewal that was answered had been sent. */
+  #renewedAtMs = 0
 
   private constructor(options: LeaseOptions & { key: LeaderKey }, clock: SteadyClock) {
     this.#options = options
     this.#clock = clock
+    this.#times = leaseTimes(options.ttlMs)
   }
 
   /** Tries once; null when another holds the key. */
@@ -117,7 +145,7 @@ class Term {
     clock: SteadyClock,
     stillness: Stillness,
   ): Promise<Term | null> {
-    const held = await options.key.read(options.ttlMs / 3)
+    const held = await options.key.read(leaseTimes(options.ttlMs).everyMs)
     if (held !== null && held.value !== null) {
       const stillMs = stillness.look(held)
       if (stillMs < expiredMs(held.value, options.ttlMs)) return null
@@ -164,30 +192,56 @@ class Term {
 
   async #watchDeadline(over: AbortSignal): Promise<void> {
     while (!over.aborted && !this.#lost.signal.aborted) {
-      const leftMs = this.#deadline - this.#clock.steadyMs()
+      const leftMs = this.#leftMs()
       if (leftMs <= 0) return this.#lose('it could not be renewed in time')
       await this.#clock.sleep(leftMs, over).catch(() => {})
     }
   }
 
+  #leftMs(): number {
+    return this.#renewedAtMs + this.#times.workMs - this.#clock.steadyMs()
+  }
+
   async #renew(over: AbortSignal): Promise<void> {
-    const { ttlMs } = this.#options
-    let waitMs = ttlMs / 3
-    for (;;) {
-      await this.#clock.sleep(waitMs, AbortSignal.any([over, this.#lost.signal])).catch(() => {})
-      if (over.aborted || this.#lost.signal.aborted) return
-      // Sooner after a fault: the deadline does not wait.
-      waitMs = (await this.#renewOnce()) ? ttlMs / 3 : ttlMs / 12
+    const { everyMs, againMs } = this.#times
+    const stop = AbortSignal.any([over, this.#lost.signal])
+    for (let late: Late | null = null; ;) {
+      const waitMs =
+        late === null ? Math.max(this.#renewedAtMs + everyMs - this.#clock.steadyMs(), 0) : againMs
+      await this.#clock.sleep(waitMs, stop).catch(() => {})
+      if (stop.aborted) return
+      late ??= { dueAtMs: this.#renewedAtMs + everyMs, beganAtMs: this.#clock.steadyMs(), tries: 0 }
+      late.tries++
+      if (!(await this.#renewOnce())) continue
+      this.#tellIfLate(late)
+      late = null
     }
+  }
+
+  /** The log says how near each late renewal came to the end of the lease, and whether this process or NATS was slow. */
+  #tellIfLate({ dueAtMs, beganAtMs, tries }: Late): void {
+    const lateMs = Math.round(this.#clock.steadyMs() - dueAtMs)
+    if (lateMs < this.#times.everyMs / 2) return
+    const processMs = Math.round(beganAtMs - dueAtMs)
+    const natsMs = lateMs - processMs
+    const leftMs = Math.round(dueAtMs - this.#times.everyMs + this.#times.workMs - this.#clock.steadyMs())
+    this.#options.log.warn(
+      { epoch: this.#epoch, lateMs, processMs, natsMs, tries, leftMs },
+      'the lease was renewed late; were leftMs used up, another node would lead',
+    )
   }
 
   async #renewOnce(): Promise<boolean> {
     try {
       if (await this.#write(this.#revision)) return true
-      const held = await this.#options.key.read(this.#options.ttlMs / 3)
+      const held = await this.#options.key.read(this.#times.everyMs)
       const ours = held !== null && held.value !== null && held.value.includes(this.#token)
-      if (ours) this.#revision = held.revision
-      else this.#lose('another node took it')
+      if (!ours) this.#lose('another node took it')
+      else {
+        // An earlier try was stored after all, and only its answer was lost.
+        this.#revision = held.revision
+        return await this.#write(this.#revision)
+      }
     } catch (error) {
       this.#options.log.debug({ reason: explain(error) }, 'the lease was not renewed; trying again')
     }
@@ -199,10 +253,10 @@ class Term {
     const { key, nodeId, ttlMs } = this.#options
     const sentAt = this.#clock.steadyMs()
     const value = JSON.stringify({ v: 1, nodeId, epoch: this.#epoch, ttlMs, token: this.#token })
-    const revision = await key.put(value, expected, ttlMs, ttlMs / 3)
+    const revision = await key.put(value, expected, ttlMs, this.#times.everyMs)
     if (revision === null) return false
     this.#revision = revision
-    this.#deadline = sentAt + workMs(ttlMs)
+    this.#renewedAtMs = sentAt
     return true
   }
 
