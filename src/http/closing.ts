@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { Server, type Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 
 /**
@@ -25,6 +25,7 @@ export function closeGently(app: FastifyInstance, graceMs: number): () => boolea
     closing = true
     if (!app.server.listening) return
     const ended = once(app.server, 'close')
+    await hearWhatHasArrived()
     // That of HTTP servers would close what is idle, too, at once.
     Server.prototype.close.call(app.server)
     const timer = setTimeout(() => app.server.closeAllConnections(), Math.max(graceMs, noticeMs))
@@ -32,10 +33,21 @@ export function closeGently(app: FastifyInstance, graceMs: number): () => boolea
     while (sockets.size > 0 && performance.now() < noticed) await sleep(20)
     // Node neither counts a connection that never asked, nor ends one after its last answer.
     app.server.keepAliveTimeout = 1
+    await hearWhatHasArrived()
     app.server.closeIdleConnections()
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
     await ended
     clearTimeout(timer)
   })
   return () => closing
+}
+
+/**
+ * Lets the server accept the connections, and begin the requests, that the machine has taken for it already: on a busy machine they
+ * wait there, and closing now would reset them. The first turn may end a look at the sockets that began before, the second has one
+ * of its own.
+ */
+async function hearWhatHasArrived(): Promise<void> {
+  await turn()
+  await turn()
 }
