@@ -56,6 +56,11 @@ export function isSure(title, details) {
   dialog.returnValue = 'no'
   dialog.showModal()
   return new Promise((resolve) => {
-    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true })
+    dialog.addEventListener('close', function closed() {
+      // The browser tells of a close later than it happens: this one may be that of the question before.
+      if (dialog.open) return
+      dialog.removeEventListener('close', closed)
+      resolve(dialog.returnValue === 'yes')
+    })
   })
 }
