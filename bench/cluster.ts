@@ -150,7 +150,7 @@ async function failoverMs(world: World): Promise<number> {
   const pid = await world.pid('node', old.n)
   const killedAt = Date.now()
   process.kill(pid, 'SIGKILL')
-  const next = await leadership(world, old, { withinMs: 60_000, everyMs: 100 })
+  const next = await leadership(world, old)
   await until('it has gone', () => !alive(pid))
   await world.revive(old.n)
   await world.well()

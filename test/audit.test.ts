@@ -1,3 +1,4 @@
+// A world of its own: it kills Postgres, and reads every line that the audit gains.
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { readFile } from 'node:fs/promises'
@@ -7,7 +8,7 @@ import { stage, type Stage } from './authz/stage.ts'
 import { until } from './settle.ts'
 
 /** What routes leave in the audit is held to in `authz.test.ts`; here is what everybody else does, and what nobody may write down. */
-suite('who did what', { timeout: 300_000 }, () => {
+suite('who did what', () => {
   let at: Stage
 
   before(async () => {

@@ -1,3 +1,4 @@
+// A world of its own: rows are written behind its back, and all counts are held to them.
 import { strict as assert } from 'node:assert'
 import { suite, test } from 'node:test'
 import pg from 'pg'
@@ -7,7 +8,7 @@ import { kuboRpc } from './kubo-rpc.ts'
 import { until } from './settle.ts'
 import { World } from './world.ts'
 
-suite('the pins that the bench seeds by SQL', { timeout: 120_000 }, () => {
+suite('the pins that the bench seeds by SQL', () => {
   test('look as if they had been accepted: pages, counts, filters and sums agree, and the next pin fits on', async () => {
     await using world = await World.start()
     const dev = await world.api()

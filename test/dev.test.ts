@@ -1,3 +1,4 @@
+// Worlds of its own: what is tested is how they start, stop and are started again.
 import { strict as assert } from 'node:assert'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'

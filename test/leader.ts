@@ -1,4 +1,5 @@
-import { until, type Patience } from './settle.ts'
+import { patience } from './patience.ts'
+import { until } from './settle.ts'
 import type { World } from './world.ts'
 
 /** One time of leadership, as the node that took it logged. */
@@ -11,11 +12,7 @@ export interface Leadership {
 }
 
 /** The leadership with the greatest epoch that any node has logged; a later one than `after`, when that is given. */
-export async function leadership(
-  world: World,
-  after?: Leadership,
-  patience: Patience = { withinMs: 30_000 },
-): Promise<Leadership> {
+export async function leadership(world: World, after?: Leadership): Promise<Leadership> {
   return until(
     `a node leads${after === undefined ? '' : ` after node ${after.n} with epoch ${after.epoch}`}`,
     async () => {
@@ -26,7 +23,7 @@ export async function leadership(
       )
       return last !== undefined && last.epoch > (after?.epoch ?? 0) ? last : undefined
     },
-    patience,
+    { withinMs: patience.longMs },
   ).catch(async (cause: Error) => {
     throw new Error(`${cause.message}\n${await world.lastWords()}`, { cause })
   })

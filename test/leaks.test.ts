@@ -1,3 +1,4 @@
+// A world of its own: what an org can learn is held against everything that another one did.
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -13,7 +14,7 @@ interface Pin {
   meta: Record<string, string>
 }
 
-suite('what an org learns of another', { timeout: 300_000 }, () => {
+suite('what an org learns of another', () => {
   let at: Stage
   let mine: Api
   let theirs: Api

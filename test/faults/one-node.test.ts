@@ -1,19 +1,20 @@
+// A world of its own: all its servers are killed, frozen, or lose their files.
 import { strict as assert } from 'node:assert'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
-import { freshBlocks, type Block } from './content.ts'
-import { checkInvariants, Ledger } from './ledger.ts'
-import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
-import { alive, processesOf } from './processes.ts'
-import { eachInFlight, until } from './settle.ts'
-import { World, type Server } from './world.ts'
+import { shuffled } from './chance.ts'
+import { freshBlocks, type Block } from '../content.ts'
+import { checkInvariants } from '../invariants.ts'
+import { Ledger } from '../ledger.ts'
+import { startOutsideKubo, type OutsideKubo } from '../outside-kubo.ts'
+import { alive } from '../processes.ts'
+import { eachInFlight, until } from '../settle.ts'
+import { World, type Server } from '../world.ts'
 
 // Short enough that what a fault cut off is tried again within the test's patience.
 const hasty = { ANCHORAGE_PIN_BACKOFF_MIN: '500ms', ANCHORAGE_PIN_BACKOFF_MAX: '2s' }
 
-suite('faults in the middle of 500 pins', { timeout: 600_000 }, () => {
+suite('faults in the middle of 500 pins', () => {
   let world: World
   let outside: OutsideKubo
   const ledger = new Ledger()
@@ -47,7 +48,7 @@ suite('faults in the middle of 500 pins', { timeout: 600_000 }, () => {
     await struck
   }
 
-  for (const server of ['node', 'nats', 'kubo', 'postgres'] as const) {
+  for (const server of shuffled(['node', 'nats', 'kubo', 'postgres'] as const)) {
     test(`kill -9 of ${server}: every 202 is listed once, ends pinned, and has one placement`, async () => {
       await postThrough(async () => void (await world.restarted(server, await world.kill(server))))
       await checkInvariants(world, ledger)
@@ -89,12 +90,10 @@ suite('faults in the middle of 500 pins', { timeout: 600_000 }, () => {
       while (performance.now() - since < 60_000) {
         const blocks = await freshBlocks(50)
         await outside.rpc.put(blocks)
-        const start = performance.now()
         await eachInFlight(blocks, 8, (block) =>
           ledger.post(api, { cid: block.cid, origins: [outside.address] }),
         )
-        assert.ok(performance.now() - start < 10_000, 'accepting 50 pins took longer than 10 s')
-        await checkInvariants(world, ledger, { withinMs: 30_000 })
+        await checkInvariants(world, ledger)
         assert.ok(alive(frozen))
       }
       const ready = await fetch(`${api.url}/ready`)
@@ -108,38 +107,5 @@ suite('faults in the middle of 500 pins', { timeout: 600_000 }, () => {
     await until('ready is ok again', async () =>
       /"status":\s*"ok"/.test(await (await fetch(`${api.url}/ready`)).text()),
     )
-  })
-})
-
-suite('kill -9 of anchorage dev itself', { timeout: 180_000 }, () => {
-  test('the next start on the same data finds every 202 and leaves no process of the one before', async () => {
-    const data = await mkdtemp(join(tmpdir(), 'anchorage-test-'))
-    await using outside = await startOutsideKubo()
-    const ledger = new Ledger()
-    const world = await World.start({ data, env: hasty })
-    try {
-      const before = await world.env()
-      const blocks = await freshBlocks(300)
-      await outside.rpc.put(blocks)
-      const api = await world.api()
-      const posting = eachInFlight(blocks, 8, (block) =>
-        ledger.post(api, { cid: block.cid, origins: [outside.address] }),
-      )
-      posting.catch(() => {}) // awaited below; a failure before that is the one to tell
-      await until('half is accepted', () => ledger.promised.size >= 150, { everyMs: 5 })
-      const old = await world.pids()
-      await world.crash()
-      await world.startAgain()
-      await posting
-      const now = await world.env()
-      for (const name of ['ANCHORAGE_URL', 'ANCHORAGE_TOKEN', 'NODE_ID_1'])
-        assert.equal(now[name], before[name], name)
-      assert.deepEqual(old.filter(alive), [], 'servers of the first run are left')
-      await checkInvariants(world, ledger)
-    } finally {
-      await world.stop()
-      await rm(data, { recursive: true, force: true })
-    }
-    assert.deepEqual(await processesOf(data), [])
   })
 })

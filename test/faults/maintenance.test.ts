@@ -1,12 +1,15 @@
+// A world of its own: every node loses its power, then all lose JetStream.
 import { strict as assert } from 'node:assert'
 import { rm } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { freshBlocks, type Block } from './content.ts'
-import { checkInvariants, Ledger, placements, rowsOf } from './ledger.ts'
-import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
-import { eachInFlight, until } from './settle.ts'
-import { World } from './world.ts'
+import { shuffled } from './chance.ts'
+import { freshBlocks, type Block } from '../content.ts'
+import { checkInvariants } from '../invariants.ts'
+import { Ledger, placements, rowsOf } from '../ledger.ts'
+import { startOutsideKubo, type OutsideKubo } from '../outside-kubo.ts'
+import { eachInFlight, until } from '../settle.ts'
+import { World } from '../world.ts'
 
 interface Maintenance {
   on: boolean
@@ -17,7 +20,7 @@ interface Maintenance {
 /** `last_seen` is a sign of life for this long: only then is a killed node silent. */
 const signFreshMs = 30_000
 
-suite('maintenance', { timeout: 600_000 }, () => {
+suite('maintenance', () => {
   let world: World
   let outside: OutsideKubo
   let todo: Block[]
@@ -60,13 +63,13 @@ suite('maintenance', { timeout: 600_000 }, () => {
   test('while all three nodes are bounced in turn nothing is repaired, the API serves, and pins are taken', async () => {
     const { on } = await world.admin<Maintenance>('maintenance', 'on', '--reason', 'new disks')
     assert.ok(on)
-    for (const n of world.nodes) {
+    for (const n of shuffled(world.nodes)) {
       const [other = 1] = world.nodes.filter((each) => each !== n)
       await world.pullPlug(n)
       await delay(signFreshMs + 5_000)
       await post(10, other)
       await world.revive(n)
-      assert.equal((await world.ready(other)).http, 200)
+      await world.well('maintenance')
     }
     await world.well('maintenance')
     assert.equal(await repairs(), 0)
@@ -91,10 +94,10 @@ suite('maintenance', { timeout: 600_000 }, () => {
   test('off: a node that is gone is repaired', async () => {
     await world.admin('maintenance', 'off')
     await world.pullPlug(3)
-    await checkInvariants(world, ledger, { without: [3], withinMs: 120_000 })
+    await checkInvariants(world, ledger, { without: [3] })
     assert.ok((await repairs()) > 0)
     await world.revive(3)
-    await checkInvariants(world, ledger, { withinMs: 120_000 })
+    await checkInvariants(world, ledger)
   })
 
   test('with --ttl it ends by itself, and that is in the audit', async () => {

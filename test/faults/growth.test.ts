@@ -1,13 +1,17 @@
+// A world of its own: it grows to three nodes and shrinks to one again.
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
-import { freshBlocks } from './content.ts'
-import { leadership } from './leader.ts'
-import { checkInvariants, Ledger, placements } from './ledger.ts'
-import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
-import { eachInFlight, until } from './settle.ts'
-import { World } from './world.ts'
+import { shuffled } from './chance.ts'
+import { freshBlocks } from '../content.ts'
+import { leadership } from '../leader.ts'
+import { checkInvariants } from '../invariants.ts'
+import { Ledger, placements } from '../ledger.ts'
+import { startOutsideKubo, type OutsideKubo } from '../outside-kubo.ts'
+import { patience } from '../patience.ts'
+import { eachInFlight, until } from '../settle.ts'
+import { World } from '../world.ts'
 
-suite('growth from one node to three', { timeout: 300_000 }, () => {
+suite('growth from one node to three', () => {
   let world: World
   let outside: OutsideKubo
   const ledger = new Ledger()
@@ -50,7 +54,8 @@ suite('growth from one node to three', { timeout: 300_000 }, () => {
   })
 
   test('it then outlives the loss of any one nats-server: a leader stands, hints are taken', async () => {
-    for (const n of world.nodes) {
+    for (const n of shuffled(world.nodes)) {
+      await world.well()
       const pid = await world.kill('nats', n)
       const [other = 1] = world.nodes.filter((each) => each !== n)
       await post(20, [other])
@@ -79,7 +84,7 @@ suite('growth from one node to three', { timeout: 300_000 }, () => {
     for (const name of ['dev-2', 'dev-3']) {
       // Refused while they count as alive.
       const forget = () => world.admin('forget', name).then(() => true)
-      await until(`${name} is forgotten`, forget, { withinMs: 90_000, everyMs: 2_000 })
+      await until(`${name} is forgotten`, forget, { withinMs: patience.longMs, everyMs: 2_000 })
     }
     await world.well()
     await checkInvariants(world, ledger)

@@ -1,0 +1,78 @@
+// npm run test:faults [-- --only NAME] [--times N] [--seed N] [--from NAME]: the fault stories of test/faults, one after the other.
+// Kills, pauses, splits, growth and drains under load, minutes each, on real processes; each ends with the invariants I1 to I6.
+//   --only NAME  this story alone (may be given again for more of them)
+//   --times N    all of it N times over, each time with the next seed
+//   --seed N     decides the order of stories and whom they strike
+//   --from NAME  goes on with this story, where a run of the same seed was stopped
+import { basename } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Random } from '../test/simulation/random.ts'
+import { seconds } from './install.js'
+import { faultTests } from './test-files.js'
+import { TestRun, indented, untilStopped } from './test-run.js'
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    times: { type: 'string', default: '1' },
+    seed: { type: 'string', default: '1' },
+    from: { type: 'string' },
+  },
+})
+const stories = new Map(faultTests().map((file) => [basename(file, '.test.ts'), file]))
+const [times, firstSeed] = [Number(values.times), Number(values.seed)]
+for (const name of [...(values.only ?? []), ...(values.from === undefined ? [] : [values.from])])
+  if (!stories.has(name)) usage(`there is no story ${name}: there are ${[...stories.keys()].join(', ')}`)
+if (!Number.isInteger(times) || times < 1) usage(`--times takes a whole number from 1, not ${values.times}`)
+if (!Number.isInteger(firstSeed)) usage(`--seed takes a whole number, not ${values.seed}`)
+
+const signal = untilStopped()
+const started = Date.now()
+const red = []
+let green = 0
+if (!(await new TestRun({ signal }).servers())) process.exit(1)
+for (let seed = firstSeed; seed < firstSeed + times && !signal.aborted; seed++) {
+  const order = orderOf(seed)
+  for (const [index, name] of order.entries()) {
+    if (signal.aborted) break
+    await tell(name, seed, `${index + 1}/${order.length}`)
+  }
+}
+for (const again of red) console.log(`red: npm run test:faults -- ${again}`)
+console.log(`\n${seconds(started)} s\n${green} passed, ${red.length} failed`)
+process.exit(red.length === 0 && green > 0 && !signal.aborted ? 0 : 1)
+
+/** The stories in the order of `seed`; in the first round, from `--from` on. */
+function orderOf(seed) {
+  const random = new Random(seed)
+  const rest = [...stories.keys()]
+  const all = [...stories.keys()].flatMap(() => rest.splice(random.int(0, rest.length - 1), 1))
+  const from = seed === firstSeed && values.from !== undefined ? all.indexOf(values.from) : 0
+  return all.slice(from).filter((name) => values.only?.includes(name) ?? true)
+}
+
+/** Runs one story; a line for it, and each failure whole. */
+async function tell(name, seed, place) {
+  const began = Date.now()
+  const said = []
+  const run = new TestRun({
+    signal,
+    say: (line) => /says:/.test(line) && said.push(line.trim().replace(/^.*says: /, '')),
+  })
+  process.env.SEED = String(seed)
+  await run.group(name, [stories.get(name)], { concurrency: 1, timeout: 60 * 60_000 })
+  if (signal.aborted)
+    return console.log(`stopped; to go on: npm run test:faults -- --seed ${seed} --from ${name}`)
+  const notes = said.length === 0 ? '' : ` (${said.join('; ')})`
+  console.log(
+    `${run.green ? '✔' : '✖'} ${place} ${name}, seed ${seed}: ${run.passed} passed, ${run.failed} failed, ${seconds(began)} s${notes}`,
+  )
+  for (const { name: test, error } of run.failures) console.log(`  ✖ ${test}\n${indented(error)}`)
+  if (run.green) green++
+  else red.push(`--only ${name} --seed ${seed}`)
+}
+
+function usage(why) {
+  console.error(why)
+  process.exit(2)
+}

@@ -1,0 +1,137 @@
+// Runs test files, each in a process of its own, tells how each fared, and counts. Runs on Node 24.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { run } from 'node:test'
+import { findTool } from '../src/tools/find-tool.ts'
+import { kubo } from '../src/tools/kubo.ts'
+import { natsServer } from '../src/tools/nats-server.ts'
+import { root, seconds } from './install.js'
+
+/** A suite within a file is told of by itself when it took longer than this. */
+const storyMs = 5_000
+const lastFailures = join(root, 'node_modules/.cache/anchorage/failed-tests.json')
+
+/** A signal that aborts when this process is told to end, or when whoever started it is gone. */
+export function untilStopped() {
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort())
+  process.once('disconnect', () => stop.abort())
+  return stop.signal
+}
+
+/** The path of a test file as people write it. */
+export function nameOf(file) {
+  return file?.startsWith(`${root}/`) ? relative(root, file) : String(file)
+}
+
+/** An error with its stack, set in. */
+export function indented(error) {
+  const cause = error?.cause ?? error
+  const text = cause?.stack ?? String(cause?.message ?? cause)
+  return text.replace(/^/gm, '    ')
+}
+
+/** The files in which a test failed in the last run that had failures to note; none when all passed. */
+export function failedLast() {
+  try {
+    return JSON.parse(readFileSync(lastFailures, 'utf8'))
+  } catch {
+    return []
+  }
+}
+
+/** Runs groups of files and adds up what came of them. `say` prints a line. */
+export class TestRun {
+  #signal
+  #say
+  #failedFiles = new Set()
+  passed = 0
+  failed = 0
+  skipped = 0
+  failures = []
+
+  constructor({ signal, say = console.log }) {
+    this.#signal = signal
+    this.#say = say
+  }
+
+  /** nats-server and Kubo, found or made before the first test, so that no test waits for a build. A failure counts as one. */
+  async servers() {
+    const options = { env: process.env, say: this.#say, signal: this.#signal }
+    try {
+      for (const spec of [natsServer(), kubo()]) {
+        const configured = process.env[spec.name === 'ipfs' ? 'KUBO_BINARY' : 'NATS_SERVER_BINARY']
+        const tool = await findTool(spec, { ...options, configured })
+        this.#say(`${spec.title} ${tool.version} (${tool.from}): ${tool.path}`)
+      }
+      return true
+    } catch (error) {
+      this.#say(error.message)
+      this.failed++
+      return false
+    }
+  }
+
+  /** Runs `files`, `concurrency` at a time, each at most `timeout` ms long; a line for each. */
+  async group(title, files, { concurrency, timeout }) {
+    if (files.length === 0 || this.#signal.aborted) return
+    const started = Date.now()
+    this.#say(`\n${title}: ${files.length} ${files.length === 1 ? 'file' : 'files'}`)
+    const stream = run({ files, cwd: root, concurrency, timeout, signal: this.#signal })
+    stream.on('test:pass', (test) => this.#count(test))
+    stream.on('test:fail', (test) => this.#count(test))
+    stream.on('test:stderr', ({ file, message }) => this.#say(`  ${nameOf(file)} says: ${message.trimEnd()}`))
+    stream.on('test:summary', (summary) => summary.file !== undefined && this.#tell(summary))
+    await stream.resume().toArray()
+    this.#say(`${title}: ${seconds(started)} s`)
+  }
+
+  get green() {
+    return this.failed === 0 && this.passed > 0 && !this.#signal.aborted
+  }
+
+  /** Each failure whole, and the count on a line of its own. */
+  sayResult() {
+    for (const { file, name, error } of this.failures) this.#say(`\n✖ ${file}: ${name}\n${indented(error)}`)
+    if (this.passed + this.failed === 0) this.#say('there was no test to run')
+    const skipped = this.skipped > 0 ? `, ${this.skipped} skipped` : ''
+    this.#say(`\n${this.passed} passed, ${this.failed} failed${skipped}`)
+  }
+
+  /** Keeps which files failed, for `failedLast`. */
+  noteFailed() {
+    mkdirSync(dirname(lastFailures), { recursive: true })
+    writeFileSync(lastFailures, JSON.stringify([...this.#failedFiles]))
+  }
+
+  #count(test) {
+    const { error, type, duration_ms: ms } = test.details
+    if (type === 'suite' && test.nesting > 0 && ms > storyMs)
+      this.#say(`  ${test.name}: ${(ms / 1000).toFixed(1)} s`)
+    if (type === 'suite' && error === undefined) return
+    // A parent fails when its child did: the child is told, and counted, alone.
+    if (error?.failureType === 'subtestsFailed') return
+    if (test.skip !== undefined || test.todo !== undefined) this.skipped++
+    else if (error === undefined) this.passed++
+    else {
+      this.failed++
+      this.failures.push({ file: nameOf(test.file), name: test.name, error })
+      this.#say(`  ✖ ${test.name}\n${indented(error)}`)
+    }
+  }
+
+  /** Tests that a file takes from another one are told with the file that ran them. */
+  #tell({ file, counts, duration_ms: ms, success }) {
+    const { passed, failed, cancelled, skipped, todo } = counts
+    const parts = [
+      [passed, 'passed'],
+      [failed + cancelled, 'failed'],
+      [skipped + todo, 'skipped'],
+    ]
+    const said = parts
+      .filter(([number, what]) => number > 0 || what === 'passed')
+      .map((part) => part.join(' '))
+    if (!success) this.#failedFiles.add(nameOf(file))
+    this.#say(`${success ? '✔' : '✖'} ${nameOf(file)}: ${said.join(', ')} (${(ms / 1000).toFixed(1)} s)`)
+  }
+}

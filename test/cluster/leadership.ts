@@ -1,0 +1,28 @@
+import { strict as assert } from 'node:assert'
+import { before, suite, test } from 'node:test'
+import { checkInvariants } from '../invariants.ts'
+import { leadership } from '../leader.ts'
+import type { ClusterStage } from './stage.ts'
+
+/**
+ * How soon another leads is shown on a fake clock in `src/cluster/lease.test.ts`, and that an old leader changes nothing in
+ * `src/store/cluster.pg.test.ts`. With servers killed, paused and cut off: `test/faults`.
+ */
+export function leadershipMoves(at: ClusterStage): void {
+  suite('a leader that goes', () => {
+    before(() => at.world.well())
+
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const)
+      test(`${signal}: another term begins under a later epoch, the others serve on, and the node comes back`, async () => {
+        const old = await leadership(at.world)
+        const others = at.world.nodes.filter((n) => n !== old.n)
+        const pid = await at.world.signal('node', signal, old.n)
+        await at.post(10, others)
+        const next = await leadership(at.world, old)
+        assert.ok(next.epoch > old.epoch)
+        await at.world.restarted('node', pid, old.n)
+        await at.world.well()
+        await checkInvariants(at.world, at.ledger)
+      })
+  })
+}

@@ -1,0 +1,24 @@
+import { strict as assert } from 'node:assert'
+import { suite, test } from 'node:test'
+import { apiOf, refusalOf } from '../api.ts'
+import { until } from '../settle.ts'
+import type { ClusterStage } from './stage.ts'
+
+/** That it takes less than two seconds, told or not, is shown on a fake clock in `src/auth/tokens.test.ts`. */
+export function revocation(at: ClusterStage): void {
+  suite('a revoked token', () => {
+    test('is refused by every node that had let it in', async () => {
+      await at.world.anchorage('admin', 'create-org', 'revoked')
+      const args = ['--org', 'revoked', '--scopes', 'pins:read', '--ttl', '1h']
+      const { token, id } = await at.world.admin<{ token: string; id: string }>('mint-token', ...args)
+      const ask = async (n: number): Promise<number> => {
+        const answer = await apiOf((await at.world.api(n)).url, token).send('GET', '/pins')
+        if (answer.status !== 200) assert.match(refusalOf(answer, 401).details, /revoked/)
+        return answer.status
+      }
+      for (const n of at.world.nodes) assert.equal(await ask(n), 200)
+      await at.world.anchorage('admin', 'revoke-token', id)
+      for (const n of at.world.nodes) await until(`node ${n} refuses it`, async () => (await ask(n)) === 401)
+    })
+  })
+}

@@ -1,0 +1,138 @@
+import { strict as assert } from 'node:assert'
+import { readFile } from 'node:fs/promises'
+import { assertAgreement } from '../src/dev/agreement.ts'
+import type { Api } from './api.ts'
+import { placements, rowsOf, type Ledger } from './ledger.ts'
+import { patience } from './patience.ts'
+import { until } from './settle.ts'
+import type { World } from './world.ts'
+
+export interface Looking {
+  /** Nodes that are down: nothing can be asked of them, and copies there count for nothing. */
+  without?: readonly number[]
+}
+
+/**
+ * The invariants of design §9, which a fault may bend for a while but never break; waits for what is under way, and looks from outside.
+ * I1, I2: every 202 is listed exactly once and as what it promised, ends `pinned`, stands on as many nodes as it wants and no more,
+ * and each Kubo holds exactly the pins of its node's placements. A POST whose answer was lost may stand too; it is held to the same.
+ * I3: another org sees none of it. I4: no epoch was led under twice. I5: no two rows of Postgres contradict one another.
+ * I6: no node needs more memory than a node of an empty cluster may.
+ */
+export async function checkInvariants(
+  world: World,
+  ledger: Ledger,
+  { without = [] }: Looking = {},
+): Promise<void> {
+  const up = world.nodes.filter((n) => !without.includes(n))
+  const api = await world.api(up[0])
+  await everyPinEndsPinned(world, api)
+  const listed = await api.all()
+  const cidOf = new Map(listed.map((pin) => [pin.requestid, pin.pin.cid]))
+  assert.equal(cidOf.size, listed.length, 'a pin is listed twice')
+  for (const [requestid, cid] of ledger.promised)
+    assert.equal(cidOf.get(requestid), cid, `${requestid} is lost`)
+  assert.equal((await api.list({ status: 'pinned', limit: '1' })).count, listed.length, 'the count is off')
+  await everyContentStands(world, new Set(cidOf.values()), up)
+  await strangersSeeNothing(world, ledger)
+  await eachEpochHasOneLeader(world)
+  await rowsAgree(world)
+  await memoryIsBounded(world, up)
+}
+
+async function everyPinEndsPinned(world: World, api: Api): Promise<void> {
+  let waiting: unknown
+  try {
+    await until(
+      'every pin ends pinned',
+      async () => {
+        const page = await api.list({ status: 'queued,pinning,failed', limit: '3' })
+        waiting = page
+        return page.count === 0
+      },
+      { withinMs: patience.longMs, everyMs: 200 },
+    )
+  } catch (cause) {
+    throw new Error(`not pinned: ${JSON.stringify(waiting, null, 1)}\n${world.progress()}`, { cause })
+  }
+}
+
+/** Waits for it, since copies that are too many go after the pins stand. */
+async function everyContentStands(world: World, cids: Set<string>, up: number[]): Promise<void> {
+  let wrong: string[] = []
+  try {
+    await until(
+      'every content stands on as many nodes as it wants',
+      async () => {
+        wrong = await faultsOfPlacement(world, cids, up)
+        return wrong.length === 0
+      },
+      { withinMs: patience.longMs, everyMs: 300 },
+    )
+  } catch (cause) {
+    const some = wrong.slice(0, 10).join('\n')
+    throw new Error(`${wrong.length} wrong:\n${some}\n${world.progress()}`, { cause })
+  }
+}
+
+async function faultsOfPlacement(world: World, cids: Set<string>, up: number[]): Promise<string[]> {
+  const placed = (await placements(world)).filter(({ n }) => up.includes(n))
+  const unsettled = placed.filter(({ state, lost, leaving }) => state !== 'pinned' || lost || leaving)
+  const wrong = unsettled.map((placement) => `unsettled: ${JSON.stringify(placement)}`)
+  const byCid = Map.groupBy(placed, ({ cid }) => cid)
+  for (const cid of cids) {
+    const copies = byCid.get(cid) ?? []
+    const wanted = copies[0]?.wanted ?? 1
+    if (copies.length !== wanted) wrong.push(`${cid} is on ${copies.length} nodes, and wants ${wanted}`)
+  }
+  for (const n of up) {
+    // A pin without a name is Kubo's own: its `init` made it.
+    const held = new Map([...(await (await world.kubo(n)).pins())].filter(([, name]) => name !== ''))
+    const due = new Set(placed.flatMap((placement) => (placement.n === n ? [placement.cid] : [])))
+    for (const cid of due) if (!held.has(cid)) wrong.push(`${cid} is not in the Kubo of node ${n}`)
+    for (const cid of held.keys()) if (!due.has(cid)) wrong.push(`the Kubo of node ${n} still pins ${cid}`)
+  }
+  return wrong
+}
+
+/** I3, by the API: an org without pins counts none, and finds none by an id that it was told. */
+async function strangersSeeNothing(world: World, ledger: Ledger): Promise<void> {
+  const stranger = await world.stranger()
+  const statuses = { status: 'queued,pinning,pinned,failed' }
+  assert.deepEqual(await stranger.list(statuses), { count: 0, results: [] })
+  const [requestid] = ledger.promised.keys()
+  if (requestid === undefined) return
+  for (const method of ['GET', 'DELETE'])
+    assert.equal((await stranger.send(method, `/pins/${requestid}`)).status, 404)
+}
+
+/** I4: terms begin in the order of their epochs, each on one node. What Postgres refuses of an older one stands in its log. */
+async function eachEpochHasOneLeader(world: World): Promise<void> {
+  const logs = await Promise.all(world.nodes.map((n) => world.nodeLog(n).catch(() => [])))
+  const epochs = logs.flat().flatMap(({ msg, epoch }) => (msg === 'this node leads' ? [epoch ?? 0] : []))
+  assert.deepEqual(epochs, [...new Set(epochs)], 'two terms under one epoch')
+  const [row] = await rowsOf<{ epoch: number }>(world, 'select epoch::int as epoch from cluster')
+  assert.ok(Math.max(0, ...epochs) <= (row?.epoch ?? 0), 'a term under an epoch that Postgres did not give')
+}
+
+/** I5: counts, statuses, bytes and holds are what pins and placements say, and no generation means two things. */
+async function rowsAgree(world: World): Promise<void> {
+  const agree = async (): Promise<true> => {
+    await assertAgreement(await world.value('DATABASE_SYSTEM_URL'))
+    const twice = await rowsOf(world, 'select generation from placements group by 1 having count(*) > 1')
+    assert.deepEqual(twice, [], 'a generation twice')
+    return true
+  }
+  await until('all rows agree', agree, { withinMs: patience.longMs, everyMs: 500 })
+}
+
+const nodeMemoryMiB = 512
+
+/** I6: resident memory of the node processes. */
+async function memoryIsBounded(world: World, up: readonly number[]): Promise<void> {
+  for (const n of up) {
+    const status = await readFile(`/proc/${await world.pid('node', n)}/status`, 'utf8')
+    const usedMiB = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024
+    assert.ok(usedMiB < nodeMemoryMiB, `node ${n} uses ${Math.round(usedMiB)} MiB`)
+  }
+}
