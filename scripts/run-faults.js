@@ -55,6 +55,7 @@ function orderOf(seed) {
 async function tell(name, seed, place) {
   const began = Date.now()
   const said = []
+  if (process.stdout.isTTY) process.stdout.write(`… ${place} ${name}\r`)
   const run = new TestRun({
     signal,
     say: (line) => /says:/.test(line) && said.push(line.trim().replace(/^.*says: /, '')),

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { jetstreamManager } from '@nats-io/jetstream'
+import { patience } from '../../test/patience.ts'
 import { until } from '../../test/settle.ts'
 import { makeClusterCa, makeClusterSecret, makeNodeCertificate } from '../cluster/cluster-ca.ts'
 import { readMaintenanceKey } from '../cluster/maintenance.ts'
@@ -16,8 +17,8 @@ import { openStore } from '../store/store.ts'
 import { loadConfig } from './config.ts'
 import { joinNats, natsOnce } from './nats.ts'
 
-/** Two elections of JetStream's, on a busy machine. */
-const patience = { withinMs: 60_000 }
+/** Two elections of JetStream's. */
+const elections = { withinMs: patience.longMs }
 let binary = ''
 
 before(async () => {
@@ -96,7 +97,7 @@ async function rig(clusterId?: string) {
 
 type Member = Awaited<ReturnType<Awaited<ReturnType<typeof rig>>['member']>>
 
-const well = ({ nats }: Member) => until('JetStream', () => nats.trouble() === null, patience)
+const well = ({ nats }: Member) => until('JetStream', () => nats.trouble() === null, elections)
 
 /** Of both streams, as their own leaders count those that keep up. */
 const replicas = (member: Member, wanted: number) =>
@@ -113,7 +114,7 @@ const replicas = (member: Member, wanted: number) =>
           (cluster?.replicas ?? []).filter(({ current }) => current).length === wanted - 1,
       )
     },
-    patience,
+    elections,
   )
 
 async function isAlone({ nats }: Member): Promise<boolean> {
@@ -130,7 +131,7 @@ test('a cluster grows under running nodes, from one to three, and shrinks to one
   await until(
     'a cluster of two',
     () => one.nats.cluster.trouble() === null && two.nats.trouble() === null,
-    patience,
+    elections,
   )
   assert.match(one.log.said.join('\n'), /two nodes make no quorum/)
   const three = await it.member('three')
@@ -140,7 +141,7 @@ test('a cluster grows under running nodes, from one to three, and shrinks to one
   await until(
     'the mirrored key',
     async () => (await readMaintenanceKey(three.nats.cluster)) !== null,
-    patience,
+    elections,
   )
   assert.deepEqual(await readMaintenanceKey(two.nats.cluster), maintenance)
   await until('each to hear both others', () =>
@@ -154,7 +155,7 @@ test('a cluster grows under running nodes, from one to three, and shrinks to one
   await until(
     'the last one to stand alone',
     async () => one.nats.trouble() === null && (await isAlone(one)),
-    patience,
+    elections,
   )
 })
 

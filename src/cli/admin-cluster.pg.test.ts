@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
+import { patience } from '../../test/patience.ts'
 import { mintId, uuidOf, type NodeId } from '../core/ids.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { openStore, type Store } from '../store/store.ts'
@@ -94,8 +95,8 @@ test('a drain that is not waited for begins, is seen, begins no second time, and
 })
 
 test('a drain is watched until the node has nothing left', async () => {
-  const watching = anchorage('drain', 'anchor-2')
-  await until(async () => (await json('nodes', 'anchor-2')).state === 'draining')
+  const { watching, shown } = watched('drain', 'anchor-2')
+  await until(shown)
   await system.query(`update nodes set state = 'drained' where name = 'anchor-2'`)
   const { code, stdout } = await watching
   assert.equal(code, 0)
@@ -202,12 +203,12 @@ test('a dry run saves a plan and shows its moves; --plan carries out exactly tha
   assert.equal((await json('rebalance', '--pause', id)).state, 'paused')
   assert.match((await anchorage('plans', id)).stdout, /paused, .*; waits: it is paused/)
   assert.equal((await json('rebalance', '--resume', id, '--no-wait')).state, 'applying')
-  const watching = anchorage('rebalance', '--plan', id)
-  await sleep(200)
+  const { watching, shown } = watched('rebalance', '--plan', id)
+  await until(shown)
   assert.equal((await json('rebalance', '--cancel', id)).state, 'cancelled')
-  const watched = await watching
-  assert.equal(watched.code, 1, 'a plan that was cancelled was not carried out')
-  assert.match(watched.stdout, /cancelled, 0 of/)
+  const seen = await watching
+  assert.equal(seen.code, 1, 'a plan that was cancelled was not carried out')
+  assert.match(seen.stdout, /cancelled, 0 of/)
   const refused = await anchorage('rebalance', '--plan', id)
   assert.deepEqual([refused.code, refused.stdout], [1, ''])
   assert.match(refused.stderr, /cancelled/)
@@ -337,7 +338,7 @@ async function planned(from: string): Promise<number> {
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000
+  const deadline = Date.now() + patience.usualMs
   while (!(await holds())) {
     assert.ok(Date.now() < deadline, 'it did not come to be')
     await sleep(50)
@@ -355,6 +356,13 @@ async function json(...argv: string[]): Promise<any> {
 
 function anchorage(...argv: string[]) {
   return run(argv, {})
+}
+
+/** A verb that goes on, and whether it has shown something yet. */
+function watched(...argv: string[]) {
+  let stdout = ''
+  const watching = run(argv, { out: (text) => void (stdout += text) }).then((ended) => ({ ...ended, stdout }))
+  return { watching, shown: async () => stdout !== '' }
 }
 
 async function run(argv: string[], io: Partial<Io>, env: Record<string, string> = {}) {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
+import { patience } from '../../test/patience.ts'
 import { freePort } from '../dev/free-port.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 
@@ -85,7 +86,7 @@ async function untilAnswered(
   url: string,
   child: ChildProcessByStdio<null, null, Readable>,
 ): Promise<Response> {
-  const deadline = AbortSignal.timeout(30_000)
+  const deadline = AbortSignal.timeout(patience.usualMs)
   for (;;) {
     assert.equal(child.exitCode, null, 'the node goes on running')
     try {

@@ -9,6 +9,7 @@ import { freePort } from '../../src/dev/free-port.ts'
 import { kuboConfig } from '../../src/dev/kubo-config.ts'
 import { findTool } from '../../src/tools/find-tool.ts'
 import { kubo } from '../../src/tools/kubo.ts'
+import { patience } from '../patience.ts'
 
 /** A real Kubo of its own for one test file: a fresh repository, loopback only, gone with its directory when disposed. */
 export interface TestKubo extends AsyncDisposable {
@@ -92,7 +93,7 @@ async function startDaemon(binary: string, env: NodeJS.ProcessEnv) {
   const note = (chunk: Buffer) => (output = (output + chunk.toString()).slice(-10_000))
   child.stdout.on('data', note)
   child.stderr.on('data', note)
-  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(20)) {
+  for (const deadline = Date.now() + patience.longMs; Date.now() < deadline; await sleep(20)) {
     if (output.includes('Daemon is ready')) return child
     if (child.exitCode !== null) throw new Error(`Kubo did not start: ${output}`)
   }

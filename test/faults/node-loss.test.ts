@@ -49,6 +49,7 @@ suite('loss of a node with all its servers', () => {
     const load = new Load({ perSecond: 20, through: () => apis, next, ledger })
     try {
       await world.pullPlug(3)
+      const lostAtMs = performance.now()
       await until(
         'the loss is noticed',
         async () => {
@@ -57,6 +58,9 @@ suite('loss of a node with all its servers', () => {
           return true
         },
         { withinMs: patience.longMs, everyMs: 500 },
+      )
+      process.stderr.write(
+        `the loss was noticed after ${((performance.now() - lostAtMs) / 1000).toFixed(1)} s\n`,
       )
     } finally {
       const { accepted, failures } = await load.stop()
