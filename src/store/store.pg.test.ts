@@ -179,6 +179,29 @@ test('the last of two orgs to delete unpins, and a pin that comes back in time s
   ])
 })
 
+test('an outcome of an intent that changed meanwhile counts for nothing: neither as pinned nor as unpinned', async () => {
+  // Pinned, after nobody wanted it any more: it is not to stand as pinned.
+  const first = await acceptOne('late-pin')
+  const [pin] = await claimDue('late-pin')
+  assert.ok(pin)
+  await store.pins.removePin(org, first, actor)
+  const pinned = { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: false } as const
+  await store.placements.finish(node, [{ cid: 'late-pin', generation: pin.generation, outcome: pinned }])
+  assert.deepEqual(await states('late-pin'), ['unpinning'])
+  // Unpinned, after it was wanted again: it is not to be forgotten.
+  const second = await acceptOne('late-unpin')
+  await work('late-unpin', pinned)
+  await store.pins.removePin(org, second, actor)
+  await sweepAll()
+  const [unpin] = await claimDue('late-unpin')
+  assert.equal(unpin?.work, 'unpin')
+  await acceptOne('late-unpin')
+  await store.placements.finish(node, [
+    { cid: 'late-unpin', generation: unpin?.generation ?? 0, outcome: { kind: 'unpinned' } },
+  ])
+  assert.deepEqual(await states('late-unpin'), ['queued'])
+})
+
 test('a delete in the middle of pinning voids the attempt and leaves an unpin behind it', async () => {
   const id = await acceptOne('aborted')
   const [claim] = await claimDue('aborted')
