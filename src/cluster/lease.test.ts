@@ -351,6 +351,21 @@ test('without an epoch nobody leads: the key is given back and tried again', asy
   await end(clock, one)
 })
 
+test('an epoch that cannot be written at once is written as soon as NATS answers', async () => {
+  const { clock, key, epochs } = world()
+  const nextEpoch = async () => {
+    key.fault = 'away'
+    return ++epochs.last
+  }
+  const one = contender(clock, key, epochs, { nextEpoch })
+  await clock.pass(1_500)
+  assert.deepEqual(one.seen.epochs, [], 'nobody leads under an epoch that the key does not have')
+  key.fault = null
+  await clock.pass(500)
+  assert.deepEqual(one.seen.epochs, [1])
+  await end(clock, one)
+})
+
 test('an epoch that comes after the deadline is not led under', async () => {
   const { clock, key, epochs } = world()
   const late = Promise.withResolvers<number>()

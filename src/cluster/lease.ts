@@ -185,7 +185,7 @@ class Term {
   /** Postgres may be slow or away: then the lease ends meanwhile, with nothing done under it. */
   async #takeEpoch(stop: AbortSignal): Promise<number> {
     this.#epoch = await unlessAborted(this.#options.nextEpoch(), stop)
-    if (!(await this.#write(this.#revision))) this.#lose('another node took it')
+    while (!(await this.#renewOnce())) await this.#clock.sleep(this.#times.againMs, stop)
     stop.throwIfAborted()
     return this.#epoch
   }
