@@ -15,7 +15,7 @@ else if (await tests.servers()) {
   await unit()
   // More at a time than there are cores: most of these wait for servers.
   await tests.group('tests on one server', serverTests(), { concurrency: 3, timeout: 15 * minute })
-  await tests.group('tests of the whole', systemTests(), { concurrency: 3, timeout: 30 * minute })
+  await tests.group('tests of the whole', systemTests(), { concurrency: 3, timeout: 15 * minute })
 }
 
 tests.sayResult()
@@ -25,5 +25,5 @@ process.exit(tests.green ? 0 : 1)
 async function only(files) {
   const asked = files.map((file) => resolve(file))
   if (asked.length > 0 && (await tests.servers()))
-    await tests.group('the tests asked for', asked, { concurrency: 1, timeout: 30 * minute })
+    await tests.group('the tests asked for', asked, { concurrency: 1, timeout: 15 * minute })
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { patience } from '../../test/patience.ts'
 import { startChild, type ChildSpec } from './child.ts'
 
 /** A folder, and a server in it that is ready when it wrote the file `ready`. */
@@ -34,7 +35,7 @@ async function stage(script: string, more: Partial<ChildSpec> = {}) {
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 30_000
+  const deadline = performance.now() + patience.usualMs
   while (!holds()) {
     assert.ok(performance.now() < deadline, 'it never came to that')
     await sleep(10)

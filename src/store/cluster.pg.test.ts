@@ -435,7 +435,7 @@ test('the audit is read newest first, and followed from a cursor without passing
   const actions = async () =>
     (await store.operator.audit({ limit: 10, after: newest })).map((entry) => [entry.action, entry.target])
   assert.deepEqual(await actions(), [])
-  for (const deadline = Date.now() + 10_000; (await actions()).length < 2 && Date.now() < deadline;);
+  await until('both are read', async () => (await actions()).length >= 2)
   assert.deepEqual(await actions(), [
     ['node.drain', c.nodeId],
     ['node.uncordon', c.nodeId],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { patience } from '../../test/patience.ts'
 import { mintId } from '../core/ids.ts'
 import type { OrgId, PinId } from '../core/ids.ts'
 import type { Pin } from '../core/pin.ts'
@@ -99,7 +100,7 @@ async function remove(id: PinId, worker?: PinWorker): Promise<void> {
 
 /** Waits for what the clock of Postgres decides; fails with what it saw last. */
 async function until<T>(read: () => Promise<T> | T, done: (seen: T) => boolean): Promise<T> {
-  const deadline = performance.now() + 20_000
+  const deadline = performance.now() + patience.usualMs
   for (;;) {
     const seen = await read()
     if (done(seen)) return seen
