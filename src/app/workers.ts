@@ -17,7 +17,6 @@ import type { Room } from '../workers/room.ts'
 import { siblings } from '../workers/siblings.ts'
 import { sweep } from '../workers/sweep.ts'
 import { watchdog } from '../workers/watchdog.ts'
-import { aborted } from './aborted.ts'
 import { systemClock as clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { KuboWatch } from './kubo-watch.ts'
@@ -180,9 +179,8 @@ export function contendForLead(
       ttlMs: config.cluster.leaseTtl,
       nextEpoch: () => store.nodes.nextEpoch(),
       onLead: async (epoch, lost) => {
-        driver.lead(epoch, lost)
         onChange(epoch)
-        await aborted(lost)
+        await driver.lead(epoch, lost)
         onChange(null)
       },
       log,

@@ -10,6 +10,8 @@ export type ErrorCode =
   | 'unavailable'
   /** Refused because maintenance is on. */
   | 'maintenance'
+  /** A leader's write was refused: by the database another epoch is the present one. */
+  | 'not_leading'
   | 'internal'
 
 /**

@@ -86,7 +86,7 @@ export interface Swept {
 
 /**
  * What hints, crashes and time left behind, put right by the leader. Every call is one bounded transaction under `epoch`
- * (`conflict` when the cluster's epoch is another by now) and changes nothing the second time.
+ * (`not_leading` when the cluster's epoch is another by now) and changes nothing the second time.
  */
 export interface SweepStore {
   /**
@@ -104,7 +104,7 @@ export interface SweepStore {
   lostHints(overdueMs: number, limit: number): Promise<Job[]>
 }
 
-/** Contents and nodes as the leader repairs them. Writes are fenced by `epoch` (`conflict`) and refused in maintenance (`maintenance`). */
+/** Contents and nodes as the leader repairs them. Writes are fenced by `epoch` (`not_leading`) and refused in maintenance (`maintenance`). */
 export interface RepairStore {
   /**
    * Contents that somebody marked to be looked at (an accept short of nodes, a full node, a copy that came to stand, fewer replicas

@@ -21,6 +21,7 @@ const byCode: Record<Exclude<ErrorCode, 'internal'>, Pick<Refusal, 'status' | 'r
   too_many: { status: 429, reason: 'TOO_MANY_REQUESTS' },
   unavailable: { status: 503, reason: 'SERVICE_UNAVAILABLE' },
   maintenance: { status: 503, reason: 'MAINTENANCE' },
+  not_leading: { status: 409, reason: 'CONFLICT' },
 }
 
 /** What Fastify itself refuses, in our words. */

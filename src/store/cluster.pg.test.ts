@@ -240,7 +240,7 @@ test('two leaders: the older epoch changes nothing, in whatever it does', async 
     () => store.sweep.releaseDue(old, 1),
     () => store.sweep.finishFolds(old, 1),
   ]
-  for (const call of calls) await assert.rejects(call(), (error) => isCode(error, 'conflict'))
+  for (const call of calls) await assert.rejects(call(), (error) => isCode(error, 'not_leading'))
   assert.deepEqual(await copies('fenced'), [[a.nodeId, 'pinned']])
   assert.equal((await store.repair.apply(epoch, [add])).added, 1)
   // the same again finds other copies
@@ -275,7 +275,7 @@ test('two leaders, one paused in the middle of a write: the next epoch waits for
     ...leaveAsSeen(await look('paused')),
     drop: [{ nodeId: a.nodeId, reason: 'drain' as const }],
   }
-  await assert.rejects(store.repair.apply(old, [drop]), (error) => isCode(error, 'conflict'))
+  await assert.rejects(store.repair.apply(old, [drop]), (error) => isCode(error, 'not_leading'))
   assert.deepEqual(await copies('paused'), [
     [a.nodeId, 'pinned'],
     [b.nodeId, 'queued'],

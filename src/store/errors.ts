@@ -30,7 +30,7 @@ export function translate(error: unknown): Error {
       retryAfterSeconds: 60,
     })
   if (state === 'AN002')
-    return new AnchorageError('conflict', 'another leader has been elected', { cause: error })
+    return new AnchorageError('not_leading', 'another leader has been elected', { cause: error })
   // raised in our own words
   if (state === 'AN003') return new AnchorageError('maintenance', messageOf(error), { cause: error })
   if (state === 'AN004') return new AnchorageError('conflict', messageOf(error), { cause: error })

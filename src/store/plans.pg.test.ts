@@ -207,8 +207,8 @@ test('two leaders: the older one moves nothing; a paused plan begins nothing, an
   await store.plans.setPlanState(id, 'applying', 'op')
   const old = epoch
   epoch = await store.nodes.nextEpoch()
-  await assert.rejects(store.plans.startMoves(old, id, 1, 1_000), (e) => isCode(e, 'conflict'))
-  await assert.rejects(store.plans.settleMoves(old, id), (e) => isCode(e, 'conflict'))
+  await assert.rejects(store.plans.startMoves(old, id, 1, 1_000), (e) => isCode(e, 'not_leading'))
+  await assert.rejects(store.plans.settleMoves(old, id), (e) => isCode(e, 'not_leading'))
   await store.operator.setMaintenance({ reason: 'rest', ttlMs: null }, 'op')
   await assert.rejects(store.plans.startMoves(epoch, id, 1, 1_000), (e) => isCode(e, 'maintenance'))
   await store.operator.setMaintenance(null, 'op')

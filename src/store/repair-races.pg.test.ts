@@ -114,7 +114,7 @@ class World {
       this.#epoch = await store.nodes.nextEpoch()
       for (let turn = 0; turn < 5 && this.busy; turn++) await this.repairOnce()
       await store.repair.apply(old, []).catch((error: unknown) => {
-        assert.ok(isCode(error, 'conflict'))
+        assert.ok(isCode(error, 'not_leading'))
         this.did.refused++
       })
     }

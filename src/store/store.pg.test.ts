@@ -278,7 +278,7 @@ test('claims of an older incarnation are void, and five crashes in a row fail th
 test('work of an old epoch is refused', async () => {
   const old = epoch
   epoch = await store.nodes.nextEpoch()
-  await assert.rejects(store.sweep.releaseDue(old, 10), (e) => isCode(e, 'conflict'))
+  await assert.rejects(store.sweep.releaseDue(old, 10), (e) => isCode(e, 'not_leading'))
   await store.sweep.releaseDue(epoch, 10)
 })
 

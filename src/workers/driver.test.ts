@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { AnchorageError } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
 import { fakeClock } from '../dev/fake-clock.ts'
 import { driver } from './driver.ts'
@@ -108,7 +109,7 @@ test('a leader worker runs only while this node leads, under its epoch and its s
   await at.clock.pass(10_000)
   assert.equal(turns.length, 0)
   const first = new AbortController()
-  at.drive.lead(3, first.signal)
+  void at.drive.lead(3, first.signal)
   await at.clock.pass(0)
   assert.equal(turns.length, 1, 'at once')
   await at.clock.pass(2_000)
@@ -123,10 +124,37 @@ test('a leader worker runs only while this node leads, under its epoch and its s
     ],
   )
   const second = new AbortController()
-  at.drive.lead(4, second.signal)
+  void at.drive.lead(4, second.signal)
   first.abort()
   await at.clock.pass(0)
   assert.deepEqual([turns.at(-1)?.epoch, turns.at(-1)?.signal.aborted], [4, false])
+})
+
+test('a leader whose write is refused since its epoch is over stops leading at once, and leads again under a later one', async () => {
+  await using at = await driving()
+  let present = 4
+  const epochs: number[] = []
+  at.drive.add({
+    name: 'l',
+    everyMs: 1_000,
+    leaderOnly: true,
+    run: async ({ epoch }) => {
+      epochs.push(epoch)
+      if (epoch !== present) throw new AnchorageError('not_leading', 'another leader has been elected')
+      return {}
+    },
+  })
+  const lease = new AbortController()
+  let ended = false
+  void at.drive.lead(4, lease.signal).then(() => (ended = true))
+  await at.clock.pass(2_500)
+  assert.deepEqual([epochs, ended], [[4, 4, 4], false])
+  present = 5
+  await at.clock.pass(10_000)
+  assert.deepEqual([epochs, ended, lease.signal.aborted], [[4, 4, 4, 4], true, false])
+  void at.drive.lead(5, lease.signal)
+  await at.clock.pass(0)
+  assert.equal(epochs.at(-1), 5)
 })
 
 test('losing the lead in the middle of a run aborts it and is no failure', async () => {
@@ -138,7 +166,7 @@ test('losing the lead in the middle of a run aborts it and is no failure', async
     run: ({ signal }) => at.clock.sleep(60_000, signal).then(() => ({})),
   })
   const leading = new AbortController()
-  at.drive.lead(1, leading.signal)
+  void at.drive.lead(1, leading.signal)
   await at.clock.pass(500)
   assert.equal(at.drive.reports()[1]?.running, true)
   leading.abort()

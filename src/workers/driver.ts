@@ -1,4 +1,5 @@
 import { backoffMs } from '../core/backoff.ts'
+import { isCode } from '../core/errors.ts'
 import type { Clock, Log } from '../core/ports.ts'
 
 /** What one run of a worker did: counts, shown to operators as they are. */
@@ -59,8 +60,11 @@ export interface Driver {
   add(worker: Worker): void
   /** Runs the worker now, or once more if it is running. A nudge for a worker that may not run now is kept until it may. */
   nudge(name: string): void
-  /** This node leads under `epoch` until `signal` aborts: leader workers run now, and then on their timers. */
-  lead(epoch: number, signal: AbortSignal): void
+  /**
+   * This node leads under `epoch`: leader workers run now, and then on their timers. Resolves when `signal` aborts, or when the database
+   * refuses a worker's write because that epoch is over: no later write would be taken either, so the lease is to be given up.
+   */
+  lead(epoch: number, signal: AbortSignal): Promise<void>
   reports(): WorkerStatus[]
   /** Resolves when `signal` aborted and the last run returned. Runs once. */
   run(signal: AbortSignal): Promise<void>
@@ -70,6 +74,11 @@ const backoff = { minMs: 1_000, maxMs: 300_000 }
 
 export function driver(parts: { clock: Clock; log: Log; random?: () => number }): Driver {
   return new Loops(parts)
+}
+
+/** A leader's turn, and how it is ended before its lease is. */
+interface Leading extends LeaderTurn {
+  end: () => void
 }
 
 interface Loop {
@@ -86,7 +95,7 @@ class Loops implements Driver {
   readonly #loops = new Map<string, Loop>()
   readonly #running = new Set<Promise<void>>()
   #signal: AbortSignal | null = null
-  #leading: LeaderTurn | null = null
+  #leading: Leading | null = null
 
   constructor({ clock, log, random = Math.random }: { clock: Clock; log: Log; random?: () => number }) {
     this.#clock = clock
@@ -110,14 +119,21 @@ class Loops implements Driver {
     loop.wake?.abort()
   }
 
-  lead(epoch: number, signal: AbortSignal): void {
-    if (signal.aborted) return
-    const turn = { epoch, signal }
-    this.#leading = turn
-    signal.addEventListener('abort', () => (this.#leading = this.#leading === turn ? null : this.#leading), {
-      once: true,
+  async lead(epoch: number, lease: AbortSignal): Promise<void> {
+    if (lease.aborted) return
+    const over = new AbortController()
+    const signal = AbortSignal.any([lease, over.signal])
+    const turn = { epoch, signal, end: () => over.abort(new Error('the epoch is over')) }
+    const ended = new Promise<void>((resolve) => {
+      const end = (): void => {
+        if (this.#leading === turn) this.#leading = null
+        resolve()
+      }
+      signal.addEventListener('abort', end, { once: true })
     })
+    this.#leading = turn
     for (const { worker } of this.#loops.values()) if (worker.leaderOnly) this.nudge(worker.name)
+    await ended
   }
 
   reports(): WorkerStatus[] {
@@ -157,7 +173,23 @@ class Loops implements Driver {
     if (!worker.leaderOnly) return () => worker.run({ signal })
     const leading = this.#leading
     if (leading === null) return null
-    return () => worker.run({ epoch: leading.epoch, signal: AbortSignal.any([leading.signal, signal]) })
+    return () =>
+      this.#fenced(leading, () =>
+        worker.run({ epoch: leading.epoch, signal: AbortSignal.any([leading.signal, signal]) }),
+      )
+  }
+
+  /** A leader that the database has left behind stops by itself, whatever its lease says. */
+  async #fenced({ epoch, signal, end }: Leading, run: () => Promise<Report>): Promise<Report> {
+    try {
+      return await run()
+    } catch (error) {
+      if (isCode(error, 'not_leading') && !signal.aborted) {
+        this.#log.warn({ epoch }, 'by the database the epoch of this leader is over; it gives its lease up')
+        end()
+      }
+      throw error
+    }
   }
 
   async #once({ worker, status }: Loop, run: () => Promise<Report>): Promise<void> {

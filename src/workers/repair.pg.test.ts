@@ -202,7 +202,7 @@ test('in maintenance nothing moves, and an old leader moves nothing at all', asy
   assert.deepEqual(await at.on(c.id, 'queued', 'pinning', 'pinned'), [])
   await at.store.operator.setMaintenance(null, 'operator')
   await at.store.nodes.nextEpoch()
-  await assert.rejects(at.run(), (error) => isCode(error, 'conflict'))
+  await assert.rejects(at.run(), (error) => isCode(error, 'not_leading'))
   assert.deepEqual(await at.on(c.id, 'queued', 'pinning', 'pinned'), [])
 })
 

@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert'
 import { before, suite, test } from 'node:test'
 import { checkInvariants } from '../invariants.ts'
 import { leadership } from '../leader.ts'
+import { rowsOf } from '../ledger.ts'
 import type { ClusterStage } from './stage.ts'
 
 /**
@@ -24,5 +25,15 @@ export function leadershipMoves(at: ClusterStage): void {
         await at.world.well()
         await checkInvariants(at.world, at.ledger)
       })
+
+    test('an epoch that Postgres gave to nobody who leads: the leader gives up, and a term begins above it', async () => {
+      const old = await leadership(at.world)
+      // As a contender leaves it that took an epoch and lost the lease before it led.
+      await rowsOf(at.world, 'update cluster set epoch = epoch + 1')
+      const next = await leadership(at.world, old)
+      assert.ok(next.epoch > old.epoch + 1)
+      await at.post(10, at.world.nodes)
+      await checkInvariants(at.world, at.ledger)
+    })
   })
 }

@@ -122,7 +122,7 @@ export class Book {
     assert.equal(this.#commit, null, 'transactions do not nest')
     if (leader !== undefined && this.rules.epoch && leader.epoch !== this.epoch) {
       this.refused.epoch++
-      throw new AnchorageError('conflict', 'the epoch is over')
+      throw new AnchorageError('not_leading', 'the epoch is over')
     }
     if (leader !== undefined && this.maintenance) {
       this.refused.maintenance++
