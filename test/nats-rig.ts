@@ -1,0 +1,103 @@
+import { jetstreamManager } from '@nats-io/jetstream'
+import { JetStreamBus } from '../src/cluster/bus.ts'
+import { connectCluster, type Cluster } from '../src/cluster/connect.ts'
+import { bucketStream, jobsStream, replicasFor } from '../src/cluster/names.ts'
+import type { NatsChild } from '../src/cluster/nats-server.ts'
+import { mintId, type NodeId } from '../src/core/ids.ts'
+import type { Job } from '../src/core/placement.ts'
+import { quietLog } from '../src/dev/test-nats.ts'
+import { testNatsCluster } from '../src/dev/test-nats-cluster.ts'
+import { patience } from './patience.ts'
+import { until } from './settle.ts'
+
+/** JetStream elects its leaders within nine seconds each. */
+export const election = { withinMs: patience.longMs }
+export const leaderlessMs = 12_000
+export const well = (cluster: Cluster) =>
+  until('JetStream to be well', () => cluster.trouble() === null, election)
+
+/** Servers, and nodes with a connection each; all end also when the test fails. */
+export async function natsRig(count: number) {
+  const stack = new AsyncDisposableStack()
+  const servers = stack.use(await testNatsCluster(process.env, count))
+  let size = count
+  let replicas: number | null = null
+  const join = (child: NatsChild) => {
+    const nodeId = mintId('nod')
+    const rebuilt: string[] = []
+    const cluster = stack.use(
+      connectCluster({
+        url: child.url,
+        nodeId,
+        log: quietLog,
+        probeEveryMs: 200,
+        leaderlessMs,
+        layout: () => ({ replicas: replicas ?? replicasFor(size), alone: size === 1 }),
+        onRebuilt: (what) => rebuilt.push(...what),
+      }),
+    )
+    const bus = new JetStreamBus(cluster, quietLog)
+    const got: Job[] = []
+    const stop = new AbortController()
+    const consuming = bus.consumeJobs(nodeId, 64, async (job) => void got.push(job), stop.signal)
+    stack.defer(() => {
+      stop.abort()
+      return consuming
+    })
+    return { child, nodeId, cluster, bus, got, rebuilt }
+  }
+  return {
+    servers,
+    join,
+    /** How many servers the nodes believe there are. */
+    resize: (to: number) => (size = to),
+    /** How many servers the nodes put streams on, whatever their number; null: as many as fit it. */
+    replicate: (on: number | null) => (replicas = on),
+    /** All servers started as one cluster, and a node on each. */
+    async whole() {
+      const children = await Promise.all(servers.seats.map((seat) => seat.start(servers.all)))
+      const nodes = children.map(join)
+      await Promise.all(nodes.map(({ cluster }) => well(cluster)))
+      return nodes
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+type Member = ReturnType<Awaited<ReturnType<typeof natsRig>>['join']>
+
+const orgId = mintId('org')
+export const jobTo = (nodeId: NodeId, generation: number): Job => ({
+  cid: 'bafy',
+  nodeId,
+  orgId,
+  generation,
+  attempt: 1,
+})
+
+/** A hint from `from` reaches `to`; sent again and again, as the sweep would. */
+export async function hintPasses(from: Member, to: Member, generation: number): Promise<void> {
+  let attempt = 0
+  await until(
+    'a hint to pass',
+    async () => {
+      attempt += 1
+      await from.bus.publishJobs([{ ...jobTo(to.nodeId, generation), attempt }]).catch(() => {})
+      return to.got.some((job) => job.generation === generation)
+    },
+    election,
+  )
+}
+
+export async function replicasOf({ cluster }: Member): Promise<number[]> {
+  const nc = cluster.connection()
+  if (nc === null) return []
+  const manager = await jetstreamManager(nc, { checkAPI: false, timeout: 1_000 })
+  const infos = await Promise.all([jobsStream, bucketStream].map((name) => manager.streams.info(name)))
+  return infos.map(({ config, cluster: group }) =>
+    Math.min(config.num_replicas, 1 + (group?.replicas ?? []).filter(({ current }) => current).length),
+  )
+}
+
+export const inThree = (member: Member) =>
+  until('three replicas', async () => (await replicasOf(member).catch(() => [])).join() === '3,3', election)
