@@ -40,19 +40,21 @@ export function failedLast() {
   }
 }
 
-/** Runs groups of files and adds up what came of them. `say` prints a line. */
+/** Runs groups of files and adds up what came of them. `say` prints a line; `hear` is given what a file wrote to its standard error. */
 export class TestRun {
   #signal
   #say
+  #hear
   #failedFiles = new Set()
   passed = 0
   failed = 0
   skipped = 0
   failures = []
 
-  constructor({ signal, say = console.log }) {
+  constructor({ signal, say = console.log, hear = (file, text) => say(`  ${file} says: ${text}`) }) {
     this.#signal = signal
     this.#say = say
+    this.#hear = hear
   }
 
   /** nats-server and Kubo, found or made before the first test, so that no test waits for a build. A failure counts as one. */
@@ -80,7 +82,7 @@ export class TestRun {
     const stream = run({ files, cwd: root, concurrency, timeout, signal: this.#signal })
     stream.on('test:pass', (test) => this.#count(test))
     stream.on('test:fail', (test) => this.#count(test))
-    stream.on('test:stderr', ({ file, message }) => this.#say(`  ${nameOf(file)} says: ${message.trimEnd()}`))
+    stream.on('test:stderr', ({ file, message }) => this.#hear(nameOf(file), message.trimEnd()))
     stream.on('test:summary', (summary) => summary.file !== undefined && this.#tell(summary))
     await stream.resume().toArray()
     this.#say(`${title}: ${seconds(started)} s`)
