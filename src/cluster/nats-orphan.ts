@@ -20,30 +20,48 @@ export async function stopOrphan(paths: NatsPaths, log: Log): Promise<void> {
     throw new Error(`process ${owner} already runs a nats-server in this directory (process ${pid})`)
   }
   log.warn({ pid }, 'stopping a nats-server that an earlier run left behind')
-  await endProcess(pid, () => isOurs(pid, paths))
+  await endProcess(pid, paths)
   await rm(paths.pid, { force: true })
 }
 
-/** SIGTERM, five seconds of grace, SIGKILL; `same` is asked each time, since a pid may be given to another process. */
-async function endProcess(pid: number, same: () => Promise<boolean>): Promise<void> {
+/** SIGTERM, five seconds of grace, SIGKILL. Resolves once the process is gone, or is another by now. */
+async function endProcess(pid: number, paths: NatsPaths): Promise<void> {
   for (const [signal, graceMs] of [
     ['SIGTERM', 5000],
     ['SIGKILL', 2000],
   ] as const) {
-    if (!(await same())) return
     try {
-      process.kill(pid, signal)
+      if (await isOurs(pid, paths)) process.kill(pid, signal)
     } catch {
       return
     }
     for (const until = Date.now() + graceMs; Date.now() < until; await delay(25)) {
-      if (!(await same())) return
+      if (await isGone(pid, paths)) return
     }
   }
 }
 
+/**
+ * A process that ends has no command line any more before it closes its sockets: the next server would find its port taken. So it is
+ * gone when the kernel says that all of its threads ended, or when the pid has another command line.
+ */
+async function isGone(pid: number, paths: NatsPaths): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+  const threads = Number(/^Threads:\s*(\d+)$/m.exec(status)?.[1] ?? 0)
+  if (status === '' || (/^State:\s*[ZX]/m.test(status) && threads <= 1)) return true
+  const commandLine = await commandLineOf(pid)
+  return commandLine !== '' && !runsOurs(commandLine, paths)
+}
+
 async function isOurs(pid: number, paths: NatsPaths): Promise<boolean> {
-  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  return runsOurs(await commandLineOf(pid), paths)
+}
+
+function commandLineOf(pid: number): Promise<string> {
+  return readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+}
+
+function runsOurs(commandLine: string, paths: NatsPaths): boolean {
   const words = commandLine.split('\0')
   return words[1] === '-c' && words[2] === paths.config
 }

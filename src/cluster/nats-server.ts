@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { rm, writeFile } from 'node:fs/promises'
+import { writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
@@ -218,10 +219,7 @@ class NatsServer implements NatsChild {
     if (child.pid !== undefined) {
       this.#child = child
       this.#said.follow(child.stderr, () => this.#becameReady(child.pid))
-      // Written here and not by the server, so that there is no moment in which an orphan could not be found.
-      await writeFile(this.#paths.pid, `${child.pid}\n`).catch((error: unknown) =>
-        this.#log.warn({ reason: reasonOf(error) }, 'cannot write the pid file of nats-server'),
-      )
+      this.#notePid(child.pid)
       this.#options.onStarted?.(child.pid)
       if (cluster !== this.#cluster) void this.#restart()
     }
@@ -230,6 +228,18 @@ class NatsServer implements NatsChild {
     this.#isReady = false
     await rm(this.#paths.pid, { force: true })
     return why
+  }
+
+  /**
+   * Here and not by the server, and at once: whenever this process is killed, the next one finds the server that it left behind. One
+   * that it did not find would keep the port.
+   */
+  #notePid(pid: number): void {
+    try {
+      writeFileSync(this.#paths.pid, `${pid}\n`)
+    } catch (error) {
+      this.#log.warn({ reason: reasonOf(error) }, 'cannot write the pid file of nats-server')
+    }
   }
 
   async #writeConfig(): Promise<void> {

@@ -160,7 +160,9 @@ class World {
         })(),
       )
       await store.plans.setPlanState(id, 'applying', 'op')
-      await this.#begin(id).catch((error: unknown) => assert.ok(isCode(error, 'conflict'), String(error)))
+      await this.#begin(id).catch((error: unknown) =>
+        assert.ok(isCode(error, 'conflict', 'not_leading'), String(error)),
+      )
       await this.#pause()
     }
   }

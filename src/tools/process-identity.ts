@@ -51,8 +51,10 @@ function startedByProc(pid: number): string | null {
     // The name (field 2) may hold spaces and parentheses: fields are counted from the last one.
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    const [state, ticksSinceBoot] = [fields[0], fields[19]]
-    if (state === 'Z' || state === 'X' || ticksSinceBoot === undefined) return null
+    const [state, threads, ticksSinceBoot] = [fields[0], Number(fields[17]), fields[19]]
+    if (state === 'X' || ticksSinceBoot === undefined) return null
+    // The first thread may end before the others, which hold files and ports until they do.
+    if (state === 'Z' && threads <= 1) return null
     return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${ticksSinceBoot}`
   } catch {
     return null
