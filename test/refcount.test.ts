@@ -74,6 +74,24 @@ suite('content that several pins share', { concurrency: true }, () => {
     })
   }
 
+  test('one CID spelled in two ways is one content: the delete of one pin leaves what the other wants', async () => {
+    const cid = await offered()
+    const odd = cid.slice(0, 20) + cid.slice(20).toUpperCase()
+    const own = await pinned(one, cid)
+    const other = await two.post({ cid: odd })
+    assert.deepEqual([other.pin.cid, other.status], [odd, 'pinned'])
+    assert.equal((await two.list({ cid })).results[0]?.requestid, other.requestid)
+    await two.remove(other.requestid)
+    await outlast(async () => {})
+    assert.ok(await held(cid), 'the delete of the odd spelling unpinned the content')
+    const alone = await pinned(two, odd)
+    await one.remove(own.requestid)
+    await outlast(async () => {})
+    assert.ok(await held(cid), 'the odd spelling alone keeps nothing')
+    await two.remove(alone.requestid)
+    await letGo(cid)
+  })
+
   test('content that stands already is pinned at once for the next org', async () => {
     const cid = await offered()
     const first = await pinned(one, cid)

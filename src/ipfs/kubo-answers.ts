@@ -1,4 +1,5 @@
 /** What Kubo's RPC answers, read with suspicion: a shape that is not Kubo's is an error, never an `undefined` further on. */
+import { canonicalCid } from '../core/cid.ts'
 import { IpfsError } from '../core/ipfs-error.ts'
 import type { Progress } from '../core/placement.ts'
 
@@ -22,7 +23,7 @@ export function readPinLs(answer: unknown): string {
 /** One line of `pin/ls?names=true&stream=true`. */
 export function readPin(line: unknown): { cid: string; name: string } {
   const pin = fields(line)
-  return { cid: text(pin['Cid']), name: nameOf(pin) }
+  return { cid: canonicalCid(text(pin['Cid'])), name: nameOf(pin) }
 }
 
 /** One line of `dag/stat`: what was walked so far. */
