@@ -1,6 +1,8 @@
 import { loadConfig, requireKeys } from '../src/app/config.ts'
 import { masterKey } from '../src/app/master-key.ts'
 import { minter, type Minter } from '../src/auth/minter.ts'
+import { stampFor } from '../src/auth/seal.ts'
+import type { Stamp } from '../src/core/sessions.ts'
 import { openStore, type Store } from '../src/store/store.ts'
 import type { World } from './world.ts'
 
@@ -10,6 +12,8 @@ const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet
 export interface Minting extends AsyncDisposable {
   minter: Minter
   store: Store
+  /** Of session cookies. */
+  stamp: Stamp
 }
 
 /** On the database and with the master key of a world. */
@@ -21,9 +25,11 @@ export async function mintingFor(world: World): Promise<Minting> {
     systemUrl: database.systemUrl.reveal(),
     log: quiet,
   })
+  const key = await masterKey(config)
   return {
-    minter: minter({ store: store.tokens, masterKey: await masterKey(config) }),
+    minter: minter({ store: store.tokens, masterKey: key }),
     store,
+    stamp: stampFor(key, 'session cookie'),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }
 }

@@ -1,5 +1,5 @@
 import { oidcProvider } from '../auth/oidc.ts'
-import { sealFor } from '../auth/seal.ts'
+import { sealFor, stampFor } from '../auth/seal.ts'
 import { AnchorageError } from '../core/errors.ts'
 import { groupRules } from '../core/group-roles.ts'
 import type { IdentityProvider } from '../core/login-ports.ts'
@@ -41,6 +41,7 @@ export async function peopleOf({
     store: store.sessions,
     provider,
     seal: sealFor(masterKey, 'login cookie'),
+    stamp: stampFor(masterKey, 'session cookie'),
     rules: groupRules(oidc.groupPrefix, oidc.groups),
     idleMs: session.idleTimeout,
     maxAgeMs: session.maxAge,

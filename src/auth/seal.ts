@@ -1,16 +1,26 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
-import type { Seal } from '../core/sessions.ts'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto'
+import type { Seal, Stamp } from '../core/sessions.ts'
 
 const cipher = 'aes-256-gcm'
 const nonceLength = 12
 const tagLength = 16
+const macLength = 16
+/** As long in base64url. */
+const macText = 22
 
 /**
  * A seal for one `purpose`, with a key of its own from the master key (HKDF, RFC 5869), so that every node opens what any has closed, and
  * nothing closed for one purpose passes for another.
  */
 export function sealFor(masterKey: Uint8Array, purpose: string): Seal {
-  const key = Buffer.from(hkdfSync('sha256', masterKey, '', `anchorage ${purpose}`, 32))
+  const key = keyFor(masterKey, purpose)
   return {
     close(plain) {
       const nonce = randomBytes(nonceLength)
@@ -31,4 +41,22 @@ export function sealFor(masterKey: Uint8Array, purpose: string): Seal {
       }
     },
   }
+}
+
+/** A stamp for one `purpose`, with a key of its own likewise: 128 bits of HMAC-SHA-256 behind the text, in base64url. */
+export function stampFor(masterKey: Uint8Array, purpose: string): Stamp {
+  const key = keyFor(masterKey, purpose)
+  const put = (text: string): string =>
+    text + createHmac('sha256', key).update(text).digest().subarray(0, macLength).toString('base64url')
+  return {
+    put,
+    holds(stamped) {
+      const [given, made] = [Buffer.from(stamped), Buffer.from(put(stamped.slice(0, -macText)))]
+      return given.length === made.length && timingSafeEqual(given, made)
+    },
+  }
+}
+
+function keyFor(masterKey: Uint8Array, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', masterKey, '', `anchorage ${purpose}`, 32))
 }

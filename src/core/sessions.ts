@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { AnchorageError, isCode } from './errors.ts'
 import { standingOf, type GroupRules } from './group-roles.ts'
 import { mintId } from './ids.ts'
@@ -13,8 +14,10 @@ const loginMs = 600_000
 const callbackPath = '/v1/auth/callback'
 const afterLogout = '/'
 const maxReturnLength = 2048
-/** 256 bits in base64url: what a session's cookie looks like, and an access token never does. */
-const cookieForm = /^[\w-]{43}$/
+/** 256 bits in base64url and their stamp: what a session's cookie looks like, and an access token never does. */
+const cookieForm = /^[\w-]{65}$/
+/** So many sessions that are over are remembered, for their cookies to cost nothing any more. */
+const rememberedOver = 10_000
 /** A path of ours, whatever a browser makes of it: no host, no backslash that would pass for one, nothing that URLs drop. */
 const localPath = /^\/(?![/\\])[!-[\]-~]*$/
 
@@ -25,10 +28,18 @@ export interface Seal {
   open(sealed: string): string | null
 }
 
+/** Says of a text that a browser brings whether it is one that we made, without asking anybody. */
+export interface Stamp {
+  /** `text` with its stamp behind it. */
+  put(text: string): string
+  holds(stamped: string): boolean
+}
+
 export interface SessionParts {
   store: SessionStore
   provider: IdentityProvider
   seal: Seal
+  stamp: Stamp
   rules: GroupRules
   idleMs: number
   maxAgeMs: number
@@ -47,7 +58,8 @@ interface BegunLogin {
 
 /** Nothing of a login is stored before it succeeds: until then it lives in a sealed cookie, so that strangers write nothing. */
 export function sessionUseCases(parts: SessionParts): SessionUseCases {
-  const { store, provider, seal, clock, idleMs } = parts
+  const { store, provider, seal, clock } = parts
+  const find = finder(parts)
   return {
     async begin(origin, returnTo) {
       demandLocal(returnTo)
@@ -61,7 +73,7 @@ export function sessionUseCases(parts: SessionParts): SessionUseCases {
       return { session: { value: cookie, maxAgeMs: parts.maxAgeMs }, returnTo }
     },
     async who(cookie) {
-      const session = await find(store, cookie, idleMs)
+      const session = await find(cookie)
       if (session === null)
         throw new AnchorageError('unauthenticated', 'the session is over: sign in again at /v1/auth/login')
       return session
@@ -71,7 +83,7 @@ export function sessionUseCases(parts: SessionParts): SessionUseCases {
       await store.endSession(user.id, id, user.id)
     },
     async logout(cookie, origin) {
-      const session = cookie === undefined ? null : await find(store, cookie, idleMs)
+      const session = cookie === undefined ? null : await find(cookie)
       const idToken = session === null ? null : await endOnce(store, session)
       if (idToken === null) return { redirect: null }
       return { redirect: await providersLogout(parts, idToken, origin + afterLogout) }
@@ -104,7 +116,7 @@ async function openSession(
   { session: previous, userAgent, address }: Browser,
 ): Promise<string> {
   const { groups, idToken, sid, ...person } = await parts.provider.finish(query, secrets)
-  const cookie = randomBytes(32).toString('base64url')
+  const cookie = parts.stamp.put(randomBytes(32).toString('base64url'))
   const { revoked } = await parts.store.login(
     { ...person, ...standingOf(groups, parts.rules) },
     {
@@ -122,8 +134,15 @@ async function openSession(
   return cookie
 }
 
-async function find(store: SessionStore, cookie: string, idleMs: number): Promise<Session | null> {
-  return cookieForm.test(cookie) ? await store.session(hashOf(cookie), idleMs) : null
+/** The session of a cookie. What we did not make, and what was found to be over, which it stays, the store is not asked about. */
+function finder({ store, stamp, idleMs }: SessionParts): (cookie: string) => Promise<Session | null> {
+  const over = new LRUCache<string, true>({ max: rememberedOver })
+  return async (cookie) => {
+    if (!cookieForm.test(cookie) || !stamp.holds(cookie) || over.has(cookie)) return null
+    const session = await store.session(hashOf(cookie), idleMs)
+    if (session === null) over.set(cookie, true)
+    return session
+  }
 }
 
 /** The id token of the session; null when it ended meanwhile. */

@@ -39,7 +39,7 @@ export class Cast {
 
   /** Logs a person in; the same subject is the same person, in one more browser. */
   async person(subject: string, roles: { slug: string; role: Role }[], operator = false): Promise<Person> {
-    const cookie = randomBytes(32).toString('base64url')
+    const cookie = this.#minting.stamp.put(randomBytes(32).toString('base64url'))
     this.secrets.push(cookie)
     const { session } = await this.#minting.store.sessions.login(
       { issuer, subject, name: `${subject} NAME`, email: `${subject}@mail.example`, operator, roles },
@@ -104,7 +104,8 @@ export class Cast {
       'a cookie as a token': { authorization: `Bearer ${person.cookie}` },
       'a token as a cookie': byCookie(good.token),
       'a good cookie beside a bad token': { ...person.headers, authorization: 'Bearer hunter2' },
-      'an invented cookie': byCookie(randomBytes(32).toString('base64url')),
+      'an invented cookie': byCookie(randomBytes(49).toString('base64url').slice(0, 65)),
+      'a cookie without its stamp': byCookie(person.cookie.slice(0, 43)),
       'a cookie of another name': { ...person.headers, cookie: `anchorage=${person.cookie}` },
     }
     return Object.entries(actors).map(([name, headers]) => ({ name, headers, by: null }))

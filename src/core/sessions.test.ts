@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { sealFor, stampFor } from '../auth/seal.ts'
+import { AnchorageError, isCode } from './errors.ts'
+import { groupRules } from './group-roles.ts'
+import type { SessionStore } from './login-ports.ts'
+import { sessionUseCases } from './sessions.ts'
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+const masterKey = randomBytes(32)
+const stamp = stampFor(masterKey, 'session cookie')
+const fresh = () => randomBytes(32).toString('base64url')
+
+/** Logins over a store that knows no session, and counts how often it is asked. */
+function logins() {
+  let asked = 0
+  const unused = () => Promise.reject(new AnchorageError('internal', 'not asked for here'))
+  const store: SessionStore = {
+    async session() {
+      asked++
+      return null
+    },
+    login: unused,
+    sessions: unused,
+    endSession: unused,
+    endByProvider: unused,
+    pruneSessions: unused,
+  }
+  const provider = { begin: unused, finish: unused, logoutUrl: unused, readLogoutToken: unused }
+  const sessions = sessionUseCases({
+    store,
+    provider,
+    seal: sealFor(masterKey, 'login cookie'),
+    stamp,
+    rules: groupRules('anchorage:', []),
+    idleMs: 1_000,
+    maxAgeMs: 1_000,
+    announce: async () => {},
+    clock: { now: () => 0 },
+    log: quiet,
+  })
+  const who = (cookie: string) =>
+    assert.rejects(sessions.who(cookie), (error) => isCode(error, 'unauthenticated'))
+  return { who, asked: () => asked }
+}
+
+test('a cookie that we did not make costs the store nothing', async () => {
+  const { who, asked } = logins()
+  const whole = stamp.put(fresh())
+  const turned = whole.replace(/.$/, (last) => (last === 'A' ? 'Q' : 'A'))
+  const invented = [
+    '',
+    fresh(),
+    whole.slice(0, 43),
+    whole.slice(1),
+    turned,
+    `${whole}A`,
+    stampFor(masterKey, 'another').put(fresh()),
+    stampFor(randomBytes(32), 'session cookie').put(fresh()),
+    fresh() + whole.slice(43),
+  ]
+  for (const cookie of invented) await who(cookie)
+  assert.equal(asked(), 0)
+})
+
+test('a session that was found to be over is not asked about again', async () => {
+  const { who, asked } = logins()
+  const cookie = stamp.put(fresh())
+  for (let n = 0; n < 10; n++) await who(cookie)
+  assert.equal(asked(), 1)
+})
