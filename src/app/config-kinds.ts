@@ -63,6 +63,18 @@ export const address: Kind<ListenAddress> = {
   },
 }
 
+/** Bytes, at most `max`, which is spelled `shown`. */
+export function sizeUpTo(max: number, shown: string): Kind<number> {
+  return {
+    name: 'size',
+    parse(given) {
+      const value = parseSize(given)
+      if (value > max) throw new Error(`expected at most ${shown}`)
+      return value
+    },
+  }
+}
+
 /** A whole number from `min` to `max`. */
 export function integer(min: number, max: number): Kind<number> {
   return {

@@ -12,6 +12,7 @@ import {
   secret,
   secretUrl,
   size,
+  sizeUpTo,
   text,
   url,
   type Kind,
@@ -189,6 +190,11 @@ export const options = {
     duration,
     '24h',
     'A pin that could not be fetched for this long is `failed`, with its reason.',
+  ),
+  'pin.maxMeta': withDefault(
+    sizeUpTo(128 << 10, '128KiB'),
+    '16KiB',
+    'How much the `meta` of one pin may be, keys and values together; a pin with more is refused.',
   ),
   'pin.allowPrivateOrigins': withDefault(
     flag,

@@ -153,7 +153,15 @@ async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
   const { config, store, nats, pressure, log } = needs
   const link = async () => nats.cluster
   return {
-    pins: pinUseCases({ ...nats, store: store.pins, clock, log, pressure, room: policyOf(config) }),
+    pins: pinUseCases({
+      ...nats,
+      store: store.pins,
+      clock,
+      log,
+      pressure,
+      room: policyOf(config),
+      maxMetaBytes: config.pin.maxMeta,
+    }),
     operator: operators({ config, store, link, log }),
     ...tenantUseCases({ store, masterKey, link, log }),
     people: await peopleOf({ config, store, masterKey, announce: announcing(link), log }),

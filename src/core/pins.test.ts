@@ -49,6 +49,15 @@ test('a number that is none is refused before anything is stored', async () => {
   )
 })
 
+test('meta is counted in bytes, keys and values together', async () => {
+  const fits = { ['ä'.repeat(4_096)]: 'x'.repeat(8_192) }
+  assert.deepEqual((await accepted([node({})], fits)).meta, fits)
+  await assert.rejects(
+    accepted([node({})], { ...fits, x: '' }),
+    (error) => isCode(error, 'invalid') && /16385 bytes; at most 16384/.test(error.message),
+  )
+})
+
 test('before any node is known a pin is not accepted', async () => {
   await assert.rejects(accepted([]), (error) => isCode(error, 'unavailable'))
 })
@@ -77,6 +86,7 @@ async function accepted(nodes: Node[], meta?: Record<string, string>): Promise<N
     log: quiet,
     pressure: pressure(clock),
     room: { highWater: 0.9 },
+    maxMetaBytes: 16 << 10,
   })
   await pins.create(principal, { cid, ...(meta === undefined ? {} : { meta }) })
   const [pin] = given

@@ -28,6 +28,8 @@ export interface PinsOptions {
   pressure: Pressure
   /** How full a node may be and still take content. */
   room: RoomPolicy
+  /** How many bytes the keys and values of one pin's meta may have together. */
+  maxMetaBytes: number
 }
 
 /** What an org can do with its pins, over a store, the nodes there are, and the bus that carries hints. */
@@ -73,8 +75,10 @@ export function pinUseCases(options: PinsOptions): PinUseCases {
 }
 
 /** Ids are minted here, once, so that an accept whose COMMIT got no answer can be repeated. */
-function newPin({ presence, room }: PinsOptions, principal: Principal, request: PinRequest): NewPin {
+function newPin(options: PinsOptions, principal: Principal, request: PinRequest): NewPin {
+  const { presence, room, maxMetaBytes } = options
   const cid = parseCid(request.cid)
+  assertMetaFits(request.meta ?? {}, maxMetaBytes)
   const replicas = replicasOf(request.meta)
   const known = presence.nodes()
   if (known.length === 0)
@@ -92,6 +96,17 @@ function newPin({ presence, room }: PinsOptions, principal: Principal, request: 
     actor: principal.by,
     nodes,
   }
+}
+
+function assertMetaFits(meta: Record<string, string>, max: number): void {
+  const bytes = Object.entries(meta)
+    .flat()
+    .reduce((sum, text) => sum + Buffer.byteLength(text), 0)
+  if (bytes > max)
+    throw new AnchorageError(
+      'invalid',
+      `meta: its keys and values have ${bytes} bytes; at most ${max} are kept`,
+    )
 }
 
 /** Any string is a requestid to the spec, and most name no pin. */

@@ -96,10 +96,11 @@ export function pinClient(options: { url: string; token: string; fetch?: typeof 
     async *all(filters = {}, signal) {
       let next: PinFilters & { limit: number } = { status: allStatuses, ...filters, limit: pageSize }
       for (;;) {
-        const { results } = await list(next, signal)
+        const { count, results } = await list(next, signal)
         yield* results
         const last = results.at(-1)
-        if (last === undefined || results.length < pageSize) return
+        // a page may end before it is full
+        if (last === undefined || count <= results.length) return
         next = { ...next, before: last.created }
       }
     },

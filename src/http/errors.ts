@@ -27,7 +27,7 @@ const byCode: Record<Exclude<ErrorCode, 'internal'>, Pick<Refusal, 'status' | 'r
 /** What Fastify itself refuses, in our words. */
 const byStatus: Record<number, Pick<Refusal, 'reason' | 'details'>> = {
   400: { reason: 'BAD_REQUEST', details: 'the request cannot be understood' },
-  413: { reason: 'PAYLOAD_TOO_LARGE', details: 'the body is too large: at most 1 MiB' },
+  413: { reason: 'PAYLOAD_TOO_LARGE', details: 'the body is too large: at most 256 KiB' },
   415: { reason: 'UNSUPPORTED_MEDIA_TYPE', details: 'send the body as application/json' },
 }
 

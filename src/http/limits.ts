@@ -7,6 +7,8 @@ export interface HttpLimits {
   headTimeoutMs: number
   /** The same, to the end of its body. */
   requestTimeoutMs: number
+  /** From the end of a request's head to the last byte of its answer that the client reads. */
+  answerTimeoutMs: number
   /** What a client that was answered early may still send of its body, to be thrown away, before it is cut off. */
   maxUnreadBytes: number
   /** The same in time. */
@@ -20,11 +22,13 @@ export interface HttpLimits {
 }
 
 export const defaultLimits: HttpLimits = {
-  maxBodyBytes: 1 << 20,
+  // A pin with all that it may have: 16 KiB of meta, each byte of which may take six in JSON, and its origins.
+  maxBodyBytes: 256 << 10,
   // Clients send long filters in the request line; they are to get an answer that says what is wrong.
   maxHeadBytes: 128 << 10,
   headTimeoutMs: 15_000,
   requestTimeoutMs: 60_000,
+  answerTimeoutMs: 120_000,
   maxUnreadBytes: 16 << 20,
   unreadGraceMs: 2_000,
   timeoutCheckMs: 5_000,

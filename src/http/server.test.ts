@@ -239,7 +239,7 @@ test('only JSON is taken, and no more than a mebibyte', async () => {
   }
   const untyped = await ask(server, { ...post(Buffer.from(body), all) })
   assert.ok([400, 415].includes(untyped.statusCode), untyped.body)
-  await refused(server, post({ cid, name: 'x'.repeat(1 << 20) }), 413, /1 MiB/, 'PAYLOAD_TOO_LARGE')
+  await refused(server, post({ cid, name: 'x'.repeat(1 << 20) }), 413, /256 KiB/, 'PAYLOAD_TOO_LARGE')
   assert.deepEqual(server.pins.calls, [])
   const bare = await ask(server, { method: 'DELETE', url: `/v1/pins/${nobody}`, headers: json })
   assert.equal(bare.statusCode, 404, 'a content type on a DELETE without a body harms nobody')

@@ -1,3 +1,4 @@
+import type { Server } from 'node:http'
 import fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import type { OperatorUseCases } from '../core/operator-use-cases.ts'
@@ -31,6 +32,7 @@ import { pinRoutes } from './spec/pins.ts'
 import { namedSchemas } from './spec/schema.ts'
 import { namedTokenSchemas } from './tokens/schema.ts'
 import { tokenRoutes } from './tokens/tokens.ts'
+import { endUnreadAnswers } from './unread-answer.ts'
 import { discardUnread } from './unread-body.ts'
 import { validation } from './validation.ts'
 
@@ -89,8 +91,7 @@ export function httpServer({
     ...validation,
   })
 
-  answerUnusualHttp(app.server)
-  discardUnread(app.server, bounds)
+  guardSockets(app.server, bounds)
   const routing = noteRoutes(app)
   greet(app, closeGently(app, bounds.closeGraceMs), log)
   const admission = auth(verify, people)
@@ -116,6 +117,13 @@ export function httpServer({
     { prefix: '/v1' },
   )
   return app
+}
+
+/** What happens below the routes. */
+function guardSockets(server: Server, bounds: HttpLimits): void {
+  answerUnusualHttp(server)
+  discardUnread(server, bounds)
+  endUnreadAnswers(server, bounds)
 }
 
 const allNamed = [

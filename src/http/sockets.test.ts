@@ -5,7 +5,9 @@ import type { AddressInfo, Socket } from 'node:net'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { cid, fakeServer } from './fake-pins.ts'
+import { mintId } from '../core/ids.ts'
+import type { Pin } from '../core/pin.ts'
+import { cid, fakeServer, peer } from './fake-pins.ts'
 import type { FakeServer } from './fake-pins.ts'
 import type { HttpLimits } from './limits.ts'
 import { publishedCheck } from './spec/published-spec.ts'
@@ -165,9 +167,14 @@ test('a query that is not percent-encoded is told so', async (t) => {
 test('a body that is too large is refused before it is read, whether it says so or not', async (t) => {
   const server = await listening(t)
   const head = `POST /v1/pins HTTP/1.1\r\n${auth}Content-Type: application/json\r\n`
-  await refused(server, `${head}Content-Length: 2000000\r\n\r\n{`, 413, /1 MiB/)
+  await refused(server, `${head}Content-Length: 2000000\r\n\r\n{`, 413, /256 KiB/)
   const chunk = `10000\r\n${' '.repeat(65_536)}\r\n`
-  await refused(server, `${head}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(17)}0\r\n\r\n`, 413, /1 MiB/)
+  await refused(
+    server,
+    `${head}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(17)}0\r\n\r\n`,
+    413,
+    /256 KiB/,
+  )
   assert.deepEqual(server.pins.calls, [])
 })
 
@@ -257,6 +264,30 @@ test('a client that sends byte by byte, or nothing more, is told that its time i
   const head = `POST /v1/pins HTTP/1.1\r\n${auth}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`
   await refused(server, `${head}${body.slice(0, 10)}`, 408, /in time/)
   assert.deepEqual(server.pins.calls, [])
+})
+
+const onePin: Pin = {
+  id: mintId('pin'),
+  status: 'pinned',
+  created: new Date(),
+  cid,
+  delegates: [peer],
+  info: {},
+}
+
+test('a client that does not read its answer is cut off, and the answer with it', async (t) => {
+  const server = await listening(t, { answerTimeoutMs: 200 })
+  server.pins.list = async () => ({
+    count: 1000,
+    results: Array.from({ length: 1000 }, () => ({ ...onePin, meta: { blob: 'x'.repeat(64 << 10) } })),
+  })
+  const unread = server.dial()
+  unread.pause()
+  unread.write(`GET /v1/pins HTTP/1.1\r\n${auth}\r\n`)
+  const [accepted]: Socket[] = await once(server.app.server, 'connection')
+  assert.ok(accepted)
+  await once(accepted, 'close')
+  assert.ok(accepted.bytesWritten < 64 << 20)
 })
 
 test('rubbish behind a good request does not pass for its answer', async (t) => {

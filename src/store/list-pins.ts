@@ -19,8 +19,8 @@ export async function listPins(
   const sql = new Sql()
   const bounds = boundsOf(sql, query)
   const filtered = query.cids || query.name !== undefined || Object.keys(query.meta ?? {}).length > 0
-  const { count, page } = filtered ? filteredList(sql, query) : countedList(sql, query)
-  const text = `with bound as (${bounds}), ${page}
+  const { count, found } = filtered ? filteredList(sql, query) : countedList(sql, query)
+  const text = `with bound as (${bounds}), ${found}, page as materialized (${bounded})
     select (${count}) as count, (select json_agg(p order by p.seq desc) from page p) as page,
       (select json_agg(d) from pin_details((select array_agg(distinct p.cid) from page p)) d) as details`
   const [rows = []] = await db.tenantAtOnce(orgId, [[text, sql.params]])
@@ -63,13 +63,25 @@ function instant(ms: number): string {
   return new Date(Math.min(Math.max(ms, 0), Date.UTC(9000, 0))).toISOString()
 }
 
+/** A page ends before the pin at which its answer would be this large, so that no list is a burden to Postgres, the node or its neighbours. */
+const maxPageBytes = 4 << 20
+
+/** About as many bytes as a pin takes in the answer, its copies' states among them. */
+const shownBytes = `300 + 256 * replicas + coalesce(octet_length(meta::text), 0) + coalesce(octet_length(name), 0)
+  + coalesce(octet_length(origins::text), 0)`
+
+/** As many of what was found, from the newest on, as an answer may hold; the first always. */
+const bounded = `select ${pinColumns}, seq
+  from (select f.*, sum(${shownBytes}) over (order by seq desc rows between unbounded preceding and 1 preceding) as bytes_before from found f) f
+  where coalesce(bytes_before, 0) < ${maxPageBytes}`
+
 /** Up to so many pins with the wanted meta are looked up one by one; beyond, one pass over the other filter is cheaper (`is true` makes it a hash). */
 const fewRows = 2_000
 
-/** The parts of a list: a scalar subquery, and CTEs of which the last is `page`. */
+/** The parts of a list: a scalar subquery, and CTEs of which the last is `found`: the page, were it not for its bytes. */
 interface Parts {
   count: string
-  page: string
+  found: string
 }
 
 function countedList(sql: Sql, { statuses = [...pinStatuses], limit }: PinQuery): Parts {
@@ -78,7 +90,7 @@ function countedList(sql: Sql, { statuses = [...pinStatuses], limit }: PinQuery)
   return {
     count: `select coalesce(sum(case when lo <= hi then count_to(s, hi) - count_to(s, lo - 1) else 0 end), 0)::bigint
       from bound, unnest(${list}::text[]) s`,
-    page: `page as materialized (
+    found: `found as materialized (
       select p.* from unnest(${list}::text[]) s
       cross join lateral (select ${pinColumns}, seq from pins
         where org_id = current_org() and status = s and seq between (select lo from bound) and (select hi from bound)
@@ -94,20 +106,21 @@ function filteredList(sql: Sql, query: PinQuery): Parts {
   // `+ 0` keeps the planner from taking the bounds, whose width it cannot know, for the narrow filter
   const between = 'between (select lo from bound) and (select hi from bound)'
   const own = `select seq from pins where org_id = current_org() and ${onPins}`
-  const byMeta = `select m0.seq from ${meta.map((_, i) => `pin_meta m${i}`).join(', ')} where m0.seq + 0 ${between}
-    and ${meta.map(([key, value], i) => metaFilter(sql, `m${i}`, key, value)).join(' and ')}`
+  const [pair, ...others] = meta
+  const tagged =
+    pair && (others.length === 0 ? taggedByOne(sql, pair, between) : taggedBy(sql, meta, between))
   const hits =
-    meta.length === 0
+    tagged === undefined
       ? `hits as materialized (${own} and seq + 0 ${between})`
       : onPins === ''
-        ? `hits as materialized (${byMeta})`
-        : `tagged as materialized (${byMeta}), hits as materialized (
+        ? `hits as materialized (${tagged})`
+        : `tagged as materialized (${tagged}), hits as materialized (
             select seq from tagged t where (select count(*) from tagged) <= ${fewRows}
               and exists (${own} and pins.seq = t.seq)
             union all select seq from tagged t where (select count(*) from tagged) > ${fewRows} and (seq in (${own})) is true)`
   return {
     count: 'select count(*) from hits',
-    page: `${hits}, page as materialized (
+    found: `${hits}, found as materialized (
       select p.* from (select seq from hits order by seq desc limit ${sql.param(query.limit)}) h
       cross join unnest(${sql.param(query.statuses ?? [...pinStatuses])}::text[]) s
       cross join lateral (select ${pinColumns}, seq from pins
@@ -115,9 +128,32 @@ function filteredList(sql: Sql, query: PinQuery): Parts {
   }
 }
 
-function metaFilter(sql: Sql, table: string, key: string, value: string): string {
-  return `${table}.org_id = current_org() and ${table}.key = meta_key(${sql.param(key)})
-    and ${table}.value = meta_key(${sql.param(value)}) and ${table}.seq = m0.seq`
+/**
+ * The pins with all of these pairs, by a statement of one size however many there are. If one of the pairs is rare, its pins are looked
+ * up by the others; if none is, what they all match is gone through once, so the work grows with their sum and not their product.
+ */
+function taggedBy(sql: Sql, meta: [string, string][], between: string): string {
+  const keys = sql.param(meta.map(([key]) => key))
+  const values = sql.param(meta.map(([, value]) => value))
+  const like = (pair: string) => `org_id = current_org() and key = ${pair}.key and value = ${pair}.value`
+  const within = (pair: string) =>
+    `select seq from pin_meta where ${like(pair)} and seq + 0 ${between} offset 0`
+  return `with pairs as materialized (
+      select key, value, n, row_number() over (order by n) as place
+      from (select meta_key(k) as key, meta_key(v) as value from unnest(${keys}::text[], ${values}::text[]) as u (k, v)) w
+      cross join lateral (select count(*) as n from (select from pin_meta where ${like('w')} limit ${fewRows}) m) c)
+    select m.seq from pairs rarest cross join lateral (${within('rarest')}) m
+    where rarest.place = 1 and rarest.n < ${fewRows} and not exists (
+      select from pairs o where o.place > 1 and not exists (select from pin_meta where ${like('o')} and seq = m.seq))
+    union all
+    select m.seq from pairs p cross join lateral (${within('p')}) m
+    where (select min(n) from pairs) = ${fewRows} group by m.seq having count(*) = ${meta.length}`
+}
+
+/** The same of one pair. */
+function taggedByOne(sql: Sql, [key, value]: [string, string], between: string): string {
+  return `select seq from pin_meta where org_id = current_org() and key = meta_key(${sql.param(key)})
+    and value = meta_key(${sql.param(value)}) and seq + 0 ${between}`
 }
 
 function pinFilters(sql: Sql, query: PinQuery): string[] {

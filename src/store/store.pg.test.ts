@@ -120,6 +120,68 @@ test('as much meta as the API allows is taken away with its pin, in the time tha
   await store.pins.removePin(org, kept, actor)
 })
 
+test('a filter of several pairs finds the pins that have them all, newest first, whatever else they have', async () => {
+  const { id: tagged } = await store.tenants.createOrg('tagged', {}, 'operator')
+  // pin n has the pair `bit b` for each bit b of n, so pairs differ in how rare they are
+  const bits = (n: number) => [0, 1, 2, 3, 4, 5].filter((b) => (n >> b) % 2 === 1)
+  const metaOf = (n: number) => Object.fromEntries(bits(n).map((b) => [`bit ${b}`, 'yes']))
+  const numbers = Array.from({ length: 50 }, (_, n) => n)
+  await store.pins.acceptPins(
+    tagged,
+    numbers.map((n) =>
+      newPin(`tagged-${n}`, { name: n % 3 === 0 ? 'third' : 'other', meta: metaOf(n), nodes: [] }),
+    ),
+    false,
+  )
+  for (let wanted = 1; wanted < 64; wanted++) {
+    const expected = numbers.filter((n) => (n & wanted) === wanted).reverse()
+    const page = await store.pins.listPins(tagged, { limit: 1000, meta: metaOf(wanted) })
+    assert.deepEqual(
+      [page.count, page.results.map((pin) => pin.cid)],
+      [expected.length, expected.map((n) => `tagged-${n}`)],
+    )
+    const thirds = await store.pins.listPins(tagged, { limit: 2, meta: metaOf(wanted), name: 'third' })
+    assert.equal(thirds.count, expected.filter((n) => n % 3 === 0).length)
+  }
+  assert.equal(
+    (await store.pins.listPins(tagged, { limit: 1, meta: { 'bit 0': 'yes', 'bit 1': 'no' } })).count,
+    0,
+  )
+})
+
+test('a page ends by bytes too, after one pin at least; pages joined are the list, and its count is of them all', async () => {
+  const { id: large } = await store.tenants.createOrg('large', {}, 'operator')
+  const meta = (bytes: number) => ({ blob: '\u0007'.repeat(bytes) })
+  // six bytes of JSON each, so a page has room for 9 of them; and one that no page has room for
+  const pins = Array.from({ length: 30 }, (_, n) =>
+    newPin(`large-${n}`, { nodes: [], meta: meta(n === 20 ? 1 << 20 : 70_000) }),
+  )
+  await store.pins.acceptPins(large, pins, false)
+  for (const filter of [{}, { meta: meta(70_000) }]) {
+    const all = pins
+      .filter((pin) => !('meta' in filter) || pin.cid !== 'large-20')
+      .map((pin) => pin.id)
+      .reverse()
+    const seen: Pin[] = []
+    for (let left = all.length; left > 0;) {
+      const last = seen.at(-1)
+      const page = await store.pins.listPins(large, {
+        limit: 1000,
+        ...filter,
+        ...(last && { before: last.created.getTime() }),
+      })
+      assert.equal(page.count, left)
+      assert.ok(page.results.length >= 1 && page.results.length <= 10)
+      seen.push(...page.results)
+      left -= page.results.length
+    }
+    assert.deepEqual(
+      seen.map((pin) => pin.id),
+      all,
+    )
+  }
+})
+
 test('another org sees, replaces and removes nothing of this one', async () => {
   const id = await acceptOne('private', { name: 'private', meta: { private: 'yes' } })
   await assert.rejects(store.pins.getPin(other, id), (e) => isCode(e, 'not_found'))

@@ -149,8 +149,8 @@ test('filters that mean nothing are refused by name', async () => {
     [`meta=${all('{"a":{"b":"c"}}')}`, /^meta.a/],
     [`meta=${all('{"a":"\\ud800"}')}`, /^meta.a: .*surrogate/],
     [
-      `meta=${all(JSON.stringify(Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`k${i}`, '']))))}`,
-      /^meta: at most 1000/,
+      `meta=${all(JSON.stringify(Object.fromEntries(Array.from({ length: 11 }, (_, i) => [`k${i}`, '']))))}`,
+      /^meta: at most 10 /,
     ],
     ['meta=map[a:b', /^meta: must be a JSON object/],
     ['meta=map[a]', /^meta: a pair/],

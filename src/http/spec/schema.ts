@@ -10,6 +10,8 @@ import { nameMatches, pinStatuses } from '../../core/pin.ts'
 const maxCidLength = 512
 const maxNameLength = 255
 const maxProperties = 1000
+/** Of a filter: each pair costs a look-up for every pin that the others match. */
+const maxMetaPairs = 10
 
 interface Named {
   $id: string
@@ -29,6 +31,7 @@ export function ref<S extends TSchema>(schema: S & Named) {
 function stringMap(options: {
   description: string
   examples?: Record<string, string>[]
+  maxProperties?: number
   'x-consume'?: string
 }) {
   const additionalProperties = { type: 'string' }
@@ -201,6 +204,7 @@ export const ListQuery = Type.Object(
     ),
     meta: Type.Optional(
       stringMap({
+        maxProperties: maxMetaPairs,
         'x-consume': 'application/json',
         description: 'Pins with all of these pairs: a JSON object of strings',
       }),
