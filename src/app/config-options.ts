@@ -77,6 +77,16 @@ export const options = {
     '60000',
     'Requests a minute with one access token, or of one person, at each node.',
   ),
+  'rateLimits.perOrg': withDefault(
+    perMinute,
+    '120000',
+    'Requests a minute of one org, with whatever tokens and by whatever people, at each node.',
+  ),
+  'rateLimits.atOncePerOrg': withDefault(
+    integer(1, 10_000),
+    '64',
+    'Requests of one org that a node works on at a time; more wait for their turn, beyond 1,000 they are refused.',
+  ),
   'database.url': optional(
     secretUrl('postgres:', 'postgresql:'),
     "The tenant role's login: all that serves an org's request.",
@@ -94,6 +104,11 @@ export const options = {
     'Wraps the keys that sign tokens: 32 bytes in base64, the same on all nodes.',
   ),
   'auth.masterKeyFile': optional(path, 'A file that holds the master key, instead of auth.masterKey.'),
+  'tokens.maxPerOrg': withDefault(
+    integer(1, 1_000_000),
+    '1000',
+    'How many access tokens of one org may be alive at a time; beyond, none is made.',
+  ),
   'oidc.issuer': optional(
     issuer,
     'The OpenID Connect provider at which people log in, exactly as it spells itself; without it nobody does.',

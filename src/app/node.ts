@@ -107,7 +107,7 @@ export async function startNode(
 }
 
 function storeOptions(
-  { database, pin }: ConfigWith<'database.url' | 'database.systemUrl'>,
+  { database, pin, tokens }: ConfigWith<'database.url' | 'database.systemUrl'>,
   log: Log,
   nodes: () => readonly Node[],
 ): StoreOptions {
@@ -118,6 +118,7 @@ function storeOptions(
     systemUrl: database.systemUrl.reveal(),
     replicas: pin.replicas,
     unpinGraceMs: pin.unpinGrace,
+    maxTokens: tokens.maxPerOrg,
   }
 }
 

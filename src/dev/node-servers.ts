@@ -116,6 +116,7 @@ export async function startNode(options: NodeOptions & { kubo: KuboChild }): Pro
       'pin.resolveOrigins': options.isPublic,
       // Whoever tries how much the machine can do, does it with one token.
       'rateLimits.perCaller': 1_000_000_000,
+      'rateLimits.perOrg': 1_000_000_000,
       ...options.login,
     },
     logFile: dir.logFile(`node-${number}`),

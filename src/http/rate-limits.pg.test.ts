@@ -4,7 +4,14 @@ import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { openStore, type Store } from '../store/store.ts'
 import { fakeServer, memoryLog, type FakeServer } from './fake-pins.ts'
 
-const rateLimits = { signInPerAddress: 10, anonymousPerAddress: 60, anonymous: 120, perCaller: 1000 }
+const rateLimits = {
+  signInPerAddress: 10,
+  anonymousPerAddress: 60,
+  anonymous: 120,
+  perCaller: 1000,
+  perOrg: 1000,
+  atOncePerOrg: 64,
+}
 let database: TestDatabase
 let stores: Store[]
 let nodes: FakeServer[]

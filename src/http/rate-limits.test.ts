@@ -3,6 +3,8 @@ import { request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, suite, test } from 'node:test'
 import type { InjectOptions } from 'fastify'
+import { until } from '../../test/settle.ts'
+import { mintId, type OrgId } from '../core/ids.ts'
 import { fakeServer, verifyFake, type FakeServer } from './fake-pins.ts'
 import type { RateLimits } from './rate-limits.ts'
 
@@ -11,6 +13,8 @@ const rateLimits: RateLimits = {
   anonymousPerAddress: 60,
   anonymous: 120,
   perCaller: 1000,
+  perOrg: 1000,
+  atOncePerOrg: 64,
 }
 const proxy = '10.1.2.3'
 const client = '198.51.100.7'
@@ -205,6 +209,37 @@ suite('requests with a token', () => {
     )
   })
 
+  test('are also the org’s, however many tokens it makes', async () => {
+    const server = fakeServerWith(['tok_a', 'tok_b'], { perOrg: 15 }, mintId('org'))()
+    assert.deepEqual(await asked(server, 10, withToken('tok_a')), { 200: 10 })
+    assert.deepEqual(await asked(server, 10, withToken('tok_b')), { 200: 5, 429: 5 })
+    const { headers, json } = await server.app.inject(withToken('tok_a'))
+    assert.equal(headers['ratelimit-remaining'], '0')
+    assert.match(json().error.details, /of one org: at most 15 in 60 seconds/)
+  })
+
+  test('are worked on a few of an org at a time; the others wait, and no other org behind them', async () => {
+    const ours = mintId('org')
+    const server = fakeServerWith(['tok_a', 'tok_b'], { atOncePerOrg: 2 }, ours)()
+    const list = server.pins.list.bind(server.pins)
+    const held: (() => void)[] = []
+    server.pins.list = async (principal, query) => {
+      if (principal.orgId === ours) await new Promise<void>((resolve) => held.push(resolve))
+      return list(principal, query)
+    }
+    const answers = ['tok_a', 'tok_b', 'tok_a', 'tok_b', 'tok_a'].map((token) =>
+      server.app.inject(withToken(token)),
+    )
+    const soon = answers.map((answer) => answer.then(({ statusCode }) => statusCode))
+    assert.equal((await server.app.inject(withToken('all'))).statusCode, 200)
+    for (let done = 0; done < 5; done++) {
+      await until('one is worked on', () => held.length > 0)
+      assert.ok(held.length <= 2, `${held.length} at a time`)
+      held.shift()?.()
+    }
+    assert.deepEqual(await Promise.all(soon), [200, 200, 200, 200, 200])
+  })
+
   test('nobody is refused or counted when nobody can tell who asks', async () => {
     const server = fakeServer({
       rateLimits,
@@ -214,10 +249,11 @@ suite('requests with a token', () => {
   })
 })
 
-/** A server where each of `names` is a caller of its own. */
-function fakeServerWith(names: string[], change: Partial<RateLimits> = {}): () => FakeServer {
+/** A server where each of `names` is a caller of its own, of `orgId` or of an org of its own. */
+function fakeServerWith(names: string[], change: Partial<RateLimits> = {}, orgId?: OrgId): () => FakeServer {
   return () => {
-    const callers = new Map(names.map((name) => [name, verifyFake('all')]))
+    const callerOf = async () => ({ ...(await verifyFake('all')), ...(orgId === undefined ? {} : { orgId }) })
+    const callers = new Map(names.map((name) => [name, callerOf()]))
     return fakeServer({
       rateLimits: { ...rateLimits, ...change },
       verify: (bearer) => callers.get(bearer) ?? verifyFake(bearer),

@@ -1,10 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { AnchorageError, isCode } from '../core/errors.ts'
 import type { RateStore } from '../core/ports.ts'
+import { turns, type Turns } from '../core/turns.ts'
 import type { Auth } from './auth.ts'
 import { sharersOf, type AddressOf } from './client-address.ts'
 import { climb, counter, countTogether, windowSeconds } from './rate-ladder.ts'
 import type { Counter, Limit, Standing } from './rate-ladder.ts'
+import { cookieOf, sessionCookie, speaksByCookie } from './session/cookies.ts'
 
 /** How many requests a minute. */
 export interface RateLimits {
@@ -16,6 +18,10 @@ export interface RateLimits {
   anonymous: number
   /** Of one token or person. */
   perCaller: number
+  /** Of one org, whatever tokens and people it has. */
+  perOrg: number
+  /** Requests of one org (or operator) that are worked on at a time; more wait for their turn. */
+  atOncePerOrg: number
 }
 
 /**
@@ -26,6 +32,9 @@ const mistakesPerAnonymous = 5
 /** What one site may take of what all have, however many addresses it has. */
 const sharePerSite = 0.75
 const addressesPerSite = 4
+
+/** So many of an org's requests wait for their turn; heads only, since no body is read before it. */
+const waitingPerOrg = 1_000
 
 const exempt = new Set(['/v1/health', '/v1/ready'])
 /** The page where people sign in and its files: answered from memory, which costs no more than to refuse them, and no flood shuts it. */
@@ -47,24 +56,40 @@ export function limitRates(
   store: RateStore | null,
 ): void {
   const count = counters(limits, store)
+  const bySession = counter({ name: 'of one session', perMinute: limits.perCaller })
+  const shares = turns({ atOnce: limits.atOncePerOrg, waiting: waitingPerOrg, what: 'requests of one org' })
   app.addHook('onRequest', async (request, reply) => {
     if (isExempt(request)) return
     const address = addressOf(request)
+    const cookie = speaksByCookie(request) ? cookieOf(request, sessionCookie) : undefined
+    const session = cookie === undefined ? null : await bySession(cookie)
+    // Postgres is not asked whose it is.
+    if (session?.refused === true) throw tooMany(session)
     const who = await whoOf(request, identify)
     const standing = who === null ? null : await count(who, address)
     if (standing === null) return
     tell(reply, standing)
     if (standing.refused) throw tooMany(standing)
+    if (typeof who === 'object' && who !== null) await takeTurn(shares, who.org ?? who.caller, reply)
   })
 }
 
-type Who = 'stranger' | 'signing-in' | 'provider' | 'mistaken' | { caller: string }
+/** Waits for a turn, which ends with the answer; who hangs up waits no longer. */
+async function takeTurn(shares: Turns, key: string, { raw }: FastifyReply): Promise<void> {
+  const gone = new AbortController()
+  raw.once('close', () => gone.abort())
+  const end = await shares.take(key, gone.signal)
+  if (gone.signal.aborted) end()
+  raw.once('finish', end).once('close', end)
+}
+
+type Who = 'stranger' | 'signing-in' | 'provider' | 'mistaken' | { caller: string; org: string | null }
 
 function counters(
   limits: RateLimits,
   store: RateStore | null,
 ): (who: Who, address: string) => Promise<Standing | null> {
-  const { signInPerAddress, anonymousPerAddress, anonymous, perCaller } = limits
+  const { signInPerAddress, anonymousPerAddress, anonymous, perCaller, perOrg } = limits
   const ladders = {
     stranger: ladder('without an access token', anonymousPerAddress, anonymous),
     'signing-in': ladder('to sign in', signInPerAddress, anonymous, store),
@@ -80,7 +105,12 @@ function counters(
     ),
   }
   const ofCaller = counter({ name: 'of one caller', perMinute: perCaller })
-  return (who, address) => (typeof who === 'object' ? ofCaller(who.caller) : ladders[who](address))
+  const ofOrg = counter({ name: 'of one org', perMinute: perOrg })
+  return (who, address) => {
+    if (typeof who !== 'object') return ladders[who](address)
+    const { caller, org } = who
+    return climb([() => ofCaller(caller), ...(org === null ? [] : [() => ofOrg(org)])])
+  }
 }
 
 /** Counts by address, by site where an address tells its site, and then for all; with `store` over all nodes as well. */
@@ -130,7 +160,7 @@ async function whoOf(request: FastifyRequest, identify: Auth['identify']): Promi
   if (isOpen(request) && request.headers.authorization === undefined) return stranger
   try {
     const caller = await identify(request)
-    return caller === null ? stranger : { caller: caller.by }
+    return caller === null ? stranger : { caller: caller.by, org: caller.orgId }
   } catch (error) {
     // Where no credential is asked for, a wrong one is no better than none.
     if (!isCode(error, 'unauthenticated', 'forbidden', 'not_found')) return null

@@ -56,6 +56,25 @@ async function stateOf(id: KeyId): Promise<{ state: string; bytes: number } | un
   return rows[0]
 }
 
+test('an org has no more living tokens than it may, however many are made at once', async () => {
+  await using few = openStore({ ...database, log: quiet, maxTokens: 3 })
+  const { id: orgId } = await few.tenants.createOrg('few-tokens', {}, 'operator')
+  const key = await newKey()
+  const made = () => ({ ...tokenOf(key), orgId })
+  const first = made()
+  await few.tokens.insertToken({ ...made(), expiresAt: new Date(Date.now() - 1_000) })
+  await few.tokens.insertToken(first)
+  const outcomes = await Promise.allSettled(Array.from({ length: 6 }, () => few.tokens.insertToken(made())))
+  const refusals = outcomes.filter((outcome) => outcome.status === 'rejected')
+  assert.equal(refusals.length, 4)
+  for (const { reason } of refusals)
+    assert.ok(
+      isCode(reason, 'over_quota') && /has 3 access tokens .* may have 3: revoke/.test(reason.message),
+    )
+  await few.tokens.revokeToken(first.id)
+  await few.tokens.insertToken(made())
+})
+
 test('a key goes from active to verify, and retires with its secret once its last token has been over for a while', async () => {
   const key = await newKey()
   const [short, long] = [tokenOf(key), tokenOf(key)]

@@ -89,11 +89,13 @@ export interface StoreOptions {
   replicas?: number
   /** How long content that nobody wants stays pinned. */
   unpinGraceMs?: number
+  /** How many tokens of one org may be alive at a time. */
+  maxTokens?: number
 }
 
 /** Opens the store; nothing is connected yet. */
 export function openStore(options: StoreOptions): Store {
-  const { replicas = 1, unpinGraceMs = 0 } = options
+  const { replicas = 1, unpinGraceMs = 0, maxTokens = tokens.usualMaxTokens } = options
   const book: NodeBook = { addresses: () => [], name: String, anyAddresses: () => [], ...options.book }
   const db = openDatabase(options)
   return {
@@ -105,7 +107,7 @@ export function openStore(options: StoreOptions): Store {
     repair: repairStore(db),
     plans: planStore(db),
     operator: operatorStore(db),
-    tokens: tokenStore(db),
+    tokens: tokenStore(db, maxTokens),
     rates: { count: (limits, windowSeconds) => rates.countRequest(db.statement, limits, windowSeconds) },
     orgs: orgStore(db),
     tenants: tenantStore(db),
@@ -204,10 +206,10 @@ function garbageStore(db: Database): GarbageStore {
   }
 }
 
-function tokenStore(db: Database): TokenStore {
+function tokenStore(db: Database, maxTokens: number): TokenStore {
   return {
     orgBySlug: (slug) => tokens.orgBySlug(db.statement, slug),
-    insertToken: (token, operator) => db.system((tx) => tokens.insertToken(tx, token, operator)),
+    insertToken: (token, operator) => db.system((tx) => tokens.insertToken(tx, token, maxTokens, operator)),
     revokeToken: (id, actor) => db.system((tx) => tokens.revokeToken(tx, id, actor)),
     cacheVersion: (cache) => tokens.cacheVersion(db.statement, cache),
     tokenState: (id) => tokens.tokenState(db.statement, id),

@@ -17,12 +17,21 @@ export async function orgBySlug(tx: SystemTx, slug: string): Promise<OrgId> {
   return idOf('org', row.id)
 }
 
+/** How many tokens of one org may be alive at a time, unless config says otherwise. */
+export const usualMaxTokens = 1_000
+
 /**
- * `forbidden` when who makes it may not any more. `conflict` when the token's key is not the active one any more. The key's row is locked to
+ * `forbidden` when who makes it may not any more, `over_quota` when the org has `maxTokens` living ones. `conflict` when the token's key is not the active one any more. The key's row is locked to
  * the commit, so a rotation waits for this token and then sees it: no key retires before a token that it signed.
  */
-export async function insertToken(tx: SystemTx, token: ApiToken, operator = 'operator'): Promise<Date> {
+export async function insertToken(
+  tx: SystemTx,
+  token: ApiToken,
+  maxTokens: number,
+  operator = 'operator',
+): Promise<Date> {
   await demandMaker(tx, token)
+  await demandRoom(tx, token.orgId, maxTokens)
   const { createdBy: by } = token
   const [made] = await tx.query<{ created_at: Date }>(
     `insert into api_tokens (id, org_id, key_id, name, scopes, expires_at, made_by_user, made_by_token)
@@ -49,6 +58,20 @@ export async function insertToken(tx: SystemTx, token: ApiToken, operator = 'ope
     details: { scopes },
   })
   return made.created_at
+}
+
+/** The org's row is locked to the commit, so that of many that are made at once none is one too many. */
+async function demandRoom(tx: SystemTx, orgId: OrgId, maxTokens: number): Promise<void> {
+  await tx.query('select from orgs where id = $1 for no key update', [uuidOf(orgId)])
+  const [row] = await tx.query<{ living: number }>(
+    'select count(*) as living from api_tokens where org_id = $1 and revoked_at is null and expires_at > clock_timestamp()',
+    [uuidOf(orgId)],
+  )
+  if (row && row.living >= maxTokens)
+    throw new AnchorageError(
+      'over_quota',
+      `this org has ${row.living} access tokens that are not over, and may have ${maxTokens}: revoke some first`,
+    )
 }
 
 export async function tokenState(

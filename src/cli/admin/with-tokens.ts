@@ -13,6 +13,7 @@ export async function withTokenStore<T>(given: Config, work: (store: TokenStore)
     tenantUrl: database.url.reveal(),
     systemUrl: database.systemUrl.reveal(),
     log: createLog({ level: 'warn', pretty: true }),
+    maxTokens: given.tokens.maxPerOrg,
   })
   return await work(store.tokens)
 }
