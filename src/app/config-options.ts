@@ -99,6 +99,11 @@ export const options = {
     secretUrl('postgres:', 'postgresql:'),
     "The owner's login, used by `migrate` only; needs CREATEROLE, not superuser.",
   ),
+  'database.listsPerOrg': withDefault(
+    integer(1, 1_000),
+    '4',
+    'Lists of pins of one org that a node asks Postgres for at a time, half of them by cid, name or meta; more wait.',
+  ),
   'auth.masterKey': optional(
     secret,
     'Wraps the keys that sign tokens: 32 bytes in base64, the same on all nodes.',

@@ -119,6 +119,7 @@ function storeOptions(
     replicas: pin.replicas,
     unpinGraceMs: pin.unpinGrace,
     maxTokens: tokens.maxPerOrg,
+    listsPerOrg: database.listsPerOrg,
   }
 }
 

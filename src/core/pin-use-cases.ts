@@ -14,5 +14,6 @@ export interface PinUseCases {
   /** Removes a pin in any state. */
   remove(principal: Principal, requestid: string): Promise<void>
   get(principal: Principal, requestid: string): Promise<Pin>
-  list(principal: Principal, query: PinQuery): Promise<PinPage>
+  /** `signal`: whoever asked has gone. */
+  list(principal: Principal, query: PinQuery, signal?: AbortSignal): Promise<PinPage>
 }

@@ -70,7 +70,7 @@ export function pinUseCases(options: PinsOptions): PinUseCases {
       hint(principal.orgId, woken)
     },
     get: async (principal, requestid) => store.getPin(principal.orgId, pinId(requestid)),
-    list: (principal, query) => store.listPins(principal.orgId, query),
+    list: (principal, query, signal) => store.listPins(principal.orgId, query, signal),
   }
 }
 

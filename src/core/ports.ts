@@ -51,7 +51,8 @@ export interface PinStore {
   crowded(orgId: OrgId): Promise<NodeId[]>
   /** `not_found` when the org has none. */
   getPin(orgId: OrgId, id: PinId): Promise<Pin>
-  listPins(orgId: OrgId, query: PinQuery): Promise<PinPage>
+  /** `too_many` when the org lists too much at a time; rejects with `signal`'s reason when whoever asked has gone. */
+  listPins(orgId: OrgId, query: PinQuery, signal?: AbortSignal): Promise<PinPage>
 }
 
 /** The placements of one node; used by that node's workers. */

@@ -16,6 +16,8 @@ export interface Turns {
    * Rejects `too_many` when too many wait, and with the signal's reason when that is aborted first.
    */
   take(key: string, signal?: AbortSignal): Promise<() => void>
+  /** `work`, in its turn, which ends with it. Rejects as `take` and as `work` do. */
+  during<T>(key: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T>
 }
 
 interface Lane {
@@ -40,31 +42,41 @@ export function turns({ atOnce, waiting, what }: TurnsOptions): Turns {
     }
   }
 
+  async function take(key: string, signal?: AbortSignal): Promise<() => void> {
+    signal?.throwIfAborted()
+    const lane = lanes.get(key) ?? { under: 0, waiting: new Set() }
+    lanes.set(key, lane)
+    if (lane.under < atOnce) return begin(key, lane)
+    if (lane.waiting.size >= waiting)
+      throw new AnchorageError(
+        'too_many',
+        `too many ${what} at a time: ${atOnce} go on and ${waiting} wait; ask again once some have been answered`,
+        { retryAfterSeconds: 1 },
+      )
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        lane.waiting.delete(go)
+        reject(signal?.reason)
+      }
+      const go = () => {
+        lane.waiting.delete(go)
+        signal?.removeEventListener('abort', leave)
+        resolve(begin(key, lane))
+      }
+      lane.waiting.add(go)
+      signal?.addEventListener('abort', leave, { once: true })
+    })
+  }
+
   return {
-    async take(key, signal) {
-      signal?.throwIfAborted()
-      const lane = lanes.get(key) ?? { under: 0, waiting: new Set() }
-      lanes.set(key, lane)
-      if (lane.under < atOnce) return begin(key, lane)
-      if (lane.waiting.size >= waiting)
-        throw new AnchorageError(
-          'too_many',
-          `too many ${what} at a time: ${atOnce} go on and ${waiting} wait; ask again once some have been answered`,
-          { retryAfterSeconds: 1 },
-        )
-      return new Promise((resolve, reject) => {
-        const leave = () => {
-          lane.waiting.delete(go)
-          reject(signal?.reason)
-        }
-        const go = () => {
-          lane.waiting.delete(go)
-          signal?.removeEventListener('abort', leave)
-          resolve(begin(key, lane))
-        }
-        lane.waiting.add(go)
-        signal?.addEventListener('abort', leave, { once: true })
-      })
+    take,
+    async during(key, work, signal) {
+      const end = await take(key, signal)
+      try {
+        return await work()
+      } finally {
+        end()
+      }
     },
   }
 }

@@ -4,6 +4,7 @@ import type { RateStore } from '../core/ports.ts'
 import { turns, type Turns } from '../core/turns.ts'
 import type { Auth } from './auth.ts'
 import { sharersOf, type AddressOf } from './client-address.ts'
+import { goneSignal } from './gone-signal.ts'
 import { climb, counter, countTogether, windowSeconds } from './rate-ladder.ts'
 import type { Counter, Limit, Standing } from './rate-ladder.ts'
 import { cookieOf, sessionCookie, speaksByCookie } from './session/cookies.ts'
@@ -75,12 +76,11 @@ export function limitRates(
 }
 
 /** Waits for a turn, which ends with the answer; who hangs up waits no longer. */
-async function takeTurn(shares: Turns, key: string, { raw }: FastifyReply): Promise<void> {
-  const gone = new AbortController()
-  raw.once('close', () => gone.abort())
-  const end = await shares.take(key, gone.signal)
-  if (gone.signal.aborted) end()
-  raw.once('finish', end).once('close', end)
+async function takeTurn(shares: Turns, key: string, reply: FastifyReply): Promise<void> {
+  const gone = goneSignal(reply)
+  const end = await shares.take(key, gone)
+  if (gone.aborted) end()
+  reply.raw.once('finish', end).once('close', end)
 }
 
 type Who = 'stranger' | 'signing-in' | 'provider' | 'mistaken' | { caller: string; org: string | null }

@@ -62,6 +62,9 @@ const settings = [
  */
 const generic = ' -c plan_cache_mode=force_generic_plan -c enable_bitmapscan=off'
 
+/** How many statements of tenants Postgres is asked at a time; as many of the system. */
+export const tenantConnections = 8
+
 /** Opens both pools (nothing is connected yet, so Postgres may be down). */
 export function openDatabase(options: { tenantUrl: string; systemUrl: string; log: Log }): Database {
   const tenantPool = openPool(options.tenantUrl, 'anchorage tenant', options.log)
@@ -88,7 +91,7 @@ export function openDatabase(options: { tenantUrl: string; systemUrl: string; lo
 function openPool(url: string, name: string, log: Log, more = ''): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
-    max: 8,
+    max: tenantConnections,
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
     application_name: name,

@@ -1,6 +1,7 @@
 import { pinStatuses, type NameMatch, type PinPage, type PinQuery } from '../core/pin.ts'
 import type { OrgId } from '../core/ids.ts'
 import type { Database } from './database.ts'
+import { searchesFor } from './list-turns.ts'
 import { pinColumns, type DetailRow, type NodeBook, type PinRow } from './pin-rows.ts'
 import { pinOf } from './show-pin.ts'
 import { fold, mapMeta, toText } from './text.ts'
@@ -18,8 +19,7 @@ export async function listPins(
 ): Promise<PinPage> {
   const sql = new Sql()
   const bounds = boundsOf(sql, query)
-  const filtered = query.cids || query.name !== undefined || Object.keys(query.meta ?? {}).length > 0
-  const { count, found } = filtered ? filteredList(sql, query) : countedList(sql, query)
+  const { count, found } = searchesFor(query) ? filteredList(sql, query) : countedList(sql, query)
   const text = `with bound as (${bounds}), ${found}, page as materialized (${bounded})
     select (${count}) as count, (select json_agg(p order by p.seq desc) from page p) as page,
       (select json_agg(d) from pin_details((select array_agg(distinct p.cid) from page p)) d) as details`

@@ -25,6 +25,7 @@ import { assertBelt } from './belt.ts'
 import { openDatabase, type Database } from './database.ts'
 import { isBadData } from './errors.ts'
 import { listPins } from './list-pins.ts'
+import { listTurns, type ListTurns } from './list-turns.ts'
 import * as garbage from './garbage.ts'
 import * as keys from './keys.ts'
 import * as nodes from './nodes.ts'
@@ -91,15 +92,17 @@ export interface StoreOptions {
   unpinGraceMs?: number
   /** How many tokens of one org may be alive at a time. */
   maxTokens?: number
+  /** How many lists of one org go on at a time. */
+  listsPerOrg?: number
 }
 
 /** Opens the store; nothing is connected yet. */
 export function openStore(options: StoreOptions): Store {
-  const { replicas = 1, unpinGraceMs = 0, maxTokens = tokens.usualMaxTokens } = options
+  const { replicas = 1, unpinGraceMs = 0, maxTokens = tokens.usualMaxTokens, listsPerOrg = 4 } = options
   const book: NodeBook = { addresses: () => [], name: String, anyAddresses: () => [], ...options.book }
   const db = openDatabase(options)
   return {
-    pins: pinStore(db, { book, replicas, graceMs: unpinGraceMs }),
+    pins: pinStore(db, { book, replicas, graceMs: unpinGraceMs }, listTurns(listsPerOrg)),
     placements: placementStore(db),
     sweep: sweepStore(db, unpinGraceMs),
     reconcile: reconcileStore(db),
@@ -117,7 +120,7 @@ export function openStore(options: StoreOptions): Store {
   }
 }
 
-function pinStore(db: Database, terms: pins.AcceptTerms): PinStore {
+function pinStore(db: Database, terms: pins.AcceptTerms, inTurn: ListTurns): PinStore {
   const accept = (orgId: OrgId, batch: NewPin[], again: boolean) =>
     pins.acceptPins(db, orgId, batch, terms, again)
   return {
@@ -139,7 +142,8 @@ function pinStore(db: Database, terms: pins.AcceptTerms): PinStore {
       db.tenant(orgId, (tx) => pins.removePin(tx, orgId, id, actor, terms.graceMs)),
     getPin: (orgId, id) => pins.getPin(db, orgId, id, terms.book),
     crowded: (orgId) => pins.crowded(db, orgId),
-    listPins: (orgId, query) => listPins(db, orgId, query, terms.book),
+    listPins: (orgId, query, signal) =>
+      inTurn(orgId, query, () => listPins(db, orgId, query, terms.book), signal),
   }
 }
 

@@ -10,6 +10,7 @@ import {
   replacePinByRequestId,
 } from './operations-schema.ts'
 import { pinQuery, pinRequest, pinStatus } from './pin-wire.ts'
+import { goneSignal } from '../gone-signal.ts'
 import { readQuery } from './read-query.ts'
 
 /** The five routes of the Pinning Services API. */
@@ -28,8 +29,9 @@ export function pinRoutes(instance: FastifyInstance, pins: PinUseCases, { admit,
       // oxlint-disable-next-line no-param-reassign -- where Fastify looks for what it validates
       request.query = readQuery(request.raw.url ?? '')
     },
-    handler: async (request) => {
-      const { count, results } = await pins.list(principalOf(request), pinQuery(request.query))
+    handler: async (request, reply) => {
+      const query = pinQuery(request.query)
+      const { count, results } = await pins.list(principalOf(request), query, goneSignal(reply))
       return { count, results: results.map(pinStatus) }
     },
   })

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isCode } from '../core/errors.ts'
+import { mintId, type OrgId } from '../core/ids.ts'
+import type { PinPage, PinQuery } from '../core/pin.ts'
+import { tenantConnections } from './database.ts'
+import { listTurns } from './list-turns.ts'
+
+const page: PinPage = { count: 0, results: [] }
+const plain: PinQuery = { limit: 10, statuses: ['pinned'] }
+const search: PinQuery = { limit: 10, name: 'x', match: 'partial' }
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+/** Lists that go on until they are told to end, and how many of whom go on. */
+function lists(perOrg: number) {
+  const inTurn = listTurns(perOrg)
+  const under: { orgId: OrgId; query: PinQuery; end: () => void }[] = []
+  return {
+    ask: (orgId: OrgId, query: PinQuery, signal?: AbortSignal) =>
+      inTurn(
+        orgId,
+        query,
+        () => new Promise((resolve) => under.push({ orgId, query, end: () => resolve(page) })),
+        signal,
+      ),
+    of: (orgId: OrgId) => under.filter((each) => each.orgId === orgId),
+    under,
+  }
+}
+
+test('however much an org searches, half of its lists and half of the connections are left', async () => {
+  const { ask, of, under } = lists(4)
+  const orgs = [mintId('org'), mintId('org'), mintId('org'), mintId('org')]
+  const [loud = mintId('org'), ...others] = orgs
+  for (let n = 0; n < 50; n++) void ask(loud, search)
+  await turn()
+  assert.equal(of(loud).length, 2)
+  void ask(loud, plain)
+  await turn()
+  assert.equal(of(loud).length, 3)
+  for (const orgId of others) for (let n = 0; n < 50; n++) void ask(orgId, search)
+  await turn()
+  assert.equal(under.filter(({ query }) => query === search).length, tenantConnections / 2)
+  void ask(mintId('org'), plain)
+  await turn()
+  assert.equal(under.at(-1)?.query, plain)
+})
+
+test('lists of one org go on a few at a time, and leave connections for what is no list', async () => {
+  const { ask, of, under } = lists(4)
+  const loud = mintId('org')
+  for (let n = 0; n < 50; n++) void ask(loud, plain)
+  await turn()
+  assert.equal(of(loud).length, 4)
+  of(loud)[0]?.end()
+  await turn()
+  assert.equal(of(loud).length, 5)
+  for (let n = 0; n < 10; n++) void ask(mintId('org'), plain)
+  await turn()
+  assert.equal(under.length - 1, (tenantConnections * 3) / 4)
+})
+
+test('who hangs up while waiting asks Postgres nothing, and too many that wait are refused', async () => {
+  const { ask, of } = lists(1)
+  const loud = mintId('org')
+  void ask(loud, plain)
+  const gone = new AbortController()
+  const waiting = ask(loud, plain, gone.signal)
+  gone.abort(new Error('hung up'))
+  await assert.rejects(waiting, /hung up/)
+  for (let n = 0; n < 200; n++) void ask(loud, plain)
+  await assert.rejects(
+    ask(loud, plain),
+    (error) => isCode(error, 'too_many') && /lists of one org/.test(error.message),
+  )
+  assert.equal(of(loud).length, 1)
+})
