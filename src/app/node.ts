@@ -16,6 +16,7 @@ import { nodeCaches } from './caches.ts'
 import { systemClock as clock } from './clock.ts'
 import { requireKeys, type Config, type ConfigWith } from './config.ts'
 import { kuboWatch, type KuboWatch } from './kubo-watch.ts'
+import { lastNet } from './last-net.ts'
 import { liveNodes, type LiveNodes } from './live-nodes.ts'
 import { createLog } from './log.ts'
 import { masterKey } from './master-key.ts'
@@ -33,7 +34,7 @@ import { contendForLead, nodeWorkers, nudgeLeader, type WorkerNeeds } from './wo
 export interface RunningNode extends AsyncDisposable {
   url: string
   nodeId: NodeId
-  /** Rejects when the node cannot go on by itself (another process runs as it). */
+  /** Rejects when the node cannot go on by itself: another process runs as it, or an error that nobody caught. */
   ended: Promise<never>
 }
 
@@ -60,6 +61,7 @@ export async function startNode(
   undo.defer(() => log.info({}, 'this node has stopped'))
   const ended = Promise.withResolvers<never>()
   ended.promise.catch(() => {})
+  undo.use(lastNet(log, ended.reject))
 
   const driver = newDriver({ clock, log })
   const pressure = newPressure(clock)

@@ -42,6 +42,24 @@ test('a node whose NATS and Kubo are away serves, says that it is degraded and w
   )
 })
 
+test('an error that nobody caught is told whole, and ends the node as a signal would', async () => {
+  const port = await freePort()
+  const throws = `process.on('SIGUSR2', () => { throw new Error('out of nowhere') })`
+  const { child, stderr } = serve({
+    ANCHORAGE_HTTP_LISTEN: `127.0.0.1:${port}`,
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(throws)}`,
+  })
+  assert.equal((await untilAnswered(`http://127.0.0.1:${port}/v1/ready`, child)).status, 200)
+  child.kill('SIGUSR2')
+  const [code, signal] = await once(child, 'exit')
+  const said = await stderr
+  assert.deepEqual([code, signal], [1, null], said)
+  const lines = said.split('\n').filter((line) => line.startsWith('{'))
+  const told = lines.map((line) => JSON.parse(line)).find(({ level }) => level === 'error')
+  assert.match(told.err.stack, /out of nowhere[^]*at /)
+  assert.match(said, /this node has stopped/)
+})
+
 test('a node refuses logins with another role than they must have, and says so', async () => {
   const { child, stderr } = serve({ ANCHORAGE_DATABASE_URL: database.systemUrl })
   const [code] = await once(child, 'exit')
