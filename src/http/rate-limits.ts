@@ -7,6 +7,7 @@ import { sharersOf, type AddressOf } from './client-address.ts'
 import { goneSignal } from './gone-signal.ts'
 import { climb, counter, countTogether, windowSeconds } from './rate-ladder.ts'
 import type { Counter, Limit, Standing } from './rate-ladder.ts'
+import { isPreflight } from './routing.ts'
 import { cookieOf, sessionCookie, speaksByCookie } from './session/cookies.ts'
 
 /** How many requests a minute. */
@@ -147,7 +148,7 @@ function ladder(
 function isExempt(request: FastifyRequest): boolean {
   const url = request.routeOptions.url ?? ''
   if (exempt.has(url) || page.test(url)) return true
-  return request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
+  return isPreflight(request)
 }
 
 /** Null: counted for nobody, since nobody can tell just now who asks. */

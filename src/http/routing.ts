@@ -1,14 +1,23 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { failure } from './errors.ts'
 
+/** Clients join their paths to base URLs that end in a slash: slashes side by side are one, and one at the end is none. */
+export const slashes = { ignoreDuplicateSlashes: true, ignoreTrailingSlash: true }
+
 /** A proxy asks by whole addresses: `GET http://host/path`. */
 const wholeAddress = /^https?:\/\/[^/?#]*/i
 const nothingHere = 'there is nothing at this path; the API is described at /v1/docs'
+/** What is told to a client that was given a wrong base URL. */
+export const pinsAreElsewhere =
+  'there is nothing at this path: pins are at /v1/pins. The base URL to give a client is the address of this server with /v1 behind it ' +
+  'and nothing more, since clients add /pins by themselves'
 
 /** Which methods each path of the server takes; asked only about requests that matched no route. */
 export interface Routing {
-  /** The methods of the path of `url`, in the order of an `Allow` header; empty when there is no such path. */
-  methodsOf(url: string): string[]
+  /** The methods of `path`, in the order of an `Allow` header; empty when there is no such path. */
+  methodsOf(path: string): string[]
+  /** The route, as it is declared, that `path` matches. */
+  routeOf(path: string): string | undefined
 }
 
 /** Notes every route that is added to `app` from now on. */
@@ -20,13 +29,21 @@ export function noteRoutes(app: FastifyInstance): Routing {
     for (const each of [method].flat()) known.add(each)
     methods.set(url, known)
   })
+  const routeOf = (path: string): string | undefined =>
+    methods.keys().find((pattern) => matches(pattern.split('/'), path.split('/')))
   return {
-    methodsOf(url) {
-      const path = url.replace(wholeAddress, '').split(/[?#]/, 1)[0] ?? ''
-      const found = [...methods].find(([pattern]) => matches(pattern.split('/'), path.split('/')))
-      return found === undefined ? [] : [...found[1], 'OPTIONS'].sort()
+    methodsOf(path) {
+      const found = methods.get(routeOf(path) ?? '')
+      return found === undefined ? [] : [...found, 'OPTIONS'].sort()
     },
+    routeOf,
   }
+}
+
+/** The path of `url` as routes are matched. */
+function pathOf(url: string): string {
+  const [path = ''] = url.replace(wholeAddress, '').split(/[?#]/, 1)
+  return path.replaceAll(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '')
 }
 
 function matches(pattern: string[], path: string[]): boolean {
@@ -48,17 +65,37 @@ export function answerUnroutedEarly(app: FastifyInstance, routing: Routing): voi
  * or what a browser asks before it sends a request of its own (any origin may: a bearer is needed, cookies are not looked at).
  */
 function answerUnrouted(routing: Routing, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const methods = routing.methodsOf(request.raw.url ?? '')
-  if (methods.length === 0) return reply.code(404).send(failure('NOT_FOUND', nothingHere))
+  const path = pathOf(request.raw.url ?? '')
+  const methods = routing.methodsOf(path)
+  if (methods.length === 0) {
+    // A page, too, is to read that there is nothing, and why.
+    if (isPreflight(request)) return allowAll(reply, '*')
+    return reply.code(404).send(failure('NOT_FOUND', whereInstead(routing, path)))
+  }
   const allow = methods.join(', ')
   reply.header('allow', allow)
-  if (request.method !== 'OPTIONS') {
-    return reply.code(405).send(failure('METHOD_NOT_ALLOWED', `this path takes ${allow}`))
-  }
+  if (request.method === 'OPTIONS') return allowAll(reply, allow)
+  return reply.code(405).send(failure('METHOD_NOT_ALLOWED', `this path takes ${allow}`))
+}
+
+/** Whether a browser asks if a page of another origin may ask. */
+export function isPreflight({ method, headers }: FastifyRequest): boolean {
+  return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
+}
+
+function allowAll(reply: FastifyReply, methods: string): FastifyReply {
   return reply
     .code(204)
-    .header('access-control-allow-methods', allow)
+    .header('access-control-allow-methods', methods)
     .header('access-control-allow-headers', 'authorization, content-type, x-request-id')
     .header('access-control-max-age', '86400')
     .send()
+}
+
+/** What to ask for instead of `path`, where that can be known. */
+function whereInstead(routing: Routing, path: string): string {
+  const lower = path.toLowerCase()
+  if (lower.split('/').includes('pins')) return pinsAreElsewhere
+  const route = routing.routeOf(lower) ?? routing.routeOf(`/v1${lower}`)
+  return route === undefined ? nothingHere : `there is nothing at this path: it is ${route}`
 }

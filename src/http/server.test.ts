@@ -82,7 +82,16 @@ test('a pin from its acceptance to its end', async () => {
 
 test('any text is a requestid, and names no pin', async () => {
   const server = fakeServer()
-  for (const id of [nobody, 'x', '%00', '..%2f..', '%F0%9F%93%8C', ' ', "'%20or%201=1", 'a'.repeat(50_000)]) {
+  for (const id of [
+    nobody,
+    'x',
+    '%00',
+    '..%2f..',
+    '%F0%9F%93%8C',
+    '%20',
+    "'%20or%201=1",
+    'a'.repeat(50_000),
+  ]) {
     await refused(server, { url: `/v1/pins/${id}` }, 404, /no pin/)
     await refused(server, { method: 'DELETE', url: `/v1/pins/${id}` }, 404, /no pin/)
     await refused(server, { ...post({ cid }), url: `/v1/pins/${id}` }, 404, /no pin/)
@@ -281,14 +290,55 @@ test('a path says which methods it takes, and an unknown path says that it is no
     '/v1/nope',
     '/v1/pins/a/b',
     '/v2/pins',
-    '//v1/pins',
-    '/v1//pins',
     '/V1/pins',
     '/v1/docs/../../etc/passwd',
   ]) {
     await refused(server, { url }, 404, /nothing at this path/, 'NOT_FOUND')
     await refused(server, { method: 'POST', url, payload: '{' }, 404, /nothing at this path/, 'NOT_FOUND')
   }
+})
+
+test('a path with slashes side by side, or one at its end, is the path without them', async () => {
+  const server = fakeServer()
+  const at = (pathname: string, search = ''): InjectOptions => ({ url: { pathname, search } as never })
+  for (const path of ['//v1/pins', '/v1//pins', '/v1/pins/', '///v1///pins//']) {
+    server.pins.calls.length = 0
+    const listed = await ask(server, at(path, '?limit=7&name=a//b/'))
+    assert.equal(listed.statusCode, 200, path)
+    assert.deepEqual(server.pins.calls[0]?.arguments[1], { limit: 7, name: 'a//b/', match: 'exact' })
+    const added = await ask(server, { ...post({ cid }), ...at(path) })
+    assert.equal(added.statusCode, 202, path)
+    const { requestid } = added.json()
+    const wrong = await refused(server, { method: 'PUT', ...at(path) } as InjectOptions, 405, /takes/)
+    assert.equal(wrong.headers['allow'], 'GET, HEAD, OPTIONS, POST')
+    assert.equal((await ask(server, at(`${path}/${requestid}`))).statusCode, 200, path)
+    const removed = await ask(server, { method: 'DELETE', ...at(`${path}//${requestid}/`) })
+    assert.equal(removed.statusCode, 202, path)
+  }
+  await refused(server, at('/v1/pins/%2F/'), 404, /no pin/)
+  assert.equal(server.pins.calls.at(-1)?.arguments[1], '/', 'an encoded slash is a part of a name')
+  await refused(server, at('/v1%2Fpins'), 404, /nothing at this path/)
+  assert.equal((await ask(server, at('//v1/health/'))).statusCode, 200)
+})
+
+test('a path that was nearly right is told what is', async () => {
+  const server = fakeServer()
+  const bases = ['/pins', '/v1/pins/pins', '/v1/v1/pins', '/api/v1/pins', '/V1/pins', '/v1/PINS', '/v2/pins/']
+  for (const url of bases.flatMap((path) => [path, `${path}/${nobody}`])) {
+    const base = /pins are at \/v1\/pins\. The base URL .* with \/v1 behind it/
+    await refused(server, { url }, 404, base, 'NOT_FOUND')
+    await refused(server, { ...post('{'), url }, 404, base, 'NOT_FOUND')
+    await refused(server, { method: 'DELETE', url, headers: {} }, 404, base, 'NOT_FOUND')
+    const headers = { origin: 'https://app.example', 'access-control-request-method': 'GET' }
+    const asked = await ask(server, { method: 'OPTIONS', url, headers })
+    assert.equal(asked.statusCode, 204, 'a page may read it')
+    assert.match(String(asked.headers['access-control-allow-methods']), /\*|GET/)
+  }
+  assert.deepEqual(server.pins.calls, [])
+  await refused(server, { url: '/tokens/tok_x' }, 404, /it is \/v1\/tokens\/:id$/)
+  await refused(server, { url: '/health' }, 404, /it is \/v1\/health$/)
+  await refused(server, { url: '/V1/Health' }, 404, /it is \/v1\/health$/)
+  await refused(server, { url: '/nope' }, 404, /described at \/v1\/docs$/)
 })
 
 test('a browser may ask first, without a token', async () => {
@@ -414,14 +464,16 @@ test('health and readiness', async (t) => {
 
 test('the docs page comes whole from here', async () => {
   const { app } = fakeServer()
-  const page = await app.inject('/v1/docs')
-  assert.equal(page.statusCode, 200)
-  assert.match(String(page.headers['content-security-policy']), /default-src 'self'/)
-  const assets = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address]) => address ?? '')
-  assert.ok(assets.length >= 4)
-  for (const address of assets) {
-    assert.match(address, /^\/v1\/docs\/|^\.?\/?static\//)
-    assert.equal((await app.inject(new URL(address, 'http://x/v1/docs/').pathname)).statusCode, 200, address)
+  for (const url of ['/v1/docs', '/v1/docs/']) {
+    const page = await app.inject(url)
+    assert.equal(page.statusCode, 200)
+    assert.match(String(page.headers['content-security-policy']), /default-src 'self'/)
+    const assets = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address]) => address ?? '')
+    assert.ok(assets.length >= 4)
+    for (const address of assets) {
+      const asset = await app.inject(new URL(address, `http://x${url}`).pathname)
+      assert.equal(asset.statusCode, 200, `${url}: ${address}`)
+    }
   }
   const setup = await app.inject('/v1/docs/static/swagger-initializer.js')
   assert.match(setup.body, /\/v1\/openapi\.json/)

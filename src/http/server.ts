@@ -25,7 +25,7 @@ import { orgRoutes } from './orgs/orgs.ts'
 import { namedOrgSchemas } from './orgs/schema.ts'
 import { pageRoutes } from './pages/pages.ts'
 import { limitRates, type RateLimits } from './rate-limits.ts'
-import { answerUnroutedEarly, noteRoutes } from './routing.ts'
+import { answerUnroutedEarly, noteRoutes, slashes } from './routing.ts'
 import { namedSessionSchemas } from './session/schema.ts'
 import { sessionRoutes } from './session/sessions.ts'
 import { pinRoutes } from './spec/pins.ts'
@@ -82,7 +82,7 @@ export function httpServer({
       connectionsCheckingInterval: bounds.timeoutCheckMs,
       requireHostHeader: false,
     },
-    routerOptions: { maxParamLength: bounds.maxHeadBytes },
+    routerOptions: { maxParamLength: bounds.maxHeadBytes, ...slashes },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     genReqId: requestIds(),

@@ -138,7 +138,8 @@ test('methods that nobody has a route for', async (t) => {
     )
     assert.equal(answer.headers.get('allow'), 'GET, HEAD, OPTIONS, POST')
   }
-  await refused(server, 'PUT http://x/v1/pins HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 405, /takes/)
+  for (const address of ['http://x/v1/pins', 'HTTPS://x:443//v1//pins/?a=b'])
+    await refused(server, `PUT ${address} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, 405, /takes/)
   await refused(server, 'OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 404, /nothing/)
 })
 

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
+import { AnchorageError } from '../../core/errors.ts'
 import type { PinUseCases } from '../../core/pin-use-cases.ts'
 import type { Auth } from '../auth.ts'
+import { pinsAreElsewhere } from '../routing.ts'
 import { typed } from '../type-box.ts'
 import {
   addPin,
@@ -59,4 +61,20 @@ export function pinRoutes(instance: FastifyInstance, pins: PinUseCases, { admit,
       return reply.code(202).send(undefined)
     },
   )
+  wrongBase(instance)
+}
+
+/** What a client asks for whose base URL ends in `/pins`; without these routes, a pin with the id `pins`. */
+function wrongBase(app: FastifyInstance): void {
+  const onRequest = async () => {
+    throw new AnchorageError('not_found', pinsAreElsewhere)
+  }
+  for (const url of ['/pins/pins', '/pins/pins/:requestid'])
+    app.route({
+      method: ['GET', 'POST', 'DELETE'],
+      url,
+      schema: { hide: true },
+      onRequest,
+      handler: onRequest,
+    })
 }
