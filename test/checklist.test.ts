@@ -594,12 +594,26 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       assert.equal((await api.list({ cid: pin.pin.cid, status: allStatuses })).count, 0)
     })
 
-    test('a DELETE that carries a JSON content type and an empty body is a DELETE', async () => {
+    test('a DELETE that carries a content type and an empty body is a DELETE', async () => {
+      for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/plain']) {
+        const pin = await api.post({ cid: await lostCid() })
+        const answer = await api.send('DELETE', `/pins/${pin.requestid}`, {
+          body: '',
+          headers: { 'content-type': type },
+        })
+        assert.equal(answer.status, 202, answer.text)
+      }
+    })
+
+    test('a base URL that ends in a slash works; one that ends in /pins is told the right one', async () => {
       const pin = await api.post({ cid: await lostCid() })
-      const answer = await api.send('DELETE', `/pins/${pin.requestid}`, {
-        headers: { 'content-type': 'application/json' },
-      })
-      assert.equal(answer.status, 202, answer.text)
+      const slashed = apiOf(`${api.url}/`, api.token)
+      assert.equal((await slashed.get(pin.requestid)).requestid, pin.requestid)
+      assert.equal((await slashed.list({ cid: pin.pin.cid })).count, 1)
+      await slashed.remove(pin.requestid)
+      const wrong = apiOf(`${api.url}/pins`, api.token)
+      for (const path of ['/pins', `/pins/${pin.requestid}`])
+        assert.match(refusalOf(await wrong.send('GET', path), 404).details, /base URL .* \/v1/)
     })
   })
 

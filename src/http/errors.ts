@@ -33,6 +33,11 @@ const byStatus: Record<number, Pick<Refusal, 'reason' | 'details'>> = {
 
 const defaultRetryAfterSeconds = 1
 
+/** A body of a kind that nobody here reads: 415. `message` says which, and what to send. */
+export class UnsupportedBody extends Error {
+  readonly statusCode = 415
+}
+
 /** The body of every answer of 400 or above. */
 export function failure(reason: string, details: string): Failure {
   return { error: { reason, details } }
@@ -40,7 +45,7 @@ export function failure(reason: string, details: string): Failure {
 
 /** Answers every error that a hook or a handler throws; what is not ours to tell a stranger goes to the log alone. */
 export function answerErrors(app: FastifyInstance, log: Log): void {
-  app.setErrorHandler<FastifyError | AnchorageError>((error, request, reply) => {
+  app.setErrorHandler<FastifyError | AnchorageError | UnsupportedBody>((error, request, reply) => {
     const refusal = refusalOf(error, request)
     if (refusal.status >= 500) noteTrouble(log, error, request, refusal.status)
     if (refusal.status === 401) reply.header('www-authenticate', 'Bearer')
@@ -57,7 +62,7 @@ export function answerBadPath(_error: FastifyError, request: FastifyRequest, rep
   )
 }
 
-function refusalOf(error: FastifyError | AnchorageError, request: FastifyRequest): Refusal {
+function refusalOf(error: FastifyError | AnchorageError | UnsupportedBody, request: FastifyRequest): Refusal {
   if (error instanceof AnchorageError) {
     if (error.code !== 'internal') return { ...byCode[error.code], details: error.message }
   } else if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
@@ -66,6 +71,7 @@ function refusalOf(error: FastifyError | AnchorageError, request: FastifyRequest
       reason: 'BAD_REQUEST',
       details: 'the request is refused',
       ...byStatus[error.statusCode],
+      ...(error instanceof UnsupportedBody && { details: error.message }),
     }
   }
   const details = `something went wrong on our side; if it lasts, tell the operator this request's id: ${request.id}`

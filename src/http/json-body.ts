@@ -1,13 +1,21 @@
 import { isUtf8 } from 'node:buffer'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AnchorageError } from '../core/errors.ts'
+import { UnsupportedBody } from './errors.ts'
+import { quoted } from './invalid.ts'
 
 /**
- * Bodies are JSON in UTF-8 and nothing else; other media types are refused with 415. Keys such as `__proto__` are text like
- * any other: bodies are never merged into objects. No body is `undefined`, which the schema of a route that needs one refuses.
+ * Bodies are JSON in UTF-8 and nothing else; other media types and encodings are refused with 415. Keys such as `__proto__` are text
+ * like any other: bodies are never merged into objects. A body that is not there has no type: its `content-type` is passed over, and
+ * a route that needs one says that it is missing.
  */
 export function readJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
+  app.addHook('preParsing', (request, _reply, payload, done) => {
+    if (hasNoBody(request)) Reflect.deleteProperty(request.headers, 'content-type')
+    else demandNoEncoding(request)
+    done(null, payload)
+  })
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {
       done(null, parsed(Buffer.from(body)))
@@ -15,14 +23,34 @@ export function readJson(app: FastifyInstance): void {
       done(error instanceof Error ? error : new Error(String(error)))
     }
   })
+  app.addHook('preValidation', (request, _reply, done) => {
+    const isMissing = request.body === undefined && request.routeOptions.schema?.body !== undefined
+    done(isMissing ? new AnchorageError('invalid', 'the body: missing; it must be given') : undefined)
+  })
+}
+
+function hasNoBody({ headers }: FastifyRequest): boolean {
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0
+}
+
+function demandNoEncoding({ headers }: FastifyRequest): void {
+  const encoding = headers['content-encoding'] ?? ''
+  if (/^ *(identity)? *$/i.test(encoding)) return
+  throw new UnsupportedBody(`the body is encoded with ${quoted(encoding)}: send it without any encoding`)
 }
 
 function parsed(body: Buffer): unknown {
   if (body.length === 0) return undefined
+  if (isWide(body)) throw new AnchorageError('invalid', 'the body: UTF-16 or UTF-32; send it as UTF-8')
   if (!isUtf8(body)) throw new AnchorageError('invalid', 'the body: not UTF-8')
   try {
-    return JSON.parse(body.toString())
+    return JSON.parse(body.toString().replace(/^\ufeff/, ''))
   } catch (cause) {
     throw new AnchorageError('invalid', 'the body: not JSON', { cause })
   }
+}
+
+/** Whether its characters are two or four bytes wide: a mark says so, or NULs beside the ASCII that JSON begins with. */
+function isWide(body: Buffer): boolean {
+  return /^(fffe|feff|00..|..00)$/.test(body.toString('hex', 0, 2))
 }

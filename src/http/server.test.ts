@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import type { InjectOptions } from 'fastify'
 import { AnchorageError } from '../core/errors.ts'
 import type { ErrorCode } from '../core/errors.ts'
@@ -158,7 +159,7 @@ test('bodies that are refused name the field, and reach no use case', async () =
   const server = fakeServer()
   const long = 'x'.repeat(256)
   const wrong: [unknown, RegExp][] = [
-    ['', /the body/],
+    ['', /^the body: missing/],
     ['{', /not JSON/],
     ['null', /the body: must be a JSON object/],
     ['[]', /the body: must be a JSON object/],
@@ -250,8 +251,58 @@ test('only JSON is taken, and no more than a mebibyte', async () => {
   assert.ok([400, 415].includes(untyped.statusCode), untyped.body)
   await refused(server, post({ cid, name: 'x'.repeat(1 << 20) }), 413, /256 KiB/, 'PAYLOAD_TOO_LARGE')
   assert.deepEqual(server.pins.calls, [])
-  const bare = await ask(server, { method: 'DELETE', url: `/v1/pins/${nobody}`, headers: json })
-  assert.equal(bare.statusCode, 404, 'a content type on a DELETE without a body harms nobody')
+})
+
+test('a body that is not there has no type, and a route that needs one says that it is missing', async () => {
+  const server = fakeServer()
+  const types = ['application/json', 'text/plain', 'application/x-www-form-urlencoded', 'x', '']
+  for (const type of types) {
+    for (const length of [{}, { 'content-length': '0' }]) {
+      const headers = { ...all, 'content-type': type, ...length }
+      const { requestid } = (await ask(server, post({ cid }))).json()
+      const removed = await ask(server, { method: 'DELETE', url: `/v1/pins/${requestid}`, headers })
+      assert.equal(removed.statusCode, 202, `${type}: ${removed.body}`)
+      for (const url of ['/v1/pins', `/v1/pins/${nobody}`])
+        await refused(server, { method: 'POST', url, headers }, 400, /^the body: missing/, 'BAD_REQUEST')
+    }
+  }
+  assert.equal(server.pins.kept.size, 0)
+})
+
+test('a body in another encoding is refused by the name of the encoding', async () => {
+  const server = fakeServer()
+  const text = JSON.stringify({ cid })
+  const packed = gzipSync(text)
+  for (const [encoding, named] of [
+    ['gzip', /gzip/],
+    ['GZIP', /GZIP/],
+    ['br', /br/],
+    ['identity, zstd', /identity, zstd/],
+  ] as const) {
+    const request = post(packed, { ...json, 'content-encoding': encoding })
+    await refused(server, request, 415, named, 'UNSUPPORTED_MEDIA_TYPE')
+  }
+  for (const headers of [{}, { authorization: 'Bearer nonsense' }])
+    await refused(server, post(packed, { ...headers, 'content-encoding': 'gzip' }), 401, /token/)
+  assert.deepEqual(server.pins.calls, [])
+  for (const encoding of ['identity', 'Identity', '']) {
+    const taken = await ask(server, post(text, { ...json, 'content-encoding': encoding }))
+    assert.equal(taken.statusCode, 202, taken.body)
+  }
+})
+
+test('a byte order mark before the JSON is passed over; wide characters are told what they are', async () => {
+  const server = fakeServer()
+  const text = JSON.stringify({ cid, name: '\ufeffa' })
+  const marked = await ask(server, post(Buffer.from(`\ufeff${text}`)))
+  assert.equal(marked.statusCode, 202, marked.body)
+  assert.deepEqual(marked.json().pin, { cid, name: '\ufeffa' }, 'and one inside is a character')
+  const little = Buffer.from(text, 'utf16le')
+  const big = Buffer.from(text, 'utf16le').swap16()
+  const utf32 = Buffer.concat(Array.from(text, (each) => Buffer.from([0, 0, 0, each.charCodeAt(0)])))
+  const wide = [little, big, utf32, Buffer.from(`\ufeff${text}`, 'utf16le')]
+  for (const body of [...wide, Buffer.from(`\ufeff${text}`, 'utf16le').swap16()])
+    await refused(server, post(body), 400, /^the body: UTF-16 or UTF-32; send it as UTF-8/)
 })
 
 test('a path says which methods it takes, and an unknown path says that it is none', async () => {
