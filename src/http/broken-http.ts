@@ -2,6 +2,7 @@ import { STATUS_CODES, ServerResponse } from 'node:http'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { failure } from './errors.ts'
+import { forAnyPage } from './greet.ts'
 
 interface Refusal {
   status: number
@@ -70,6 +71,7 @@ function answer({ status, reason, details }: Refusal): string {
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
     `content-type: ${jsonType}`,
     `content-length: ${Buffer.byteLength(body)}`,
+    ...Object.entries(forAnyPage).map((header) => header.join(': ')),
     'connection: close',
     '',
     body,

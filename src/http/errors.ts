@@ -2,6 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { AnchorageError } from '../core/errors.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
+import { greeting } from './greet.ts'
 import type { Failure } from './spec/schema.ts'
 
 /** What a refusal looks like on the wire. */
@@ -56,7 +57,7 @@ export function answerErrors(app: FastifyInstance, log: Log): void {
 
 /** Answers a path that cannot be decoded, which Fastify refuses before any hook runs: there is nothing by such a name. */
 export function answerBadPath(_error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  reply.code(404).header('x-request-id', request.id).header('access-control-allow-origin', '*')
+  reply.code(404).headers(greeting(request))
   reply.send(
     failure('NOT_FOUND', 'there is nothing at this path: its percent-encoding is not that of UTF-8 text'),
   )

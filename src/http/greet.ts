@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AnchorageError } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
 import { speaksByCookie } from './session/cookies.ts'
 
-/** What a page of another origin may read of an answer's head, beside what the Fetch standard always lets it. */
+/** The part of an answer's head that a page of another origin may read, beside what the Fetch standard always lets it. */
 const readable = [
   'x-request-id',
   'retry-after',
   ...['limit', 'remaining', 'reset'].flatMap((what) => [`ratelimit-${what}`, `x-ratelimit-${what}`]),
 ].join(', ')
+/** With these a page of any origin may read an answer. Every answer has them but those to a cookie. */
+export const forAnyPage = { 'access-control-allow-origin': '*', 'access-control-expose-headers': readable }
 const takenOver = /^[\w.:-]{1,64}$/
 
 /** Ids that are unique without asking the system for randomness each time; a proxy's own id is kept. */
@@ -28,10 +30,7 @@ export function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => str
 /** What happens to every request first: its id, and who may read the answer. */
 export function greet(app: FastifyInstance, isClosing: () => boolean, log: Log): void {
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id)
-    if (speaksByCookie(request)) reply.header('cache-control', 'no-store')
-    else reply.header('access-control-allow-origin', '*')
-    reply.header('access-control-expose-headers', readable)
+    reply.headers(greeting(request))
     if (isClosing()) done(new AnchorageError('unavailable', 'this node is stopping; try again'))
     else if (request.headers.host === undefined && request.raw.httpVersion === '1.1') done(noHost())
     else done()
@@ -42,6 +41,12 @@ export function greet(app: FastifyInstance, isClosing: () => boolean, log: Log):
     log.debug({ requestId, method, url, status: reply.statusCode, ms: reply.elapsedTime }, 'answered')
     done()
   })
+}
+
+/** The head that every answer to `request` begins with. */
+export function greeting(request: FastifyRequest): Record<string, string> {
+  const forWhom = speaksByCookie(request) ? { 'cache-control': 'no-store' } : forAnyPage
+  return { 'x-request-id': request.id, ...forWhom }
 }
 
 function noHost(): AnchorageError {

@@ -19,6 +19,7 @@ async function ask({ app }: FakeServer, options: InjectOptions) {
   const response = await app.inject({ headers: all, ...options })
   assert.match(String(response.headers['x-request-id']), /^[\w.:-]+$/)
   assert.equal(response.headers['access-control-allow-origin'], '*')
+  assert.match(String(response.headers['access-control-expose-headers']), /x-request-id.*ratelimit-reset/)
   if (response.body !== '')
     assert.match(String(response.headers['content-type']), /^application\/json(; charset=utf-8)?$/)
   if (response.statusCode >= 400) check('Failure', response.json())

@@ -71,6 +71,12 @@ async function answers(socket: Socket): Promise<Answer[]> {
   return found
 }
 
+/** A page of any origin may read the answer, whoever wrote it. */
+function readableElsewhere({ headers }: Answer, what?: string): void {
+  assert.equal(headers.get('access-control-allow-origin'), '*', what)
+  assert.match(headers.get('access-control-expose-headers') ?? '', /x-request-id.*ratelimit-reset/, what)
+}
+
 /** What comes back for these bytes: one refusal of this status, whole, in the spec's shape. */
 async function refused(
   server: Listening,
@@ -90,6 +96,7 @@ async function refused(
   const [answer] = all
   assert.ok(answer)
   assert.match(answer.headers.get('content-type') ?? '', /^application\/json/, what)
+  readableElsewhere(answer, what)
   assert.equal(answer.body.length, Number(answer.headers.get('content-length')), what)
   const failure = JSON.parse(answer.body)
   check('Failure', failure)
@@ -258,10 +265,9 @@ test('a client that sends byte by byte, or nothing more, is told that its time i
   const drip = setInterval(() => slow.write('x'), 20)
   t.after(() => clearInterval(drip))
   slow.write('GET /v1/pins HTTP/1.1\r\nx: ')
-  assert.deepEqual(
-    (await answers(slow)).map(({ status }) => status),
-    [408],
-  )
+  const [late] = await answers(slow)
+  assert.equal(late?.status, 408)
+  readableElsewhere(late)
   const head = `POST /v1/pins HTTP/1.1\r\n${auth}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`
   await refused(server, `${head}${body.slice(0, 10)}`, 408, /in time/)
   assert.deepEqual(server.pins.calls, [])
@@ -342,10 +348,10 @@ test('closing: a client that asks again on a connection it kept is told to go el
   await new Promise((resolve) => setTimeout(resolve, 200))
   const said = answers(kept)
   kept.write(post)
-  assert.deepEqual(
-    (await said).map(({ status }) => status),
-    [200, 503],
-  )
+  const [served, told] = await said
+  assert.deepEqual([served?.status, told?.status], [200, 503])
+  assert.ok(told)
+  readableElsewhere(told)
   await closed
 })
 
