@@ -472,7 +472,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
     }
 
     const badQueries: [field: string, query: string][] = [
-      ...['0', '1001', '-1', 'ten', '1.5', '', '1e3', '10 ', '+10', '0x10'].map((value): [string, string] => [
+      ...['0', '1001', '-1', 'ten', '1.5', '1e3', '10 ', '+10', '0x10'].map((value): [string, string] => [
         'limit',
         value,
       ]),
@@ -494,6 +494,12 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       ['cid', `${good},`],
       ['cid', `${good},${good}`],
       ['cid', `${good}\u0000`],
+      ['cid[0]', good],
+      ['status[0]', 'failed'],
+      ['Status', 'failed'],
+      ['name[]', 'x'],
+      ['limit[]', '5'],
+      ['before[]', '2020-01-01T00:00:00Z'],
       ['match', 'fuzzy'],
       ['match', ''],
       ['match', 'EXACT'],
@@ -517,14 +523,16 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       test(`GET /pins with ${field}=${JSON.stringify(value.slice(0, 80))}: a 400 that names it`, async () => {
         const answer = await get(`?${new URLSearchParams({ [field]: value })}`)
         conforms('GET', '/pins', answer)
-        assert.match(refusalOf(answer, 400).details, new RegExp(field))
+        assert.ok(refusalOf(answer, 400).details.includes(field))
       })
     }
 
     test('eleven CIDs: a 400 that names cid; ten are fine', async () => {
       const cids = (await freshBlocks(11)).map((block) => block.cid)
-      assert.match(refusalOf(await get(`?cid=${cids.join(',')}`), 400).details, /cid/)
-      assert.equal((await get(`?cid=${cids.slice(1).join(',')}`)).status, 200)
+      for (const separator of [',', '&cid=', '&cid[]=']) {
+        assert.match(refusalOf(await get(`?cid=${cids.join(separator)}`), 400).details, /cid/)
+        assert.equal((await get(`?cid=${cids.slice(1).join(separator)}`)).status, 200)
+      }
     })
 
     test('an id that is no id of ours is 404 on every route, and nothing is added', async () => {
@@ -661,8 +669,10 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       assert.deepEqual(ids(after.results), ids(pins.slice(0, 5)))
       assert.equal(after.count, 9)
       const at = Date.parse(tenth)
-      const offset = new Date(at + 2 * 3600_000).toISOString().replace('Z', '+02:00')
-      assert.deepEqual(await found({ before: offset }), ids(pins.slice(10)))
+      for (const zone of ['+02:00', '+0200']) {
+        const offset = new Date(at + 2 * 3600_000).toISOString().replace('Z', zone)
+        assert.deepEqual(await found({ before: offset }), ids(pins.slice(10)))
+      }
       assert.deepEqual(await found({ before: tenth.replace('Z', '5Z') }), ids(pins.slice(9)))
       assert.deepEqual(await found({ before: tenth.replace('Z', '000000000Z') }), ids(pins.slice(10)))
       assert.deepEqual(
@@ -715,6 +725,24 @@ suite('the pinning spec and what its real clients ask beside it', () => {
     test('a comma may be sent escaped or as it is', async () => {
       assert.equal(bodyOf<WirePage>(await lister.send('GET', '/pins?status=queued,pinning'), 200).count, 25)
       assert.equal(bodyOf<WirePage>(await lister.send('GET', '/pins?status=queued%2Cpinning'), 200).count, 25)
+    })
+
+    test('a list may be repeated or named in brackets, as generated clients send it', async () => {
+      const [one, two] = pins
+      const cids = [one, two].map((pin) => pin?.pin.cid)
+      for (const name of ['cid', 'cid[]', 'cid%5B%5D']) {
+        const query = cids.map((cid) => `${name}=${cid}`).join('&')
+        const page = bodyOf<WirePage>(await lister.send('GET', `/pins?${query}`), 200)
+        assert.deepEqual(ids(page.results), ids(pins.slice(0, 2)))
+      }
+      for (const query of ['status=queued&status=pinning', 'status[]=queued&status[]=pinning,failed&limit='])
+        assert.equal(bodyOf<WirePage>(await lister.send('GET', `/pins?${query}`), 200).count, 25)
+    })
+
+    test('a page of a list without filters is of pinned ones, whichever page it is', async () => {
+      const created = pins[9]?.created ?? ''
+      for (const page of [{ limit: '2' }, { before: created }, { after: created }])
+        assert.equal((await lister.list(page)).count, 0, JSON.stringify(page))
     })
 
     test('by several filters at once', async () => {

@@ -37,7 +37,10 @@ export class PinServiceError extends AnchorageError {
 export interface PinClient {
   add(pin: Pin, signal?: AbortSignal): Promise<PinStatus>
   get(requestid: string, signal?: AbortSignal): Promise<PinStatus>
-  /** One page, newest first; 10 of them unless `limit` (at most 1000) says otherwise. */
+  /**
+   * One page, newest first; 10 of them unless `limit` (at most 1000) says otherwise. Pinned ones alone where none of `status`, `cid`, `name` and
+   * `meta` is given.
+   */
   list(filters?: PinFilters & { limit?: number }, signal?: AbortSignal): Promise<PinResults>
   /** All that match, newest first, in every status unless `status` says otherwise. */
   all(filters?: PinFilters, signal?: AbortSignal): AsyncGenerator<PinStatus>

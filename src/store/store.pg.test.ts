@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import fc from 'fast-check'
+import { parseCid } from '../core/cid.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, type OrgId, type PinId } from '../core/ids.ts'
-import type { NewPin, Pin } from '../core/pin.ts'
+import { nameMatches, pinStatuses, type NewPin, type Pin } from '../core/pin.ts'
 import type { Outcome } from '../core/placement.ts'
 import type { Accepted, NodeIdentity } from '../core/ports.ts'
+import { pinQuery } from '../http/spec/pin-wire.ts'
+import type { ListQuery } from '../http/spec/schema.ts'
 import { openStore, type Store } from './store.ts'
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
@@ -390,6 +394,78 @@ test('status filters count from buckets exactly, whatever the time bounds', asyn
   assert.equal((await store.pins.listPins(org, { limit: 1, before: -1e15 })).count, 0)
   assert.equal((await store.pins.listPins(org, { limit: 1, after: 9e15 })).count, 0)
 })
+
+/** The filters of `GET /v1/pins`, alone, together, or none of them. */
+const listFilters = fc.record(
+  {
+    cid: fc.uniqueArray(fc.constantFrom(...Array.from({ length: 7 }, (_, i) => rawCid(i))), {
+      minLength: 1,
+      maxLength: 3,
+    }),
+    name: fc.constantFrom('a', 'A', 'ab', 'c'),
+    match: fc.constantFrom(...nameMatches),
+    status: fc.subarray([...pinStatuses], { minLength: 1 }),
+    meta: fc.constantFrom({}, { kind: 'odd' }, { kind: 'even', third: 'yes' }),
+  },
+  { requiredKeys: [] },
+)
+
+test('the pages of a list, joined by before, are the list, and the count falls by what was seen', async () => {
+  const { id } = await store.tenants.createOrg('pages', {}, 'operator')
+  const pins = Array.from({ length: 24 }, (_, i) =>
+    newPin(rawCid(i % 6), {
+      name: ['a', 'A', 'ab'][i % 3] ?? '',
+      meta: { kind: i % 2 === 0 ? 'even' : 'odd', ...(i % 3 === 0 && { third: 'yes' }) },
+    }),
+  )
+  await store.pins.acceptPins(id, pins, false)
+  for (const cid of [rawCid(0), rawCid(1)])
+    await work(cid, { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: false })
+  await work(rawCid(2), { kind: 'failed', errorCode: 'stalled', error: 'no block came' })
+  const [claim] = await claimDue(rawCid(3))
+  assert.ok(claim)
+  await store.placements.extend(node, [{ ...claim, blocks: 1, bytes: 1 }], 30_000)
+  const { results: everything } = await store.pins.listPins(id, { limit: 1000 })
+  assert.deepEqual(new Set(everything.map((pin) => pin.status)), new Set(pinStatuses))
+
+  const page = fc.integer({ min: 1, max: 8 })
+  await fc.assert(
+    fc.asyncProperty(listFilters, page, async (filters, limit) => {
+      const wanted = everything.filter((pin) => isMeant(pin, filters))
+      const seen: Pin[] = []
+      for (;;) {
+        const last = seen.at(-1)
+        const before = last === undefined ? {} : { before: last.created.toISOString() }
+        const { count, results } = await store.pins.listPins(id, pinQuery({ ...filters, limit, ...before }))
+        assert.equal(count, wanted.length - seen.length)
+        if (results.length === 0) break
+        seen.push(...results)
+      }
+      assert.deepEqual(
+        seen.map((pin) => pin.id),
+        wanted.map((pin) => pin.id),
+      )
+    }),
+    { numRuns: 60, examples: [[{}, 2]] },
+  )
+})
+
+/** What the specification says a filter means, pin by pin. */
+function isMeant(pin: Pin, { cid, name, match = 'exact', status, meta }: ListQuery): boolean {
+  const isFiltered = cid !== undefined || name !== undefined || status !== undefined || meta !== undefined
+  const fold = (text: string) => (match.startsWith('i') ? text.toLowerCase() : text)
+  const own = fold(pin.name ?? '')
+  return (
+    (status ?? (isFiltered ? pinStatuses : ['pinned'])).includes(pin.status) &&
+    (cid?.includes(pin.cid) ?? true) &&
+    (name === undefined || (match.endsWith('partial') ? own.includes(fold(name)) : own === fold(name))) &&
+    Object.entries(meta ?? {}).every(([key, value]) => pin.meta?.[key] === value)
+  )
+}
+
+function rawCid(n: number): string {
+  return parseCid(`f01551220${n.toString(16).padStart(64, '0')}`)
+}
 
 function newPin(cid: string, more: Partial<NewPin> = {}): NewPin {
   return { id: mintId('pin'), cid, cidText: cid, replicas: 1, actor, nodes: [node.nodeId], ...more }

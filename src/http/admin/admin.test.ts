@@ -165,6 +165,9 @@ test('the moves of a plan come page by page', async () => {
     (await ask(server, { url: `${url}${query}` })).json().moves.map((move: { number: number }) => move.number)
   assert.deepEqual(await numbers(''), [1, 2, 3])
   assert.deepEqual(await numbers('?limit=2'), [1, 2])
+  assert.deepEqual(await numbers('?limit='), [1, 2, 3])
+  await refused(server, { url: `${url}?afternumber=2` }, 400, /^afternumber: write it as afterNumber=VALUE$/)
+  await refused(server, { url: `${url}?afterNumber=` }, 400, /^afterNumber: must be a whole number/)
   assert.deepEqual(await numbers('?limit=2&afterNumber=2'), [3])
   await refused(server, { url: `${url}?limit=0` }, 400, /limit: must be 1 or more/)
   await refused(server, { url: `${url}?limit=x` }, 400, /limit: must be a whole number/)
@@ -184,5 +187,7 @@ test('the audit log is asked for an org, and after an entry', async () => {
   const asked = { limit: 1, orgId: org, after: { at: new Date('2026-01-01T00:00:00.000Z'), id: entry } }
   assert.deepEqual(server.operator.calls, [{ name: 'audit', arguments: [asked] }])
   await refused(server, { url: '/v1/admin/audit?org=acme' }, 400, /org_/)
+  for (const name of ['org[]', 'org[0]', 'Org', 'orgs', 'org.eq'])
+    await refused(server, { url: `/v1/admin/audit?${name}=${org}` }, 400, /^org.*: write it as org=VALUE$/i)
   await refused(server, { url: '/v1/admin/audit?after=yesterday' }, 400, /after/)
 })

@@ -19,7 +19,7 @@ export function adminRoutes(instance: FastifyInstance, operator: OperatorUseCase
   instance.addHook('onRequest', auth.admit('cluster:admin'))
   instance.addHook('preValidation', async (request) => {
     // oxlint-disable-next-line no-param-reassign -- where Fastify looks for what it validates
-    request.query = readAdminQuery(request.raw.url ?? '')
+    request.query = readAdminQuery(request)
   })
   const app = typed(instance)
   const actorOf: ActorOf = (request) => auth.callerOf(request).by

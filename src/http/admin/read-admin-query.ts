@@ -1,22 +1,38 @@
+import type { FastifyRequest } from 'fastify'
 import { AnchorageError } from '../../core/errors.ts'
 import { parseId } from '../../core/ids.ts'
 import type { OperatorUseCases } from '../../core/operator-use-cases.ts'
 import type { AuditCursor } from '../../core/ports.ts'
 import { quoted } from '../invalid.ts'
+import { limitOf, parameters, refuseMisspelt, wholeNumber } from '../parameters.ts'
 import { instantMs } from '../spec/instant.ts'
-import { parameters, wholeNumber } from '../spec/read-query.ts'
 
 const maxAuditPage = 100
-const numbers = new Set(['limit', 'afterNumber'])
 
-/** The query of an operators' route, not yet validated. A parameter given twice is `invalid`; unknown ones are ignored. */
-export function readAdminQuery(url: string): Record<string, unknown> {
+/**
+ * The query of a route of ours, not yet validated. A parameter given twice is `invalid`, as is one that the route has in another
+ * spelling; unknown ones are ignored.
+ */
+export function readAdminQuery({ raw, routeOptions }: FastifyRequest): Record<string, unknown> {
+  const spellings = spellingsOf(routeOptions.schema?.querystring)
   const query: Record<string, unknown> = {}
-  for (const [name, value] of parameters(url)) {
+  for (const [name, value] of parameters(raw.url ?? '')) {
+    if (!spellings.has(name)) refuseMisspelt(name, spellings)
     if (Object.hasOwn(query, name)) throw new AnchorageError('invalid', `${quoted(name)}: give it once`)
-    query[name] = numbers.has(name) ? wholeNumber(value) : value
+    query[name] = read(name, value)
   }
   return query
+}
+
+function spellingsOf(schema: unknown): Map<string, string> {
+  const properties: unknown =
+    typeof schema === 'object' && schema !== null ? Reflect.get(schema, 'properties') : {}
+  return new Map(Object.keys(properties ?? {}).map((name) => [name, `${name}=VALUE`]))
+}
+
+function read(name: string, value: string): unknown {
+  if (name === 'limit') return limitOf(value)
+  return name === 'afterNumber' ? wholeNumber(value) : value
 }
 
 /** What a validated query of the audit log asks for; `invalid` names the parameter. */

@@ -13,7 +13,7 @@ const page = 100
 export function orgRoutes(instance: FastifyInstance, orgs: OrgUseCases, auth: Auth): void {
   instance.addHook('preValidation', async (request) => {
     // oxlint-disable-next-line no-param-reassign -- where Fastify looks for what it validates
-    request.query = readAdminQuery(request.raw.url ?? '')
+    request.query = readAdminQuery(request)
   })
   const app = typed(instance)
   ofOrgs(app, orgs, auth)

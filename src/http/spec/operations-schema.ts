@@ -9,7 +9,9 @@ const params = Type.Object({ requestid: Type.String({ description: 'The `request
 export const getPins = {
   operationId: 'getPins',
   summary: 'List pins, newest first',
-  description: 'Pages are made with `before`: give the `created` of the last pin of the page before.',
+  description:
+    'Pages are made with `before`: ask the same again with the `created` of the last pin of the page before. `limit`, `before` and `after` ' +
+    'never change which pins a list means.',
   tags,
   querystring: ListQuery,
   response: { 200: ref(PinResults), ...failures },

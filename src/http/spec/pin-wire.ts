@@ -22,11 +22,19 @@ export function pinRequest({ cid, name, origins, meta }: Pin): PinRequest {
   }
 }
 
-/** The filters of a list. Without any at all, only pinned ones are meant; `limit` and `match` alone filter nothing. */
-export function pinQuery({ limit = defaultLimit, match, ...filters }: ListQuery): PinQuery {
-  const { cid, name, status, before, after, meta } = filters
+/** What a list asks for. Without a filter only pinned ones are meant; `limit`, `before` and `after` page through them and filter nothing. */
+export function pinQuery({
+  limit = defaultLimit,
+  cid,
+  name,
+  match,
+  status,
+  before,
+  after,
+  meta,
+}: ListQuery): PinQuery {
   if (meta !== undefined) wellFormedMap(meta)
-  const isFiltered = Object.values(filters).some((filter) => filter !== undefined)
+  const isFiltered = [cid, name, status, meta].some((filter) => filter !== undefined)
   return {
     limit,
     ...(cid !== undefined && { cids: [...new Set(cid.map((each) => inField('cid', () => parseCid(each))))] }),

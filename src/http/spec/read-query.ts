@@ -1,58 +1,53 @@
 import { AnchorageError } from '../../core/errors.ts'
-import { quoted } from '../invalid.ts'
+import { limitOf, parameters, refuseMisspelt } from '../parameters.ts'
 
 const metaInBrackets = /^meta\[(.*)\]$/s
-const lists = new Set(['cid', 'status'])
-const texts = new Set(['name', 'match', 'before', 'after'])
+const listInBrackets = /^(cid|status)\[\]$/
+
+/** What `GET /pins` takes, and how each is written. */
+const spellings = new Map([
+  ['cid', 'cid=CID,CID'],
+  ['status', 'status=STATUS,STATUS'],
+  ['meta', 'meta={"KEY":"VALUE"} or meta[KEY]=VALUE'],
+  ...['name', 'match', 'before', 'after', 'limit'].map((name): [string, string] => [name, `${name}=VALUE`]),
+])
 
 /**
  * Takes the query of `GET /pins` apart as far as the wire goes: what comes out is what `ListQuery` describes, not yet validated.
- * Nothing is repaired: a parameter given twice, bad percent-encoding and a limit that is no plain number are `invalid`.
+ * What has one meaning is taken: a list may be repeated, and its name may end in `[]`; an empty limit is none. The rest is `invalid`:
+ * another parameter given twice, bad percent-encoding, a limit that is no plain number, a parameter of ours in another spelling.
  * Parameters that the API does not have are ignored.
  */
 export function readQuery(url: string): Record<string, unknown> {
   const query: Record<string, unknown> = {}
+  const lists: Record<'cid' | 'status', string[]> = { cid: [], status: [] }
   const pairs: [string, string][] = []
-  for (const [name, value] of parameters(url)) {
-    const key = metaInBrackets.exec(name)?.[1]
+  for (const [given, value] of parameters(url)) {
+    const key = metaInBrackets.exec(given)?.[1]
     if (key !== undefined) {
       pairs.push([key, value])
       continue
     }
-    if (Object.hasOwn(query, name))
-      throw invalid(name, 'give it once' + (lists.has(name) ? ', separated by commas' : ''))
-    if (lists.has(name)) query[name] = value.split(',')
-    else if (texts.has(name)) query[name] = value
-    else if (name === 'limit') query[name] = wholeNumber(value)
-    else if (name === 'meta') query[name] = value.startsWith('map[') ? metaOfGo(value) : metaOfJson(value)
+    const name = listInBrackets.exec(given)?.[1] ?? given
+    if (name === 'cid' || name === 'status') {
+      for (const each of value.split(',')) lists[name].push(each)
+      query[name] = lists[name]
+      continue
+    }
+    if (!spellings.has(name)) {
+      refuseMisspelt(name, spellings)
+      continue
+    }
+    if (Object.hasOwn(query, name)) throw invalid(name, 'give it once')
+    query[name] = read(name, value)
   }
   return pairs.length === 0 ? query : { ...query, meta: metaOfPairs(pairs, 'meta' in query) }
 }
 
-/** The pairs of a query, decoded, in their order; `invalid` for percent-encoding that is none. */
-export function* parameters(url: string): Generator<[string, string]> {
-  const start = url.indexOf('?')
-  if (start === -1) return
-  for (const part of url.slice(start + 1).split('&')) {
-    if (part === '') continue
-    const equals = part.indexOf('=')
-    const name = decoded(equals === -1 ? part : part.slice(0, equals))
-    yield [name, equals === -1 ? '' : decoded(part.slice(equals + 1), name)]
-  }
-}
-
-function decoded(text: string, name?: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '))
-  } catch (cause) {
-    const what = name === undefined ? 'the name of a query parameter' : quoted(name)
-    throw new AnchorageError('invalid', `${what}: its percent-encoding is not that of UTF-8 text`, { cause })
-  }
-}
-
-/** Not `Number()`, which takes `1e1`, `0x10`, ` 5` and nothing at all. What is no number stays text, for the schema to refuse. */
-export function wholeNumber(text: string): number | string {
-  return /^-?\d{1,15}$/.test(text) ? Number(text) : text
+function read(name: string, value: string): unknown {
+  if (name === 'limit') return limitOf(value)
+  if (name === 'meta') return value.startsWith('map[') ? metaOfGo(value) : metaOfJson(value)
+  return value
 }
 
 function metaOfJson(text: string): unknown {

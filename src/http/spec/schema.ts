@@ -184,7 +184,8 @@ export const ListQuery = Type.Object(
       Type.Array(ref(Status), {
         uniqueItems: true,
         minItems: 1,
-        description: 'Pins in these states; without any filter at all, only pinned ones are listed',
+        description:
+          'Pins in these states; pinned ones alone where none of `status`, `cid`, `name` and `meta` is given',
       }),
     ),
     before: Type.Optional(

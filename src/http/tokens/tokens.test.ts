@@ -79,6 +79,7 @@ test('who may not manage tokens, or wants more than it has, is refused', async (
   assert.equal((await create('viewer', { scopes: ['pins:read'] })).statusCode, 403)
   assert.equal((await ask('viewer', {})).statusCode, 403)
   assert.equal((await ask('nobody', {})).statusCode, 401)
+  assert.equal((await ask('member', { url: '/v1/tokens?limit[]=1' })).statusCode, 400)
   const beyond = await create('member', { scopes: ['pins:read', 'cluster:admin'] })
   assert.equal(beyond.statusCode, 403)
   assert.match(beyond.body, /cluster:admin/)

@@ -14,7 +14,7 @@ export function tokenRoutes(instance: FastifyInstance, tokens: TokenUseCases, au
   instance.addHook('onRequest', admit('tokens:manage'))
   instance.addHook('preValidation', async (request) => {
     // oxlint-disable-next-line no-param-reassign -- where Fastify looks for what it validates
-    request.query = readAdminQuery(request.raw.url ?? '')
+    request.query = readAdminQuery(request)
   })
   const app = typed(instance)
 
