@@ -1,4 +1,4 @@
-// npm run check: types, lint, format, import rules. No test and no server; less than half a minute.
+// npm run check: types, lint, format, import rules, the OpenAPI document. No test and no server; less than half a minute.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { exitWith } from './hand-over.js'
@@ -11,6 +11,7 @@ const checks = [
   ['lint', [bin('oxlint')]],
   ['import rules', [bin('depcruise'), '--config', '.dependency-cruiser.cjs', 'src', 'test', 'bench']],
   ['format', [bin('prettier'), '--check', '.']],
+  ['OpenAPI', [join(root, 'scripts/lint-openapi.js')]],
 ]
 
 exitWith(async () => {

@@ -1,4 +1,4 @@
-import swagger from '@fastify/swagger'
+import swagger, { type SwaggerTransformObject } from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { sessionCookie } from './session/cookies.ts'
@@ -41,6 +41,7 @@ export function docs(app: FastifyInstance): void {
         { name: 'node', description: 'For operators and load balancers' },
       ],
     },
+    transformObject: asReadersNeedIt,
     refResolver: {
       buildLocalReference: ({ $id }, _base, _fragment, i) => (typeof $id === 'string' ? $id : `def-${i}`),
     },
@@ -58,4 +59,27 @@ export function docs(app: FastifyInstance): void {
     theme: { title: 'anchorage API' },
   })
   app.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger())
+}
+
+/**
+ * What travels as JSON has no `style`. And an example is moved from a parameter to its schema: the page shows it there as well, but does
+ * not put it into the field, where it would narrow what somebody tries first.
+ */
+const asReadersNeedIt: SwaggerTransformObject = (document) => {
+  if (!('openapiObject' in document)) return document.swaggerObject
+  for (const path of Object.values(document.openapiObject.paths ?? {}))
+    for (const operation of Object.values(path ?? {}))
+      if (typeof operation === 'object' && 'parameters' in operation) operation.parameters?.forEach(tidy)
+  return document.openapiObject
+}
+
+function tidy(parameter: object): void {
+  if ('content' in parameter) {
+    Reflect.deleteProperty(parameter, 'style')
+    Reflect.deleteProperty(parameter, 'explode')
+  } else if ('example' in parameter && 'schema' in parameter) {
+    const { example, schema } = parameter
+    Reflect.deleteProperty(parameter, 'example')
+    Object.assign(parameter, { schema: Object.assign({}, schema, { examples: [example] }) })
+  }
 }

@@ -16,11 +16,21 @@ import {
 
 const tags = ['admin']
 const failures = { '4xx': ref(Failure), '5xx': ref(Failure) }
-const nodeParams = Type.Object({ id: Type.String({ description: 'The TypeID of a node, or its name' }) })
-const planParams = Type.Object({ id: Type.String({ description: 'The TypeID of a plan' }) })
+const nodeParams = Type.Object({
+  id: Type.String({ description: 'The TypeID of a node, or its name', examples: ['anchor-1'] }),
+})
+const planParams = Type.Object({
+  id: Type.String({ description: 'The TypeID of a plan', examples: ['pln_01h455vb4pex5vsknk084sn02q'] }),
+})
 const limit = (fallback: number) =>
   Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 1000, default: fallback, description: 'At most so many' }),
+    Type.Integer({
+      minimum: 1,
+      maximum: 1000,
+      default: fallback,
+      description: 'At most so many',
+      examples: [10],
+    }),
   )
 
 export const listNodes = {
@@ -68,16 +78,19 @@ export const beginMaintenance = {
   operationId: 'beginMaintenance',
   summary: 'Switch maintenance on, or replace its reason and end',
   tags,
-  body: Type.Object({
-    reason: Type.String({ minLength: 1, maxLength: 500, description: 'Why: everybody who looks sees it' }),
-    ttlSeconds: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: 31_536_000,
-        description: 'It ends by itself after so long; without it, when it is switched off',
-      }),
-    ),
-  }),
+  body: Type.Object(
+    {
+      reason: Type.String({ minLength: 1, maxLength: 500, description: 'Why: everybody who looks sees it' }),
+      ttlSeconds: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          maximum: 31_536_000,
+          description: 'It ends by itself after so long; without it, when it is switched off',
+        }),
+      ),
+    },
+    { examples: [{ reason: 'new switches', ttlSeconds: 3600 }] },
+  ),
   response: { 200: ref(MaintenanceStatus), ...failures },
 }
 
@@ -119,6 +132,7 @@ export const getPlan = {
         maximum: 2_147_483_647,
         default: 0,
         description: 'Moves after this number',
+        examples: [100],
       }),
     ),
     limit: limit(100),
@@ -175,7 +189,12 @@ export const listAudit = {
     'Newest first. With `after`, the entries after that one, oldest first: give the `at` and `id` of the last one of the page before, as `at,id`.',
   tags,
   querystring: Type.Object({
-    org: Type.Optional(Type.String({ description: 'Only this org’s: its TypeID' })),
+    org: Type.Optional(
+      Type.String({
+        description: 'Only this org’s: its TypeID',
+        examples: ['org_01h455vb4pex5vsknk084sn02q'],
+      }),
+    ),
     after: Type.Optional(
       Type.String({
         description: 'The entry to go on after',

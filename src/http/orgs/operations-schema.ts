@@ -7,7 +7,7 @@ import { ListedOrg, Member, Org, OrgChange, Role, Usage } from './schema.ts'
 
 const tags = ['orgs']
 const failures = { '4xx': ref(Failure), '5xx': ref(Failure) }
-const org = Type.String({ description: 'The TypeID of an org, or its slug' })
+const org = Type.String({ description: 'The TypeID of an org, or its slug', examples: ['acme'] })
 const user = Type.String({
   description: 'The TypeID of a user; known once the person has logged in',
   examples: ['usr_01h455vb4pex5vsknk084sn02q'],
@@ -15,7 +15,7 @@ const user = Type.String({
 const orgParams = Type.Object({ org })
 const memberParams = Type.Object({ org, user })
 const limit = Type.Optional(
-  Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'At most so many' }),
+  Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'At most so many', examples: [20] }),
 )
 const foreign = 'An org that you do not speak for is answered as one that does not exist.'
 
@@ -39,14 +39,16 @@ export const createOrg = {
   summary: 'Make an org',
   description: 'Needs `cluster:admin`. 409 when the slug is taken.',
   tags,
-  body: Type.Object({
-    slug: Type.String({
-      pattern: slugForm.source,
-      description: 'How it is named: at most 63 of a to z, 0 to 9 and inner hyphens',
-      examples: ['acme'],
-    }),
-    ...OrgChange.properties,
-  }),
+  body: Type.Object(
+    {
+      slug: Type.String({
+        pattern: slugForm.source,
+        description: 'How it is named: at most 63 of a to z, 0 to 9 and inner hyphens',
+      }),
+      ...OrgChange.properties,
+    },
+    { examples: [{ slug: 'acme', maxPins: 100_000 }] },
+  ),
   response: { 201: ref(Org), ...failures },
 }
 
@@ -95,7 +97,7 @@ export const setMember = {
     'Needs `org:admin`; only an owner, or `cluster:admin`, makes and changes owners. Tokens that the person made beyond the new role end. 409 for the last owner.',
   tags,
   params: memberParams,
-  body: Type.Object({ role: ref(Role) }),
+  body: Type.Object({ role: ref(Role) }, { examples: [{ role: 'member' }] }),
   response: { 200: ref(Member), ...failures },
 }
 

@@ -28,12 +28,15 @@ export const OrgLimits = named(
 )
 
 /** A part of the limits, to set. */
-export const OrgChange = Type.Object({
-  maxPins: Type.Optional(limits.maxPins),
-  maxBytes: Type.Optional(limits.maxBytes),
-  maxReplicas: Type.Optional(limits.maxReplicas),
-  defaultReplicas: Type.Optional(defaultReplicas),
-})
+export const OrgChange = Type.Object(
+  {
+    maxPins: Type.Optional(limits.maxPins),
+    maxBytes: Type.Optional(limits.maxBytes),
+    maxReplicas: Type.Optional(limits.maxReplicas),
+    defaultReplicas: Type.Optional(defaultReplicas),
+  },
+  { examples: [{ maxPins: 100_000, maxBytes: null }] },
+)
 
 export const Role = named(
   'Role',

@@ -16,7 +16,11 @@ export const login = {
   security: [],
   querystring: Type.Object({
     return_to: Type.Optional(
-      Type.String({ default: '/', description: 'The path of this service to come back to' }),
+      Type.String({
+        default: '/',
+        description: 'The path of this service to come back to',
+        examples: ['/v1/docs'],
+      }),
     ),
   }),
   response: { 302: away, ...failures },
@@ -51,7 +55,9 @@ export const endSession = {
   summary: 'End one of your sessions',
   tags,
   security: byCookie,
-  params: Type.Object({ id: Type.String({ description: 'The TypeID of a session' }) }),
+  params: Type.Object({
+    id: Type.String({ description: 'The TypeID of a session', examples: ['ses_01h455vb4pex5vsknk084sn02q'] }),
+  }),
   response: { 204: nothing, ...failures },
 }
 
@@ -70,6 +76,9 @@ export const backchannelLogout = {
   tags,
   security: [],
   consumes: ['application/x-www-form-urlencoded'],
-  body: Type.Object({ logout_token: Type.String({ description: 'A JWT that the provider signed' }) }),
+  body: Type.Object(
+    { logout_token: Type.String({ description: 'A JWT that the provider signed' }) },
+    { examples: [{ logout_token: 'HEADER.CLAIMS.SIGNATURE' }] },
+  ),
   response: { 200: nothing, ...failures },
 }

@@ -4,7 +4,12 @@ import { Failure, ListQuery, Pin, PinResults, PinStatus, ref } from './schema.ts
 
 const tags = ['pins']
 const failures = { '4xx': ref(Failure), '5xx': ref(Failure) }
-const params = Type.Object({ requestid: Type.String({ description: 'The `requestid` of a pin' }) })
+const params = Type.Object({
+  requestid: Type.String({
+    description: 'The `requestid` of a pin',
+    examples: ['pin_01h455vb4pex5vsknk084sn02q'],
+  }),
+})
 
 export const getPins = {
   operationId: 'getPins',

@@ -109,6 +109,70 @@ test('each operation of the spec is ours: path, method, parameters, body and ans
   }
 })
 
+interface Operation {
+  parameters?: {
+    name: string
+    in: string
+    schema?: Json
+    content?: { 'application/json': { example?: unknown } }
+  }[]
+  requestBody?: { content: Record<string, { schema: Json; example?: unknown }> }
+}
+
+/** What the document suggests to send to one operation; throws where it suggests nothing. */
+function suggested({ parameters = [], requestBody }: Operation, schemas: Record<string, Json>, path: string) {
+  const exampleOf = (schema: Json): unknown => {
+    const { examples } = schemas[String(schema['$ref']).split('/').at(-1) ?? ''] ?? schema
+    return Array.isArray(examples) ? examples[0] : undefined
+  }
+  const given = parameters.map(({ name, in: place, schema, content, ...more }) => {
+    assert.ok(
+      !('example' in more),
+      `${path}: the page would put ${name} into its field, and a first try find nothing`,
+    )
+    const example = content ? content['application/json'].example : exampleOf(schema ?? {})
+    assert.notEqual(example, undefined, `${path}: ${name} has no example`)
+    return { name, place, text: content ? JSON.stringify(example) : String(example) }
+  })
+  const [type, media] = Object.entries(requestBody?.content ?? {})[0] ?? []
+  const body = media?.example ?? exampleOf(media?.schema ?? {})
+  if (media !== undefined) assert.ok(body, `${path}: its body has no example`)
+  const payload =
+    type === 'application/json' ? JSON.stringify(body) : String(new URLSearchParams(Object(body)))
+  const inPath = given.filter(({ place }) => place === 'path')
+  const inQuery = given.filter(({ place }) => place === 'query')
+  const pairs = inQuery.map(({ name, text }) => String(new URLSearchParams({ [name]: text })))
+  return {
+    path: inPath.reduce((whole, { name, text }) => whole.replace(`{${name}}`, text), path),
+    queries: new Set(['', ...pairs, pairs.join('&')]),
+    body: type === undefined ? {} : { payload, type },
+  }
+}
+
+test('each parameter and each body has an example, and the server understands it', async () => {
+  const { app } = fakeServer()
+  const { paths, components } = await ourDocument()
+  const meta = paths['/v1/pins'].get.parameters.find(({ name }: Json) => name === 'meta')
+  assert.deepEqual(meta.content['application/json'].example, {}, 'the one that the page puts into its field')
+  for (const [path, operations] of Object.entries<Record<string, Operation>>(paths)) {
+    for (const [method, operation] of Object.entries(operations)) {
+      const { path: url, queries, body } = suggested(operation, components.schemas, `${method} ${path}`)
+      for (const query of queries) {
+        const request = {
+          method: method.toUpperCase() as 'GET',
+          url: `${url.split(' ')[1]}?${query}`,
+          headers: { authorization: 'Bearer all', ...(body.type && { 'content-type': body.type }) },
+          ...(body.payload && { payload: body.payload }),
+        }
+        const { statusCode, body: said } = await app.inject(request)
+        // Nothing that an example names is there, and here nobody can sign in.
+        assert.ok(statusCode < 400 || statusCode === 404, `${method} ${request.url}: ${said}`)
+        assert.doesNotMatch(said, /nothing at this path/)
+      }
+    }
+  }
+})
+
 test('the document says what it is, and how to authenticate', async () => {
   const ours = await ourDocument()
   assert.equal(ours.openapi, '3.1.0')

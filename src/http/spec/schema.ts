@@ -30,7 +30,7 @@ export function ref<S extends TSchema>(schema: S & Named) {
 /** Not `Type.Record`: its pattern `.*` passes over keys with a line break. */
 function stringMap(options: {
   description: string
-  examples?: Record<string, string>[]
+  examples: Record<string, string>[]
   maxProperties?: number
   'x-consume'?: string
 }) {
@@ -85,6 +85,7 @@ export const TextMatchingStrategy = named(
   Type.Enum([...nameMatches], {
     type: 'string',
     default: 'exact',
+    examples: ['ipartial'],
     description: 'How `name` is compared: whole or in part, and (i…) without regard to case',
   }),
 )
@@ -174,10 +175,15 @@ export const ListQuery = Type.Object(
         minItems: 1,
         maxItems: 10,
         description: 'Pins of these CIDs',
+        examples: [['bafkqaaa', 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy']],
       }),
     ),
     name: Type.Optional(
-      Type.String({ maxLength: maxNameLength, description: 'Pins of this name; see match' }),
+      Type.String({
+        maxLength: maxNameLength,
+        description: 'Pins of this name; see match',
+        examples: ['empty.txt'],
+      }),
     ),
     match: Type.Optional(ref(TextMatchingStrategy)),
     status: Type.Optional(
@@ -186,13 +192,22 @@ export const ListQuery = Type.Object(
         minItems: 1,
         description:
           'Pins in these states; pinned ones alone where none of `status`, `cid`, `name` and `meta` is given',
+        examples: [['queued', 'pinning', 'failed']],
       }),
     ),
     before: Type.Optional(
-      Type.String({ format: 'date-time', description: 'Pins created before (not at) this instant' }),
+      Type.String({
+        format: 'date-time',
+        description: 'Pins created before (not at) this instant',
+        examples: ['2026-01-31T12:00:00.000Z'],
+      }),
     ),
     after: Type.Optional(
-      Type.String({ format: 'date-time', description: 'Pins created after (not at) this instant' }),
+      Type.String({
+        format: 'date-time',
+        description: 'Pins created after (not at) this instant',
+        examples: ['2026-01-31T12:00:00.000Z'],
+      }),
     ),
     limit: Type.Optional(
       Type.Integer({
@@ -201,13 +216,17 @@ export const ListQuery = Type.Object(
         maximum: 1000,
         default: 10,
         description: 'At most so many',
+        examples: [100],
       }),
     ),
     meta: Type.Optional(
       stringMap({
         maxProperties: maxMetaPairs,
         'x-consume': 'application/json',
-        description: 'Pins with all of these pairs: a JSON object of strings',
+        description:
+          'Pins with all of these pairs: a JSON object of strings, such as {"app_id":"x"}; every pin has all of {}',
+        // The page puts it into its field, so that a first try finds something.
+        examples: [{}],
       }),
     ),
   },

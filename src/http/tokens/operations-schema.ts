@@ -23,7 +23,13 @@ export const listTokens = {
   tags,
   querystring: Type.Object({
     limit: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 1000, default: 1000, description: 'At most so many' }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        default: 1000,
+        description: 'At most so many',
+        examples: [100],
+      }),
     ),
   }),
   response: { 200: Type.Object({ results: Type.Array(ref(Token)) }), ...failures },
@@ -35,6 +41,11 @@ export const revokeToken = {
   description:
     'One that you made; with `org:admin`, any of the org. Tokens that it made end with it. Every node refuses them within two seconds. Repeating it changes nothing.',
   tags,
-  params: Type.Object({ id: Type.String({ description: 'The TypeID of a token, not its secret' }) }),
+  params: Type.Object({
+    id: Type.String({
+      description: 'The TypeID of a token, not its secret',
+      examples: ['tok_01h455vb4pex5vsknk084sn02q'],
+    }),
+  }),
   response: { 204: Type.Null({ description: 'It is over' }), ...failures },
 }

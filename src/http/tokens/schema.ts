@@ -31,28 +31,32 @@ export const CreatedToken = named(
   }),
 )
 
-export const NewToken = Type.Object({
-  name: Type.Optional(
-    nullable(Type.String({ minLength: 1, maxLength: 255, description: 'To know it again by' })),
-  ),
-  scopes: Type.Array(Scope, {
-    minItems: 1,
-    uniqueItems: true,
-    description: 'What it may do: no more than whoever makes it',
-    examples: [['pins:read', 'pins:write', 'pins:delete']],
-  }),
-  ttlSeconds: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      maximum: 315_619_200,
-      description:
-        'How long it lives; without this and `expiresAt` 90 days, and never beyond whoever makes it',
+export const NewToken = Type.Object(
+  {
+    name: Type.Optional(
+      nullable(Type.String({ minLength: 1, maxLength: 255, description: 'To know it again by' })),
+    ),
+    scopes: Type.Array(Scope, {
+      minItems: 1,
+      uniqueItems: true,
+      description: 'What it may do: no more than whoever makes it',
     }),
-  ),
-  expiresAt: Type.Optional(
-    Type.String({ format: 'date-time', description: 'When it ends, instead of `ttlSeconds`' }),
-  ),
-})
+    ttlSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 315_619_200,
+        description:
+          'How long it lives; without this and `expiresAt` 90 days, and never beyond whoever makes it',
+      }),
+    ),
+    expiresAt: Type.Optional(
+      Type.String({ format: 'date-time', description: 'When it ends, instead of `ttlSeconds`' }),
+    ),
+  },
+  {
+    examples: [{ name: 'laptop', scopes: ['pins:read', 'pins:write', 'pins:delete'], ttlSeconds: 2_592_000 }],
+  },
+)
 
 /** All that have a name in the document. */
 export const namedTokenSchemas = [Token, CreatedToken]
