@@ -174,5 +174,5 @@ export const openRoutes: Record<string, readonly number[]> = {
 /** Tested by itself: it ends the very session that asks, and is no failure for whoever has none. */
 export const signOut = 'POST /v1/auth/logout'
 
-/** What is in no document, and the same for everybody. */
-export const publicPages = /^\/(?:$|pages\/|v1\/docs|v1\/openapi\.json$)/
+/** What is in no document, and the same for everybody: pages, and what is said to clients with a wrong base URL. */
+export const publicPages = /^\/(?:$|pages\/|v1\/docs|v1\/openapi\.json$|v1\/pins\/pins(?:$|\/))/
