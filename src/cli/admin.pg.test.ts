@@ -275,6 +275,7 @@ async function signedIn(subject: string): Promise<UserId> {
       idToken: 'none',
       userAgent: null,
       address: null,
+      network: null,
       maxAgeMs: 60_000,
     },
     null,

@@ -31,6 +31,8 @@ export interface SessionStore {
       idToken: string
       userAgent: string | null
       address: string | null
+      /** What shares a limit with that address; it is known from then on. */
+      network: string | null
       maxAgeMs: number
     },
     previous: Uint8Array | null,

@@ -381,6 +381,8 @@ export interface RateStore {
     limits: readonly { key: string; perWindow: number }[],
     windowSeconds: number,
   ): Promise<{ counted: number; resetMs: number }[]>
+  /** Whether somebody signed in from there within the last 30 days. */
+  signedInFrom(network: string): Promise<boolean>
 }
 
 /** Operators' side of orgs, tokens and keys; system scope. */

@@ -9,6 +9,8 @@ export interface Browser {
   session: string | undefined
   userAgent: string | null
   address: string | null
+  /** What shares a limit with that address. */
+  network: string | null
 }
 
 /** A cookie for a browser to keep. */

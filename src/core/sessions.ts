@@ -113,7 +113,7 @@ async function openSession(
   parts: SessionParts,
   query: string,
   secrets: LoginSecrets,
-  { session: previous, userAgent, address }: Browser,
+  { session: previous, userAgent, address, network }: Browser,
 ): Promise<string> {
   const { groups, idToken, sid, ...person } = await parts.provider.finish(query, secrets)
   const cookie = parts.stamp.put(randomBytes(32).toString('base64url'))
@@ -126,6 +126,7 @@ async function openSession(
       idToken,
       userAgent,
       address,
+      network,
       maxAgeMs: parts.maxAgeMs,
     },
     previous !== undefined && cookieForm.test(previous) ? hashOf(previous) : null,

@@ -57,6 +57,11 @@ export function sharersOf(address: string): string[] {
   return [8, 6].map((kept) => `${ipaddr.fromByteArray(upTo(bytes, kept)).toString()}/${kept * 8}`)
 }
 
+/** The narrowest of them. */
+export function networkOf(address: string): string {
+  return sharersOf(address)[0] ?? address
+}
+
 function upTo(bytes: number[], kept: number): number[] {
   return bytes.map((byte, index) => (index < kept ? byte : 0))
 }

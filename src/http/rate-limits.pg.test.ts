@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { mintId } from '../core/ids.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { openStore, type Store } from '../store/store.ts'
 import { fakeServer, memoryLog, type FakeServer } from './fake-pins.ts'
@@ -26,6 +28,23 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
+async function signedIn(store: Store | undefined, network: string): Promise<void> {
+  await store?.sessions.login(
+    { issuer: 'https://idp', subject: network, name: null, email: null, operator: false, roles: [] },
+    {
+      id: mintId('ses'),
+      hash: randomBytes(32),
+      providerSid: null,
+      idToken: '',
+      userAgent: null,
+      address: null,
+      network,
+      maxAgeMs: 1_000,
+    },
+    null,
+  )
+}
+
 /** Asks all nodes by turns, all at the same time, and says how many were refused. */
 async function refused(times: number, addressOf: (n: number) => string): Promise<number> {
   const answers = await Promise.all(
@@ -50,6 +69,16 @@ test('an address has its ten at the whole cluster, and keeps nobody else out at 
 test('all addresses together have their 120 at the whole cluster', async () => {
   // 10 + 10 + 9 + 2 are taken.
   assert.equal(await refused(120, (n) => `203.0.113.${n}`), 31)
+})
+
+test('from where somebody signed in lately one can sign in, whatever strangers do; from elsewhere not', async () => {
+  const [store] = stores
+  for (const network of ['192.0.2.1', '2001:db8:5:5::/64']) await signedIn(store, network)
+  assert.equal(await refused(5, (n) => `203.0.113.${200 + n}`), 5)
+  assert.equal(await refused(10, () => '192.0.2.1'), 0)
+  assert.equal(await refused(10, (n) => `2001:db8:5:5::${n}`), 0)
+  assert.equal(await refused(3, () => '192.0.2.2'), 3)
+  assert.equal(await refused(3, () => '192.0.2.1'), 3, 'its ten are used up')
 })
 
 test('while Postgres is away, each node counts for itself', async () => {

@@ -3,7 +3,7 @@ import { AnchorageError, isCode } from '../core/errors.ts'
 import type { RateStore } from '../core/ports.ts'
 import { turns, type Turns } from '../core/turns.ts'
 import type { Auth } from './auth.ts'
-import { sharersOf, type AddressOf } from './client-address.ts'
+import { networkOf, sharersOf, type AddressOf } from './client-address.ts'
 import { goneSignal } from './gone-signal.ts'
 import { climb, counter, countTogether, windowSeconds } from './rate-ladder.ts'
 import type { Counter, Limit, Standing } from './rate-ladder.ts'
@@ -12,11 +12,14 @@ import { cookieOf, sessionCookie, speaksByCookie } from './session/cookies.ts'
 
 /** How many requests a minute. */
 export interface RateLimits {
-  /** Of one client address to what signs people in. */
+  /** Of one client address to where people sign in and come back. */
   signInPerAddress: number
   /** Of one client address without a credential. */
   anonymousPerAddress: number
-  /** Of all without a credential together; signing in has as many of its own, so that no flood of the rest keeps people out. */
+  /**
+   * Of all without a credential together. Signing in has as many of its own, and from where somebody signed in lately as many again, so that
+   * no flood from elsewhere keeps people out.
+   */
   anonymous: number
   /** Of one token or person. */
   perCaller: number
@@ -114,7 +117,10 @@ function counters(
   }
 }
 
-/** Counts by address, by site where an address tells its site, and then for all; with `store` over all nodes as well. */
+/**
+ * Counts by address, by site where an address tells its site, and then for all; with `store` over all nodes as well, and from where somebody
+ * signed in lately apart from all others.
+ */
 function ladder(
   name: string,
   perAddress: number,
@@ -128,20 +134,34 @@ function ladder(
   const perSite = Math.min(addressesPerSite * perAddress, Math.floor(sharePerSite * forAll))
   const byAddress = [rung('one address', perAddress), rung('one network', Math.max(perAddress, perSite))]
   const byAll = rung('all together', forAll)
-  return (address) => {
+  return async (address) => {
     const sharers = sharersOf(address)
-    const steps = byAddress.flatMap((each, index) =>
+    const near = byAddress.flatMap((each, index) =>
       sharers.slice(index, index + 1).map((key) => ({ ...each, key })),
     )
-    steps.push({ ...byAll, key: 'all' })
-    const here = steps.map(
-      ({ count, key }) =>
-        () =>
-          count(key),
+    const nearest = await climb(
+      near.map(
+        ({ count, key }) =>
+          () =>
+            count(key),
+      ),
     )
-    if (store === null) return climb(here)
-    const keyed = steps.map(({ limit, key }) => ({ ...limit, key: `${name} ${key}` }))
-    return climb([...here, () => countTogether(store, keyed)])
+    if (nearest?.refused === true) return nearest
+    const key = store !== null && (await isKnown(store, networkOf(address))) ? 'known' : 'all'
+    const far = [async () => nearest, () => byAll.count(key)]
+    if (store === null) return climb(far)
+    const keyed = [...near, { ...byAll, key }].map((step) => ({ ...step.limit, key: `${name} ${step.key}` }))
+    return climb([...far, () => countTogether(store, keyed)])
+  }
+}
+
+/** While Postgres is away nobody is. */
+async function isKnown(store: RateStore, network: string): Promise<boolean> {
+  try {
+    return await store.signedInFrom(network)
+  } catch (error) {
+    if (isCode(error, 'unavailable')) return false
+    throw error
   }
 }
 
@@ -156,16 +176,15 @@ async function whoOf(request: FastifyRequest, identify: Auth['identify']): Promi
   const url = request.routeOptions.url ?? ''
   if (signIn.has(url)) return 'signing-in'
   if (byProvider.has(url)) return 'provider'
-  const stranger = url.startsWith('/v1/auth/') ? 'signing-in' : 'stranger'
   // Nobody asks Postgres whose cookie it is that comes along with a page.
-  if (isOpen(request) && request.headers.authorization === undefined) return stranger
+  if (isOpen(request) && request.headers.authorization === undefined) return 'stranger'
   try {
     const caller = await identify(request)
-    return caller === null ? stranger : { caller: caller.by, org: caller.orgId }
+    return caller === null ? 'stranger' : { caller: caller.by, org: caller.orgId }
   } catch (error) {
     // Where no credential is asked for, a wrong one is no better than none.
     if (!isCode(error, 'unauthenticated', 'forbidden', 'not_found')) return null
-    return isOpen(request) || stranger === 'signing-in' ? stranger : 'mistaken'
+    return isOpen(request) ? 'stranger' : 'mistaken'
   }
 }
 

@@ -174,7 +174,11 @@ async function run({ sql, of }: Change): Promise<void> {
 async function member(orgId: OrgId, subject: string): Promise<string> {
   const claims = { issuer: 'https://idp', subject, name: subject, email: null, operator: false, roles: [] }
   const session = { id: mintId('ses'), hash: randomBytes(32), providerSid: null, idToken: '', maxAgeMs: 1000 }
-  const done = await store.sessions.login(claims, { ...session, userAgent: null, address: null }, null)
+  const done = await store.sessions.login(
+    claims,
+    { ...session, userAgent: null, address: null, network: null },
+    null,
+  )
   await store.orgs.setMember(orgId, done.session.user.id, 'owner', { actor: 'test', owners: true })
   return uuidOf(done.session.user.id)
 }

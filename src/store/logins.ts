@@ -129,8 +129,8 @@ async function revokeBeyond(tx: SystemTx, userId: UserId): Promise<Revoked> {
 
 async function addSession(tx: SystemTx, userId: UserId, session: NewSession): Promise<void> {
   await tx.query(
-    `insert into sessions (id, hash, user_id, provider_sid, id_token, user_agent, address, expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + make_interval(secs => $8 / 1000.0))`,
+    `insert into sessions (id, hash, user_id, provider_sid, id_token, user_agent, address, network, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + make_interval(secs => $9 / 1000.0))`,
     [
       uuidOf(session.id),
       session.hash,
@@ -139,6 +139,7 @@ async function addSession(tx: SystemTx, userId: UserId, session: NewSession): Pr
       session.idToken,
       session.userAgent && toText(session.userAgent.slice(0, userAgentLength)),
       session.address,
+      session.network,
       session.maxAgeMs,
     ],
   )

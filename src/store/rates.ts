@@ -1,6 +1,9 @@
 import type { RateStore } from '../core/ports.ts'
 import type { SystemTx } from './database.ts'
 
+/** For so long a network from which somebody signed in is known. */
+const knownDays = 30
+
 /** One statement, so a transaction of its own: no lock of a key waits for this process. */
 export async function countRequest(
   tx: SystemTx,
@@ -12,4 +15,12 @@ export async function countRequest(
     [limits.map(({ key }) => key), limits.map(({ perWindow }) => perWindow), windowSeconds],
   )
   return rows.map(({ counted, reset_ms: resetMs }) => ({ counted, resetMs }))
+}
+
+export async function signedInFrom(tx: SystemTx, network: string): Promise<boolean> {
+  const rows = await tx.query(
+    'select from sessions where network = $1 and created_at > now() - make_interval(days => $2) limit 1',
+    [network, knownDays],
+  )
+  return rows.length > 0
 }

@@ -111,7 +111,10 @@ export function openStore(options: StoreOptions): Store {
     plans: planStore(db),
     operator: operatorStore(db),
     tokens: tokenStore(db, maxTokens),
-    rates: { count: (limits, windowSeconds) => rates.countRequest(db.statement, limits, windowSeconds) },
+    rates: {
+      count: (limits, windowSeconds) => rates.countRequest(db.statement, limits, windowSeconds),
+      signedInFrom: (network) => rates.signedInFrom(db.statement, network),
+    },
     orgs: orgStore(db),
     tenants: tenantStore(db),
     sessions: sessionStore(db),

@@ -320,6 +320,7 @@ async function login(
       idToken: 'id-token',
       userAgent: 'browser',
       address: '127.0.0.1',
+      network: '127.0.0.1',
       maxAgeMs: more.maxAgeMs ?? hour,
     },
     more.previous ?? null,

@@ -50,6 +50,7 @@ export class Cast {
         idToken: 'an.id.token',
         userAgent: `${subject} BROWSER`,
         address: '192.0.2.1',
+        network: '192.0.2.1',
         maxAgeMs: 3_600_000,
       },
       null,

@@ -4,7 +4,7 @@ import { parseId, type SessionId } from '../../core/ids.ts'
 import { scopesOf, type Session } from '../../core/org.ts'
 import type { Browser, ListedSession } from '../../core/session-use-cases.ts'
 import type { Auth, People } from '../auth.ts'
-import type { AddressOf } from '../client-address.ts'
+import { networkOf, type AddressOf } from '../client-address.ts'
 import { typed } from '../type-box.ts'
 import { cookieOf, dropCookie, loginCookie, sessionCookie, setCookie } from './cookies.ts'
 import { showFailures } from './failure-page.ts'
@@ -60,10 +60,9 @@ function loginRoutes(instance: FastifyInstance, door: Door, addressOf: AddressOf
   app.get('/callback', { schema: operations.callback }, async (request, reply) => {
     // Whatever comes of it, this login is over.
     reply.header('set-cookie', dropCookie(loginCookie))
-    const { session, returnTo } = await door().sessions.finish(queryOf(request), {
-      ...browserOf(request),
-      address: addressOf(request),
-    })
+    const address = addressOf(request)
+    const browser = { ...browserOf(request), address, network: networkOf(address) }
+    const { session, returnTo } = await door().sessions.finish(queryOf(request), browser)
     return reply
       .code(302)
       .header('location', returnTo)
@@ -138,7 +137,7 @@ function queryOf({ raw: { url = '' } }: FastifyRequest): string {
   return start < 0 ? '' : url.slice(start)
 }
 
-function browserOf(request: FastifyRequest): Omit<Browser, 'address'> {
+function browserOf(request: FastifyRequest): Omit<Browser, 'address' | 'network'> {
   return {
     login: cookieOf(request, loginCookie),
     session: cookieOf(request, sessionCookie),
