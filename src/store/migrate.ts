@@ -29,8 +29,8 @@ const folder = new URL('../../migrations/', import.meta.url)
 const lockKey = 7_245_113
 
 /**
- * Makes the roles and applies what is pending, each file in a transaction, under an advisory lock, so that any number may run
- * at once. `ownerUrl` needs CREATEROLE and to own the database; passwords are those that the nodes will log in with.
+ * Makes the roles, with their settings, and applies what is pending, each file in a transaction, under an advisory lock, so that any number
+ * may run at once. `ownerUrl` needs CREATEROLE and to own the database; passwords are those that the nodes will log in with.
  */
 export async function migrateUp(
   ownerUrl: string,
@@ -38,27 +38,27 @@ export async function migrateUp(
   log: Pick<Log, 'info'>,
 ): Promise<MigrationStatus[]> {
   return withOwner(ownerUrl, async (client) => {
-    await client.query('select pg_advisory_lock($1)', [lockKey])
-    await ensureRoles(client, passwords)
-    await client.query(`create table if not exists schema_migrations (
-      version integer primary key, name text not null, checksum text not null, min_code integer not null,
-      applied_at timestamptz not null default now())`)
+    await locked(client, async () => {
+      await ensureRoles(client, passwords)
+      await client.query(`create table if not exists schema_migrations (
+        version integer primary key, name text not null, checksum text not null, min_code integer not null,
+        applied_at timestamptz not null default now())`)
+    })
     const files = await readMigrations()
-    const before = await compare(client, files)
-    const drifted = before.find((m) => m.state === 'drifted')
+    const drifted = (await compare(client, files)).find((m) => m.state === 'drifted')
     if (drifted)
       throw new AnchorageError(
         'conflict',
         `migration ${drifted.name} was changed after it was applied; restore the file`,
       )
-    for (const file of files) {
-      if (before.some((m) => m.version === file.version && m.state === 'applied')) continue
-      await apply(client, file)
-      log.info({ migration: file.name }, 'applied a migration')
-    }
-    await client.query('revoke create on schema public from anchorage_system')
-    await client.query('grant select on schema_migrations to anchorage_system')
-    await client.query('set role anchorage_system; select audit_extend(); reset role')
+    for (const file of files)
+      if (await locked(client, () => apply(client, file)))
+        log.info({ migration: file.name }, 'applied a migration')
+    await locked(client, async () => {
+      await client.query('revoke create on schema public from anchorage_system')
+      await client.query('grant select on schema_migrations to anchorage_system')
+      await client.query('set local role anchorage_system; select audit_extend()')
+    })
     return compare(client, files)
   })
 }
@@ -92,8 +92,24 @@ async function withOwner<T>(url: string, work: (client: pg.Client) => Promise<T>
   }
 }
 
-async function apply(client: pg.Client, file: Migration): Promise<void> {
+/** A transaction of its own, one at a time of all runs there are. It holds nothing beyond its end, so a pooler may lie between. */
+async function locked<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
   await client.query('begin')
+  try {
+    await client.query('select pg_advisory_xact_lock($1)', [lockKey])
+    const result = await work()
+    await client.query('commit')
+    return result
+  } catch (error) {
+    await client.query('rollback')
+    throw error
+  }
+}
+
+/** Whether there was anything to apply: another run may have come first. */
+async function apply(client: pg.Client, file: Migration): Promise<boolean> {
+  const { rows } = await client.query('select from schema_migrations where version = $1', [file.version])
+  if (rows.length > 0) return false
   try {
     await client.query('grant create on schema public to anchorage_system, anchorage_audit')
     await client.query(file.sql)
@@ -101,9 +117,8 @@ async function apply(client: pg.Client, file: Migration): Promise<void> {
       'insert into schema_migrations (version, name, checksum, min_code) values ($1, $2, $3, $4)',
       [file.version, file.name, file.checksum, file.minCode],
     )
-    await client.query('commit')
+    return true
   } catch (cause) {
-    await client.query('rollback')
     throw new AnchorageError('internal', `migration ${file.name} failed: ${String(cause)}`, { cause })
   }
 }
