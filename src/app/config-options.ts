@@ -99,6 +99,11 @@ export const options = {
     secretUrl('postgres:', 'postgresql:'),
     "The owner's login, used by `migrate` only; needs CREATEROLE, not superuser.",
   ),
+  'database.allowPlaintext': withDefault(
+    flag,
+    'false',
+    "Let these logins' passwords, and all rows, travel unencrypted to another host; refused otherwise.",
+  ),
   'database.listsPerOrg': withDefault(
     integer(1, 1_000),
     '4',

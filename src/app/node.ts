@@ -14,7 +14,8 @@ import { driver as newDriver, type Driver } from '../workers/driver.ts'
 import { bootNode } from './boot.ts'
 import { nodeCaches } from './caches.ts'
 import { systemClock as clock } from './clock.ts'
-import { requireKeys, type Config, type ConfigWith } from './config.ts'
+import type { Config } from './config.ts'
+import { storeUrls } from './database-urls.ts'
 import { kuboWatch, type KuboWatch } from './kubo-watch.ts'
 import { lastNet } from './last-net.ts'
 import { liveNodes, type LiveNodes } from './live-nodes.ts'
@@ -45,17 +46,17 @@ export interface RunningNode extends AsyncDisposable {
  * is served: the bench measures by it what guards cost, and nothing else has a use for it.
  */
 export async function startNode(
-  given: Config,
+  config: Config,
   signal: AbortSignal,
   served: (options: HttpServerOptions) => HttpServerOptions = (options) => options,
 ): Promise<RunningNode> {
-  const config = requireKeys(given, ['database.url', 'database.systemUrl'])
+  const urls = storeUrls(config)
   const root = createLog({ level: config.log.level, pretty: process.stderr.isTTY })
   const key = await masterKey(config)
   await using undo = new AsyncDisposableStack()
 
   let presence: Presence = { nodes: () => [] }
-  const store = undo.use(openStore(storeOptions(config, root, () => presence.nodes())))
+  const store = undo.use(openStore({ ...storeOptions(config, root, () => presence.nodes()), ...urls }))
   const node = await bootNode(store, config.node.name, root, signal)
   const log = root.child({ nodeId: node.nodeId })
   undo.defer(() => log.info({}, 'this node has stopped'))
@@ -109,15 +110,13 @@ export async function startNode(
 }
 
 function storeOptions(
-  { database, pin, tokens }: ConfigWith<'database.url' | 'database.systemUrl'>,
+  { database, pin, tokens }: Config,
   log: Log,
   nodes: () => readonly Node[],
-): StoreOptions {
+): Omit<StoreOptions, 'tenantUrl' | 'systemUrl'> {
   return {
     log: log.child({ part: 'postgres' }),
     book: nodeBook(nodes),
-    tenantUrl: database.url.reveal(),
-    systemUrl: database.systemUrl.reveal(),
     replicas: pin.replicas,
     unpinGraceMs: pin.unpinGrace,
     maxTokens: tokens.maxPerOrg,

@@ -1,4 +1,5 @@
-import { requireKeys, resolveConfig, loadConfig } from '../app/config.ts'
+import { resolveConfig, loadConfig } from '../app/config.ts'
+import { storeUrls } from '../app/database-urls.ts'
 import { configDocs } from '../app/config-docs.ts'
 import { splitFlags } from '../app/config-sources.ts'
 import { createLog } from '../app/log.ts'
@@ -45,7 +46,7 @@ async function check(argv: string[], io: Io): Promise<number> {
   }
   const config = attempt(() => loadConfig({ argv, env: io.env }), note)
   if (config !== undefined) {
-    attempt(() => requireKeys(config, ['database.url', 'database.systemUrl']), note)
+    attempt(() => storeUrls(config), note)
     await masterKey(config).catch(note)
     await identityProviderOf(config).catch(note)
     await clusterPlace(config, '', createLog({ level: 'warn', pretty: true })).catch(note)

@@ -22,7 +22,8 @@ No server speaks to anything but loopback. Ctrl-C stops it all; what was pinned 
 
 DIR/dev.env, made when all is ready, is for a shell to source: addresses, logins, token, process ids. Node i has the
 variables …_i. SIGUSR2 to DEV_PID starts again at once whatever is down, also with --restart-after 0.
-DATABASE_URL in the environment names a Postgres to use instead (its user owns the database and may create roles);
+DATABASE_URL in the environment names a Postgres to use instead (its user owns the database and may create roles; on another
+host, with sslmode=verify-full in it, or with ANCHORAGE_DATABASE_ALLOW_PLAINTEXT=true);
 KUBO_BINARY and ANCHORAGE_NATS_BINARY name the executables to run instead of those that are found or made.
 People log in at an identity provider of dev's own, unless ANCHORAGE_OIDC_ISSUER names another.
 `

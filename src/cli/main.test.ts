@@ -103,10 +103,21 @@ test('config check fails with every problem at once, and is content with a compl
   assert.match(lacking.stderr, /database\.url is not set/)
   assert.match(lacking.stderr, /database\.systemUrl is not set/)
   assert.match(lacking.stderr, /auth\.masterKey must be 32 bytes in base64/)
-  const complete = await anchorage(['config', 'check'], {
+  const given = {
     ANCHORAGE_DATABASE_URL: 'postgres://t@db/a',
     ANCHORAGE_DATABASE_SYSTEM_URL: 'postgres://s@db/a',
     ANCHORAGE_AUTH_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
+  }
+  const plain = await anchorage(['config', 'check'], given)
+  assert.equal(plain.code, 1)
+  assert.match(
+    plain.stderr,
+    /^database\.url would send its password unencrypted.*\ndatabase\.systemUrl would/,
+  )
+  const complete = await anchorage(['config', 'check'], {
+    ...given,
+    ANCHORAGE_DATABASE_URL: `${given.ANCHORAGE_DATABASE_URL}?sslmode=verify-full`,
+    ANCHORAGE_DATABASE_SYSTEM_URL: `${given.ANCHORAGE_DATABASE_SYSTEM_URL}?sslmode=verify-full`,
   })
   assert.deepEqual(complete, { code: 0, stdout: 'the configuration is complete\n', stderr: '' })
 })

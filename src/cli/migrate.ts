@@ -1,6 +1,6 @@
 import { createLog } from '../app/log.ts'
 import { requireKeys, type Config } from '../app/config.ts'
-import type { Secret } from '../app/secret.ts'
+import { ownerUrl, storeUrls } from '../app/database-urls.ts'
 import { migrateStatus, migrateUp, type MigrationStatus } from '../store/migrate.ts'
 import { configArgumentsOf, noMore } from './arguments.ts'
 import { json, table } from './print.ts'
@@ -30,16 +30,15 @@ export async function run(argv: string[], io: Io): Promise<number> {
 }
 
 async function up(given: Config, asJson: boolean, io: Io): Promise<number> {
-  const keys = ['database.ownerUrl', 'database.url', 'database.systemUrl'] as const
-  const { database, log } = requireKeys(given, keys)
-  const passwords = { tenant: passwordOf(database.url), system: passwordOf(database.systemUrl) }
+  const { log } = requireKeys(given, ['database.ownerUrl', 'database.url', 'database.systemUrl'])
+  const { tenantUrl, systemUrl } = storeUrls(given)
+  const passwords = { tenant: passwordOf(tenantUrl), system: passwordOf(systemUrl) }
   const logger = createLog({ level: log.level, pretty: io.terminal !== null })
-  return show(await migrateUp(database.ownerUrl.reveal(), passwords, logger), asJson, io)
+  return show(await migrateUp(ownerUrl(given), passwords, logger), asJson, io)
 }
 
 async function status(given: Config, asJson: boolean, io: Io): Promise<number> {
-  const { database } = requireKeys(given, ['database.ownerUrl'])
-  return show(await migrateStatus(database.ownerUrl.reveal()), asJson, io)
+  return show(await migrateStatus(ownerUrl(given)), asJson, io)
 }
 
 function show(migrations: MigrationStatus[], asJson: boolean, io: Io): number {
@@ -48,6 +47,6 @@ function show(migrations: MigrationStatus[], asJson: boolean, io: Io): number {
   return migrations.every(({ state }) => state === 'applied' || state === 'unknown') ? 0 : 1
 }
 
-function passwordOf(url: Secret): string {
-  return decodeURIComponent(new URL(url.reveal()).password)
+function passwordOf(url: string): string {
+  return decodeURIComponent(new URL(url).password)
 }

@@ -1,3 +1,4 @@
+import { refusePlaintext } from '../store/plaintext.ts'
 import type { Child } from './child.ts'
 import type { DataDir } from './data-dir.ts'
 import { postgresPlace } from './postgres-place.ts'
@@ -27,7 +28,7 @@ export interface DatabaseOptions {
 
 /** The given database, or an embedded one in DIR. */
 export async function devDatabase(options: DatabaseOptions): Promise<DevDatabase> {
-  const { dir, given } = options
+  const { dir, given, env } = options
   const { passwords } = dir.state
   const roles = (url: string) => ({
     ownerUrl: url,
@@ -35,6 +36,7 @@ export async function devDatabase(options: DatabaseOptions): Promise<DevDatabase
     systemUrl: withLogin(url, 'anchorage_system', passwords.system),
   })
   if (given !== undefined && !isOwn(given, dir)) {
+    if (env['ANCHORAGE_DATABASE_ALLOW_PLAINTEXT'] !== 'true') refusePlaintext('DATABASE_URL', given)
     const { host, pathname } = new URL(given)
     options.say(`using the Postgres of DATABASE_URL at ${host}`)
     return { ...roles(given), name: host + pathname, server: null }

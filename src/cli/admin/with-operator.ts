@@ -1,5 +1,6 @@
-import { requireKeys, type Config } from '../../app/config.ts'
+import type { Config } from '../../app/config.ts'
 import { tellTokenRevoked } from '../../app/caches.ts'
+import { storeUrls } from '../../app/database-urls.ts'
 import { natsOnce } from '../../app/nats.ts'
 import { operators } from '../../app/operators.ts'
 import { orgsOf } from '../../app/tenants.ts'
@@ -31,15 +32,13 @@ export interface Operator {
  * nodes are told of changes if NATS is there; else they find out by themselves.
  */
 export async function withOperator<T>(
-  given: Config,
+  config: Config,
   io: Pick<Io, 'err'>,
   work: (operator: Operator) => Promise<T>,
 ): Promise<T> {
-  const config = requireKeys(given, ['database.url', 'database.systemUrl'])
   const log = terseLog(io)
   await using store = openStore({
-    tenantUrl: config.database.url.reveal(),
-    systemUrl: config.database.systemUrl.reveal(),
+    ...storeUrls(config),
     log,
   })
   await using links = new AsyncDisposableStack()

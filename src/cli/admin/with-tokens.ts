@@ -1,5 +1,6 @@
 import { minter, type Minter } from '../../auth/minter.ts'
-import { requireKeys, type Config } from '../../app/config.ts'
+import type { Config } from '../../app/config.ts'
+import { storeUrls } from '../../app/database-urls.ts'
 import { createLog } from '../../app/log.ts'
 import { masterKey } from '../../app/master-key.ts'
 import type { TokenStore } from '../../core/ports.ts'
@@ -7,11 +8,9 @@ import { openStore } from '../../store/store.ts'
 import { localOperator } from './local-operator.ts'
 
 /** Runs `work` on the store that the node's own config names: no node needs to be running. */
-export async function withTokenStore<T>(given: Config, work: (store: TokenStore) => Promise<T>): Promise<T> {
-  const { database } = requireKeys(given, ['database.url', 'database.systemUrl'])
+export async function withTokenStore<T>(config: Config, work: (store: TokenStore) => Promise<T>): Promise<T> {
   await using store = openStore({
-    tenantUrl: database.url.reveal(),
-    systemUrl: database.systemUrl.reveal(),
+    ...storeUrls(config),
     log: createLog({ level: 'warn', pretty: true }),
     maxTokens: given.tokens.maxPerOrg,
   })
