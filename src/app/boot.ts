@@ -18,6 +18,7 @@ export async function bootNode(
   signal: AbortSignal,
 ): Promise<NodeIdentity> {
   await untilReady(store, log, signal)
+  log.info({ part: 'postgres', ...(await store.nodes.ways()) }, 'how Postgres is reached')
   const node = await store.nodes.boot(name)
   while ((await store.nodes.voidClaims(node, voidBatch)) > 0);
   return node

@@ -8,7 +8,7 @@ import type { LiveNodes } from './live-nodes.ts'
 
 /** What this node knows of Postgres. */
 export interface PostgresWatch {
-  /** Null while Postgres answers with a schema that this version serves. */
+  /** Null while Postgres takes the writes of both roles, with a schema and settings that this version serves. */
   trouble(): Degradation | null
   /** Signs this node at once, for those who read what it says of itself. */
   signNow(): Promise<void>
@@ -16,9 +16,9 @@ export interface PostgresWatch {
 }
 
 export interface PostgresWatchParts {
-  store: NodeStore
+  store: Pick<NodeStore, 'proveWrites' | 'assertReady' | 'see' | 'extendAudit'>
   node: NodeIdentity
-  nodes: LiveNodes
+  nodes: Pick<LiveNodes, 'refresh'>
   sign: () => Sign
   clock: Clock
   log: Log
@@ -34,7 +34,10 @@ const seeEvery = 5
 const assertEvery = 30
 const extendEvery = 1_800
 
-/** Reads the nodes every two seconds, signs this one in every ten, and asks now and then whether the schema still fits. */
+/**
+ * Writes as each role and reads the nodes every two seconds, signs this one in every ten, and asks now and then whether the schema still fits.
+ * Whatever does not answer has an end (20 s), so what it knows is never older than half a minute.
+ */
 export function postgresWatch({
   store,
   node,
@@ -54,6 +57,7 @@ export function postgresWatch({
     onReplaced(new AnchorageError('conflict', message))
   }
   const look = async (): Promise<void> => {
+    await store.proveWrites()
     if (round % assertEvery === assertEvery - 1) await store.assertReady()
     if (round % seeEvery === 0) await see()
     if (round % extendEvery === 0) await store.extendAudit()
@@ -61,13 +65,16 @@ export function postgresWatch({
     round++
     if (trouble === null) return
     trouble = null
-    log.info({}, 'Postgres answers')
+    log.info({}, 'Postgres answers, and takes writes')
     onReturn()
   }
   const fail = (error: unknown): void => {
     const reason = error instanceof Error ? error.message : String(error)
     if (trouble === null)
-      log.warn({ err: error }, 'Postgres is not at hand; requests are refused until it is')
+      log.warn(
+        { err: error },
+        'Postgres is not at hand, or takes no writes; requests are refused until it does',
+      )
     trouble = { what: isCode(error, 'unavailable') ? 'postgres' : 'schema', reason }
   }
 

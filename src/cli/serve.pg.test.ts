@@ -6,9 +6,13 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
+import pg from 'pg'
+import { apiOf } from '../../test/api.ts'
 import { patience } from '../../test/patience.ts'
+import { until } from '../../test/settle.ts'
 import { freePort } from '../dev/free-port.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { main } from './main.ts'
 
 let database: TestDatabase
 before(async () => {
@@ -60,6 +64,55 @@ test('an error that nobody caught is told whole, and ends the node as a signal w
   assert.match(said, /this node has stopped/)
 })
 
+test('after a failover to a database that takes no writes for a moment, requests and readiness are well as soon as it takes them', async () => {
+  const port = await freePort()
+  const { child } = serve({ ANCHORAGE_HTTP_LISTEN: `127.0.0.1:${port}` })
+  await untilAnswered(`http://127.0.0.1:${port}/v1/ready`, child)
+  const api = apiOf(`http://127.0.0.1:${port}/v1`, await tokenOf('failover'))
+  const owner = new pg.Client(database.ownerUrl)
+  await owner.connect()
+  const name = new URL(database.ownerUrl).pathname.slice(1)
+  // Traffic that never pauses, so that no connection is ever idle for long.
+  const posts: { sentAt: number; status: number }[] = []
+  const ending = new AbortController()
+  const lane = async (): Promise<void> => {
+    while (!ending.signal.aborted) {
+      const sentAt = performance.now()
+      const { status } = await api.send('POST', '/pins', { body: { cid: emptyRawBlock } })
+      posts.push({ sentAt, status })
+      await api.send('GET', '/pins')
+    }
+  }
+  const traffic = Promise.allSettled([1, 2, 3, 4].map(lane))
+  after(() => ending.abort())
+  const answersSince = (at: number) => posts.filter(({ sentAt }) => sentAt > at)
+  await until('pins are accepted', () => answersSince(0).some(({ status }) => status === 202))
+
+  await owner.query(`alter database ${name} set default_transaction_read_only = on`)
+  const refusedAt = performance.now()
+  const { rows } = await owner.query<{ at: string }>('select clock_timestamp()::text as at')
+  await until('the node says that it is not ready, and pins are refused', async () => {
+    for (const url of [database.tenantUrl, database.systemUrl]) await endSessions(url, rows[0]?.at ?? '')
+    const { status, text: said } = await api.send('GET', '/ready')
+    const told = status === 503 && /"what":"postgres","reason":"the database takes no writes/.test(said)
+    return told && answersSince(refusedAt).some((post) => post.status === 503)
+  })
+
+  await owner.query(`alter database ${name} reset default_transaction_read_only`)
+  const wellAt = performance.now()
+  await until('more pins are asked for', () => answersSince(wellAt).length >= 40)
+  await until('the node is ready', async () => (await api.send('GET', '/ready')).status === 200)
+  ending.abort()
+  await traffic
+  await owner.end()
+  assert.deepEqual(
+    answersSince(wellAt).filter(({ status }) => status !== 202),
+    [],
+  )
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+})
+
 test('a node refuses logins with another role than they must have, and says so', async () => {
   const { child, stderr } = serve({ ANCHORAGE_DATABASE_URL: database.systemUrl })
   const [code] = await once(child, 'exit')
@@ -83,15 +136,49 @@ test('a port in use is an error that names it', async () => {
 
 const masterKey = Buffer.alloc(32, 7).toString('base64')
 
+/** The raw block of no bytes. */
+const emptyRawBlock = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
+
+/** A token that pins, of a new org. */
+async function tokenOf(slug: string): Promise<string> {
+  const verb = async (...argv: string[]): Promise<string> => {
+    let said = ''
+    const io = { out: (text: string) => (said += text), err: () => {}, terminal: null }
+    const signal = new AbortController().signal
+    assert.equal(await main(['admin', ...argv], { env: environment(), ...io, signal }), 0)
+    return said.trim()
+  }
+  await verb('create-org', slug)
+  return await verb('mint-token', '--org', slug, '--scopes', 'pins:read,pins:write', '--ttl', '1h')
+}
+
+/** Ends every session of this login that began before, as a server that goes does. */
+async function endSessions(url: string, before: string): Promise<void> {
+  const client = new pg.Client(url)
+  await client.connect()
+  await client.query(
+    `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+     where usename = current_user and datname = current_database() and backend_start < $1`,
+    [before],
+  )
+  await client.end()
+}
+
+function environment(): Record<string, string> {
+  return {
+    ANCHORAGE_DATABASE_URL: database.tenantUrl,
+    ANCHORAGE_DATABASE_SYSTEM_URL: database.systemUrl,
+    ANCHORAGE_AUTH_MASTER_KEY: masterKey,
+    ANCHORAGE_NATS_URL: 'nats://127.0.0.1:1',
+    ANCHORAGE_KUBO_RPC: 'http://127.0.0.1:1',
+  }
+}
+
 function serve(env: Record<string, string>) {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), 'serve'], {
     env: {
-      ANCHORAGE_DATABASE_URL: database.tenantUrl,
-      ANCHORAGE_DATABASE_SYSTEM_URL: database.systemUrl,
-      ANCHORAGE_AUTH_MASTER_KEY: masterKey,
+      ...environment(),
       ANCHORAGE_HTTP_LISTEN: '127.0.0.1:0',
-      ANCHORAGE_NATS_URL: 'nats://127.0.0.1:1',
-      ANCHORAGE_KUBO_RPC: 'http://127.0.0.1:1',
       ...env,
     },
     stdio: ['ignore', 'ignore', 'pipe'],

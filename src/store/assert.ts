@@ -1,6 +1,7 @@
 import { AnchorageError } from '../core/errors.ts'
 import { codeLevel } from './migrate.ts'
-import type { Query } from './database.ts'
+import type { Query } from './query.ts'
+import { assertRoleSettings, loginKey, type Role } from './role-settings.ts'
 
 const mend = 'run: anchorage migrate up'
 
@@ -24,22 +25,25 @@ export async function assertSchema(system: Query): Promise<void> {
     )
 }
 
-/** Refuses a login that has more, or less, than its role. */
-export async function assertRole(query: Query, role: 'anchorage_tenant' | 'anchorage_system'): Promise<void> {
-  const key = role === 'anchorage_tenant' ? 'database.url' : 'database.systemUrl'
+/** Refuses (`invalid`, with what to do) a login that has more, or less, than its role, or whose sessions run under other settings. */
+export async function assertLogin(query: Query, role: Role): Promise<void> {
+  await assertRole(query, role)
+  await assertRoleSettings(query, role)
+}
+
+async function assertRole(query: Query, role: Role): Promise<void> {
+  const key = loginKey(role)
   const [row] = await query<{
     name: string
     super: boolean
     member: boolean
     others: string[]
-    durable: boolean
   }>(
     `select current_user::text as name, r.rolsuper or r.rolbypassrls as super, pg_has_role(r.oid, $1, 'usage') as member,
        array(select o.rolname::text from pg_roles o
              where o.rolname <> $1 and o.rolname <> current_user and pg_has_role(r.oid, o.oid, 'usage')
                and (o.rolname in ('anchorage_tenant', 'anchorage_system', 'anchorage_audit')
-                    or o.oid in (select relowner from pg_class where relname = 'pins'))) as others,
-       current_setting('synchronous_commit') in ('on', 'remote_apply') as durable
+                    or o.oid in (select relowner from pg_class where relname = 'pins'))) as others
      from pg_roles r where r.rolname = current_user`,
     [role],
   )
@@ -49,10 +53,6 @@ export async function assertRole(query: Query, role: 'anchorage_tenant' | 'ancho
     throw refused(`${key} logs in as ${row.name}, which bypasses row-level security; log in as ${role}`)
   if (row.others.length > 0)
     throw refused(`${key} logs in as ${row.name}, which is also ${row.others.join(', ')}; log in as ${role}`)
-  if (!row.durable)
-    throw refused(
-      `synchronous_commit is off for ${row.name}; accepted pins would not be durable: set it to on`,
-    )
 }
 
 function refused(message: string): AnchorageError {

@@ -1,5 +1,5 @@
 import { AnchorageError } from '../core/errors.ts'
-import type { Query } from './database.ts'
+import type { Query } from './query.ts'
 
 /** What the tenant role may read or write in any way, of the schema as it is. */
 const reached = `select c.oid, c.relname, c.relkind, c.relrowsecurity, c.relforcerowsecurity from pg_class c

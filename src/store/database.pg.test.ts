@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pg from 'pg'
-import { isCode } from '../core/errors.ts'
+import { AnchorageError, isCode } from '../core/errors.ts'
+import { mintId } from '../core/ids.ts'
+import { until } from '../../test/settle.ts'
 import { testDatabase } from '../dev/test-postgres.ts'
-import { openDatabase } from './database.ts'
+import { openDatabase, type Database } from './database.ts'
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 
@@ -25,3 +27,80 @@ test('a connection that is lost between two statements ends its transaction, and
   assert.deepEqual(await db.system((tx) => tx.query('select 1 as one')), [{ one: 1 }])
   await other.end()
 })
+
+const org = mintId('org')
+/** The doors to the database, each with one statement. */
+const doors: Record<string, (db: Database, sql: string) => Promise<unknown[]>> = {
+  tenant: (db, sql) => db.tenant(org, (tx) => tx.query(sql)),
+  tenantAtOnce: async (db, sql) => (await db.tenantAtOnce(org, [[sql, []]]))[0] ?? [],
+  system: (db, sql) => db.system((tx) => tx.query(sql)),
+  statement: (db, sql) => db.statement.query(sql),
+}
+const backend = 'select pg_backend_pid() as pid'
+
+test('after an error that hangs on its session a connection is lent to nobody, after any other it is', async () => {
+  await using database = await testDatabase()
+  const ends = ['25006', '57P01', '57P02', '57P03', '57P05', '08006', '08P01', '42501', '42P01', '25P02']
+  ends.push('26000', '42P05', '0A000', 'XX000', '58030')
+  const leaves = ['22001', '23505', '55P03', '57014', '54000', 'AN001', 'AN004', 'P0001', '40001']
+  for (const [door, ask] of Object.entries(doors)) {
+    await using db = openDatabase({ ...database, log: quiet })
+    for (const state of [...ends, ...leaves]) {
+      const before = await ask(db, backend)
+      await assert.rejects(ask(db, `do $$ begin raise exception using errcode = '${state}'; end $$`))
+      const after = await ask(db, backend)
+      const kept = leaves.includes(state)
+      assert.equal(JSON.stringify(after) === JSON.stringify(before), kept, `${door} ${state}`)
+    }
+  }
+})
+
+test('our own refusals leave a connection as it was, unless the driver stands behind them', async () => {
+  await using database = await testDatabase()
+  await using db = openDatabase({ ...database, log: quiet })
+  const before = await db.system((tx) => tx.query(backend))
+  const refuse = (cause?: unknown) =>
+    assert.rejects(
+      db.system(() => Promise.reject(new AnchorageError('conflict', 'no', { cause }))),
+      (error) => isCode(error, 'conflict'),
+    )
+  await refuse()
+  await refuse(Object.assign(new Error(), { code: '23505' }))
+  assert.deepEqual(await db.system((tx) => tx.query(backend)), before)
+  await refuse(Object.assign(new Error(), { code: '25006' }))
+  assert.notDeepEqual(await db.system((tx) => tx.query(backend)), before)
+})
+
+test('a database that takes no writes serves what reads, and each role is seen to write again at its first try', async () => {
+  await using database = await testDatabase()
+  await using db = openDatabase({ ...database, log: quiet })
+  const owner = new pg.Client(database.ownerUrl)
+  await owner.connect()
+  const name = new URL(database.ownerUrl).pathname.slice(1)
+  const refused = () => assert.rejects(db.proveWrites(), (error) => isCode(error, 'unavailable'))
+  await db.proveWrites()
+  for (const role of ['anchorage_tenant', 'anchorage_system']) {
+    const asRole = new pg.Client(role === 'anchorage_tenant' ? database.tenantUrl : database.systemUrl)
+    await asRole.connect()
+    await owner.query(`alter role ${role} in database ${name} set default_transaction_read_only = on`)
+    await asRole.query(endOthers)
+    await asRole.end()
+    await until('the role cannot write', async () => (await refused(), true))
+    // a session of before would still be good for it
+    for (const ask of Object.values(doors)) assert.equal((await ask(db, backend)).length, 1)
+    await refused()
+    await owner.query(`alter role ${role} in database ${name} reset default_transaction_read_only`)
+    await db.proveWrites()
+  }
+  await owner.end()
+})
+
+test('Postgres is reached directly', async () => {
+  await using database = await testDatabase()
+  await using db = openDatabase({ ...database, log: quiet })
+  assert.deepEqual(await db.ways(), { tenant: 'directly', system: 'directly' })
+})
+
+/** Ends all other sessions of this login in this database. */
+const endOthers = `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+  where usename = current_user and datname = current_database() and pid <> pg_backend_pid()`

@@ -1,8 +1,10 @@
-import pg from 'pg'
+import type pg from 'pg'
 import type { OrgId } from '../core/ids.ts'
 import { uuidOf } from '../core/ids.ts'
 import type { Log } from '../core/ports.ts'
-import { translate, isTransient } from './errors.ts'
+import { openConnections, type Connections, type Way } from './connections.ts'
+import { isTransient, leavesSessionWhole, translate } from './errors.ts'
+import type { Query } from './query.ts'
 
 /** A transaction in one org's scope: row-level security shows it that org's rows and no others. */
 export interface TenantTx {
@@ -15,9 +17,6 @@ export interface SystemTx {
   readonly scope: 'system'
   query: Query
 }
-
-/** Runs one statement; rows come back as objects, int8 as number (nothing here counts beyond 2^53). */
-export type Query = <R>(text: string, params?: unknown[]) => Promise<R[]>
 
 /** One statement, with its parameters. */
 export type Statement = [text: string, params: unknown[]]
@@ -37,77 +36,36 @@ export interface Database extends AsyncDisposable {
   anyTenant<T>(work: (query: Query) => Promise<T>): Promise<T>
   /** One transaction of the system, likewise. */
   system<T>(work: (tx: SystemTx) => Promise<T>): Promise<T>
+  /** Rejects (`unavailable`) unless both roles can write and commit, within 15 s. */
+  proveWrites(): Promise<void>
+  /** How each role's login reaches Postgres. */
+  ways(): Promise<Record<'tenant' | 'system', Way>>
 }
-
-/**
- * Limits so that a frozen process holds no lock for ever, a commit that means it, and plans by key: every statement here goes by
- * an index, and a plan made while a table was small must not become a scan of a large one.
- */
-const settings = [
-  'statement_timeout=15s',
-  'lock_timeout=10s',
-  'idle_in_transaction_session_timeout=15s',
-  'synchronous_commit=on',
-  'jit=off',
-  'enable_seqscan=off',
-  'enable_hashjoin=off',
-  'enable_mergejoin=off',
-]
-  .map((setting) => `-c ${setting}`)
-  .join(' ')
-
-/**
- * All that the system asks goes by key, so one plan fits every call: planning each anew cost more than many of them do. Pages come in
- * the order of their index: a bitmap would read all that is left of a large node for every page of it.
- */
-const generic = ' -c plan_cache_mode=force_generic_plan -c enable_bitmapscan=off'
-
-/** How many statements of tenants Postgres is asked at a time; as many of the system. */
-export const tenantConnections = 8
 
 /** Opens both pools (nothing is connected yet, so Postgres may be down). */
 export function openDatabase(options: { tenantUrl: string; systemUrl: string; log: Log }): Database {
-  const tenantPool = openPool(options.tenantUrl, 'anchorage tenant', options.log)
-  const systemPool = openPool(options.systemUrl, 'anchorage system', options.log, generic)
+  const { tenantUrl, systemUrl, log } = options
+  const tenant = openConnections({ url: tenantUrl, role: 'anchorage_tenant', name: 'anchorage tenant', log })
+  const system = openConnections({ url: systemUrl, role: 'anchorage_system', name: 'anchorage system', log })
   return {
     tenant: (orgId, work) =>
-      retried(() => transaction(tenantPool, orgId, (query) => work({ scope: 'tenant', query }))),
-    tenantAtOnce: (orgId, statements) => retried(() => atOnce(tenantPool, orgId, statements)),
+      retried(() => transaction(tenant, orgId, (query) => work({ scope: 'tenant', query }))),
+    tenantAtOnce: (orgId, statements) => retried(() => atOnce(tenant, orgId, statements)),
     statement: {
       scope: 'system',
       query: <R>(text: string, params: unknown[] = []) =>
-        retried(async () => (await systemPool.query(text, params)).rows as R[]),
+        retried(() => system.use(async (client) => (await client.query(text, params)).rows as R[])),
     },
-    anyTenant: (work) => retried(() => transaction(tenantPool, null, work)),
-    system: (work) =>
-      retried(() => transaction(systemPool, null, (query) => work({ scope: 'system', query }))),
+    anyTenant: (work) => retried(() => transaction(tenant, null, work)),
+    system: (work) => retried(() => transaction(system, null, (query) => work({ scope: 'system', query }))),
+    async proveWrites() {
+      await Promise.all([tenant, system].map((each) => retried(() => each.proveWrite())))
+    },
+    ways: () => retried(async () => ({ tenant: await tenant.way(), system: await system.way() })),
     async [Symbol.asyncDispose]() {
-      await Promise.all([tenantPool.end(), systemPool.end()])
+      await Promise.all([tenant, system].map((each) => each[Symbol.asyncDispose]()))
     },
   }
-}
-
-/** A pool that survives Postgres' death: its clients' errors are logged, the next query connects anew. */
-function openPool(url: string, name: string, log: Log, more = ''): pg.Pool {
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: tenantConnections,
-    connectionTimeoutMillis: 5_000,
-    idleTimeoutMillis: 30_000,
-    application_name: name,
-    options: settings + more,
-    types: {
-      getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-        oid === 20 ? Number : pg.types.getTypeParser(oid, format),
-    },
-    pipeline: true,
-  } as pg.PoolConfig)
-  pool.on('error', (err) => {
-    // the whole connection hangs on it, with the key that cancels its queries
-    Reflect.deleteProperty(err, 'client')
-    log.warn({ err }, 'a connection to Postgres was lost')
-  })
-  return pool
 }
 
 const tries = 4
@@ -125,69 +83,58 @@ async function retried<T>(work: () => Promise<T>): Promise<T> {
 
 /** BEGIN and the scope travel with the first statement, in one round trip. */
 async function transaction<T>(
-  pool: pg.Pool,
+  connections: Connections,
   orgId: OrgId | null,
   work: (query: Query) => Promise<T>,
 ): Promise<T> {
-  return withClient(pool, async (client) => {
-    const opening = Promise.all(open(client, orgId))
+  return connections.use(async (client, direct) => {
+    const opening = Promise.all(open(client, direct, orgId))
     opening.catch(() => {})
-    const result = await work(async <R>(text: string, params: unknown[] = []) => {
-      const answer = client.query(text, params)
-      answer.catch(() => {})
+    try {
+      const result = await work(async <R>(text: string, params: unknown[] = []) => {
+        const answer = client.query(text, params)
+        answer.catch(() => {})
+        await opening
+        return (await answer).rows as R[]
+      })
       await opening
-      return (await answer).rows as R[]
-    })
-    await opening
-    assertCommitted(await client.query('commit'))
-    return result
+      assertCommitted(await client.query('commit'))
+      return result
+    } catch (error) {
+      if (leavesSessionWhole(error)) await client.query('rollback')
+      throw error
+    }
   })
 }
 
 /** The whole transaction in one round trip. */
-async function atOnce(pool: pg.Pool, orgId: OrgId, statements: Statement[]): Promise<unknown[][]> {
-  return withClient(pool, async (client) => {
+async function atOnce(connections: Connections, orgId: OrgId, statements: Statement[]): Promise<unknown[][]> {
+  return connections.use(async (client, direct) => {
     const sent = [
-      ...open(client, orgId),
+      ...open(client, direct, orgId),
       ...statements.map(([text, params]) => client.query(text, params)),
       client.query('commit'),
     ]
-    for (const answer of sent) answer.catch(() => {})
-    const answers = await Promise.all(sent)
+    // The connection is another's only when all that travels on it has been answered.
+    const outcomes = await Promise.allSettled(sent)
+    const answers = outcomes.map((outcome) => {
+      if (outcome.status === 'rejected') throw outcome.reason
+      return outcome.value
+    })
     assertCommitted(answers.at(-1))
     return answers.slice(2, -1).map((answer) => answer.rows)
   })
 }
 
-function open(client: pg.PoolClient, orgId: OrgId | null): Promise<pg.QueryResult>[] {
+/** Planned once a connection, by its name. Not behind a pooler: the next backend would not know it, or have it from somebody else. */
+function open(client: pg.PoolClient, direct: boolean, orgId: OrgId | null): Promise<pg.QueryResult>[] {
   const begun = client.query('begin')
   if (orgId === null) return [begun]
-  const text = `select set_config('anchorage.org_id', $1, true)`
-  return [begun, client.query({ name: 'scope', text, values: [uuidOf(orgId)] })]
+  const scope = { text: `select set_config('anchorage.org_id', $1, true)`, values: [uuidOf(orgId)] }
+  return [begun, client.query(direct ? { ...scope, name: 'scope' } : scope)]
 }
 
 /** An aborted transaction answers COMMIT with a rollback, and no error. */
 function assertCommitted(answer: pg.QueryResult | undefined): void {
   if (answer?.command !== 'COMMIT') throw new Error('the transaction was rolled back')
-}
-
-async function withClient<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect()
-  let broken: Error | boolean = false
-  // One that is lost between two statements of ours says so to nobody else, and an error that nobody hears ends the process.
-  const onLost = (error: Error) => (broken = error)
-  client.on('error', onLost)
-  try {
-    return await work(client)
-  } catch (error) {
-    try {
-      await client.query('rollback')
-    } catch (lost) {
-      broken = lost instanceof Error ? lost : true
-    }
-    throw error
-  } finally {
-    client.off('error', onLost)
-    client.release(broken)
-  }
 }

@@ -13,6 +13,16 @@ export function isTransient(error: unknown): boolean {
   return state === '40P01' || state === '40001'
 }
 
+/**
+ * Whether a session goes on as before after `error`, once its transaction is rolled back: what is about the data, a lock, a limit or our own
+ * rules. Anything else may hang on the session (it became read-only, it is being ended, its role, its plans or its statements are not what
+ * they were, its answers are out of step), and would meet whoever has it next.
+ */
+export function leavesSessionWhole(error: unknown): boolean {
+  if (error instanceof AnchorageError) return error.cause === undefined || leavesSessionWhole(error.cause)
+  return /^(21|22|23|40|53|54|55|57014|P0|AN)/.test(sqlState(error) ?? '')
+}
+
 /** Data that this statement can never take (bad text, too long for an index): the fault of an item, not of the database. */
 export function isBadData(error: unknown): boolean {
   const state = sqlState(error instanceof AnchorageError ? error.cause : error) ?? ''
@@ -34,9 +44,14 @@ export function translate(error: unknown): Error {
   // raised in our own words
   if (state === 'AN003') return new AnchorageError('maintenance', messageOf(error), { cause: error })
   if (state === 'AN004') return new AnchorageError('conflict', messageOf(error), { cause: error })
+  if (state === '25006')
+    return new AnchorageError('unavailable', 'the database takes no writes at the moment; try again', {
+      cause: error,
+      retryAfterSeconds: 5,
+    })
   if (state && /^(22|23|42|54|XX|AN)/.test(state))
     return new AnchorageError('internal', 'the database refused a statement', { cause: error })
-  // 08 connection, 53 resources, 57 shutdown and timeouts, 55 locks, 40 rollbacks, 25006 read-only, and whatever the socket says
+  // 08 connection, 53 resources, 57 shutdown and timeouts, 55 locks, 40 rollbacks, and whatever the socket says
   return new AnchorageError('unavailable', 'the database cannot be reached; try again', {
     cause: error,
     retryAfterSeconds: 5,

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { isCode } from '../core/errors.ts'
 import { mintId, type OrgId } from '../core/ids.ts'
 import type { PinPage, PinQuery } from '../core/pin.ts'
-import { tenantConnections } from './database.ts'
+import { connectionsPerRole } from './connections.ts'
 import { listTurns } from './list-turns.ts'
 
 const page: PinPage = { count: 0, results: [] }
@@ -40,7 +40,7 @@ test('however much an org searches, half of its lists and half of the connection
   assert.equal(of(loud).length, 3)
   for (const orgId of others) for (let n = 0; n < 50; n++) void ask(orgId, search)
   await turn()
-  assert.equal(under.filter(({ query }) => query === search).length, tenantConnections / 2)
+  assert.equal(under.filter(({ query }) => query === search).length, connectionsPerRole / 2)
   void ask(mintId('org'), plain)
   await turn()
   assert.equal(under.at(-1)?.query, plain)
@@ -57,7 +57,7 @@ test('lists of one org go on a few at a time, and leave connections for what is 
   assert.equal(of(loud).length, 5)
   for (let n = 0; n < 10; n++) void ask(mintId('org'), plain)
   await turn()
-  assert.equal(under.length - 1, (tenantConnections * 3) / 4)
+  assert.equal(under.length - 1, (connectionsPerRole * 3) / 4)
 })
 
 test('who hangs up while waiting asks Postgres nothing, and too many that wait are refused', async () => {

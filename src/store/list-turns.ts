@@ -1,7 +1,7 @@
 import type { OrgId } from '../core/ids.ts'
 import type { PinPage, PinQuery } from '../core/pin.ts'
 import { turns } from '../core/turns.ts'
-import { tenantConnections } from './database.ts'
+import { connectionsPerRole } from './connections.ts'
 
 /** So many lists of one org wait for their turn. */
 const waiting = 200
@@ -23,9 +23,9 @@ export function listTurns(perOrg: number): ListTurns {
   const part = (of: number, share: number): number => Math.max(1, Math.floor(of * share))
   const listsOf = turns({ atOnce: perOrg, waiting, what: 'lists of one org' })
   const searchesOf = turns({ atOnce: part(perOrg, 1 / 2), waiting, what: 'filtered lists of one org' })
-  const lists = turns({ atOnce: part(tenantConnections, 3 / 4), waiting: Infinity, what: 'lists' })
+  const lists = turns({ atOnce: part(connectionsPerRole, 3 / 4), waiting: Infinity, what: 'lists' })
   const searches = turns({
-    atOnce: part(tenantConnections, 1 / 2),
+    atOnce: part(connectionsPerRole, 1 / 2),
     waiting: Infinity,
     what: 'filtered lists',
   })

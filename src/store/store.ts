@@ -1,3 +1,4 @@
+import { isCode } from '../core/errors.ts'
 import type { NodeId, OrgId } from '../core/ids.ts'
 import type { SessionStore } from '../core/login-ports.ts'
 import type { Node } from '../core/node.ts'
@@ -20,8 +21,9 @@ import type {
   TenantStore,
   TokenStore,
 } from '../core/ports.ts'
-import { assertRole, assertSchema } from './assert.ts'
+import { assertLogin, assertSchema } from './assert.ts'
 import { assertBelt } from './belt.ts'
+import type { Way } from './connections.ts'
 import { openDatabase, type Database } from './database.ts'
 import { isBadData } from './errors.ts'
 import { listPins } from './list-pins.ts'
@@ -47,6 +49,13 @@ import * as tokens from './tokens.ts'
 export interface NodeStore {
   /** Refuses (`invalid`, with what to do) a schema or logins that this version must not serve with. */
   assertReady(): Promise<void>
+  /**
+   * Rejects unless a write of each role commits, within 15 s: `unavailable`, or `invalid` with what to do when the connections are not such
+   * as this version may serve with.
+   */
+  proveWrites(): Promise<void>
+  /** How each role's login reaches Postgres. */
+  ways(): Promise<Record<'tenant' | 'system', Way>>
   clusterId(): Promise<string>
   boot(name: string, zone?: string | null): Promise<NodeIdentity>
   voidClaims(node: NodeIdentity, limit: number): Promise<number>
@@ -231,11 +240,15 @@ function tokenStore(db: Database, maxTokens: number): TokenStore {
 function nodeStore(db: Database): NodeStore {
   return {
     async assertReady() {
-      await db.system((tx) => assertRole(tx.query, 'anchorage_system'))
-      await db.anyTenant((query) => assertRole(query, 'anchorage_tenant'))
-      await db.system((tx) => assertSchema(tx.query))
-      await db.anyTenant(assertBelt)
+      await withReason(async () => {
+        await db.system((tx) => assertLogin(tx.query, 'anchorage_system'))
+        await db.anyTenant((query) => assertLogin(query, 'anchorage_tenant'))
+        await db.system((tx) => assertSchema(tx.query))
+        await db.anyTenant(assertBelt)
+      })
     },
+    proveWrites: () => withReason(() => db.proveWrites()),
+    ways: () => db.ways(),
     clusterId: () => db.system((tx) => nodes.clusterId(tx)),
     boot: (name, zone = null) => db.system((tx) => nodes.bootNode(tx, name, zone)),
     voidClaims: (node, limit) => db.system((tx) => nodes.voidClaims(tx, node, limit)),
@@ -247,5 +260,14 @@ function nodeStore(db: Database): NodeStore {
     read: () => nodes.readNodes(db.statement),
     nextEpoch: () => db.system((tx) => nodes.nextEpoch(tx)),
     extendAudit: () => db.system((tx) => nodes.extendAudit(tx)),
+  }
+}
+
+/** A request only hears that it cannot be served; whoever starts or watches the node hears why its connections are refused. */
+async function withReason<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw isCode(error, 'unavailable') && isCode(error.cause, 'invalid') ? error.cause : error
   }
 }

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { AnchorageError } from '../core/errors.ts'
+import { mintId } from '../core/ids.ts'
+import type { Log } from '../core/ports.ts'
+import { fakeClock } from '../dev/fake-clock.ts'
+import { postgresWatch } from './postgres-watch.ts'
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+
+test('Postgres is in trouble from the first write that fails, also where all else answers, and well with the next that commits', async () => {
+  const clock = fakeClock()
+  let fault: AnchorageError | null = null
+  let returns = 0
+  const watch = postgresWatch({
+    store: {
+      proveWrites: async () => {
+        if (fault !== null) throw fault
+      },
+      assertReady: async () => {},
+      see: async () => true,
+      extendAudit: async () => {},
+    },
+    nodes: { refresh: async () => {} },
+    node: { nodeId: mintId('nod'), incarnation: 1 },
+    sign: () => ({ usedBytes: null, capacityBytes: null }),
+    clock,
+    log: silent,
+    onReplaced: assert.fail,
+    onReturn: () => returns++,
+  })
+  const stop = new AbortController()
+  const running = watch.run(stop.signal)
+  await clock.pass(10_000)
+  assert.equal(watch.trouble(), null)
+  fault = new AnchorageError('unavailable', 'the database takes no writes')
+  await clock.pass(2_000)
+  assert.deepEqual(watch.trouble(), { what: 'postgres', reason: 'the database takes no writes' })
+  fault = new AnchorageError('invalid', 'run: anchorage migrate up')
+  await clock.pass(2_000)
+  assert.deepEqual(watch.trouble(), { what: 'schema', reason: 'run: anchorage migrate up' })
+  fault = null
+  await clock.pass(2_000)
+  assert.deepEqual([watch.trouble(), returns], [null, 1])
+  stop.abort()
+  await running
+})

@@ -1,0 +1,147 @@
+import pg from 'pg'
+import { AnchorageError } from '../core/errors.ts'
+import type { Log } from '../core/ports.ts'
+import { assertLogin } from './assert.ts'
+import { leavesSessionWhole } from './errors.ts'
+import { loginKey, roleSettings, serves, type Role } from './role-settings.ts'
+
+/** The connections of one login. */
+export interface Connections extends AsyncDisposable {
+  /**
+   * Lends a connection to `work`. Only one that shows its role's settings is lent, and only one that can go on as before is lent again:
+   * whatever else `work` met on it, it is closed. `direct`: no pooler lies between, so what is prepared by name stays with the connection.
+   */
+  use<T>(work: (client: pg.PoolClient, direct: boolean) => Promise<T>): Promise<T>
+  /** Rejects unless a transaction that writes commits, within 15 s. */
+  proveWrite(): Promise<void>
+  /** What lies between, as far as its answers tell. */
+  way(): Promise<Way>
+}
+
+/** How a login reaches Postgres. */
+export type Way = 'directly' | 'through a pooler, by session' | 'through a pooler, by transaction'
+
+export interface ConnectionOptions {
+  url: string
+  role: Role
+  name: string
+  log: Log
+}
+
+/** How many statements of tenants Postgres is asked at a time, and how many of the system. */
+export const connectionsPerRole = 8
+
+const connectMs = 5_000
+/** Beyond the roles' statement_timeout: what has not answered by then is out of reach, and its connection is ended. */
+const answerMs = 20_000
+const lookMs = 5_000
+
+/** A write that changes nothing, with a commit that has to reach the disk, and the standby where one is waited for. */
+const writing = {
+  text: `with nothing as (update org_usage set org_id = org_id where false returning 1)
+    select pg_logical_emit_message(true, 'anchorage', '')`,
+  query_timeout: lookMs,
+}
+
+/** Opens a pool (nothing is connected yet, so Postgres may be down). */
+export function openConnections({ url, role, name, log }: ConnectionOptions): Connections {
+  const pool = openPool(url, name, log)
+  const known = new WeakMap<pg.PoolClient, Admission>()
+
+  const use: Connections['use'] = async (work) => {
+    const client = await pool.connect()
+    // Until it has been looked at.
+    let over: Error | boolean = true
+    // One that is lost between two statements of ours says so to nobody else, and an error that nobody hears ends the process.
+    const onLost = (error: Error) => (over = error)
+    client.on('error', onLost)
+    try {
+      const admission = known.get(client) ?? (await admit(client, role))
+      known.set(client, admission)
+      over = !admission.writes
+      return await work(client, admission.direct)
+    } catch (error) {
+      over ||= !leavesSessionWhole(error)
+      throw error
+    } finally {
+      client.off('error', onLost)
+      client.release(over)
+    }
+  }
+
+  return {
+    use,
+    proveWrite: () => use(async (client) => void (await client.query(writing))),
+    way: () => use((one) => use((other) => wayOf(one, other))),
+    [Symbol.asyncDispose]: () => pool.end(),
+  }
+}
+
+/** A pool that survives Postgres' death: its clients' errors are logged, the next query connects anew. */
+function openPool(url: string, name: string, log: Log): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: connectionsPerRole,
+    connectionTimeoutMillis: connectMs,
+    query_timeout: answerMs,
+    idleTimeoutMillis: 30_000,
+    application_name: name,
+    types: {
+      getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+        oid === 20 ? Number : pg.types.getTypeParser(oid, format),
+    },
+    pipeline: true,
+  } as pg.PoolConfig)
+  pool.on('error', (err) => {
+    // the whole connection hangs on it, with the key that cancels its queries
+    Reflect.deleteProperty(err, 'client')
+    log.warn({ err }, 'a connection to Postgres was lost')
+  })
+  return pool
+}
+
+/** What is known of a connection since it was opened. */
+interface Admission {
+  /** One that takes no writes serves what reads, and once, so that none is left when Postgres takes writes again. */
+  writes: boolean
+  direct: boolean
+}
+
+/**
+ * Looks at a new connection, in one round trip: rejects (`unavailable`, its cause the `invalid` that says what to do) when it does not run
+ * under its role's settings.
+ */
+async function admit(client: pg.PoolClient, role: Role): Promise<Admission> {
+  const names = Object.keys(roleSettings[role])
+  const columns = ['transaction_read_only', ...names].map((name) => `current_setting('${name}') as ${name}`)
+  const look = { text: `select ${columns.join(', ')}, pg_backend_pid() as pid`, query_timeout: lookMs }
+  const { rows } = await client.query(look)
+  const { pid, ...shown }: Record<string, string> & { pid: number } = rows[0]
+  if (names.every((name) => serves(role, name, shown[name])))
+    return { writes: shown['transaction_read_only'] === 'off', direct: pid === toldPid(client) }
+  const query = async <R>(text: string, params: unknown[] = []) =>
+    (await client.query(text, params)).rows as R[]
+  const reason = await assertLogin(query, role).then(
+    () => new AnchorageError('invalid', `${loginKey(role)} leads to sessions whose settings change`),
+    (error: unknown) => error,
+  )
+  if (!(reason instanceof AnchorageError)) throw reason
+  throw new AnchorageError('unavailable', reason.message, { cause: reason, retryAfterSeconds: 5 })
+}
+
+/** The backend as the handshake named it. A pooler shows its clients keys of its own, so theirs is another. */
+function toldPid(client: pg.PoolClient): number | null | undefined {
+  return (client as { processID?: number | null }).processID
+}
+
+/** A pooler by transaction lends two clients the same backend, or one of them two. */
+async function wayOf(one: pg.PoolClient, other: pg.PoolClient): Promise<Way> {
+  const pids: number[] = []
+  for (const client of [one, other, one, other]) {
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+    pids.push(rows[0]?.pid ?? 0)
+  }
+  if (toldPid(one) === pids[0] && toldPid(other) === pids[1]) return 'directly'
+  const kept = pids[0] === pids[2] && pids[1] === pids[3] && pids[0] !== pids[1]
+  return kept ? 'through a pooler, by session' : 'through a pooler, by transaction'
+}

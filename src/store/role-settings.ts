@@ -1,0 +1,91 @@
+import { AnchorageError } from '../core/errors.ts'
+import type { Query } from './query.ts'
+
+/** The two roles that log in. */
+export type Role = 'anchorage_tenant' | 'anchorage_system'
+
+/**
+ * Limits so that a frozen process holds no lock for ever, a commit that means it, statements that see what was committed before them, and
+ * plans by key: every statement here goes by an index, and a plan made while a table was small must not become a scan of a large one.
+ */
+const both = {
+  statement_timeout: '15s',
+  lock_timeout: '10s',
+  idle_in_transaction_session_timeout: '15s',
+  synchronous_commit: 'on',
+  default_transaction_isolation: 'read committed',
+  jit: 'off',
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+}
+
+/**
+ * What each role's sessions run under. `migrate up` gives it to the roles, so that it holds on whatever connection a pooler hands out. All
+ * that the system asks goes by key, so one plan fits every call: planning each anew cost more than many of them do. Pages come in the order
+ * of their index: a bitmap would read all that is left of a large node for every page of it.
+ */
+export const roleSettings: Record<Role, Record<string, string>> = {
+  anchorage_tenant: both,
+  anchorage_system: { ...both, plan_cache_mode: 'force_generic_plan', enable_bitmapscan: 'off' },
+}
+
+/** Whether a setting may read so: as it is written here, or stricter. */
+export function serves(role: Role, name: string, value: string | null | undefined): boolean {
+  return value === roleSettings[role][name] || (name === 'synchronous_commit' && value === 'remote_apply')
+}
+
+/** The option that names this role's login. */
+export function loginKey(role: Role): 'database.url' | 'database.systemUrl' {
+  return role === 'anchorage_tenant' ? 'database.url' : 'database.systemUrl'
+}
+
+/** One setting as a session shows it, where that value comes from, and what the session's login was given for it. */
+interface Shown {
+  name: string
+  value: string
+  source: string
+  given: string | null
+  login: string
+  database: string
+}
+
+const look = `select s.name, current_setting(s.name) as value, s.source,
+    session_user::text as login, current_database()::text as database,
+    (select substr(c, length(s.name) + 2) from pg_db_role_setting r, unnest(r.setconfig) c
+      where r.setrole = (select oid from pg_roles where rolname = session_user) and starts_with(c, s.name || '=')
+        and r.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+      order by r.setdatabase desc limit 1) as given
+  from pg_settings s where s.name = any($1) order by s.name`
+
+/**
+ * Refuses (`invalid`, with what to do) a session of `role` that runs under other settings than the role's, or has them from anywhere but its
+ * login: a URL or a pooler that gives them today may not tomorrow.
+ */
+export async function assertRoleSettings(query: Query, role: Role): Promise<void> {
+  const shown = await query<Shown>(look, [Object.keys(roleSettings[role])])
+  const wrong = shown.filter(({ name, value, source }) => !serves(role, name, value) || !isGiven(source))
+  if (wrong.length === 0) return
+  const settings = wrong.map(({ name, value }) => `${name} = ${value}`).join(', ')
+  const mends = new Set(wrong.map((setting) => mendOf(setting, role)))
+  throw new AnchorageError(
+    'invalid',
+    `${loginKey(role)} leads to sessions with ${settings} that ${role} did not give them; ${[...mends].join('; ')}`,
+  )
+}
+
+/** From the login itself, or from the login in this database. */
+function isGiven(source: string): boolean {
+  return source === 'user' || source === 'database user'
+}
+
+function mendOf({ name, source, given, login, database }: Shown, role: Role): string {
+  const key = loginKey(role)
+  if (source === 'client') return `take ${name} out of ${key} (its parameters, its options) and of PGOPTIONS`
+  if (source === 'database user' && !serves(role, name, given))
+    return `as the owner: alter role ${login} in database ${database} reset ${name}`
+  if (serves(role, name, given))
+    return `${login} has ${name} = ${given}, but a pooler holds sessions from before or changes them: have it connect anew (RECONNECT)`
+  if (login === role) return 'run: anchorage migrate up'
+  return `${login} is a member of ${role}, and members inherit no settings; as the owner: alter role ${login} set ${name} = '${roleSettings[role][name]}'`
+}
