@@ -12,7 +12,7 @@ export async function withTokenStore<T>(config: Config, work: (store: TokenStore
   await using store = openStore({
     ...storeUrls(config),
     log: createLog({ level: 'warn', pretty: true }),
-    maxTokens: given.tokens.maxPerOrg,
+    maxTokens: config.tokens.maxPerOrg,
   })
   return await work(store.tokens)
 }
