@@ -1,7 +1,9 @@
+import type { Duplex } from 'node:stream'
 import pg from 'pg'
 import { AnchorageError } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
 import { assertLogin } from './assert.ts'
+import { endsByException } from './ends-by-exception.ts'
 import { leavesSessionWhole } from './errors.ts'
 import { loginKey, roleSettings, serves, type Role } from './role-settings.ts'
 
@@ -10,8 +12,9 @@ export interface Connections extends AsyncDisposable {
   /**
    * Lends a connection to `work`. Only one that shows its role's settings is lent, and only one that can go on as before is lent again:
    * whatever else `work` met on it, it is closed. `direct`: no pooler lies between, so what is prepared by name stays with the connection.
+   * When `signal` aborts, the connection is closed, whereupon Postgres ends what it does for it within a second.
    */
-  use<T>(work: (client: pg.PoolClient, direct: boolean) => Promise<T>): Promise<T>
+  use<T>(work: (client: pg.PoolClient, direct: boolean) => Promise<T>, signal?: AbortSignal): Promise<T>
   /** Rejects unless a transaction that writes commits, within 15 s. */
   proveWrite(): Promise<void>
   /** What lies between, as far as its answers tell. */
@@ -48,13 +51,16 @@ export function openConnections({ url, role, name, log }: ConnectionOptions): Co
   const pool = openPool(url, name, log)
   const known = new WeakMap<pg.PoolClient, Admission>()
 
-  const use: Connections['use'] = async (work) => {
+  const use: Connections['use'] = async (work, signal) => {
+    signal?.throwIfAborted()
     const client = await pool.connect()
     // Until it has been looked at.
     let over: Error | boolean = true
     // One that is lost between two statements of ours says so to nobody else, and an error that nobody hears ends the process.
     const onLost = (error: Error) => (over = error)
     client.on('error', onLost)
+    const hangUp = () => void streamOf(client).destroy()
+    signal?.addEventListener('abort', hangUp)
     try {
       const admission = known.get(client) ?? (await admit(client, role))
       known.set(client, admission)
@@ -62,8 +68,10 @@ export function openConnections({ url, role, name, log }: ConnectionOptions): Co
       return await work(client, admission.direct)
     } catch (error) {
       over ||= !leavesSessionWhole(error)
+      signal?.throwIfAborted()
       throw error
     } finally {
+      signal?.removeEventListener('abort', hangUp)
       client.off('error', onLost)
       client.release(over)
     }
@@ -92,12 +100,17 @@ function openPool(url: string, name: string, log: Log): pg.Pool {
     },
     pipeline: true,
   } as pg.PoolConfig)
+  pool.on('connect', (client) => endsByException(streamOf(client)))
   pool.on('error', (err) => {
     // the whole connection hangs on it, with the key that cancels its queries
     Reflect.deleteProperty(err, 'client')
     log.warn({ err }, 'a connection to Postgres was lost')
   })
   return pool
+}
+
+function streamOf(client: pg.PoolClient): Duplex {
+  return (client as unknown as { connection: { stream: Duplex } }).connection.stream
 }
 
 /** What is known of a connection since it was opened. */

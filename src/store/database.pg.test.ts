@@ -55,6 +55,21 @@ test('after an error that hangs on its session a connection is lent to nobody, a
   }
 })
 
+test('whoever hangs up ends the statement, whose connection is lent to nobody', async () => {
+  await using database = await testDatabase()
+  await using db = openDatabase({ ...database, log: quiet })
+  const running = `select pid from pg_stat_activity where query like '%so long%' and pid <> pg_backend_pid() and state = 'active'`
+  const [before] = (await db.tenantAtOnce(org, [[backend, []]]))[0] ?? []
+  const gone = new AbortController()
+  const long = db.tenantAtOnce(org, [[`select pg_sleep(3600) as "so long"`, []]], gone.signal)
+  await until('it runs', async () => (await db.tenant(org, (tx) => tx.query(running))).length === 1)
+  gone.abort(new AnchorageError('unavailable', 'hung up'))
+  await assert.rejects(long, /hung up/)
+  await until('it has ended', async () => (await db.tenant(org, (tx) => tx.query(running))).length === 0)
+  const [after] = (await db.tenantAtOnce(org, [[backend, []]]))[0] ?? []
+  assert.notDeepEqual(after, before)
+})
+
 test('our own refusals leave a connection as it was, unless the driver stands behind them', async () => {
   await using database = await testDatabase()
   await using db = openDatabase({ ...database, log: quiet })

@@ -16,6 +16,7 @@ export async function listPins(
   orgId: OrgId,
   query: PinQuery,
   book: NodeBook,
+  signal?: AbortSignal,
 ): Promise<PinPage> {
   const sql = new Sql()
   const bounds = boundsOf(sql, query)
@@ -23,7 +24,7 @@ export async function listPins(
   const text = `with bound as (${bounds}), ${found}, page as materialized (${bounded})
     select (${count}) as count, (select json_agg(p order by p.seq desc) from page p) as page,
       (select json_agg(d) from pin_details((select array_agg(distinct p.cid) from page p)) d) as details`
-  const [rows = []] = await db.tenantAtOnce(orgId, [[text, sql.params]])
+  const [rows = []] = await db.tenantAtOnce(orgId, [[text, sql.params]], signal)
   const [row] = rows as { count: number; page: PinRow[] | null; details: DetailRow[] | null }[]
   const byCid = Map.groupBy(row?.details ?? [], (detail) => detail.cid)
   return {

@@ -5,13 +5,14 @@ import type { Query } from './query.ts'
 export type Role = 'anchorage_tenant' | 'anchorage_system'
 
 /**
- * Limits so that a frozen process holds no lock for ever, a commit that means it, statements that see what was committed before them, and
+ * Limits so that a frozen process holds no lock for ever, and one that hung up no statement, a commit that means it, statements that see what was committed before them, and
  * plans by key: every statement here goes by an index, and a plan made while a table was small must not become a scan of a large one.
  */
 const both = {
   statement_timeout: '15s',
   lock_timeout: '10s',
   idle_in_transaction_session_timeout: '15s',
+  client_connection_check_interval: '1s',
   synchronous_commit: 'on',
   default_transaction_isolation: 'read committed',
   jit: 'off',

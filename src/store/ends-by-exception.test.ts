@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
+import { test } from 'node:test'
+import { endsByException } from './ends-by-exception.ts'
+
+test('what throws while it reads ends its connection, with the reason', async () => {
+  const stream = new PassThrough()
+  endsByException(stream)
+  const read: string[] = []
+  stream.on('data', (chunk: Buffer) => {
+    if (chunk.length > 3) throw new RangeError('too long for a string')
+    read.push(chunk.toString())
+  })
+  stream.write('one')
+  const ended = once(stream, 'error')
+  stream.write('three')
+  const [error] = await ended
+  assert.equal(error.message, 'too long for a string')
+  assert.deepEqual(read, ['one'])
+  assert.ok(stream.destroyed)
+})
