@@ -123,6 +123,19 @@ suite('a real Kubo as client: ipfs pin remote', () => {
     })
   })
 
+  test('with 26 addresses of its own, all of which it sends along, Kubo can pin here', async () => {
+    const dead = Array.from({ length: 25 }, (_, n) => `/ip4/127.0.0.1/tcp/${65_500 + n}`)
+    await client.reconfigure((config) => {
+      config['Addresses'] = { ...config['Addresses'], AppendAnnounce: dead }
+    })
+    const { Addresses }: { Addresses: string[] } = JSON.parse(await client.rpc.call('id'))
+    assert.equal(Addresses.length, 26)
+    const cid = await addFresh(512)
+    assert.match(await remote('add', '--name=many addresses', cid), /Status:\s*pinned/)
+    const { results } = await (await world.api()).list({ cid })
+    assert.equal(results[0]?.pin.origins?.length, 20)
+  })
+
   suite('the MFS policy', () => {
     test('Kubo pins its root and then replaces that pin whenever the root changes', async () => {
       await policy({ Enable: true, PinName: 'mfs', RepinInterval: '1s' })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { isCode } from './errors.ts'
-import { parseOrigin } from './origin.ts'
+import { parseOrigin, usableOrigins } from './origin.ts'
 
 const qm = 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N'
 const ed = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA'
@@ -44,6 +44,7 @@ test('what names no peer is refused with a reason', () => {
     [`/ip9/127.0.0.1/tcp/1/p2p/${qm}`, /parsed/],
     [`/dns4/${'/'.repeat(1 << 20)}x`, /longer/],
     [`/p2p/1${'z'.repeat(1 << 20)}`, /longer/],
+    [`/p2p/1${'z'.repeat(1000)}`, /longer/],
   ]
   for (const [text, why] of wrong) {
     assert.throws(
@@ -52,6 +53,45 @@ test('what names no peer is refused with a reason', () => {
       text.slice(0, 99),
     )
   }
+})
+
+const ports = (count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `/ip4/127.0.0.1/tcp/${i + 1}/p2p/${qm}`)
+
+test('of many origins the first 20 that can be used are kept, and the rest is told of', () => {
+  assert.deepEqual(usableOrigins([]), { origins: [], passedOver: null })
+  assert.deepEqual(usableOrigins(ports(20)), { origins: ports(20), passedOver: null })
+  for (const count of [21, 26])
+    assert.deepEqual(usableOrigins(ports(count)), {
+      origins: ports(20),
+      passedOver: `${count - 20} of ${count}: ${count - 20} after the first 20`,
+    })
+  const mixed = usableOrigins(['/ip9/1.2.3.4', ...ports(2), ...ports(2), '/hello', ...ports(26)])
+  assert.deepEqual(mixed.origins, ports(20))
+  assert.match(
+    mixed.passedOver ?? '',
+    /^12 of 32: 6 after the first 26; 4 given before; 2 of no use: \/ip9\/1\.2\.3\.4 \(.*\), \/hello \(.*\)$/,
+  )
+})
+
+test('whatever is sent as origins, no more than 20 are kept, each once and usable, and what is said of the rest stays short', () => {
+  const text = fc.oneof(
+    fc.constantFrom(...ports(30)),
+    fc.string({ unit: 'binary', maxLength: 1024, size: 'max' }),
+  )
+  fc.assert(
+    fc.property(fc.array(text, { maxLength: 200, size: 'max' }), (given) => {
+      const { origins, passedOver } = usableOrigins(given)
+      for (const origin of origins) assert.equal(parseOrigin(origin), origin)
+      assert.equal(new Set(origins).size, origins.length)
+      assert.ok(origins.length <= 20)
+      assert.ok((passedOver ?? '').length <= 1000 && (passedOver ?? '').isWellFormed())
+      assert.equal(passedOver === null, origins.length === given.length)
+      const first = given.slice(0, 100).filter((one) => ports(30).includes(one))
+      assert.deepEqual(origins, [...new Set(first)].slice(0, 20))
+    }),
+    { numRuns: 300 },
+  )
 })
 
 test('any text is taken or refused as invalid, never anything else', () => {

@@ -2,19 +2,59 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { base58btc } from 'multiformats/bases/base58'
 import { CID } from 'multiformats/cid'
 import { decode } from 'multiformats/hashes/digest'
-import { AnchorageError } from './errors.ts'
+import { AnchorageError, isCode } from './errors.ts'
 
-/** Longer than any real address; base58 decodes in quadratic time, so the bound is also a defence. */
-const maxOriginLength = 1024
+/** Longer than any real address. */
+export const maxOriginLength = 1024
+/** As long as a name in DNS and more; base58 decodes in quadratic time, so the bound is also a defence. */
+const longPart = /[^/]{257}/
+/** As many origins of a pin are kept, which is what the spec lets it show … */
+const maxOrigins = 20
+/** … and no more than these are looked at for them: Kubo announces some dozens. */
+const maxLooked = 100
+/** Of those that cannot be used, so many are named, each by so many characters. */
+const maxNamed = 5
+const maxNameLength = 100
 /** Go writes a socket's path as it is, where a part of an address would have no slash: taken as an origin, and never dialled. */
 const socketPath = /^\/unix\/(.+)(?=\/p2p\/[^/]+$)/
 const sha256 = 0x12
 const identity = 0x00
 const libp2pKey = 0x72
 
+/**
+ * The first 20 of `given` that can be used, each once, and in words what was passed over; null when nothing was. An origin is a hint: one
+ * that is of no use, or one too many, refuses no pin.
+ */
+export function usableOrigins(given: readonly string[]): { origins: string[]; passedOver: string | null } {
+  const origins = new Set<string>()
+  const unusable: string[] = []
+  let looked = 0
+  for (const text of given.slice(0, maxLooked)) {
+    if (origins.size === maxOrigins) break
+    looked++
+    try {
+      origins.add(parseOrigin(text))
+    } catch (error) {
+      if (!isCode(error, 'invalid')) throw error
+      unusable.push(`${text.slice(0, maxNameLength).toWellFormed()} (${error.message})`)
+    }
+  }
+  const repeated = looked - origins.size - unusable.length
+  const reasons = [
+    ...(looked < given.length ? [`${given.length - looked} after the first ${looked}`] : []),
+    ...(repeated > 0 ? [`${repeated} given before`] : []),
+    ...(unusable.length > 0
+      ? [`${unusable.length} of no use: ${unusable.slice(0, maxNamed).join(', ')}`]
+      : []),
+  ]
+  const passedOver = `${given.length - origins.size} of ${given.length}: ${reasons.join('; ')}`
+  return { origins: [...origins], passedOver: reasons.length === 0 ? null : passedOver }
+}
+
 /** `text` itself, when it is a multiaddr that ends in `/p2p/PEERID`; else throws `invalid` and says what is wrong with it. */
 export function parseOrigin(text: string): string {
   if (text.length > maxOriginLength) throw bad(`longer than ${maxOriginLength} characters`)
+  if (longPart.test(text)) throw bad('a part is longer than any name')
   if (text.includes('//') || text.endsWith('/')) throw bad('an empty part between slashes')
   const last = componentsOf(text).at(-1)
   if (last?.name !== 'p2p' || last.value === undefined) throw bad('it must end in /p2p/PEERID')

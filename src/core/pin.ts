@@ -26,6 +26,7 @@ export type PinErrorCode = (typeof pinErrorCodes)[number]
 export interface PinRequest {
   cid: string
   name?: string
+  /** As they were sent; those that can be used are kept. */
   origins?: string[]
   meta?: Record<string, string>
 }
@@ -43,7 +44,10 @@ export interface Pin {
   meta?: Record<string, string>
   /** 1 to 20 multiaddrs, each ending in `/p2p/…`. */
   delegates: string[]
-  /** `status_details`, `replicas`, and where they apply `copies`, `error_code`, `attempts`, `next_retry`, `blocks`, `bytes`, `dag_size`. */
+  /**
+   * `status_details`, `replicas`, and where they apply `copies`, `error_code`, `attempts`, `next_retry`, `blocks`, `bytes`, `dag_size`;
+   * `origins_passed_over` in the answer to the request that sent them.
+   */
   info: Record<string, string>
 }
 
@@ -74,6 +78,8 @@ export interface NewPin {
   cidText: string
   name?: string
   origins?: string[]
+  /** Which of those that were sent are not among them, in words. */
+  originsPassedOver?: string
   meta?: Record<string, string>
   /** Null: as many as is usual for its org. */
   replicas: number | null

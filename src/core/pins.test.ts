@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { isCode } from './errors.ts'
 import { mintId } from './ids.ts'
 import type { Node } from './node.ts'
-import type { NewPin, Pin } from './pin.ts'
+import type { NewPin, Pin, PinRequest } from './pin.ts'
 import { pinUseCases } from './pins.ts'
 import type { Log, PinStore } from './ports.ts'
 import { pressure } from './pressure.ts'
@@ -33,7 +33,7 @@ test('only nodes that can take content now are chosen, and none when none can', 
 test('the number of copies is what meta says, which stays as it was sent; else it is left to the org', async () => {
   const nodes = Array.from({ length: 12 }, () => node({}))
   const meta = { 'anchorage.replicas': '7', other: 'x' }
-  const asked = await accepted(nodes, meta)
+  const asked = await accepted(nodes, { meta })
   assert.equal(asked.replicas, 7)
   assert.deepEqual(asked.meta, meta)
   assert.ok(asked.nodes.length >= 7)
@@ -44,18 +44,27 @@ test('the number of copies is what meta says, which stays as it was sent; else i
 
 test('a number that is none is refused before anything is stored', async () => {
   await assert.rejects(
-    accepted([node({})], { 'anchorage.replicas': '0' }),
+    accepted([node({})], { meta: { 'anchorage.replicas': '0' } }),
     (error) => isCode(error, 'invalid') && error.message.startsWith('meta.anchorage.replicas: '),
   )
 })
 
 test('meta is counted in bytes, keys and values together', async () => {
   const fits = { ['ä'.repeat(4_096)]: 'x'.repeat(8_192) }
-  assert.deepEqual((await accepted([node({})], fits)).meta, fits)
+  assert.deepEqual((await accepted([node({})], { meta: fits })).meta, fits)
   await assert.rejects(
-    accepted([node({})], { ...fits, x: '' }),
+    accepted([node({})], { meta: { ...fits, x: '' } }),
     (error) => isCode(error, 'invalid') && /16385 bytes; at most 16384/.test(error.message),
   )
+})
+
+test('the origins that can be used are kept, and what was passed over goes along in words', async () => {
+  const origin = '/ip4/203.0.113.1/tcp/4001/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA'
+  const some = await accepted([node({})], { origins: [origin, origin, '/hello'] })
+  assert.deepEqual(some.origins, [origin])
+  assert.match(some.originsPassedOver ?? '', /^2 of 3: .*\/hello/)
+  const { origins, originsPassedOver } = await accepted([node({})], { origins: [] })
+  assert.deepEqual([origins, originsPassedOver], [undefined, undefined])
 })
 
 test('before any node is known a pin is not accepted', async () => {
@@ -63,7 +72,7 @@ test('before any node is known a pin is not accepted', async () => {
 })
 
 /** What the store is given for a pin that is asked for while there are `nodes`. */
-async function accepted(nodes: Node[], meta?: Record<string, string>): Promise<NewPin> {
+async function accepted(nodes: Node[], request: Partial<PinRequest> = {}): Promise<NewPin> {
   const given: NewPin[] = []
   const never = (): never => assert.fail('it is not asked')
   const store: PinStore = {
@@ -88,7 +97,7 @@ async function accepted(nodes: Node[], meta?: Record<string, string>): Promise<N
     room: { highWater: 0.9 },
     maxMetaBytes: 16 << 10,
   })
-  await pins.create(principal, { cid, ...(meta === undefined ? {} : { meta }) })
+  await pins.create(principal, { cid, ...request })
   const [pin] = given
   assert.ok(pin)
   return pin

@@ -4,6 +4,7 @@ import { AnchorageError, isCode } from './errors.ts'
 import { gather } from './gather.ts'
 import { hintLimit } from './hint-limit.ts'
 import { mintId, parseId, type OrgId, type PinId } from './ids.ts'
+import { usableOrigins } from './origin.ts'
 import type { NewPin, Pin, PinRequest, WokenPlacement } from './pin.ts'
 import type { PinUseCases } from './pin-use-cases.ts'
 import type { Accepted, Bus, Clock, Log, PinStore, Presence } from './ports.ts'
@@ -80,6 +81,7 @@ function newPin(options: PinsOptions, principal: Principal, request: PinRequest)
   const cid = parseCid(request.cid)
   assertMetaFits(request.meta ?? {}, maxMetaBytes)
   const replicas = replicasOf(request.meta)
+  const { origins, passedOver } = usableOrigins(request.origins ?? [])
   const known = presence.nodes()
   if (known.length === 0)
     throw new AnchorageError('unavailable', 'no node can take pins yet', { retryAfterSeconds: 5 })
@@ -90,7 +92,8 @@ function newPin(options: PinsOptions, principal: Principal, request: PinRequest)
     cid,
     cidText: request.cid,
     ...(request.name === undefined ? {} : { name: request.name }),
-    ...(request.origins === undefined || request.origins.length === 0 ? {} : { origins: request.origins }),
+    ...(origins.length === 0 ? {} : { origins }),
+    ...(passedOver === null ? {} : { originsPassedOver: passedOver }),
     ...(request.meta === undefined ? {} : { meta: request.meta }),
     replicas,
     actor: principal.by,

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { AnchorageError } from '../core/errors.ts'
 import { fakeTenants, type FakeTenants } from '../core/fake-tenants.ts'
 import { mintId } from '../core/ids.ts'
+import { usableOrigins } from '../core/origin.ts'
 import type { Pin, PinRequest } from '../core/pin.ts'
 import type { PinUseCases } from '../core/pin-use-cases.ts'
 import type { Log } from '../core/ports.ts'
@@ -36,7 +37,8 @@ export function fakePins(): FakePins {
       delegates: [peer],
       info,
     } as const
-    kept.set(pin.id, { ...pin, ...request, delegates: [peer] })
+    const { origins } = request.origins === undefined ? {} : usableOrigins(request.origins)
+    kept.set(pin.id, { ...pin, ...request, ...(origins && { origins }), delegates: [peer] })
     return find(pin.id)
   }
   const find = (requestid: string): Pin => {

@@ -195,13 +195,13 @@ test('bodies that are refused name the field, and reach no use case', async () =
     [{ cid, origins: null }, /^origins/],
     [{ cid, origins: peer }, /^origins/],
     [{ cid, origins: [7] }, /^origins.0/],
-    [{ cid, origins: [peer, peer] }, /^origins: each .* once/],
     [
-      { cid, origins: Array.from({ length: 21 }, (_, i) => peer.replace('4001', String(i + 1))) },
-      /^origins: at most 20/,
+      { cid, origins: [peer, 'ip4/127.0.0.1/tcp/4001'] },
+      /^origins.1: .*begins with a slash: .*\/p2p\/PEERID/,
     ],
-    [{ cid, origins: [peer, '/ip4/127.0.0.1/tcp/4001'] }, /^origins.1: .*\/p2p\/PEERID/],
     [{ cid, origins: [''] }, /^origins.0/],
+    [{ cid, origins: Array(1001).fill('/') }, /^origins: at most 1000/],
+    [{ cid, origins: [`/${'x'.repeat(1024)}`] }, /^origins.0: at most 1024/],
   ]
   for (const [body, details] of wrong) {
     await refused(server, post(body), 400, details, 'BAD_REQUEST')
@@ -234,6 +234,26 @@ test('bodies that look odd and are good come back as they were', async () => {
     post({ cid }, { ...all, 'content-type': 'application/json; charset=UTF-8' }),
   )
   assert.equal(charset.statusCode, 202)
+})
+
+test('origins that are of no use, or too many, refuse no pin: what is kept comes back', async () => {
+  const server = fakeServer()
+  const many = Array.from({ length: 26 }, (_, i) => peer.replace('4001', String(i + 1)))
+  const sent: [string[], string[]][] = [
+    [many, many.slice(0, 20)],
+    [[peer, peer], [peer]],
+    [['/', '/hello', '/ip4/127.0.0.1/tcp/4001', `/ip9/1.2.3.4${peer}`, peer], [peer]],
+    [Array(1000).fill('/'), []],
+  ]
+  for (const [origins, kept] of sent) {
+    const { requestid } = (await ask(server, post({ cid }))).json()
+    for (const url of ['/v1/pins', `/v1/pins/${requestid}`]) {
+      const answer = await ask(server, { ...post({ cid, origins }), url })
+      assert.equal(answer.statusCode, 202, answer.body)
+      check('PinStatus', answer.json())
+      assert.deepEqual(answer.json().pin.origins, kept)
+    }
+  }
 })
 
 test('only JSON is taken, and no more than a mebibyte', async () => {

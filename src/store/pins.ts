@@ -161,7 +161,10 @@ function accepted(pin: NewPin, row: AcceptedRow, book: NodeBook): Pin {
     ...(pin.meta === undefined ? {} : { meta: pin.meta }),
     ...(pin.origins === undefined ? {} : { origins: pin.origins }),
     delegates: delegatesOf(pin.nodes.slice(0, row.replicas), book),
-    info: acceptedInfo(row.replicas, row.copies, row.status === 'pinned'),
+    info: {
+      ...acceptedInfo(row.replicas, row.copies, row.status === 'pinned'),
+      ...(pin.originsPassedOver === undefined ? {} : { origins_passed_over: pin.originsPassedOver }),
+    },
   }
 }
 

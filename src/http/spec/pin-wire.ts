@@ -1,6 +1,5 @@
 import { parseCid } from '../../core/cid.ts'
 import { AnchorageError, isCode } from '../../core/errors.ts'
-import { parseOrigin } from '../../core/origin.ts'
 import type { Pin as CorePin, PinQuery, PinRequest } from '../../core/pin.ts'
 import { quoted } from '../invalid.ts'
 import { instantMs } from './instant.ts'
@@ -12,7 +11,7 @@ const defaultLimit = 10
 export function pinRequest({ cid, name, origins, meta }: Pin): PinRequest {
   inField('cid', () => parseCid(cid))
   if (name !== undefined) wellFormed('name', name)
-  origins?.forEach((origin, i) => inField(`origins.${i}`, () => parseOrigin(origin)))
+  origins?.forEach((origin, i) => beginsAsMultiaddr(`origins.${i}`, origin))
   if (meta !== undefined) wellFormedMap(meta)
   return {
     cid,
@@ -93,6 +92,13 @@ function wellFormedMap(meta: Record<string, string>): void {
     wellFormed('a key of meta', key)
     wellFormed(`meta.${quoted(key)}`, value)
   }
+}
+
+/** Of no use it may be, or not known here, but it must be meant as one. */
+function beginsAsMultiaddr(field: string, text: string): void {
+  if (text.startsWith('/')) return
+  const example = '/ip4/203.0.113.142/tcp/4001/p2p/PEERID'
+  throw new AnchorageError('invalid', `${field}: must be a multiaddr, which begins with a slash: ${example}`)
 }
 
 /** Half of a surrogate pair can be written in JSON but is no character: no database and no other program would take it. */

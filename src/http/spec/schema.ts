@@ -4,11 +4,14 @@
  */
 import Type from 'typebox'
 import type { Static, TSchema } from 'typebox'
+import { maxOriginLength } from '../../core/origin.ts'
 import { nameMatches, pinStatuses } from '../../core/pin.ts'
 
 /** Longer texts are no CID; base58 decodes in quadratic time, so the bound is also a defence. */
 const maxCidLength = 512
 const maxNameLength = 255
+/** Far more than any node announces. */
+const maxOriginsSent = 1000
 const maxProperties = 1000
 /** Of a filter: each pair costs a look-up for every pin that the others match. */
 const maxMetaPairs = 10
@@ -59,7 +62,8 @@ export const StatusInfo = named(
   stringMap({
     description:
       'More about the status: `status_details` in words; `replicas`, the copies that are wanted; and where they apply `copies` (each ' +
-      'node that has or gets one, and its state), `error_code`, `attempts`, `next_retry`, `blocks`, `bytes`, `dag_size`',
+      'node that has or gets one, and its state), `error_code`, `attempts`, `next_retry`, `blocks`, `bytes`, `dag_size`; in the answer ' +
+      'to a new pin `origins_passed_over`',
     examples: [
       {
         status_details: 'fetching: 12 blocks, 3145728 bytes so far; 1 of 2 copies pinned',
@@ -92,11 +96,12 @@ export const TextMatchingStrategy = named(
 
 export const Origins = named(
   'Origins',
-  Type.Array(Type.String(), {
-    uniqueItems: true,
+  Type.Array(Type.String({ maxLength: maxOriginLength }), {
     minItems: 0,
-    maxItems: 20,
-    description: 'Multiaddrs known to provide the content, each ending in /p2p/PEERID',
+    maxItems: maxOriginsSent,
+    description:
+      'Multiaddrs known to provide the content, each ending in /p2p/PEERID. The first 20 that can be used are kept and tried; the rest ' +
+      'refuses no pin, and `info.origins_passed_over` of the answer names it. What does not begin with a slash is refused.',
     examples: [['/ip4/203.0.113.142/tcp/4001/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA']],
   }),
 )
