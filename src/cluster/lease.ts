@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { NodeId } from '../core/ids.ts'
 import type { Log } from '../core/ports.ts'
+import { unlessAborted } from '../core/unless-aborted.ts'
 import type { Cluster } from './connect.ts'
 import { natsLeaderKey, type Held, type LeaderKey } from './leader-key.ts'
 import { explain } from './nats-error.ts'
@@ -274,13 +275,4 @@ class Term {
       this.#options.log.debug({ reason: explain(error) }, 'the lease was not given up; it expires by itself')
     }
   }
-}
-
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason)
-    const abort = (): void => reject(signal.reason)
-    signal.addEventListener('abort', abort)
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 }

@@ -1,4 +1,4 @@
-import { createSocket } from 'node:dgram'
+import { createSocket, type RemoteInfo } from 'node:dgram'
 import { once } from 'node:events'
 
 const types = { A: 1, TXT: 16, AAAA: 28 } as const
@@ -15,12 +15,18 @@ export interface TestDns extends AsyncDisposable {
 /** Answers with `records`, and that there is no such name where these are none; null never answers. */
 export async function testDns(
   records: Records | null,
-  { host = '127.0.0.1', port = 0 }: { host?: string; port?: number } = {},
+  {
+    host = '127.0.0.1',
+    port = 0,
+    beforeAnswer,
+  }: { host?: string; port?: number; beforeAnswer?: () => Promise<void> } = {},
 ): Promise<TestDns> {
   const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
-  socket.on('message', (query, from) => {
+  const answer = async (query: Buffer, from: RemoteInfo): Promise<void> => {
+    await beforeAnswer?.()
     if (records) socket.send(answerTo(query, records), from.port, from.address)
-  })
+  }
+  socket.on('message', (query, from) => void answer(query, from))
   socket.bind(port, host)
   await once(socket, 'listening')
   return {

@@ -1,5 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { test } from 'node:test'
+import { patience } from '../../test/patience.ts'
+import { until } from '../../test/settle.ts'
 import { testDns, txt, type TestDns } from '../dev/test-dns.ts'
 import { nameResolver } from './origin-names.ts'
 
@@ -40,6 +42,42 @@ test('a server that does not answer holds nobody up after an abort', async () =>
   setTimeout(() => given.abort(new Error('enough')), 20)
   await assert.rejects(asked, /enough/)
   await assert.rejects(resolve('a.example', 'dns4', given.signal), /enough/)
+})
+
+test('of all look-ups so many are out at a time, and the others wait their turn', async () => {
+  const held: (() => void)[] = []
+  let asked = 0
+  await using dns = await testDns(() => [Buffer.from([8, 8, 8, 8])], {
+    beforeAnswer: () => {
+      asked++
+      return new Promise<void>((resolve) => held.push(resolve))
+    },
+  })
+  const resolve = nameResolver({ servers: [dns.address], atOnce: 3, timeoutMs: patience.usualMs })
+  const left = new AbortController()
+  const answers = Array.from({ length: 10 }, (_, i) =>
+    resolve(`${i}.example`, 'dns4', i === 0 || i === 9 ? left.signal : never),
+  )
+  const gone = Promise.allSettled([answers[0], answers[9]])
+  await until('three are out', () => asked === 3)
+  left.abort(new Error('enough'))
+  for (const { status } of await gone) assert.equal(status, 'rejected')
+  const rest = Promise.all(answers.slice(1, 9))
+  for (let answered = 0; answered < 9; answered++) {
+    await until('the next one is out', () => held.length > 0)
+    assert.ok(asked <= answered + 3)
+    held.shift()?.()
+  }
+  assert.deepEqual(await rest, Array(8).fill(['8.8.8.8']))
+  assert.equal(asked, 9)
+})
+
+test('an answer of very many records is looked at in part', async () => {
+  await using dns = await serveDns({
+    'many.example A': Array.from({ length: 200 }, (_, i) => Buffer.from([8, 8, 8, i])),
+  })
+  const resolve = nameResolver({ servers: [dns.address] })
+  assert.equal((await resolve('many.example', 'dns4', never)).length, 100)
 })
 
 /** A name server on loopback with `records` by "name TYPE"; null never answers. */

@@ -1,4 +1,6 @@
 import { Resolver } from 'node:dns/promises'
+import { semaphore } from '../core/semaphore.ts'
+import { unlessAborted } from '../core/unless-aborted.ts'
 
 /**
  * The IP addresses of a name (`dns4`, `dns6`), or the multiaddrs behind it (`dnsaddr`); none when there are none.
@@ -10,35 +12,66 @@ export type ResolveName = (
   signal: AbortSignal,
 ) => Promise<string[]>
 
+/** Look-ups of a node that are out at a time; further ones wait their turn. */
+const defaultAtOnce = 32
+/** Of an answer, which may be 64 KiB, so many records are looked at. */
+const maxRecords = 100
+
 /**
  * Names through DNS. Not through `getaddrinfo`, which sits on one of Node's four I/O threads until a slow server answers, so
  * that a few bad names would stop all file access; hence names of /etc/hosts are not known, bar `localhost`.
+ *
+ * All look-ups that are out share one resolver, and its sockets. With none out the next one makes it anew, and so reads resolv.conf again.
  */
 export function nameResolver({
   servers,
   timeoutMs = 2_000,
-}: { servers?: string[]; timeoutMs?: number } = {}): ResolveName {
+  atOnce = defaultAtOnce,
+}: { servers?: string[]; timeoutMs?: number; atOnce?: number } = {}): ResolveName {
+  const slots = semaphore(atOnce)
+  let resolver = new Resolver()
+  let out = 0
+  let wanted = 0
+
+  async function lookUp(name: string, kind: Parameters<ResolveName>[1]): Promise<string[]> {
+    if (out++ === 0) {
+      resolver = new Resolver({ timeout: timeoutMs, tries: 2 })
+      if (servers) resolver.setServers(servers)
+    }
+    // However many servers there are, each with its tries: a slot is not held for longer.
+    const enough = AbortSignal.timeout(3 * timeoutMs)
+    try {
+      const records = await unlessAborted(ask(resolver, name, kind), enough)
+      return records.slice(0, maxRecords)
+    } catch {
+      // Unknown, unreachable or malformed: for the caller it leads nowhere.
+      return []
+    } finally {
+      out--
+      slots.release()
+    }
+  }
+
   return async (name, kind, signal) => {
     signal.throwIfAborted()
     if (/^(.+\.)?localhost\.?$/i.test(name))
       return kind === 'dns4' ? ['127.0.0.1'] : kind === 'dns6' ? ['::1'] : []
-    const resolver = new Resolver({ timeout: timeoutMs, tries: 2 })
-    if (servers) resolver.setServers(servers)
-    const cancel = () => resolver.cancel()
-    signal.addEventListener('abort', cancel)
+    await slots.take(signal)
+    wanted++
     try {
-      if (kind === 'dns4') return await resolver.resolve4(name)
-      if (kind === 'dns6') return await resolver.resolve6(name)
-      const records = await resolver.resolveTxt(`_dnsaddr.${name}`)
-      return records
-        .map((chunks) => chunks.join(''))
-        .flatMap((record) => /^dnsaddr=(.+)$/.exec(record)?.[1] ?? [])
-    } catch {
-      // Unknown, unreachable or malformed: for the caller it leads nowhere.
-      signal.throwIfAborted()
-      return []
+      return await unlessAborted(lookUp(name, kind), signal)
     } finally {
-      signal.removeEventListener('abort', cancel)
+      // To cancel ends all that are out: only once nobody waits for any of them.
+      if (--wanted === 0) resolver.cancel()
     }
   }
+}
+
+async function ask(resolver: Resolver, name: string, kind: Parameters<ResolveName>[1]): Promise<string[]> {
+  if (kind === 'dns4') return resolver.resolve4(name)
+  if (kind === 'dns6') return resolver.resolve6(name)
+  const records = await resolver.resolveTxt(`_dnsaddr.${name}`)
+  return records
+    .map((chunks) => chunks.join(''))
+    .flatMap((record) => /^dnsaddr=(.+)$/.exec(record)?.[1] ?? [])
 }

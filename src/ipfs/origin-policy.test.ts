@@ -2,7 +2,8 @@ import { strict as assert } from 'node:assert'
 import { test } from 'node:test'
 import { IpfsError } from '../core/ipfs-error.ts'
 import { refusalOf } from './address-policy.ts'
-import type { ResolveName } from './origin-names.ts'
+import { testDns, txt } from '../dev/test-dns.ts'
+import { nameResolver, type ResolveName } from './origin-names.ts'
 import { dialable } from './origin-policy.ts'
 
 const peer = '12D3KooWPt9Y9Kqa4Lq8tWoMUkuz96ooswpuFLam6fqZ5udvAsJf'
@@ -169,6 +170,31 @@ test('a dnsaddr is followed to addresses of the same peer, each judged, and not 
     `/ip4/9.9.9.9${tail}`,
   ])
   await assert.rejects(dial(`/dnsaddr/loop.example/p2p/${peer}`, { resolveName }), forGood)
+})
+
+test('an origin costs 32 questions of DNS, however its names branch, and each question is asked once', async () => {
+  const asked: string[] = []
+  const tail = `/p2p/${peer}`
+  /** Three levels of 16 names each, and each of the last ones has 16 more. */
+  await using dns = await testDns((question) => {
+    asked.push(question)
+    const [, base = ''] = /^_dnsaddr\.(\S+) TXT$/.exec(question) ?? []
+    if (base === '') return []
+    const [kind, rest] = base.split('.').length < 3 ? ['dnsaddr', tail] : ['dns', `/tcp/1${tail}`]
+    return Array.from({ length: 16 }, (_, i) => txt(`dnsaddr=/${kind}/${i}.${base}${rest}`))
+  })
+  const resolveName = nameResolver({ servers: [dns.address] })
+  await assert.rejects(dial(`/dnsaddr/t${tail}`, { resolveName }), IpfsError)
+  assert.equal(asked.length, 32)
+
+  asked.length = 0
+  const records = { t: Array(16).fill(`/dnsaddr/u${tail}`), u: Array(16).fill(`/dns/v/tcp/1${tail}`) }
+  const counted: ResolveName = (name, kind, given) => {
+    asked.push(`${name} ${kind}`)
+    return zone({ dnsaddr: records })(name, kind, given)
+  }
+  await assert.rejects(dial(`/dnsaddr/t${tail}`, { resolveName: counted }), IpfsError)
+  assert.deepEqual(asked, ['t dnsaddr', 'u dnsaddr', 'v dns4', 'v dns6'])
 })
 
 test('an origin with very many addresses is dialled at sixteen', async () => {

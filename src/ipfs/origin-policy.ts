@@ -10,8 +10,10 @@ const transports =
 
 /** A `dnsaddr` may lead to another; no further than this. */
 const maxDnsaddrDepth = 3
-/** As many addresses of one origin are tried. */
+/** As many addresses of one origin are tried, and records of one `dnsaddr` followed. */
 const maxAddresses = 16
+/** As many questions are asked of DNS for one origin, of every kind and over all levels; further names lead nowhere. */
+const maxLookUps = 32
 
 export interface OriginPolicy {
   allowPrivateOrigins: boolean
@@ -26,11 +28,35 @@ export interface OriginPolicy {
  * when nothing is left.
  */
 export async function dialable(origin: string, policy: OriginPolicy): Promise<string[]> {
-  const { allowed, refused } = await judge(origin, policy, maxDnsaddrDepth)
+  const { resolveName, signal, allowPrivateOrigins } = policy
+  const ask = resolveName && withinBudget((name, kind) => resolveName(name, kind, signal))
+  const { allowed, refused } = await judge(origin, { allowPrivateOrigins, ask }, maxDnsaddrDepth)
   if (allowed.length > 0) return [...new Set(allowed)].slice(0, maxAddresses)
   throw new IpfsError('bad_origin', `the origin may not be dialled: ${refused ?? 'its name leads nowhere'}`, {
     permanent: refused !== null,
   })
+}
+
+type Ask = (name: string, kind: Parameters<ResolveName>[1]) => Promise<string[]>
+
+/** Each question is asked once, and no more than an origin may. */
+function withinBudget(ask: Ask): Ask {
+  const asked = new Map<string, Promise<string[]>>()
+  return async (name, kind) => {
+    const question = `${kind} ${name.toLowerCase()}`
+    const known = asked.get(question)
+    if (known !== undefined) return known
+    if (asked.size >= maxLookUps) return []
+    const answer = ask(name, kind)
+    asked.set(question, answer)
+    return answer
+  }
+}
+
+interface Judge {
+  allowPrivateOrigins: boolean
+  /** Null refuses names. */
+  ask: Ask | null
 }
 
 interface Judgement {
@@ -39,7 +65,7 @@ interface Judgement {
   refused: string | null
 }
 
-async function judge(origin: string, policy: OriginPolicy, depth: number): Promise<Judgement> {
+async function judge(origin: string, policy: Judge, depth: number): Promise<Judgement> {
   const parts = componentsOf(origin)
   const [host, ...rest] = parts ?? []
   if (!host || host.value === undefined) return refuse('it is not a multiaddr that ends in /p2p/PEERID')
@@ -55,11 +81,11 @@ async function judge(origin: string, policy: OriginPolicy, depth: number): Promi
     case 'dns':
     case 'dns4':
     case 'dns6': {
-      const { resolveName, signal } = policy
+      const { ask } = policy
       const { name: kind, value: name } = host
-      if (!resolveName) return refuse('names are not resolved here')
+      if (!ask) return refuse('names are not resolved here')
       const kinds = kind === 'dns' ? (['dns4', 'dns6'] as const) : [kind]
-      const found = await Promise.all(kinds.map((one) => resolveName(name, one, signal)))
+      const found = await Promise.all(kinds.map((one) => ask(name, one)))
       return judgeAddresses(found.flat(), spellTls(rest, name), policy)
     }
     default:
@@ -67,16 +93,11 @@ async function judge(origin: string, policy: OriginPolicy, depth: number): Promi
   }
 }
 
-async function judgeDnsaddr(
-  name: string,
-  rest: Part[],
-  policy: OriginPolicy,
-  depth: number,
-): Promise<Judgement> {
+async function judgeDnsaddr(name: string, rest: Part[], policy: Judge, depth: number): Promise<Judgement> {
   if (rest.length !== 1) return refuse('between its name and /p2p/ there must be nothing')
-  if (!policy.resolveName) return refuse('names are not resolved here')
+  if (!policy.ask) return refuse('names are not resolved here')
   if (depth === 0) return refuse('its name leads to a name, and that to another')
-  const records = await policy.resolveName(name, 'dnsaddr', policy.signal)
+  const records = await policy.ask(name, 'dnsaddr')
   const targets = records.filter((record) => record.endsWith(spell(rest))).slice(0, maxAddresses)
   const judged = await Promise.all(targets.map((target) => judge(target, policy, depth - 1)))
   return {
@@ -85,7 +106,7 @@ async function judgeDnsaddr(
   }
 }
 
-function judgeAddresses(addresses: string[], tail: string, policy: OriginPolicy): Judgement {
+function judgeAddresses(addresses: string[], tail: string, policy: Judge): Judgement {
   const judged = addresses.map((address) => ({
     address,
     refusal: refusalOf(address, policy.allowPrivateOrigins),
