@@ -8,8 +8,6 @@ import { every } from './every.ts'
 export interface KuboWatch {
   /** Null while Kubo answers and is the one that belongs to this node; else why not. */
   trouble(): string | null
-  /** Its addresses; null until it was first met since the start. */
-  multiaddrs(): string[] | null
   usedBytes(): number | null
   capacityBytes(): number | null
   /** As the Kubo itself, but it refuses (`kubo_down`) while that is not the one that belongs to this node. */
@@ -25,6 +23,8 @@ export interface KuboWatchParts {
   announce: string[]
   clock: Clock
   log: Log
+  /** Its addresses stand in Postgres: let the nodes be read. */
+  onAnnounced: () => Promise<void>
   /** It answers again, or for the first time: look whether it still has what it should. */
   onReturn: () => void
 }
@@ -47,8 +47,10 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)])
     const { peerId, multiaddrs: own } = await ipfs.identity(bounded)
     const announced = announce.length > 0 ? announce : own
-    if (trouble !== null || announced.join() !== multiaddrs?.join())
+    if (trouble !== null || announced.join() !== multiaddrs?.join()) {
       await store.bindKubo(node, { peerId, multiaddrs: announced })
+      await parts.onAnnounced()
+    }
     multiaddrs = announced
     const stat = await ipfs.repoStat(bounded)
     used = stat.usedBytes
@@ -70,7 +72,6 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
 
   return {
     trouble: () => trouble,
-    multiaddrs: () => multiaddrs,
     usedBytes: () => used,
     capacityBytes: () => capacity,
     ipfs: guarded(ipfs, () => trouble),

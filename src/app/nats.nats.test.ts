@@ -75,7 +75,6 @@ async function rig(clusterId?: string) {
           ...identity,
           name,
           zone: null,
-          multiaddrs: [],
           capacityBytes: null,
           usedBytes: null,
           state: 'active',

@@ -1,4 +1,5 @@
 import { verifier } from '../auth/verifier.ts'
+import type { Link } from '../cluster/connect.ts'
 import type { Heartbeat } from '../cluster/heartbeat.ts'
 import { AnchorageError } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
@@ -12,7 +13,7 @@ import type { Sign } from '../store/nodes.ts'
 import { openStore, type Store, type StoreOptions } from '../store/store.ts'
 import { driver as newDriver, type Driver } from '../workers/driver.ts'
 import { bootNode } from './boot.ts'
-import { nodeCaches } from './caches.ts'
+import { nodeCaches, tellNodesChanged } from './caches.ts'
 import { systemClock as clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { storeUrls } from './database-urls.ts'
@@ -66,8 +67,9 @@ export async function startNode(
 
   const driver = newDriver({ clock, log })
   const pressure = newPressure(clock)
-  const kubo = await watchKubo(config, node, store, driver, log, undo)
   const nodes = await liveNodes(store.nodes)
+  const kubo = await watchKubo({ config, node, store, driver, log, onAnnounced: () => announced() }, undo)
+  const announced = () => addressesChanged(nodes, nats.cluster, store, log)
   let self: Self | null = null
   const postgres = postgresWatch({
     store: store.nodes,
@@ -124,12 +126,17 @@ function storeOptions(
   }
 }
 
+interface KuboNeeds {
+  config: Config
+  node: NodeIdentity
+  store: Store
+  driver: Driver
+  log: Log
+  onAnnounced: () => Promise<void>
+}
+
 async function watchKubo(
-  config: Config,
-  node: NodeIdentity,
-  store: Store,
-  driver: Driver,
-  log: Log,
+  { config, node, store, driver, log, onAnnounced }: KuboNeeds,
   undo: AsyncDisposableStack,
 ): Promise<KuboWatch> {
   const ipfs = undo.use(
@@ -147,8 +154,17 @@ async function watchKubo(
     announce: config.node.announce,
     clock,
     log: log.child({ part: 'kubo' }),
+    onAnnounced,
     onReturn: () => driver.nudge('reconciler'),
   })
+}
+
+/** This node shows its Kubo's new addresses at once, and the others as soon as they are told; those that are not read them within seconds. */
+async function addressesChanged(nodes: LiveNodes, link: Link, store: Store, log: Log): Promise<void> {
+  await nodes.flush()
+  await tellNodesChanged(link, store.tokens).catch((err: unknown) =>
+    log.debug({ err }, 'the others were not told of the addresses; they see them soon'),
+  )
 }
 
 /** What is served. */
@@ -221,7 +237,6 @@ function heartbeatOf(
     name: config.node.name,
     incarnation: node.incarnation,
     zone: known?.zone ?? null,
-    multiaddrs: kubo.multiaddrs() ?? known?.multiaddrs ?? [],
     capacityBytes: kubo.capacityBytes() ?? known?.capacityBytes ?? null,
     usedBytes: kubo.usedBytes() ?? known?.usedBytes ?? null,
     state: known?.state ?? 'active',

@@ -1,14 +1,13 @@
 import { parseId, type NodeId } from '../core/ids.ts'
 import { nodeStates, type NodeState } from '../core/node.ts'
 
-/** What a node tells of itself every second. */
+/** What a node tells of itself every second: that it lives, and how. Where its Kubo is reached only Postgres says. */
 export interface Heartbeat {
   nodeId: NodeId
   name: string
   /** Which boot of the node speaks. */
   incarnation: number
   zone: string | null
-  multiaddrs: string[]
   capacityBytes: number | null
   usedBytes: number | null
   state: NodeState
@@ -17,25 +16,23 @@ export interface Heartbeat {
 }
 
 export function writeHeartbeat(heartbeat: Heartbeat): string {
-  return JSON.stringify({ v: 1, ...heartbeat })
+  // Nodes of versions that took addresses from here read no heartbeat without a list of them, and an empty one tells them none.
+  return JSON.stringify({ v: 1, multiaddrs: [], ...heartbeat })
 }
 
 /** The heartbeat that `text` spells; null when it is garbage or of a version that we do not know. */
 export function readHeartbeat(text: string): Heartbeat | null {
   try {
-    const { v, nodeId, name, incarnation, zone, multiaddrs, capacityBytes, usedBytes, state, acceptMs } =
-      record(text)
+    const { v, nodeId, name, incarnation, zone, capacityBytes, usedBytes, state, acceptMs } = record(text)
     if (v !== 1 || typeof nodeId !== 'string' || typeof name !== 'string') return null
     if (typeof incarnation !== 'number') return null
     const known = nodeStates.find((one) => one === state)
     if (known === undefined) return null
-    if (!Array.isArray(multiaddrs) || !multiaddrs.every((one) => typeof one === 'string')) return null
     return {
       nodeId: parseId('nod', nodeId),
       name,
       incarnation,
       zone: typeof zone === 'string' ? zone : null,
-      multiaddrs,
       capacityBytes: typeof capacityBytes === 'number' ? capacityBytes : null,
       usedBytes: typeof usedBytes === 'number' ? usedBytes : null,
       state: known,

@@ -38,7 +38,6 @@ async function rig() {
       name: 'n',
       incarnation,
       zone: null,
-      multiaddrs: [],
       capacityBytes: 100,
       usedBytes,
       state: 'active' as const,

@@ -12,7 +12,6 @@ const beat = (nodeId: NodeId, more: Partial<Heartbeat> = {}): Heartbeat => ({
   name: 'n',
   incarnation: 3,
   zone: null,
-  multiaddrs: ['/ip4/127.0.0.1/tcp/1/p2p/x'],
   capacityBytes: 100,
   usedBytes: 50,
   state: 'active',
@@ -50,10 +49,26 @@ test('this node always lives', () => {
   assert.equal(one(node(here), null)?.live, true)
 })
 
-test('a heartbeat brings addresses and room up to date, and never loses what Postgres knows', () => {
+test('a heartbeat brings room up to date, and never loses what Postgres knows', () => {
   const known = node(there, { multiaddrs: ['/ip4/10.0.0.1/tcp/1/p2p/y'], capacityBytes: 7 })
-  const merged = one(known, beat(there, { multiaddrs: [], capacityBytes: null, usedBytes: 60 }))
+  const merged = one(known, beat(there, { capacityBytes: null, usedBytes: 60 }))
   assert.deepEqual(merged, { ...known, live: true, usedBytes: 60 })
+})
+
+test('addresses come from Postgres alone: those in a heartbeat, as older versions send them, are read over', () => {
+  const theirs = JSON.stringify({
+    ...JSON.parse(writeHeartbeat(beat(there))),
+    multiaddrs: ['/ip4/6.6.6.6/tcp/1/p2p/x'],
+  })
+  const heard = readHeartbeat(theirs)
+  assert.deepEqual(heard, beat(there))
+  for (const multiaddrs of [[], ['/ip4/10.0.0.1/tcp/1/p2p/y']])
+    for (const id of [here, there])
+      assert.deepEqual(one(node(id, { multiaddrs }), heard)?.multiaddrs, multiaddrs)
+})
+
+test('nodes of older versions, which want a list of addresses, can read a heartbeat, and learn none from it', () => {
+  assert.deepEqual(JSON.parse(writeHeartbeat(beat(there))).multiaddrs, [])
 })
 
 test('a node drains when either says so', () => {

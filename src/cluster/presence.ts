@@ -116,7 +116,8 @@ export class HeartbeatPresence implements Presence, AsyncDisposable {
 
 /**
  * What Postgres knows, brought up to date by what was heard. A node lives when either says so: with NATS away, `last_seen`
- * is enough; with Postgres' list some seconds old, heartbeats are. This node always lives: it is asking.
+ * is enough; with Postgres' list some seconds old, heartbeats are. This node always lives: it is asking. Addresses, which are dialled
+ * and shown to tenants, are those in Postgres.
  */
 export function mergeNodes(
   known: readonly Node[],
@@ -131,7 +132,6 @@ export function mergeNodes(
       live: true,
       // Either may be behind after a drain began; to place nothing on a node is the safe mistake.
       state: node.state === 'active' ? heartbeat.state : node.state,
-      multiaddrs: heartbeat.multiaddrs.length > 0 ? heartbeat.multiaddrs : node.multiaddrs,
       capacityBytes: heartbeat.capacityBytes ?? node.capacityBytes,
       usedBytes: heartbeat.usedBytes ?? node.usedBytes,
     }

@@ -5,7 +5,7 @@ import { publishedSpec } from './published-spec.ts'
 
 type Json = Record<string, unknown>
 
-/** Words for readers; and where our document says more or less than the spec asks, which is listed in `stricter` and `looser`. */
+/** Words for readers; and where our document says more or less than the spec asks, which is listed in `stricter` and `others`. */
 const prose = new Set([
   'description',
   'example',
