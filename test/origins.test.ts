@@ -1,8 +1,12 @@
 // A world of its own: its Kubo has none of the 64 MiB, and nothing else crosses the wire that is measured.
 import { strict as assert } from 'node:assert'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { base58btc } from 'multiformats/bases/base58'
+import { freshBlocks } from './content.ts'
 import { kuboRpc } from './kubo-rpc.ts'
 import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
 import { startRelay, type Relay } from './relay.ts'
@@ -70,4 +74,48 @@ suite('64 MiB from another Kubo through a relay of 4 MiB/s', () => {
     const size = Number(pin.info?.dag_size)
     assert.ok(size >= 64 * mebibyte && size < 65 * mebibyte, `dag_size ${pin.info?.dag_size}`)
   })
+
+  test('a good origin is found at once, although another org offers 80 dead ones for the same content and asked first', async () => {
+    await using silence = await startSilence(80)
+    const kubo = kuboRpc(await world.value('KUBO_RPC_1'))
+    const [block = assert.fail()] = await freshBlocks(1)
+    await outside.rpc.put([block])
+    await kubo.call('swarm/disconnect', [['arg', `/p2p/${outside.address.split('/p2p/')[1]}`]])
+    const theirs = await world.newOrg('theirs')
+    for (let at = 0; at < 80; at += 20)
+      await theirs.post({ cid: block.cid, origins: silence.origins.slice(at, at + 20) })
+    await until('the dead ones are dialled', () => silence.dialled() > 0)
+    const api = await world.api()
+    const { requestid } = await api.post({ cid: block.cid, origins: [outside.address] })
+    // sooner than any attempt stalls: in the attempt that the dead ones began
+    await until('it is pinned', async () => (await api.get(requestid)).status === 'pinned')
+    assert.ok(silence.dialled() <= 20)
+  })
 })
+
+/** Peers that take connections and say nothing, so that whoever dials them waits. */
+async function startSilence(count: number) {
+  const dialled = new Set<Socket>()
+  const servers: Server[] = []
+  const origins: string[] = []
+  for (let n = 0; n < count; n++) {
+    const server = createServer((socket) => void dialled.add(socket.on('error', () => {}))).listen(
+      0,
+      '127.0.0.1',
+    )
+    await once(server, 'listening')
+    servers.push(server)
+    const key = Buffer.concat([Buffer.from([0x00, 36, 0x08, 0x01, 0x12, 32]), randomBytes(32)])
+    origins.push(
+      `/ip4/127.0.0.1/tcp/${(server.address() as AddressInfo).port}/p2p/${base58btc.baseEncode(key)}`,
+    )
+  }
+  return {
+    origins,
+    dialled: () => dialled.size,
+    async [Symbol.asyncDispose]() {
+      for (const server of servers) server.close()
+      for (const socket of dialled) socket.destroy()
+    },
+  }
+}

@@ -107,6 +107,16 @@ test('jobs arrive as they were sent, at their own node only', async () => {
   assert.deepEqual(got, [job(1), unpin, job(3)])
 })
 
+test('a hint is told once, and again for each pin that brings origins for work under way', async () => {
+  await using it = await rig()
+  const got = collect(it)
+  const [one, other] = [mintId('pin'), mintId('pin')]
+  for (const wokenBy of [one, one, other]) await it.bus.publishJobs([job(1), { ...job(1), wokenBy }])
+  await it.bus.publishJobs([job(2)])
+  await until('all to arrive', () => got.some(({ cid }) => cid === job(2).cid))
+  assert.deepEqual(got, [job(1), job(1), job(1), job(2)])
+})
+
 test('streams, bucket and consumer are made once, with their limits, and reported', async () => {
   await using it = await rig()
   assert.deepEqual(it.rebuilt, [[jobsStream, bucketStream, consumerName(nodeId)]])

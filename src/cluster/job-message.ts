@@ -11,8 +11,8 @@ export function writeJob(job: Job): string {
 }
 
 /** What makes two hints the same hint: JetStream swallows the second within two minutes. */
-export function jobMessageId({ cid, nodeId, generation, attempt }: Job): string {
-  return `${cid}:${nodeId}:${generation}:${attempt}`
+export function jobMessageId({ cid, nodeId, generation, attempt, wokenBy }: Job): string {
+  return [cid, nodeId, generation, attempt, ...(wokenBy === undefined ? [] : [wokenBy])].join(':')
 }
 
 /** The job that `text` spells for `nodeId`; null when it is garbage or of a version that we do not know. */

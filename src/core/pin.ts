@@ -99,4 +99,6 @@ export interface WokenPlacement {
   orgId: OrgId
   generation: number
   attempt: number
+  /** As in a job. */
+  wokenBy?: PinId
 }

@@ -1,4 +1,4 @@
-import type { NodeId, OrgId } from './ids.ts'
+import type { NodeId, OrgId, PinId } from './ids.ts'
 import type { PinErrorCode } from './pin.ts'
 
 /** `placements.state`: one content on one node. */
@@ -19,6 +19,8 @@ export interface Job {
   orgId: OrgId | null
   generation: number
   attempt: number
+  /** Its work is under way already, and this pin brought more origins for it: so this hint is none of the earlier ones again. */
+  wokenBy?: PinId
 }
 
 /** A placement that the store says is due now on a node. */
@@ -34,8 +36,8 @@ export interface Claim {
   work: 'pin' | 'unpin'
   /** 1 for the first attempt. */
   attempt: number
-  /** Multiaddrs offered by the pins that want it. */
-  origins: string[]
+  /** Offered by the orgs whose pins want it, that of the org that asked first before the others. */
+  origins: OfferedOrigins[]
   /** Addresses of the nodes that already hold it. */
   holders: string[]
   /** The row was in the middle of an unpin or a crash: look at `pin/ls` before finishing. */
@@ -43,6 +45,12 @@ export interface Claim {
   /** Milliseconds since it was last asked for, by the database's clock: what `pin.maxAge` bounds. */
   ageMs: number
   foreignPin: boolean
+}
+
+/** Multiaddrs that an org's pins name: at most 20, each once, those of its newest pin first. */
+export interface OfferedOrigins {
+  orgId: OrgId
+  origins: string[]
 }
 
 /** How an attempt ended. */

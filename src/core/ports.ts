@@ -5,7 +5,15 @@
  */
 import type { AuditId, KeyId, NodeId, OrgId, PinId, PlanId, TokenId, UserId } from './ids.ts'
 import type { Pin, PinPage, PinQuery, NewPin, WokenPlacement } from './pin.ts'
-import type { Claim, DuePlacement, Finish, Job, PlacementState, Progress } from './placement.ts'
+import type {
+  Claim,
+  DuePlacement,
+  Finish,
+  Job,
+  OfferedOrigins,
+  PlacementState,
+  Progress,
+} from './placement.ts'
 import type { Degradation, Node } from './node.ts'
 import type { Member, Org, OrgLimits, Role, Usage, User } from './org.ts'
 import type { ContentCopies, Move, MoveState, PlanState, Repair } from './repair.ts'
@@ -74,8 +82,8 @@ export interface PlacementStore {
   due(node: NodeIdentity, perOrg: number, limit: number): Promise<DuePlacement[]>
   /** Of the due placements only those to be unpinned: all that a node takes on that gives up its content. */
   dueUnpins(node: NodeIdentity, limit: number): Promise<DuePlacement[]>
-  /** Origins offered since for a CID under way. */
-  origins(cid: string): Promise<string[]>
+  /** What is offered by now for a CID under way, by at most 16 orgs. */
+  origins(cid: string): Promise<OfferedOrigins[]>
 }
 
 /** What one bounded step of the sweep did. `rows` is 0 once nothing is left to do; until then the step is taken again. */

@@ -1,7 +1,7 @@
 import { AnchorageError } from '../core/errors.ts'
 import type { NodeId, OrgId } from '../core/ids.ts'
 import type { WokenPlacement } from '../core/pin.ts'
-import type { Claim, DuePlacement, Finish, Job, PlacementState } from '../core/placement.ts'
+import type { Claim, DuePlacement, Finish, Job, OfferedOrigins, PlacementState } from '../core/placement.ts'
 import type { Clock, NodeIdentity, PlacementStore } from '../core/ports.ts'
 
 /** One placement as the real store keeps it. */
@@ -17,7 +17,7 @@ export interface FakeRow {
   claimedBy: number | null
   claimedGeneration: number | null
   verify: boolean
-  origins: string[]
+  origins: OfferedOrigins[]
   holders: string[]
   errorCode: string | null
   error: string | null
@@ -74,7 +74,7 @@ export class FakePlacements implements PlacementStore {
     }
     row.wantedAtMs = nowMs
     row.nextAttemptAtMs = nowMs
-    row.origins.push(...(offered.origins ?? []))
+    if (offered.origins !== undefined) row.origins = offering(row.origins, orgId, offered.origins)
     row.holders.push(...(offered.holders ?? []))
     return this.#job(row)
   }
@@ -124,7 +124,7 @@ export class FakePlacements implements PlacementStore {
         generation,
         work,
         attempt: row.attempts,
-        origins: [...row.origins],
+        origins: row.origins,
         holders: [...row.holders],
         verify: row.verify,
         ageMs: nowMs - row.wantedAtMs,
@@ -196,7 +196,7 @@ export class FakePlacements implements PlacementStore {
     return due
   }
 
-  async origins(cid: string): Promise<string[]> {
+  async origins(cid: string): Promise<OfferedOrigins[]> {
     this.calls.origins++
     await this.#reach()
     return this.rows.get(cid)?.origins ?? []
@@ -248,6 +248,14 @@ export class FakePlacements implements PlacementStore {
     if (this.latencyMs > 0) await this.#clock.sleep(this.latencyMs, new AbortController().signal)
     if (this.down) throw new AnchorageError('unavailable', 'Postgres is away')
   }
+}
+
+/** As the store's `content_origins`: each org's newest first, at most 20 of them. */
+function offering(offers: OfferedOrigins[], orgId: OrgId, origins: string[]): OfferedOrigins[] {
+  const before = offers.find((offer) => offer.orgId === orgId)?.origins ?? []
+  const all = [...new Set([...origins, ...before])].slice(0, 20)
+  if (before.length === 0) return [...offers, { orgId, origins: all }]
+  return offers.map((offer) => (offer.orgId === orgId ? { orgId, origins: all } : offer))
 }
 
 function blank(cid: string, orgId: OrgId): FakeRow {

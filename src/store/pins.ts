@@ -63,7 +63,10 @@ export async function acceptPins(
     if (row.refused) return { error: overQuota(row.refused) }
     return {
       pin: accepted(pin, row, book),
-      woken: (row.woken ?? []).map((w) => hint(w, pin.cid, orgId)),
+      woken: (row.woken ?? []).map((w) => ({
+        ...hint(w, pin.cid, orgId),
+        ...(row.status === 'pinning' && pin.origins !== undefined ? { wokenBy: pin.id } : {}),
+      })),
     }
   })
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { idOf, uuidOf, type NodeId, type OrgId } from '../core/ids.ts'
 import type { WokenPlacement } from '../core/pin.ts'
-import type { Claim, DuePlacement, Finish, Job, Progress } from '../core/placement.ts'
+import type { Claim, DuePlacement, Finish, Job, OfferedOrigins, Progress } from '../core/placement.ts'
 import type { NodeIdentity } from '../core/ports.ts'
 import type { SystemTx } from './database.ts'
 
@@ -10,12 +10,15 @@ interface ClaimRow {
   generation: number
   state: 'pinning' | 'unpinning'
   attempt: number
-  origins: string[]
+  offers: OffersRow
   holders: string[]
   verify: boolean
   age_ms: number
   foreign_pin: boolean
 }
+
+/** What `content_origins` says; null of what is not to be pinned, or has none. */
+type OffersRow = { org: string; origins: string[] }[] | null
 
 /** Claims those of `jobs` that may be claimed now, in input order. */
 export async function claim(
@@ -24,12 +27,19 @@ export async function claim(
   jobs: Pick<Job, 'cid' | 'generation'>[],
   leaseMs: number,
 ): Promise<Claim[]> {
-  const rows = await tx.query<ClaimRow>('select * from claim_placements($1, $2, $3, $4)', [
-    uuidOf(node.nodeId),
-    node.incarnation,
-    leaseMs,
-    JSON.stringify(jobs.map(({ cid, generation }) => ({ cid, generation }))),
-  ])
+  // its own `origins` are flat: they tell that there are some, not whose
+  const rows = await tx.query<ClaimRow>(
+    `select c.cid, c.generation, c.state, c.attempt, c.holders, c.verify, c.age_ms, c.foreign_pin,
+       case when c.state = 'pinning' and c.origins <> '{}' then
+         content_origins(c.cid, (select p.org_id from placements p where p.cid = c.cid and p.node_id = $1)) end as offers
+     from claim_placements($1, $2, $3, $4) c`,
+    [
+      uuidOf(node.nodeId),
+      node.incarnation,
+      leaseMs,
+      JSON.stringify(jobs.map(({ cid, generation }) => ({ cid, generation }))),
+    ],
+  )
   const byCid = new Map(rows.map((row) => [row.cid, row]))
   return jobs.flatMap(({ cid, generation }) => {
     const row = byCid.get(cid)
@@ -116,13 +126,10 @@ export async function dueUnpins(tx: SystemTx, node: NodeIdentity, limit: number)
   return rows.map((row) => dueOf(row, node))
 }
 
-/** Multiaddrs offered by the pins that want `cid`. */
-export async function originsOf(tx: SystemTx, cid: string): Promise<string[]> {
-  const rows = await tx.query<{ origin: string }>(
-    'select distinct o as origin from pins, unnest(origins) o where cid = $1 and origins is not null limit 60',
-    [cid],
-  )
-  return rows.map((row) => row.origin)
+/** Multiaddrs offered by the orgs whose pins want `cid`. */
+export async function originsOf(tx: SystemTx, cid: string): Promise<OfferedOrigins[]> {
+  const [row] = await tx.query<{ offers: OffersRow }>('select content_origins($1, null) as offers', [cid])
+  return offersOf(row?.offers ?? null)
 }
 
 /** A row of placements to be looked at, as a job. */
@@ -163,13 +170,17 @@ function orgIdOf(uuid: string): OrgId {
   return idOf('org', uuid)
 }
 
+function offersOf(row: OffersRow): OfferedOrigins[] {
+  return (row ?? []).map(({ org, origins }) => ({ orgId: orgIdOf(org), origins }))
+}
+
 function claimOf(row: ClaimRow): Claim {
   return {
     cid: row.cid,
     generation: row.generation,
     work: row.state === 'pinning' ? 'pin' : 'unpin',
     attempt: row.attempt,
-    origins: row.origins,
+    origins: offersOf(row.offers),
     holders: row.holders,
     verify: row.verify,
     ageMs: row.age_ms,

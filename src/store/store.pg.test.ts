@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { parseCid } from '../core/cid.ts'
+import { until } from '../../test/settle.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, type OrgId, type PinId } from '../core/ids.ts'
@@ -466,6 +467,54 @@ function isMeant(pin: Pin, { cid, name, match = 'exact', status, meta }: ListQue
 function rawCid(n: number): string {
   return parseCid(`f01551220${n.toString(16).padStart(64, '0')}`)
 }
+
+test('a claim brings the origins of each org apart: at most 20, those of its newest pins first, the asking org before others', async () => {
+  const offer = (whose: OrgId, cid: string, origins?: string[]) =>
+    store.pins.acceptPins(whose, [newPin(cid, origins && { origins })], false)
+  const dead = (pin: number) => Array.from({ length: 12 }, (_, i) => `/dead/${pin}/${i}`)
+  await offer(org, 'offered', dead(1))
+  await offer(org, 'offered')
+  for (const pin of [2, 3]) await offer(org, 'offered', dead(pin))
+  await offer(other, 'offered', ['/good/2', '/good/1'])
+  await offer(other, 'offered', ['/good/3', '/good/2'])
+  const theirs = { orgId: other, origins: ['/good/3', '/good/2', '/good/1'] }
+  const ours = { orgId: org, origins: [...dead(3), ...dead(2).slice(0, 8)] }
+  const [claim] = await claimDue('offered')
+  assert.deepEqual(claim?.origins, [ours, theirs])
+  const since = await store.placements.origins('offered')
+  assert.deepEqual(new Set(since), new Set([ours, theirs]))
+
+  // the claim's work is under way: only a pin that brings origins is told of, by a hint of its own
+  const woken = async (origins?: string[]) => {
+    const pin = newPin('offered', origins && { origins })
+    const [accepted] = await store.pins.acceptPins(other, [pin], false)
+    assert.ok(accepted && 'woken' in accepted)
+    return accepted.woken.map(({ wokenBy }) => wokenBy === pin.id)
+  }
+  assert.deepEqual([await woken(), await woken(['/good/4'])], [[], [true]])
+  await offer(org, 'unoffered')
+  assert.deepEqual((await claimDue('unoffered'))[0]?.origins, [])
+  assert.deepEqual(await store.placements.origins('unoffered'), [])
+})
+
+test('of very many orgs 16 are asked for origins, the asking one among them, and each in its turn', async () => {
+  const orgs: OrgId[] = []
+  for (let i = 0; i < 40; i++) orgs.push((await store.tenants.createOrg(`crowd-${i}`, {}, 'operator')).id)
+  for (const [i, each] of [org, ...orgs].entries())
+    await store.pins.acceptPins(each, [newPin('crowded', { origins: [`/of/${i}`] })], false)
+  const [claim] = await claimDue('crowded')
+  assert.equal(claim?.origins.length, 16)
+  assert.equal(claim.origins[0]?.orgId, org)
+  const met = new Set<OrgId>()
+  await until(
+    'each org was among those asked',
+    async () => {
+      for (const { orgId } of await store.placements.origins('crowded')) met.add(orgId)
+      return met.size === 41
+    },
+    { everyMs: 0 },
+  )
+})
 
 function newPin(cid: string, more: Partial<NewPin> = {}): NewPin {
   return { id: mintId('pin'), cid, cidText: cid, replicas: 1, actor, nodes: [node.nodeId], ...more }

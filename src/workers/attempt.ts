@@ -1,5 +1,6 @@
 import type { BackoffRange } from '../core/backoff.ts'
 import type { Claim, Job } from '../core/placement.ts'
+import { OriginTurns } from './origin-turns.ts'
 
 /** When an attempt is given up. */
 export interface AttemptLimits {
@@ -34,9 +35,8 @@ export class Attempt {
   next: Job | null = null
   /** Somebody else asked for the same: there may be more origins by now. */
   woken = false
-  /** Origins dialled for it, and how many of them could not be reached. */
-  readonly dialled = new Set<string>()
-  unreachable = 0
+  /** The origins that are dialled for it. */
+  readonly origins = new OriginTurns()
   #ended = false
   #stop: Stop | null = null
   readonly #abort = new AbortController()
@@ -62,7 +62,7 @@ export class Attempt {
   /** Kubo is done with it: calls that are still out on its behalf are hung up. */
   end(): void {
     this.#ended = true
-    if (this.dialled.size > 0) this.#abort.abort()
+    if (this.origins.taken > 0) this.#abort.abort()
   }
 
   /** Begins, now that Postgres granted the claim. */

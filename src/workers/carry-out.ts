@@ -129,8 +129,8 @@ function silence(attempt: Attempt): PinErrorCode {
 }
 
 function silenceText(attempt: Attempt, { now }: Means): string {
-  const { dialled, unreachable } = attempt
-  const origins = unreachable === 0 ? '' : `; ${unreachable} of ${dialled.size} origins could not be reached`
+  const { taken, unreachable } = attempt.origins
+  const origins = unreachable === 0 ? '' : `; ${unreachable} of ${taken} origins could not be reached`
   if (attempt.blocks === 0) {
     return `no block was found within ${seconds(now() - attempt.claimedAtMs)} s${origins}`
   }

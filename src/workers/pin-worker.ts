@@ -117,7 +117,7 @@ class Worker implements PinWorker {
     })
     this.#means = {
       ipfs,
-      dialler: new Dialler({ ipfs, clock }),
+      dialler: new Dialler({ ipfs, clock, stallTimeoutMs: options.stallTimeoutMs }),
       limits: this.#limits,
       room: parts.room ?? boundless,
       now: () => clock.now(),

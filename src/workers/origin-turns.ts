@@ -1,0 +1,55 @@
+import type { OrgId } from '../core/ids.ts'
+import type { OfferedOrigins } from '../core/placement.ts'
+
+/** Of any org so many are dialled for an attempt, however many pins it has. */
+const maxPerOrg = 20
+
+/** The origins that orgs offer for one attempt, in the order in which they are dialled: the org that had the fewest dials is next. */
+export class OriginTurns {
+  /** Those that could not be reached. */
+  unreachable = 0
+  /** Lanes that dial now. */
+  lanes = 0
+  #waiting = new Map<OrgId, string[]>()
+  readonly #takenOf = new Map<OrgId, number>()
+  readonly #taken = new Set<string>()
+
+  /** What is offered now, in place of what waited; `isLast` names those that are dialled after all others of their org. */
+  offer(offers: readonly OfferedOrigins[], isLast: (origin: string) => boolean): void {
+    const inOrder = (origins: readonly string[]) =>
+      origins.toSorted((one, other) => Number(isLast(one)) - Number(isLast(other)))
+    this.#waiting = new Map(offers.map(({ orgId, origins }) => [orgId, inOrder(origins)]))
+  }
+
+  /** The next to dial. One that another org offered too has been dialled for both. */
+  next(): string | undefined {
+    for (;;) {
+      const orgs = [...this.#waiting.keys()].filter((orgId) => this.#mayTake(orgId) > 0)
+      const [orgId] = orgs.toSorted((one, other) => this.#mayTake(other) - this.#mayTake(one))
+      if (orgId === undefined) return undefined
+      const origin = this.#waiting.get(orgId)?.shift()
+      if (origin === undefined) this.#waiting.delete(orgId)
+      else if (!this.#taken.has(origin)) {
+        this.#taken.add(origin)
+        this.#takenOf.set(orgId, (this.#takenOf.get(orgId) ?? 0) + 1)
+        return origin
+      }
+    }
+  }
+
+  /** How many were taken. */
+  get taken(): number {
+    return this.#taken.size
+  }
+
+  /** How many wait, at most. */
+  get waiting(): number {
+    let sum = 0
+    for (const [orgId, origins] of this.#waiting) sum += Math.min(origins.length, this.#mayTake(orgId))
+    return sum
+  }
+
+  #mayTake(orgId: OrgId): number {
+    return maxPerOrg - (this.#takenOf.get(orgId) ?? 0)
+  }
+}
