@@ -61,9 +61,7 @@ export async function startNode(
   const node = await bootNode(store, config.node.name, root, signal)
   const log = root.child({ nodeId: node.nodeId })
   undo.defer(() => log.info({}, 'this node has stopped'))
-  const ended = Promise.withResolvers<never>()
-  ended.promise.catch(() => {})
-  undo.use(lastNet(log, ended.reject))
+  const ended = endOf(log, undo)
 
   const driver = newDriver({ clock, log })
   const pressure = newPressure(clock)
@@ -133,6 +131,14 @@ interface KuboNeeds {
   driver: Driver
   log: Log
   onAnnounced: () => Promise<void>
+}
+
+/** Rejects with what nobody caught, and whatever else ends this node from within. */
+function endOf(log: Log, undo: AsyncDisposableStack): PromiseWithResolvers<never> {
+  const ended = Promise.withResolvers<never>()
+  ended.promise.catch(() => {})
+  undo.use(lastNet(log, ended.reject))
+  return ended
 }
 
 async function watchKubo(
