@@ -5,6 +5,7 @@ import { generateKeyPair, importJWK, SignJWT, UnsecuredJWT, type JWTPayload } fr
 import { loadConfig } from '../src/app/config.ts'
 import { peopleOf } from '../src/app/people.ts'
 import { minter } from '../src/auth/minter.ts'
+import { stampFor } from '../src/auth/seal.ts'
 import { mintId, parseId } from '../src/core/ids.ts'
 import { freePort } from '../src/dev/free-port.ts'
 import { clientId } from '../src/dev/identity-provider.ts'
@@ -252,7 +253,7 @@ describe('sessions', () => {
       log: memoryLog(),
     })
     const { app } = fakeServer({ people })
-    const cookie = `${sessionCookie}=${'a'.repeat(43)}`
+    const cookie = `${sessionCookie}=${stampFor(world.masterKey, 'session cookie').put('a'.repeat(43))}`
     assert.equal((await app.inject({ url: '/v1/pins', headers: { cookie } })).statusCode, 503)
     assert.equal(
       (await app.inject({ url: '/v1/pins', headers: { cookie: `${sessionCookie}=x` } })).statusCode,
