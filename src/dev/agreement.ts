@@ -41,6 +41,7 @@ const none: [what: string, sql: string][] = [
     'a refused pin that is not failed',
     `select id from pins where error_code is not null and status <> 'failed'`,
   ],
+  ['a pin that holds more than one content', 'select id from pins where cardinality(holds) > 1'],
   ['a hold that stayed', `select id from pins where holds is not null and status = 'pinned'`],
   [
     'a status that is not what its placements say',
@@ -48,7 +49,7 @@ const none: [what: string, sql: string][] = [
        select count(*) filter (where state = 'pinned') as pinned, count(*) filter (where state = 'pinning') as pinning,
          count(*) filter (where state = 'queued') as queued, count(*) filter (where state = 'failed') as failed
        from placements q where q.cid = p.cid and not q.lost) k
-     where p.error_code is null and p.status <> fold_status(p.status, p.replicas, k.pinned, k.pinning, k.queued, k.failed)`,
+     where p.error_code is null and p.status <> fold_status(p.status, least(p.replicas, able_nodes()), k.pinned, k.pinning, k.queued, k.failed)`,
   ],
   [
     'content that wants another number of copies than its pins',

@@ -36,6 +36,7 @@ export const decisions: Record<string, Decision | null> = {
   plan_moves: null,
   plans: null,
   rate_counts: null,
+  refolds: null,
   schema_migrations: null,
   sessions: null,
   signing_keys: null,
@@ -45,6 +46,7 @@ export const decisions: Record<string, Decision | null> = {
 
 /** What the tenant role may call that runs with more rights than its own. */
 const definers = [
+  'able_nodes()',
   'known_sizes(text[])',
   'lock_contents(text[])',
   'lower_wanted(text[])',

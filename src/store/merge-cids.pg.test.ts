@@ -52,6 +52,8 @@ test('contents that were kept under several texts of one CID become one, with al
   }
   const [held] = await store.pins.acceptPins(one, [newPin(capital)], false)
   assert.ok(held && 'pin' in held)
+  await system.query(`update placements set state = 'pinned' where cid = $1`, [capital])
+  await system.query('select fold_contents(array[$1])', [capital])
   const replaced = newPin(other)
   await store.pins.replacePin(one, held.pin.id, replaced, false)
   await system.query(`update placements set state = 'pinned' where cid <> $1`, [other])

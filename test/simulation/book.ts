@@ -180,10 +180,24 @@ export class Book {
     const counts = { pinned: 0, pinning: 0, queued: 0, failed: 0, unpinning: 0 }
     for (const { state, lost } of content.placements.values()) if (!lost) counts[state]++
     for (const pin of content.pins.values()) {
-      const becomes = foldStatus(pin.status, pin.replicas, counts)
+      const becomes = foldStatus(pin.status, this.reachable(pin.replicas), counts)
       if (becomes === pin.status) continue
       this.#commit?.folds.push({ pin, was: pin.status })
       pin.status = becomes
+    }
+  }
+
+  /** As many of `replicas` copies as there are nodes for: no pin waits for more. */
+  reachable(replicas: number): number {
+    const able = [...this.nodes.values()].filter(({ state, isDown }) => state === 'active' && !isDown).length
+    return Math.min(replicas, Math.max(1, able))
+  }
+
+  /** There are more or fewer nodes: what lacks copies may read another status. */
+  refold(): void {
+    for (const cid of this.unsettled) {
+      const content = this.contents.get(cid)
+      if (content !== undefined) this.fold(content)
     }
   }
 

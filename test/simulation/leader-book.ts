@@ -91,6 +91,7 @@ export class LeaderBook {
       if (node.isDown === down) return
       node.isDown = down
       node.walkAfter = ''
+      this.#book.refold()
     })
   }
 
@@ -119,6 +120,7 @@ export class LeaderBook {
       const node = this.#book.node(nodeId)
       if (node.state !== 'active') return
       node.state = 'draining'
+      this.#book.refold()
       node.walkAfter = ''
     })
   }
@@ -126,6 +128,7 @@ export class LeaderBook {
   uncordon(nodeId: NodeId): void {
     this.#book.transaction('uncordon', () => {
       this.#book.node(nodeId).state = 'active'
+      this.#book.refold()
     })
   }
 

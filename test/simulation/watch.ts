@@ -150,7 +150,11 @@ export class Watch {
     for (const { pin, was } of commit.folds) {
       touched.add(pin.cid)
       const content = this.#book.contents.get(pin.cid)
-      if (pin.status === 'pinned' && content !== undefined && standing(content).length < pin.replicas)
+      if (
+        pin.status === 'pinned' &&
+        content !== undefined &&
+        standing(content).length < this.#book.reachable(pin.replicas)
+      )
         this.#break(`I2: pin ${pin.id} became pinned, from ${was}, with ${describe(content)}`)
     }
     for (const cid of touched) {
@@ -204,9 +208,10 @@ export class Watch {
         this.#break(`I2: ${p.nodeId} should have ${content.cid} and does not`)
     }
     for (const pin of content.pins.values()) {
-      const should = foldStatus(pin.status, pin.replicas, counts)
-      // claims do not touch pins
-      if (should !== pin.status && (should !== 'pinning' || pin.status === 'pinned'))
+      const should = foldStatus(pin.status, this.#book.reachable(pin.replicas), counts)
+      // claims do not touch pins; and when a node comes or goes, what lacks no copy is folded with its next change
+      const late = foldStatus(pin.status, pin.replicas, counts) === pin.status
+      if (should !== pin.status && !late && (should !== 'pinning' || pin.status === 'pinned'))
         this.#break(`I2: pin ${pin.id} is ${pin.status} with ${describe(content)}`)
     }
     // what was there once, is not unwanted, and is nowhere
