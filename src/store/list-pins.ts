@@ -67,13 +67,10 @@ function instant(ms: number): string {
 /** A page ends before the pin at which its answer would be this large, so that no list is a burden to Postgres, the node or its neighbours. */
 const maxPageBytes = 4 << 20
 
-/** About as many bytes as a pin takes in the answer, its copies' states among them. */
-const shownBytes = `300 + 256 * replicas + coalesce(octet_length(meta::text), 0) + coalesce(octet_length(name), 0)
-  + coalesce(octet_length(origins::text), 0)`
-
 /** As many of what was found, from the newest on, as an answer may hold; the first always. */
 const bounded = `select ${pinColumns}, seq
-  from (select f.*, sum(${shownBytes}) over (order by seq desc rows between unbounded preceding and 1 preceding) as bytes_before from found f) f
+  from (select f.*, sum(coalesce(shown_bytes, shown_bytes(meta, name, origins, replicas))) over (
+    order by seq desc rows between unbounded preceding and 1 preceding) as bytes_before from found f) f
   where coalesce(bytes_before, 0) < ${maxPageBytes}`
 
 /** Up to so many pins with the wanted meta are looked up one by one; beyond, one pass over the other filter is cheaper (`is true` makes it a hash). */
@@ -93,7 +90,7 @@ function countedList(sql: Sql, { statuses = [...pinStatuses], limit }: PinQuery)
       from bound, unnest(${list}::text[]) s`,
     found: `found as materialized (
       select p.* from unnest(${list}::text[]) s
-      cross join lateral (select ${pinColumns}, seq from pins
+      cross join lateral (select ${pinColumns}, seq, shown_bytes from pins
         where org_id = current_org() and status = s and seq between (select lo from bound) and (select hi from bound)
         order by seq desc limit ${most}) p
       order by seq desc limit ${most})`,
@@ -124,7 +121,7 @@ function filteredList(sql: Sql, query: PinQuery): Parts {
     found: `${hits}, found as materialized (
       select p.* from (select seq from hits order by seq desc limit ${sql.param(query.limit)}) h
       cross join unnest(${sql.param(query.statuses ?? [...pinStatuses])}::text[]) s
-      cross join lateral (select ${pinColumns}, seq from pins
+      cross join lateral (select ${pinColumns}, seq, shown_bytes from pins
         where org_id = current_org() and status = s and seq = h.seq offset 0) p)`,
   }
 }

@@ -1,5 +1,13 @@
 -- min_code: 1
--- Pins that want more copies than there are nodes, and what a replace keeps.
+-- Pins that want more copies than there are nodes, what a replace keeps, and how large a pin is in a list.
+
+-- About as many bytes as a pin takes in an answer, its copies' states among them; noted with the pin, so that a page which ends by bytes
+-- need not read what it does not show. Null: not noted yet.
+alter table pins add column shown_bytes integer;
+create function shown_bytes(meta jsonb, name text, origins text[], replicas int) returns int language sql stable as $$
+  select 300 + 256 * replicas + coalesce(octet_length(meta::text), 0) + coalesce(octet_length(name), 0)
+    + coalesce(octet_length(origins::text), 0)
+$$;
 
 -- How many nodes there are for content: no pin waits for more copies than these. With none at all, for one.
 create function able_nodes() returns int language sql stable security definer set search_path = public, pg_temp as $$
@@ -173,10 +181,11 @@ begin
   n := jsonb_array_length(items);
   with made as (
     insert into pins as p (org_id, id, seq, cid, cid_text, name, name_folded, meta, origins, replicas, status, attempts_before,
-      counted_bytes, created, accepted_at)
+      counted_bytes, shown_bytes, created, accepted_at)
     select org, i.id, last + i.place, i.cid, i."cidText", i.name, i.folded, i.meta, i.origins, w.replicas,
       fold_status('queued', least(w.replicas, able), coalesce((w.w ->> 'pinned')::bigint, 0), coalesce((w.w ->> 'pinning')::bigint, 0), 1, 0),
-      coalesce((w.w ->> 'attempts')::int, 0), coalesce((w.w ->> 'size')::bigint, 0), base + make_interval(secs => (i.place - 1) / 1000.0), clock_timestamp()
+      coalesce((w.w ->> 'attempts')::int, 0), coalesce((w.w ->> 'size')::bigint, 0),
+      shown_bytes(i.meta, i.name, i.origins, w.replicas), base + make_interval(secs => (i.place - 1) / 1000.0), clock_timestamp()
     from rows from (jsonb_to_recordset(items) as (id uuid, cid text, "cidText" text, name text, folded text, meta jsonb,
       origins text[], replicas int)) with ordinality as i (id, cid, "cidText", name, folded, meta, origins, replicas, place)
     cross join lateral (select wanted -> i.cid as w, coalesce(i.replicas, usual) as replicas) w
@@ -238,6 +247,6 @@ begin
 end $$;
 reset role;
 
-revoke all on function able_nodes(), refold() from public;
-grant execute on function able_nodes() to anchorage_tenant, anchorage_system;
+revoke all on function able_nodes(), refold(), shown_bytes(jsonb, text, text[], int) from public;
+grant execute on function able_nodes(), shown_bytes(jsonb, text, text[], int) to anchorage_tenant, anchorage_system;
 alter function able_nodes() owner to anchorage_system;
