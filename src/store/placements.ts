@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { idOf, uuidOf, type NodeId, type OrgId } from '../core/ids.ts'
 import type { WokenPlacement } from '../core/pin.ts'
 import type { Claim, DuePlacement, Finish, Job, OfferedOrigins, Progress } from '../core/placement.ts'
@@ -99,25 +98,56 @@ interface DueRow {
   state: 'queued' | 'unpinning'
 }
 
+/** A row of what is queued: of an org that has nothing due only its place in the walk is told. */
+type TurnRow = { again: boolean | null; place: number; org_id: string } & (DueRow | { cid: null })
+
+/** The org that a node's last walk over those with fresh placements ended at, and the same of those with placements tried before. */
+export interface Walk {
+  fresh: string
+  again: string
+}
+
+const start = '00000000-0000-0000-0000-000000000000'
+/** Orgs that one read walks over at most. */
+const orgsMax = 256
+
+/** A walk that has not begun. */
+export function newWalk(): Walk {
+  return { fresh: start, again: start }
+}
+
 /**
- * What is due on this node: at most a quarter unpins, a quarter retries, and fresh placements, each org in turn. Orgs are walked from a random one,
- * so that of more orgs than fit none waits for ever.
+ * What is due on this node: at most a quarter unpins, a quarter retries, and fresh placements, each org in turn. Each read goes on after the
+ * org that the last one ended at, and round: of n orgs with fresh placements each is met within n/256 reads, or n/(limit/2).
  */
 export async function due(
   tx: SystemTx,
   node: NodeIdentity,
   perOrg: number,
   limit: number,
+  walk: Walk,
 ): Promise<DuePlacement[]> {
-  const id = uuidOf(node.nodeId)
-  const from = randomUUID()
-  const rows = await tx.query<DueRow>(
-    `select * from due_unpins($1, $5)
-     union all select * from due_pins($1, true, $2, $3, $5)
-     union all select * from due_pins($1, false, $2, $3, $4) limit $4`,
-    [id, from, perOrg, limit, Math.ceil(limit / 4)],
+  const quarter = Math.ceil(limit / 4)
+  // So few that each of them has a place in what is answered.
+  const orgs = Math.min(orgsMax, Math.max(limit - 2 * quarter, 1))
+  const rows = await tx.query<TurnRow>(
+    `select d.*, 0 as place, null as again from due_unpins($1, $6) d
+     union all select d.*, true from due_in_turn($1, true, $3, least($7::int, $6), $4, $6) d
+     union all select d.*, false from due_in_turn($1, false, $2, $7, $4, $5) d`,
+    [uuidOf(node.nodeId), walk.fresh, walk.again, perOrg, limit, quarter, orgs],
   )
-  return rows.map((row) => dueOf(row, node))
+  walk.fresh = endOf(rows, false) ?? walk.fresh
+  walk.again = endOf(rows, true) ?? walk.again
+  return rows
+    .filter((row) => row.cid !== null)
+    .slice(0, limit)
+    .map((row) => dueOf(row, node))
+}
+
+function endOf(rows: TurnRow[], again: boolean): string | undefined {
+  let last: TurnRow | undefined
+  for (const row of rows) if (row.again === again && row.place > (last?.place ?? 0)) last = row
+  return last?.org_id
 }
 
 /** What is to be unpinned on this node now, longest due first. */

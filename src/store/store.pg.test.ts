@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
+import pg from 'pg'
 import { parseCid } from '../core/cid.ts'
 import { until } from '../../test/settle.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { isCode } from '../core/errors.ts'
-import { mintId, type OrgId, type PinId } from '../core/ids.ts'
+import { mintId, uuidOf, type OrgId, type PinId } from '../core/ids.ts'
 import { nameMatches, pinStatuses, type NewPin, type Pin } from '../core/pin.ts'
 import type { Outcome } from '../core/placement.ts'
 import type { Accepted, NodeIdentity } from '../core/ports.ts'
@@ -366,6 +367,34 @@ test('what is due comes from all orgs in turn, fresh before retries', async () =
   )
 })
 
+test('of more orgs than a read takes, each is met in its turn, fresh or tried before, though others have nothing due', async () => {
+  const many = await store.nodes.boot('node-of-many')
+  const count = 700
+  // what no org's turn brings: three hundred of them wait to be tried again, much later
+  await asSystem(
+    `with made as (
+       insert into contents (cid, wanted) select 'turn-' || case when again then 'again-' else '' end || n, 1
+       from generate_series(1, $1) n, unnest(array[true, false]) again returning cid)
+     insert into placements (cid, node_id, generation, state, reason, org_id, retrying, wanted_since, next_attempt_at)
+     select m.cid, $2, nextval('placement_generation'), 'queued', 'new',
+       ('019a0000-0000-7000-8000-' || lpad(split_part(m.cid, '-', -1), 12, '0'))::uuid, m.cid like 'turn-again-%', now(),
+       now() + case when m.cid like 'turn-again-%' and split_part(m.cid, '-', -1)::int <= 300 then interval '1 h' else interval '0' end
+     from made m`,
+    [count, uuidOf(many.nodeId)],
+  )
+  const met = new Set<string>()
+  for (let reads = 1; reads <= 3; reads++)
+    for (const { cid } of await store.placements.due(many, 256, 1_024)) met.add(cid)
+  const numbers = (prefix: string) => [...met].filter((cid) => cid.startsWith(prefix)).length
+  assert.deepEqual([numbers('turn-again-'), met.size], [count - 300, count - 300 + count])
+  const round = new Set<string>()
+  for (let reads = 1; reads <= count / 4; reads++)
+    for (const { cid } of await store.placements.due(many, 1, 16)) round.add(cid)
+  assert.equal(round.size, met.size, 'however little is read at a time')
+  await asSystem(`delete from placements where node_id = $1`, [uuidOf(many.nodeId)])
+  await asSystem(`delete from contents where cid like 'turn-%'`)
+})
+
 test('status filters count from buckets exactly, whatever the time bounds', async () => {
   const everything = await store.pins.listPins(org, { limit: 1000 })
   for (const statuses of [
@@ -515,6 +544,12 @@ test('of very many orgs 16 are asked for origins, the asking one among them, and
     { everyMs: 0 },
   )
 })
+
+async function asSystem(sql: string, params: unknown[] = []): Promise<void> {
+  const client = new pg.Client({ connectionString: database.systemUrl })
+  await client.connect()
+  await client.query(sql, params).finally(() => client.end())
+}
 
 function newPin(cid: string, more: Partial<NewPin> = {}): NewPin {
   return { id: mintId('pin'), cid, cidText: cid, replicas: 1, actor, nodes: [node.nodeId], ...more }

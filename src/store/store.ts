@@ -173,6 +173,8 @@ async function oneByOne(batch: NewPin[], accept: (pin: NewPin) => Promise<Accept
 
 function placementStore(db: Database): PlacementStore {
   const tx = db.statement
+  // Of each node that is asked for here: as a rule of one.
+  const walks = new Map<NodeId, placements.Walk>()
   return {
     claim: (node, jobs, leaseMs) => placements.claim(tx, node, jobs, leaseMs),
     async extend(node, under, leaseMs) {
@@ -184,7 +186,11 @@ function placementStore(db: Database): PlacementStore {
       return changed
     },
     finish: (node, finishes) => placements.finish(tx, node, finishes),
-    due: (node, perOrg, limit) => placements.due(tx, node, perOrg, limit),
+    due(node, perOrg, limit) {
+      const walk = walks.get(node.nodeId) ?? placements.newWalk()
+      walks.set(node.nodeId, walk)
+      return placements.due(tx, node, perOrg, limit, walk)
+    },
     dueUnpins: (node, limit) => placements.dueUnpins(tx, node, limit),
     origins: (cid) => placements.originsOf(tx, cid),
   }

@@ -108,7 +108,7 @@ class Worker implements PinWorker {
       onWoken: (jobs) => this.offer(jobs),
     })
     this.#outages = new Outages(
-      { kubo: (signal) => ipfs.identity(signal), postgres: () => placements.due(identity, 1, 1) },
+      { kubo: (signal) => ipfs.identity(signal), postgres: () => placements.dueUnpins(identity, 1) },
       { ...waits, onOver: () => this.#goOn() },
     )
     this.#claim = gather((_key, jobs) => this.#claimAll(jobs), {
