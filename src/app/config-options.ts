@@ -211,6 +211,7 @@ export const options = {
     '2m',
     'A pin that received no new block for this long frees its place and is tried again later.',
   ),
+  'pin.minRate': withDefault(size, '1KiB', 'So does one that gets less a second for ten minutes; 0: none.'),
   'pin.maxAge': withDefault(
     duration,
     '24h',

@@ -55,6 +55,7 @@ export function nodeWorkers(needs: WorkerNeeds): PinWorker {
     options: {
       concurrency: config.pin.concurrency,
       stallTimeoutMs: config.pin.stallTimeout,
+      minRateBytes: config.pin.minRate,
       maxAgeMs: config.pin.maxAge,
       backoffMinMs: config.pin.backoffMin,
       backoffMaxMs: config.pin.backoffMax,
@@ -85,6 +86,7 @@ function addNodeWorkers(needs: WorkerNeeds, worker: PinWorker, intake: Intake): 
       ipfs: kubo.ipfs,
       intake,
       underWay: () => worker.underWay(),
+      release: () => worker.release(),
       highWater: policyOf(config).highWater,
       clock,
       log,

@@ -548,7 +548,11 @@ test('of very many orgs 16 are asked for origins, the asking one among them, and
 async function asSystem(sql: string, params: unknown[] = []): Promise<void> {
   const client = new pg.Client({ connectionString: database.systemUrl })
   await client.connect()
-  await client.query(sql, params).finally(() => client.end())
+  try {
+    await client.query(sql, params)
+  } finally {
+    await client.end()
+  }
 }
 
 function newPin(cid: string, more: Partial<NewPin> = {}): NewPin {

@@ -64,10 +64,13 @@ function outcomeOf(error: unknown, attempt: Attempt, claim: Claim, means: Means)
   switch (attempt.stopped) {
     case 'intent':
     case 'shutdown':
+    case 'garbage':
       return { kind: 'released' }
     case 'stalled':
     case 'crowded':
       return again(attempt, claim, means, silence(attempt), silenceText(attempt, means))
+    case 'slow':
+      return again(attempt, claim, means, 'stalled', slowText(attempt, means))
     case 'aged':
       return { kind: 'failed', errorCode: silence(attempt), error: silenceText(attempt, means) }
     case 'full':
@@ -136,6 +139,11 @@ function silenceText(attempt: Attempt, { now }: Means): string {
   }
   const since = seconds(now() - attempt.heardAtMs)
   return `not complete: ${attempt.blocks} blocks came, the last one ${since} s ago${origins}`
+}
+
+function slowText({ blocks, bytes, spanStart }: Attempt, { now, limits }: Means): string {
+  const within = `${bytes - spanStart.bytes} bytes within the last ${seconds(now() - spanStart.atMs)} s`
+  return `too slow: ${blocks} blocks came, and of them ${within}: less than ${limits.minRateBytes} a second`
 }
 
 function seconds(ms: number): number {

@@ -11,7 +11,16 @@ const signal = new AbortController().signal
 /** One node above its mark, of which 60 of 100 bytes are garbage. */
 function world() {
   const clock = fakeClock()
-  const state = { used: 95, garbage: 60, underWay: 0, halfFetched: false, holds: 0, collections: 0 }
+  const state = {
+    used: 95,
+    garbage: 60,
+    underWay: 0,
+    halfFetched: false,
+    holds: 0,
+    collections: 0,
+    releases: 0,
+  }
+  let onRelease = (): void => void (state.underWay = 0)
   const turn: { mine: boolean; others: boolean } = { mine: false, others: false }
   let whileCollecting = async () => {}
   const worker = collectGarbage({
@@ -39,6 +48,11 @@ function world() {
       },
     },
     underWay: () => state.underWay,
+    release() {
+      assert.equal(state.holds, 1)
+      state.releases++
+      onRelease()
+    },
     highWater: 0.9,
     clock,
     log: silent,
@@ -48,7 +62,25 @@ function world() {
     state,
     turn,
     collecting: (work: () => Promise<void>) => (whileCollecting = work),
+    releasing: (work: () => void) => (onRelease = work),
     run: () => worker.run({ signal }),
+    /** As the driver runs it, until `done`; how long that took. */
+    async runUntil(done: () => boolean, mostMs: number): Promise<number> {
+      let over = false
+      let ended = false
+      const runs = async () => {
+        for (; !over; await clock.sleep(15_000, signal)) await worker.run({ signal })
+        ended = true
+      }
+      const running = runs()
+      try {
+        return await clock.until(done, mostMs)
+      } finally {
+        over = true
+        await clock.until(() => ended, 200_000)
+        await running
+      }
+    },
     async [Symbol.asyncDispose]() {
       assert.deepEqual([state.holds, turn.mine, clock.sleepers()], [0, false, 0], 'nothing is left behind')
     },
@@ -98,6 +130,50 @@ test('nothing is collected while something half fetched waits to be tried again,
   await at.clock.pass(1_000)
   assert.partialDeepStrictEqual(await running, { halfFetched: true })
   assert.equal(at.state.collections, 0)
+})
+
+test('however slowly something trickles in, garbage is collected within 23 minutes: what is under way is handed back for it', async () => {
+  await using at = world()
+  at.state.underWay = 2
+  const tookMs = await at.runUntil(() => at.state.collections > 0, 1_400_000)
+  assert.ok(tookMs >= 900_000 && tookMs <= 1_380_000, `${tookMs} ms`)
+  assert.equal(at.state.releases, 1)
+})
+
+test('nor does what waits half fetched put it off for longer', async () => {
+  await using at = world()
+  at.state.halfFetched = true
+  const tookMs = await at.runUntil(() => at.state.collections > 0, 1_400_000)
+  assert.ok(tookMs >= 900_000 && tookMs <= 1_380_000, `${tookMs} ms`)
+  assert.equal(at.state.releases, 0, 'nothing was under way')
+})
+
+test('what cannot be handed back is waited for still', async () => {
+  await using at = world()
+  at.state.underWay = 1
+  at.releasing(() => {})
+  await at.runUntil(() => at.state.releases === 2, 2_000_000)
+  assert.equal(at.state.collections, 0)
+  at.state.underWay = 0
+  await at.runUntil(() => at.state.collections === 1, 301_000)
+})
+
+test('patience begins anew after a collection, and once the node was below its mark', async () => {
+  await using at = world()
+  const after = async (ms: number, used: number) => {
+    await at.clock.pass(ms)
+    at.state.used = used
+    return at.run()
+  }
+  Object.assign(at.state, { halfFetched: true, garbage: 0 })
+  assert.partialDeepStrictEqual(await after(0, 95), { halfFetched: true })
+  assert.partialDeepStrictEqual(await after(800_000, 10), { full: false })
+  assert.partialDeepStrictEqual(await after(10_000, 95), { halfFetched: true })
+  assert.partialDeepStrictEqual(await after(899_000, 95), { halfFetched: true })
+  assert.partialDeepStrictEqual(await after(1_000, 95), { collected: true, full: true })
+  assert.partialDeepStrictEqual(await after(301_000, 95), { halfFetched: true })
+  assert.partialDeepStrictEqual(await after(899_000, 95), { halfFetched: true })
+  assert.partialDeepStrictEqual(await after(1_000, 95), { collected: true })
 })
 
 test('one node at a time', async () => {

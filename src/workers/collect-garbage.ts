@@ -3,8 +3,15 @@ import type { NodeWorker, Report } from './driver.ts'
 import type { Intake } from './intake.ts'
 
 const everyMs = 15_000
-/** What is under way is waited for so long; what takes longer is let go on, and waited for again later. */
+/** What is under way is waited for so long; what takes longer is let go on, and waited for again later … */
 const quietMs = 60_000
+/**
+ * … until this node has been above its mark for so long. Then what is still being fetched is handed back, and garbage is collected beside what
+ * waits half fetched. So no later than patienceMs + pauseMs + 2 quietMs + 2 everyMs = 22.5 min after the mark was passed a collection begins,
+ * but for the turns of other nodes and unpins that do not end. Whoever loses blocks by that was slow: what is large and grows is stopped
+ * long before on a node that is full (`outgrew`), and what is small and takes this long comes at less than 16 MiB in 15 min.
+ */
+const patienceMs = 900_000
 const lookEveryMs = 100
 /** The cluster's turn is taken for so long at a time, and kept in every third of it. */
 const turnMs = 30_000
@@ -20,6 +27,8 @@ export interface GarbageParts {
   intake: Pick<Intake, 'hold'>
   /** How many of its attempts are under way. */
   underWay: () => number
+  /** Has it hand back what it fetches. */
+  release: () => void
   /** The share of the capacity, 0 to 1, above which garbage is collected. */
   highWater: number
   clock: Clock
@@ -31,7 +40,7 @@ export interface GarbageParts {
  * collection holds up pins.
  *
  * Blocks of a pin that is not whole yet are garbage to Kubo. So it waits until nothing is under way here, takes on nothing
- * meanwhile, and does not begin while something half fetched waits to be tried again. It asks Kubo how full it is, so running it
+ * meanwhile, and does not begin while something half fetched waits to be tried again; for a bounded time. It asks Kubo how full it is, so running it
  * twice collects once. A crash in the middle leaves a turn that runs out by itself.
  */
 export function collectGarbage(parts: GarbageParts): NodeWorker {
@@ -48,6 +57,8 @@ export function collectGarbage(parts: GarbageParts): NodeWorker {
 class Collector {
   readonly #parts: GarbageParts
   #notBeforeMs = -Infinity
+  /** Since when this node is above its mark with nothing collected. */
+  #fullSinceMs: number | null = null
 
   constructor(parts: GarbageParts) {
     this.#parts = parts
@@ -56,8 +67,9 @@ class Collector {
   async run(signal: AbortSignal): Promise<Report> {
     const { identity, store, clock } = this.#parts
     const { usedBytes, full } = await this.#room(signal)
+    this.#fullSinceMs = full ? (this.#fullSinceMs ?? clock.now()) : null
     if (!full || clock.now() < this.#notBeforeMs) return { full, usedBytes }
-    if (await store.hasHalfFetched(identity)) return { full, usedBytes, halfFetched: true }
+    if (await this.#mustWait()) return { full, usedBytes, halfFetched: true }
     if (!(await store.takeTurn(identity, turnMs))) return { full, usedBytes, anothersTurn: true }
     try {
       return { full, usedBytes, ...(await this.#quietly(signal)) }
@@ -72,14 +84,14 @@ class Collector {
   }
 
   async #quietly(signal: AbortSignal): Promise<Report> {
-    const { intake, store, identity, clock, underWay } = this.#parts
+    const { intake, clock, underWay } = this.#parts
     using _hold = intake.hold()
-    if (!(await this.#isQuiet(signal))) {
+    if (!(await this.#isQuiet(signal)) && !(await this.#isQuietened(signal))) {
       this.#notBeforeMs = clock.now() + pauseMs
       return { busy: underWay() }
     }
     // What ended just now may have been tried for the first time.
-    if (await store.hasHalfFetched(identity)) return { halfFetched: true }
+    if (await this.#mustWait()) return { halfFetched: true }
     // Awaited here: the hold lasts until this returns.
     return await this.#collect(signal)
   }
@@ -99,6 +111,27 @@ class Collector {
     return true
   }
 
+  /** Has what is under way handed back, once patience is over, and waits for that; false when it is not over, or another has the turn. */
+  async #isQuietened(signal: AbortSignal): Promise<boolean> {
+    const { store, identity, underWay, release, log } = this.#parts
+    if (!this.#isImpatient() || !(await store.takeTurn(identity, turnMs))) return false
+    log.info(
+      { underWay: underWay() },
+      'pins under way are handed back: they kept garbage from being collected',
+    )
+    release()
+    return this.#isQuiet(signal)
+  }
+
+  #isImpatient(): boolean {
+    return this.#fullSinceMs !== null && this.#parts.clock.now() - this.#fullSinceMs >= patienceMs
+  }
+
+  /** For what waits half fetched. */
+  async #mustWait(): Promise<boolean> {
+    return !this.#isImpatient() && (await this.#parts.store.hasHalfFetched(this.#parts.identity))
+  }
+
   async #collect(signal: AbortSignal): Promise<Report> {
     const { ipfs, clock, log } = this.#parts
     const startMs = clock.now()
@@ -115,6 +148,7 @@ class Collector {
       return { collected: true, removed, failed, freedBytes, usedBytes, full }
     } finally {
       this.#notBeforeMs = clock.now() + pauseMs
+      this.#fullSinceMs = null
       done.abort()
       await keeping
     }

@@ -23,6 +23,7 @@ export interface PinWorkerParts {
 export interface PinWorkerOptions {
   concurrency: number
   stallTimeoutMs: number
+  minRateBytes: number
   maxAgeMs: number
   backoffMinMs: number
   backoffMaxMs: number

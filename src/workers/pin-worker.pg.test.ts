@@ -63,6 +63,7 @@ function atWork(
     options: {
       concurrency: 16,
       stallTimeoutMs: 1_500,
+      minRateBytes: 0,
       maxAgeMs: 60_000,
       backoffMinMs: 200,
       backoffMaxMs: 1_000,

@@ -183,6 +183,7 @@ class ScriptedBus implements Bus {
 const options: PinWorkerOptions = {
   concurrency: 32,
   stallTimeoutMs: 20_000,
+  minRateBytes: 1_024,
   maxAgeMs: 600_000,
   backoffMinMs: 5_000,
   backoffMaxMs: 60_000,
@@ -366,6 +367,75 @@ test('one that stops in the middle is stalled, one that goes on slowly is not', 
   assert.equal(at.placements.row('stops').errorCode, 'stalled')
   assert.match(at.placements.row('stops').error ?? '', /3 blocks came/)
   await at.clock.until(() => at.isPinned('slow'), 190_000)
+})
+
+/** Limits as an operator finds them. */
+const usual = { stallTimeoutMs: 120_000, maxAgeMs: 86_400_000 }
+
+test('a block every two minutes ends an attempt ten minutes after the first, tells how slow it was, and holds up nobody', async () => {
+  await using at = await atWork(usual)
+  const trickle = { blocks: 10_000, everyMs: 119_000, blockBytes: 100 }
+  for (let index = 0; index < 200; index++) {
+    at.kubo.fates.set(`trickle${index}`, trickle)
+    void at.ask(`trickle${index}`)
+  }
+  const row = at.placements.row('trickle0')
+  const tookMs = await at.clock.until(() => row.state === 'queued' && row.attempts > 0, 1_000_000)
+  assert.ok(tookMs >= 719_000 && tookMs <= 722_000, `${tookMs} ms`)
+  assert.equal(row.errorCode, 'stalled')
+  assert.match(
+    row.error ?? '',
+    /^too slow: 6 blocks came, and of them 500 bytes within the last 60[01] s: less than 1024 a second$/,
+  )
+  assert.partialDeepStrictEqual(at.placements.finished[0]?.outcome, { kind: 'retry', blocks: 6, bytes: 600 })
+  for (let index = 0; index < 200; index++) void at.ask(`fresh${index}`)
+  await at.clock.until(() => at.placements.countIn('pinned') === 200, 10_000)
+  await at.clock.until(() => row.attempts === 2, options.backoffMinMs + 10_000)
+})
+
+test('a little more than the least rate goes on, also in blocks that are tiny; with no least rate anything does', async () => {
+  await using at = await atWork(usual)
+  at.kubo.fates.set('slow', { blocks: 60, everyMs: 60_000, blockBytes: 62_000 })
+  at.kubo.fates.set('tiny', { blocks: 1_000, everyMs: 3_900, blockBytes: 1 })
+  void at.ask('slow')
+  void at.ask('tiny')
+  await at.clock.until(() => at.isPinned('slow') && at.isPinned('tiny'), 4_000_000)
+  assert.equal(at.kubo.aborted.length, 0)
+  await using free = await atWork({ ...usual, minRateBytes: 0 })
+  free.kubo.fates.set('trickle', { blocks: 20, everyMs: 119_000, blockBytes: 1 })
+  void free.ask('trickle')
+  await free.clock.until(() => free.isPinned('trickle'), 20 * 119_000 + 1_000)
+})
+
+test('one that was fast and grows slow is given up at the end of the next ten minutes', async () => {
+  await using at = await atWork(usual)
+  const fate = { blocks: 10_000, everyMs: 1_000 }
+  at.kubo.fates.set('grows slow', fate)
+  void at.ask('grows slow')
+  await at.clock.pass(300_000)
+  fate.everyMs = 119_000
+  await at.clock.pass(900_000)
+  assert.equal(at.placements.row('grows slow').state, 'pinning')
+  await at.clock.until(() => at.placements.row('grows slow').errorCode === 'stalled', 4_000)
+})
+
+test('what is handed back because Kubo is needed counts as no attempt, and an unpin goes on to its end', async () => {
+  await using at = await atWork()
+  void at.ask('gone')
+  await at.clock.until(() => at.isPinned('gone'), 100)
+  at.kubo.fates.set('long', { blocks: 1_000, everyMs: 100 })
+  void at.ask('long')
+  at.kubo.pinMs = 2_000
+  void at.bus.hint(at.placements.unwant('gone'))
+  await at.clock.pass(1_000)
+  const hold = at.intake.hold()
+  at.worker.release()
+  await at.clock.pass(500)
+  assert.deepEqual([at.worker.underWay(), at.placements.row('long').state], [1, 'queued'])
+  assert.deepEqual([at.placements.row('long').attempts, at.placements.row('long').errorCode], [0, null])
+  await at.clock.until(() => !at.placements.rows.has('gone'), 2_000)
+  hold[Symbol.dispose]()
+  await at.clock.until(() => at.placements.row('long').state === 'pinning', 3_000)
 })
 
 test('progress reaches Postgres, and long work keeps its claim', async () => {

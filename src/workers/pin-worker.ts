@@ -38,6 +38,8 @@ export interface PinWorker {
   isBusy(cid: string): boolean
   /** How many are under way in that sense. */
   underWay(): number
+  /** Hands back what is being fetched, untouched and as no attempt; it may be taken up again at once, so nothing may be taken on meanwhile. */
+  release(): void
 }
 
 /**
@@ -92,7 +94,8 @@ class Worker implements PinWorker {
     const backoff = { minMs: options.backoffMinMs, maxMs: options.backoffMaxMs }
     const waits = { clock, log, random, signal: this.#end.signal }
     this.#parts = parts
-    this.#limits = { stallTimeoutMs: options.stallTimeoutMs, maxAgeMs: options.maxAgeMs, backoff }
+    const { stallTimeoutMs, minRateBytes, maxAgeMs } = options
+    this.#limits = { stallTimeoutMs, minRateBytes, maxAgeMs, backoff }
     this.#slots = new Slots(slotLimits(options.concurrency))
     this.#feed = new Feed(identity, placements, {
       pollIntervalMs: options.pollIntervalMs,
@@ -158,6 +161,10 @@ class Worker implements PinWorker {
 
   underWay(): number {
     return this.#under.size
+  }
+
+  release(): void {
+    for (const attempt of this.#under.values()) attempt.stop('garbage')
   }
 
   #offerAndGo(job: Job): boolean {

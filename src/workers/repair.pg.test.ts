@@ -32,6 +32,7 @@ const actor = mintId('tok')
 const options = {
   concurrency: 16,
   stallTimeoutMs: 1_500,
+  minRateBytes: 0,
   maxAgeMs: 60_000,
   backoffMinMs: 200,
   backoffMaxMs: 1_000,
@@ -280,6 +281,7 @@ test('the cluster collects garbage on one node at a time, and never what waits h
       },
       intake,
       underWay: () => worker.underWay(),
+      release: () => worker.release(),
       highWater: 0.9,
       clock,
       log,
