@@ -237,7 +237,7 @@ export const options = {
   'pin.unpinGrace': withDefault(
     duration,
     '10m',
-    'Content that nobody wants any more stays pinned for this long.',
+    'Content that nobody wants any more stays pinned for this long, but for orgs whose bytes are limited.',
   ),
   'pin.pollInterval': withDefault(
     duration,

@@ -21,7 +21,7 @@ export function scopesOf(role: Role): ReadonlySet<Scope> {
 /** How much an org may have; null: as much as there is. */
 export interface OrgLimits {
   maxPins: number | null
-  /** Of the DAGs of its pins, each pin counted with all of its DAG, as far as its size is known. */
+  /** Of the DAGs of its pins, each pin counted with all of its DAG once for each copy; of what is under way, what came so far. */
   maxBytes: number | null
   /** The most replicas that one of its pins may ask for. */
   maxReplicas: number | null
@@ -42,7 +42,7 @@ export interface Org {
 /** What an org has, exact at one moment. */
 export interface Usage {
   pins: Record<PinStatus, number>
-  /** Of its pins whose DAG's size is known. */
+  /** Of its pins, once for each copy: of those whose DAG's size is known that, of those under way what came so far. */
   bytes: number
 }
 

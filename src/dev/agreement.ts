@@ -33,9 +33,21 @@ const none: [what: string, sql: string][] = [
      group by 1 having sum(n) <> 0`,
   ],
   [
+    'reserved bytes differ',
+    `select org_id, sum(n) from (
+       select org_id, reserved as n from org_usage union all select org_id, -bytes from reserved_bytes) d
+     group by 1 having sum(n) <> 0`,
+  ],
+  [
+    'bytes that stay reserved for what is not under way, or that its org does not want',
+    `select r.* from reserved_bytes r where not exists (select from contents c where c.cid = r.cid and c.dag_size is null)
+       or not exists (select from placements p where p.cid = r.cid and p.state in ('queued', 'pinning'))
+       or not exists (select from pins p where p.cid = r.cid and p.org_id = r.org_id and p.error_code is null)`,
+  ],
+  [
     'a pin that counts other bytes than its content has',
     `select p.id, p.error_code, p.counted_bytes, c.dag_size from pins p join contents c on c.cid = p.cid
-     where p.counted_bytes <> case when p.error_code is null then coalesce(c.dag_size, 0) else 0 end`,
+     where p.counted_bytes <> case when p.error_code is null then coalesce(c.dag_size, 0) * p.replicas else 0 end`,
   ],
   [
     'a refused pin that is not failed',

@@ -37,6 +37,7 @@ export const decisions: Record<string, Decision | null> = {
   plans: null,
   rate_counts: null,
   refolds: null,
+  reserved_bytes: { key: 'org_id', verbs: ['select'] },
   schema_migrations: null,
   sessions: null,
   signing_keys: null,

@@ -29,7 +29,7 @@ before(async () => {
 
   /** An org with at least one row in every table that orgs have rows in. */
   async function fill(slug: string, number: string): Promise<{ org: string; user: string }> {
-    const { id: orgId } = await store.tenants.createOrg(slug, {}, 'test')
+    const { id: orgId } = await store.tenants.createOrg(slug, { limits: { maxBytes: 1_000 } }, 'test')
     const cid = `of-${number}`
     const actor = mintId('tok')
     const pin = { id: mintId('pin'), cid, cidText: cid, name: 'n', meta: { k: 'v' }, replicas: 1, actor }
@@ -38,6 +38,14 @@ before(async () => {
     assert.ok(claim)
     const outcome = { kind: 'pinned' as const, blocks: 1, bytes: 10, foreignPin: false }
     await store.placements.finish(node, [{ ...claim, outcome }])
+    await store.pins.acceptPins(
+      orgId,
+      [{ ...pin, id: mintId('pin'), cid: `way-${number}`, nodes: [node.nodeId] }],
+      false,
+    )
+    const [arriving] = await store.placements.claim(node, await store.placements.due(node, 9, 9), 30_000)
+    assert.ok(arriving)
+    await store.placements.extend(node, [{ ...arriving, blocks: 1, bytes: 1 }], 30_000)
     const [expiresAt, scopes] = [new Date('2099-01-01'), ['pins:read' as const]]
     await store.tokens.insertToken({ id: actor, orgId, keyId, name: 't', scopes, expiresAt, createdBy: null })
     return { org: uuidOf(orgId), user: await member(orgId, slug) }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { assertAgreement } from '../dev/agreement.ts'
@@ -6,7 +7,7 @@ import { Random } from '../../test/simulation/random.ts'
 import { settlePlacements, sweepOnce } from '../dev/settle-placements.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { isCode } from '../core/errors.ts'
-import { mintId, type OrgId, type PinId } from '../core/ids.ts'
+import { mintId, uuidOf, type OrgId, type PinId } from '../core/ids.ts'
 import type { OrgLimits } from '../core/org.ts'
 import type { NewPin, Pin } from '../core/pin.ts'
 import type { Outcome } from '../core/placement.ts'
@@ -176,6 +177,108 @@ test('work is stopped once more of a content came than the only org that wants i
   assert.equal((await store.orgs.usage(own)).pins.failed, 1)
 })
 
+test('bytes count as they arrive, once for each copy, against all that the org has, and are given back when the pin goes, fails or stands', async () => {
+  const own = await org('arriving', { maxBytes: 100 })
+  const has = async () => (await store.orgs.usage(own)).bytes
+  const [one, two, three] = await store.pins.acceptPins(
+    own,
+    [newPin('arriving-1'), newPin('arriving-2', 2), newPin('arriving-3')],
+    false,
+  )
+  const [first, second, third] = [
+    await arrive('arriving-1'),
+    await arrive('arriving-2'),
+    await arrive('arriving-3'),
+  ]
+  await first.at(40)
+  await second.at(25)
+  assert.equal(await has(), 90)
+  await first.at(30)
+  assert.equal(await has(), 90, 'what came stays, also when Kubo walks it once more')
+  await third.at(11)
+  assert.equal((await store.pins.getPin(own, pinIn(three).id)).info.error_code, 'too_big')
+  assert.equal(await has(), 90)
+  await first.at(51)
+  assert.equal((await store.pins.getPin(own, pinIn(one).id)).info.error_code, 'too_big')
+  assert.equal(await has(), 50, 'and so is what had come of it')
+  const replaced = await store.pins.replacePin(own, pinIn(two).id, newPin('arriving-4'), false)
+  assert.equal(await has(), 0, 'what is replaced')
+  const fourth = await arrive('arriving-4')
+  await fourth.at(100)
+  assert.match(
+    textOf((await accept(own, newPin('arriving-5')))[0] ?? assert.fail()),
+    /may have 100 bytes and has 100/,
+  )
+  await fourth.end({
+    kind: 'retry',
+    errorCode: 'stalled',
+    error: 'stalled',
+    delayMs: 0,
+    blocks: 1,
+    bytes: 100,
+  })
+  assert.equal(await has(), 100, 'half fetched is there')
+  await finish('arriving-4', { kind: 'failed', errorCode: 'stalled', error: 'stalled' })
+  assert.equal(await has(), 0, 'what failed')
+  await store.pins.removePin(own, replaced.pin.id, actor)
+  const [five] = await accept(own, newPin('arriving-5'))
+  const fifth = await arrive('arriving-5')
+  await fifth.at(60)
+  await store.pins.removePin(own, pinIn(five).id, actor)
+  assert.equal(await has(), 0, 'what is let go')
+  await accept(own, newPin('arriving-6', 2))
+  const sixth = await arrive('arriving-6')
+  await sixth.at(45)
+  await sixth.end({ kind: 'pinned', blocks: 1, bytes: 50, foreignPin: false })
+  assert.equal(await has(), 100, 'what stands counts for each of its copies')
+  for (const [cid, { end }] of Object.entries({ 1: first, 2: second, 3: third, 5: fifth })) {
+    await end({ kind: 'released' })
+    await unpinned(`arriving-${cid}`)
+  }
+})
+
+test('content that is known counts for each copy that its pin asks for', async () => {
+  const own = await org('copies', { maxBytes: 100 })
+  await standing('copied-40', 40)
+  const outcomes = await store.pins.acceptPins(
+    own,
+    [newPin('copied-40', 3), newPin('copied-40', 2), newPin('copied-40', 1)],
+    false,
+  )
+  assert.deepEqual(outcomes.map(textOf), [
+    'over_quota: this org may have 100 bytes and has 0: there is no room for this content',
+    'queued',
+    'over_quota: this org may have 100 bytes and has 80: there is no room for this content',
+  ])
+  assert.equal((await store.orgs.usage(own)).bytes, 80)
+  await assert.rejects(
+    store.pins.replacePin(own, pinIn(outcomes[1]).id, newPin('copied-40', 3), false),
+    (error) => isCode(error, 'over_quota'),
+  )
+  await store.pins.replacePin(own, pinIn(outcomes[1]).id, newPin('copied-40', 1), false)
+  assert.equal((await store.orgs.usage(own)).bytes, 40)
+})
+
+test('an org whose bytes are limited has no grace: what it lets go of goes with the next sweep, and none holds what none counts', async () => {
+  await using graceful = openStore({ ...database, log: quiet, unpinGraceMs: 3_600_000 })
+  const own = await org('no-grace', { maxBytes: 100 })
+  for (const [who, act, left] of [
+    [own, 'delete', 'unpinning'],
+    [own, 'replace', 'unpinning'],
+    [free, 'delete', 'pinned'],
+  ] as const) {
+    const cid = `grace-${left}-${act}`
+    const [old] = await accept(who, newPin(cid))
+    await finish(cid, { kind: 'pinned', blocks: 1, bytes: 90, foreignPin: false })
+    if (act === 'delete') await graceful.pins.removePin(who, pinIn(old).id, actor)
+    else await graceful.pins.replacePin(who, pinIn(old).id, newPin(`${cid}-new`), false)
+    await store.sweep.releaseDue(epoch, 100)
+    assert.deepEqual(await placementsOf(cid), [left], cid)
+    if (who === free) await store.pins.removePin(free, pinIn((await accept(free, newPin(cid)))[0]).id, actor)
+    await unpinned(cid)
+  }
+})
+
 test('where bytes are limited a replace keeps nothing that no pin counts; elsewhere it does until the new pin stands', async () => {
   const own = await org('holds', { maxBytes: 100 })
   for (const [who, left] of [
@@ -236,7 +339,9 @@ test('whatever races, usage is what a recount says, and no org has more than it 
       const act = random()
       const old = [...pins][Math.floor(random() * pins.size)]
       if (act < 0.5 || old === undefined) {
-        const batch = Array.from({ length: 1 + Math.floor(random() * 4) }, () => newPin(pick(cids), 1))
+        const batch = Array.from({ length: 1 + Math.floor(random() * 4) }, () =>
+          newPin(pick(cids), pick([1, 1, 2])),
+        )
         for (const outcome of await store.pins.acceptPins(id, batch, false)) {
           if ('pin' in outcome) pins.add(outcome.pin.id)
           else refusals += Number(isCode(outcome.error, 'over_quota'))
@@ -245,7 +350,8 @@ test('whatever races, usage is what a recount says, and no org has more than it 
       }
       pins.delete(old)
       try {
-        if (act < 0.7) pins.add((await store.pins.replacePin(id, old, newPin(pick(cids), 1), false)).pin.id)
+        if (act < 0.7)
+          pins.add((await store.pins.replacePin(id, old, newPin(pick(cids), pick([1, 1, 2])), false)).pin.id)
         else await store.pins.removePin(id, old, actor)
       } catch (error) {
         if (!isCode(error, 'not_found', 'over_quota')) throw error
@@ -256,8 +362,15 @@ test('whatever races, usage is what a recount says, and no org has more than it 
   const worker = async (): Promise<void> => {
     while (busy) {
       const claims = await store.placements.claim(node, await store.placements.due(node, 8, 8), 30_000)
-      const half = claims.map((claim) => ({ ...claim, blocks: 1, bytes: Math.ceil(sizeOf(claim.cid) / 2) }))
-      await store.placements.extend(node, half, 30_000)
+      const ticks = 1 + Math.floor(random() * 4)
+      for (let tick = 1; tick <= ticks; tick++) {
+        const [now] = await asSystem<{ at: Date }>('select clock_timestamp() as at')
+        const come = (cid: string) => Math.floor((sizeOf(cid) * tick) / ticks)
+        const under = claims.map((claim) => ({ ...claim, blocks: 1, bytes: come(claim.cid) }))
+        await store.placements.extend(node, under, 30_000)
+        const cids = claims.map(({ cid }) => cid)
+        assert.deepEqual(await unreserved(cids, now?.at), [], 'bytes that came and that nobody counts')
+      }
       await store.placements.finish(
         node,
         claims.map(({ cid, generation, work }) => ({
@@ -292,6 +405,20 @@ test('whatever races, usage is what a recount says, and no org has more than it 
       pins.size,
     )
   }
+  await assertAgreement(database.systemUrl)
+})
+
+test('the upgrade counts what stands once for each copy', async () => {
+  const own = await org('upgrade', {})
+  await standing('upgraded', 40)
+  await accept(own, newPin('upgraded', 3))
+  await accept(own, newPin('upgraded', 1))
+  await asSystem(`update pins set counted_bytes = 40 where org_id = $1`, [uuidOf(own)])
+  await asSystem('update org_usage set bytes = 80 where org_id = $1', [uuidOf(own)])
+  const migration = await readFile(new URL('../../migrations/0016_bytes.sql', import.meta.url), 'utf8')
+  const [recount = ''] = /^lock table contents.*?^reset role;/ms.exec(migration) ?? []
+  await asSystem(recount, undefined, database.ownerUrl)
+  assert.equal((await store.orgs.usage(own)).bytes, 160)
   await assertAgreement(database.systemUrl)
 })
 
@@ -334,6 +461,29 @@ async function standing(cid: string, bytes: number): Promise<void> {
   await finish(cid, { kind: 'pinned', blocks: 1, bytes, foreignPin: false })
 }
 
+/** A content that begins to arrive: a tick of its progress, and its end. */
+async function arrive(cid: string) {
+  const [claim] = await claimOf(cid)
+  assert.ok(claim)
+  return {
+    at: (bytes: number) => store.placements.extend(node, [{ ...claim, blocks: 1, bytes }], 30_000),
+    end: (outcome: Outcome) => store.placements.finish(node, [{ ...claim, outcome }]),
+  }
+}
+
+/** Orgs with a limit whose pins, older than a time, want content of which more came than is reserved for them, for each copy. */
+async function unreserved(cids: string[], olderThan: Date | undefined): Promise<unknown[]> {
+  return asSystem(
+    `select p.cid, p.org_id, p.replicas, q.bytes, r.bytes as reserved from pins p
+     join orgs o on o.id = p.org_id and o.max_bytes is not null
+     join contents c on c.cid = p.cid and c.dag_size is null
+     join placements q on q.cid = p.cid and q.state in ('queued', 'pinning')
+     left join reserved_bytes r on r.cid = p.cid and r.org_id = p.org_id
+     where p.cid = any ($1) and p.error_code is null and p.accepted_at < $2 and q.bytes * p.replicas > coalesce(r.bytes, 0)`,
+    [cids, olderThan],
+  )
+}
+
 async function claimOf(cid: string) {
   const due = (await store.placements.due(node, 1_000, 1_000)).filter((job) => job.cid === cid)
   return store.placements.claim(node, due, 30_000)
@@ -361,11 +511,15 @@ async function placementsOf(cid: string): Promise<string[]> {
 
 /** How many copies the content is to have; none when it is forgotten. */
 async function wanted(cid: string): Promise<number[]> {
-  const client = new pg.Client({ connectionString: database.systemUrl })
+  const rows = await asSystem<{ wanted: number }>('select wanted from contents where cid = $1', [cid])
+  return rows.map((row) => Number(row.wanted))
+}
+
+async function asSystem<R>(sql: string, params?: unknown[], url = database.systemUrl): Promise<R[]> {
+  const client = new pg.Client({ connectionString: url })
   await client.connect()
   try {
-    const { rows } = await client.query('select wanted from contents where cid = $1', [cid])
-    return rows.map((row) => Number(row.wanted))
+    return (await client.query(sql, params)).rows as R[]
   } finally {
     await client.end()
   }

@@ -30,7 +30,7 @@ function limitsOf(row: OrgRow): OrgLimits {
   return { maxPins: row.max_pins, maxBytes: row.max_bytes, maxReplicas: row.max_replicas }
 }
 
-/** What the pins of an org `o` add up to. */
+/** What the pins of an org `o` add up to, with what came so far of those under way. */
 export interface UsageRow {
   pins: Partial<Record<PinStatus, number>> | null
   bytes: number | null
@@ -40,7 +40,7 @@ export const usageColumns = `
   (select json_object_agg(s, c.n) from unnest(array['queued', 'pinning', 'pinned', 'failed']) s
    cross join lateral (
      select coalesce(sum(n), 0) as n from pin_counts where org_id = o.id and status = s and level = 1) c) as pins,
-  (select u.bytes from org_usage u where u.org_id = o.id) as bytes`
+  (select u.bytes + u.reserved from org_usage u where u.org_id = o.id) as bytes`
 
 export function usageOf(row: UsageRow): Usage {
   return {

@@ -67,6 +67,11 @@ export async function showPinning(tx: SystemTx, cids: string[]): Promise<void> {
   await tx.query('select show_pinning($1)', [cids])
 }
 
+/** Counts for their orgs what came of `cids`, which do not stand yet. */
+export async function reserveBytes(tx: SystemTx, cids: string[]): Promise<void> {
+  await tx.query('select reserve_bytes($1)', [cids])
+}
+
 /** Records outcomes; returns what waited behind an ended claim. */
 export async function finish(
   tx: SystemTx,

@@ -185,7 +185,16 @@ function placementStore(db: Database): PlacementStore {
       )
       return changed
     },
-    finish: (node, finishes) => placements.finish(tx, node, finishes),
+    async finish(node, finishes) {
+      const woken = await placements.finish(tx, node, finishes)
+      const partial = finishes.filter(({ outcome }) => 'bytes' in outcome && outcome.kind !== 'pinned')
+      if (partial.length > 0)
+        await placements.reserveBytes(
+          tx,
+          partial.map(({ cid }) => cid),
+        )
+      return woken
+    },
     due(node, perOrg, limit) {
       const walk = walks.get(node.nodeId) ?? placements.newWalk()
       walks.set(node.nodeId, walk)

@@ -13,7 +13,7 @@ export const orgOptions = {
 /** How their usage explains them. */
 export const orgOptionsUsage = `
 --max-pins N      pins that it may have, whatever their status
---max-bytes SIZE  bytes of the DAGs of its pins, such as 10GiB; each pin counts with all of its DAG
+--max-bytes SIZE  bytes of the DAGs of its pins, such as 10GiB, each once a copy; what is under way counts as it arrives
 --max-replicas N  copies that one of its pins may ask for, 1 to ${maxReplicas}
 --replicas N      on how many nodes content stands when a pin does not say; without it, pin.replicas of the config holds
 `.trim()

@@ -14,7 +14,7 @@ const bound = (description: string) =>
 const limits = {
   maxPins: nullable(bound('Pins, whatever their status; null: no limit')),
   maxBytes: nullable(
-    bound('Bytes of the DAGs of its pins, each pin counted with all of its DAG; null: no limit'),
+    bound('Bytes of the DAGs of its pins, each once a copy, and of what is under way; null: no limit'),
   ),
   maxReplicas: nullable(replicas('Copies that one of its pins may ask for; null: no limit')),
 }
