@@ -195,6 +195,19 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
       assert.equal(await ipfs.pinned(cid, never), 'ours')
     })
 
+    test('what came of a pin that is not whole stays for the next attempt until garbage is collected, and goes then', async () => {
+      const { cid, origin } = await world.remote(256)
+      await ipfs.connect(origin, never)
+      const given = new AbortController()
+      let came = 0
+      const pinning = ipfs.pin(cid, { signal: given.signal, onProgress: ({ blocks }) => (came = blocks) })
+      pinning.catch(() => {})
+      await until(() => came > 10)
+      given.abort(new Error('enough'))
+      await assert.rejects(pinning, /enough/)
+      assert.ok((await ipfs.collectGarbage(never)).removed >= came)
+    })
+
     test('content that is not what its CID says is refused for good', async () => {
       await assert.rejects(pin(await world.garbage()), isError('bad_content', true))
     })
