@@ -31,9 +31,7 @@ end $$;
 create trigger nodes_came_or_went after insert or delete or update of state, down_at on nodes
   for each statement execute function refold();
 
--- Brings the pins of these contents in line with their placements (a lost one counts for nothing, one that is leaving still stands) and
--- with the contents' sizes; the contents are locked. At most `most` pins: what is over is marked on the content and goes on in a later
--- transaction. A pin that wants more copies than there are nodes is pinned when each of these has it. Pins that go beyond what their org may have are refused; content that only such pins want is wanted no more.
+-- As in 0016, but: a pin that wants more copies than there are nodes is pinned when each of these has it.
 create or replace function fold_contents(cids text[], most int default 1000) returns void language plpgsql as $$
 declare
   tids tid[];
@@ -57,11 +55,12 @@ begin
     from placements where cid = u.cid and not lost) k
   cross join lateral (select coalesce(c.dag_size, 0) as size from contents c where c.cid = u.cid) s
   cross join lateral (
-    select q.ctid, q.org_id, q.seq, q.status, f.becomes, q.counted_bytes, s.size from pins q
+    select q.ctid, q.org_id, q.seq, q.status, f.becomes, q.counted_bytes, s.size * q.replicas as size from pins q
     cross join lateral (select fold_status(q.status, least(q.replicas, able), k.pinned, k.pinning, k.queued, k.failed) as becomes) f
-    where q.cid = u.cid and q.error_code is null and (q.status <> f.becomes or q.counted_bytes <> s.size)
+    where q.cid = u.cid and q.error_code is null and (q.status <> f.becomes or q.counted_bytes <> s.size * q.replicas)
     limit most for update of q) d;
   update contents set folding = false where cid = any (cids) and folding;
+  perform give_back_bytes(cids);
   if tids is null then return; end if;
   if counts <> counted then
     refused := weigh_pins(tids, orgs, seqs, counted, counts);
@@ -106,11 +105,9 @@ begin
   return cardinality(cids);
 end $$;
 
--- Accepts a batch of one org, in order, or replaces one pin by the one item. Ids are minted before: with `again`, an item that
--- is there already is answered from its row. Raises AN001 when created would run more than ten minutes ahead of the clock.
--- A replace of what is not there answers with no row. An item that says no replicas gets the org's, else `usual`; `copies` is how many
--- of them have a node so far. Until the new pin stands, content that stood for the old one is kept, and only that: so a pin holds one
--- other content at most, however often it is replaced. Where bytes are limited nothing is kept, since no pin counts it. An item beyond the org's limits is answered with what it is beyond, and changes nothing.
+-- As in 0016, but for the nodes that there are, the size in a list, and what a replace keeps: until the new pin stands, content that stood for
+-- the old one, and only that. So a pin holds one other content at most, however often it is replaced; where bytes are limited none, since no
+-- pin counts it.
 create or replace function accept_pins(items jsonb, again boolean default false, replaces uuid default null, usual int default 1,
   grace_ms bigint default 0)
 returns table (id uuid, created timestamptz, status text, replicas int, copies int, woken jsonb, refused jsonb)
@@ -184,7 +181,7 @@ begin
       counted_bytes, shown_bytes, created, accepted_at)
     select org, i.id, last + i.place, i.cid, i."cidText", i.name, i.folded, i.meta, i.origins, w.replicas,
       fold_status('queued', least(w.replicas, able), coalesce((w.w ->> 'pinned')::bigint, 0), coalesce((w.w ->> 'pinning')::bigint, 0), 1, 0),
-      coalesce((w.w ->> 'attempts')::int, 0), coalesce((w.w ->> 'size')::bigint, 0),
+      coalesce((w.w ->> 'attempts')::int, 0), coalesce((w.w ->> 'size')::bigint, 0) * w.replicas,
       shown_bytes(i.meta, i.name, i.origins, w.replicas), base + make_interval(secs => (i.place - 1) / 1000.0), clock_timestamp()
     from rows from (jsonb_to_recordset(items) as (id uuid, cid text, "cidText" text, name text, folded text, meta jsonb,
       origins text[], replicas int)) with ordinality as i (id, cid, "cidText", name, folded, meta, origins, replicas, place)
@@ -217,6 +214,7 @@ begin
     if old.cid = cids[1] then perform lower_wanted(cids); end if;
     buckets := buckets || (old.seq >> 10);
     ns := ns || -1::bigint;
+    perform release_contents(let_go, case when limits.max_bytes is null then grace_ms else 0 end);
   end if;
   if gained <> lost then
     select c.total into total from count_bytes(array[org], array[lost], array[gained]) c;
@@ -224,7 +222,6 @@ begin
     if gained > lost and total > limits.max_bytes then raise exception 'the org has more by now' using errcode = '40001'; end if;
   end if;
   perform count_pins(array_fill(org, array[cardinality(ns)]), statuses, buckets, ns);
-  if replaces is not null then perform release_contents(let_go, grace_ms); end if;
   update orgs o set last_created = base + make_interval(secs => (n - 1) / 1000.0), last_seq = last + n where o.id = org;
 end $$;
 

@@ -247,7 +247,7 @@ test('content that is known counts for each copy that its pin asks for', async (
   )
   assert.deepEqual(outcomes.map(textOf), [
     'over_quota: this org may have 100 bytes and has 0: there is no room for this content',
-    'queued',
+    'pinned',
     'over_quota: this org may have 100 bytes and has 80: there is no room for this content',
   ])
   assert.equal((await store.orgs.usage(own)).bytes, 80)

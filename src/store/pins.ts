@@ -44,7 +44,7 @@ export async function acceptPins(
   db: Database,
   orgId: OrgId,
   pins: NewPin[],
-  { book, replicas }: AcceptTerms,
+  { book, replicas, graceMs }: AcceptTerms,
   again: boolean,
   replaces: PinId | null = null,
 ): Promise<Accepted[]> {
@@ -52,8 +52,8 @@ export async function acceptPins(
   const items = JSON.stringify(pins.map((pin, index) => toItem(pin, ids[index])))
   const [rows = []] = await db.tenantAtOnce(orgId, [
     [
-      'select id, created, status, replicas, copies, woken, refused from accept_pins($1, $2, $3, $4)',
-      [items, again, replaces && uuidOf(replaces), replicas],
+      'select id, created, status, replicas, copies, woken, refused from accept_pins($1, $2, $3, $4, $5)',
+      [items, again, replaces && uuidOf(replaces), replicas, graceMs],
     ],
   ])
   const byId = new Map((rows as AcceptedRow[]).map((row) => [row.id, row]))
