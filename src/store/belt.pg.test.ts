@@ -108,9 +108,11 @@ async function loosenings(): Promise<[loosen: Change, restore: Change, boot: boo
       `create policy ${name} on ${of} ${kind}${using === null ? '' : ` using (${using})`}${check === null ? '' : ` with check (${check})`}`
     const change = (sql: string): Change => ({ sql, of })
     const back = change(`${drop}; ${make(qual, checked)}`)
+    // as wide as `true` in the scope of any org, and names the org all the same
+    const wide = 'current_org() is not null'
     const widened = [
-      ...(qual === null ? [] : [make('true', checked)]),
-      ...(checked === null ? [] : [make(qual, 'true')]),
+      ...(qual === null ? [] : [make(wide, checked)]),
+      ...(checked === null ? [] : [make(qual, wide)]),
     ].map((sql): [Change, Change, boolean] => [change(`${drop}; ${sql}`), back, true])
     // audit_log and orgs keep a policy when one of several goes; the system's are none of the tenant's
     const only = policies.rows.filter((row) => row.of === of && row.tenant).length === 1
@@ -138,7 +140,18 @@ async function loosenings(): Promise<[loosen: Change, restore: Change, boot: boo
       [`grant execute on function ${of} to public`, `revoke execute on function ${of} from public`],
     ].map(([off = '', on = '']): [Change, Change, boolean] => [{ sql: off, of }, { sql: on, of }, true]),
   )
-  return [...ofPolicies, ...tables, ...ofFunctions, ...others]
+  return [...ofPolicies, ...tables, ...ofFunctions, ...others, ofScope()]
+}
+
+/** Who has no scope would have one all the same. */
+function ofScope(): [Change, Change, boolean] {
+  const scope = `nullif(current_setting('anchorage.org_id', true), '')::uuid`
+  const [loose, sound] = [`coalesce(${scope}, '${two.orgs[0]}')`, scope].map((returned) => ({
+    sql: `create or replace function current_org() returns uuid language sql stable parallel safe return ${returned}`,
+    of: '',
+  }))
+  assert.ok(loose && sound)
+  return [loose, sound, true]
 }
 
 const others: [Change, Change, boolean][] = [

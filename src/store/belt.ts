@@ -7,11 +7,26 @@ const reached = `select c.oid, c.relname, c.relkind, c.relrowsecurity, c.relforc
     and (has_any_column_privilege(c.oid, 'select, insert, update, references')
       or has_table_privilege(c.oid, 'delete, truncate, trigger'))`
 
+/** What Postgres shows of an expression, with its line breaks as blanks. */
+const shown = (expression: string): string => `regexp_replace(coalesce(${expression}, ''), '\\s+', ' ', 'g')`
+
 /** Policies of these tables, and whether each is the tenant role's. */
 const policies = `select p.polrelid as oid, p.polname, p.polpermissive,
     exists (select from unnest(p.polroles) r where r = 0 or pg_has_role(r, 'usage')) as ours,
-    coalesce(pg_get_expr(p.polqual, p.polrelid), '') as qual, coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '') as checked
+    ${shown('pg_get_expr(p.polqual, p.polrelid)')} as qual, ${shown('pg_get_expr(p.polwithcheck, p.polrelid)')} as checked
   from pg_policy p`
+
+/**
+ * All that a policy may say of the rows of the table `t`, to the letter: whatever else names the org may still mean those of all. A policy that
+ * says it in other words is refused, and that is the safe side.
+ */
+const rule = `case t.relname
+    when 'orgs' then '(id = current_org())'
+    when 'users' then '(EXISTS ( SELECT FROM memberships m WHERE ((m.user_id = users.id) AND (m.org_id = current_org()))))'
+    else '(org_id = current_org())' end`
+
+/** What the org of a statement is. */
+const scope = `RETURN (NULLIF(current_setting('anchorage.org_id'::text, true), ''::text))::uuid`
 
 const definers = `select p.oid::regprocedure::text as name, p.proacl, p.proconfig, r.rolname as owner
   from pg_proc p join pg_roles r on r.oid = p.proowner
@@ -35,9 +50,13 @@ const breaches: [sql: string, refusal: (names: string) => string][] = [
   ],
   [
     `select t.relname || '.' || p.polname as name from (${reached}) t join (${policies}) p on p.oid = t.oid
-     where p.ours and p.polpermissive and (qual || checked = ''
-       or qual <> '' and qual not like '%current_org()%' or checked <> '' and checked not like '%current_org()%')`,
+     where p.ours and p.polpermissive and (qual || checked = '' or qual not in ('', ${rule}) or checked not in ('', ${rule}))`,
     (names) => `the policy ${names} does not keep orgs apart; restore it from migrations/`,
+  ],
+  [
+    `select p.oid::regprocedure::text as name from pg_proc p where p.pronamespace = 'public'::regnamespace and p.proname = 'current_org'
+       and (p.pronargs > 0 or p.prosecdef or ${shown('pg_get_function_sqlbody(p.oid)')} <> $$${scope}$$)`,
+    (names) => `${names} does not tell the org of a request; restore it from migrations/`,
   ],
   [
     `select name from (${definers}) f
