@@ -66,17 +66,9 @@ export async function signIn(flags: string[] = []): Promise<SignIn> {
 
   const masterKey = randomBytes(32)
   const told: TokenId[] = []
-  const argv = [
-    '--oidc.issuer',
-    issuer,
-    '--oidc.client-id',
-    clientId,
-    '--oidc.client-secret',
-    keys.clientSecret,
-    ...flags,
-  ]
+  const argv = ['--oidc.issuer', issuer, '--oidc.client-id', clientId, ...flags]
   const needs = {
-    config: loadConfig({ argv, env: {} }),
+    config: loadConfig({ argv, env: { ANCHORAGE_OIDC_CLIENT_SECRET: keys.clientSecret } }),
     store,
     masterKey,
     announce: async ({ tokens }: { tokens: TokenId[] }) => void told.push(...tokens),

@@ -16,7 +16,7 @@ Each option can be given in three ways; a later one wins over an earlier one:
 
 1. in the YAML file that \`--config FILE\` or \`ANCHORAGE_CONFIG\` names, nested: \`pin: { maxAge: 6h }\`;
 2. in the environment: \`${variableOf(example)}=6h\`;
-3. as a flag: \`--${flagOf(example)} 6h\`.
+3. as a flag: \`--${flagOf(example)} 6h\`, but no secret, nor a URL with a password: everybody on the machine can read them there.
 
 Durations are written \`500ms\`, \`90s\`, \`30m\`, \`2h\` or \`7d\`, sizes \`4096\`, \`64KiB\` or \`10GiB\`. An unknown key, variable
 (other than \`ANCHORAGE_URL\`, \`ANCHORAGE_TOKEN\` and \`ANCHORAGE_CONFIG\`) or flag is an error. \`anchorage config check\` says

@@ -15,9 +15,21 @@ export function flagOf(key: ConfigKey): string {
   return words(key, '-')
 }
 
-/** `give ANCHORAGE_A_B, --a.b or a.b in the config file`. */
+/** `give ANCHORAGE_A_B, --a.b or a.b in the config file`, without the flag where it might hold a secret. */
 export function howToGive(key: ConfigKey): string {
-  return `give ${variableOf(key)}, --${flagOf(key)} or ${key} in the config file`
+  const flag = options[key].kind.mayHide ? '' : `, --${flagOf(key)}`
+  return `give ${variableOf(key)}${flag} or ${key} in the config file`
+}
+
+/** Why a flag must not hold this option's value, and how to give it instead: the machine shows everybody on it the flags of every process. */
+export function secretElsewhere(key: ConfigKey): string {
+  const file = configKeys.find((candidate) => candidate === `${key}File`)
+  const ways = [
+    variableOf(key),
+    ...(file === undefined ? [] : [`${file} (a file)`]),
+    `${key} in the config file`,
+  ]
+  return `a secret is not given as a flag, which everybody on this machine can read; give ${ways.slice(0, -1).join(', ')} or ${ways.at(-1)}`
 }
 
 function words(key: ConfigKey, separator: string): string {

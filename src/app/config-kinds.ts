@@ -6,6 +6,8 @@ import { Secret } from './secret.ts'
 export interface Kind<T> {
   /** For help and docs: `duration`, `size`, … */
   name: string
+  /** Its values are, or may hold, what must not be shown. */
+  mayHide?: true
   parse(text: string): T
 }
 
@@ -19,7 +21,11 @@ export const text: Kind<string> = { name: 'text', parse: nonEmpty }
 
 export const path: Kind<string> = { name: 'path', parse: (given) => resolve(nonEmpty(given)) }
 
-export const secret: Kind<Secret> = { name: 'secret', parse: (given) => new Secret(nonEmpty(given)) }
+export const secret: Kind<Secret> = {
+  name: 'secret',
+  mayHide: true,
+  parse: (given) => new Secret(nonEmpty(given)),
+}
 
 export const flag: Kind<boolean> = {
   name: 'true or false',
@@ -105,13 +111,17 @@ export function url(...protocols: string[]): Kind<string> {
   return { name: 'URL', parse: (given) => parseUrl(given, protocols).href.replace(/\/$/, '') }
 }
 
-/** A URL whose password must not be shown. */
+/** A URL whose password, wherever it stands, must not be shown. */
 export function secretUrl(...protocols: string[]): Kind<Secret> {
   return {
     name: 'URL',
+    mayHide: true,
     parse(given) {
       const parsed = parseUrl(given, protocols)
+      const inQuery = parsed.searchParams.has('password')
+      if (parsed.password === '' && !inQuery) return new Secret(given, given)
       if (parsed.password !== '') parsed.password = '***'
+      if (inQuery) parsed.searchParams.set('password', '***')
       return new Secret(given, parsed.href)
     },
   }

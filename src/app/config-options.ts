@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { maxReplicas } from '../core/replicas.ts'
+import { defaultLimits } from '../http/limits.ts'
 import {
   address,
   duration,
@@ -50,6 +51,15 @@ export const options = {
   'http.publicUrl': optional(
     origin,
     'Where browsers reach the service, such as https://pins.example.com; people log in only there, or on loopback.',
+  ),
+  'http.hsts': optional(
+    duration,
+    'Tells browsers to come over TLS alone for this long, such as 365d; needs an http.publicUrl of https. Without it nothing is said.',
+  ),
+  'http.maxConnections': withDefault(
+    integer(1, 1_000_000),
+    String(defaultLimits.maxConnections),
+    'Connections to this node at a time; those beyond are closed at once, without an answer.',
   ),
   'http.trustProxy': option(
     networks,
@@ -165,6 +175,11 @@ export const options = {
   'nats.url': optional(
     secretUrl('nats:', 'tls:'),
     'An outside NATS to use; then this node runs no nats-server.',
+  ),
+  'nats.allowPlaintext': withDefault(
+    flag,
+    'false',
+    "Let nats.url's password, and all hints, travel unencrypted to another host; refused otherwise.",
   ),
   'nats.restartAfter': withDefault(
     duration,

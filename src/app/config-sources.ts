@@ -46,7 +46,9 @@ export function fromFlags(argv: readonly string[]): Source & { file: string | un
     const key = name === undefined ? undefined : keyOfFlag(name)
     if (name === undefined || (name !== 'config' && key === undefined)) {
       const known = [...configKeys.map((candidate) => `--${flagOf(candidate)}`), '--config']
-      source.problems.push(`unknown flag ${argv[i]}${didYouMean(`--${name ?? argv[i]}`, known)}`)
+      source.problems.push(
+        `unknown flag ${name === undefined ? argv[i] : `--${name}`}${didYouMean(`--${name ?? argv[i]}`, known)}`,
+      )
       // What follows is its value, not a mistake of its own.
       if (inline === undefined && argv[i + 1]?.startsWith('--') === false) i++
       continue

@@ -46,24 +46,34 @@ test('an option three words deep is given like any other', async () => {
     'nats: { clientPort: 4, cluster: { listen: 0.0.0.0:6222, members: [a:1, b:2] } }',
   )
   const env = { ANCHORAGE_CONFIG: file.path, ANCHORAGE_NATS_CLUSTER_CA_FILE: '/ca.pem' }
-  const { nats } = requireKeys(loadConfig({ argv: ['--nats.cluster.secret=s'], env }), [
+  const { nats } = requireKeys(loadConfig({ argv: ['--nats.cluster.cert-file=/cert.pem'], env }), [
     'nats.cluster.listen',
   ])
   assert.deepEqual(nats.cluster.listen, { host: '0.0.0.0', port: 6222 })
   assert.deepEqual(nats.cluster.members, ['a:1', 'b:2'])
   assert.deepEqual([nats.clientPort, nats.cluster.caFile], [4, '/ca.pem'])
-  assert.equal(nats.cluster.secret?.reveal(), 's')
+  assert.equal(nats.cluster.certFile, '/cert.pem')
   assert.throws(() => requireKeys(loadConfig({ env: {} }), ['nats.cluster.listen']), /nats\.cluster\.listen/)
 })
 
 test('print tells where each value comes from, and shows no secret', () => {
-  const env = { ANCHORAGE_DATABASE_URL: 'postgres://tenant:pa55word@db/anchorage' }
-  const flags = ['--auth.master-key', 'c2VjcmV0', '--pin.max-age', '3h']
+  const env = {
+    ANCHORAGE_DATABASE_URL: 'postgres://tenant:pa55word@db/anchorage',
+    ANCHORAGE_DATABASE_SYSTEM_URL: 'postgres://system@db/anchorage?password=pa55word',
+    ANCHORAGE_AUTH_MASTER_KEY: 'c2VjcmV0',
+  }
+  const flags = ['--nats.url', 'nats://here:4222', '--pin.max-age', '3h']
   const shown = resolveConfig({ argv: flags, env }).map(({ key, shown, from }) =>
     [key, shown, from].join(' '),
   )
   assert.ok(shown.includes('database.url postgres://tenant:***@db/anchorage ANCHORAGE_DATABASE_URL'))
-  assert.ok(shown.includes('auth.masterKey *** --auth.master-key'))
+  assert.ok(
+    shown.includes(
+      'database.systemUrl postgres://system@db/anchorage?password=*** ANCHORAGE_DATABASE_SYSTEM_URL',
+    ),
+  )
+  assert.ok(shown.includes('auth.masterKey *** ANCHORAGE_AUTH_MASTER_KEY'))
+  assert.ok(shown.includes('nats.url nats://here:4222 --nats.url'))
   assert.ok(shown.includes('pin.maxAge 3h --pin.max-age'))
   assert.ok(shown.includes('pin.concurrency 32 default'))
 })
@@ -83,6 +93,38 @@ test('a secret prints as *** whichever way it is printed', () => {
   }
   assert.equal(auth.masterKey?.reveal(), 'c2VjcmV0')
   assert.equal(nats.url?.reveal(), 'nats://me:pa55word@nats:4222')
+})
+
+test('a secret as a flag is refused, with how to give it instead, and is not repeated', () => {
+  const secrets = {
+    '--auth.master-key': 'pa55word',
+    '--oidc.client-secret': 'pa55word',
+    '--nats.cluster.secret': 'pa55word',
+    '--database.url': 'postgres://t:pa55word@db/a',
+    '--database.system-url': 'postgres://s@db/a?password=pa55word',
+    '--database.owner-url': 'postgresql://o:pa55word@db/a',
+    '--nats.url': 'tls://n:pa55word@nats:4222',
+  }
+  const flags = Object.entries(secrets)
+  for (const argv of [flags.flat(), flags.map(([flag, value]) => `${flag}=${value}`)]) {
+    const found = problems(() => loadConfig({ argv, env: {} }))
+    assert.deepEqual(new Set(found.map((line) => line.split(': ')[0])), new Set(Object.keys(secrets)))
+    assert.doesNotMatch(found.join(), /pa55word/)
+    assert.match(
+      found.join('\n'),
+      /^--auth\.master-key: .* give ANCHORAGE_AUTH_MASTER_KEY, auth\.masterKeyFile \(a file\) or auth\.masterKey in the config file$/m,
+    )
+    assert.match(
+      found.join('\n'),
+      /^--nats\.url: .* give ANCHORAGE_NATS_URL or nats\.url in the config file$/m,
+    )
+  }
+  assert.match(
+    problems(() => loadConfig({ argv: ['--auth.masterkey=pa55word'], env: {} })).join(),
+    /--auth\.masterkey \(/,
+  )
+  const without = loadConfig({ argv: ['--database.url', 'postgres://t@db/a'], env: {} })
+  assert.equal(without.database.url?.reveal(), 'postgres://t@db/a')
 })
 
 test('an unknown key, variable or flag is an error that names the nearest one', async () => {
@@ -129,7 +171,7 @@ test('what a verb needs and lacks is named in all three spellings', () => {
   assert.deepEqual(
     problems(() => requireKeys(config, ['database.url', 'database.systemUrl'])),
     [
-      'database.systemUrl is not set: give ANCHORAGE_DATABASE_SYSTEM_URL, --database.system-url or database.systemUrl in the config file',
+      'database.systemUrl is not set: give ANCHORAGE_DATABASE_SYSTEM_URL or database.systemUrl in the config file',
     ],
   )
   assert.equal(requireKeys(config, ['database.url']).database.url.reveal(), 'postgres://db')

@@ -1,5 +1,5 @@
 import { AnchorageError } from '../core/errors.ts'
-import { configKeys, howToGive, type ConfigKey } from './config-keys.ts'
+import { configKeys, howToGive, secretElsewhere, type ConfigKey } from './config-keys.ts'
 import { options, type Option } from './config-options.ts'
 import { fromEnvironment, fromFile, fromFlags, type Environment, type Source } from './config-sources.ts'
 import { Secret } from './secret.ts'
@@ -68,6 +68,8 @@ export function resolveConfig({ argv = [], env }: ConfigInput): Resolved[] {
     const from = given?.spelling ?? (fallback === undefined ? 'not set' : 'default')
     try {
       const value = text === undefined ? undefined : kind.parse(text)
+      if (value instanceof Secret && value.hides && flags.given.has(key))
+        problems.push(`${from}: ${secretElsewhere(key)}`)
       const shown = value instanceof Secret || typeof value === 'string' ? String(value) : text
       return { key, value, shown, from }
     } catch (error) {

@@ -16,6 +16,7 @@ test('tokens, passwords and keys are gone from a line, whatever carried them', (
     { url: 'https://me:pa55word@host/path', nested: [{ token: 'plain-token "quoted" \\' }] },
     { masterKey: 'c2VjcmV0', secret: new Secret('pa55word'), password: 'pa55word' },
     { url: '/v1/auth/callback?code=s3cr3t-s3cr3t&state=pa55word&iss=https://login.example.com' },
+    { err: new Error('connect to postgres://me@db:5432/x?password=pa55word&sslmode=require failed') },
     { argv: `--header=Authorization: Bearer ${token}` },
   ]
   for (const pretty of [false, true]) {
@@ -37,6 +38,7 @@ const shapes: ((secret: string) => string)[] = [
   (secret) => `eyJhbGci.${secret}.${secret}`,
   (secret) => `/v1/auth/callback?code=${secret}`,
   (secret) => `&id_token_hint=${secret}`,
+  (secret) => `postgres://me@db:5432/x?password=${secret}`,
   (secret) => `postgres://me:${secret}@db:5432/x`,
   (secret) => `redis://:p@${secret}@db`,
 ]

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { loadConfig } from './config.ts'
+import { loadConfig, type ConfigInput } from './config.ts'
 import { masterKey } from './master-key.ts'
 
 const bytes = Buffer.alloc(32, 0xfb)
@@ -13,13 +13,12 @@ test('the master key is 32 bytes, in either base64, from the option or from a fi
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-key-'))
   const file = join(dir, 'key')
   await writeFile(file, `${bytes.toString('base64')}\n`)
-  const sources = [
-    ['--auth.master-key', bytes.toString('base64')],
-    ['--auth.master-key', bytes.toString('base64url')],
-    ['--auth.master-key-file', file],
+  const sources: ConfigInput[] = [
+    { env: { ANCHORAGE_AUTH_MASTER_KEY: bytes.toString('base64') } },
+    { env: { ANCHORAGE_AUTH_MASTER_KEY: bytes.toString('base64url') } },
+    { argv: ['--auth.master-key-file', file], env: {} },
   ]
-  for (const argv of sources)
-    assert.deepEqual(Buffer.from(await masterKey(loadConfig({ argv, env: {} }))), bytes)
+  for (const source of sources) assert.deepEqual(Buffer.from(await masterKey(loadConfig(source))), bytes)
   await rm(dir, { recursive: true })
 })
 
@@ -30,7 +29,7 @@ test('a master key of another length or alphabet is refused, and not shown', asy
     `${bytes.toString('base64')}AAAA`,
     '%'.repeat(43),
   ]) {
-    const config = loadConfig({ argv: [`--auth.master-key=${given}`], env: {} })
+    const config = loadConfig({ env: { ANCHORAGE_AUTH_MASTER_KEY: given } })
     await assert.rejects(masterKey(config), (error: Error) => !error.message.includes(given))
     await assert.rejects(masterKey(config), invalid(/must be 32 bytes in base64/))
   }

@@ -49,7 +49,6 @@ const refusals: [string, string[], RegExp][] = [
     ['--nats.cluster.members=10.0.0.1:6222,10.0.0.2'],
     /members: 10\.0\.0\.2: expected host:port/,
   ],
-  ['a secret too short to be one', ['--nats.cluster.secret=short'], /too short/],
 ]
 
 for (const [what, flags, words] of refusals) {
@@ -63,7 +62,7 @@ for (const [what, flags, words] of refusals) {
   })
 }
 
-test("a start is refused with what to change: somebody else's key, no certificate, no secret, members and no listen", async () => {
+test("a start is refused with what to change: somebody else's key, no certificate, no secret or a short one, members and no listen", async () => {
   await using files = await written(['10.0.0.1'])
   await using others = await written(['10.0.0.1'])
   const listen = '--nats.cluster.listen=10.0.0.1:6222'
@@ -78,6 +77,8 @@ test("a start is refused with what to change: somebody else's key, no certificat
   await assert.rejects(files.place('--nats.cluster.members=a:1,b:2'), /nats\.cluster\.listen is not/)
   const config = loadConfig({ argv: [listen, ...files.flags.slice(0, 3)], env: {} })
   await assert.rejects(clusterPlace(config, 'c', quietLog), /neither nats\.cluster\.secret nor/)
+  await writeFile(files.path('short'), 'short')
+  await assert.rejects(files.place(listen, `--nats.cluster.secret-file=${files.path('short')}`), /too short/)
 })
 
 test('an expired certificate is told of and does not end the start: the node still serves', async () => {

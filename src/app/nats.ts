@@ -18,6 +18,7 @@ import { natsServer } from '../tools/nats-server.ts'
 import { environment, type Config } from './config.ts'
 import { clusterPlace, type ClusterPlace } from './nats-cluster.ts'
 import { NatsMembers } from './nats-members.ts'
+import { outsideNats } from './outside-nats.ts'
 
 /** This node's side of NATS. */
 export interface NatsParts {
@@ -50,17 +51,19 @@ export async function joinNats(needs: NatsNeeds, undo: AsyncDisposableStack): Pr
   const log = needs.log.child({ part: 'nats' })
   const clusterId = await needs.store.nodes.clusterId()
   const place = await clusterPlace(needs.config, clusterId, log)
+  const outside = outsideNats(needs.config)
   const { cluster, trouble } =
-    needs.config.nats.url === undefined
+    outside === null
       ? await joinOwn(needs, place, log, undo)
-      : await joinOutside(needs, needs.config.nats.url.reveal(), clusterId, log, undo)
+      : await joinOutside(needs, outside, clusterId, log, undo)
   const presence = undo.use(startPresence({ nats: cluster, self: needs.self, known: needs.known, log }))
   return { cluster, bus: new JetStreamBus(cluster, log), presence, trouble }
 }
 
 /** A connection for one command of an operator on this machine: to the node's own nats-server, or to the outside NATS. */
 export async function natsOnce(config: Config, clusterId: string): Promise<Link & AsyncDisposable> {
-  if (config.nats.url !== undefined) return await connectOnce(config.nats.url.reveal(), clusterId)
+  const outside = outsideNats(config)
+  if (outside !== null) return await connectOnce(outside, clusterId)
   const { password: file } = natsPaths(join(config.data.dir, 'nats'))
   const password = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new AnchorageError('unavailable', `no nats-server has run in ${config.data.dir}`, { cause })

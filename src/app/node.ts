@@ -17,6 +17,7 @@ import { nodeCaches, tellNodesChanged } from './caches.ts'
 import { systemClock as clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { storeUrls } from './database-urls.ts'
+import { hstsOf } from './hsts.ts'
 import { kuboWatch, type KuboWatch } from './kubo-watch.ts'
 import { lastNet } from './last-net.ts'
 import { liveNodes, type LiveNodes } from './live-nodes.ts'
@@ -193,6 +194,8 @@ async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
     trustProxy: config.http.trustProxy,
     rateLimits: config.rateLimits,
     rates: store.rates,
+    hstsMs: hstsOf(config),
+    limits: { maxConnections: config.http.maxConnections },
     log: log.child({ part: 'http' }),
   }
 }

@@ -10,8 +10,8 @@ const shapes: readonly RegExp[] = [
   /(?=[\w.~+/=-]{8})(?<=(?:Bearer|Basic)\s+)[\w.~+/=-]+/gi,
   // a JSON Web Token. The ends of the word and of the next one are looked for once, before the token's start is.
   /(?<![\w-])(?=[\w-]*\.[\w-]+\.)([\w-]*?)eyJ[\w-]{4}[\w.-]*/g,
-  // what a login brings along in an address; a backslash that escapes a quote belongs to the text around it
-  /(?<=[?&](?:code|state|id_token_hint|logout_token)=)(?=[^&\s"#])[^&\s"#\\]*(?:\\(?:\\|(?!["\\]))[^&\s"#\\]*)*/gi,
+  // what a login, or a URL of Postgres, brings along in an address; a backslash that escapes a quote belongs to the text around it
+  /(?<=[?&](?:code|state|id_token_hint|logout_token|password)=)(?=[^&\s"#])[^&\s"#\\]*(?:\\(?:\\|(?!["\\]))[^&\s"#\\]*)*/gi,
   // the password of a URL
   /(?<=:\/\/[^\s/:@"]*:)[^\s/"\\]*(?:\\(?:\\|(?!["\\]))[^\s/"\\]*)*(?=@)/g,
 ]

@@ -10,6 +10,11 @@ export class Secret {
     this.#shown = shown
   }
 
+  /** Whether there is anything that must not be shown. */
+  get hides(): boolean {
+    return this.#shown !== this.#value
+  }
+
   /** The value itself; call it only where it is handed to what needs it. */
   reveal(): string {
     return this.#value

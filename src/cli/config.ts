@@ -2,10 +2,12 @@ import { resolveConfig, loadConfig } from '../app/config.ts'
 import { storeUrls } from '../app/database-urls.ts'
 import { configDocs } from '../app/config-docs.ts'
 import { splitFlags } from '../app/config-sources.ts'
+import { hstsOf } from '../app/hsts.ts'
 import { createLog } from '../app/log.ts'
 import { masterKey } from '../app/master-key.ts'
 import { identityProviderOf } from '../app/people.ts'
 import { clusterPlace } from '../app/nats-cluster.ts'
+import { outsideNats } from '../app/outside-nats.ts'
 import { isCode } from '../core/errors.ts'
 import { argumentsOf, noMore } from './arguments.ts'
 import { json, table } from './print.ts'
@@ -47,6 +49,8 @@ async function check(argv: string[], io: Io): Promise<number> {
   const config = attempt(() => loadConfig({ argv, env: io.env }), note)
   if (config !== undefined) {
     attempt(() => storeUrls(config), note)
+    attempt(() => outsideNats(config), note)
+    attempt(() => hstsOf(config), note)
     await masterKey(config).catch(note)
     await identityProviderOf(config).catch(note)
     await clusterPlace(config, '', createLog({ level: 'warn', pretty: true })).catch(note)

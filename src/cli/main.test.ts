@@ -63,7 +63,12 @@ test('wrong use exits with 2, says what to do, and writes nothing to standard ou
     [['admin', 'reconcile', '--confirm'], /NODE is missing/],
     [['admin', 'audit', '--limit', '0'], /--limit: must be a whole number from 1 to 1000/],
     [['pin', 'add'], /which service\? Give --url or set ANCHORAGE_URL/],
-    [['pin', 'add', 'x', '--url', 'http://127.0.0.1:1/v1'], /no API token/],
+    [
+      ['pin', 'add', 'x', '--url', 'http://127.0.0.1:1/v1'],
+      /no API token: set ANCHORAGE_TOKEN or give --token-file/,
+    ],
+    [['serve', '--auth.master-key', 'x'], /--auth\.master-key: a secret is not given as a flag/],
+    [['admin', 'orgs', '--database.url=postgres://t:x@db/a'], /--database\.url: a secret is not given/],
     [['pin', 'ls', '--status', 'lost'], /--status lost: expected one of queued, pinning, pinned, failed/],
     [['pin', 'ls', '--limit', '0'], /--limit 0: expected a whole number/],
     [['pin', 'rm'], /expected either REQUESTIDs or filters/],
@@ -114,10 +119,26 @@ test('config check fails with every problem at once, and is content with a compl
     plain.stderr,
     /^database\.url would send its password unencrypted.*\ndatabase\.systemUrl would/,
   )
-  const complete = await anchorage(['config', 'check'], {
+  const sound = {
     ...given,
     ANCHORAGE_DATABASE_URL: `${given.ANCHORAGE_DATABASE_URL}?sslmode=verify-full`,
     ANCHORAGE_DATABASE_SYSTEM_URL: `${given.ANCHORAGE_DATABASE_SYSTEM_URL}?sslmode=verify-full`,
+  }
+  const half = await anchorage(['config', 'check'], {
+    ...sound,
+    ANCHORAGE_NATS_URL: 'nats://me:pa55word@nats',
+    ANCHORAGE_HTTP_HSTS: '365d',
+  })
+  assert.equal(half.code, 1)
+  assert.match(
+    half.stderr,
+    /^nats\.url would send its password.*unencrypted to nats.*\nhttp\.hsts needs an http\.publicUrl of https/,
+  )
+  const complete = await anchorage(['config', 'check'], {
+    ...sound,
+    ANCHORAGE_NATS_URL: 'tls://me:pa55word@nats',
+    ANCHORAGE_HTTP_HSTS: '365d',
+    ANCHORAGE_HTTP_PUBLIC_URL: 'https://pins.example.com',
   })
   assert.deepEqual(complete, { code: 0, stdout: 'the configuration is complete\n', stderr: '' })
 })

@@ -23,11 +23,19 @@ export class AnchorageError extends Error {
   /** Seconds after which trying again makes sense, where that is known. */
   readonly retryAfterSeconds: number | undefined
 
-  constructor(code: ErrorCode, message: string, more: { cause?: unknown; retryAfterSeconds?: number } = {}) {
+  /** Which limit it was, in words that hold no number, where it was one: for the log. */
+  readonly bound: string | undefined
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    more: { cause?: unknown; retryAfterSeconds?: number; bound?: string } = {},
+  ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause })
     this.name = 'AnchorageError'
     this.code = code
     this.retryAfterSeconds = more.retryAfterSeconds
+    this.bound = more.bound
   }
 }
 

@@ -109,6 +109,7 @@ function assertMetaFits(meta: Record<string, string>, max: number): void {
     throw new AnchorageError(
       'invalid',
       `meta: its keys and values have ${bytes} bytes; at most ${max} are kept`,
+      { bound: 'bytes of the meta of a pin' },
     )
 }
 

@@ -51,7 +51,7 @@ export function turns({ atOnce, waiting, what }: TurnsOptions): Turns {
       throw new AnchorageError(
         'too_many',
         `too many ${what} at a time: ${atOnce} go on and ${waiting} wait; ask again once some have been answered`,
-        { retryAfterSeconds: 1 },
+        { retryAfterSeconds: 1, bound: `${what} at a time` },
       )
     return new Promise((resolve, reject) => {
       const leave = () => {

@@ -19,6 +19,8 @@ export interface Auth {
    * sent it, and `not_found`, when the org that it names is not the person's.
    */
   readonly identify: (request: FastifyRequest) => Promise<Caller | null>
+  /** Who a request is known to be by now; nobody is asked. */
+  readonly known: (request: FastifyRequest) => Caller | null
   /** A hook that admits only callers with one of `anyOf`, or any caller; runs before anything of the request but its head is read. */
   readonly admit: (...anyOf: Scope[]) => onRequestAsyncHookHandler
   /** Who was admitted. */
@@ -45,11 +47,16 @@ interface Known {
 export function auth(verify: (bearer: string) => Promise<Principal>, people: People | null = null): Auth {
   const orSignIn = people === null ? '' : ', or sign in at /v1/auth/login'
   const identified = new WeakMap<FastifyRequest, Promise<Known | null>>()
+  const found = new WeakMap<FastifyRequest, Known | null>()
   const admitted = new WeakMap<FastifyRequest, Known>()
   const identify = (request: FastifyRequest): Promise<Known | null> => {
-    const answer = identified.get(request) ?? lookInto(request, verify, people)
+    const answer = identified.get(request) ?? lookInto(request, verify, people).then(keep(request))
     identified.set(request, answer)
     return answer
+  }
+  const keep = (request: FastifyRequest) => (known: Known | null) => {
+    found.set(request, known)
+    return known
   }
   const knownOf = (request: FastifyRequest): Known => {
     const known = admitted.get(request)
@@ -59,6 +66,7 @@ export function auth(verify: (bearer: string) => Promise<Principal>, people: Peo
   }
   return {
     identify: async (request) => (await identify(request))?.caller ?? null,
+    known: (request) => found.get(request)?.caller ?? null,
     admit:
       (...anyOf) =>
       async (request) => {

@@ -4,6 +4,8 @@ import type { Socket } from 'node:net'
 import { failure } from './errors.ts'
 import { forAnyPage } from './greet.ts'
 
+type Head = Record<string, string>
+
 interface Refusal {
   status: number
   reason: string
@@ -43,21 +45,26 @@ const byCode: Record<string, Refusal> = {
 /** A socket closed at once, with bytes still arriving, resets the connection before the client has read why. */
 const lingerMs = 1_000
 
-/** Answers what the parser could not read, where there is no request yet: the answer is written by hand, then the socket closed. */
-export function answerBrokenHttp(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (socket.destroyed || error.code === 'ECONNRESET') return
-  // With an answer to an earlier request under way, these bytes would pass for a part of it.
-  if (isAnswering(socket)) return void socket.destroy()
-  // What comes after the first error is more of the same, thrown away until the client stops or the time is up.
-  if (!socket.writable) return
-  socket.end(answer(byCode[error.code ?? ''] ?? malformed))
-  setTimeout(() => socket.destroy(), lingerMs).unref()
+/**
+ * Answers what the parser could not read, where there is no request yet: the answer is written by hand, with `rules` in its head, then the
+ * socket closed.
+ */
+export function answerBrokenHttp(rules: Head): (error: NodeJS.ErrnoException, socket: Socket) => void {
+  return (error, socket) => {
+    if (socket.destroyed || error.code === 'ECONNRESET') return
+    // With an answer to an earlier request under way, these bytes would pass for a part of it.
+    if (isAnswering(socket)) return void socket.destroy()
+    // What comes after the first error is more of the same, thrown away until the client stops or the time is up.
+    if (!socket.writable) return
+    socket.end(answer(byCode[error.code ?? ''] ?? malformed, rules))
+    setTimeout(() => socket.destroy(), lingerMs).unref()
+  }
 }
 
 /** Answers what Node would refuse by itself, without a body: tunnels, and expectations other than `100-continue`. */
-export function answerUnusualHttp(server: Server): void {
-  server.on('connect', (_request, socket) => socket.end(answer(noTunnel)))
-  server.on('checkExpectation', (request) => request.socket.end(answer(unmet)))
+export function answerUnusualHttp(server: Server, rules: Head): void {
+  server.on('connect', (_request, socket) => socket.end(answer(noTunnel, rules)))
+  server.on('checkExpectation', (request) => request.socket.end(answer(unmet, rules)))
 }
 
 function isAnswering(socket: Socket): boolean {
@@ -65,13 +72,13 @@ function isAnswering(socket: Socket): boolean {
   return response instanceof ServerResponse && response.headersSent
 }
 
-function answer({ status, reason, details }: Refusal): string {
+function answer({ status, reason, details }: Refusal, rules: Head): string {
   const body = JSON.stringify(failure(reason, details))
   return [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
     `content-type: ${jsonType}`,
     `content-length: ${Buffer.byteLength(body)}`,
-    ...Object.entries(forAnyPage).map((header) => header.join(': ')),
+    ...Object.entries({ ...rules, ...forAnyPage }).map((header) => header.join(': ')),
     'connection: close',
     '',
     body,

@@ -49,6 +49,12 @@ export function docs(app: FastifyInstance): void {
   app.register(swaggerUi, {
     routePrefix: '/v1/docs',
     staticCSP: contentPolicy,
+    uiHooks: {
+      onRequest: (_request, reply, done) => {
+        reply.header('referrer-policy', 'same-origin')
+        done()
+      },
+    },
     // without the bar of a toolkit's logo and a box for other people's documents
     uiConfig: {
       url: '/v1/openapi.json',

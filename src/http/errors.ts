@@ -2,7 +2,8 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { AnchorageError } from '../core/errors.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
-import { greeting } from './greet.ts'
+import type { Greeting } from './greet.ts'
+import type { NoteRefusal } from './refusals.ts'
 import type { Failure } from './spec/schema.ts'
 
 /** What a refusal looks like on the wire. */
@@ -45,10 +46,11 @@ export function failure(reason: string, details: string): Failure {
 }
 
 /** Answers every error that a hook or a handler throws; what is not ours to tell a stranger goes to the log alone. */
-export function answerErrors(app: FastifyInstance, log: Log): void {
+export function answerErrors(app: FastifyInstance, note: NoteRefusal, log: Log): void {
   app.setErrorHandler<FastifyError | AnchorageError | UnsupportedBody>((error, request, reply) => {
     const refusal = refusalOf(error, request)
     if (refusal.status >= 500) noteTrouble(log, error, request, refusal.status)
+    else note(request, error, refusal.status)
     if (refusal.status === 401) reply.header('www-authenticate', 'Bearer')
     if (refusal.status === 429 || refusal.status === 503) retryAfter(reply, error)
     return reply.code(refusal.status).send(failure(refusal.reason, refusal.details))
@@ -56,11 +58,15 @@ export function answerErrors(app: FastifyInstance, log: Log): void {
 }
 
 /** Answers a path that cannot be decoded, which Fastify refuses before any hook runs: there is nothing by such a name. */
-export function answerBadPath(_error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  reply.code(404).headers(greeting(request))
-  reply.send(
-    failure('NOT_FOUND', 'there is nothing at this path: its percent-encoding is not that of UTF-8 text'),
-  )
+export function answerBadPath(
+  greeting: Greeting,
+): (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void {
+  return (_error, request, reply) => {
+    reply.code(404).headers(greeting(request))
+    reply.send(
+      failure('NOT_FOUND', 'there is nothing at this path: its percent-encoding is not that of UTF-8 text'),
+    )
+  }
 }
 
 function refusalOf(error: FastifyError | AnchorageError | UnsupportedBody, request: FastifyRequest): Refusal {

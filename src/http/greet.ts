@@ -15,6 +15,14 @@ const readable = [
 export const forAnyPage = { 'access-control-allow-origin': '*', 'access-control-expose-headers': readable }
 const takenOver = /^[\w.:-]{1,64}$/
 
+/** What every answer says, whoever asks and whoever writes it. Without `hstsMs` nothing is said of TLS, which is the proxy's. */
+export function houseRules(hstsMs: number | null): Record<string, string> {
+  const overTls =
+    hstsMs === null ? {} : { 'strict-transport-security': `max-age=${Math.floor(hstsMs / 1000)}` }
+  // No browser is to read content as another type than we say: meta and names are what clients wrote.
+  return { 'x-content-type-options': 'nosniff', ...overTls }
+}
+
 /** Ids that are unique without asking the system for randomness each time; a proxy's own id is kept. */
 export function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => string {
   const boot = randomBytes(6).toString('hex')
@@ -28,7 +36,7 @@ export function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => str
 }
 
 /** What happens to every request first: its id, and who may read the answer. */
-export function greet(app: FastifyInstance, isClosing: () => boolean, log: Log): void {
+export function greet(app: FastifyInstance, greeting: Greeting, isClosing: () => boolean, log: Log): void {
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(greeting(request))
     if (isClosing()) done(new AnchorageError('unavailable', 'this node is stopping; try again'))
@@ -43,10 +51,14 @@ export function greet(app: FastifyInstance, isClosing: () => boolean, log: Log):
   })
 }
 
-/** The head that every answer to `request` begins with. */
-export function greeting(request: FastifyRequest): Record<string, string> {
-  const forWhom = speaksByCookie(request) ? { 'cache-control': 'no-store' } : forAnyPage
-  return { 'x-request-id': request.id, ...forWhom }
+/** The head that every answer to a request begins with. */
+export type Greeting = (request: FastifyRequest) => Record<string, string>
+
+export function greetingWith(rules: Record<string, string>): Greeting {
+  return (request) => {
+    const forWhom = speaksByCookie(request) ? { 'cache-control': 'no-store' } : forAnyPage
+    return { 'x-request-id': request.id, ...rules, ...forWhom }
+  }
 }
 
 function noHost(): AnchorageError {

@@ -17,6 +17,8 @@ export interface HttpLimits {
   timeoutCheckMs: number
   /** How long an idle connection is kept. Longer than the 60 s of common load balancers, so that they close first. */
   keepAliveMs: number
+  /** Connections at a time; what comes beyond them is closed at once, unread. */
+  maxConnections: number
   /** How long requests under way may take once the server is closing. */
   closeGraceMs: number
 }
@@ -33,5 +35,6 @@ export const defaultLimits: HttpLimits = {
   unreadGraceMs: 2_000,
   timeoutCheckMs: 5_000,
   keepAliveMs: 75_000,
+  maxConnections: 4_096,
   closeGraceMs: 10_000,
 }

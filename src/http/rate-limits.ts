@@ -209,6 +209,6 @@ function tooMany({ limit, resetMs }: Standing): AnchorageError {
   return new AnchorageError(
     'too_many',
     `too many requests ${limit.name}: at most ${limit.perMinute} in ${windowSeconds} seconds; try again in ${retryAfterSeconds} s`,
-    { retryAfterSeconds },
+    { retryAfterSeconds, bound: `requests ${limit.name}` },
   )
 }

@@ -19,6 +19,8 @@ async function ask({ app }: FakeServer, options: InjectOptions) {
   const response = await app.inject({ headers: all, ...options })
   assert.match(String(response.headers['x-request-id']), /^[\w.:-]+$/)
   assert.equal(response.headers['access-control-allow-origin'], '*')
+  assert.equal(response.headers['x-content-type-options'], 'nosniff')
+  assert.equal(response.headers['strict-transport-security'], undefined)
   assert.match(String(response.headers['access-control-expose-headers']), /x-request-id.*ratelimit-reset/)
   if (response.body !== '')
     assert.match(String(response.headers['content-type']), /^application\/json(; charset=utf-8)?$/)
@@ -498,6 +500,17 @@ test('a request has an id of its own, or the one its proxy gave it', async () =>
   assert.notEqual(forged.headers['x-request-id'], 'a" b{}')
 })
 
+test('every answer tells browsers to come over TLS alone, where that was configured', async () => {
+  const { app } = fakeServer({ hstsMs: 31_536_000_000 })
+  for (const url of ['/', '/v1/docs/', '/v1/health', '/v1/pins', '/nothing', '/v1/%ff', '/v1/auth/login']) {
+    for (const cookie of ['', '__Host-anchorage=x']) {
+      const { headers } = await app.inject({ url, headers: { cookie } })
+      assert.equal(headers['strict-transport-security'], 'max-age=31536000', url)
+      assert.equal(headers['x-content-type-options'], 'nosniff', url)
+    }
+  }
+})
+
 test('health and readiness', async (t) => {
   const nats: Degradation = { what: 'nats', reason: 'no stream leader' }
   const postgres: Degradation = { what: 'postgres', reason: 'connection refused' }
@@ -540,6 +553,7 @@ test('the docs page comes whole from here', async () => {
     const page = await app.inject(url)
     assert.equal(page.statusCode, 200)
     assert.match(String(page.headers['content-security-policy']), /default-src 'self'/)
+    assert.equal(page.headers['referrer-policy'], 'same-origin')
     const assets = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address]) => address ?? '')
     assert.ok(assets.length >= 4)
     for (const address of assets) {

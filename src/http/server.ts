@@ -15,7 +15,7 @@ import { clientAddress } from './client-address.ts'
 import { closeGently } from './closing.ts'
 import { docs } from './docs.ts'
 import { answerBadPath, answerErrors } from './errors.ts'
-import { greet, requestIds } from './greet.ts'
+import { greet, greetingWith, houseRules, requestIds } from './greet.ts'
 import { healthRoutes } from './health.ts'
 import type { Health } from './health.ts'
 import { readJson } from './json-body.ts'
@@ -25,6 +25,7 @@ import { orgRoutes } from './orgs/orgs.ts'
 import { namedOrgSchemas } from './orgs/schema.ts'
 import { pageRoutes } from './pages/pages.ts'
 import { limitRates, type RateLimits } from './rate-limits.ts'
+import { noteRefusals } from './refusals.ts'
 import { answerUnroutedEarly, noteRoutes, slashes } from './routing.ts'
 import { namedSessionSchemas } from './session/schema.ts'
 import { sessionRoutes } from './session/sessions.ts'
@@ -52,6 +53,8 @@ export interface HttpServerOptions {
   rateLimits?: RateLimits
   /** Where nodes count together; without it each counts for itself. */
   rates?: RateStore | null
+  /** For so long browsers are to come over TLS alone; null: nothing is said of it. */
+  hstsMs?: number | null
   log: Log
   limits?: Partial<HttpLimits>
 }
@@ -68,37 +71,29 @@ export function httpServer({
   trustProxy = [],
   rateLimits,
   rates = null,
+  hstsMs = null,
   log,
   limits,
 }: HttpServerOptions): FastifyInstance {
   const bounds = { ...defaultLimits, ...limits }
+  const rules = houseRules(hstsMs)
+  const greeting = greetingWith(rules)
   const app = fastify({
-    bodyLimit: bounds.maxBodyBytes,
-    requestTimeout: bounds.requestTimeoutMs,
-    keepAliveTimeout: bounds.keepAliveMs,
-    http: {
-      maxHeaderSize: bounds.maxHeadBytes,
-      headersTimeout: bounds.headTimeoutMs,
-      connectionsCheckingInterval: bounds.timeoutCheckMs,
-      requireHostHeader: false,
-    },
-    routerOptions: { maxParamLength: bounds.maxHeadBytes, ...slashes },
-    forceCloseConnections: 'idle',
-    return503OnClosing: false,
+    ...settingsOf(bounds),
     genReqId: requestIds(),
-    clientErrorHandler: answerBrokenHttp,
-    frameworkErrors: answerBadPath,
+    clientErrorHandler: answerBrokenHttp(rules),
+    frameworkErrors: answerBadPath(greeting),
     ...validation,
   })
 
-  guardSockets(app.server, bounds)
+  guardSockets(app.server, bounds, rules)
   const routing = noteRoutes(app)
-  greet(app, closeGently(app, bounds.closeGraceMs), log)
+  greet(app, greeting, closeGently(app, bounds.closeGraceMs), log)
   const admission = auth(verify, people)
   const addressOf = clientAddress(trustProxy)
   if (rateLimits) limitRates(app, rateLimits, admission, addressOf, rates)
   answerUnroutedEarly(app, routing)
-  answerErrors(app, log)
+  answerErrors(app, noteRefusals(app, admission.known, addressOf, log), log)
   readJson(app)
   for (const schema of allNamed) app.addSchema(schema)
 
@@ -119,9 +114,27 @@ export function httpServer({
   return app
 }
 
+function settingsOf(bounds: HttpLimits) {
+  return {
+    bodyLimit: bounds.maxBodyBytes,
+    requestTimeout: bounds.requestTimeoutMs,
+    keepAliveTimeout: bounds.keepAliveMs,
+    http: {
+      maxHeaderSize: bounds.maxHeadBytes,
+      headersTimeout: bounds.headTimeoutMs,
+      connectionsCheckingInterval: bounds.timeoutCheckMs,
+      requireHostHeader: false,
+    },
+    routerOptions: { maxParamLength: bounds.maxHeadBytes, ...slashes },
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+  } as const
+}
+
 /** What happens below the routes. */
-function guardSockets(server: Server, bounds: HttpLimits): void {
-  answerUnusualHttp(server)
+function guardSockets(server: Server, bounds: HttpLimits, rules: Record<string, string>): void {
+  server.maxConnections = bounds.maxConnections
+  answerUnusualHttp(server, rules)
   discardUnread(server, bounds)
   endUnreadAnswers(server, bounds)
 }

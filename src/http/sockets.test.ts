@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from '../../test/settle.ts'
 import { mintId } from '../core/ids.ts'
 import type { Pin } from '../core/pin.ts'
 import { cid, fakeServer, peer } from './fake-pins.ts'
@@ -23,7 +24,7 @@ interface Listening extends FakeServer {
 }
 
 async function listening(t: TestContext, limits: Partial<HttpLimits> = {}): Promise<Listening> {
-  const server = fakeServer({ limits })
+  const server = fakeServer({ limits, hstsMs: 86_400_000 })
   await server.app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = server.app.server.address() as AddressInfo
   const sockets: Socket[] = []
@@ -71,8 +72,10 @@ async function answers(socket: Socket): Promise<Answer[]> {
   return found
 }
 
-/** A page of any origin may read the answer, whoever wrote it. */
+/** A page of any origin may read the answer, and what every answer says is said, whoever wrote it. */
 function readableElsewhere({ headers }: Answer, what?: string): void {
+  assert.equal(headers.get('x-content-type-options'), 'nosniff', what)
+  assert.equal(headers.get('strict-transport-security'), 'max-age=86400', what)
   assert.equal(headers.get('access-control-allow-origin'), '*', what)
   assert.match(headers.get('access-control-expose-headers') ?? '', /x-request-id.*ratelimit-reset/, what)
 }
@@ -295,6 +298,36 @@ test('a client that does not read its answer is cut off, and the answer with it'
   assert.ok(accepted)
   await once(accepted, 'close')
   assert.ok(accepted.bytesWritten < 64 << 20)
+})
+
+test('connections beyond the bound are closed unread and told of; those that are there are served, and each that ends makes room', async (t) => {
+  const server = await listening(t, { maxConnections: 2 })
+  const get = 'GET /v1/health HTTP/1.1\r\nHost: x\r\n'
+  const open = async () => {
+    const socket = server.dial()
+    socket.write(`${get}\r\n`)
+    const [served] = await Promise.race([
+      once(socket, 'data').then(() => [true]),
+      once(socket, 'close').then(() => [false]),
+    ])
+    return { socket, served }
+  }
+  const [first, second, third] = [await open(), await open(), await open()]
+  assert.deepEqual([first.served, second.served, third.served], [true, true, false])
+  const ends = answers(first.socket)
+  first.socket.write(`${get}Connection: close\r\n\r\n`)
+  assert.deepEqual(
+    (await ends).map(({ status }) => status),
+    [200],
+  )
+  await until('its place is free', async () => (await open()).served === true)
+  await server.app.close()
+  const [line, ...more] = server.log.lines.filter(({ message }) => message === 'a limit was met')
+  assert.deepEqual(more, [])
+  assert.partialDeepStrictEqual(line, {
+    level: 'info',
+    fields: { bound: 'connections at a time', address: '127.0.0.1' },
+  })
 })
 
 test('rubbish behind a good request does not pass for its answer', async (t) => {

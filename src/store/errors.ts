@@ -38,6 +38,7 @@ export function translate(error: unknown): Error {
     return new AnchorageError('too_many', 'this org creates pins faster than one a millisecond; slow down', {
       cause: error,
       retryAfterSeconds: 60,
+      bound: 'pins made ahead of the clock',
     })
   if (state === 'AN002')
     return new AnchorageError('not_leading', 'another leader has been elected', { cause: error })

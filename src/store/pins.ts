@@ -128,7 +128,7 @@ function overQuota({ limit, may, has }: Beyond): AnchorageError {
     bytes: `this org may have ${may} bytes and has ${has}: there is no room for this content`,
     replicas: `this org may ask for ${may} replicas of a pin, not for ${has}`,
   }
-  return new AnchorageError('over_quota', words[limit])
+  return new AnchorageError('over_quota', words[limit], { bound: `${limit} of one org` })
 }
 
 function notFound(): AnchorageError {

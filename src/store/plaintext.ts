@@ -31,7 +31,8 @@ function connectionOf(name: string, url: string): pg.Client {
   }
 }
 
-function isHere(host: string): boolean {
+/** Whether what goes to `host` stays on this machine. */
+export function isHere(host: string): boolean {
   return (
     host.startsWith('/') || host === 'localhost' || loopback.check(host, host.includes(':') ? 'ipv6' : 'ipv4')
   )

@@ -71,6 +71,7 @@ async function demandRoom(tx: SystemTx, orgId: OrgId, maxTokens: number): Promis
     throw new AnchorageError(
       'over_quota',
       `this org has ${row.living} access tokens that are not over, and may have ${maxTokens}: revoke some first`,
+      { bound: 'living access tokens of one org' },
     )
 }
 

@@ -7,7 +7,7 @@ import { serviceOf, serviceOptions, serviceUsage } from './service.ts'
 
 export const usage = `
 Usage: anchorage pin add CID [--name NAME] [--origin MULTIADDR]… [--meta KEY=VALUE]…
-                             [--background] [--json] [--url URL] [--token TOKEN]
+                             [--background] [--json] [--url URL] [--token-file FILE]
 
 Asks the service to pin CID, and follows it until it is pinned (exit code 0) or has failed (1).
 --origin     an address ending in /p2p/… where the content is; may be given up to 20 times

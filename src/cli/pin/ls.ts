@@ -8,7 +8,7 @@ import { progressOf } from './show.ts'
 
 export const usage = `
 Usage: anchorage pin ls [--status queued,pinning,pinned,failed] [--name NAME] [--match exact|iexact|partial|ipartial]
-                        [--cid CID,…] [--meta KEY=VALUE]… [--limit N | --all] [--json] [--url URL] [--token TOKEN]
+                        [--cid CID,…] [--meta KEY=VALUE]… [--limit N | --all] [--json] [--url URL] [--token-file FILE]
 
 Lists pins, newest first: those that match every filter given, of every status unless --status says otherwise.
 --limit  at most this many, up to 1000 (default 20)

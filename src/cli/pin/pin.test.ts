@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { main } from '../main.ts'
@@ -106,18 +109,28 @@ test('what the service refuses is one line with its reason', async () => {
 })
 
 test('a service that cannot be reached is one line, without the token', async () => {
-  const { code, stderr } = await anchorage(
-    null,
-    'pin',
-    'ls',
-    '--url',
-    'http://127.0.0.1:1/v1',
-    '--token',
-    'secret',
-  )
+  const { code, stderr } = await anchorage(null, 'pin', 'ls', '--url', 'http://127.0.0.1:1/v1')
   assert.equal(code, 1)
   assert.match(stderr, /127\.0\.0\.1:1/)
   assert.doesNotMatch(stderr, /secret|\n {4}at /)
+})
+
+test('a token comes from the environment or a file; as a flag, which all can read, it is refused unrepeated', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'anchorage-token-'))
+  const file = join(dir, 'token')
+  await writeFile(file, 'of-the-file\n')
+  await using service = await serve(answer(200, { count: 0, results: [] }))
+  assert.equal((await service.anchorage('pin', 'ls', '--token-file', file)).code, 0)
+  assert.equal(service.asked[0]?.authorization, 'Bearer of-the-file')
+  await rm(dir, { recursive: true })
+  for (const given of [['--token', 'hunter2'], ['--token=hunter2']]) {
+    const { code, stderr } = await service.anchorage('pin', 'ls', ...given)
+    assert.equal(code, 2)
+    assert.match(stderr, /ANCHORAGE_TOKEN or give --token-file FILE/)
+    assert.doesNotMatch(stderr, /hunter2/)
+  }
+  const { code, stderr } = await service.anchorage('pin', 'ls', '--token-file', file)
+  assert.deepEqual([code, /--token-file cannot be read/.test(stderr)], [2, true])
 })
 
 test('pin ls asks for every status, and shows a table', async () => {
@@ -252,9 +265,8 @@ async function serve(...steps: Step[]) {
   await once(server, 'listening')
   const bound = server.address()
   const url = `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}/v1`
-  const call = (...argv: string[]) => anchorage(null, ...argv, '--url', url, '--token', 'secret')
-  const onTerminal = (columns: number, ...argv: string[]) =>
-    anchorage({ columns }, ...argv, '--url', url, '--token', 'secret')
+  const call = (...argv: string[]) => anchorage(null, ...argv, '--url', url)
+  const onTerminal = (columns: number, ...argv: string[]) => anchorage({ columns }, ...argv, '--url', url)
   return {
     asked,
     anchorage: Object.assign(call, { onTerminal }),
@@ -270,7 +282,7 @@ async function serve(...steps: Step[]) {
 async function anchorage(terminal: { columns: number } | null, ...argv: string[]) {
   const written = { stdout: '', stderr: '' }
   const code = await main(argv, {
-    env: {},
+    env: { ANCHORAGE_TOKEN: 'secret' },
     out: (text) => (written.stdout += text),
     err: (text) => (written.stderr += text),
     terminal,

@@ -7,7 +7,7 @@ import { filterOptions, filtersOf } from './filters.ts'
 import { serviceOf, serviceOptions, serviceUsage } from './service.ts'
 
 export const usage = `
-Usage: anchorage pin rm REQUESTID… [--json] [--url URL] [--token TOKEN]
+Usage: anchorage pin rm REQUESTID… [--json] [--url URL] [--token-file FILE]
        anchorage pin rm --cid CID,… | --name NAME [--match …] | --status …  | --meta KEY=VALUE  [--force] [--json]
 
 Removes pins: those named, or those that match every filter given. Prints the id of each one removed.

@@ -6,7 +6,7 @@ import { serviceOf, serviceOptions, serviceUsage } from './service.ts'
 import { inFull } from './show.ts'
 
 export const usage = `
-Usage: anchorage pin status REQUESTID [--wait] [--json] [--url URL] [--token TOKEN]
+Usage: anchorage pin status REQUESTID [--wait] [--json] [--url URL] [--token-file FILE]
 
 Shows everything the service tells of a pin. Exit code 1 when it has failed.
 --wait  follows it until it is pinned or has failed

@@ -7,6 +7,7 @@ test('the page lets nothing run but its own files, and all that these ask for is
   const page = await app.inject('/')
   assert.equal(page.statusCode, 200)
   assert.match(String(page.headers['content-type']), /^text\/html/)
+  assert.equal(page.headers['referrer-policy'], 'same-origin')
   const policy = String(page.headers['content-security-policy'])
   assert.match(policy, /default-src 'none'/)
   assert.match(policy, /frame-ancestors 'none'/)

@@ -27,7 +27,6 @@ export async function pageRoutes(app: FastifyInstance): Promise<void> {
         .headers({
           'content-type': type,
           'content-security-policy': contentPolicy,
-          'x-content-type-options': 'nosniff',
           'referrer-policy': 'same-origin',
           // the files of another version would not fit together
           'cache-control': 'no-cache',

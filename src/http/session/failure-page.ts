@@ -10,7 +10,12 @@ export function showFailures(app: FastifyInstance): void {
     if (reply.statusCode < 400 || typeof payload !== 'string') return payload
     if (!(request.headers.accept ?? '').includes('text/html')) return payload
     const { error }: { error: { details: string } } = JSON.parse(payload)
-    reply.header('content-type', 'text/html; charset=utf-8').header('content-security-policy', contentPolicy)
+    reply.headers({
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': contentPolicy,
+      // what the provider sent along stands in this page's address
+      'referrer-policy': 'no-referrer',
+    })
     return page(error.details)
   })
 }
