@@ -1,6 +1,8 @@
 import { hostname } from 'node:os'
+import { maxPinsOfOrg } from '../core/org.ts'
 import { maxReplicas } from '../core/replicas.ts'
 import { defaultLimits } from '../http/limits.ts'
+import { leastAuditMonths } from '../store/audit.ts'
 import {
   address,
   duration,
@@ -124,6 +126,15 @@ export const options = {
     'Wraps the keys that sign tokens: 32 bytes in base64, the same on all nodes.',
   ),
   'auth.masterKeyFile': optional(path, 'A file that holds the master key, instead of auth.masterKey.'),
+  'audit.retain': optional(
+    integer(leastAuditMonths, 1_200),
+    'Whole months of the audit that are kept beside the present one; older ones are dropped for good. Without it all are kept.',
+  ),
+  'orgs.maxPins': optional(
+    integer(0, maxPinsOfOrg),
+    'How many pins an org may have that is made without saying so; without it as many as there is room for.',
+  ),
+  'orgs.maxBytes': optional(size, 'The same of the bytes of the DAGs of its pins.'),
   'tokens.maxPerOrg': withDefault(
     integer(1, 1_000_000),
     '1000',

@@ -189,7 +189,7 @@ async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
       maxMetaBytes: config.pin.maxMeta,
     }),
     operator: operators({ config, store, link, log }),
-    ...tenantUseCases({ store, masterKey, link, log }),
+    ...tenantUseCases({ config, store, masterKey, link, log }),
     people: await peopleOf({ config, store, masterKey, announce: announcing(link), log }),
     trustProxy: config.http.trustProxy,
     rateLimits: config.rateLimits,

@@ -8,8 +8,10 @@ import { tokenUseCases } from '../core/tokens.ts'
 import type { Store } from '../store/store.ts'
 import { tellTokenRevoked } from './caches.ts'
 import { systemClock as clock } from './clock.ts'
+import type { Config } from './config.ts'
 
 export interface TenantNeeds {
+  config: Pick<Config, 'orgs'>
   store: Pick<Store, 'orgs' | 'tenants'>
   /** The way to NATS. Rejects while there is none: then nodes are not told of ended tokens, and find out by themselves within seconds. */
   link: () => Promise<Link>
@@ -17,8 +19,10 @@ export interface TenantNeeds {
 }
 
 /** The use cases of orgs and their members, on a running node and for a command alike. */
-export function orgsOf({ store, link, log }: TenantNeeds): OrgUseCases {
-  return orgUseCases({ store: store.orgs, tenants: store.tenants, announce: announcing(link), log })
+export function orgsOf({ config, store, link, log }: TenantNeeds): OrgUseCases {
+  const { maxPins = null, maxBytes = null } = config.orgs
+  const usual = { maxPins, maxBytes }
+  return orgUseCases({ store: store.orgs, tenants: store.tenants, announce: announcing(link), usual, log })
 }
 
 /** The same, and those of tokens, which need the key that wraps the signing keys. */

@@ -133,8 +133,8 @@ function addLeaderWorkers({ config, store, nats, driver, log }: WorkerNeeds): vo
       log,
     }),
   )
-  const { operator, plans, tokens, sessions } = store
-  driver.add(prune({ store: operator, plans, tokens, sessions }))
+  const { operator, plans, tokens, sessions, audit } = store
+  driver.add(prune({ store: operator, plans, tokens, sessions, audit, auditMonths: config.audit.retain }))
 }
 
 /** What operators want of this node. */

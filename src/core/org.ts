@@ -27,6 +27,9 @@ export interface OrgLimits {
   maxReplicas: number | null
 }
 
+/** Beyond it no limit says anything. */
+export const maxPinsOfOrg = 1_000_000_000_000
+
 /** How an org is named: at most 63 letters, digits and inner hyphens, so that a name is never mistaken for an id. */
 export const slugForm = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 

@@ -4,7 +4,8 @@ import { isCode, type ErrorCode } from './errors.ts'
 import { fakeTenants } from './fake-tenants.ts'
 import { mintId, type OrgId, type UserId } from './ids.ts'
 import { scopesOf, type Role } from './org.ts'
-import type { Asker } from './org-use-cases.ts'
+import type { Asker, OrgChange } from './org-use-cases.ts'
+import { orgUseCases } from './orgs.ts'
 import type { Log } from './ports.ts'
 import type { Scope } from './token.ts'
 
@@ -43,6 +44,21 @@ async function messageOf(work: Promise<unknown>): Promise<string> {
     (error: unknown) => String(error),
   )
 }
+
+test('an org of which nothing is said gets what is usual; what is said, also that there is no limit, counts', async () => {
+  const { store, tenants } = rig()
+  const announce = async () => {}
+  const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
+  const orgs = orgUseCases({ store, tenants, announce, usual: { maxPins: 5, maxBytes: 100 }, log })
+  const made = async (slug: string, change: OrgChange) => (await orgs.create(operator, slug, change)).limits
+  assert.deepEqual(await made('silent', {}), { maxPins: 5, maxBytes: 100, maxReplicas: null })
+  assert.deepEqual(await made('said', { maxPins: 9 }), { maxPins: 9, maxBytes: 100, maxReplicas: null })
+  assert.deepEqual(await made('free', { maxPins: null, maxBytes: null, maxReplicas: 2 }), {
+    maxPins: null,
+    maxBytes: null,
+    maxReplicas: 2,
+  })
+})
 
 test('a member reads its org by id or slug; one of others is not there, exactly as one that never was', async () => {
   const { orgs, acme, other, as } = rig()

@@ -1,6 +1,6 @@
 import { AnchorageError, isCode } from './errors.ts'
 import { parseId, type OrgId, type UserId } from './ids.ts'
-import { slugForm, type Org } from './org.ts'
+import { slugForm, type Org, type OrgLimits } from './org.ts'
 import type { Asker, ListedOrg, OrgChange, OrgUseCases } from './org-use-cases.ts'
 import type { Log, OrgStore, Revoked, TenantStore } from './ports.ts'
 import { maxReplicas } from './replicas.ts'
@@ -12,6 +12,8 @@ export interface OrgParts {
   tenants: Omit<TenantStore, 'users'>
   /** Tells the nodes which tokens ended; without it they find out by themselves within seconds, so its failure is only logged. */
   announce: (revoked: Revoked) => Promise<void>
+  /** What a new org may have of which nothing is said. */
+  usual?: Partial<OrgLimits>
   log: Log
 }
 
@@ -20,7 +22,7 @@ const admins: Scope[] = ['org:admin']
 
 /** Every change is in Postgres, with its audit, before any node hears of it. */
 export function orgUseCases(parts: OrgParts): OrgUseCases {
-  const { store, tenants } = parts
+  const { store, tenants, usual = {} } = parts
   const find = (asker: Asker, given: string, anyOf: Scope[]) => orgFor(tenants, asker, given, anyOf)
   return {
     list: (asker, query) => list(parts, asker, query),
@@ -28,7 +30,7 @@ export function orgUseCases(parts: OrgParts): OrgUseCases {
       demandOperator(asker)
       const { defaultReplicas, ...limits } = demandSound(change)
       const more = defaultReplicas === undefined ? {} : { defaultReplicas }
-      return await tenants.createOrg(slug, { limits, ...more }, asker.by)
+      return await tenants.createOrg(slug, { limits: { ...usual, ...limits }, ...more }, asker.by)
     },
     get: (asker, given) => find(asker, given, readers),
     async set(asker, given, change) {

@@ -313,6 +313,16 @@ export interface PruneStore {
   prunePlans(olderThanMs: number, limit: number): Promise<number>
 }
 
+/** The audit as a whole. */
+export interface AuditStore {
+  /**
+   * Drops whole months for good, but the present one and the `months` before it (three at least), and at most `limit` lines as old that lie
+   * outside of months; that it did so is a line of the audit itself. Returns which months (`YYYYMM`) and how many such lines went; what was in
+   * use is left for the next time.
+   */
+  drop(months: number, limit: number): Promise<{ months: string[]; lines: number }>
+}
+
 /** This process: its node and which boot of it. Claims of an older incarnation are void. */
 export interface NodeIdentity {
   nodeId: NodeId

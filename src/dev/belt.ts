@@ -79,6 +79,7 @@ export async function beltBreaches({ tenant, system, owner }: Roles, two: TwoOrg
     ...(await unscoped(tenant, two)),
     ...(await scoped(tenant, two)),
     ...(await others(system, owner, two)),
+    ...(await ownerOfLog(owner, two)),
   ]
 }
 
@@ -210,6 +211,26 @@ async function others(system: pg.Client, owner: pg.Client, { orgs, users }: TwoO
       }),
     )
   }
+  return found
+}
+
+/** The role that owns the log, of which nothing but its own lines may come. */
+async function ownerOfLog(owner: pg.Client, { orgs: [ours] }: TwoOrgs): Promise<string[]> {
+  const found: string[] = []
+  const expect = async (action: string, org: string, must: string) => {
+    const seen = await attempt(
+      owner,
+      `insert into audit_log (id, org_id, actor, action, target) values (gen_random_uuid(), ${org}, 'x', '${action}', 'x')`,
+    )
+    if (seen !== must) found.push(`audit_log: ${seen} when its owner writes ${action} of ${org}`)
+  }
+  await asOwnerOf(owner, 'audit_log', () =>
+    inScope(owner, null, async () => {
+      await expect('audit.drop', 'null', '1')
+      await expect('audit.drop', `'${ours}'`, '42501')
+      await expect('pin.create', 'null', '42501')
+    }),
+  )
   return found
 }
 

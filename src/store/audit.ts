@@ -21,6 +21,22 @@ export async function audit(
   )
 }
 
+/** As many months are kept whatever is asked: whoever has the system's password cannot have the latest forgotten. */
+export const leastAuditMonths = 3
+
+/** Drops whole months, but the present one and the `months` before it, and writes that down; at most `limit` lines that lie outside of months. */
+export async function dropAudit(
+  tx: SystemTx,
+  months: number,
+  limit: number,
+): Promise<{ months: string[]; lines: number }> {
+  const [dropped] = await tx.query<{ months: string[]; lines: number }>(
+    'select months, lines from audit_drop($1, $2, $3, $4)',
+    [months, limit, uuidOf(mintId('aud')), 'prune'],
+  )
+  return dropped ?? { months: [], lines: 0 }
+}
+
 /** Lines come to be seen when their transaction commits: one who follows waits this long, so that none is passed over. */
 const lateMs = 2_000
 

@@ -5,6 +5,7 @@ import type { Node } from '../core/node.ts'
 import type { NewPin } from '../core/pin.ts'
 import type {
   Accepted,
+  AuditStore,
   GarbageStore,
   Log,
   NodeIdentity,
@@ -22,6 +23,7 @@ import type {
   TokenStore,
 } from '../core/ports.ts'
 import { assertLogin, assertSchema } from './assert.ts'
+import { dropAudit } from './audit.ts'
 import { assertBelt } from './belt.ts'
 import type { Way } from './connections.ts'
 import { openDatabase, type Database } from './database.ts'
@@ -81,6 +83,7 @@ export interface Store extends AsyncDisposable {
   repair: RepairStore
   plans: PlanStore & PruneStore
   operator: OperatorStore
+  audit: AuditStore
   tokens: TokenStore
   rates: RateStore
   orgs: OrgStore
@@ -119,6 +122,7 @@ export function openStore(options: StoreOptions): Store {
     repair: repairStore(db),
     plans: planStore(db),
     operator: operatorStore(db),
+    audit: { drop: (months, limit) => db.system((tx) => dropAudit(tx, months, limit)) },
     tokens: tokenStore(db, maxTokens),
     rates: {
       count: (limits, windowSeconds) => rates.countRequest(db.statement, limits, windowSeconds),

@@ -1,5 +1,5 @@
 import type { SessionStore } from '../core/login-ports.ts'
-import type { OperatorStore, PruneStore, TokenStore } from '../core/ports.ts'
+import type { AuditStore, OperatorStore, PruneStore, TokenStore } from '../core/ports.ts'
 import type { LeaderWorker } from './driver.ts'
 
 /** What is over is kept for so long, for whoever asks what was moved, or with which token. */
@@ -15,24 +15,32 @@ export interface PruneParts {
   plans: PruneStore
   tokens: Pick<TokenStore, 'retireKeys' | 'pruneTokens'>
   sessions: Pick<SessionStore, 'pruneSessions'>
+  audit: AuditStore
+  /** So many whole months of the audit are kept beside the present one; undefined: all. */
+  auditMonths: number | undefined
 }
 
 /**
  * Removes what time made useless: denied tokens that are over anyway, keys that no living token was signed with, and what was over long ago.
  * The second time it finds nothing.
  */
-export function prune({ store, plans, tokens, sessions }: PruneParts): LeaderWorker {
+export function prune({ store, plans, tokens, sessions, audit, auditMonths }: PruneParts): LeaderWorker {
   return {
     name: 'prune',
     everyMs: 600_000,
     firstAfterMs: 60_000,
     leaderOnly: true,
-    run: async () => ({
-      deniedTokens: await store.pruneDenylist(),
-      tokens: await tokens.pruneTokens(keepMs, rowsMax),
-      retiredKeys: (await tokens.retireKeys('prune')).length,
-      sessions: await sessions.pruneSessions(keepMs, rowsMax),
-      plans: await plans.prunePlans(keepMs, plansMax),
-    }),
+    run: async () => {
+      const gone = auditMonths === undefined ? null : await audit.drop(auditMonths, rowsMax)
+      return {
+        deniedTokens: await store.pruneDenylist(),
+        tokens: await tokens.pruneTokens(keepMs, rowsMax),
+        retiredKeys: (await tokens.retireKeys('prune')).length,
+        sessions: await sessions.pruneSessions(keepMs, rowsMax),
+        plans: await plans.prunePlans(keepMs, plansMax),
+        auditMonths: gone?.months.length ?? 0,
+        auditLines: gone?.lines ?? 0,
+      }
+    },
   }
 }

@@ -10,8 +10,8 @@ export const usage = `
 Usage: anchorage admin create-org SLUG [--max-pins N] [--max-bytes SIZE] [--max-replicas N] [--replicas N]
                                        [--json] [--config FILE] [--OPTION VALUE …]
 
-Makes an org; prints its id. SLUG is how it is named: letters a to z, digits and hyphens, at most 63. Without a limit it may have
-as much as there is.
+Makes an org; prints its id. SLUG is how it is named: letters a to z, digits and hyphens, at most 63. What is not said is orgs.maxPins
+and orgs.maxBytes of the config, and without these as much as there is; none lifts a limit.
 
 ${orgOptionsUsage}
 

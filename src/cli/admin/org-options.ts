@@ -1,5 +1,6 @@
-import { maxReplicas } from '../../core/replicas.ts'
 import type { OrgChange } from '../../core/org-use-cases.ts'
+import { maxPinsOfOrg } from '../../core/org.ts'
+import { maxReplicas } from '../../core/replicas.ts'
 import { sizeOf, wholeNumberOf } from '../arguments.ts'
 
 /** The options that say what an org may have. */
@@ -18,8 +19,6 @@ export const orgOptionsUsage = `
 --replicas N      on how many nodes content stands when a pin does not say; without it, pin.replicas of the config holds
 `.trim()
 
-const maxPins = 1_000_000_000_000
-
 /** What the options change; `none` lifts a limit, and `default` as a number of copies is that of the cluster. */
 export function orgChangeOf(values: { [Option in keyof typeof orgOptions]?: string | undefined }): OrgChange {
   const number = (name: keyof typeof orgOptions, free: string, parse: (text: string) => number) => {
@@ -29,7 +28,7 @@ export function orgChangeOf(values: { [Option in keyof typeof orgOptions]?: stri
   }
   const copies = (flag: string) => (text: string) => wholeNumberOf(text, flag, 1, maxReplicas)
   const set = {
-    maxPins: number('max-pins', 'none', (text) => wholeNumberOf(text, '--max-pins', 0, maxPins)),
+    maxPins: number('max-pins', 'none', (text) => wholeNumberOf(text, '--max-pins', 0, maxPinsOfOrg)),
     maxBytes: number('max-bytes', 'none', (text) => sizeOf(text, '--max-bytes')),
     maxReplicas: number('max-replicas', 'none', copies('--max-replicas')),
     defaultReplicas: number('replicas', 'default', copies('--replicas')),

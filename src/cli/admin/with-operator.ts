@@ -57,7 +57,7 @@ export async function withOperator<T>(
   }
   return await work({
     use,
-    orgs: orgsOf({ store, link, log }),
+    orgs: orgsOf({ config, store, link, log }),
     store: {
       users: (afterId, limit) => store.tenants.users(afterId, limit),
       tokens: (orgId, limit) => store.orgs.tokens(orgId, limit),
