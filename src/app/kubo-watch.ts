@@ -17,10 +17,12 @@ export interface KuboWatch {
 
 export interface KuboWatchParts {
   ipfs: Ipfs
-  store: NodeStore
+  store: Pick<NodeStore, 'bindKubo'>
   node: NodeIdentity
   /** Addresses to announce instead of Kubo's own. */
   announce: string[]
+  /** Private addresses are not to be dialled, so it is looked at what Kubo dials by itself. */
+  strict: boolean
   clock: Clock
   log: Log
   /** Its addresses stand in Postgres: let the nodes be read. */
@@ -59,6 +61,7 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
     trouble = null
     told = false
     log.info({ peerId }, 'Kubo answers')
+    if (parts.strict) await warnOfFollowUps(ipfs, log, bounded)
     parts.onReturn()
   }
 
@@ -80,6 +83,16 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
   }
 }
 
+/** Kubo serves all the same: it is for the operator to fence it in. */
+async function warnOfFollowUps(ipfs: Ipfs, log: Log, signal: AbortSignal): Promise<void> {
+  try {
+    for (const followUp of await ipfs.followUps(signal))
+      log.warn({}, `Kubo may be led into private networks: ${followUp} (docs/operate.md, "Kubo's own dials")`)
+  } catch (err) {
+    log.warn({ err }, 'what Kubo dials by itself could not be looked at')
+  }
+}
+
 /** `ipfs`, refusing while there is trouble: a placement must never be judged by another node's Kubo. */
 function guarded(ipfs: Ipfs, trouble: () => string | null): Ipfs {
   const open = (): Ipfs => {
@@ -97,6 +110,7 @@ function guarded(ipfs: Ipfs, trouble: () => string | null): Ipfs {
     connect: async (multiaddr, signal) => open().connect(multiaddr, signal),
     connectSibling: async (multiaddr, signal) => open().connectSibling(multiaddr, signal),
     identity: async (signal) => open().identity(signal),
+    followUps: async (signal) => open().followUps(signal),
     repoStat: async (signal) => open().repoStat(signal),
     collectGarbage: async (signal) => open().collectGarbage(signal),
   }

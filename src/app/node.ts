@@ -159,6 +159,7 @@ async function watchKubo(
     store: store.nodes,
     node,
     announce: config.node.announce,
+    strict: !config.pin.allowPrivateOrigins,
     clock,
     log: log.child({ part: 'kubo' }),
     onAnnounced,

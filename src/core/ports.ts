@@ -380,6 +380,8 @@ export interface Ipfs {
   connectSibling(multiaddr: string, signal: AbortSignal): Promise<void>
   /** Peer id and the addresses it listens on, each ending in `/p2p/…`; rejects when this Kubo is too old to work with. */
   identity(signal: AbortSignal): Promise<{ peerId: string; multiaddrs: string[]; version: string }>
+  /** Where it goes by its own config in private networks, whatever the policy of origins says, in words; none when it does not. */
+  followUps(signal: AbortSignal): Promise<string[]>
   /** Bytes on disk and the repository's limit. */
   repoStat(signal: AbortSignal): Promise<{ usedBytes: number; capacityBytes: number }>
   /**

@@ -188,6 +188,11 @@ class MemoryIpfs implements FakeIpfs {
     return { peerId: this.#options.peerId, multiaddrs: this.#options.multiaddrs, version: '0.43.0' }
   }
 
+  async followUps(signal: AbortSignal): Promise<string[]> {
+    await this.#enter(signal)
+    return []
+  }
+
   async repoStat(signal: AbortSignal): Promise<{ usedBytes: number; capacityBytes: number }> {
     await this.#enter(signal)
     const sizes = [...this.#content.values()].map(({ size, local }) => (size.bytes * local) / size.blocks)

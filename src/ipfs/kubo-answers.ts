@@ -85,7 +85,8 @@ function nameOf(pin: Record<string, unknown>): string {
   return pin['Name'] === undefined ? '' : text(pin['Name'])
 }
 
-function fields(value: unknown): Record<string, unknown> {
+/** Of an object. */
+export function fields(value: unknown): Record<string, unknown> {
   if (!isRecord(value)) throw unlike('an object', value)
   return value
 }

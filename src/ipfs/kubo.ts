@@ -1,4 +1,5 @@
 import type { Ipfs } from '../core/ports.ts'
+import { followUps } from './follow-ups.ts'
 import { readIdentity, readRepoStat } from './kubo-answers.ts'
 import { collectGarbage } from './kubo-garbage.ts'
 import { kuboDials } from './kubo-dials.ts'
@@ -29,6 +30,9 @@ export function kubo(options: KuboOptions): Ipfs & AsyncDisposable {
     async identity(signal) {
       const [id, version] = await Promise.all([rpc.call('id', signal), rpc.call('version', signal)])
       return readIdentity(id, version)
+    },
+    async followUps(signal) {
+      return followUps(await rpc.call('config/show', signal))
     },
     async repoStat(signal) {
       return readRepoStat(await rpc.call('repo/stat?size-only=true', signal))

@@ -142,6 +142,10 @@ class ScriptedKubo implements Ipfs {
     return { peerId: 'p', multiaddrs: [], version: '0.43.0' }
   }
 
+  async followUps(): Promise<string[]> {
+    return []
+  }
+
   async repoStat(): Promise<{ usedBytes: number; capacityBytes: number }> {
     return { usedBytes: 0, capacityBytes: 1 }
   }

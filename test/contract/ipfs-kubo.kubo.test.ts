@@ -35,6 +35,14 @@ test('a pin of ours whose blocks were lost from the disk is fetched again', asyn
   )
 })
 
+test('what Kubo dials by itself is read from its own config', async () => {
+  await using ours = await startTestKubo()
+  await using ipfs = kubo({ rpcUrl: ours.rpcUrl, pinName: 'ours', allowPrivateOrigins: false })
+  assert.deepEqual(await ipfs.followUps(new AbortController().signal), [
+    'Swarm.AddrFilters does not keep it from 127.0.0.0/8, ::1/128',
+  ])
+})
+
 async function start(): Promise<IpfsWorld> {
   const ours = await startTestKubo()
   const peer = await startTestKubo()

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { mintId } from '../core/ids.ts'
+import type { Log } from '../core/ports.ts'
+import { fakeClock } from '../dev/fake-clock.ts'
+import { fakeIpfs } from '../dev/fake-ipfs.ts'
+import { kuboWatch } from './kubo-watch.ts'
+
+/** What a node warns of that met a Kubo which answers `followUps` so. */
+async function warnings(strict: boolean, followUps: () => Promise<string[]>): Promise<string[]> {
+  const clock = fakeClock()
+  const warned: string[] = []
+  const log: Log = {
+    debug() {},
+    info() {},
+    warn: (_fields, message) => void warned.push(message),
+    error: assert.fail,
+    child: () => log,
+  }
+  const watch = kuboWatch({
+    ipfs: Object.assign(fakeIpfs({ clock }), { followUps }),
+    store: { bindKubo: async () => {} },
+    node: { nodeId: mintId('nod'), incarnation: 1 },
+    announce: [],
+    strict,
+    clock,
+    log,
+    onAnnounced: async () => {},
+    onReturn: () => {},
+  })
+  const stop = new AbortController()
+  const running = watch.run(stop.signal)
+  await clock.pass(20_000)
+  assert.equal(watch.trouble(), null)
+  stop.abort()
+  await running
+  return warned
+}
+
+test('where Kubo may be led is warned of once when it is met, only where private origins are not dialled, and holds up nothing', async () => {
+  const open = async () => ['this is open', 'that is on']
+  assert.deepEqual(await warnings(true, open), [
+    'Kubo may be led into private networks: this is open (docs/operate.md, "Kubo\'s own dials")',
+    'Kubo may be led into private networks: that is on (docs/operate.md, "Kubo\'s own dials")',
+  ])
+  assert.deepEqual(await warnings(false, open), [])
+  assert.deepEqual(await warnings(true, async () => []), [])
+  assert.deepEqual(await warnings(true, () => Promise.reject(new Error('not allowed'))), [
+    'what Kubo dials by itself could not be looked at',
+  ])
+})

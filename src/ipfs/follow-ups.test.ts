@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { followUps } from './follow-ups.ts'
+
+const runbook = readFileSync(new URL('../../docs/operate.md', import.meta.url), 'utf8')
+/** What the runbook tells operators to set. */
+const told = {
+  HTTPRetrieval: {
+    Enabled: JSON.parse(/config --json HTTPRetrieval\.Enabled (\S+)/.exec(runbook)?.[1] ?? 'null'),
+  },
+  Swarm: {
+    AddrFilters: JSON.parse(/config --json Swarm\.AddrFilters '([^']+)'/.exec(runbook)?.[1] ?? 'null'),
+  },
+}
+
+test('a Kubo as `ipfs init` makes it goes into private networks by itself; one as the runbook has it does not', () => {
+  const fresh = { Swarm: { AddrFilters: null }, HTTPRetrieval: {} }
+  const [swarm, http, ...more] = followUps(fresh)
+  assert.match(swarm ?? '', /AddrFilters .*10\.0\.0\.0\/8.*169\.254\.0\.0\/16.*fe80::\/10/)
+  assert.match(http ?? '', /HTTPRetrieval is on/)
+  assert.deepEqual(more, [])
+  assert.deepEqual(followUps({}), followUps(fresh))
+  assert.deepEqual(followUps(told), [])
+})
+
+test('each network that is left open is named, and a wider filter holds what lies within it', () => {
+  const all: string[] = told.Swarm.AddrFilters
+  const without = (text: string) => ({
+    ...told,
+    Swarm: { AddrFilters: all.filter((each) => !each.includes(text)) },
+  })
+  assert.deepEqual(followUps(without('192.168')), ['Swarm.AddrFilters does not keep it from 192.168.0.0/16'])
+  assert.deepEqual(followUps(without('fc00')), ['Swarm.AddrFilters does not keep it from fc00::/7'])
+  const wide = ['/ip4/0.0.0.0/ipcidr/0', '/ip6/::/ipcidr/0']
+  assert.deepEqual(followUps({ ...told, Swarm: { AddrFilters: wide } }), [])
+  const narrow = ['/ip4/10.0.0.0/ipcidr/16', '/ip4/10.0.0.1/tcp/1', 'x', '/ip4/999.0.0.0/ipcidr/8', 5]
+  assert.match(followUps({ ...told, Swarm: { AddrFilters: narrow } })[0] ?? '', /from 10\.0\.0\.0\/8, /)
+})
