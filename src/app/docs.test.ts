@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { pinErrorCodes } from '../core/pin.ts'
 import { configKeys } from './config-keys.ts'
+import { limitsDocs } from './limits-docs.ts'
 
 const root = join(import.meta.dirname, '../..')
 const pages = globSync(['*.md', 'docs/**/*.md'], { cwd: root })
@@ -18,6 +19,25 @@ test('every link from a page to a file leads to one', () => {
   )
   assert.ok(pages.length > 10)
   assert.deepEqual(broken, [])
+})
+
+test('docs/limits.md is current (anchorage config limits > docs/limits.md makes it so)', () => {
+  assert.equal(read('docs/limits.md'), limitsDocs())
+})
+
+test('the page of limits names each limit as the log does', async () => {
+  const sources = globSync('src/{core,http,store}/**/*.ts', { cwd: root }).filter(
+    (file) => !file.includes('.test.'),
+  )
+  const logged = sources.flatMap((file) =>
+    [...read(file).matchAll(/\bbound: '([^']+)'/g)].map(([, name = '']) => name),
+  )
+  assert.ok(logged.length >= 4)
+  const page = read('docs/limits.md')
+  assert.deepEqual(
+    logged.filter((name) => !page.includes(`| ${name} |`)),
+    [],
+  )
 })
 
 test('the runbook tells what to do for every error code that a pin can show', () => {

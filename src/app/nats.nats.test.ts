@@ -52,7 +52,7 @@ async function rig(clusterId?: string) {
     `--nats.cluster.key-file=${join(dir, 'node.key')}`,
     `--nats.cluster.secret-file=${join(dir, 'secret')}`,
   ]
-  const node = async (name: string, flags: string[] = []) => {
+  const node = async (name: string, flags: string[] = [], env: Record<string, string> = {}) => {
     const identity = await store.nodes.boot(name)
     const argv = [
       `--data.dir=${join(dir, name)}`,
@@ -60,7 +60,7 @@ async function rig(clusterId?: string) {
       `--nats.binary=${binary}`,
       ...flags,
     ]
-    const config = loadConfig({ argv, env: {} })
+    const config = loadConfig({ argv, env })
     const own = new AsyncDisposableStack()
     stack.defer(() => own.disposeAsync())
     const log = recordingLog()
@@ -190,9 +190,9 @@ test("a boot is refused at an outside NATS that is another cluster's, and goes o
   await using theirs = await rig('theirs')
   await using nats = await testNats(process.env)
   const child = await nats.start()
-  const outside = [`--nats.url=${child.url}`]
-  await well(await theirs.node('one', outside))
-  await assert.rejects(it.node('one', outside), (error) => isCode(error, 'invalid'))
+  const outside = { ANCHORAGE_NATS_URL: child.url }
+  await well(await theirs.node('one', [], outside))
+  await assert.rejects(it.node('one', [], outside), (error) => isCode(error, 'invalid'))
   const port = await freePort()
   const lone = await it.node('one', [`--nats.url=nats://127.0.0.1:${port}`])
   assert.match(lone.nats.trouble() ?? '', /cannot connect/)

@@ -1,6 +1,7 @@
 import { resolveConfig, loadConfig } from '../app/config.ts'
 import { storeUrls } from '../app/database-urls.ts'
 import { configDocs } from '../app/config-docs.ts'
+import { limitsDocs } from '../app/limits-docs.ts'
 import { splitFlags } from '../app/config-sources.ts'
 import { hstsOf } from '../app/hsts.ts'
 import { createLog } from '../app/log.ts'
@@ -16,14 +17,15 @@ import { WrongUse, type Io } from './verb.ts'
 export const usage = `
 Usage: anchorage config check [--config FILE] [--OPTION VALUE …]
        anchorage config print [--json] [--config FILE] [--OPTION VALUE …]
-       anchorage config docs
+       anchorage config docs|limits
 
 check   tells whether anchorage serve would accept this configuration; exit code 1 when not.
 print   shows every option, its value and where it comes from (secrets as ***).
 docs    prints the table of all options (docs/config.md is this).
+limits  prints every bound that somebody who uses the service can meet (docs/limits.md is this).
 `
 
-/** `config check`, `config print` and `config docs`. */
+/** `config check`, `config print`, `config docs` and `config limits`. */
 export async function run(argv: string[], io: Io): Promise<number> {
   const { config: flags, rest } = splitFlags(argv)
   const { values, positionals } = argumentsOf(rest, { json: { type: 'boolean' } })
@@ -31,12 +33,12 @@ export async function run(argv: string[], io: Io): Promise<number> {
   noMore(more)
   if (action === 'check') return await check(flags, io)
   if (action === 'print') return print(flags, values.json ?? false, io)
-  if (action !== 'docs') {
+  if (action !== 'docs' && action !== 'limits') {
     throw new WrongUse(
-      `expected check, print or docs after config${action === undefined ? '' : `, not ${action}`}`,
+      `expected check, print, docs or limits after config${action === undefined ? '' : `, not ${action}`}`,
     )
   }
-  io.out(configDocs())
+  io.out(action === 'docs' ? configDocs() : limitsDocs())
   return 0
 }
 

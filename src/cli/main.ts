@@ -13,7 +13,7 @@ const verbs: Record<string, { summary: string; load: () => Promise<Verb> }> = {
   serve: { summary: 'run a node', load: () => import('./serve.ts') },
   migrate: { summary: 'up | status: bring the database to this version', load: () => import('./migrate.ts') },
   config: {
-    summary: 'check | print | docs: the options and where they come from',
+    summary: 'check | print | docs | limits: the options and where they come from',
     load: () => import('./config.ts'),
   },
   'admin create-org': { summary: 'make an org', load: () => import('./admin/create-org.ts') },

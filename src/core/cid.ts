@@ -16,7 +16,7 @@ const bases = base32.decoder
   .or(base64.decoder)
   .or(base64url.decoder)
 /** Longer ones are identity hashes with content inside, which Kubo refuses as well (it takes 128 bytes of digest). */
-const maxBytes = 192
+export const maxCidBytes = 192
 /** In any base; looked at first, since decoding base58 takes the square of its length. */
 const maxText = 512
 /** How every canonical spelling looks, and no other CID. */
@@ -50,7 +50,7 @@ function decoded(text: string): CID | null {
     const bare = text.startsWith('Q')
     const bytes = bare ? base58btc.baseDecode(text) : bases.decode(text)
     const cid = CID.decode(bytes)
-    const whole = bytes.length <= maxBytes && Buffer.compare(cid.bytes, bytes) === 0
+    const whole = bytes.length <= maxCidBytes && Buffer.compare(cid.bytes, bytes) === 0
     return whole && (cid.version === 0) === bare ? cid : null
   } catch {
     return null

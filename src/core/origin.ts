@@ -9,9 +9,9 @@ export const maxOriginLength = 1024
 /** As long as a name in DNS and more; base58 decodes in quadratic time, so the bound is also a defence. */
 const longPart = /[^/]{257}/
 /** As many origins of a pin are kept, which is what the spec lets it show … */
-const maxOrigins = 20
+export const maxOrigins = 20
 /** … and no more than these are looked at for them: Kubo announces some dozens. */
-const maxLooked = 100
+export const maxLooked = 100
 /** Of those that cannot be used, so many are named, each by so many characters. */
 const maxNamed = 5
 const maxNameLength = 100

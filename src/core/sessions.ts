@@ -10,7 +10,7 @@ import type { Browser, SessionUseCases } from './session-use-cases.ts'
 import { tellOfRevoked } from './tokens.ts'
 
 /** How long a person may take at the provider. */
-const loginMs = 600_000
+export const loginMs = 600_000
 const callbackPath = '/v1/auth/callback'
 const afterLogout = '/'
 const maxReturnLength = 2048

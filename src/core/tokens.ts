@@ -6,7 +6,7 @@ import type { Principal, Scope } from './token.ts'
 
 const dayMs = 86_400_000
 const usualMs = 90 * dayMs
-const longestMs = 3653 * dayMs
+export const longestMs = 3653 * dayMs
 
 export interface TokenParts {
   store: Pick<OrgStore, 'tokens' | 'revokeToken'>

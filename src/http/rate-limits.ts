@@ -33,13 +33,13 @@ export interface RateLimits {
  * Who shows a wrong credential gets more than who shows none: programs go on with a token that is over, and are to read each time that
  * it is.
  */
-const mistakesPerAnonymous = 5
+export const mistakesPerAnonymous = 5
 /** What one site may take of what all have, however many addresses it has. */
-const sharePerSite = 0.75
-const addressesPerSite = 4
+export const sharePerSite = 0.75
+export const addressesPerSite = 4
 
 /** So many of an org's requests wait for their turn; heads only, since no body is read before it. */
-const waitingPerOrg = 1_000
+export const waitingPerOrg = 1_000
 
 const exempt = new Set(['/v1/health', '/v1/ready'])
 /** The page where people sign in and its files: answered from memory, which costs no more than to refuse them, and no flood shuts it. */

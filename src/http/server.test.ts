@@ -258,7 +258,7 @@ test('origins that are of no use, or too many, refuse no pin: what is kept comes
   }
 })
 
-test('only JSON is taken, and no more than a mebibyte', async () => {
+test('only JSON is taken, and no more than 256 KiB', async () => {
   const server = fakeServer()
   const body = JSON.stringify({ cid })
   for (const type of [

@@ -13,7 +13,7 @@ export type ResolveName = (
 ) => Promise<string[]>
 
 /** Look-ups of a node that are out at a time; further ones wait their turn. */
-const defaultAtOnce = 32
+export const lookUpsAtOnce = 32
 /** Of an answer, which may be 64 KiB, so many records are looked at. */
 const maxRecords = 100
 
@@ -26,7 +26,7 @@ const maxRecords = 100
 export function nameResolver({
   servers,
   timeoutMs = 2_000,
-  atOnce = defaultAtOnce,
+  atOnce = lookUpsAtOnce,
 }: { servers?: string[]; timeoutMs?: number; atOnce?: number } = {}): ResolveName {
   const slots = semaphore(atOnce)
   let resolver = new Resolver()

@@ -9,11 +9,11 @@ const transports =
   /^(\/tcp(\/ws|\/wss|\/tls\/ws|\/tls\/sni\/ws)?|\/udp\/quic-v1(\/webtransport(\/certhash)*)?|\/udp\/webrtc-direct(\/certhash)*)\/p2p$/
 
 /** A `dnsaddr` may lead to another; no further than this. */
-const maxDnsaddrDepth = 3
+export const maxDnsaddrDepth = 3
 /** As many addresses of one origin are tried, and records of one `dnsaddr` followed. */
-const maxAddresses = 16
+export const maxAddresses = 16
 /** As many questions are asked of DNS for one origin, of every kind and over all levels; further names lead nowhere. */
-const maxLookUps = 32
+export const maxLookUps = 32
 
 export interface OriginPolicy {
   allowPrivateOrigins: boolean

@@ -65,7 +65,7 @@ function instant(ms: number): string {
 }
 
 /** A page ends before the pin at which its answer would be this large, so that no list is a burden to Postgres, the node or its neighbours. */
-const maxPageBytes = 4 << 20
+export const maxPageBytes = 4 << 20
 
 /** As many of what was found, from the newest on, as an answer may hold; the first always. */
 const bounded = `select ${pinColumns}, seq

@@ -4,7 +4,7 @@ import { turns } from '../core/turns.ts'
 import { connectionsPerRole } from './connections.ts'
 
 /** So many lists of one org wait for their turn. */
-const waiting = 200
+export const waitingLists = 200
 
 /** Runs `work`, which lists `orgId`'s pins, when it is its turn; who gives up (`signal`) waits no longer. */
 export type ListTurns = (
@@ -21,8 +21,12 @@ export type ListTurns = (
  */
 export function listTurns(perOrg: number): ListTurns {
   const part = (of: number, share: number): number => Math.max(1, Math.floor(of * share))
-  const listsOf = turns({ atOnce: perOrg, waiting, what: 'lists of one org' })
-  const searchesOf = turns({ atOnce: part(perOrg, 1 / 2), waiting, what: 'filtered lists of one org' })
+  const listsOf = turns({ atOnce: perOrg, waiting: waitingLists, what: 'lists of one org' })
+  const searchesOf = turns({
+    atOnce: part(perOrg, 1 / 2),
+    waiting: waitingLists,
+    what: 'filtered lists of one org',
+  })
   const lists = turns({ atOnce: part(connectionsPerRole, 3 / 4), waiting: Infinity, what: 'lists' })
   const searches = turns({
     atOnce: part(connectionsPerRole, 1 / 2),

@@ -6,15 +6,15 @@ import type { Attempt } from './attempt.ts'
 /** A sibling's address that answered is not dialled again for so long. */
 const answeredMs = 10_000
 /** An origin that cannot be reached is not dialled again for so long, whichever pin names it, and after that behind others … */
-const deadMs = 120_000
+export const deadMs = 120_000
 /** … or, when it was not waited for as long as usual, for so many times as long as it was. */
 const deadTimes = 12
 /** No more addresses than these are remembered, of either kind. */
 const rememberedMax = 4_096
 /** Origins of one attempt dialled at a time: a stranger's list of dead addresses must not crowd Kubo. */
-const lanes = 4
+export const lanes = 4
 /** The longest that an origin is waited for. */
-const dialMs = 10_000
+export const dialMs = 10_000
 
 /**
  * Connects Kubo to those who may have the content, beside the pin: best effort, nothing here fails a pin.

@@ -2,7 +2,7 @@ import type { OrgId } from '../core/ids.ts'
 import type { OfferedOrigins } from '../core/placement.ts'
 
 /** Of any org so many are dialled for an attempt, however many pins it has. */
-const maxPerOrg = 20
+export const maxPerOrg = 20
 
 /** The origins that orgs offer for one attempt, in the order in which they are dialled: the org that had the fewest dials is next. */
 export class OriginTurns {

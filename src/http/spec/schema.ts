@@ -8,13 +8,17 @@ import { maxOriginLength } from '../../core/origin.ts'
 import { nameMatches, pinStatuses } from '../../core/pin.ts'
 
 /** Longer texts are no CID; base58 decodes in quadratic time, so the bound is also a defence. */
-const maxCidLength = 512
-const maxNameLength = 255
+export const maxCidLength = 512
+export const maxNameLength = 255
 /** Far more than any node announces. */
-const maxOriginsSent = 1000
-const maxProperties = 1000
+export const maxOriginsSent = 1000
+export const maxMetaKeys = 1000
+/** Of a filter, as the spec has it. */
+export const maxCids = 10
+/** The same: pins of one page. */
+export const maxPage = 1000
 /** Of a filter: each pair costs a look-up for every pin that the others match. */
-const maxMetaPairs = 10
+export const maxMetaPairs = 10
 
 interface Named {
   $id: string
@@ -41,7 +45,7 @@ function stringMap(options: {
   return Type.Unsafe<Record<string, string>>({
     type: 'object',
     additionalProperties,
-    maxProperties,
+    maxProperties: maxMetaKeys,
     ...options,
   })
 }
@@ -152,7 +156,7 @@ export const PinResults = named(
   Type.Object(
     {
       count: Type.Integer({ format: 'int32', minimum: 0, description: 'How many pins match in all' }),
-      results: Type.Array(ref(PinStatus), { uniqueItems: true, minItems: 0, maxItems: 1000 }),
+      results: Type.Array(ref(PinStatus), { uniqueItems: true, minItems: 0, maxItems: maxPage }),
     },
     { description: 'One page, newest first' },
   ),
@@ -178,7 +182,7 @@ export const ListQuery = Type.Object(
       Type.Array(Type.String({ maxLength: maxCidLength }), {
         uniqueItems: true,
         minItems: 1,
-        maxItems: 10,
+        maxItems: maxCids,
         description: 'Pins of these CIDs',
         examples: [['bafkqaaa', 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy']],
       }),
@@ -218,7 +222,7 @@ export const ListQuery = Type.Object(
       Type.Integer({
         format: 'int32',
         minimum: 1,
-        maximum: 1000,
+        maximum: maxPage,
         default: 10,
         description: 'At most so many',
         examples: [100],
