@@ -3,6 +3,7 @@ import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import pg from 'pg'
 import { ask } from './authz/ask.ts'
 import { stage, type Stage } from './authz/stage.ts'
 import { until } from './settle.ts'
@@ -143,11 +144,33 @@ suite('who did what', () => {
       assert.ok(!logs.includes(telling), `a log has ${telling.slice(0, 8)}…`)
       assert.ok(!audit.includes(telling), `the audit has ${telling.slice(0, 8)}…`)
     }
+    const stored = await everyRow(env['DATABASE_SYSTEM_URL'] ?? assert.fail())
+    for (const secret of secrets) {
+      const telling = secret.split('.').at(-1) ?? secret
+      assert.ok(!stored.includes(telling), `a table has ${telling.slice(0, 8)}…`)
+    }
+    assert.ok(stored.includes('token.create'), 'the tables were read')
     assert.ok(logs.includes('requestId'), 'requests were logged')
     assert.ok(logs.includes('a connection to Postgres was lost'), 'so were connections')
     assert.ok(!logs.includes('secretKey'), 'but not what they are made of')
   })
 })
+
+/** All that the database holds, as text. */
+async function everyRow(systemUrl: string): Promise<string> {
+  const system = new pg.Client(systemUrl)
+  await system.connect()
+  const { rows: tables } = await system.query<{ name: string }>(
+    `select c.oid::regclass::text as name from pg_class c where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
+       and has_table_privilege(c.oid, 'select')`,
+  )
+  assert.ok(tables.length > 15)
+  const texts = []
+  for (const { name } of tables)
+    texts.push(...(await system.query<{ text: string }>(`select t::text as text from ${name} t`)).rows)
+  await system.end()
+  return texts.map(({ text }) => text).join('\n')
+}
 
 async function masterKey({ world }: Stage): Promise<string> {
   return (await readFile(join(world.data, 'master.key'), 'utf8')).trim()

@@ -203,6 +203,11 @@ test('only those who rule owners touch them, and the last one stays, also when t
     ])
     assert.equal(ends.filter((end) => end.status === 'fulfilled').length, 1)
   }
+  const { id: grouped } = await store.tenants.createOrg('owned-by-a-group', {}, 'test')
+  const { user } = (await login('owner-c', { roles: [{ slug: 'owned-by-a-group', role: 'owner' }] })).session
+  await assert.rejects(store.orgs.removeMember(grouped, user.id, owner), (e) => isCode(e, 'conflict'))
+  await login('owner-c')
+  assert.deepEqual(await store.orgs.members(grouped), [], 'the provider decides about roles that it gave')
 })
 
 test('a role, an operator and a token that go away take what was made by them along, whatever is made at that moment', async () => {
