@@ -15,6 +15,7 @@ const fresh = () => randomBytes(32).toString('base64url')
 /** Logins over a store that knows no session, and counts how often it is asked. */
 function logins() {
   let asked = 0
+  let nowMs = 0
   const unused = () => Promise.reject(new AnchorageError('internal', 'not asked for here'))
   const store: SessionStore = {
     async session() {
@@ -27,7 +28,11 @@ function logins() {
     endByProvider: unused,
     pruneSessions: unused,
   }
-  const provider = { begin: unused, finish: unused, logoutUrl: unused, readLogoutToken: unused }
+  const begin = async () => ({
+    url: '',
+    secrets: { verifier: 'v', state: 's', nonce: 'n', redirectUri: 'r' },
+  })
+  const provider = { begin, finish: unused, logoutUrl: unused, readLogoutToken: unused }
   const sessions = sessionUseCases({
     store,
     provider,
@@ -37,12 +42,12 @@ function logins() {
     idleMs: 1_000,
     maxAgeMs: 1_000,
     announce: async () => {},
-    clock: { now: () => 0 },
+    clock: { now: () => nowMs },
     log: quiet,
   })
   const who = (cookie: string) =>
     assert.rejects(sessions.who(cookie), (error) => isCode(error, 'unauthenticated'))
-  return { who, asked: () => asked }
+  return { sessions, who, asked: () => asked, at: (ms: number) => void (nowMs = ms) }
 }
 
 test('a cookie that we did not make costs the store nothing', async () => {
@@ -69,4 +74,21 @@ test('a session that was found to be over is not asked about again', async () =>
   const cookie = stamp.put(fresh())
   for (let n = 0; n < 10; n++) await who(cookie)
   assert.equal(asked(), 1)
+})
+
+test('a login that was begun may take ten minutes at the provider, and no longer', async () => {
+  const { sessions, at } = logins()
+  const { login } = await sessions.begin('https://pins.example.com', '/')
+  assert.equal(login.maxAgeMs, 600_000)
+  const browser = { login: login.value, session: undefined, userAgent: null, address: '', network: '' }
+  const finished = () => sessions.finish('?code=1', browser)
+  at(599_999)
+  await assert.rejects(finished(), /not asked for here/)
+  for (const ms of [600_000, 600_001]) {
+    at(ms)
+    await assert.rejects(
+      finished(),
+      (error) => isCode(error, 'unauthenticated') && /too long/.test(error.message),
+    )
+  }
 })

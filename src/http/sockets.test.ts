@@ -10,7 +10,7 @@ import { mintId } from '../core/ids.ts'
 import type { Pin } from '../core/pin.ts'
 import { cid, fakeServer, peer } from './fake-pins.ts'
 import type { FakeServer } from './fake-pins.ts'
-import type { HttpLimits } from './limits.ts'
+import { defaultLimits, type HttpLimits } from './limits.ts'
 import { publishedCheck } from './spec/published-spec.ts'
 
 const check = publishedCheck()
@@ -162,6 +162,9 @@ test('a request line of 45 KB says what is wrong with it; one beyond all bounds 
   await refused(server, get(`/v1/pins?meta=${long}`), 400, /^meta/)
   await refused(server, get(`/v1/pins/${long}`), 404, /no pin/)
   await refused(server, get(`/v1/${long}`), 404, /nothing/)
+  const within = defaultLimits.maxHeadBytes - get('/v1/pins?name=').length
+  await refused(server, get(`/v1/pins?name=${'x'.repeat(within)}`), 400, /^name: at most/)
+  await refused(server, get(`/v1/pins?name=${'x'.repeat(within + 200)}`), 431, /too long/)
   await refused(server, get(`/v1/pins?name=${'x'.repeat(200_000)}`), 431, /too long/)
   await refused(server, get(`/v1/pins?name=${'x'.repeat(5_000_000)}`), 431, /too long/)
   await refused(server, `GET /v1/pins HTTP/1.1\r\n${auth}x: ${'x'.repeat(200_000)}\r\n\r\n`, 431, /too long/)

@@ -92,7 +92,7 @@ test('nobody can have the last three months dropped, nor drop or delete anything
   assert.equal((await it.left()).length, 13)
 })
 
-test('months that somebody writes to just now are left for the next time, and nobody is made to wait', async () => {
+test('months that somebody writes to just now are left for the next time', async () => {
   await using it = await aged()
   await it.system.query('begin')
   await it.system.query(

@@ -65,6 +65,22 @@ test('an org has no more pins than it may: of a batch those that fit are accepte
   assert.equal((await store.orgs.usage(own)).pins.queued, 4)
 })
 
+test('the times of an org run ahead of the clock by ten minutes, and no further', async () => {
+  const own = await org('ahead', {})
+  const ahead = (by: string) =>
+    asSystem(`update orgs set last_created = clock_timestamp() + interval '${by}' where slug = 'ahead'`)
+  await ahead('9 minutes 50 seconds')
+  assert.deepEqual((await accept(own, newPin('ahead-1'))).map(textOf), ['queued'])
+  await ahead('10 minutes 10 seconds')
+  await assert.rejects(
+    accept(own, newPin('ahead-2')),
+    (error) =>
+      isCode(error, 'too_many') && error.retryAfterSeconds === 60 && /one a millisecond/.test(error.message),
+  )
+  await ahead('0 seconds')
+  assert.deepEqual((await accept(own, newPin('ahead-3'))).map(textOf), ['queued'])
+})
+
 test('a pin asks for no more replicas than its org may, and one that asks for none gets no more', async () => {
   const own = await org('replicas', { maxReplicas: 1 })
   const [refused, usual] = await store.pins.acceptPins(
