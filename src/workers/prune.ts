@@ -31,16 +31,15 @@ export function prune({ store, plans, tokens, sessions, audit, auditMonths }: Pr
     firstAfterMs: 60_000,
     leaderOnly: true,
     run: async () => {
-      const gone = auditMonths === undefined ? null : await audit.drop(auditMonths, rowsMax)
-      return {
+      const gone = {
         deniedTokens: await store.pruneDenylist(),
         tokens: await tokens.pruneTokens(keepMs, rowsMax),
         retiredKeys: (await tokens.retireKeys('prune')).length,
         sessions: await sessions.pruneSessions(keepMs, rowsMax),
         plans: await plans.prunePlans(keepMs, plansMax),
-        auditMonths: gone?.months.length ?? 0,
-        auditLines: gone?.lines ?? 0,
       }
+      const dropped = auditMonths === undefined ? null : await audit.drop(auditMonths, rowsMax)
+      return { ...gone, auditMonths: dropped?.months.length ?? 0, auditLines: dropped?.lines ?? 0 }
     },
   }
 }
