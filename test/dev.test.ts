@@ -44,7 +44,7 @@ describe('anchorage dev', () => {
   })
 
   test('the printed lines work as pasted', async () => {
-    const said = world.output()
+    const said = await world.told(/^ {2}.+ pin remote add .*\n/m)
     const curl = /^ {2}(curl .*)$/m.exec(said)?.[1] ?? assert.fail(`no curl line in\n${said}`)
     // The very line, but through a shell function: a machine need not have curl for its tests.
     const script = `curl() { printf '%s\\0' "$@"; }\n${curl}`

@@ -31,9 +31,8 @@ describe('signing in at the provider of anchorage dev', () => {
     return response.status
   }
 
-  test('the greeting says where and as whom', () => {
-    assert.match(
-      world.output(),
+  test('the greeting says where and as whom', async () => {
+    await world.told(
       new RegExp(`Sign in at ${node}/v1/auth/login as alice or bob, with the password ${password}`),
     )
   })

@@ -258,6 +258,11 @@ export class World implements AsyncDisposable {
     return this.#output.join('').split('\n').slice(-60).join('\n')
   }
 
+  /** The same, once a line of it is like `line`: dev says it after its servers are there. */
+  async told(line: RegExp): Promise<string> {
+    return until(`dev says ${line}`, () => line.test(this.output()) && this.output())
+  }
+
   /** What `dev` told of its servers, for messages of failed tests. */
   progress(): string {
     return this.#progress.join('').split('\n').slice(-30).join('\n')
