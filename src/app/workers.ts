@@ -13,6 +13,7 @@ import { prune } from '../workers/prune.ts'
 import { rebalance } from '../workers/rebalance.ts'
 import { reconcile } from '../workers/reconcile.ts'
 import { repair } from '../workers/repair.ts'
+import { removeOrgs } from '../workers/remove-orgs.ts'
 import type { Room } from '../workers/room.ts'
 import { siblings } from '../workers/siblings.ts'
 import { sweep } from '../workers/sweep.ts'
@@ -98,6 +99,7 @@ function addNodeWorkers(needs: WorkerNeeds, worker: PinWorker, intake: Intake): 
 function addLeaderWorkers({ config, store, nats, driver, log }: WorkerNeeds): void {
   const { bus, cluster } = nats
   driver.add(sweep({ store: store.sweep, bus, log }))
+  driver.add(removeOrgs({ store: store.orgRemoval, bus, log }))
   driver.add(
     repair({
       store: store.repair,

@@ -15,6 +15,7 @@ class MemoryStore implements TokenStore {
   keys: SigningKey[] = []
   tokens = new Map<string, ApiToken>()
   revoked = new Set<string>()
+  suspended: string | null = null
   down = false
   asked = { keys: 0, state: 0, touch: 0 }
   beforeInsert: () => Promise<void> = () => Promise.resolve()
@@ -36,7 +37,7 @@ class MemoryStore implements TokenStore {
     this.asked.state += 1
     await this.#reach()
     const token = this.tokens.get(id)
-    return token === undefined ? null : { ...token, revoked: this.revoked.has(id) }
+    return token === undefined ? null : { ...token, revoked: this.revoked.has(id), suspended: this.suspended }
   }
   async touchToken() {
     this.asked.touch += 1
@@ -131,6 +132,31 @@ test('a revocation that is told works at once, and one that is told again asks n
   await verify(other)
   assert.equal(store.asked.state, state)
   assert.equal(remembered.stats().version, version)
+})
+
+test('tokens of a suspended org are refused with the reason within two seconds, and let in within two once it is resumed', async () => {
+  const { verify, newToken, mint, store, clock, orgId } = rig()
+  const { token } = await newToken()
+  const admin = await mint.mint({
+    orgId,
+    name: null,
+    scopes: ['cluster:admin'],
+    ttlMs: 90_000,
+    createdBy: null,
+  })
+  const tokens = [token, admin.token]
+  for (const each of tokens) await verify(each)
+  store.suspended = 'reported for abuse'
+  clock.nowMs += 2_000
+  const suspended = (error: unknown) =>
+    isCode(error, 'forbidden') && error.message === 'this org is suspended: reported for abuse'
+  for (const each of tokens) await assert.rejects(verify(each), suspended)
+  const { state } = store.asked
+  for (const each of tokens) await assert.rejects(verify(each), suspended)
+  assert.equal(store.asked.state, state, 'a refusal is remembered as well')
+  store.suspended = null
+  clock.nowMs += 2_000
+  for (const each of tokens) await verify(each)
 })
 
 test('after a flush with the store away nobody is let in, since a revocation may have been missed', async () => {

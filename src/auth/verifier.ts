@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { Cache, type Invalidation } from '../core/cache.ts'
 import { AnchorageError, isCode } from '../core/errors.ts'
+import { refusedAsSuspended } from '../core/org.ts'
 import type { CacheStats, Clock, TokenStore } from '../core/ports.ts'
 import type { Principal } from '../core/token.ts'
 import { keyRing } from './key-ring.ts'
@@ -9,7 +10,7 @@ import { readToken } from './token-format.ts'
 import type { TokenClaims } from './token-format.ts'
 
 const cacheSize = 10_000
-/** Told or not, a revocation is seen within this time: the store is asked again about a token that was used this long after. */
+/** Told or not, a revocation is seen within this time, and so is that an org is suspended, or resumed: the store is asked again about a token that was used this long after. */
 const revocationMs = 2_000
 /** How long the last answer stands in for a store that cannot be asked. */
 const maxStaleMs = 60_000
@@ -18,8 +19,8 @@ const touchEveryMs = 60_000
 /** Bearer → who it is. */
 export interface Verifier {
   /**
-   * Throws `unauthenticated` with the reason (garbled, wrong algorithm, unknown key, expired, revoked, …),
-   * `unavailable` when neither what is remembered nor the store can tell.
+   * Throws `unauthenticated` with the reason (garbled, wrong algorithm, unknown key, expired, revoked, …), `forbidden` with the operator's
+   * reason when the org is suspended, `unavailable` when neither what is remembered nor the store can tell.
    */
   readonly verify: (bearer: string) => Promise<Principal>
   /** What is remembered of the store's tokens, by their ids; the key of an invalidation is such an id. */
@@ -104,6 +105,7 @@ export function verifier(options: {
       if (!isAsMinted(token.claims, standing)) throw refused('it is unknown here')
       if (remembered === undefined) known.set(key, token)
       if (standing.revoked) throw refused('it was revoked')
+      if (standing.suspended !== null) throw refusedAsSuspended(standing.suspended)
       return token.principal
     },
     remembered: standings,

@@ -9,7 +9,9 @@ import { mintId, type UserId } from '../core/ids.ts'
 import { quietLog } from '../dev/test-nats.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { openStore } from '../store/store.ts'
+import { until } from '../../test/settle.ts'
 import { main } from './main.ts'
+import type { Io } from './verb.ts'
 
 let database: TestDatabase
 before(async () => {
@@ -119,8 +121,8 @@ test('an org gets limits when it is made, and others later; what is no such numb
 test('orgs lists them all by slug, or shows one by slug or id', async () => {
   const id = (await anchorage('admin', 'create-org', 'a-listed', '--max-pins', '7')).stdout.trim()
   const table = await anchorage('admin', 'orgs')
-  assert.match(table.stdout, /^ORG +ID +PINS +BYTES +EACH +MADE\n/)
-  assert.match(table.stdout, new RegExp(`^a-listed +${id} +0 of 7 +0 B +usual `, 'm'))
+  assert.match(table.stdout, /^ORG +ID +PINS +BYTES +EACH +MADE +STATE\n/)
+  assert.match(table.stdout, new RegExp(`^a-listed +${id} +0 of 7 +0 B +usual +\\S+Z +served$`, 'm'))
   const { results }: { results: { slug: string }[] } = JSON.parse(
     (await anchorage('admin', 'orgs', '--json')).stdout,
   )
@@ -132,6 +134,68 @@ test('orgs lists them all by slug, or shows one by slug or id', async () => {
     assert.deepEqual([one.id, one.usage.bytes, one.usage.pins.queued, one.limits.maxPins], [id, 0, 0, 7])
   }
   assert.equal((await anchorage('admin', 'orgs', 'no-such')).code, 1)
+})
+
+test('an org is suspended with a reason, shown so, and resumed', async () => {
+  await anchorage('admin', 'create-org', 'stopped')
+  assert.equal((await anchorage('admin', 'suspend-org', 'stopped')).code, 2)
+  assert.equal((await anchorage('admin', 'suspend-org', 'stopped', '--reason', ' ')).code, 2)
+  const stopped = await anchorage('admin', 'suspend-org', 'stopped', '--reason', 'reported for abuse')
+  assert.equal(stopped.code, 0, stopped.stderr)
+  assert.match(stopped.stdout, /^state +suspended since \S+Z: reported for abuse$/m)
+  assert.match(
+    (await anchorage('admin', 'orgs')).stdout,
+    /^stopped .* suspended since \S+Z: reported for abuse$/m,
+  )
+  const minted = await anchorage(
+    'admin',
+    'mint-token',
+    '--org',
+    'stopped',
+    '--scopes',
+    'pins:read',
+    '--ttl',
+    '1h',
+  )
+  assert.deepEqual([minted.code, minted.stdout], [1, ''])
+  assert.match(minted.stderr, /this org is suspended: reported for abuse/)
+  const resumed = await anchorage('admin', 'resume-org', 'stopped', '--json')
+  assert.deepEqual([resumed.code, JSON.parse(resumed.stdout).suspended], [0, null])
+  assert.equal((await anchorage('admin', 'resume-org', 'no-such')).code, 1)
+})
+
+test('an org is removed once its slug was typed or given, which is watched to its end; then it is not there', async () => {
+  const id = (await anchorage('admin', 'create-org', 'doomed')).stdout.trim()
+  const silent = await anchorage('admin', 'remove-org', 'doomed')
+  assert.equal(silent.code, 2)
+  assert.match(silent.stderr, /--confirm SLUG is missing: doomed has 0 pins \(0 B\)/)
+  const asked: string[] = []
+  const typing = (answer: string) => async (question: string) => {
+    asked.push(question)
+    return answer
+  }
+  assert.equal((await anchorageAs({ ask: typing('doom') }, 'admin', 'remove-org', 'doomed')).code, 2)
+  assert.equal((await anchorage('admin', 'remove-org', 'doomed', '--confirm', 'stopped')).code, 2)
+  assert.match((await anchorage('admin', 'orgs', 'doomed')).stdout, /^state +served$/m)
+  const begun = await anchorageAs({ ask: typing('doomed ') }, 'admin', 'remove-org', id, '--no-wait')
+  assert.deepEqual(
+    [begun.code, begun.stdout],
+    [0, 'doomed: being removed, 0 pins left (0 B)\n'],
+    begun.stderr,
+  )
+  assert.deepEqual(asked, ['Type doomed to remove it: ', 'Type doomed to remove it: '])
+  assert.match((await anchorage('admin', 'orgs', 'doomed')).stdout, /^state +being removed since /m)
+  assert.equal((await anchorage('admin', 'resume-org', 'doomed')).code, 1)
+
+  const shown: string[] = []
+  const watched = anchorageAs({ out: (text) => shown.push(text) }, 'admin', 'remove-org', 'doomed')
+  await until('it is watched', () => shown.length > 0)
+  await using store = openStore({ ...database, log: quietLog })
+  const epoch = await store.nodes.nextEpoch()
+  while ((await store.orgRemoval.removeSome(epoch, 10)) !== null);
+  const { code, stderr } = await watched
+  assert.deepEqual([code, shown.at(-1)], [0, 'doomed: removed\n'], stderr)
+  assert.equal((await anchorage('admin', 'remove-org', 'doomed', '--confirm', 'doomed')).code, 1)
 })
 
 test('members are set, listed and removed by command; the last owner stays', async () => {
@@ -283,13 +347,18 @@ async function signedIn(subject: string): Promise<UserId> {
   return session.user.id
 }
 
-async function anchorage(...argv: string[]) {
+function anchorage(...argv: string[]) {
+  return anchorageAs({}, ...argv)
+}
+
+async function anchorageAs(who: Partial<Io>, ...argv: string[]) {
   const written = { stdout: '', stderr: '' }
   const code = await main(argv, {
     env: env(),
     out: (text) => (written.stdout += text),
     err: (text) => (written.stderr += text),
     terminal: null,
+    ...who,
     signal: new AbortController().signal,
   })
   return { code, ...written }

@@ -1,3 +1,4 @@
+import { createInterface } from 'node:readline/promises'
 import { environment } from '../app/config.ts'
 import { didYouMean } from '../app/nearest.ts'
 import { version } from '../app/version.ts'
@@ -19,6 +20,15 @@ const verbs: Record<string, { summary: string; load: () => Promise<Verb> }> = {
   'admin create-org': { summary: 'make an org', load: () => import('./admin/create-org.ts') },
   'admin set-org': { summary: "change an org's limits", load: () => import('./admin/set-org.ts') },
   'admin orgs': { summary: 'list the orgs, or show one', load: () => import('./admin/orgs.ts') },
+  'admin suspend-org': {
+    summary: 'refuse an org’s requests and put its work by',
+    load: () => import('./admin/suspend-org.ts'),
+  },
+  'admin resume-org': { summary: 'serve a suspended org again', load: () => import('./admin/resume-org.ts') },
+  'admin remove-org': {
+    summary: 'remove an org with all that it has, for good',
+    load: () => import('./admin/remove-org.ts'),
+  },
   'admin members': { summary: 'list the members of an org', load: () => import('./admin/members.ts') },
   'admin set-member': {
     summary: 'make somebody a member, change a role, or remove a member',
@@ -115,10 +125,21 @@ export async function runProcess(): Promise<void> {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     terminal: process.stdout.isTTY ? { columns: process.stdout.columns } : null,
+    ...(process.stdin.isTTY && { ask: (question: string) => ask(question, stop.signal) }),
     signal: stop.signal,
   })
   process.off('SIGINT', onSignal)
   process.off('SIGTERM', onSignal)
+}
+
+/** On standard error, since standard output is for results. */
+async function ask(question: string, signal: AbortSignal): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await lines.question(question, { signal })
+  } finally {
+    lines.close()
+  }
 }
 
 /** No verb was named: the verbs there are, as asked for or as what was missing. */

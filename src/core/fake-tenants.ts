@@ -55,6 +55,8 @@ export function fakeTenants({
         limits,
         defaultReplicas: null,
         createdAt: new Date(nowMs()),
+        suspended: null,
+        removingSince: null,
       }
       kept.orgs.push(org)
       return org
@@ -139,6 +141,11 @@ function orgStore(kept: FakeTenants['kept']): OrgStore {
 function tenantStore(kept: FakeTenants['kept']): TenantStore {
   const listed = () =>
     kept.orgs.toSorted((a, b) => (a.slug < b.slug ? -1 : 1)).map((org) => ({ ...org, usage: noUsage }))
+  const stoppable = (orgId: OrgId): Org => {
+    const org = found(kept.orgs.find(({ id }) => id === orgId))
+    if (org.removingSince !== null) throw new AnchorageError('conflict', 'it is being removed')
+    return org
+  }
   return {
     findOrg: async (given) => found(kept.orgs.find(({ id, slug }) => id === given || slug === given)),
     orgs: async (after, limit) =>
@@ -154,6 +161,8 @@ function tenantStore(kept: FakeTenants['kept']): TenantStore {
         limits: { ...none, ...limits },
         defaultReplicas,
         createdAt: new Date(),
+        suspended: null,
+        removingSince: null,
       }
       kept.orgs.push(made)
       return made
@@ -162,6 +171,15 @@ function tenantStore(kept: FakeTenants['kept']): TenantStore {
       const org = found(kept.orgs.find(({ id }) => id === orgId))
       Object.assign(org.limits, limits)
       if (defaultReplicas !== undefined) org.defaultReplicas = defaultReplicas
+      return org
+    },
+    suspendOrg: async (orgId, reason) =>
+      Object.assign(stoppable(orgId), { suspended: { reason, since: new Date() } }),
+    resumeOrg: async (orgId) => Object.assign(stoppable(orgId), { suspended: null }),
+    async removeOrg(orgId) {
+      const org = found(kept.orgs.find(({ id }) => id === orgId))
+      org.suspended ??= { reason: 'it is being removed', since: new Date() }
+      org.removingSince ??= new Date()
       return org
     },
     orgsOf: async (userId) =>

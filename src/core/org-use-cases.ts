@@ -29,6 +29,18 @@ export interface OrgUseCases {
   get(asker: Asker, org: string): Promise<Org>
   /** Needs `cluster:admin`. What the org has beyond a new limit it keeps. */
   set(asker: Asker, org: string, change: OrgChange): Promise<Org>
+  /**
+   * Needs `cluster:admin`, as the next two. From now on its tokens and sessions are refused with the reason, on every node within two seconds;
+   * what it waits for is put by; what is pinned stays, and counts. Repeating it replaces the reason. `conflict` while the org is being removed.
+   */
+  suspend(asker: Asker, org: string, reason: string): Promise<Org>
+  /** The org is served again. Repeating it changes nothing. `conflict` while it is being removed. */
+  resume(asker: Asker, org: string): Promise<Org>
+  /**
+   * Begins to remove the org with its pins, tokens and members, for good: it is suspended at once, the leader lets go of what nobody else wants,
+   * and then it is `not_found`. Its audit stays. `invalid` unless `confirm` is its slug. Repeating it changes nothing.
+   */
+  remove(asker: Asker, org: string, confirm: string): Promise<Org>
   usage(asker: Asker, org: string): Promise<Usage>
   members(asker: Asker, org: string): Promise<Member[]>
   /**

@@ -1,3 +1,4 @@
+import { AnchorageError } from './errors.ts'
 import type { OrgId, SessionId, UserId } from './ids.ts'
 import type { PinStatus } from './pin.ts'
 import type { Scope } from './token.ts'
@@ -40,6 +41,15 @@ export interface Org {
   /** What its pins get that ask for no number; null: as many as is usual in the cluster. */
   defaultReplicas: number | null
   createdAt: Date
+  /** Its requests are refused with the reason, and its work is put by; null: it is not. */
+  suspended: { reason: string; since: Date } | null
+  /** It is suspended for good: the leader removes what it has, and then the org. */
+  removingSince: Date | null
+}
+
+/** What a request of a suspended org is told. */
+export function refusedAsSuspended(reason: string): AnchorageError {
+  return new AnchorageError('forbidden', `this org is suspended: ${reason}`)
 }
 
 /** What an org has, exact at one moment. */
@@ -70,11 +80,19 @@ export interface Member {
   since: Date
 }
 
+/** What a person is in an org; `suspended` is the reason when the org is. */
+export interface Membership {
+  orgId: OrgId
+  slug: string
+  role: Role
+  suspended: string | null
+}
+
 /** One login of one person in one browser. */
 export interface Session {
   id: SessionId
   user: User
-  memberships: { orgId: OrgId; slug: string; role: Role }[]
+  memberships: Membership[]
   createdAt: Date
   lastSeenAt: Date
   /** Over then, however busy it is. */

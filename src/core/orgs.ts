@@ -39,6 +39,7 @@ export function orgUseCases(parts: OrgParts): OrgUseCases {
       demandSound({ maxReplicas: org.limits.maxReplicas, defaultReplicas: org.defaultReplicas, ...change })
       return await tenants.setOrg(org.id, change, asker.by)
     },
+    ...ofStopping(parts),
     usage: async (asker, given) => await store.usage((await find(asker, given, readers)).id),
     members: async (asker, given) => await store.members((await find(asker, given, readers)).id),
     async setMember(asker, given, user, role) {
@@ -58,6 +59,36 @@ export function orgUseCases(parts: OrgParts): OrgUseCases {
       await tellOfRevoked(parts, await store.removeMember(id, userId, by))
     },
     audit: async (asker, given, query) => await store.audit((await find(asker, given, admins)).id, query),
+  }
+}
+
+/** How an operator stops an org. */
+function ofStopping({ tenants, log }: OrgParts): Pick<OrgUseCases, 'suspend' | 'resume' | 'remove'> {
+  const find = async (asker: Asker, given: string): Promise<Org> => {
+    const org = await orgFor(tenants, asker, given, readers)
+    demandOperator(asker)
+    return org
+  }
+  const told = (org: Org, by: string, what: string): Org => {
+    log.info({ orgId: org.id, by }, `the org ${org.slug} ${what}`)
+    return org
+  }
+  return {
+    async suspend(asker, given, reason) {
+      if (reason.trim() === '') throw new AnchorageError('invalid', 'a suspension needs a reason')
+      const { id } = await find(asker, given)
+      return told(await tenants.suspendOrg(id, reason, asker.by), asker.by, `is suspended: ${reason}`)
+    },
+    async resume(asker, given) {
+      const { id } = await find(asker, given)
+      return told(await tenants.resumeOrg(id, asker.by), asker.by, 'is resumed')
+    },
+    async remove(asker, given, confirm) {
+      const { id, slug } = await find(asker, given)
+      if (confirm !== slug)
+        throw new AnchorageError('invalid', `confirm: must be the slug of the org, ${slug}`)
+      return told(await tenants.removeOrg(id, asker.by), asker.by, 'is being removed')
+    },
   }
 }
 

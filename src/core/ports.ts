@@ -109,8 +109,23 @@ export interface SweepStore {
   releaseHolds(epoch: number, limit: number): Promise<Swept>
   /** Folds that a finish left unfinished (content with very many pins): the next `limit` pins get their status. */
   finishFolds(epoch: number, limit: number): Promise<Swept>
+  /** Work that was put by while an org was suspended, once that is resumed: what is worked for again is due now. */
+  wakePutBy(epoch: number, limit: number): Promise<Swept>
   /** Reads only: placements due for longer than `overdueMs` with no claim, longest first; their hint was lost. */
   lostHints(overdueMs: number, limit: number): Promise<Job[]>
+}
+
+/** Orgs that are to be removed, as the leader removes them. */
+export interface OrgRemovalStore {
+  /**
+   * One step, in a transaction under `epoch` (`not_leading`, and `maintenance` while that is on): of the org that was asked for first at most
+   * `limit` pins go, as deleted ones do; when none is left, what else it has. `removed`: that was the last of it, and its audit alone stays.
+   * Null when no org is to be removed.
+   */
+  removeSome(
+    epoch: number,
+    limit: number,
+  ): Promise<{ orgId: OrgId; pins: number; removed: boolean; jobs: Job[] } | null>
 }
 
 /** Contents and nodes as the leader repairs them. Writes are fenced by `epoch` (`not_leading`) and refused in maintenance (`maintenance`). */
@@ -411,7 +426,7 @@ export interface TokenStore {
   orgBySlug(slug: string): Promise<OrgId>
   /**
    * `forbidden` when who makes it may not any more, judged under its own lock: a person that is no member with these scopes, a token that was
-   * revoked. An operator's `cluster:admin` is such a scope. `conflict` when its key is not the active one any more: to be signed anew.
+   * revoked. An operator's `cluster:admin` is such a scope. `forbidden` also for a suspended org. `conflict` when its key is not the active one any more: to be signed anew.
    * Returns when it was made, as lists will show it. `operator` is whom the audit names when no person's or token's doing it is.
    */
   insertToken(token: ApiToken, operator?: string): Promise<Date>
@@ -419,10 +434,12 @@ export interface TokenStore {
   revokeToken(id: TokenId, actor?: string): Promise<Revoked>
   /** The version of the newest change of what nodes remember: what an invalidation is published with. */
   cacheVersion(cache: CacheName): Promise<number>
-  /** Null when the token was never minted here. `revoked` also when it stands on the denylist. */
+  /** Null when the token was never minted here. `revoked` also when it stands on the denylist; `suspended` is the reason when its org is. */
   tokenState(
     id: TokenId,
-  ): Promise<(Omit<ApiToken, 'id' | 'name' | 'createdBy'> & { revoked: boolean }) | null>
+  ): Promise<
+    (Omit<ApiToken, 'id' | 'name' | 'createdBy'> & { revoked: boolean; suspended: string | null }) | null
+  >
   /** Notes the last use, at most once a minute. */
   touchToken(id: TokenId): Promise<void>
   signingKeys(): Promise<SigningKey[]>
@@ -500,6 +517,12 @@ export interface TenantStore {
     change: Partial<OrgLimits> & { defaultReplicas?: number | null },
     actor: string,
   ): Promise<Org>
+  /** Its tokens and sessions are refused within two seconds; what it waits for is put by. `conflict` while it is being removed. */
+  suspendOrg(orgId: OrgId, reason: string, actor: string): Promise<Org>
+  /** Undoes that. Repeating it changes nothing. `conflict` while it is being removed. */
+  resumeOrg(orgId: OrgId, actor: string): Promise<Org>
+  /** Suspends it for good; the leader removes it from now on. Repeating it changes nothing. */
+  removeOrg(orgId: OrgId, actor: string): Promise<Org>
   /** Those that a person is a member of, in the order of slugs. */
   orgsOf(userId: UserId): Promise<(Org & { usage: Usage; role: Role })[]>
   /** In the order of ids, after `afterId` ('' from the first). */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mintId } from './ids.ts'
-import type { Role, Session } from './org.ts'
+import { scopesOf, type Role, type Session } from './org.ts'
 import { callerOfSession, whyNot } from './session-caller.ts'
 
 const [acme, beta] = [mintId('org'), mintId('org')]
@@ -13,7 +13,7 @@ function session(memberships: [typeof acme, string, Role][], operator = false): 
   return {
     id: mintId('ses'),
     user,
-    memberships: memberships.map(([orgId, slug, role]) => ({ orgId, slug, role })),
+    memberships: memberships.map(([orgId, slug, role]) => ({ orgId, slug, role, suspended: null })),
     createdAt: at,
     lastSeenAt: at,
     expiresAt: at,
@@ -70,6 +70,31 @@ test('an operator is no member: it has an org’s pins only where it is one, and
   assert.throws(() => callerOfSession(operator, { ...nothing, header: 'beta' }), { code: 'not_found' })
   const elsewhere = callerOfSession(operator, { ...nothing, path: 'beta' })
   assert.deepEqual([elsewhere.orgId, [...elsewhere.scopes]], [null, ['cluster:admin']])
+})
+
+test('in a suspended org nobody may anything, and is told why; in the others as before, and an operator everywhere', () => {
+  const two = session([
+    [acme, 'acme', 'owner'],
+    [beta, 'beta', 'member'],
+  ])
+  const [stopped] = two.memberships
+  assert.ok(stopped)
+  stopped.suspended = 'reported for abuse'
+  for (const named of [
+    { ...nothing, header: 'acme' },
+    { ...nothing, path: acme },
+  ]) {
+    const caller = callerOfSession(two, named)
+    assert.deepEqual([caller.orgId, caller.scopes.size], [acme, 0])
+    for (const scope of ['pins:read', 'org:admin', 'cluster:admin'] as const)
+      assert.equal(
+        String(whyNot(two, caller, [scope])),
+        'AnchorageError: this org is suspended: reported for abuse',
+      )
+  }
+  assert.deepEqual(callerOfSession(two, { ...nothing, header: 'beta' }).scopes, scopesOf('member'))
+  const operator = { ...two, user: { ...two.user, operator: true } }
+  assert.deepEqual([...callerOfSession(operator, { ...nothing, path: 'acme' }).scopes], ['cluster:admin'])
 })
 
 test('who may not is told why', () => {

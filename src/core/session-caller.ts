@@ -1,5 +1,5 @@
 import { AnchorageError } from './errors.ts'
-import { scopesOf, type Session } from './org.ts'
+import { refusedAsSuspended, scopesOf, type Session } from './org.ts'
 import type { Caller, Scope } from './token.ts'
 
 /** Which org a request by cookie says that it is about, each by TypeID or slug. */
@@ -12,7 +12,8 @@ export interface NamedOrg {
 
 /**
  * Who a person is in the org that the request names, or else in the only one it is a member of. An org that it is no member of does not
- * exist (`not_found`), but that a path may name any org to an operator, who has no more than `cluster:admin` there.
+ * exist (`not_found`), but that a path may name any org to an operator, who has no more than `cluster:admin` there. In a suspended org nobody
+ * may anything, whatever the role.
  */
 export function callerOfSession(session: Session, named: NamedOrg): Caller {
   const { user, memberships } = session
@@ -25,13 +26,16 @@ export function callerOfSession(session: Session, named: NamedOrg): Caller {
       : memberships.find(({ orgId, slug }) => orgId === asked || slug === asked)
   if (asked !== undefined && membership === undefined && !(user.operator && named.path !== undefined))
     throw new AnchorageError('not_found', 'there is no org of this name')
-  const scopes = new Set<Scope>(membership === undefined ? [] : scopesOf(membership.role))
+  const works = membership !== undefined && membership.suspended === null
+  const scopes = new Set<Scope>(works ? scopesOf(membership.role) : [])
   if (user.operator) scopes.add('cluster:admin')
   return { by: user.id, orgId: membership?.orgId ?? null, scopes, until: null }
 }
 
 /** Why a person may not do what `caller` may not. */
 export function whyNot(session: Session, caller: Caller, anyOf: readonly Scope[]): AnchorageError {
+  const suspended = session.memberships.find(({ orgId }) => orgId === caller.orgId)?.suspended ?? null
+  if (suspended !== null) return refusedAsSuspended(suspended)
   if (caller.orgId !== null || anyOf.every((scope) => scope === 'cluster:admin'))
     return new AnchorageError(
       'forbidden',

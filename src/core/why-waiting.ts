@@ -50,7 +50,8 @@ export function leadingEpoch(reports: Reports): number | null {
   return epochs.length === 0 ? null : Math.max(...epochs)
 }
 
-function whyNothingMoves(maintenance: Maintenance | null, reports: Reports): string | null {
+/** Why the leader does nothing with the book just now, in words; null when it does. */
+export function whyNothingMoves(maintenance: Maintenance | null, reports: Reports): string | null {
   if (maintenance !== null) return `maintenance is on (${maintenance.reason}): nothing moves until it is off`
   return leadingEpoch(reports) === null ? 'no node leads just now: nothing moves until one does' : null
 }

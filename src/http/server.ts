@@ -106,7 +106,7 @@ export function httpServer({
       below(v1, '/tokens', (part) => tokenRoutes(part, tokens, admission))
       below(v1, '/orgs', (part) => orgRoutes(part, orgs, admission))
       below(v1, '/auth', (part) => sessionRoutes(part, people, admission, addressOf))
-      below(v1, '/admin', (part) => adminRoutes(part, operator, admission))
+      below(v1, '/admin', (part) => adminRoutes(part, operator, orgs, admission))
       done()
     },
     { prefix: '/v1' },

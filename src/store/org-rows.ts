@@ -1,6 +1,7 @@
 import { idOf } from '../core/ids.ts'
 import type { Org, OrgLimits, Usage } from '../core/org.ts'
 import type { PinStatus } from '../core/pin.ts'
+import { fromText } from './text.ts'
 
 /** A row of `orgs`. */
 export interface OrgRow {
@@ -11,10 +12,13 @@ export interface OrgRow {
   max_replicas: number | null
   default_replicas: number | null
   created_at: Date
+  suspended_at: Date | null
+  suspended_reason: string | null
+  removing_at: Date | null
 }
 
 export const orgColumns =
-  'o.id, o.slug, o.max_pins, o.max_bytes, o.max_replicas, o.default_replicas, o.created_at'
+  'o.id, o.slug, o.max_pins, o.max_bytes, o.max_replicas, o.default_replicas, o.created_at, o.suspended_at, o.suspended_reason, o.removing_at'
 
 export function orgOf(row: OrgRow): Org {
   return {
@@ -23,6 +27,11 @@ export function orgOf(row: OrgRow): Org {
     limits: limitsOf(row),
     defaultReplicas: row.default_replicas,
     createdAt: row.created_at,
+    suspended:
+      row.suspended_at === null || row.suspended_reason === null
+        ? null
+        : { reason: fromText(row.suspended_reason), since: row.suspended_at },
+    removingSince: row.removing_at,
   }
 }
 

@@ -19,7 +19,7 @@ interface ClaimRow {
 /** What `content_origins` says; null of what is not to be pinned, or has none. */
 type OffersRow = { org: string; origins: string[] }[] | null
 
-/** Claims those of `jobs` that may be claimed now, in input order. */
+/** Claims those of `jobs` that may be claimed now, in input order; what only suspended orgs wait for is put by before. */
 export async function claim(
   tx: SystemTx,
   node: NodeIdentity,
@@ -31,7 +31,7 @@ export async function claim(
     `select c.cid, c.generation, c.state, c.attempt, c.holders, c.verify, c.age_ms, c.foreign_pin,
        case when c.state = 'pinning' and c.origins <> '{}' then
          content_origins(c.cid, (select p.org_id from placements p where p.cid = c.cid and p.node_id = $1)) end as offers
-     from claim_placements($1, $2, $3, $4) c`,
+     from claim_placements($1, $2, $3, put_by($1, $4)) c`,
     [
       uuidOf(node.nodeId),
       node.incarnation,
@@ -46,14 +46,17 @@ export async function claim(
   })
 }
 
-/** Extends claims with their progress; returns the CIDs whose intent changed. Their pins show `pinning` from now on. */
+/**
+ * Extends claims with their progress; returns the CIDs whose intent changed, those that only suspended orgs still wait for among them. Their
+ * pins show `pinning` from now on.
+ */
 export async function extend(
   tx: SystemTx,
   node: NodeIdentity,
   under: (Pick<Claim, 'cid' | 'generation'> & Progress)[],
   leaseMs: number,
 ): Promise<string[]> {
-  const rows = await tx.query<{ cid: string }>('select extend_claims($1, $2, $3, $4) as cid', [
+  const rows = await tx.query<{ cid: string }>('select extend_claims($1, $2, $3, put_by($1, $4)) as cid', [
     uuidOf(node.nodeId),
     node.incarnation,
     leaseMs,

@@ -63,6 +63,15 @@ test('an error is told with its code; a copy that a full node refused waits for 
   assert.match(pin.info.status_details ?? '', /repository is full; 1 copy waits for a node that has room$/)
 })
 
+test('what is tried again says when, and what was put by says nothing of the kind', () => {
+  const nextTry = (at: string) => {
+    const trouble = { state: 'queued', error_code: 'stalled', error: 'stalled', next_attempt_at: at }
+    return shown({ status: 'queued' }, [copy(1, trouble)]).info.next_retry
+  }
+  assert.equal(nextTry('2026-01-01T00:00:00+00:00'), '2026-01-01T00:00:00.000Z')
+  assert.equal(nextTry('infinity'), undefined)
+})
+
 test('an accept says how many copies have no node yet', () => {
   assert.equal(acceptedInfo(2, 2, false).status_details, 'accepted')
   assert.equal(acceptedInfo(3, 1, false).status_details, 'accepted; 2 copies wait for a node that has room')

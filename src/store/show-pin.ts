@@ -74,8 +74,9 @@ function infoOf(row: PinRow, copies: CopyRow[], dagSize: number | null): Record<
   const trouble = copies.find((copy) => copy.error_code !== null)
   const code = row.error_code ?? trouble?.error_code
   if (code) info.error_code = code
-  if (row.status === 'queued' && trouble?.next_attempt_at)
-    info.next_retry = new Date(trouble.next_attempt_at).toISOString()
+  const next = Date.parse(trouble?.next_attempt_at ?? '')
+  // one that was put by has none
+  if (row.status === 'queued' && Number.isFinite(next)) info.next_retry = new Date(next).toISOString()
   if (row.status === 'pinning') {
     info.blocks = String(sum(underWay(copies), 'blocks'))
     info.bytes = String(sum(underWay(copies), 'bytes'))

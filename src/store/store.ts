@@ -10,6 +10,7 @@ import type {
   Log,
   NodeIdentity,
   OperatorStore,
+  OrgRemovalStore,
   OrgStore,
   PinStore,
   PlacementStore,
@@ -44,6 +45,7 @@ import * as reconcile from './reconcile.ts'
 import { repairStore } from './repairs.ts'
 import { sessionStore } from './sessions.ts'
 import * as sweep from './sweep.ts'
+import { removeSome } from './stop-orgs.ts'
 import { tenantStore } from './tenants.ts'
 import * as tokens from './tokens.ts'
 
@@ -88,6 +90,7 @@ export interface Store extends AsyncDisposable {
   rates: RateStore
   orgs: OrgStore
   tenants: TenantStore
+  orgRemoval: OrgRemovalStore
   sessions: SessionStore
   nodes: NodeStore
 }
@@ -130,6 +133,7 @@ export function openStore(options: StoreOptions): Store {
     },
     orgs: orgStore(db),
     tenants: tenantStore(db),
+    orgRemoval: { removeSome: (epoch, limit) => removeSome(db.statement, epoch, limit, unpinGraceMs) },
     sessions: sessionStore(db),
     nodes: nodeStore(db),
     [Symbol.asyncDispose]: () => db[Symbol.asyncDispose](),
@@ -216,6 +220,7 @@ function sweepStore(db: Database, graceMs: number): SweepStore {
     releaseDue: (epoch, limit) => sweep.releaseDue(tx, epoch, limit),
     releaseHolds: (epoch, limit) => sweep.releaseHolds(tx, epoch, limit, graceMs),
     finishFolds: (epoch, limit) => sweep.finishFolds(tx, epoch, limit),
+    wakePutBy: (epoch, limit) => sweep.wakePutBy(tx, epoch, limit),
     lostHints: (overdueMs, limit) => sweep.lostHints(tx, overdueMs, limit),
   }
 }

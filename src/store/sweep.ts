@@ -31,6 +31,14 @@ export async function finishFolds(tx: SystemTx, epoch: number, limit: number): P
   return { rows: rows[0]?.done ?? 0, jobs: [] }
 }
 
+export async function wakePutBy(tx: SystemTx, epoch: number, limit: number): Promise<Swept> {
+  const [row] = await tx.query<{ done: { walked: number; jobs: JobRow[] } }>(
+    'select wake_put_by($1, $2) as done',
+    [epoch, limit],
+  )
+  return { rows: row?.done.walked ?? 0, jobs: (row?.done.jobs ?? []).map(jobOf) }
+}
+
 /**
  * Placements due for longer than `overdueMs` that nobody claimed, longest first. Nodes that take on no hints are left out: what waits
  * there for long would stand before all others.

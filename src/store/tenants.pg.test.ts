@@ -74,7 +74,9 @@ test('a login makes the user once, keeps what the provider says of it, and gives
     operator: true,
   })
   const userId = first.session.user.id
-  assert.deepEqual(first.session.memberships, [{ orgId: a, slug: 'groups-a', role: 'admin' }])
+  assert.deepEqual(first.session.memberships, [
+    { orgId: a, slug: 'groups-a', role: 'admin', suspended: null },
+  ])
   assert.equal(first.session.user.operator, true)
   await store.orgs.setMember(b, userId, 'viewer', owner)
   const second = await login('grouped', {
@@ -84,7 +86,9 @@ test('a login makes the user once, keeps what the provider says of it, and gives
   assert.equal(second.session.user.id, userId)
   assert.equal(second.session.user.name, 'New Name\u0000')
   assert.equal(second.session.user.operator, false)
-  assert.deepEqual(second.session.memberships, [{ orgId: b, slug: 'groups-b', role: 'viewer' }])
+  assert.deepEqual(second.session.memberships, [
+    { orgId: b, slug: 'groups-b', role: 'viewer', suspended: null },
+  ])
   assert.deepEqual(await store.orgs.members(a), [])
   const [member] = await store.orgs.members(b)
   assert.equal(member?.source, 'manual')

@@ -6,6 +6,7 @@ import { audit } from './audit.ts'
 import type { Database, SystemTx } from './database.ts'
 import { sqlState } from './errors.ts'
 import { orgColumns, orgOf, usageColumns, usageOf, type OrgRow, type UsageRow } from './org-rows.ts'
+import { removeOrg, resumeOrg, suspendOrg } from './stop-orgs.ts'
 import { userColumns, userOf, type UserRow } from './user-rows.ts'
 
 /** Operators' side of orgs and people. */
@@ -15,6 +16,9 @@ export function tenantStore(db: Database): TenantStore {
     orgs: (afterSlug, limit) => readOrgs(db.statement, afterSlug, limit),
     createOrg: (slug, options, actor) => db.system((tx) => createOrg(tx, slug, options, actor)),
     setOrg: (orgId, change, actor) => db.system((tx) => setOrg(tx, orgId, change, actor)),
+    suspendOrg: (orgId, reason, actor) => db.system((tx) => suspendOrg(tx, orgId, reason, actor)),
+    resumeOrg: (orgId, actor) => db.system((tx) => resumeOrg(tx, orgId, actor)),
+    removeOrg: (orgId, actor) => db.system((tx) => removeOrg(tx, orgId, actor)),
     orgsOf: (userId) => orgsOf(db.statement, userId),
     users: (afterId, limit) => readUsers(db.statement, afterId, limit),
   }

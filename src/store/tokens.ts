@@ -1,11 +1,12 @@
 import { AnchorageError } from '../core/errors.ts'
 import { idOf, uuidOf, type OrgId, type TokenId } from '../core/ids.ts'
-import type { CacheName, Revoked } from '../core/ports.ts'
+import { refusedAsSuspended } from '../core/org.ts'
+import type { CacheName, Revoked, TokenStore } from '../core/ports.ts'
 import type { ApiToken, Scope } from '../core/token.ts'
 import { audit } from './audit.ts'
 import type { SystemTx } from './database.ts'
 import { demandMaker, isUser } from './makers.ts'
-import { toText } from './text.ts'
+import { fromText, toText } from './text.ts'
 
 export async function orgBySlug(tx: SystemTx, slug: string): Promise<OrgId> {
   const [row] = await tx.query<{ id: string }>('select id from orgs where slug = $1', [slug])
@@ -21,7 +22,7 @@ export async function orgBySlug(tx: SystemTx, slug: string): Promise<OrgId> {
 export const usualMaxTokens = 1_000
 
 /**
- * `forbidden` when who makes it may not any more, `over_quota` when the org has `maxTokens` living ones. `conflict` when the token's key is not the active one any more. The key's row is locked to
+ * `forbidden` when who makes it may not any more, or when its org is suspended; `over_quota` when the org has `maxTokens` living ones. `conflict` when the token's key is not the active one any more. The key's row is locked to
  * the commit, so a rotation waits for this token and then sees it: no key retires before a token that it signed.
  */
 export async function insertToken(
@@ -60,9 +61,14 @@ export async function insertToken(
   return made.created_at
 }
 
-/** The org's row is locked to the commit, so that of many that are made at once none is one too many. */
+/** The org's row is locked to the commit, so that of many that are made at once none is one too many, and none after a suspension. */
 async function demandRoom(tx: SystemTx, orgId: OrgId, maxTokens: number): Promise<void> {
-  await tx.query('select from orgs where id = $1 for no key update', [uuidOf(orgId)])
+  const [org] = await tx.query<{ suspended: string | null }>(
+    'select suspended_reason as suspended from orgs where id = $1 for no key update',
+    [uuidOf(orgId)],
+  )
+  if (!org) throw new AnchorageError('not_found', `there is no org ${orgId}`)
+  if (org.suspended !== null) throw refusedAsSuspended(fromText(org.suspended))
   const [row] = await tx.query<{ living: number }>(
     'select count(*) as living from api_tokens where org_id = $1 and revoked_at is null and expires_at > clock_timestamp()',
     [uuidOf(orgId)],
@@ -75,25 +81,32 @@ async function demandRoom(tx: SystemTx, orgId: OrgId, maxTokens: number): Promis
     )
 }
 
-export async function tokenState(
-  tx: SystemTx,
-  id: TokenId,
-): Promise<(Omit<ApiToken, 'id' | 'name' | 'createdBy'> & { revoked: boolean }) | null> {
+export async function tokenState(tx: SystemTx, id: TokenId): ReturnType<TokenStore['tokenState']> {
   const [row] = await tx.query<{
     org_id: string
     key_id: string
     scopes: Scope[]
     expires_at: Date
     revoked: boolean
+    suspended: string | null
   }>(
     `select org_id, key_id, scopes, expires_at,
-       revoked_at is not null or exists (select from token_denylist where jti = t.id) as revoked
+       revoked_at is not null or exists (select from token_denylist where jti = t.id) as revoked,
+       (select o.suspended_reason from orgs o where o.id = t.org_id) as suspended
      from api_tokens t where id = $1`,
     [uuidOf(id)],
   )
   if (!row) return null
   const { scopes, expires_at: expiresAt, revoked } = row
-  return { orgId: idOf('org', row.org_id), keyId: idOf('key', row.key_id), scopes, expiresAt, revoked }
+  const suspended = row.suspended && fromText(row.suspended)
+  return {
+    orgId: idOf('org', row.org_id),
+    keyId: idOf('key', row.key_id),
+    scopes,
+    expiresAt,
+    revoked,
+    suspended,
+  }
 }
 
 /** Ends a token for good, and those that it made. */

@@ -30,6 +30,8 @@ class Backlog implements SweepStore {
   releaseHolds = (epoch: number, limit: number) => this.#take('holds', epoch, limit)
   finishFolds = (epoch: number, limit: number) => this.#take('folds', epoch, limit)
 
+  wakePutBy = (epoch: number, limit: number) => this.#take('put by', epoch, limit)
+
   async lostHints(): Promise<Job[]> {
     return this.lost
   }
@@ -58,7 +60,7 @@ function busInto(published: Job[], trouble: Error | null = null): Bus {
 const running = new AbortController().signal
 
 test('it takes each step until nothing is left, under its epoch, and hints what is to be looked at', async () => {
-  const store = new Backlog({ expired: 450, due: 10, holds: 3, folds: 1 })
+  const store = new Backlog({ expired: 450, due: 10, holds: 3, folds: 1, 'put by': 2 })
   store.lost = [job('lost')]
   const published: Job[] = []
   const report = await sweep({ store, bus: busInto(published), log: silent }).run({
@@ -69,13 +71,14 @@ test('it takes each step until nothing is left, under its epoch, and hints what 
     expiredClaims: 450,
     releasedHolds: 3,
     foldedPins: 1,
+    walkedPutBy: 2,
     releasedPlacements: 10,
     lostHints: 1,
-    hinted: 461,
+    hinted: 463,
     maintenance: false,
   })
   assert.deepEqual([...store.epochs], [5])
-  assert.equal(published.length, 461)
+  assert.equal(published.length, 463)
 })
 
 test('a run is bounded however much is left, and the next goes on', async () => {

@@ -21,7 +21,7 @@ export interface SweepParts {
 
 /**
  * Compares placements and contents with what time should have made of them, and takes up what hints, crashes and finishes left:
- * claims that ran out, content that nobody wants any more, holds of finished replaces, long folds, lost hints. Each step is a few
+ * claims that ran out, content that nobody wants any more, holds of finished replaces, long folds, work of orgs that were resumed, lost hints. Each step is a few
  * small transactions under the leader's epoch that find nothing the second time, so running it twice, or on two nodes, is safe. In
  * maintenance the store refuses, and nothing is done.
  */
@@ -44,15 +44,17 @@ async function run({ store, bus, log }: SweepParts, { epoch, signal }: LeaderTur
   const expired = await taken(() => store.requeueExpiredClaims(epoch, batch))
   const holds = await taken(() => store.releaseHolds(epoch, batch))
   const folds = await taken(() => store.finishFolds(epoch, batch))
+  const woken = await taken(() => store.wakePutBy(epoch, batch))
   const released = await taken(() => store.releaseDue(epoch, batch))
   const maintenance = errors.some((error) => isCode(error, 'maintenance'))
   const lost = signal.aborted || maintenance ? [] : await store.lostHints(overdueMs, hintsMax)
-  const hinted = await hint(bus, [...expired.jobs, ...released.jobs, ...lost], log)
+  const hinted = await hint(bus, [...expired.jobs, ...woken.jobs, ...released.jobs, ...lost], log)
   if (errors.length > 0 && !maintenance) throw errors[0]
   return {
     expiredClaims: expired.rows,
     releasedHolds: holds.rows,
     foldedPins: folds.rows,
+    walkedPutBy: woken.rows,
     releasedPlacements: released.rows,
     lostHints: lost.length,
     hinted,

@@ -2,7 +2,7 @@ import type { ListedOrg } from '../../core/org-use-cases.ts'
 import type { Org, Usage } from '../../core/org.ts'
 import { listedOrgWire } from '../../http/orgs/org-wire.ts'
 import { configArgumentsOf, noMore } from '../arguments.ts'
-import { bytes, json, table } from '../print.ts'
+import { bytes, json, printable, table } from '../print.ts'
 import type { Io } from '../verb.ts'
 import { withOperator, type Operator } from './with-operator.ts'
 
@@ -14,6 +14,7 @@ Lists the orgs with what they have and may have, or shows one. ORG is a slug or 
 PINS   pins, of so many that it may have
 BYTES  of the DAGs of its pins, as far as their size is known
 EACH   copies of a pin that does not say; at most so many
+STATE  served, suspended since when and why, or being removed
 
 --json prints {"results":[…]}, or the one org. Works on the database of the node's own config, also while no node runs.
 `
@@ -49,6 +50,7 @@ export function orgInFull(org: Org, used: Usage): string {
     ['bytes', ofLimit(bytes(used.bytes), limits.maxBytes, bytes)],
     ['replicas', defaultReplicas === null ? 'as many as is usual here' : String(defaultReplicas)],
     ['at most', limits.maxReplicas === null ? 'as many as a pin asks for' : String(limits.maxReplicas)],
+    ['state', printable(stateOf(org))],
   ]
   return lines.map(([label, value]) => `${label.padEnd(10)}${value}\n`).join('')
 }
@@ -72,11 +74,21 @@ function show(found: ListedOrg[], asJson: boolean, io: Io): void {
     ofLimit(bytes(used.bytes), org.limits.maxBytes, bytes),
     ofLimit(String(org.defaultReplicas ?? 'usual'), org.limits.maxReplicas, String),
     org.createdAt.toISOString(),
+    stateOf(org),
   ])
-  io.out(table(['ORG', 'ID', 'PINS', 'BYTES', 'EACH', 'MADE'], rows))
+  io.out(table(['ORG', 'ID', 'PINS', 'BYTES', 'EACH', 'MADE', 'STATE'], rows))
 }
 
-function pinsOf({ pins }: Usage): number {
+/** `suspended since 2026-01-31T12:00:00.000Z: reported for abuse` */
+function stateOf({ suspended, removingSince }: Org): string {
+  if (removingSince !== null) return `being removed since ${removingSince.toISOString()}`
+  return suspended === null
+    ? 'served'
+    : `suspended since ${suspended.since.toISOString()}: ${suspended.reason}`
+}
+
+/** Of whatever status. */
+export function pinsOf({ pins }: Usage): number {
   return Object.values(pins).reduce((sum, n) => sum + n, 0)
 }
 

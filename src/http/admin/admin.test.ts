@@ -23,6 +23,9 @@ const routes: (InjectOptions & { url: string })[] = [
   { method: 'POST', url: `/v1/admin/plans/${plan}/apply` },
   { method: 'POST', url: `/v1/admin/plans/${plan}/pause` },
   { method: 'POST', url: `/v1/admin/plans/${plan}/cancel` },
+  { method: 'POST', url: '/v1/admin/orgs/acme/suspend', payload: { reason: 'reported' } },
+  { method: 'POST', url: '/v1/admin/orgs/acme/resume' },
+  { method: 'POST', url: '/v1/admin/orgs/acme/remove', payload: { confirm: 'acme' } },
   { url: '/v1/admin/presences' },
   { url: '/v1/admin/caches' },
   { url: '/v1/admin/audit' },
@@ -82,10 +85,11 @@ test('every answer is what the document says', async () => {
   addFormats.default(ajv)
   ajv.addSchema({ $id: 'api', components: document.components })
   const { id } = (await ask(server, { method: 'POST', url: '/v1/admin/plans' })).json()
+  server.tenants.newOrg('acme')
   for (const route of routes) {
     const url = route.url.replace(plan, id)
     const response = await ask(server, { ...route, url })
-    const path = url.replace(id, '{id}').replace('anchor-1', '{id}')
+    const path = url.replace(id, '{id}').replace('anchor-1', '{id}').replace('acme', '{org}')
     const operation = document.paths[path][(route.method ?? 'GET').toLowerCase()]
     const schema = operation.responses[response.statusCode]?.content['application/json'].schema
     assert.ok(schema, `${path}: ${response.statusCode} ${response.body}`)

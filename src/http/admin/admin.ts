@@ -2,7 +2,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AnchorageError, isCode } from '../../core/errors.ts'
 import { parseId, type PlanId } from '../../core/ids.ts'
 import type { OperatorUseCases } from '../../core/operator-use-cases.ts'
+import type { OrgUseCases } from '../../core/org-use-cases.ts'
 import type { Auth } from '../auth.ts'
+import { orgWire } from '../orgs/org-wire.ts'
 import { typed, type TypedApp } from '../type-box.ts'
 import * as wire from './admin-wire.ts'
 import * as operations from './operations-schema.ts'
@@ -15,7 +17,12 @@ const movesPage = 100
 type ActorOf = (request: FastifyRequest) => string
 
 /** The operators' routes, below `/admin`: every one needs the scope `cluster:admin`. */
-export function adminRoutes(instance: FastifyInstance, operator: OperatorUseCases, auth: Auth): void {
+export function adminRoutes(
+  instance: FastifyInstance,
+  operator: OperatorUseCases,
+  orgs: OrgUseCases,
+  auth: Auth,
+): void {
   instance.addHook('onRequest', auth.admit('cluster:admin'))
   instance.addHook('preValidation', async (request) => {
     // oxlint-disable-next-line no-param-reassign -- where Fastify looks for what it validates
@@ -26,6 +33,7 @@ export function adminRoutes(instance: FastifyInstance, operator: OperatorUseCase
   nodeRoutes(app, operator, actorOf)
   maintenanceRoutes(app, operator, actorOf)
   planRoutes(app, operator, actorOf)
+  stopRoutes(app, orgs, auth)
   bookRoutes(app, operator)
 }
 
@@ -88,6 +96,21 @@ function planRoutes(app: TypedApp, operator: OperatorUseCases, actorOf: ActorOf)
   )
   app.post('/plans/:id/cancel', { schema: operations.cancelPlan }, async (request) =>
     wire.planProgressWire(await operator.cancelPlan(planIdOf(request.params.id), actorOf(request))),
+  )
+}
+
+/** How an org is stopped; what else is done with orgs stands below `/orgs`. */
+function stopRoutes(app: TypedApp, orgs: OrgUseCases, { callerOf }: Auth): void {
+  app.post('/orgs/:org/suspend', { schema: operations.suspendOrg }, async (request) =>
+    orgWire(await orgs.suspend(callerOf(request), request.params.org, request.body.reason)),
+  )
+  app.post('/orgs/:org/resume', { schema: operations.resumeOrg }, async (request) =>
+    orgWire(await orgs.resume(callerOf(request), request.params.org)),
+  )
+  app.post('/orgs/:org/remove', { schema: operations.removeOrg }, async (request, reply) =>
+    reply
+      .code(202)
+      .send(orgWire(await orgs.remove(callerOf(request), request.params.org, request.body.confirm))),
   )
 }
 

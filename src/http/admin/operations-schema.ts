@@ -1,5 +1,6 @@
 /** What each route of `/v1/admin` takes and answers. All need a token with the scope `cluster:admin`. */
 import Type from 'typebox'
+import { Org } from '../orgs/schema.ts'
 import { Failure, ref } from '../spec/schema.ts'
 import {
   AdminNode,
@@ -21,6 +22,9 @@ const nodeParams = Type.Object({
 })
 const planParams = Type.Object({
   id: Type.String({ description: 'The TypeID of a plan', examples: ['pln_01h455vb4pex5vsknk084sn02q'] }),
+})
+const orgParams = Type.Object({
+  org: Type.String({ description: 'The TypeID of an org, or its slug', examples: ['acme'] }),
 })
 const limit = (fallback: number) =>
   Type.Optional(
@@ -100,6 +104,50 @@ export const endMaintenance = {
   description: 'Repeating it changes nothing.',
   tags,
   response: { 200: ref(MaintenanceStatus), ...failures },
+}
+
+export const suspendOrg = {
+  operationId: 'suspendOrg',
+  summary: 'Suspend an org, or replace the reason',
+  description:
+    'On every node within two seconds its tokens and sessions get 403 with the reason. What it waits for is put by, unless others want it too; what is pinned stays, and counts. 409 while it is being removed. A token of the org itself is refused from then on: `anchorage admin resume-org` undoes it.',
+  tags,
+  params: orgParams,
+  body: Type.Object(
+    {
+      reason: Type.String({
+        minLength: 1,
+        maxLength: 500,
+        description: 'Why: whoever is refused is told it',
+      }),
+    },
+    { examples: [{ reason: 'reported for abuse' }] },
+  ),
+  response: { 200: ref(Org), ...failures },
+}
+
+export const resumeOrg = {
+  operationId: 'resumeOrg',
+  summary: 'Serve a suspended org again',
+  description:
+    'What was put by is worked on again. Repeating it changes nothing. 409 while it is being removed.',
+  tags,
+  params: orgParams,
+  response: { 200: ref(Org), ...failures },
+}
+
+export const removeOrg = {
+  operationId: 'removeOrg',
+  summary: 'Remove an org with its pins, tokens and members, for good',
+  description:
+    'Answers at once; it is suspended from now on, `GET /v1/orgs/{org}/usage` tells what is left of it, and 404 that it is gone. Content that others want stays with all of its copies; the org’s audit stays. Repeating it changes nothing.',
+  tags,
+  params: orgParams,
+  body: Type.Object(
+    { confirm: Type.String({ description: 'The slug of the org, so that no other is meant' }) },
+    { examples: [{ confirm: 'acme' }] },
+  ),
+  response: { 202: ref(Org), ...failures },
 }
 
 export const makePlan = {

@@ -3,7 +3,8 @@ import type { ListedOrg as CoreListedOrg, OrgChange as CoreOrgChange } from '../
 import type { Member as CoreMember, Org as CoreOrg, Usage as CoreUsage } from '../../core/org.ts'
 import type { ListedOrg, Member, Org, OrgChange, Usage } from './schema.ts'
 
-export function orgWire({ id, slug, limits, defaultReplicas, createdAt }: CoreOrg): Org {
+export function orgWire(org: CoreOrg): Org {
+  const { id, slug, limits, defaultReplicas, createdAt, suspended, removingSince } = org
   const { maxPins, maxBytes, maxReplicas } = limits
   return {
     id,
@@ -11,6 +12,8 @@ export function orgWire({ id, slug, limits, defaultReplicas, createdAt }: CoreOr
     limits: { maxPins, maxBytes, maxReplicas },
     defaultReplicas,
     createdAt: createdAt.toISOString(),
+    suspended: suspended && { reason: suspended.reason, since: suspended.since.toISOString() },
+    removingSince: removingSince?.toISOString() ?? null,
   }
 }
 

@@ -47,12 +47,24 @@ export const Role = named(
   }),
 )
 
+export const Suspension = named(
+  'Suspension',
+  Type.Object(
+    { reason: text('As the operator gave it; told to whoever is refused'), since: instant('Since when') },
+    { description: 'An operator stopped the org' },
+  ),
+)
+
 const orgProperties = {
   id: Type.String({ examples: ['org_01h455vb4pex5vsknk084sn02q'] }),
   slug: Type.String({ examples: ['acme'] }),
   limits: ref(OrgLimits),
   defaultReplicas,
   createdAt: instant('When it was made'),
+  suspended: Type.Union([ref(Suspension), Type.Null()], {
+    description: 'Its requests are refused and its work is put by; null: it is served',
+  }),
+  removingSince: nullable(instant('Since when it is being removed, for good; null: it is not')),
 }
 
 export const Org = named('Org', Type.Object(orgProperties, { description: 'A tenant' }))
@@ -98,7 +110,7 @@ export const Member = named(
 )
 
 /** All that have a name in the document. */
-export const namedOrgSchemas = [OrgLimits, Role, Org, Usage, ListedOrg, Member]
+export const namedOrgSchemas = [OrgLimits, Role, Suspension, Org, Usage, ListedOrg, Member]
 
 export type Org = Static<typeof Org>
 export type OrgChange = Static<typeof OrgChange>

@@ -20,7 +20,10 @@ const Membership = Type.Object({
   org: Type.String({ description: 'The TypeID of the org', examples: ['org_01h455vb4pex5vsknk084sn02q'] }),
   slug: Type.String({ description: 'Its name; either may stand in the header `anchorage-org`' }),
   role: Type.Enum([...roles], { type: 'string' }),
-  scopes: Type.Array(Type.Enum([...scopes], { type: 'string' }), { description: 'What the role allows' }),
+  scopes: Type.Array(Type.Enum([...scopes], { type: 'string' }), {
+    description: 'What the role allows; nothing while the org is suspended',
+  }),
+  suspended: textOrNull('Why, when the org is suspended'),
 })
 
 export const SignedIn = named(

@@ -160,11 +160,12 @@ function signedIn(session: Session): SignedIn {
   return {
     session: { id: session.id, ...times(session) },
     user: { id, name, email, operator },
-    memberships: session.memberships.map(({ orgId, slug, role }) => ({
+    memberships: session.memberships.map(({ orgId, slug, role, suspended }) => ({
       org: orgId,
       slug,
       role,
-      scopes: [...scopesOf(role)],
+      scopes: suspended === null ? [...scopesOf(role)] : [],
+      suspended,
     })),
   }
 }

@@ -1,0 +1,92 @@
+import { AnchorageError } from '../core/errors.ts'
+import { idOf, mintId, uuidOf, type OrgId } from '../core/ids.ts'
+import type { Org } from '../core/org.ts'
+import type { OrgRemovalStore } from '../core/ports.ts'
+import { audit } from './audit.ts'
+import type { SystemTx } from './database.ts'
+import { orgColumns, orgOf, usageColumns, usageOf, type OrgRow, type UsageRow } from './org-rows.ts'
+import { jobOf, type JobRow } from './placements.ts'
+import { toText } from './text.ts'
+
+/** Nothing of the org is walked: its tokens and sessions are looked up with it, and its work is put by where it is claimed or extended. */
+export async function suspendOrg(tx: SystemTx, orgId: OrgId, reason: string, actor: string): Promise<Org> {
+  await lockStoppable(tx, orgId)
+  const [row] = await tx.query<OrgRow>(
+    `update orgs o set suspended_at = coalesce(o.suspended_at, clock_timestamp()), suspended_reason = $2, wake_after = null
+     where o.id = $1 returning ${orgColumns}`,
+    [uuidOf(orgId), toText(reason)],
+  )
+  const org = orgOf(there(row, orgId))
+  await audit(tx, {
+    orgId,
+    actor,
+    action: 'org.suspend',
+    target: org.slug,
+    details: { reason: toText(reason) },
+  })
+  return org
+}
+
+/** From its commit on nothing of the org is put by; what was, the leader wakes. */
+export async function resumeOrg(tx: SystemTx, orgId: OrgId, actor: string): Promise<Org> {
+  await lockStoppable(tx, orgId)
+  const changed = await tx.query(
+    `update orgs set suspended_at = null, suspended_reason = null, wake_after = '' where id = $1 and suspended_at is not null returning id`,
+    [uuidOf(orgId)],
+  )
+  const org = orgOf(await read(tx, orgId))
+  if (changed.length > 0) await audit(tx, { orgId, actor, action: 'org.resume', target: org.slug })
+  return org
+}
+
+/** Marks it; the leader does the rest, step by step. */
+export async function removeOrg(tx: SystemTx, orgId: OrgId, actor: string): Promise<Org> {
+  const changed = await tx.query(
+    `update orgs set removing_at = clock_timestamp(), suspended_at = coalesce(suspended_at, clock_timestamp()),
+       suspended_reason = coalesce(suspended_reason, 'it is being removed'), wake_after = null
+     where id = $1 and removing_at is null returning id`,
+    [uuidOf(orgId)],
+  )
+  const row = await read(tx, orgId)
+  const org = orgOf(row)
+  if (changed.length > 0)
+    await audit(tx, { orgId, actor, action: 'org.remove', target: org.slug, details: usageOf(row) })
+  return org
+}
+
+/** One step of removing the org that was asked for first; null when none is to be removed. */
+export async function removeSome(
+  tx: SystemTx,
+  epoch: number,
+  limit: number,
+  graceMs: number,
+): ReturnType<OrgRemovalStore['removeSome']> {
+  const [row] = await tx.query<{
+    step: { org: string; pins: number; removed: boolean; jobs: JobRow[] } | null
+  }>('select remove_org($1, $2, $3, $4) as step', [epoch, limit, graceMs, uuidOf(mintId('aud'))])
+  if (!row?.step) return null
+  const { org, pins, removed, jobs } = row.step
+  return { orgId: idOf('org', org), pins, removed, jobs: jobs.map(jobOf) }
+}
+
+async function lockStoppable(tx: SystemTx, orgId: OrgId): Promise<void> {
+  const [row] = await tx.query<{ slug: string; removing: boolean }>(
+    'select slug, removing_at is not null as removing from orgs where id = $1 for no key update',
+    [uuidOf(orgId)],
+  )
+  const { slug, removing } = there(row, orgId)
+  if (removing) throw new AnchorageError('conflict', `the org ${slug} is being removed`)
+}
+
+async function read(tx: SystemTx, orgId: OrgId): Promise<OrgRow & UsageRow> {
+  const [row] = await tx.query<OrgRow & UsageRow>(
+    `select ${orgColumns}, ${usageColumns} from orgs o where o.id = $1`,
+    [uuidOf(orgId)],
+  )
+  return there(row, orgId)
+}
+
+function there<R>(row: R | undefined, orgId: OrgId): R {
+  if (row === undefined) throw new AnchorageError('not_found', `there is no org ${orgId}`)
+  return row
+}

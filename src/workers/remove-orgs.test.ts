@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { AnchorageError } from '../core/errors.ts'
+import { mintId } from '../core/ids.ts'
+import type { Job } from '../core/placement.ts'
+import type { Bus, Log, OrgRemovalStore } from '../core/ports.ts'
+import { removeOrgs } from './remove-orgs.ts'
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+const [orgId, nodeId] = [mintId('org'), mintId('nod')]
+const running = new AbortController().signal
+
+/** An org with so many pins, each with one placement. */
+class Doomed implements OrgRemovalStore {
+  left: number
+  epochs = new Set<number>()
+  onStep = () => {}
+
+  constructor(left: number) {
+    this.left = left
+  }
+
+  async removeSome(epoch: number, limit: number) {
+    this.onStep()
+    this.epochs.add(epoch)
+    if (this.left < 0) return null
+    const pins = Math.min(limit, this.left)
+    const removed = pins === 0
+    this.left -= removed ? 1 : pins
+    const jobs = Array.from({ length: pins }, (_, n) => ({
+      cid: `${this.left}-${n}`,
+      nodeId,
+      orgId: null,
+      generation: 1,
+      attempt: 1,
+    }))
+    return { orgId, pins, removed, jobs }
+  }
+}
+
+function rig(store: Doomed) {
+  const published: Job[] = []
+  const bus: Bus = {
+    publishJobs: async (jobs) => void published.push(...jobs),
+    consumeJobs: () => Promise.resolve(),
+    trouble: () => null,
+  }
+  const worker = removeOrgs({ store, bus, log: silent })
+  return { published, run: (signal = running) => worker.run({ epoch: 5, signal }) }
+}
+
+test('it goes on under its epoch until nothing is to be removed, hints what is to be let go, and finds nothing the second time', async () => {
+  const store = new Doomed(450)
+  const { published, run } = rig(store)
+  assert.deepEqual(await run(), { pins: 450, orgs: 1, hinted: 450, maintenance: false })
+  assert.equal(published.length, 450)
+  assert.deepEqual([...store.epochs], [5])
+  assert.deepEqual(await run(), { pins: 0, orgs: 0, hinted: 0, maintenance: false })
+})
+
+test('it stops between two steps when leadership ends, and another goes on', async () => {
+  const store = new Doomed(1_000)
+  const { run } = rig(store)
+  const lost = new AbortController()
+  store.onStep = () => lost.abort()
+  assert.equal((await run(lost.signal)).pins, 200)
+  assert.deepEqual(await run(), { pins: 800, orgs: 1, hinted: 800, maintenance: false })
+})
+
+test('in maintenance it does nothing, which is no failure', async () => {
+  const store = new Doomed(10)
+  const { run } = rig(store)
+  store.onStep = () => {
+    throw new AnchorageError('maintenance', 'maintenance is on')
+  }
+  assert.deepEqual(await run(), { pins: 0, orgs: 0, hinted: 0, maintenance: true })
+})
