@@ -15,6 +15,7 @@ import {
   type Route,
 } from './authz/routes.ts'
 import { rowsOf, stage, type Names, type Stage } from './authz/stage.ts'
+import { until } from './settle.ts'
 
 const operators: readonly CallerName[] = ['operator', 'operator-viewer', 'cluster:admin']
 
@@ -49,7 +50,7 @@ suite('who may do what', () => {
   for (const [name, route] of Object.entries(routes)) {
     const [method = '', path = ''] = name.split(' ')
     const send = (asker: Actor, names: Names): Promise<Said> =>
-      ask(at.url + fill(path, names), method, asker.headers, route.body?.((made += 1)))
+      ask(at.url + fill(path, names), method, asker.headers, route.body?.((made += 1), names))
 
     suite(name, () => {
       for (const caller of callers) {
@@ -87,7 +88,7 @@ suite('who may do what', () => {
             assert.equal(tellTale(said, Object.values(others)), tellTale(none, Object.values(rows.absent)))
           })
 
-        if (route.row !== undefined && route.row !== 'node' && route.row !== 'plan')
+        if (route.row !== undefined && !['node', 'plan', 'stopped'].includes(route.row))
           test(`${caller}, of what is another org's`, () => foreign(caller, route, send))
       }
 
@@ -213,6 +214,71 @@ suite('who may do what', () => {
     assert.equal(asAdmin.status, 403, 'the path says which org it is about')
   })
 
+  test('a suspended org is refused with the reason to its tokens and to people in it, who are served in their other orgs', async () => {
+    const { tenants } = at.minting.store
+    const { id, slug } = await tenants.createOrg('to-stop', {}, 'operator')
+    const both = [
+      { slug, role: 'owner' },
+      { slug: at.mine.slug, role: 'viewer' },
+    ] as const
+    const [alone, inBoth] = [
+      await at.cast.person('alone', [both[0]]),
+      await at.cast.person('in-both', [...both]),
+    ]
+    const { token } = await at.cast.token(id, ['pins:read', 'cluster:admin'])
+    const byToken = { authorization: `Bearer ${token}` }
+    const get = (path: string, headers: Record<string, string>) => ask(at.url + path, 'GET', headers)
+    const asked = [
+      ['/v1/pins', byToken],
+      ['/v1/admin/nodes', byToken],
+      ['/v1/pins', alone.headers],
+      ['/v1/tokens', alone.headers],
+      [`/v1/orgs/${slug}/members`, alone.headers],
+      ['/v1/pins', { ...inBoth.headers, 'anchorage-org': slug }],
+      [`/v1/orgs/${slug}`, inBoth.headers],
+    ] as const
+    for (const [path, headers] of asked) assert.equal((await get(path, headers)).status, 200, path)
+    await tenants.suspendOrg(id, 'reported for abuse', 'operator')
+    for (const [path, headers] of asked) {
+      const said = await until(`${path} is refused`, async () => {
+        const answer = await get(path, headers)
+        return answer.status === 200 ? null : answer
+      })
+      assert.equal(said.status, 403, said.text)
+      assert.match(said.text, /this org is suspended: reported for abuse/)
+    }
+    assert.equal((await get('/v1/pins', { ...inBoth.headers, 'anchorage-org': at.mine.slug })).status, 200)
+    const signedIn = JSON.parse((await get('/v1/auth/session', alone.headers)).text)
+    assert.deepEqual(
+      signedIn.memberships.map((each: { scopes: string[]; suspended: string }) => [
+        each.scopes,
+        each.suspended,
+      ]),
+      [[[], 'reported for abuse']],
+    )
+    const listed = JSON.parse((await get('/v1/orgs', alone.headers)).text)
+    assert.equal(listed.results[0].suspended.reason, 'reported for abuse')
+    await tenants.resumeOrg(id, 'operator')
+    for (const [path, headers] of asked)
+      await until(`${path} is answered`, async () => (await get(path, headers)).status === 200)
+  })
+
+  test('an org that was to be removed is gone soon, with its token, and its audit stays', async () => {
+    const { tenants, tokens, orgs } = at.minting.store
+    const { id, slug } = await tenants.createOrg('to-remove', {}, 'operator')
+    const { id: tokenId } = await at.cast.token(id, ['pins:read'])
+    const { headers } = at.callers.get('operator') ?? assert.fail()
+    const path = `${at.url}/v1/admin/orgs/${slug}/remove`
+    assert.equal((await ask(path, 'POST', headers, { confirm: 'mine' })).status, 400)
+    const begun = await ask(path, 'POST', headers, { confirm: slug })
+    assert.equal(begun.status, 202, begun.text)
+    const read = () => ask(`${at.url}/v1/orgs/${slug}/usage`, 'GET', headers)
+    await until('it is gone', async () => (await read()).status === 404)
+    assert.equal(await tokens.tokenState(tokenId), null)
+    const actions = (await orgs.audit(id, { limit: 2 })).map(({ action }) => action)
+    assert.deepEqual(actions, ['org.removed', 'org.remove'])
+  })
+
   /** Somebody of another org is told what he would be told if there were nothing. */
   async function foreign(
     caller: CallerName,
@@ -244,7 +310,7 @@ suite('who may do what', () => {
   async function undone(name: string): Promise<void> {
     const { store } = at.minting
     if (name.startsWith('POST /v1/admin/nodes/')) await store.operator.uncordon(at.nodeId, 'operator')
-    if (name === 'PUT /v1/admin/maintenance') await store.operator.setMaintenance(null, 'operator')
+    if (name.endsWith(' /v1/admin/maintenance')) await store.operator.setMaintenance(null, 'operator')
   }
 
   /** What the audit says that this asker did, but for what is known. */

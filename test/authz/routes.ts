@@ -27,7 +27,8 @@ export const callers = [...people, ...scopes, 'all-but-cluster'] as const
 export type CallerName = (typeof callers)[number]
 
 /** What a path is about. */
-export type Row = 'pin' | 'token' | 'org' | 'member' | 'session' | 'node' | 'plan'
+/** `stopped` is an org that is suspended already, and nobody's. */
+export type Row = 'pin' | 'token' | 'org' | 'stopped' | 'member' | 'session' | 'node' | 'plan'
 
 /** Who may do what at one route. Whoever is not named is told 403. */
 export interface Route {
@@ -36,7 +37,7 @@ export interface Route {
   /** What they are answered. */
   ok: number
   row?: Row
-  body?: (made: number) => unknown
+  body?: (made: number, names: Record<string, string>) => unknown
   /** Who is answered the same about another org's row. */
   everywhere?: readonly CallerName[]
   /** Who may do it to what is another's in the same org; others are told 404. */
@@ -77,6 +78,10 @@ function cidOf(made: number): string {
 
 const pin = (made: number): WirePin => ({ cid: cidOf(made), name: `pin ${made}` })
 const ofOrg = { row: 'org', everywhere: operators, unseen } as const
+const ofStopped = {
+  row: 'stopped',
+  unseen: people.filter((name) => !operators.includes(name)),
+} as const
 const ofMember = { row: 'member', everywhere: operators, unseen } as const
 
 /** Every route of the OpenAPI document that asks who one is. */
@@ -157,6 +162,21 @@ export const routes: Record<string, Route> = {
   'POST /v1/admin/plans/{id}/apply': { may: operators, ok: 200, row: 'plan', audit: 'plan.applying' },
   'POST /v1/admin/plans/{id}/pause': { may: operators, ok: 200, row: 'plan', audit: 'plan.paused' },
   'POST /v1/admin/plans/{id}/cancel': { may: operators, ok: 200, row: 'plan', audit: 'plan.cancelled' },
+  'POST /v1/admin/orgs/{org}/suspend': {
+    may: operators,
+    ok: 200,
+    ...ofStopped,
+    body: (made) => ({ reason: `the matrix ${made}` }),
+    audit: 'org.suspend',
+  },
+  'POST /v1/admin/orgs/{org}/resume': { may: operators, ok: 200, ...ofStopped, audit: 'org.resume' },
+  'POST /v1/admin/orgs/{org}/remove': {
+    may: operators,
+    ok: 202,
+    ...ofStopped,
+    body: (_, { org }) => ({ confirm: org }),
+    audit: 'org.remove',
+  },
   'GET /v1/admin/presences': { may: operators, ok: 200 },
   'GET /v1/admin/caches': { may: operators, ok: 200 },
   'GET /v1/admin/audit': { may: operators, ok: 200 },

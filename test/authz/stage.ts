@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert'
+import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { idOf, mintId, type NodeId, type OrgId, type UserId } from '../../src/core/ids.ts'
 import { apiOf, type Api } from '../api.ts'
@@ -146,6 +147,11 @@ export function rowsOf(
     )
     return rows
   }
+  const stopped = async (): Promise<Names> => {
+    const { id, slug } = await store.tenants.createOrg(`stopped-${randomUUID()}`, {}, 'operator')
+    await store.tenants.suspendOrg(id, 'the matrix', 'operator')
+    return { org: slug }
+  }
   const plan = async (): Promise<Names> => {
     const id = mintId('pln')
     await store.plans.savePlan({ id, actor: 'operator', summary: {} }, noMoves())
@@ -170,6 +176,7 @@ export function rowsOf(
       foreign: async () => ({ org: theirs.slug }),
       absent: { org: 'there-is-none' },
     },
+    stopped: { own: stopped, others: none, foreign: none, absent: { org: 'there-is-none' } },
     member: {
       own: () => member(mine),
       others: none,

@@ -4,8 +4,26 @@ import { apiOf, refusalOf } from '../api.ts'
 import { until } from '../settle.ts'
 import type { ClusterStage } from './stage.ts'
 
-/** That it takes less than two seconds, told or not, is shown on a fake clock in `src/auth/tokens.test.ts`. */
+/** That both take less than two seconds, told or not, is shown on a fake clock in `src/auth/tokens.test.ts`. */
 export function revocation(at: ClusterStage): void {
+  suite('a suspended org', () => {
+    test('is refused with the reason by every node that had let it in, and let in again once it is resumed', async () => {
+      await at.world.anchorage('admin', 'create-org', 'stopped')
+      const args = ['--org', 'stopped', '--scopes', 'pins:read', '--ttl', '1h']
+      const { token } = await at.world.admin<{ token: string }>('mint-token', ...args)
+      const ask = async (n: number): Promise<number> => {
+        const answer = await apiOf((await at.world.api(n)).url, token).send('GET', '/pins')
+        if (answer.status !== 200) assert.match(refusalOf(answer, 403).details, /suspended: reported/)
+        return answer.status
+      }
+      for (const n of at.world.nodes) assert.equal(await ask(n), 200)
+      await at.world.anchorage('admin', 'suspend-org', 'stopped', '--reason', 'reported')
+      for (const n of at.world.nodes) await until(`node ${n} refuses it`, async () => (await ask(n)) === 403)
+      await at.world.anchorage('admin', 'resume-org', 'stopped')
+      for (const n of at.world.nodes) await until(`node ${n} serves it`, async () => (await ask(n)) === 200)
+    })
+  })
+
   suite('a revoked token', () => {
     test('is refused by every node that had let it in', async () => {
       await at.world.anchorage('admin', 'create-org', 'revoked')
