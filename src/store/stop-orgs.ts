@@ -11,19 +11,14 @@ import { toText } from './text.ts'
 /** Nothing of the org is walked: its tokens and sessions are looked up with it, and its work is put by where it is claimed or extended. */
 export async function suspendOrg(tx: SystemTx, orgId: OrgId, reason: string, actor: string): Promise<Org> {
   await lockStoppable(tx, orgId)
-  const [row] = await tx.query<OrgRow>(
-    `update orgs o set suspended_at = coalesce(o.suspended_at, clock_timestamp()), suspended_reason = $2, wake_after = null
-     where o.id = $1 returning ${orgColumns}`,
+  const changed = await tx.query(
+    `update orgs set suspended_at = coalesce(suspended_at, clock_timestamp()), suspended_reason = $2, wake_after = null
+     where id = $1 and suspended_reason is distinct from $2 returning id`,
     [uuidOf(orgId), toText(reason)],
   )
-  const org = orgOf(there(row, orgId))
-  await audit(tx, {
-    orgId,
-    actor,
-    action: 'org.suspend',
-    target: org.slug,
-    details: { reason: toText(reason) },
-  })
+  const org = orgOf(await read(tx, orgId))
+  const entry = { orgId, actor, action: 'org.suspend', target: org.slug, details: { reason: toText(reason) } }
+  if (changed.length > 0) await audit(tx, entry)
   return org
 }
 

@@ -65,10 +65,14 @@ function showWho({ user, memberships }) {
     ['Name', user.name ?? 'not known'],
     ['Email', user.email ?? 'not known'],
     ['Your id', user.id],
-    ['Orgs', memberships.map(({ slug, role }) => `${slug} (${role})`).join(', ') || 'none'],
+    ['Orgs', memberships.map(inOrg).join(', ') || 'none'],
     ...(user.operator ? [['Also', 'operator of the cluster']] : []),
   ]
   at('who').replaceChildren(...rows.flatMap(([term, text]) => [make('dt', {}, term), make('dd', {}, text)]))
+}
+
+function inOrg({ slug, role, suspended }) {
+  return `${slug} (${suspended === null ? role : `${role}; suspended: ${suspended}`})`
 }
 
 async function signOut() {
