@@ -53,20 +53,20 @@ $$;
 -- somebody else asks for them or an org is resumed. An attempt under way finds another generation, and stops. Returns the jobs as they are.
 create function put_by(node uuid, jobs jsonb) returns jsonb language plpgsql as $$
 declare
-  halted uuid[];
   cids text[];
 begin
   if not exists (select from orgs where suspended_at is not null) then return jobs; end if;
   cids := array(select j.cid from jsonb_to_recordset(jobs) as j (cid text) where is_halted(node, j.cid));
   if cids = '{}' then return jobs; end if;
-  -- whoever resumes an org waits for this, and then finds what it put by
-  halted := array(select o.id from orgs o where o.suspended_at is not null order by o.id for share);
+  -- whoever resumes an org waits for this, and then finds what it put by; one that is being removed nobody resumes
+  perform from orgs o where o.suspended_at is not null and o.removing_at is null order by o.id for share;
   cids := cids || array(
-    select d.cid from unnest(halted) as h (id) cross join (values (false), (true)) as r (again)
+    select d.cid from orgs o cross join (values (false), (true)) as r (again)
     cross join lateral (
       select p.cid from placements p
-      where p.node_id = node and p.state = 'queued' and p.retrying = r.again and p.org_id = h.id and p.next_attempt_at <= clock_timestamp()
-      order by p.next_attempt_at limit 200) d);
+      where p.node_id = node and p.state = 'queued' and p.retrying = r.again and p.org_id = o.id and p.next_attempt_at <= clock_timestamp()
+      order by p.next_attempt_at limit 200) d
+    where o.suspended_at is not null);
   perform lock_contents(cids);
   cids := array(select distinct u from unnest(cids) u where is_halted(node, u));
   -- its pins read queued again, by the next fold
