@@ -153,7 +153,10 @@ suite('one org does its worst, and another notices nothing but time', () => {
           }),
         ),
       )
-      assert.deepEqual([...new Set(statuses)].sort(), [401, 429])
+      assert.deepEqual(
+        [...new Set(statuses)].toSorted((a, b) => a - b),
+        [401, 429],
+      )
     })
   })
 })
