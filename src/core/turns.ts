@@ -16,6 +16,8 @@ export interface Turns {
    * Rejects `too_many` when too many wait, and with the signal's reason when that is aborted first.
    */
   take(key: string, signal?: AbortSignal): Promise<() => void>
+  /** The same without waiting: null when it is not its turn yet. */
+  takeNow(key: string): (() => void) | null
   /** `work`, in its turn, which ends with it. Rejects as `take` and as `work` do. */
   during<T>(key: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T>
 }
@@ -42,11 +44,22 @@ export function turns({ atOnce, waiting, what }: TurnsOptions): Turns {
     }
   }
 
-  async function take(key: string, signal?: AbortSignal): Promise<() => void> {
-    signal?.throwIfAborted()
+  function laneOf(key: string): Lane {
     const lane = lanes.get(key) ?? { under: 0, waiting: new Set() }
     lanes.set(key, lane)
-    if (lane.under < atOnce) return begin(key, lane)
+    return lane
+  }
+
+  function takeNow(key: string): (() => void) | null {
+    const lane = laneOf(key)
+    return lane.under < atOnce ? begin(key, lane) : null
+  }
+
+  async function take(key: string, signal?: AbortSignal): Promise<() => void> {
+    signal?.throwIfAborted()
+    const now = takeNow(key)
+    if (now !== null) return now
+    const lane = laneOf(key)
     if (lane.waiting.size >= waiting)
       throw new AnchorageError(
         'too_many',
@@ -70,6 +83,7 @@ export function turns({ atOnce, waiting, what }: TurnsOptions): Turns {
 
   return {
     take,
+    takeNow,
     async during(key, work, signal) {
       const end = await take(key, signal)
       try {

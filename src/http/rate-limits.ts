@@ -81,9 +81,8 @@ export function limitRates(
 
 /** Waits for a turn, which ends with the answer; who hangs up waits no longer. */
 async function takeTurn(shares: Turns, key: string, reply: FastifyReply): Promise<void> {
-  const gone = goneSignal(reply)
-  const end = await shares.take(key, gone)
-  if (gone.aborted) end()
+  const end = shares.takeNow(key) ?? (await shares.take(key, goneSignal(reply)))
+  if (reply.raw.closed) end()
   reply.raw.once('finish', end).once('close', end)
 }
 

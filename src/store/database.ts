@@ -18,8 +18,8 @@ export interface SystemTx {
   query: Query
 }
 
-/** One statement, with its parameters. */
-export type Statement = [text: string, params: unknown[]]
+/** One statement, with its parameters; a `name`, which no other text may have, where it is worth planning once a connection. */
+export type Statement = [text: string, params: unknown[], name?: string]
 
 /** The pools and the only two doors to them. */
 export interface Database extends AsyncDisposable {
@@ -117,7 +117,9 @@ async function atOnce(
   return connections.use(async (client, direct) => {
     const sent = [
       ...open(client, direct, orgId),
-      ...statements.map(([text, params]) => client.query(text, params)),
+      ...statements.map(([text, values, name]) =>
+        client.query(direct && name !== undefined ? { text, values, name } : { text, values }),
+      ),
       client.query('commit'),
     ]
     // The connection is another's only when all that travels on it has been answered.

@@ -24,7 +24,7 @@ export async function listPins(
   const text = `with bound as (${bounds}), ${found}, page as materialized (${bounded})
     select (${count}) as count, (select json_agg(p order by p.seq desc) from page p) as page,
       (select json_agg(d) from pin_details((select array_agg(distinct p.cid) from page p)) d) as details`
-  const [rows = []] = await db.tenantAtOnce(orgId, [[text, sql.params]], signal)
+  const [rows = []] = await db.tenantAtOnce(orgId, [[text, sql.params, ...nameOf(query)]], signal)
   const [row] = rows as { count: number; page: PinRow[] | null; details: DetailRow[] | null }[]
   const byCid = Map.groupBy(row?.details ?? [], (detail) => detail.cid)
   return {
@@ -32,6 +32,12 @@ export async function listPins(
     count: Math.min(row?.count ?? 0, 2 ** 31 - 1),
     results: (row?.page ?? []).map((pin) => pinOf(pin, byCid.get(pin.cid) ?? [], book)),
   }
+}
+
+/** Lists that do not search have one text for each of these names: one plan fits them all. */
+function nameOf(query: PinQuery): [name?: string] {
+  if (searchesFor(query)) return []
+  return [`list${query.before === undefined ? '' : ' before'}${query.after === undefined ? '' : ' after'}`]
 }
 
 /** Numbered parameters of a statement under construction. */
