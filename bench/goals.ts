@@ -1,6 +1,7 @@
 import type { ClusterResult } from './cluster.ts'
 import type { GuardsResult } from './guards.ts'
 import type { ListsResult } from './lists.ts'
+import type { NeighboursResult } from './neighbours.ts'
 import type { PinsResult } from './pins.ts'
 import type { PlanResult } from './plan-cost.ts'
 
@@ -19,17 +20,20 @@ export function goalsOf({
   pins,
   lists,
   guards,
+  neighbours,
   plan,
 }: {
   pins: PinsResult | undefined
   lists: ListsResult | undefined
   guards: GuardsResult | undefined
+  neighbours: NeighboursResult | undefined
   plan: PlanResult | undefined
 }): Goal[] {
   return [
     ...(pins === undefined ? [] : pinGoals(pins)),
     ...(lists === undefined ? [] : listGoals(lists)),
     ...(guards === undefined ? [] : guardGoals(guards)),
+    ...(neighbours === undefined ? [] : neighbourGoals(neighbours)),
     ...(plan === undefined ? [] : planGoals(plan)),
   ]
 }
@@ -76,6 +80,13 @@ function listGoals({ requests, rss }: ListsResult): Goal[] {
 
 function guardGoals({ requests }: GuardsResult): Goal[] {
   return requests.map(({ what, ratio }) => atLeast(`${what}, with guards / without`, ratio, 0.85))
+}
+
+function neighbourGoals({ beside }: NeighboursResult): Goal[] {
+  return beside.flatMap(({ what, p99Ms, ratio }) => [
+    atMost(`a list of ten beside ${what}: p99 / alone`, ratio, 5),
+    atMost(`a list of ten beside ${what}: p99 ms`, p99Ms, 500),
+  ])
 }
 
 function planGoals({ seconds, heldMiB, heldMiBOfHalf, movedByLeast, worstAfter }: PlanResult): Goal[] {

@@ -6,22 +6,24 @@ import { benchGuards, type GuardsResult } from './guards.ts'
 import { clusterGoals, goalsOf, type Goal } from './goals.ts'
 import { benchLists, type ListsResult } from './lists.ts'
 import type { Busy } from './machine.ts'
+import { benchNeighbours, type NeighboursResult } from './neighbours.ts'
 import { benchPins, type PinsResult } from './pins.ts'
 import { benchPlan, type PlanResult } from './plan-cost.ts'
 import { table } from './table.ts'
 
-const usage = `usage: npm run bench -- [--only pins|lists|guards|plan] [--rounds N] [--json]
+const usage = `usage: npm run bench -- [--only pins|lists|guards|neighbours|plan] [--rounds N] [--json]
        npm run bench -- --nodes N [--rounds N] [--kills N] [--json]
 
 Boots a fresh node on this machine and measures it: readable tables, and on the last line all of it as one JSON object.
-  --only     only the rates of pinning, only lists and memory, only what guards cost, or only the plan for many nodes
+  --only     only the rates of pinning, only lists and memory, only what guards cost, only what one org notices of another that does its
+             worst, or only the plan for many nodes
   --rounds   rounds of pinning, of which the median is told (default 3)
   --nodes    instead: a node that grows to so many (3 or more): pins a second before and after, drain, failover
   --kills    how often the leader is killed (default 10)
   --json     the JSON line alone
 `
 
-const parts = ['pins', 'lists', 'guards', 'plan'] as const
+const parts = ['pins', 'lists', 'guards', 'neighbours', 'plan'] as const
 type Part = (typeof parts)[number]
 /** Rounds of what differs by a few percent. */
 const guardRounds = 5
@@ -77,9 +79,14 @@ async function benchNode(
     ? await onFreshNode((world) => benchGuards(world, guardRounds, say), { restartAfter: 0 })
     : undefined
   if (guards !== undefined) say(`\n${guardsTable(guards)}\n`)
+  const neighbours = measures('neighbours')
+    ? await onFreshNode((world) => benchNeighbours(world, say))
+    : undefined
+  if (neighbours !== undefined) say(`\n${neighboursTable(neighbours)}\n`)
   const plan = measures('plan') ? await benchPlan(1_000_000, say) : undefined
   if (plan !== undefined) say(`\n${planTable(plan)}\n`)
-  return { pins, lists, guards, plan, goals: goalsOf({ pins, lists, guards, plan }) }
+  const measured = { pins, lists, guards, neighbours, plan }
+  return { ...measured, goals: goalsOf(measured) }
 }
 
 async function onFreshNode<T>(measure: (world: World) => Promise<T>, options: WorldOptions = {}): Promise<T> {
@@ -158,6 +165,22 @@ function guardsTable({ requests }: GuardsResult): string {
       unguardedPerSecond.toFixed(0),
       ratio.toFixed(2),
     ]),
+  )
+}
+
+function neighboursTable({ calm, beside }: NeighboursResult): string {
+  const row = (what: string, p50Ms: number, p99Ms: number, ratio: string): string[] => [
+    what,
+    p50Ms.toFixed(1),
+    p99Ms.toFixed(1),
+    ratio,
+  ]
+  return table(
+    ['a list of ten, beside another org: ms', 'p50', 'p99', 'p99 / alone'],
+    [
+      row('alone', calm.p50Ms, calm.p99Ms, ''),
+      ...beside.map(({ what, p50Ms, p99Ms, ratio }) => row(what, p50Ms, p99Ms, ratio.toFixed(1))),
+    ],
   )
 }
 

@@ -108,7 +108,7 @@ function assertMetaFits(meta: Record<string, string>, max: number): void {
   if (bytes > max)
     throw new AnchorageError(
       'invalid',
-      `meta: its keys and values have ${bytes} bytes; at most ${max} are kept`,
+      `meta: its keys and values have ${bytes} bytes; at most ${max} are taken`,
       { bound: 'bytes of the meta of a pin' },
     )
 }
