@@ -44,9 +44,7 @@ process.exit(red.length === 0 && green > 0 && !signal.aborted ? 0 : 1)
 
 /** The stories in the order of `seed`; in the first round, from `--from` on. */
 function orderOf(seed) {
-  const random = new Random(seed)
-  const rest = [...stories.keys()]
-  const all = [...stories.keys()].flatMap(() => rest.splice(random.int(0, rest.length - 1), 1))
+  const all = new Random(seed).shuffled(stories.keys())
   const from = seed === firstSeed && values.from !== undefined ? all.indexOf(values.from) : 0
   return all.slice(from).filter((name) => values.only?.includes(name) ?? true)
 }

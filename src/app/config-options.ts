@@ -273,7 +273,7 @@ export const options = {
   'cluster.leaseTtl': withDefault(
     duration,
     '10s',
-    'How long leadership lasts unless renewed; so also how long a lost leader is missed. A leader survives stalls of two thirds of it.',
+    'How long leadership lasts unless renewed; so also how long a lost leader is missed. A leader survives stalls of nearly two thirds of it.',
   ),
   'cluster.downGrace': withDefault(
     duration,

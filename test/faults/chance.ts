@@ -5,6 +5,5 @@ const random = new Random(Number(process.env['SEED'] ?? 1))
 
 /** The same things in an order that the seed decides. */
 export function shuffled<T>(things: readonly T[]): T[] {
-  const rest = [...things]
-  return things.flatMap(() => rest.splice(random.int(0, rest.length - 1), 1))
+  return random.shuffled(things)
 }

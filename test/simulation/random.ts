@@ -25,6 +25,12 @@ export class Random {
     return this.next() < probability
   }
 
+  /** The same things in another order. */
+  shuffled<T>(things: Iterable<T>): T[] {
+    const rest = [...things]
+    return [...rest].flatMap(() => rest.splice(this.int(0, rest.length - 1), 1))
+  }
+
   pick<T>(list: readonly T[]): T {
     return list[Math.floor(this.next() * list.length)] ?? assert.fail('nothing to pick from')
   }
