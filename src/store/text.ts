@@ -3,15 +3,11 @@
  * U+0001 U+0011: one to one, so what was stored comes back as it was sent, and equal strings stay equal.
  */
 export function toText(value: string): string {
-  return /[\u0000\u0001]/.test(value)
-    ? value.replace(/[\u0000\u0001]/g, (c) => (c === '\u0000' ? '\u0001\u0010' : '\u0001\u0011'))
-    : value
+  return value.replaceAll('\u0001', '\u0001\u0011').replaceAll('\u0000', '\u0001\u0010')
 }
 
 export function fromText(value: string): string {
-  return value.includes('\u0001')
-    ? value.replace(/\u0001([\u0010\u0011])/g, (_, c) => (c === '\u0010' ? '\u0000' : '\u0001'))
-    : value
+  return value.replaceAll('\u0001\u0010', '\u0000').replaceAll('\u0001\u0011', '\u0001')
 }
 
 /** `map` applied to every key and value. */
