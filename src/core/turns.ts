@@ -66,19 +66,7 @@ export function turns({ atOnce, waiting, what }: TurnsOptions): Turns {
         `too many ${what} at a time: ${atOnce} go on and ${waiting} wait; ask again once some have been answered`,
         { retryAfterSeconds: 1, bound: `${what} at a time` },
       )
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        lane.waiting.delete(go)
-        reject(signal?.reason)
-      }
-      const go = () => {
-        lane.waiting.delete(go)
-        signal?.removeEventListener('abort', leave)
-        resolve(begin(key, lane))
-      }
-      lane.waiting.add(go)
-      signal?.addEventListener('abort', leave, { once: true })
-    })
+    return await nextIn(lane.waiting, () => begin(key, lane), signal)
   }
 
   return {
@@ -93,4 +81,21 @@ export function turns({ atOnce, waiting, what }: TurnsOptions): Turns {
       }
     },
   }
+}
+
+/** Begins in the very moment that it is told to go; rejects with the signal's reason when that is aborted first. */
+function nextIn<T>(waiting: Set<() => void>, begin: () => T, signal?: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = () => {
+      waiting.delete(go)
+      reject(signal?.reason)
+    }
+    const go = () => {
+      waiting.delete(go)
+      signal?.removeEventListener('abort', leave)
+      resolve(begin())
+    }
+    waiting.add(go)
+    signal?.addEventListener('abort', leave, { once: true })
+  })
 }
