@@ -8,8 +8,8 @@ import { addressesPerSite, mistakesPerAnonymous, sharePerSite, waitingPerOrg } f
 import * as schema from '../http/spec/schema.ts'
 import { lookUpsAtOnce } from '../ipfs/origin-names.ts'
 import { maxAddresses, maxDnsaddrDepth, maxLookUps } from '../ipfs/origin-policy.ts'
-import { maxPageBytes } from '../store/list-pins.ts'
-import { waitingLists } from '../store/list-turns.ts'
+import { maxPageBytes, smallPageBytes } from '../store/list-pins.ts'
+import { fewPins, waitingLists } from '../store/list-turns.ts'
 import { roleSettings } from '../store/role-settings.ts'
 import { deadMs, dialMs, lanes } from '../workers/dialler.ts'
 import { maxPerOrg } from '../workers/origin-turns.ts'
@@ -66,6 +66,12 @@ const bounds: Record<string, Bound[]> = {
       'database.listsPerOrg',
       'it waits for its turn',
     ),
+    [
+      `large pages at a time, of one org and of all: of more than ${fewPins} pins or ${bytes(smallPageBytes)}`,
+      '1',
+      'it waits for its turn; orgs take turns',
+      fixed,
+    ],
     ['lists that wait so', number(waitingLists), '429', fixed],
     [
       'what Postgres may take for one statement',

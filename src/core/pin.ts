@@ -64,6 +64,11 @@ export interface PinQuery {
   meta?: Record<string, string>
 }
 
+/** Whether a list reads more than its page, which an index gives. */
+export function searchesFor({ cids, name, meta }: PinQuery): boolean {
+  return cids !== undefined || name !== undefined || Object.keys(meta ?? {}).length > 0
+}
+
 /** One page, newest first, and how many pins match in all. */
 export interface PinPage {
   count: number

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { setImmediate as others } from 'node:timers/promises'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AnchorageError } from '../core/errors.ts'
 import { UnsupportedBody } from './errors.ts'
@@ -16,17 +17,28 @@ export function readJson(app: FastifyInstance): void {
     else demandNoEncoding(request)
     done(null, payload)
   })
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
-    try {
-      done(null, parsed(Buffer.from(body)))
-    } catch (error) {
-      done(error instanceof Error ? error : new Error(String(error)))
-    }
-  })
+  const nextLarge = oneByOne()
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer' },
+    async (_request: FastifyRequest, body: string | Buffer) => {
+      if (body.length > smallBodyBytes) await nextLarge()
+      return parsed(Buffer.from(body))
+    },
+  )
   app.addHook('preValidation', (request, _reply, done) => {
     const isMissing = request.body === undefined && request.routeOptions.schema?.body !== undefined
     done(isMissing ? new AnchorageError('invalid', 'the body: missing; it must be given') : undefined)
   })
+}
+
+/** To read and judge a larger body takes so long that others would notice many in a row. */
+const smallBodyBytes = 16 << 10
+
+/** Resolves for one after the other, with whatever else the process has to do between them. */
+function oneByOne(): () => Promise<unknown> {
+  let last: Promise<unknown> = Promise.resolve()
+  return () => (last = last.then(() => others()))
 }
 
 function hasNoBody({ headers }: FastifyRequest): boolean {

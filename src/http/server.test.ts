@@ -328,6 +328,23 @@ test('a byte order mark before the JSON is passed over; wide characters are told
     await refused(server, post(body), 400, /^the body: UTF-16 or UTF-32; send it as UTF-8/)
 })
 
+test('large bodies are judged one by one, with whatever else there is to do between them', async () => {
+  const server = fakeServer()
+  let turn = 0
+  const refusedAt = async (payload: string) => {
+    const { statusCode } = await ask(server, post(payload))
+    assert.equal(statusCode, 400)
+    return turn
+  }
+  const large = JSON.stringify({ cid, name: 'x'.repeat(20_000) })
+  const asked = Promise.all(Array.from({ length: 8 }, () => refusedAt(large)))
+  let counts = true
+  const count = () => void (counts && turn++ >= 0 && setImmediate(count))
+  count()
+  const at = await asked.finally(() => (counts = false))
+  assert.equal(new Set(at).size, 8)
+})
+
 test('a path says which methods it takes, and an unknown path says that it is none', async () => {
   const server = fakeServer()
   const allow: Record<string, string> = {

@@ -1,43 +1,60 @@
-import { pinStatuses, type NameMatch, type PinPage, type PinQuery } from '../core/pin.ts'
+import { pinStatuses, searchesFor, type NameMatch, type PinPage, type PinQuery } from '../core/pin.ts'
 import type { OrgId } from '../core/ids.ts'
+import { mapInSlices } from './slices.ts'
 import type { Database } from './database.ts'
-import { searchesFor } from './list-turns.ts'
 import { pinColumns, type DetailRow, type NodeBook, type PinRow } from './pin-rows.ts'
 import { pinOf } from './show-pin.ts'
 import { fold, mapMeta, toText } from './text.ts'
 
+/** What a page is made for: only if it is small, or however large. */
+export type PageSize = 'small' | 'any'
+
 /**
- * One page, newest first, and how many match in all, from one statement. `seq` runs with `created`, so the bounds are looked up
- * once and everything else goes by `seq`. Status and time alone are counted from buckets and never scan; any other filter walks
- * its own index once, for the page and the count together.
+ * One page, newest first, and how many match in all, from one statement; null when a small page was asked for and it is not small. `seq`
+ * runs with `created`, so the bounds are looked up once and everything else goes by `seq`. Status and time alone are counted from buckets
+ * and never scan; any other filter walks its own index once, for the page and the count together.
  */
 export async function listPins(
   db: Database,
   orgId: OrgId,
   query: PinQuery,
-  book: NodeBook,
-  signal?: AbortSignal,
-): Promise<PinPage> {
+  { book, size, signal }: { book: NodeBook; size: PageSize; signal: AbortSignal | undefined },
+): Promise<PinPage | null> {
   const sql = new Sql()
   const bounds = boundsOf(sql, query)
   const { count, found } = searchesFor(query) ? filteredList(sql, query) : countedList(sql, query)
-  const text = `with bound as (${bounds}), ${found}, page as materialized (${bounded})
-    select (${count}) as count, (select json_agg(p order by p.seq desc) from page p) as page,
-      (select json_agg(d) from pin_details((select array_agg(distinct p.cid) from page p)) d) as details`
-  const [rows = []] = await db.tenantAtOnce(orgId, [[text, sql.params, ...nameOf(query)]], signal)
-  const [row] = rows as { count: number; page: PinRow[] | null; details: DetailRow[] | null }[]
-  const byCid = Map.groupBy(row?.details ?? [], (detail) => detail.cid)
+  const text = `with bound as (${bounds}), ${found}, page as materialized (${pageOf[size]})
+    select (${count}) as count, exists (select from found) as finds, pins,
+      case when coalesce(part, 0) = 0 then (select json_agg(d) from pin_details((select array_agg(distinct cid) from page)) d) end as details
+    from (values (true)) v left join (select part, json_agg(p order by seq desc) as pins from page p group by part) parts on true
+    order by part`
+  const [rows = []] = await db.tenantAtOnce(orgId, [[text, sql.params, ...nameOf(query, size)]], signal)
+  const parts = rows as ListPart[]
+  const [first] = parts
+  if (first?.finds && first.pins === null) return null
+  const byCid = Map.groupBy(first?.details ?? [], (detail) => detail.cid)
+  const pins = parts.flatMap((part) => part.pins ?? [])
   return {
     // the spec's count is an int32
-    count: Math.min(row?.count ?? 0, 2 ** 31 - 1),
-    results: (row?.page ?? []).map((pin) => pinOf(pin, byCid.get(pin.cid) ?? [], book)),
+    count: Math.min(first?.count ?? 0, 2 ** 31 - 1),
+    results: await mapInSlices(pins, (pin) => pinOf(pin, byCid.get(pin.cid) ?? [], book)),
   }
 }
 
+/** A page comes in parts, since to read a large one at a stretch keeps others waiting. The first says what is known of all. */
+interface ListPart {
+  count: number
+  finds: boolean
+  pins: PinRow[] | null
+  details: DetailRow[] | null
+}
+
 /** Lists that do not search have one text for each of these names: one plan fits them all. */
-function nameOf(query: PinQuery): [name?: string] {
+function nameOf(query: PinQuery, size: PageSize): [name?: string] {
   if (searchesFor(query)) return []
-  return [`list${query.before === undefined ? '' : ' before'}${query.after === undefined ? '' : ' after'}`]
+  return [
+    `list ${size}${query.before === undefined ? '' : ' before'}${query.after === undefined ? '' : ' after'}`,
+  ]
 }
 
 /** Numbered parameters of a statement under construction. */
@@ -72,12 +89,19 @@ function instant(ms: number): string {
 
 /** A page ends before the pin at which its answer would be this large, so that no list is a burden to Postgres, the node or its neighbours. */
 export const maxPageBytes = 4 << 20
+/** A page that is no larger than this is small. */
+export const smallPageBytes = 256 << 10
 
-/** As many of what was found, from the newest on, as an answer may hold; the first always. */
-const bounded = `select ${pinColumns}, seq
-  from (select f.*, sum(coalesce(shown_bytes, shown_bytes(meta, name, origins, replicas))) over (
-    order by seq desc rows between unbounded preceding and 1 preceding) as bytes_before from found f) f
-  where coalesce(bytes_before, 0) < ${maxPageBytes}`
+const shownBytes = 'coalesce(shown_bytes, shown_bytes(meta, name, origins, replicas))'
+
+/** Of what was found: all or nothing; and as many, from the newest on, as an answer may hold, the first always. */
+const pageOf: Record<PageSize, string> = {
+  small: `select ${pinColumns}, seq, 0 as part from found where (select sum(${shownBytes}) from found) <= ${smallPageBytes}`,
+  any: `select ${pinColumns}, seq, bytes_before / ${smallPageBytes} as part
+    from (select f.*, coalesce(sum(${shownBytes}) over (order by seq desc rows between unbounded preceding and 1 preceding), 0)
+      as bytes_before from found f) f
+    where bytes_before < ${maxPageBytes}`,
+}
 
 /** Up to so many pins with the wanted meta are looked up one by one; beyond, one pass over the other filter is cheaper (`is true` makes it a hash). */
 const fewRows = 2_000

@@ -4,6 +4,7 @@ import { isCode } from '../core/errors.ts'
 import { mintId, type OrgId } from '../core/ids.ts'
 import type { PinPage, PinQuery } from '../core/pin.ts'
 import { connectionsPerRole } from './connections.ts'
+import type { PageSize } from './list-pins.ts'
 import { listTurns } from './list-turns.ts'
 
 const page: PinPage = { count: 0, results: [] }
@@ -14,13 +15,19 @@ const turn = () => new Promise((resolve) => setImmediate(resolve))
 /** Lists that go on until they are told to end, and how many of whom go on. */
 function lists(perOrg: number) {
   const inTurn = listTurns(perOrg)
-  const under: { orgId: OrgId; query: PinQuery; end: () => void }[] = []
+  const under: {
+    orgId: OrgId
+    query: PinQuery
+    size: PageSize
+    end: (found?: PinPage | null) => void
+  }[] = []
   return {
     ask: (orgId: OrgId, query: PinQuery, signal?: AbortSignal) =>
       inTurn(
         orgId,
         query,
-        () => new Promise((resolve) => under.push({ orgId, query, end: () => resolve(page) })),
+        (size) =>
+          new Promise((resolve) => under.push({ orgId, query, size, end: (found = page) => resolve(found) })),
         signal,
       ),
     of: (orgId: OrgId) => under.filter((each) => each.orgId === orgId),
@@ -74,4 +81,34 @@ test('who hangs up while waiting asks Postgres nothing, and too many that wait a
     (error) => isCode(error, 'too_many') && /lists of one org/.test(error.message),
   )
   assert.equal(of(loud).length, 1)
+})
+
+test('pages that turn out to be large are asked for again one at a time, and orgs take turns', async () => {
+  const { ask, of, under } = lists(4)
+  const [loud, other] = [mintId('org'), mintId('org')]
+  const pages = [plain, plain, search, { limit: 1000 }].map((query) => ask(loud, query))
+  await turn()
+  assert.deepEqual(
+    of(loud).map(({ size }) => size),
+    ['small', 'small', 'small', 'any'],
+  )
+  for (const each of of(loud).slice(0, 3)) each.end(null)
+  const theirs = ask(other, { limit: 1000 })
+  await turn()
+  assert.equal(under.length, 4)
+  void ask(mintId('org'), plain)
+  await turn()
+  assert.deepEqual([under.length, under.at(-1)?.size], [5, 'small'])
+
+  under[3]?.end()
+  for (const orgId of [other, loud, loud, loud]) {
+    await turn()
+    const last = under.at(-1)
+    assert.deepEqual([last?.orgId, last?.size], [orgId, 'any'])
+    last?.end()
+  }
+  assert.deepEqual(
+    await Promise.all([...pages, theirs]),
+    Array.from({ length: 5 }, () => page),
+  )
 })

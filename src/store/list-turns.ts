@@ -1,47 +1,55 @@
 import type { OrgId } from '../core/ids.ts'
-import type { PinPage, PinQuery } from '../core/pin.ts'
+import { searchesFor, type PinPage, type PinQuery } from '../core/pin.ts'
 import { turns } from '../core/turns.ts'
 import { connectionsPerRole } from './connections.ts'
+import type { PageSize } from './list-pins.ts'
 
 /** So many lists of one org wait for their turn. */
 export const waitingLists = 200
 
-/** Runs `work`, which lists `orgId`'s pins, when it is its turn; who gives up (`signal`) waits no longer. */
+/** A list that asks for more pins than this is not even tried as a small page. */
+export const fewPins = 250
+
+/**
+ * Runs `work`, which lists `orgId`'s pins, when it is its turn, and again when the page turns out not to be small (null); who gives up
+ * (`signal`) waits no longer.
+ */
 export type ListTurns = (
   orgId: OrgId,
   query: PinQuery,
-  work: () => Promise<PinPage>,
+  work: (size: PageSize) => Promise<PinPage | null>,
   signal?: AbortSignal,
 ) => Promise<PinPage>
 
 /**
  * Lists share the tenant's connections fairly: of one org `perOrg` go on at a time, and half as many that search, since those may read
  * all that the org has; of all orgs together three of four connections hold lists, and two of four searches. So no list waits behind
- * another org's many, and what only looks up or writes a pin behind none.
+ * another org's many, and what only looks up or writes a pin behind none. A page that is not small keeps Postgres and the node busy for
+ * a while, so there is one at a time, and orgs take turns at it.
  */
 export function listTurns(perOrg: number): ListTurns {
   const part = (of: number, share: number): number => Math.max(1, Math.floor(of * share))
-  const listsOf = turns({ atOnce: perOrg, waiting: waitingLists, what: 'lists of one org' })
-  const searchesOf = turns({
-    atOnce: part(perOrg, 1 / 2),
-    waiting: waitingLists,
-    what: 'filtered lists of one org',
-  })
-  const lists = turns({ atOnce: part(connectionsPerRole, 3 / 4), waiting: Infinity, what: 'lists' })
-  const searches = turns({
-    atOnce: part(connectionsPerRole, 1 / 2),
-    waiting: Infinity,
-    what: 'filtered lists',
-  })
+  const ofOrg = (atOnce: number, what: string) =>
+    turns({ atOnce, waiting: waitingLists, what: `${what} of one org` })
+  const ofAll = (atOnce: number, what: string) => turns({ atOnce, waiting: Infinity, what })
+  const listsOf = ofOrg(perOrg, 'lists')
+  const searchesOf = ofOrg(part(perOrg, 1 / 2), 'filtered lists')
+  const largeOf = ofOrg(1, 'large pages')
+  const lists = ofAll(part(connectionsPerRole, 3 / 4), 'lists')
+  const searches = ofAll(part(connectionsPerRole, 1 / 2), 'filtered lists')
+  const large = ofAll(1, 'large pages')
 
-  return (orgId, query, work, signal) => {
-    const list = () => listsOf.during(orgId, () => lists.during('all', work, signal), signal)
-    if (!searchesFor(query)) return list()
-    return searchesOf.during(orgId, () => searches.during('all', list, signal), signal)
+  return async (orgId, query, work, signal) => {
+    const list = (size: PageSize) => () =>
+      listsOf.during(orgId, () => lists.during('all', () => work(size), signal), signal)
+    const search = (size: PageSize) => () =>
+      searchesOf.during(orgId, () => searches.during('all', list(size), signal), signal)
+    const asked = searchesFor(query) ? search : list
+
+    const page = query.limit > fewPins ? null : await asked('small')()
+    if (page !== null) return page
+    const found = await largeOf.during(orgId, () => large.during('all', asked('any'), signal), signal)
+    if (found === null) throw new Error('a page of any size came back as not small')
+    return found
   }
-}
-
-/** Whether more is read than a page, which an index gives. */
-export function searchesFor({ cids, name, meta }: PinQuery): boolean {
-  return cids !== undefined || name !== undefined || Object.keys(meta ?? {}).length > 0
 }

@@ -171,13 +171,11 @@ test('a page ends by bytes too, after one pin at least; pages joined are the lis
     const seen: Pin[] = []
     for (let left = all.length; left > 0;) {
       const last = seen.at(-1)
-      const page = await store.pins.listPins(large, {
-        limit: 1000,
-        ...filter,
-        ...(last && { before: last.created.getTime() }),
-      })
+      const before = last && { before: last.created.getTime() }
+      const page = await store.pins.listPins(large, { limit: 1000, ...filter, ...before })
       assert.equal(page.count, left)
       assert.ok(page.results.length >= 1 && page.results.length <= 10)
+      assert.deepEqual(page, await store.pins.listPins(large, { limit: 20, ...filter, ...before }))
       seen.push(...page.results)
       left -= page.results.length
     }

@@ -163,7 +163,7 @@ function pinStore(db: Database, terms: pins.AcceptTerms, inTurn: ListTurns): Pin
     getPin: (orgId, id) => pins.getPin(db, orgId, id, terms.book),
     crowded: (orgId) => pins.crowded(db, orgId),
     listPins: (orgId, query, signal) =>
-      inTurn(orgId, query, () => listPins(db, orgId, query, terms.book, signal), signal),
+      inTurn(orgId, query, (size) => listPins(db, orgId, query, { book: terms.book, size, signal }), signal),
   }
 }
 
