@@ -72,6 +72,16 @@ const none: [what: string, sql: string][] = [
     'meta without a pin',
     'select m.seq from pin_meta m left join pins p using (org_id, seq) where p.id is null',
   ],
+  [
+    "a noted name that is not its pin's",
+    `select p.id, p.name, n.* from pin_names n left join pins p on p.org_id = n.org_id and p.id = n.pin_id
+     where p.seq is distinct from n.seq or p.name is distinct from coalesce(n.name, n.folded) or p.name_folded is distinct from n.folded`,
+  ],
+  [
+    "a name that is not noted, though its org's are up to a later pin",
+    `select p.id from pins p join name_marks m using (org_id) left join pin_names n on n.pin_id = p.id
+     where p.seq <= m.seq and p.name is not null and n.seq is null`,
+  ],
   ['created twice', 'select org_id, created from pins group by 1, 2 having count(*) > 1'],
 ]
 

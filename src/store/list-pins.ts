@@ -1,4 +1,4 @@
-import { pinStatuses, searchesFor, type NameMatch, type PinPage, type PinQuery } from '../core/pin.ts'
+import { pinStatuses, searchesFor, type PinPage, type PinQuery } from '../core/pin.ts'
 import type { OrgId } from '../core/ids.ts'
 import { mapInSlices } from './slices.ts'
 import type { Database } from './database.ts'
@@ -9,6 +9,14 @@ import { fold, mapMeta, toText } from './text.ts'
 /** What a page is made for: only if it is small, or however large. */
 export type PageSize = 'small' | 'any'
 
+export interface ListContext {
+  book: NodeBook
+  size: PageSize
+  /** Called when the org's names are worth noting, so that the next search for a part of one reads fewer. */
+  noteNames: (orgId: OrgId) => void
+  signal: AbortSignal | undefined
+}
+
 /**
  * One page, newest first, and how many match in all, from one statement; null when a small page was asked for and it is not small. `seq`
  * runs with `created`, so the bounds are looked up once and everything else goes by `seq`. Status and time alone are counted from buckets
@@ -18,19 +26,20 @@ export async function listPins(
   db: Database,
   orgId: OrgId,
   query: PinQuery,
-  { book, size, signal }: { book: NodeBook; size: PageSize; signal: AbortSignal | undefined },
+  { book, size, noteNames, signal }: ListContext,
 ): Promise<PinPage | null> {
   const sql = new Sql()
   const bounds = boundsOf(sql, query)
-  const { count, found } = searchesFor(query) ? filteredList(sql, query) : countedList(sql, query)
+  const { count, found, behind } = searchesFor(query) ? filteredList(sql, query) : countedList(sql, query)
   const text = `with bound as (${bounds}), ${found}, page as materialized (${pageOf[size]})
-    select (${count}) as count, exists (select from found) as finds, pins,
+    select (${count}) as count, exists (select from found) as finds, (${behind}) as behind, pins,
       case when coalesce(part, 0) = 0 then (select json_agg(d) from pin_details((select array_agg(distinct cid) from page)) d) end as details
     from (values (true)) v left join (select part, json_agg(p order by seq desc) as pins from page p group by part) parts on true
     order by part`
   const [rows = []] = await db.tenantAtOnce(orgId, [[text, sql.params, ...nameOf(query, size)]], signal)
   const parts = rows as ListPart[]
   const [first] = parts
+  if (first?.behind) noteNames(orgId)
   if (first?.finds && first.pins === null) return null
   const byCid = Map.groupBy(first?.details ?? [], (detail) => detail.cid)
   const pins = parts.flatMap((part) => part.pins ?? [])
@@ -45,6 +54,7 @@ export async function listPins(
 interface ListPart {
   count: number
   finds: boolean
+  behind: boolean
   pins: PinRow[] | null
   details: DetailRow[] | null
 }
@@ -106,10 +116,14 @@ const pageOf: Record<PageSize, string> = {
 /** Up to so many pins with the wanted meta are looked up one by one; beyond, one pass over the other filter is cheaper (`is true` makes it a hash). */
 const fewRows = 2_000
 
-/** The parts of a list: a scalar subquery, and CTEs of which the last is `found`: the page, were it not for its bytes. */
+/**
+ * The parts of a list: a scalar subquery; CTEs of which the last is `found`: the page, were it not for its bytes; and whether names are to be
+ * noted, so that the next list of this kind reads fewer.
+ */
 interface Parts {
   count: string
   found: string
+  behind: string
 }
 
 function countedList(sql: Sql, { statuses = [...pinStatuses], limit }: PinQuery): Parts {
@@ -124,35 +138,42 @@ function countedList(sql: Sql, { statuses = [...pinStatuses], limit }: PinQuery)
         where org_id = current_org() and status = s and seq between (select lo from bound) and (select hi from bound)
         order by seq desc limit ${most}) p
       order by seq desc limit ${most})`,
+    behind: 'false',
   }
 }
 
 /** Only seqs are gathered, so that an index alone answers most filters; the page's rows are then looked up by status and seq. */
 function filteredList(sql: Sql, query: PinQuery): Parts {
   const meta = Object.entries(mapMeta(query.meta ?? {}, toText))
-  const onPins = pinFilters(sql, query).join(' and ')
+  const part = namePart(query)
   // `+ 0` keeps the planner from taking the bounds, whose width it cannot know, for the narrow filter
   const between = 'between (select lo from bound) and (select hi from bound)'
+  const onPins = pinFilters(sql, query, part === null).join(' and ')
+  // `offset 0` keeps it from making one pass over all of the org's pins of what is asked for a few of them
   const own = `select seq from pins where org_id = current_org() and ${onPins}`
   const [pair, ...others] = meta
-  const tagged =
-    pair && (others.length === 0 ? taggedByOne(sql, pair, between) : taggedBy(sql, meta, between))
+  const tables = [
+    ...(pair ? [others.length === 0 ? taggedByOne(sql, pair, between) : taggedBy(sql, meta, between)] : []),
+    ...(part === null ? [] : [named(sql, query, part, between)]),
+  ]
+  const tagged = tables.map((rows) => `select seq from (${rows}) t`).join(' intersect ')
   const hits =
-    tagged === undefined
+    tagged === ''
       ? `hits as materialized (${own} and seq + 0 ${between})`
       : onPins === ''
         ? `hits as materialized (${tagged})`
         : `tagged as materialized (${tagged}), hits as materialized (
             select seq from tagged t where (select count(*) from tagged) <= ${fewRows}
-              and exists (${own} and pins.seq = t.seq)
+              and exists (${own} and pins.seq = t.seq offset 0)
             union all select seq from tagged t where (select count(*) from tagged) > ${fewRows} and (seq in (${own})) is true)`
   return {
     count: 'select count(*) from hits',
-    found: `${hits}, found as materialized (
+    found: `${part === null ? '' : `${noted}, `}${hits}, found as materialized (
       select p.* from (select seq from hits order by seq desc limit ${sql.param(query.limit)}) h
       cross join unnest(${sql.param(query.statuses ?? [...pinStatuses])}::text[]) s
       cross join lateral (select ${pinColumns}, seq, shown_bytes from pins
         where org_id = current_org() and status = s and seq = h.seq offset 0) p)`,
+    behind: part === null ? 'false' : 'select lags from noted',
   }
 }
 
@@ -184,10 +205,45 @@ function taggedByOne(sql: Sql, [key, value]: [string, string], between: string):
     and value = meta_key(${sql.param(value)}) and seq + 0 ${between}`
 }
 
-function pinFilters(sql: Sql, query: PinQuery): string[] {
+/** A part of a name: folded, and unless its case does not matter as it is written. */
+interface NamePart {
+  folded: string
+  exact: string | null
+}
+
+/** Three letters or digits in a row, by which noted names are found. */
+const findable = /[\p{L}\p{N}]{3}/u
+
+/** The part of a name that is to be looked up among noted names, rather than by going through those of all that the other filters leave. */
+function namePart({ name, match, cids }: PinQuery): NamePart | null {
+  if (name === undefined || cids !== undefined || (match !== 'partial' && match !== 'ipartial')) return null
+  const folded = toText(fold(name))
+  return findable.test(folded) ? { folded, exact: match === 'partial' ? toText(name) : null } : null
+}
+
+/** Names are noted once an org that searches has so many pins, and again when so many came since. */
+const worthNoting = { first: 3_000, again: 1_000 }
+
+/** Whether enough names are noted that the others can be gone through, and whether some are to be noted. */
+const noted = `noted as materialized (
+  select created, created > '-infinity' and behind <= ${worthNoting.first} as most,
+    behind > case when created > '-infinity' then ${worthNoting.again} else ${worthNoting.first} end as lags from names_noted())`
+
+/** From the noted names and those that came since; from all of them unless most are noted. */
+function named(sql: Sql, query: PinQuery, { folded, exact }: NamePart, between: string): string {
+  const byName = nameFilter(sql, query)
+  const others = `select seq from pins where org_id = current_org() and ${byName} and seq + 0 ${between}`
+  return `select seq from named_like(${sql.param(folded)}, ${sql.param(exact)}) seq
+      where (select most from noted) and seq ${between}
+    union all ${others} and (select most from noted) and created > (select created from noted)
+    union all ${others} and not (select most from noted)`
+}
+
+/** What is asked of a pin's row itself; `byName` unless that is looked up elsewhere. */
+function pinFilters(sql: Sql, query: PinQuery, byName: boolean): string[] {
   return [
     ...(query.cids ? [`cid = any (${sql.param(query.cids)})`] : []),
-    ...(query.name === undefined ? [] : [nameFilter(sql, query.name, query.match ?? 'exact')]),
+    ...(query.name === undefined || !byName ? [] : [nameFilter(sql, query)]),
     // all of them are no filter, and what Kubo sends
     ...(query.statuses && new Set(query.statuses).size < pinStatuses.length
       ? [`status = any (${sql.param(query.statuses)})`]
@@ -195,7 +251,7 @@ function pinFilters(sql: Sql, query: PinQuery): string[] {
   ]
 }
 
-function nameFilter(sql: Sql, name: string, match: NameMatch): string {
+function nameFilter(sql: Sql, { name = '', match = 'exact' }: PinQuery): string {
   switch (match) {
     case 'exact':
       return `name_folded = ${sql.param(toText(fold(name)))} and name = ${sql.param(toText(name))}`

@@ -31,6 +31,7 @@ import { openDatabase, type Database } from './database.ts'
 import { isBadData } from './errors.ts'
 import { listPins } from './list-pins.ts'
 import { listTurns, type ListTurns } from './list-turns.ts'
+import { nameNoting } from './note-names.ts'
 import * as garbage from './garbage.ts'
 import * as keys from './keys.ts'
 import * as nodes from './nodes.ts'
@@ -116,8 +117,10 @@ export function openStore(options: StoreOptions): Store {
   const { replicas = 1, unpinGraceMs = 0, maxTokens = tokens.usualMaxTokens, listsPerOrg = 4 } = options
   const book: NodeBook = { addresses: () => [], name: String, anyAddresses: () => [], ...options.book }
   const db = openDatabase(options)
+  const names = nameNoting(db, options.log)
+  const lists = { inTurn: listTurns(listsPerOrg), noteNames: (orgId: OrgId) => names.start(orgId) }
   return {
-    pins: pinStore(db, { book, replicas, graceMs: unpinGraceMs }, listTurns(listsPerOrg)),
+    pins: pinStore(db, { book, replicas, graceMs: unpinGraceMs }, lists),
     placements: placementStore(db),
     sweep: sweepStore(db, unpinGraceMs),
     reconcile: reconcileStore(db),
@@ -136,11 +139,20 @@ export function openStore(options: StoreOptions): Store {
     orgRemoval: { removeSome: (epoch, limit) => removeSome(db.statement, epoch, limit, unpinGraceMs) },
     sessions: sessionStore(db),
     nodes: nodeStore(db),
-    [Symbol.asyncDispose]: () => db[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await names[Symbol.asyncDispose]()
+      await db[Symbol.asyncDispose]()
+    },
   }
 }
 
-function pinStore(db: Database, terms: pins.AcceptTerms, inTurn: ListTurns): PinStore {
+function pinStore(
+  db: Database,
+  terms: pins.AcceptTerms,
+  { inTurn, noteNames }: { inTurn: ListTurns; noteNames: (orgId: OrgId) => void },
+): PinStore {
+  const { book } = terms
+
   const accept = (orgId: OrgId, batch: NewPin[], again: boolean) =>
     pins.acceptPins(db, orgId, batch, terms, again)
   return {
@@ -163,7 +175,7 @@ function pinStore(db: Database, terms: pins.AcceptTerms, inTurn: ListTurns): Pin
     getPin: (orgId, id) => pins.getPin(db, orgId, id, terms.book),
     crowded: (orgId) => pins.crowded(db, orgId),
     listPins: (orgId, query, signal) =>
-      inTurn(orgId, query, (size) => listPins(db, orgId, query, { book: terms.book, size, signal }), signal),
+      inTurn(orgId, query, (size) => listPins(db, orgId, query, { book, size, noteNames, signal }), signal),
   }
 }
 
