@@ -3,6 +3,7 @@ import { AnchorageError } from '../core/errors.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
 import type { Greeting } from './greet.ts'
+import { defaultLimits } from './limits.ts'
 import type { NoteRefusal } from './refusals.ts'
 import type { Failure } from './spec/schema.ts'
 
@@ -29,7 +30,10 @@ const byCode: Record<Exclude<ErrorCode, 'internal'>, Pick<Refusal, 'status' | 'r
 /** What Fastify itself refuses, in our words. */
 const byStatus: Record<number, Pick<Refusal, 'reason' | 'details'>> = {
   400: { reason: 'BAD_REQUEST', details: 'the request cannot be understood' },
-  413: { reason: 'PAYLOAD_TOO_LARGE', details: 'the body is too large: at most 256 KiB' },
+  413: {
+    reason: 'PAYLOAD_TOO_LARGE',
+    details: `the body is too large: at most ${defaultLimits.maxBodyBytes >> 10} KiB`,
+  },
   415: { reason: 'UNSUPPORTED_MEDIA_TYPE', details: 'send the body as application/json' },
 }
 
