@@ -9,6 +9,7 @@ import { systemClock as clock } from '../app/clock.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type KeyId, type OrgId } from '../core/ids.ts'
 import type { ApiToken, SigningKey } from '../core/token.ts'
+import { until } from '../../test/settle.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { openStore, type Store } from './store.ts'
 
@@ -175,18 +176,26 @@ test('tokens that are minted while keys rotate and retire all work, on a node th
   const mint = minter({ store: store.tokens, masterKey, clock })
   await mint.rotateKey()
   const minted: MintedToken[] = []
+  const made = [0, 0, 0]
   let done = false
-  const rotating = (async () => {
-    for (let n = 0; n < 25; n++) await mint.rotateKey().then(() => sleep(20))
-    done = true
-  })()
-  const minting = async () => {
-    while (!done)
+  // each minter makes a token between two rotations, so none loses more than a few tries, however slow the machine is
+  const rotating = async () => {
+    for (let n = 0; n < 25; n++) {
+      const before = [...made]
+      await mint.rotateKey()
+      await until('each has made a token', () => made.every((count, i) => count > (before[i] ?? 0)))
+    }
+  }
+  const minting = async (minter: number) => {
+    while (!done) {
       minted.push(
         await mint.mint({ orgId: org, name: null, scopes: ['pins:read'], ttlMs: 60_000, createdBy: null }),
       )
+      made[minter] = (made[minter] ?? 0) + 1
+    }
   }
-  await Promise.all([rotating, minting(), minting(), minting()])
+  const rotated = rotating().finally(() => (done = true))
+  await Promise.all([rotated, ...made.map((_, minter) => minting(minter))])
   await store.tokens.retireKeys()
   const { verify } = verifier({ store: store.tokens, masterKey, clock })
   for (const { token, id } of minted) assert.equal((await verify(token)).by, id)
