@@ -34,6 +34,8 @@ export const decisions: Record<string, Decision | null> = {
   pin_meta: { key: 'org_id', verbs: all },
   pin_names: null,
   pins: { key: 'org_id', verbs: all },
+  placement_changes: null,
+  placement_counts: null,
   placements: null,
   plan_moves: null,
   plans: null,

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import pg from 'pg'
 import { AnchorageError } from '../core/errors.ts'
+import type { PoolUse } from '../core/measure-ports.ts'
 import type { Log } from '../core/ports.ts'
 import { assertLogin } from './assert.ts'
 import { endsByException } from './ends-by-exception.ts'
@@ -19,6 +20,8 @@ export interface Connections extends AsyncDisposable {
   proveWrite(): Promise<void>
   /** What lies between, as far as its answers tell. */
   way(): Promise<Way>
+  /** How many connections there are, now. */
+  pool(): PoolUse
 }
 
 /** How a login reaches Postgres. */
@@ -81,6 +84,7 @@ export function openConnections({ url, role, name, log }: ConnectionOptions): Co
     use,
     proveWrite: () => use(async (client) => void (await client.query(writing))),
     way: () => use((one) => use((other) => wayOf(one, other))),
+    pool: () => useOf(pool),
     [Symbol.asyncDispose]: () => pool.end(),
   }
 }
@@ -107,6 +111,10 @@ function openPool(url: string, name: string, log: Log): pg.Pool {
     log.warn({ err }, 'a connection to Postgres was lost')
   })
   return pool
+}
+
+function useOf({ totalCount, idleCount, waitingCount }: pg.Pool): PoolUse {
+  return { idle: idleCount, busy: totalCount - idleCount, waiting: waitingCount }
 }
 
 function streamOf(client: pg.PoolClient): Duplex {

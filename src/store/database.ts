@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import type { OrgId } from '../core/ids.ts'
 import { uuidOf } from '../core/ids.ts'
+import type { PoolUse } from '../core/measure-ports.ts'
 import type { Log } from '../core/ports.ts'
 import { openConnections, type Connections, type Way } from './connections.ts'
 import { isTransient, leavesSessionWhole, translate } from './errors.ts'
@@ -40,6 +41,8 @@ export interface Database extends AsyncDisposable {
   proveWrites(): Promise<void>
   /** How each role's login reaches Postgres. */
   ways(): Promise<Record<'tenant' | 'system', Way>>
+  /** The connections of each login, now. */
+  pools(): Record<'tenant' | 'system', PoolUse>
 }
 
 /** Opens both pools (nothing is connected yet, so Postgres may be down). */
@@ -61,6 +64,7 @@ export function openDatabase(options: { tenantUrl: string; systemUrl: string; lo
     async proveWrites() {
       await Promise.all([tenant, system].map((each) => retried(() => each.proveWrite())))
     },
+    pools: () => ({ tenant: tenant.pool(), system: system.pool() }),
     ways: () => retried(async () => ({ tenant: await tenant.way(), system: await system.way() })),
     async [Symbol.asyncDispose]() {
       await Promise.all([tenant, system].map((each) => each[Symbol.asyncDispose]()))

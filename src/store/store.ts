@@ -1,6 +1,7 @@
 import { isCode } from '../core/errors.ts'
 import type { NodeId, OrgId } from '../core/ids.ts'
 import type { SessionStore } from '../core/login-ports.ts'
+import type { MeasureStore, PoolUse } from '../core/measure-ports.ts'
 import type { Node } from '../core/node.ts'
 import type { NewPin } from '../core/pin.ts'
 import type {
@@ -34,6 +35,7 @@ import { listTurns, type ListTurns } from './list-turns.ts'
 import { nameNoting } from './note-names.ts'
 import * as garbage from './garbage.ts'
 import * as keys from './keys.ts'
+import { measureStore } from './measures.ts'
 import * as nodes from './nodes.ts'
 import { operatorStore } from './operator.ts'
 import { orgStore } from './orgs.ts'
@@ -87,6 +89,7 @@ export interface Store extends AsyncDisposable {
   plans: PlanStore & PruneStore
   operator: OperatorStore
   audit: AuditStore
+  measures: MeasureStore
   tokens: TokenStore
   rates: RateStore
   orgs: OrgStore
@@ -94,6 +97,8 @@ export interface Store extends AsyncDisposable {
   orgRemoval: OrgRemovalStore
   sessions: SessionStore
   nodes: NodeStore
+  /** The connections of each login, now. */
+  pools(): Record<'tenant' | 'system', PoolUse>
 }
 
 export interface StoreOptions {
@@ -119,6 +124,7 @@ export function openStore(options: StoreOptions): Store {
   const db = openDatabase(options)
   const names = nameNoting(db, options.log)
   const lists = { inTurn: listTurns(listsPerOrg), noteNames: (orgId: OrgId) => names.start(orgId) }
+  const plans = planStore(db)
   return {
     pins: pinStore(db, { book, replicas, graceMs: unpinGraceMs }, lists),
     placements: placementStore(db),
@@ -126,9 +132,10 @@ export function openStore(options: StoreOptions): Store {
     reconcile: reconcileStore(db),
     garbage: garbageStore(db),
     repair: repairStore(db),
-    plans: planStore(db),
+    plans,
     operator: operatorStore(db),
     audit: { drop: (months, limit) => db.system((tx) => dropAudit(tx, months, limit)) },
+    measures: measureStore(db, () => plans.applying()),
     tokens: tokenStore(db, maxTokens),
     rates: {
       count: (limits, windowSeconds) => rates.countRequest(db.statement, limits, windowSeconds),
@@ -143,6 +150,7 @@ export function openStore(options: StoreOptions): Store {
       await names[Symbol.asyncDispose]()
       await db[Symbol.asyncDispose]()
     },
+    pools: () => db.pools(),
   }
 }
 

@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { after, before, test } from 'node:test'
+import pg from 'pg'
+import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { isCode } from '../core/errors.ts'
+import { mintId, uuidOf, type OrgId } from '../core/ids.ts'
+import type { NewPin } from '../core/pin.ts'
+import type { Outcome } from '../core/placement.ts'
+import type { NodeIdentity } from '../core/ports.ts'
+import { openStore, type Store } from './store.ts'
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+const actor = mintId('tok')
+const retry: Outcome = { kind: 'retry', errorCode: 'stalled', error: 'no block came', delayMs: 3_600_000 }
+const ends: Outcome[] = [
+  { kind: 'pinned', blocks: 1, bytes: 10, foreignPin: false },
+  { kind: 'failed', errorCode: 'not_found_in_time', error: 'nobody has it' },
+  { kind: 'released' },
+  retry,
+]
+let database: TestDatabase
+let store: Store
+let system: pg.Client
+let nodes: NodeIdentity[]
+let orgs: OrgId[]
+let epoch: number
+
+before(async () => {
+  database = await testDatabase()
+  store = openStore({ ...database, log: quiet, unpinGraceMs: 0 })
+  nodes = [await store.nodes.boot('one'), await store.nodes.boot('two')]
+  orgs = await Promise.all(
+    ['ours', 'theirs'].map(async (slug) => (await store.tenants.createOrg(slug, {}, 'operator')).id),
+  )
+  epoch = await store.nodes.nextEpoch()
+  system = new pg.Client({ connectionString: database.systemUrl })
+  await system.connect()
+})
+after(async () => {
+  await system.end()
+  await store[Symbol.asyncDispose]()
+  await database[Symbol.asyncDispose]()
+})
+
+test('however pins and placements come and go, beside one another too, their counts are what counting them gives', async () => {
+  assert.deepEqual((await store.measures.cluster(epoch)).placements, [])
+  for (let round = 0; round < 4; round++) {
+    await Promise.all(orgs.map((orgId) => churn(orgId, round)))
+    // An epoch's reader may be cut off and another come: who reads does not matter, nor how often.
+    await Promise.all([store.measures.cluster(epoch), store.measures.cluster(epoch)])
+  }
+  await system.query(`update placements set lost = true where node_id = $1`, [
+    uuidOf(nodes[1]?.nodeId ?? assert.fail()),
+  ])
+  const { placements, pins } = await store.measures.cluster(epoch)
+  const { rows } = await system.query(
+    `select node_id, case when lost then 'lost' else state end as state, reason, count(*)::int as count
+     from placements group by 1, 2, 3 order by 1, 2, 3`,
+  )
+  assert.deepEqual(
+    placements.map(({ nodeId, ...rest }) => ({ node_id: uuidOf(nodeId), ...rest })),
+    rows.map(({ node_id, state, reason, count }) => ({ node_id, state, reason, count })),
+  )
+  assert.ok(new Set(placements.map(({ state }) => state)).size >= 4, JSON.stringify(placements))
+  const counted = await system.query('select status, count(*)::int as n from pins group by status')
+  assert.deepEqual(
+    new Map(Object.entries(pins).filter(([, n]) => n > 0)),
+    new Map(counted.rows.map(({ status, n }) => [status, n])),
+  )
+})
+
+test('placements that are older than the counts are counted by the migration', async () => {
+  const { placements } = await store.measures.cluster(epoch)
+  assert.ok(placements.length > 2)
+  const file = await readFile(new URL('../../migrations/0019_measures.sql', import.meta.url), 'utf8')
+  const owner = new pg.Client({ connectionString: database.ownerUrl })
+  await owner.connect()
+  try {
+    await owner.query(
+      `begin; truncate placement_counts; ${file.slice(file.indexOf('-- The placements that there are already'))} commit`,
+    )
+  } finally {
+    await owner.end()
+  }
+  assert.deepEqual((await store.measures.cluster(epoch)).placements, placements)
+})
+
+test('the cluster is measured while pins and placements are locked: neither is read', async () => {
+  await accept('locked')
+  const owner = new pg.Client({ connectionString: database.ownerUrl })
+  await owner.connect()
+  try {
+    await owner.query('begin; lock table pins, placements in access exclusive mode')
+    assert.ok((await store.measures.cluster(epoch)).pins.queued > 0)
+  } finally {
+    await owner.end()
+  }
+})
+
+test('a statement that only notes progress adds nothing to be counted', async () => {
+  const [node = assert.fail()] = nodes
+  await accept('progress')
+  const claims = await claimAll(node)
+  await store.measures.cluster(epoch)
+  await store.placements.extend(
+    node,
+    claims.map(({ cid, generation }) => ({ cid, generation, blocks: 3, bytes: 30 })),
+    30_000,
+  )
+  const { rows } = await system.query('select count(*)::int as n from placement_changes')
+  assert.deepEqual(rows, [{ n: 0 }])
+})
+
+test('a leader of an old epoch counts nothing', async () => {
+  await accept('past')
+  const past = epoch
+  epoch = await store.nodes.nextEpoch()
+  await assert.rejects(store.measures.cluster(past), (error) => isCode(error, 'not_leading'))
+})
+
+test('a queue is as old as the placement that waits longest in it, of any org; a later attempt does not wait yet', async () => {
+  const node = await store.nodes.boot('three')
+  assert.equal(await store.measures.queueOldestMs(node), 0)
+  for (const orgId of orgs) await accept(`old-${orgId}`, orgId, [node])
+  await system.query(
+    `update placements set next_attempt_at = next_attempt_at - interval '90 s' where node_id = $1 and org_id = $2`,
+    [uuidOf(node.nodeId), uuidOf(orgs[1] ?? assert.fail())],
+  )
+  const oldest = await store.measures.queueOldestMs(node)
+  assert.ok(oldest >= 90_000 && oldest < 120_000, String(oldest))
+  const claims = await claimAll(node)
+  await store.placements.finish(
+    node,
+    claims.map(({ cid, generation }) => ({ cid, generation, outcome: retry })),
+  )
+  assert.equal(await store.measures.queueOldestMs(node), 0)
+  const [org = assert.fail()] = orgs
+  const id = await accept('unwanted', org, [node])
+  await claimAll(node)
+  await store.pins.removePin(org, id, actor)
+  await system.query(
+    `update placements set next_attempt_at = next_attempt_at - interval '45 s' where node_id = $1 and state = 'unpinning'`,
+    [uuidOf(node.nodeId)],
+  )
+  assert.ok((await store.measures.queueOldestMs(node)) >= 45_000, 'an unpin waits too')
+})
+
+test('what a suspended org waits for is no part of the age of a queue', async () => {
+  const node = await store.nodes.boot('four')
+  const { id } = await store.tenants.createOrg('suspended', {}, 'operator')
+  await accept('put by', id, [node])
+  await store.tenants.suspendOrg(id, 'a test', 'operator')
+  assert.deepEqual(await claimAll(node), [], 'its work is put by')
+  assert.equal(await store.measures.queueOldestMs(node), 0)
+})
+
+async function churn(orgId: OrgId, round: number): Promise<void> {
+  const ids = []
+  for (let i = 0; i < 12; i++) ids.push(await accept(`churn-${round}-${i % 9}`, orgId, nodes))
+  for (const node of nodes) {
+    const claims = await claimAll(node)
+    await store.placements.finish(
+      node,
+      claims.map(({ cid, generation, work }, i) => ({
+        cid,
+        generation,
+        outcome: work === 'unpin' ? { kind: 'unpinned' } : (ends[i % ends.length] ?? retry),
+      })),
+    )
+  }
+  for (const id of ids.slice(0, 5)) await store.pins.removePin(orgId, id, actor)
+  await store.sweep.releaseDue(epoch, 100)
+}
+
+async function accept(cid: string, orgId = orgs[0] ?? assert.fail(), on = nodes) {
+  const pin: NewPin = {
+    id: mintId('pin'),
+    cid,
+    cidText: cid,
+    replicas: on.length,
+    actor,
+    nodes: on.map(({ nodeId }) => nodeId),
+  }
+  await store.pins.acceptPins(orgId, [pin], false)
+  return pin.id
+}
+
+async function claimAll(node: NodeIdentity) {
+  return store.placements.claim(node, await store.placements.due(node, 1_000, 1_000), 30_000)
+}
