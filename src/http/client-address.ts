@@ -16,20 +16,13 @@ const bracketed = /^\[([^\]]+)\](?::\d+)?$/
  * is the client's own invention. `Forwarded` is not read at all: a proxy that writes the one lets the other pass as it came.
  */
 export function clientAddress(networks: readonly string[]): AddressOf {
-  const trusted = networks.map((cidr) => ipaddr.parseCIDR(cidr))
-  const isTrusted = (address: string): boolean => {
-    if (!isIP(address)) return false
-    const parsed = ipaddr.parse(address)
-    return trusted.some(
-      ([network, bits]) => network.kind() === parsed.kind() && parsed.match([network, bits]),
-    )
-  }
+  const isTrusted = isWithin(networks)
   // A socket that was closed meanwhile no longer tells, and reading an address takes longer than looking it up.
   const bySocket = new WeakMap<Socket, string>()
   return ({ raw: { socket, headers } }) => {
-    const seen = bySocket.get(socket) ?? addressIn(socket.remoteAddress ?? '') ?? 'unknown'
+    const seen = bySocket.get(socket) ?? socketAddress(socket)
     bySocket.set(socket, seen)
-    if (trusted.length === 0) return seen
+    if (networks.length === 0) return seen
     const said = [headers['x-forwarded-for'] ?? []].flat().join(',')
     let [address, end] = [seen, said.length]
     for (let hops = 0; hops < maxProxies && end > 0 && isTrusted(address); hops++) {
@@ -42,6 +35,21 @@ export function clientAddress(networks: readonly string[]): AddressOf {
     }
     return address
   }
+}
+
+/** Tells whether an address lies in one of `networks` (CIDRs). */
+export function isWithin(networks: readonly string[]): (address: string) => boolean {
+  const known = networks.map((cidr) => ipaddr.parseCIDR(cidr))
+  return (address) => {
+    if (!isIP(address)) return false
+    const parsed = ipaddr.parse(address)
+    return known.some(([network, bits]) => network.kind() === parsed.kind() && parsed.match([network, bits]))
+  }
+}
+
+/** The address at the other end of a connection, in one spelling; `unknown` when the connection is gone already. */
+export function socketAddress({ remoteAddress }: Pick<Socket, 'remoteAddress'>): string {
+  return addressIn(remoteAddress ?? '') ?? 'unknown'
 }
 
 /**

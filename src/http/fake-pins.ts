@@ -11,6 +11,7 @@ import { scopes } from '../core/token.ts'
 import type { Principal, Scope } from '../core/token.ts'
 import type { Health } from './health.ts'
 import { fakeOperator, type FakeOperator } from './fake-operator.ts'
+import type { Scrape } from './metrics.ts'
 import { httpServer } from './server.ts'
 import type { HttpServerOptions } from './server.ts'
 
@@ -109,12 +110,30 @@ export interface FakeServer {
   log: ReturnType<typeof memoryLog>
 }
 
+const fakeScrape: Scrape = {
+  allow: ['127.0.0.0/8'],
+  read: async () => ({ type: 'text/plain; version=0.0.4; charset=utf-8', text: 'anchorage_up 1\n' }),
+}
+
 export function fakeServer(options: Partial<HttpServerOptions> = {}): FakeServer {
-  const pins = fakePins()
-  const operator = fakeOperator()
+  const { pins, operator, tenants, log, ...parts } = fakeParts()
+  return { app: httpServer({ pins, operator, log, ...parts, ...options }), pins, operator, tenants, log }
+}
+
+/** What a server is made of, all in memory. */
+export function fakeParts() {
   const log = memoryLog()
   const tenants = fakeTenants({ log })
   const { orgs, tokens } = tenants
-  const parts = { pins, operator, orgs, tokens, verify: verifyFake, health: () => fine, log }
-  return { app: httpServer({ ...parts, ...options }), pins, operator, tenants, log }
+  return {
+    pins: fakePins(),
+    operator: fakeOperator(),
+    tenants,
+    orgs,
+    tokens,
+    verify: verifyFake,
+    health: () => fine,
+    scrape: fakeScrape,
+    log,
+  }
 }

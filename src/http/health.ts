@@ -72,6 +72,11 @@ export function healthRoutes(app: FastifyInstance, health: () => Health): void {
   )
 }
 
+/** Whether `/v1/ready` says so. */
+export function isReady(health: Pick<Health, 'away' | 'reasons'>): boolean {
+  return report(health).status !== 'unavailable'
+}
+
 function report({ away, reasons }: Pick<Health, 'away' | 'reasons'>) {
   const blocking = reasons.filter(({ what }) => what === 'postgres' || what === 'schema')
   const leaving = away === null ? [] : [{ what: 'node', reason: `this node is ${away}` }]

@@ -41,7 +41,8 @@ export const addressesPerSite = 4
 /** So many of an org's requests wait for their turn; heads only, since no body is read before it. */
 export const waitingPerOrg = 1_000
 
-const exempt = new Set(['/v1/health', '/v1/ready'])
+/** Answered from memory to whoever watches the node, during a flood too. */
+const exempt = new Set(['/v1/health', '/v1/ready', '/metrics'])
 /** The page where people sign in and its files: answered from memory, which costs no more than to refuse them, and no flood shuts it. */
 const page = /^\/(?:$|pages\/)/
 const signIn = new Set(['/v1/auth/login', '/v1/auth/callback'])
@@ -51,7 +52,7 @@ const byProvider = new Set(['/v1/auth/backchannel-logout'])
 /**
  * Counts every request before its route, and refuses what is too much with 429: a caller's by the caller; everyone else's by the client's
  * address first, and only what that lets through by what all strangers share, so that one client cannot use that up.
- * Health is never refused, nor is a browser's question whether it may ask (no page elsewhere could use the API otherwise).
+ * Health and metrics are never refused, nor is a browser's question whether it may ask (no page elsewhere could use the API otherwise).
  */
 export function limitRates(
   app: FastifyInstance,

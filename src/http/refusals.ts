@@ -37,14 +37,20 @@ interface Line {
 /**
  * Notes who was refused what, for whoever watches the log: credentials that are wrong (401), rights that lack (403), and limits that were
  * met. One line an asker, reason and minute, with how often. An asker is, of limits, the org; else the caller, if known, or the address.
+ * Each limit that is met is told to `onLimit` too.
  */
 export function noteRefusals(
   app: FastifyInstance,
   known: (request: FastifyRequest) => Caller | null,
   addressOf: AddressOf,
   log: Log,
+  onLimit: (limit: string) => void = () => {},
 ): NoteRefusal {
   const refusals = tally(log)
+  const add = (refused: Refused): void => {
+    refusals.add(refused)
+    if (refused.bound !== undefined) onLimit(refused.bound)
+  }
   const timer = setInterval(() => refusals.tell(), everyMs).unref()
   app.addHook('onClose', async () => {
     clearInterval(timer)
@@ -52,13 +58,13 @@ export function noteRefusals(
   })
   app.server.on('drop', (drop) => {
     const address = drop?.remoteAddress
-    refusals.add({ bound: 'connections at a time', ...(address !== undefined && { address }) })
+    add({ bound: 'connections at a time', ...(address !== undefined && { address }) })
   })
   return (request, error, status) => {
     const bound = boundOf(error, status)
     if (status !== 401 && status !== 403 && bound === undefined) return
     const caller = known(request)
-    refusals.add({
+    add({
       status,
       ...(bound !== undefined && { bound }),
       ...(caller !== null && { caller: caller.by, ...(caller.orgId !== null && { orgId: caller.orgId }) }),

@@ -21,6 +21,7 @@ import type { Health } from './health.ts'
 import { readJson } from './json-body.ts'
 import { defaultLimits } from './limits.ts'
 import type { HttpLimits } from './limits.ts'
+import { metricsRoute, tellAnswers, type Answer, type Scrape } from './metrics.ts'
 import { orgRoutes } from './orgs/orgs.ts'
 import { namedOrgSchemas } from './orgs/schema.ts'
 import { pageRoutes } from './pages/pages.ts'
@@ -47,6 +48,12 @@ export interface HttpServerOptions {
   /** Without it people cannot log in: bearers alone say who a request is. */
   people?: People | null
   health: () => Health
+  /** Without it there is no `/metrics` here. */
+  scrape?: Scrape | null
+  /** Told of every answer. */
+  onAnswer?: (answer: Answer) => void
+  /** Told of every request or connection that a limit refused, by the name of the limit. */
+  onLimit?: (limit: string) => void
   /** Networks (CIDRs) of proxies that say whom they speak for; none: every client is who its socket says. */
   trustProxy?: readonly string[]
   /** Without it nobody's requests are counted. */
@@ -68,6 +75,9 @@ export function httpServer({
   verify,
   people = null,
   health,
+  scrape = null,
+  onAnswer,
+  onLimit,
   trustProxy = [],
   rateLimits,
   rates = null,
@@ -89,16 +99,18 @@ export function httpServer({
   guardSockets(app.server, bounds, rules)
   const routing = noteRoutes(app)
   greet(app, greeting, closeGently(app, bounds.closeGraceMs), log)
+  if (onAnswer !== undefined) tellAnswers(app, onAnswer)
   const admission = auth(verify, people)
   const addressOf = clientAddress(trustProxy)
   if (rateLimits) limitRates(app, rateLimits, admission, addressOf, rates)
   answerUnroutedEarly(app, routing)
-  answerErrors(app, noteRefusals(app, admission.known, addressOf, log), log)
+  answerErrors(app, noteRefusals(app, admission.known, addressOf, log, onLimit), log)
   readJson(app)
   for (const schema of allNamed) app.addSchema(schema)
 
   docs(app)
   app.register(pageRoutes)
+  if (scrape !== null) below(app, '', (part) => metricsRoute(part, scrape))
   app.register(
     (v1, _options, done) => {
       pinRoutes(v1, pins, admission)
@@ -114,7 +126,8 @@ export function httpServer({
   return app
 }
 
-function settingsOf(bounds: HttpLimits) {
+/** How Fastify and the server under it behave. */
+export function settingsOf(bounds: HttpLimits) {
   return {
     bodyLimit: bounds.maxBodyBytes,
     requestTimeout: bounds.requestTimeoutMs,
@@ -132,7 +145,7 @@ function settingsOf(bounds: HttpLimits) {
 }
 
 /** What happens below the routes. */
-function guardSockets(server: Server, bounds: HttpLimits, rules: Record<string, string>): void {
+export function guardSockets(server: Server, bounds: HttpLimits, rules: Record<string, string>): void {
   server.maxConnections = bounds.maxConnections
   answerUnusualHttp(server, rules)
   discardUnread(server, bounds)
