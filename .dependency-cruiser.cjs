@@ -13,6 +13,7 @@ const owners = [
   { name: 'undici', library: 'node_modules/undici/', folders: 'ipfs' },
   { name: 'jose', library: 'node_modules/jose/', folders: 'auth' },
   { name: 'openid-client', library: 'node_modules/openid-client/', folders: 'auth' },
+  { name: 'prom-client', library: 'node_modules/prom-client/', folders: 'metrics' },
   { name: 'pino', library: 'node_modules/pino/', folders: 'app' },
 ]
 

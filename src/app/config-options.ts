@@ -315,6 +315,15 @@ export const options = {
     '5',
     'How far from its fair share of the bytes a node may be, in percent, before a plan moves anything.',
   ),
+  'metrics.allow': withDefault(
+    networks,
+    '127.0.0.0/8,::1/128',
+    'Networks, as CIDRs, from whose addresses /metrics is read; a request that a proxy passed on is refused wherever it comes from.',
+  ),
+  'metrics.listen': optional(
+    address,
+    'A listener of its own for /metrics, such as 10.0.0.5:9090; then http.listen does not serve it.',
+  ),
   'log.level': withDefault(
     oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
     'info',

@@ -74,6 +74,11 @@ const breaches = [
     'src/http/login.ts',
     "import { discovery } from 'openid-client'\nexport const d = discovery",
   ],
+  [
+    'one-owner-of-prom-client',
+    'src/workers/count.ts',
+    "import { Counter } from 'prom-client'\nexport const c = Counter",
+  ],
   ['one-owner-of-pino', 'src/workers/say.ts', "import { pino } from 'pino'\nexport const p = pino"],
 ] as const
 

@@ -10,6 +10,7 @@ import { identityProviderOf } from '../app/people.ts'
 import { clusterPlace } from '../app/nats-cluster.ts'
 import { outsideNats } from '../app/outside-nats.ts'
 import { isCode } from '../core/errors.ts'
+import { metricsDocs } from '../metrics/docs.ts'
 import { argumentsOf, noMore } from './arguments.ts'
 import { json, table } from './print.ts'
 import { WrongUse, type Io } from './verb.ts'
@@ -17,15 +18,18 @@ import { WrongUse, type Io } from './verb.ts'
 export const usage = `
 Usage: anchorage config check [--config FILE] [--OPTION VALUE …]
        anchorage config print [--json] [--config FILE] [--OPTION VALUE …]
-       anchorage config docs|limits
+       anchorage config docs|limits|metrics
 
 check   tells whether anchorage serve would accept this configuration; exit code 1 when not.
 print   shows every option, its value and where it comes from (secrets as ***).
 docs    prints the table of all options (docs/config.md is this).
 limits  prints every bound that somebody who uses the service can meet (docs/limits.md is this).
+metrics prints every metric family that a node shows (docs/metrics.md is this).
 `
 
-/** `config check`, `config print`, `config docs` and `config limits`. */
+const pages: Record<string, () => string> = { docs: configDocs, limits: limitsDocs, metrics: metricsDocs }
+
+/** `config check`, `config print`, and the pages that are made of the code: `config docs`, `config limits` and `config metrics`. */
 export async function run(argv: string[], io: Io): Promise<number> {
   const { config: flags, rest } = splitFlags(argv)
   const { values, positionals } = argumentsOf(rest, { json: { type: 'boolean' } })
@@ -33,12 +37,13 @@ export async function run(argv: string[], io: Io): Promise<number> {
   noMore(more)
   if (action === 'check') return await check(flags, io)
   if (action === 'print') return print(flags, values.json ?? false, io)
-  if (action !== 'docs' && action !== 'limits') {
+  const page = Object.hasOwn(pages, action ?? '') ? pages[action ?? ''] : undefined
+  if (page === undefined) {
     throw new WrongUse(
-      `expected check, print, docs or limits after config${action === undefined ? '' : `, not ${action}`}`,
+      `expected check, print, docs, limits or metrics after config${action === undefined ? '' : `, not ${action}`}`,
     )
   }
-  io.out(action === 'docs' ? configDocs() : limitsDocs())
+  io.out(page())
   return 0
 }
 

@@ -39,7 +39,7 @@ test('wrong use exits with 2, says what to do, and writes nothing to standard ou
   const cases: [string[], RegExp][] = [
     [['srve'], /unknown verb srve \(did you mean serve\?\)/],
     [['pin', 'lst'], /unknown verb pin lst \(did you mean pin ls\?\)/],
-    [['config', 'chek'], /expected check, print, docs or limits after config, not chek/],
+    [['config', 'chek'], /expected check, print, docs, limits or metrics after config, not chek/],
     [['config', 'print', 'more'], /unexpected argument more/],
     [['config', 'print', '--jsno'], /unknown option --jsno \(did you mean --json\?\)/],
     [

@@ -1,0 +1,25 @@
+// npm run check:alerts: holds the alert rules and the configuration for Prometheus to promtool, and makes each alert fire. promtool comes
+// with Debian's package `prometheus`. No part of `npm test`.
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { root } from './install.js'
+
+const checks = [
+  ['check', 'rules', 'anchorage.rules.yaml'],
+  ['check', 'config', 'prometheus.yaml'],
+  ['test', 'rules', 'anchorage.test.yaml'],
+]
+
+for (const args of checks) {
+  const { error, status } = spawnSync('promtool', args, {
+    cwd: join(root, 'deploy/prometheus'),
+    stdio: 'inherit',
+  })
+  if (error !== undefined) {
+    const missing = error.code === 'ENOENT'
+    console.error(
+      missing ? 'there is no promtool: install the package `prometheus` of Debian' : error.message,
+    )
+  }
+  if (status !== 0) process.exit(1)
+}

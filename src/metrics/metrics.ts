@@ -1,0 +1,83 @@
+import type { ClusterMeasures } from '../core/measure-ports.ts'
+import type { Claim, Outcome } from '../core/placement.ts'
+import type { PinStore } from '../core/ports.ts'
+import { Board } from './board.ts'
+import type { Measured, NodeView } from './node-view.ts'
+import { samplesOf } from './samples.ts'
+
+/** What one node counts, and its text for Prometheus. No method waits or fails, and nothing is kept for each request, pin or org. */
+export interface Metrics {
+  /** A request was answered. */
+  readonly answered: (answer: Answer) => void
+  /** A limit refused a request or a connection; `limit` is its name, of which there are few. */
+  readonly refused: (limit: string) => void
+  /** Returns `store` whose accepting transactions are counted and timed. */
+  watched(store: PinStore): PinStore
+  /** An attempt at a placement ended after `tookMs`. */
+  readonly ended: (claim: Pick<Claim, 'ageMs'>, outcome: Outcome, tookMs: number) => void
+  /** This node tried to renew its lease, `lateMs` after that was due. */
+  readonly renewed: (ok: boolean, lateMs: number) => void
+  /** How old the queue of this node is, by Postgres. */
+  readonly queueMeasured: (oldestMs: number) => void
+  /** What the cluster holds, as its leader read it under `epoch`. */
+  readonly clusterMeasured: (measures: ClusterMeasures, epoch: number) => void
+  readonly contentType: string
+  /** All families in Prometheus' text format. */
+  text(view: NodeView): Promise<string>
+}
+
+/** An answer of the API. */
+export interface Answer {
+  method: string
+  /** The pattern of the route, never its path. */
+  route: string
+  status: number
+  ms: number
+}
+
+export function metrics(): Metrics {
+  const board = new Board()
+  const measured: Measured = { queueOldestMs: null, cluster: null }
+  return {
+    answered: ({ method, route, status, ms }) =>
+      board.observe('anchorage_http_request_duration_seconds', ms / 1000, {
+        method,
+        route,
+        status: String(status),
+      }),
+    refused: (limit) => board.count('anchorage_limit_refusals_total', { limit }),
+    watched: (store) => ({
+      ...store,
+      acceptPins: (...given) => timed(board, given[1].length, store.acceptPins(...given)),
+    }),
+    ended(claim, outcome, tookMs) {
+      const code = 'errorCode' in outcome ? outcome.errorCode : ''
+      board.count('anchorage_attempts_total', { outcome: outcome.kind, code })
+      if (outcome.kind !== 'pinned') return
+      board.count('anchorage_pinned_bytes_total', {}, outcome.bytes)
+      board.observe('anchorage_pin_duration_seconds', (claim.ageMs + tookMs) / 1000, {})
+    },
+    renewed(ok, lateMs) {
+      board.count('anchorage_lease_renewals_total', { result: ok ? 'renewed' : 'failed' })
+      if (ok) board.observe('anchorage_lease_renewal_late_seconds', lateMs / 1000, {})
+    },
+    queueMeasured: (oldestMs) => void (measured.queueOldestMs = oldestMs),
+    clusterMeasured: (measures, epoch) => void (measured.cluster = { measures, epoch, atMs: Date.now() }),
+    contentType: board.contentType,
+    text: (view) => board.text(samplesOf(view, measured)),
+  }
+}
+
+async function timed<T>(board: Board, pins: number, accepting: Promise<T>): Promise<T> {
+  const startMs = performance.now()
+  try {
+    const accepted = await accepting
+    board.observe('anchorage_accept_batch_pins', pins, {})
+    return accepted
+  } catch (error) {
+    board.count('anchorage_accept_failures_total', {})
+    throw error
+  } finally {
+    board.observe('anchorage_accept_duration_seconds', (performance.now() - startMs) / 1000, {})
+  }
+}

@@ -1,0 +1,48 @@
+import type { ClusterMeasures, PoolUse } from '../core/measure-ports.ts'
+import type { Degradation, Node } from '../core/node.ts'
+import type { CacheStats } from '../core/ports.ts'
+
+/** A node as it is at a scrape, put together from memory: a scrape asks neither Postgres nor NATS nor Kubo. */
+export interface NodeView {
+  nowMs: number
+  version: string
+  ready: boolean
+  /** The parts that are not well. */
+  reasons: Pick<Degradation, 'what'>[]
+  nodes: readonly Node[]
+  /** How long ago each other node was heard, ms, by its id. */
+  heard: Record<string, number>
+  /** The epoch under which this node leads; null when it does not. */
+  epoch: number | null
+  /** When maintenance was switched on; null while it is off. */
+  maintenanceSince: Date | null
+  pinning: {
+    queued: number
+    active: number
+    searching: number
+    long: number
+    finishing: number
+    refused: number
+  }
+  workers: {
+    name: string
+    runs: number
+    failures: number
+    endedAtMs: number | null
+    tookMs: number | null
+  }[]
+  reconcileBlocked: number | null
+  caches: Record<string, CacheStats>
+  kubo: { usedBytes: number | null; capacityBytes: number | null }
+  /** Of the file system with `data.dir`; null while it cannot be read. */
+  disk: { bytes: number; freeBytes: number } | null
+  pools: Record<string, PoolUse>
+}
+
+/** What Postgres answered a while ago. */
+export interface Measured {
+  /** How long the placement of this node that waits longest has been due, ms; null before it was first read. */
+  queueOldestMs: number | null
+  /** Of the whole cluster, as read under `epoch`; null on a node that never led. */
+  cluster: { measures: ClusterMeasures; epoch: number; atMs: number } | null
+}
