@@ -7,6 +7,7 @@ import { drain } from './cluster/drain.ts'
 import { growth } from './cluster/growth.ts'
 import { leadershipMoves } from './cluster/leadership.ts'
 import { maintenance } from './cluster/maintenance.ts'
+import { metrics } from './cluster/metrics.ts'
 import { rebalance } from './cluster/rebalance.ts'
 import { revocation } from './cluster/revocation.ts'
 import { sharedContent } from './cluster/shared-content.ts'
@@ -25,5 +26,6 @@ suite('one node, then three', () => {
   rebalance(at)
   drain(at)
   maintenance(at)
+  metrics(at)
   leadershipMoves(at)
 })

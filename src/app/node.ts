@@ -1,14 +1,14 @@
 import { verifier } from '../auth/verifier.ts'
 import type { Link } from '../cluster/connect.ts'
 import type { Heartbeat } from '../cluster/heartbeat.ts'
-import { AnchorageError } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
 import { pinUseCases } from '../core/pins.ts'
 import type { Log, NodeIdentity, Presence } from '../core/ports.ts'
 import { pressure as newPressure } from '../core/pressure.ts'
-import { httpServer, type HttpServerOptions } from '../http/server.ts'
+import type { HttpServerOptions } from '../http/server.ts'
 import { kubo as kuboAt } from '../ipfs/kubo.ts'
+import { metrics } from '../metrics/metrics.ts'
 import type { Sign } from '../store/nodes.ts'
 import { openStore, type Store, type StoreOptions } from '../store/store.ts'
 import { driver as newDriver, type Driver } from '../workers/driver.ts'
@@ -20,6 +20,7 @@ import { storeUrls } from './database-urls.ts'
 import { hstsOf } from './hsts.ts'
 import { kuboWatch, type KuboWatch } from './kubo-watch.ts'
 import { lastNet } from './last-net.ts'
+import { listen } from './listen.ts'
 import { liveNodes, type LiveNodes } from './live-nodes.ts'
 import { createLog } from './log.ts'
 import { masterKey } from './master-key.ts'
@@ -29,6 +30,7 @@ import { operators } from './operators.ts'
 import { peopleOf } from './people.ts'
 import { policyOf } from './policy.ts'
 import { postgresWatch } from './postgres-watch.ts'
+import { scrapeOf } from './scrape.ts'
 import { selfOf, type Self } from './self.ts'
 import { announcing, tenantUseCases } from './tenants.ts'
 import { contendForLead, nodeWorkers, nudgeLeader, type WorkerNeeds } from './workers.ts'
@@ -93,7 +95,7 @@ export async function startNode(
     undo,
   )
   presence = nats.presence
-  const needs = { config, node, store, nats, kubo, driver, pressure, log }
+  const needs = { config, node, store, nats, kubo, driver, pressure, metrics: metrics(), log }
   const worker = nodeWorkers(needs)
   const { verify, remembered } = verifier({ store: store.tokens, masterKey: key, clock })
   const caches = nodeCaches({ nodes, tokens: remembered, store: store.tokens, link: nats.cluster, log })
@@ -103,8 +105,8 @@ export async function startNode(
     undo.use(running((stop) => loop.run(stop)))
   }
 
-  const options = { ...(await useCases(needs, key)), verify, health: () => me.health() }
-  const url = await listen(config, undo, served(options))
+  const own = { verify, health: () => me.health(), scrape: scrapeOf(needs, worker, me) }
+  const url = await listen(config, undo, served({ ...(await useCases(needs, key)), ...own }))
   log.info({ url, incarnation: node.incarnation }, 'this node serves')
   const kept = undo.move()
   return { url, nodeId: node.nodeId, ended: ended.promise, [Symbol.asyncDispose]: () => kept.disposeAsync() }
@@ -177,18 +179,20 @@ async function addressesChanged(nodes: LiveNodes, link: Link, store: Store, log:
 
 /** What is served. */
 async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
-  const { config, store, nats, pressure, log } = needs
+  const { config, store, nats, pressure, metrics, log } = needs
   const link = async () => nats.cluster
   return {
     pins: pinUseCases({
       ...nats,
-      store: store.pins,
+      store: metrics.watched(store.pins),
       clock,
       log,
       pressure,
       room: policyOf(config),
       maxMetaBytes: config.pin.maxMeta,
     }),
+    onAnswer: metrics.answered,
+    onLimit: metrics.refused,
     operator: operators({ config, store, link, log }),
     ...tenantUseCases({ config, store, masterKey, link, log }),
     people: await peopleOf({ config, store, masterKey, announce: announcing(link), log }),
@@ -198,34 +202,6 @@ async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
     hstsMs: hstsOf(config),
     limits: { maxConnections: config.http.maxConnections },
     log: log.child({ part: 'http' }),
-  }
-}
-
-/** Serves HTTP from now on; what stops the node stops this first, and says so to whoever still asks. */
-async function listen(
-  config: Config,
-  undo: AsyncDisposableStack,
-  options: HttpServerOptions,
-): Promise<string> {
-  let stopping = false
-  const health: HttpServerOptions['health'] = () => ({
-    ...options.health(),
-    ...(stopping ? { away: 'stopping' } : {}),
-  })
-  const { host, port } = config.http.listen
-  const http = httpServer({ ...options, health })
-  undo.defer(async () => {
-    stopping = true
-    await http.close()
-  })
-  try {
-    return await http.listen({ host, port })
-  } catch (cause) {
-    throw new AnchorageError(
-      'unavailable',
-      `cannot listen on ${host}:${port} (http.listen): ${String(cause)}`,
-      { cause },
-    )
   }
 }
 

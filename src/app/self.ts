@@ -1,6 +1,6 @@
 import { watchMaintenance } from '../cluster/maintenance.ts'
 import type { Degradation } from '../core/node.ts'
-import type { CacheStats, NodeReport } from '../core/ports.ts'
+import type { CacheStats, Maintenance, NodeReport } from '../core/ports.ts'
 import type { Health } from '../http/health.ts'
 import type { PinWorker } from '../workers/pin-worker.ts'
 import { systemClock as clock } from './clock.ts'
@@ -14,6 +14,8 @@ export interface Self {
   health(): Health
   /** What it writes of itself for operators. */
   report(): NodeReport
+  /** As it was read a few seconds ago. */
+  maintenance(): Maintenance | null
   /** It leads under `epoch` from now on, or, with null, no longer: says so at once. */
   onLead(epoch: number | null): void
   run(signal: AbortSignal): Promise<void>
@@ -65,6 +67,7 @@ export function selfOf({ needs, worker, postgres, caches }: SelfParts): Self {
       reasons: reasons(),
       reconcileBlocked: cluster.reconcileBlocked(),
     }),
+    maintenance: () => cluster.maintenance(),
     onLead(epoch) {
       leads = epoch
       void postgres.signNow()

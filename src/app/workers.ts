@@ -4,10 +4,12 @@ import { takesContent } from '../core/choose-nodes.ts'
 import type { NodeState } from '../core/node.ts'
 import type { Log, NodeIdentity } from '../core/ports.ts'
 import type { Pressure } from '../core/pressure.ts'
+import type { Metrics } from '../metrics/metrics.ts'
 import type { Store } from '../store/store.ts'
 import { collectGarbage } from '../workers/collect-garbage.ts'
 import type { Driver } from '../workers/driver.ts'
 import { Intake } from '../workers/intake.ts'
+import { clusterMeasure, queueWatch } from '../workers/measure.ts'
 import { pinWorker, type PinWorker } from '../workers/pin-worker.ts'
 import { prune } from '../workers/prune.ts'
 import { rebalance } from '../workers/rebalance.ts'
@@ -32,12 +34,13 @@ export interface WorkerNeeds {
   kubo: KuboWatch
   driver: Driver
   pressure: Pressure
+  metrics: Metrics
   log: Log
 }
 
 /** The loops of a node: its pin worker, and on the driver what every node does and what only the leader does. */
 export function nodeWorkers(needs: WorkerNeeds): PinWorker {
-  const { config, node, nats, kubo, pressure, log } = needs
+  const { config, node, nats, kubo, pressure, metrics, log } = needs
   const intake = new Intake({
     state: () => stateOf(needs),
     graceMs: config.cluster.drainGracePeriod,
@@ -52,6 +55,7 @@ export function nodeWorkers(needs: WorkerNeeds): PinWorker {
     hold: () => pressure.high(),
     taking: () => intake.taking(),
     room: roomOf(needs),
+    onEnd: metrics.ended,
     log: log.child({ part: 'pinning' }),
     options: {
       concurrency: config.pin.concurrency,
@@ -69,7 +73,7 @@ export function nodeWorkers(needs: WorkerNeeds): PinWorker {
 }
 
 function addNodeWorkers(needs: WorkerNeeds, worker: PinWorker, intake: Intake): void {
-  const { config, node, store, nats, kubo, driver, log } = needs
+  const { config, node, store, nats, kubo, driver, metrics, log } = needs
   driver.add(
     reconcile({
       identity: node,
@@ -94,11 +98,13 @@ function addNodeWorkers(needs: WorkerNeeds, worker: PinWorker, intake: Intake): 
     }),
   )
   driver.add(siblings({ nodeId: node.nodeId, nodes: () => nats.presence.nodes(), ipfs: kubo.ipfs }))
+  driver.add(queueWatch({ identity: node, store: store.measures, onMeasured: metrics.queueMeasured }))
 }
 
-function addLeaderWorkers({ config, store, nats, driver, log }: WorkerNeeds): void {
+function addLeaderWorkers({ config, store, nats, driver, metrics, log }: WorkerNeeds): void {
   const { bus, cluster } = nats
   driver.add(sweep({ store: store.sweep, bus, log }))
+  driver.add(clusterMeasure({ store: store.measures, onMeasured: metrics.clusterMeasured }))
   driver.add(removeOrgs({ store: store.orgRemoval, bus, log }))
   driver.add(
     repair({
@@ -175,13 +181,14 @@ export function contendForLead(
   onChange: (epoch: number | null) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { config, node, store, nats, driver, log } = needs
+  const { config, node, store, nats, driver, metrics, log } = needs
   return runLease(
     {
       nats: nats.cluster,
       nodeId: node.nodeId,
       ttlMs: config.cluster.leaseTtl,
       nextEpoch: () => store.nodes.nextEpoch(),
+      onRenewal: metrics.renewed,
       onLead: async (epoch, lost) => {
         onChange(epoch)
         await driver.lead(epoch, lost)

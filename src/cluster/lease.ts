@@ -17,6 +17,8 @@ export interface LeaseOptions {
   nextEpoch: () => Promise<number>
   /** The leader's work, until `signal` aborts: the lease was lost, or is about to be given up. */
   onLead: (epoch: number, signal: AbortSignal) => Promise<void>
+  /** Told of each try to renew the lease: whether it succeeded, and how long after the renewal was due it was answered. */
+  onRenewal?: (ok: boolean, lateMs: number) => void
   log: Log
 }
 
@@ -213,7 +215,9 @@ class Term {
       if (stop.aborted) return
       late ??= { dueAtMs: this.#renewedAtMs + everyMs, beganAtMs: this.#clock.steadyMs(), tries: 0 }
       late.tries++
-      if (!(await this.#renewOnce())) continue
+      const ok = await this.#renewOnce()
+      this.#options.onRenewal?.(ok, this.#clock.steadyMs() - late.dueAtMs)
+      if (!ok) continue
       this.#tellIfLate(late)
       late = null
     }

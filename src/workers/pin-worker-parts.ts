@@ -1,3 +1,4 @@
+import type { Claim, Outcome } from '../core/placement.ts'
 import type { Bus, Clock, Ipfs, Log, NodeIdentity, PlacementStore } from '../core/ports.ts'
 import type { Taking } from './intake.ts'
 import type { Room } from './room.ts'
@@ -17,6 +18,8 @@ export interface PinWorkerParts {
   /** What may be taken on now; everything when left out. */
   taking?: () => Taking
   room?: Room
+  /** Told how each attempt ended, and how long after its claim. */
+  onEnd?: (claim: Claim, outcome: Outcome, tookMs: number) => void
 }
 
 /** The `pin.…` options of the config. */

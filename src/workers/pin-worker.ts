@@ -266,6 +266,7 @@ class Worker implements PinWorker {
     this.#slots.heard(cid, nowMs)
     this.#feed.granted()
     const outcome = await carryOut(attempt, claim, this.#means)
+    this.#parts.onEnd?.(claim, outcome, this.#parts.clock.now() - nowMs)
     // Kubo's place is free at once; writing the outcome needs none.
     this.#slots.end(cid)
     this.#finishing++

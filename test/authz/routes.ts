@@ -186,6 +186,7 @@ export const routes: Record<string, Route> = {
 export const openRoutes: Record<string, readonly number[]> = {
   'GET /v1/health': [200],
   'GET /v1/ready': [200],
+  'GET /metrics': [200],
   'GET /v1/auth/login': [302, 503],
   'GET /v1/auth/callback': [401],
   'POST /v1/auth/backchannel-logout': [400, 415, 503],

@@ -1,0 +1,58 @@
+import { statfs } from 'node:fs/promises'
+import { isReady } from '../http/health.ts'
+import type { Scrape } from '../http/metrics.ts'
+import type { NodeView } from '../metrics/node-view.ts'
+import type { PinWorker } from '../workers/pin-worker.ts'
+import { systemClock as clock } from './clock.ts'
+import type { Self } from './self.ts'
+import type { WorkerNeeds } from './workers.ts'
+
+/** What Prometheus reads of this node. */
+export function scrapeOf(needs: WorkerNeeds, worker: PinWorker, self: Self): Scrape {
+  const { config, metrics } = needs
+  return {
+    allow: config.metrics.allow,
+    async read() {
+      const disk = await diskOf(config.data.dir)
+      return { type: metrics.contentType, text: await metrics.text(viewOf(needs, worker, self, disk)) }
+    },
+  }
+}
+
+function viewOf(
+  { store, nats, kubo, driver }: WorkerNeeds,
+  worker: PinWorker,
+  self: Self,
+  disk: NodeView['disk'],
+): NodeView {
+  const { version, leader, heard, caches, reasons, reconcileBlocked } = self.report()
+  const { queued, active, searching, long, finishing, refused } = worker.stats()
+  const usedBytes = kubo.usedBytes()
+  return {
+    nowMs: clock.now(),
+    version,
+    ready: isReady(self.health()),
+    reasons,
+    nodes: nats.presence.nodes(),
+    heard,
+    epoch: leader?.epoch ?? null,
+    maintenanceSince: self.maintenance()?.since ?? null,
+    pinning: { queued, active, searching, long, finishing, refused },
+    workers: driver.reports(),
+    reconcileBlocked,
+    caches,
+    kubo: { usedBytes, capacityBytes: kubo.capacityBytes() },
+    disk,
+    pools: store.pools(),
+  }
+}
+
+/** The file system that holds this node's own files; null while it cannot be read. */
+async function diskOf(dir: string): Promise<NodeView['disk']> {
+  try {
+    const { bsize, blocks, bavail } = await statfs(dir)
+    return { bytes: bsize * blocks, freeBytes: bsize * bavail }
+  } catch {
+    return null
+  }
+}
