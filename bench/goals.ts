@@ -67,7 +67,7 @@ function pinGoals({ ratios, post32InFlight }: PinsResult): Goal[] {
   ]
 }
 
-function listGoals({ requests, rss }: ListsResult): Goal[] {
+function listGoals({ requests, rss, scrape }: ListsResult): Goal[] {
   return [
     ...requests.map(({ what, broad, largeMs, ratio }) =>
       broad
@@ -75,6 +75,7 @@ function listGoals({ requests, rss }: ListsResult): Goal[] {
         : atMost(`${what}, 100,000 pins / 1,000`, ratio, 1.3),
     ),
     atMost('RSS, 100,000 pins / 1,000', rss.ratio, 1.1),
+    atMost('a scrape of /metrics at 100,000 pins, p99 ms', scrape.p99Ms, 50),
   ]
 }
 

@@ -5,15 +5,18 @@ import { Pool } from 'undici'
 import { allStatuses } from '../test/api.ts'
 import { freshBlocks } from '../test/content.ts'
 import { kuboRpc } from '../test/kubo-rpc.ts'
+import { familiesIn, scrape, shownIn } from '../test/scrape.ts'
 import { eachInFlight, until } from '../test/settle.ts'
 import type { World } from '../test/world.ts'
 import { groupSize, seedPins } from './seed.ts'
-import { median } from './statistics.ts'
+import { median, quantile } from './statistics.ts'
 
 export interface ListsResult {
   /** Milliseconds, median, one request at a time. */
   requests: { what: string; broad: boolean; smallMs: number; largeMs: number; ratio: number }[]
   rss: { smallMiB: number; largeMiB: number; ratio: number }
+  /** Of /metrics, with the pins of both orgs. */
+  scrape: { p50Ms: number; p99Ms: number; families: number; bytes: number }
 }
 
 /** One kind of request, for an org of a given size. */
@@ -108,8 +111,26 @@ export async function benchLists(
     const times = await interleaved(kind, small, big, kind.broad ? 40 : 400)
     requests.push({ what: kind.what, broad: kind.broad, ...times, ratio: times.largeMs / times.smallMs })
   }
+  const scrape = await scraped(world, big.client)
   await Promise.all([small.client.close(), big.client.close()])
-  return { requests, rss: { smallMiB, largeMiB, ratio: largeMiB / smallMiB } }
+  return { requests, rss: { smallMiB, largeMiB, ratio: largeMiB / smallMiB }, scrape }
+}
+
+/** Times of scrapes, once the node has counted the seeded pins. */
+async function scraped(world: World, client: Pool): Promise<ListsResult['scrape']> {
+  await until('the leader has counted the pins', async () =>
+    shownIn(await scrape(world)).some(({ name, value }) => name === 'anchorage_pins' && value > 100_000),
+  )
+  const times: number[] = []
+  for (let n = 0; n < 400; n++) {
+    const started = performance.now()
+    const { statusCode, body } = await client.request({ method: 'GET', path: '/metrics' })
+    assert.equal(statusCode, 200, await body.text())
+    times.push(performance.now() - started)
+  }
+  const text = await scrape(world)
+  const p99Ms = quantile(times, 0.99)
+  return { p50Ms: median(times), p99Ms, families: familiesIn(text).length, bytes: text.length }
 }
 
 /** Content that the node really pins, through the API: what the seeded pins stand on. */

@@ -140,20 +140,22 @@ function pinsTable(pins: PinsResult): string {
   )
 }
 
-function listsTable({ requests, rss }: ListsResult): string {
+function listsTable({ requests, rss, scrape }: ListsResult): string {
   const row = (what: string, small: number, large: number, ratio: number): string[] => [
     what,
     small.toFixed(2),
     large.toFixed(2),
     ratio.toFixed(2),
   ]
-  return table(
+  const scrapes = `a scrape of /metrics (${scrape.families} families, ${scrape.bytes} bytes)`
+  const lists = table(
     ['median ms', '1,000 pins', '100,000 pins', 'ratio'],
     [
       ...requests.map(({ what, smallMs, largeMs, ratio }) => row(what, smallMs, largeMs, ratio)),
       row('resident memory, MiB', rss.smallMiB, rss.largeMiB, rss.ratio),
     ],
   )
+  return `${lists}\n\n${scrapes}: ${scrape.p50Ms.toFixed(1)} ms, p99 ${scrape.p99Ms.toFixed(1)} ms`
 }
 
 function guardsTable({ requests }: GuardsResult): string {
