@@ -252,6 +252,29 @@ test('a renewal that was late is told of with how late it was, through whom, and
   await end(clock, one)
 })
 
+test('each try to renew is told, with how long after it was due it was answered', async () => {
+  const { clock, key, epochs } = world()
+  const told: { ok: boolean; lateMs: number }[] = []
+  const one = contender(clock, key, epochs, { onRenewal: (ok, lateMs) => told.push({ ok, lateMs }) })
+  await clock.pass(2 * ttlMs)
+  assert.ok(told.length >= 8)
+  assert.deepEqual(
+    told.filter(({ ok, lateMs }) => !ok || lateMs < 0 || lateMs > 50),
+    [],
+  )
+  const before = told.length
+  key.fault = 'silent'
+  await clock.pass(leaseTimes(ttlMs).stallMs)
+  key.fault = null
+  await clock.pass(ttlMs / 5)
+  const after = told.slice(before)
+  assert.ok(after.length >= 2)
+  const late = after.find(({ ok }) => ok)?.lateMs ?? 0
+  assert.ok(late > ttlMs / 3 && late < ttlMs, String(late))
+  assert.equal(after[0]?.ok, false)
+  await end(clock, one)
+})
+
 test('answers lost for good end the work in time, although the key is renewed on', async () => {
   const { clock, key, epochs } = world()
   const one = contender(clock, key, epochs)

@@ -98,6 +98,17 @@ test('the cluster is measured while pins and placements are locked: neither is r
   }
 })
 
+test('the age of a queue is read from indexes of the queue', async () => {
+  const { rows } = await system.query<{ prosrc: string }>(
+    `select prosrc from pg_proc where proname = 'queue_oldest_ms'`,
+  )
+  const body = rows[0]?.prosrc.replaceAll('= node', `= '${uuidOf(mintId('nod'))}'`)
+  const plan = await system.query<{ 'QUERY PLAN': string }>(`explain ${body}`)
+  const reads = plan.rows.map((row) => row['QUERY PLAN']).filter((line) => line.includes(' on placements'))
+  assert.equal(reads.length, 3)
+  for (const line of reads) assert.match(line, /Index (?:Only )?Scan using placements_(?:due|unpinning) on /)
+})
+
 test('a statement that only notes progress adds nothing to be counted', async () => {
   const [node = assert.fail()] = nodes
   await accept('progress')

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { mintId } from '../core/ids.ts'
 import { IpfsError } from '../core/ipfs-error.ts'
 import type { NodeState } from '../core/node.ts'
-import type { Job, Progress } from '../core/placement.ts'
+import type { Job, Outcome, Progress } from '../core/placement.ts'
 import type { Bus, Ipfs, Log } from '../core/ports.ts'
 import { fakeClock } from '../dev/fake-clock.ts'
 import type { FakeClock } from '../dev/fake-clock.ts'
@@ -205,6 +205,7 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
   const disk = { used: 0, mark: 1e9, elsewhere: true }
   kubo.onBytes = (bytes) => (disk.used += bytes)
   prepare?.({ placements, kubo, clock })
+  const ends: { cid: string; kind: Outcome['kind']; tookMs: number }[] = []
   const worker = pinWorker({
     identity: { nodeId, incarnation: 7 },
     bus,
@@ -220,6 +221,7 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
       leftBytes: () => Math.max(disk.mark - disk.used, 0),
       elsewhere: () => disk.elsewhere,
     },
+    onEnd: ({ cid }, { kind }, tookMs) => ends.push({ cid, kind, tookMs }),
   })
   const stopping = new AbortController()
   let over = false
@@ -239,6 +241,7 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
     wanted,
     intake,
     disk,
+    ends,
     stop,
     /** Asks for `cid` and hints it, as an accept does. */
     ask(cid: string, org = orgA, offered: { origins?: string[]; holders?: string[] } = {}) {
@@ -272,6 +275,21 @@ test('a hint is claimed, acknowledged, pinned and finished', async () => {
   assert.equal(at.kubo.pinsNow.get('c1'), 'ours')
   assert.deepEqual(at.placements.finished, [
     { cid: 'c1', generation: 1, outcome: { kind: 'pinned', blocks: 1, bytes: 100, foreignPin: false } },
+  ])
+})
+
+test('the end of each attempt is told, with its outcome and how long it took', async () => {
+  await using at = await atWork({}, ({ kubo }) =>
+    kubo.fates.set('bad', { fail: new IpfsError('bad_content', 'no such codec') }),
+  )
+  for (const cid of ['good', 'bad']) void at.ask(cid)
+  await at.clock.until(() => at.isPinned('good') && at.ends.length === 2, 100)
+  at.placements.unwant('good')
+  await at.clock.until(() => at.ends.length === 3, 2_500)
+  assert.deepEqual(at.ends.map(({ cid, kind, tookMs }) => [cid, kind, tookMs >= 20]).sort(), [
+    ['bad', 'retry', false],
+    ['good', 'pinned', true],
+    ['good', 'unpinned', true],
   ])
 })
 
