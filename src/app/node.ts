@@ -95,7 +95,7 @@ export async function startNode(
     undo,
   )
   presence = nats.presence
-  const needs = { config, node, store, nats, kubo, driver, pressure, metrics: metrics(), log }
+  const needs = { config, node, store, nats, kubo, driver, pressure, metrics: metrics(clock), log }
   const worker = nodeWorkers(needs)
   const { verify, remembered } = verifier({ store: store.tokens, masterKey: key, clock })
   const caches = nodeCaches({ nodes, tokens: remembered, store: store.tokens, link: nats.cluster, log })

@@ -64,8 +64,8 @@ test('families are named as Prometheus names them, and docs/metrics.md has them 
   assert.equal(page, metricsDocs(), 'run: anchorage config metrics > docs/metrics.md')
 })
 
-test('what is known of a node is shown as it is now, and what is not known is not shown as 0', async () => {
-  const board = metrics()
+test('a scrape shows the node as it is now, and leaves out what is unknown instead of showing 0', async () => {
+  const board = metrics({ now: () => view.nowMs })
   const first = await board.text({ ...view, kubo: { usedBytes: 5, capacityBytes: 9 } })
   for (const line of [
     'anchorage_build_info{version="1.2.3"} 1',
@@ -93,8 +93,8 @@ test('what is known of a node is shown as it is now, and what is not known is no
   assert.ok(!/^anchorage_(kubo_used_bytes|node_live)/m.test(second))
 })
 
-test('the cluster is shown by whoever leads under the epoch that it was read in, and by nobody else', async () => {
-  const board = metrics()
+test('only the node that leads under the epoch of the measurement shows the cluster', async () => {
+  const board = metrics({ now: () => view.nowMs })
   board.clusterMeasured(measures, 4)
   const cluster = /^anchorage_(pins|placements|copies_missing|contents_unsettled|plan_\w+|measured_\w+)[ {]/m
   assert.ok(!cluster.test(await board.text(view)), 'it leads no longer')
@@ -113,7 +113,7 @@ test('the cluster is shown by whoever leads under the epoch that it was read in,
 })
 
 test('accepts, attempts and renewals are counted as they happen', async () => {
-  const board = metrics()
+  const board = metrics({ now: () => view.nowMs })
   const store: PinStore = {
     acceptPins: async (_org, pins) => (pins.length === 3 ? [] : Promise.reject(new Error('away'))),
     replacePin: () => assert.fail(),
@@ -150,4 +150,6 @@ test('accepts, attempts and renewals are counted as they happen', async () => {
     'anchorage_http_request_duration_seconds_bucket{le="0.025",method="GET",route="/v1/pins",status="200"} 1',
   ])
     assert.ok(text.split('\n').includes(line), line)
+  const later = await board.text({ ...view, nowMs: view.nowMs + 90_000 })
+  assert.ok(!/^anchorage_queue_oldest/m.test(later), 'an old answer tells nothing about now')
 })

@@ -1,6 +1,6 @@
 import type { ClusterMeasures } from '../core/measure-ports.ts'
 import type { Claim, Outcome } from '../core/placement.ts'
-import type { PinStore } from '../core/ports.ts'
+import type { Clock, PinStore } from '../core/ports.ts'
 import { Board } from './board.ts'
 import type { Measured, NodeView } from './node-view.ts'
 import { samplesOf } from './samples.ts'
@@ -35,9 +35,9 @@ export interface Answer {
   ms: number
 }
 
-export function metrics(): Metrics {
+export function metrics(clock: Pick<Clock, 'now'>): Metrics {
   const board = new Board()
-  const measured: Measured = { queueOldestMs: null, cluster: null }
+  const measured: Measured = { queue: null, cluster: null }
   return {
     answered: ({ method, route, status, ms }) =>
       board.observe('anchorage_http_request_duration_seconds', ms / 1000, {
@@ -61,8 +61,8 @@ export function metrics(): Metrics {
       board.count('anchorage_lease_renewals_total', { result: ok ? 'renewed' : 'failed' })
       if (ok) board.observe('anchorage_lease_renewal_late_seconds', lateMs / 1000, {})
     },
-    queueMeasured: (oldestMs) => void (measured.queueOldestMs = oldestMs),
-    clusterMeasured: (measures, epoch) => void (measured.cluster = { measures, epoch, atMs: Date.now() }),
+    queueMeasured: (oldestMs) => void (measured.queue = { oldestMs, atMs: clock.now() }),
+    clusterMeasured: (measures, epoch) => void (measured.cluster = { measures, epoch, atMs: clock.now() }),
     contentType: board.contentType,
     text: (view) => board.text(samplesOf(view, measured)),
   }

@@ -41,8 +41,8 @@ export interface NodeView {
 
 /** What Postgres answered a while ago. */
 export interface Measured {
-  /** How long the placement of this node that waits longest has been due, ms; null before it was first read. */
-  queueOldestMs: number | null
+  /** For how long the placement of this node that waits longest has been due; null before that was first read. */
+  queue: { oldestMs: number; atMs: number } | null
   /** Of the whole cluster, as read under `epoch`; null on a node that never led. */
   cluster: { measures: ClusterMeasures; epoch: number; atMs: number } | null
 }

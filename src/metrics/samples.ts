@@ -1,25 +1,35 @@
-import { nodeStates } from '../core/node.ts'
+import { nodeStates, type Degradation } from '../core/node.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { LabelsOf, SeenName } from './families.ts'
 import type { Measured, NodeView } from './node-view.ts'
 import type { Sample } from './board.ts'
 
 /** The values of all families that are read at a scrape. An unknown value is left out; so is the cluster, on a node that no longer leads. */
-export function samplesOf(view: NodeView, { queueOldestMs, cluster }: Measured): Sample[] {
+export function samplesOf(view: NodeView, { queue, cluster }: Measured): Sample[] {
   return [
     ...ofNode(view),
     ...ofMembers(view),
     ...ofWork(view),
-    ...known('anchorage_queue_oldest_seconds', seconds(queueOldestMs), {}),
+    ...ofQueue(queue, view.nowMs),
     ...ofMeans(view),
     ...(cluster === null || cluster.epoch !== view.epoch ? [] : ofCluster(view.nodes, cluster)),
   ]
 }
 
-const parts = ['postgres', 'schema', 'nats', 'kubo', 'maintenance'] as const
+/** The age of the queue is read every 15 seconds; an answer that is older than this tells nothing about now. */
+const queueKnownForMs = 60_000
+
+/** All that can be unwell; the type demands that none is forgotten. */
+const parts = Object.keys({
+  postgres: true,
+  schema: true,
+  nats: true,
+  kubo: true,
+  maintenance: true,
+} satisfies Record<Degradation['what'], true>)
 
 function ofNode({ version, ready, reasons, epoch, maintenanceSince, nowMs }: NodeView): Sample[] {
-  const unwell = new Set(reasons.map(({ what }) => what))
+  const unwell = new Set<string>(reasons.map(({ what }) => what))
   return [
     sample('anchorage_build_info', 1, { version }),
     sample('anchorage_ready', Number(ready), {}),
@@ -59,6 +69,12 @@ function ofWork({ pinning, workers, reconcileBlocked }: NodeView): Sample[] {
       ...known('anchorage_worker_last_run_timestamp_seconds', seconds(endedAtMs), { worker }),
     ]),
   ]
+}
+
+/** While Postgres cannot be asked, nobody knows how old the queue is. */
+function ofQueue(queue: Measured['queue'], nowMs: number): Sample[] {
+  if (queue === null || nowMs - queue.atMs > queueKnownForMs) return []
+  return [sample('anchorage_queue_oldest_seconds', queue.oldestMs / 1000, {})]
 }
 
 function ofMeans({ caches, kubo, disk, pools }: NodeView): Sample[] {
