@@ -85,6 +85,11 @@ const verbs: Record<string, { summary: string; load: () => Promise<Verb> }> = {
   'pin add': { summary: 'pin a CID and follow it', load: () => import('./pin/add.ts') },
   'pin ls': { summary: 'list pins', load: () => import('./pin/ls.ts') },
   'pin rm': { summary: 'remove pins', load: () => import('./pin/rm.ts') },
+  'pin export': { summary: 'write pins to a file', load: () => import('./pin/export.ts') },
+  'pin import': {
+    summary: 'take over the pins of a file or of another service',
+    load: () => import('./pin/import.ts'),
+  },
   'pin status': { summary: 'show a pin in full', load: () => import('./pin/status.ts') },
 }
 

@@ -1,0 +1,10 @@
+/** The lines of a text that comes in pieces; the last one also when nothing ends it. */
+export async function* eachLine(text: AsyncIterable<string>): AsyncGenerator<string> {
+  let rest = ''
+  for await (const piece of text) {
+    const lines = (rest + piece).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+  }
+  if (rest !== '') yield rest
+}

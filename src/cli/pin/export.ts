@@ -1,0 +1,82 @@
+import { createReadStream } from 'node:fs'
+import { open, rename, stat, truncate } from 'node:fs/promises'
+import { AnchorageError } from '../../core/errors.ts'
+import type { PinStatus } from '../../http/client.ts'
+import { argumentsOf, noMore, required } from '../arguments.ts'
+import { eachLine } from '../lines.ts'
+import { json } from '../print.ts'
+import { progress } from '../progress.ts'
+import type { Io } from '../verb.ts'
+import { everyPin, placeAfter, type Place } from './every-pin.ts'
+import { filterOptions, filtersOf } from './filters.ts'
+import { serviceOf, serviceOptions, serviceUsage } from './service.ts'
+
+export const usage = `
+Usage: anchorage pin export FILE [--status queued,pinning,pinned,failed] [--name NAME] [--match …] [--cid CID,…]
+                            [--meta KEY=VALUE]… [--json] [--from URL] [--token-file FILE]
+
+Writes pins to FILE, one a line as the service tells it (NDJSON), newest first: those that match every filter given, of every status
+unless --status says otherwise. Any service of the Pinning Services API will do. What was broken off is gone on with by the same
+command: until all is there, FILE is called FILE.partial.
+--from URL  is --url by the name that fits here; --token-file holds that service's token
+--json      prints {"file","pins"} at the end
+${serviceUsage}`
+
+const options = { ...serviceOptions, ...filterOptions, from: { type: 'string' } } as const
+
+/** Writes pins to a file. */
+export async function run(argv: string[], io: Io): Promise<void> {
+  const { values, positionals } = argumentsOf(argv, options)
+  const [given, ...more] = positionals
+  noMore(more)
+  const file = required(given, 'FILE')
+  const filters = filtersOf(values)
+  const client = serviceOf({ ...values, ...(values.from === undefined ? {} : { url: values.from }) }, io)
+  if (await stat(file).catch(() => null))
+    throw new AnchorageError('conflict', `${file} is there already: an export overwrites nothing`)
+  const partial = `${file}.partial`
+  const shown = progress(io, values.json)
+  const begun = await readPartial(partial)
+  let { written } = begun
+  if (written > 0)
+    io.err(`going on with ${partial}, which has ${written} pins; to begin anew, remove it first\n`)
+  await using out = await open(partial, 'a', 0o600)
+  let of = 0
+  for await (const { pins, count } of everyPin(client, filters, begun.place, io.signal)) {
+    await out.appendFile(pins.map(json).join(''))
+    of = Math.max(of, written + count)
+    written += pins.length
+    shown.tell(`${written.toLocaleString('en')} of ${of.toLocaleString('en')} pins`)
+  }
+  await out.sync()
+  await rename(partial, file)
+  shown.done()
+  io.out(values.json ? json({ file, pins: written }) : `${file}: ${written} pins\n`)
+}
+
+/** How far an earlier run came. A line that it did not end is cut off. */
+async function readPartial(partial: string): Promise<{ written: number; place: Place | null }> {
+  const there = await stat(partial).catch(() => null)
+  if (there === null) return { written: 0, place: null }
+  let whole = 0
+  let written = 0
+  let place: Place | null = null
+  for await (const line of eachLine(createReadStream(partial, 'utf8'))) {
+    const length = Buffer.byteLength(line) + 1
+    const pin = whole + length <= there.size ? statusIn(line) : null
+    if (pin === null) break
+    whole += length
+    written += 1
+    place = placeAfter([pin], place)
+  }
+  await truncate(partial, whole)
+  return { written, place }
+}
+
+function statusIn(line: string): PinStatus | null {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,28 @@
+import type { Io } from './verb.ts'
+
+const liveEveryMs = 200
+const plainEveryMs = 5_000
+
+/**
+ * How far something is, on standard error: one line kept current on a terminal, else a line every few seconds. Call it as often as there
+ * is something new; `done` ends it. With `quiet` it writes nothing.
+ */
+export function progress(io: Pick<Io, 'err' | 'terminal'>, quiet = false) {
+  const { terminal } = io
+  const everyMs = terminal === null ? plainEveryMs : liveEveryMs
+  let toldAtMs = performance.now()
+  let isOpen = false
+  return {
+    tell(text: string): void {
+      const nowMs = performance.now()
+      if (quiet || nowMs - toldAtMs < everyMs) return
+      toldAtMs = nowMs
+      isOpen = terminal !== null
+      io.err(terminal === null ? `${text}\n` : `\r\u001b[K${text.slice(0, terminal.columns - 1)}`)
+    },
+    done(): void {
+      if (isOpen) io.err('\r\u001b[K')
+      isOpen = false
+    },
+  }
+}
