@@ -13,6 +13,8 @@ const verbs: Record<string, { summary: string; load: () => Promise<Verb> }> = {
   dev: { summary: 'everything on this machine, with no configuration', load: () => import('./dev.ts') },
   serve: { summary: 'run a node', load: () => import('./serve.ts') },
   migrate: { summary: 'up | status: bring the database to this version', load: () => import('./migrate.ts') },
+  backup: { summary: 'write all that the database holds to a file', load: () => import('./backup.ts') },
+  restore: { summary: 'fill a new database from a backup', load: () => import('./restore.ts') },
   config: {
     summary: 'check | print | docs | limits: the options and where they come from',
     load: () => import('./config.ts'),

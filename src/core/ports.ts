@@ -237,7 +237,7 @@ export interface OperatorStore {
   audit(query: { limit: number; orgId?: OrgId; after?: AuditCursor }): Promise<AuditEntry[]>
   /** Entries of the denylist whose tokens are over anyway; returns how many went. */
   pruneDenylist(): Promise<number>
-  /** The reconciler of a node stopped at too many removals; this lets it go on once. */
+  /** The reconciler of a node stopped, at too many removals or at a restored database; this lets it go on once. */
   confirmReconcile(nodeId: NodeId, actor: string): Promise<void>
 }
 
@@ -306,6 +306,8 @@ export interface ReconcileStore {
   requeueMissing(node: NodeIdentity, cids: string[]): Promise<Job[]>
   /** Those without a placement here under the contents lock get one in `unpinning`. Returns what to look at. */
   dropUnwanted(node: NodeIdentity, cids: string[]): Promise<Job[]>
+  /** The database came from a backup, and no operator said yet that this node's pins are to follow it. */
+  isRestored(node: NodeIdentity): Promise<boolean>
   /** An operator lets this node's reconciler go on, said less than `withinMs` ago. */
   isConfirmed(node: NodeIdentity, withinMs: number): Promise<boolean>
   /** The same, and uses it up: true for one caller only. */

@@ -31,7 +31,8 @@ export async function assertLogin(query: Query, role: Role): Promise<void> {
   await assertRoleSettings(query, role)
 }
 
-async function assertRole(query: Query, role: Role): Promise<void> {
+/** Refuses (`invalid`, with what to do) a login that has more, or less, than its role. */
+export async function assertRole(query: Query, role: Role): Promise<void> {
   const key = loginKey(role)
   const [row] = await query<{
     name: string

@@ -22,7 +22,7 @@ interface Migration {
 }
 
 /** The schema level that this code was written for: its newest migration. */
-export const codeLevel = 19
+export const codeLevel = 20
 
 const folder = new URL('../../migrations/', import.meta.url)
 /** Any constant will do, as long as it never changes. */

@@ -159,8 +159,9 @@ async function pruneDenylist(db: Database): Promise<number> {
 
 async function confirmReconcile(tx: SystemTx, nodeId: NodeId, actor: string): Promise<void> {
   await mustBeThere(tx, nodeId)
-  await tx.query('update nodes set reconcile_confirmed_at = clock_timestamp() where id = $1', [
-    uuidOf(nodeId),
-  ])
+  await tx.query(
+    `update nodes set reconcile_confirmed_at = clock_timestamp(), confirmed_restore = (select restore_id from cluster) where id = $1`,
+    [uuidOf(nodeId)],
+  )
   await audit(tx, { actor, action: 'node.confirm-reconcile', target: nodeId })
 }

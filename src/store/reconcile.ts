@@ -35,6 +35,16 @@ export async function requeueMissing(tx: SystemTx, node: NodeIdentity, cids: str
   return rows.map(jobOf)
 }
 
+/** Whether the database came from a backup since this node's reconciler was last let loose on it. */
+export async function isRestored(tx: SystemTx, node: NodeIdentity): Promise<boolean> {
+  const rows = await tx.query(
+    `select from cluster c where c.restore_id is not null
+       and not exists (select from nodes n where n.id = $1 and n.confirmed_restore = c.restore_id)`,
+    [uuidOf(node.nodeId)],
+  )
+  return rows.length > 0
+}
+
 /** Whether an operator let this node's reconciler go on, less than `withinMs` ago. */
 export async function isConfirmed(tx: SystemTx, node: NodeIdentity, withinMs: number): Promise<boolean> {
   const rows = await tx.query(`select from nodes where id = $1 and ${fresh}`, [uuidOf(node.nodeId), withinMs])

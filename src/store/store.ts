@@ -252,6 +252,7 @@ function reconcileStore(db: Database): ReconcileStore {
     walk: (node, afterCid, limit) => reconcile.walk(tx, node, afterCid, limit),
     requeueMissing: (node, cids) => reconcile.requeueMissing(tx, node, cids),
     dropUnwanted: (node, cids) => reconcile.dropUnwanted(tx, node, cids),
+    isRestored: (node) => reconcile.isRestored(tx, node),
     isConfirmed: (node, withinMs) => reconcile.isConfirmed(tx, node, withinMs),
     takeConfirmation: (node, withinMs) => reconcile.takeConfirmation(tx, node, withinMs),
   }

@@ -17,13 +17,14 @@ function world(setMax?: number) {
   const log: Log = {
     debug() {},
     info() {},
-    warn() {},
+    warn: (_fields, message) => void alarms.push(message),
     error: (_fields, message) => void alarms.push(message),
     child: () => log,
   }
   let listings = 0
   let questions = 0
   let confirmed = false
+  let restored = false
   const busy = new Set<string>()
   let whileListing = () => {}
 
@@ -51,6 +52,7 @@ function world(setMax?: number) {
         .slice(0, limit),
     requeueMissing: (_node, cids) => move(cids, 'pinned', 'queued'),
     dropUnwanted: (_node, cids) => move(cids, undefined, 'unpinning'),
+    isRestored: async () => restored,
     isConfirmed: async () => confirmed,
     takeConfirmation: async () => {
       const taken = confirmed
@@ -85,7 +87,11 @@ function world(setMax?: number) {
     run: () => worker.run({ signal }),
     during: (work: () => void) => (whileListing = work),
     counts: () => ({ listings, questions }),
-    confirm: () => (confirmed = true),
+    confirm() {
+      confirmed = true
+      restored = false
+    },
+    restore: () => (restored = true),
     pinned(n: number, name = 'c') {
       for (let index = 0; index < n; index++) {
         placements.set(`${name}${index}`, 'pinned')
@@ -100,7 +106,15 @@ test('what agrees is left alone', async () => {
   at.pinned(2_500)
   at.pins.set('theirs', 'foreign')
   at.placements.set('waits', 'queued')
-  assert.deepEqual(await at.run(), { pins: 2_500, unwanted: 0, repaired: 0, removed: 0, blocked: false })
+  assert.deepEqual(await at.run(), {
+    pins: 2_500,
+    missing: 0,
+    unwanted: 0,
+    repaired: 0,
+    removed: 0,
+    blocked: false,
+    restored: false,
+  })
   assert.deepEqual(at.offered(), [])
   assert.deepEqual(at.counts(), { listings: 1, questions: 3 })
 })
@@ -113,6 +127,30 @@ test('what should be pinned and is not is queued again and offered to the worker
   assert.partialDeepStrictEqual(await at.run(), { repaired: 2 })
   assert.deepEqual(at.offered(), ['c1400', 'c7'])
   assert.equal(at.placements.get('c7'), 'queued')
+})
+
+test('on a restored database nothing is changed either way, only told, until an operator says so', async () => {
+  const at = world()
+  at.pinned(200)
+  at.pins.delete('c7')
+  at.pins.set('newer than the backup', 'ours')
+  at.restore()
+  const told = { pins: 200, missing: 1, unwanted: 1, repaired: 0, removed: 0, blocked: true, restored: true }
+  for (let run = 0; run < 3; run++) assert.deepEqual(await at.run(), told)
+  assert.deepEqual(at.offered(), [])
+  assert.equal(at.alarms.length, 3)
+  at.confirm()
+  assert.partialDeepStrictEqual(await at.run(), { repaired: 1, removed: 1, blocked: false })
+  assert.deepEqual(at.offered(), ['c7', 'newer than the backup'])
+})
+
+test('too many removals after a restore need no second word, since they were told', async () => {
+  const at = world()
+  for (let n = 0; n < 300; n++) at.pins.set(`n${n}`, 'ours')
+  at.restore()
+  assert.partialDeepStrictEqual(await at.run(), { unwanted: 300, blocked: true })
+  at.confirm()
+  assert.partialDeepStrictEqual(await at.run(), { removed: 300, blocked: false })
 })
 
 test('a Kubo that lost everything gets everything again', async () => {

@@ -38,6 +38,7 @@ export interface ReconcileParts {
  * in a row: a placement to be unpinned is written, under the lock that accepts take too; nothing is removed here. More unwanted pins
  * than a hundred and one in a hundred look like a wrong database or an old backup: then none is removed, and the report says so,
  * until an operator says that it is right; that holds for as many as there are then.
+ * On a database that was restored it changes nothing either way and says what it would do, until an operator says that it may.
  * Every finding is looked at again when it is written, so running twice, or beside the pin worker, changes nothing more.
  */
 export function reconcile(parts: ReconcileParts): NodeWorker {
@@ -76,17 +77,25 @@ class Reconciler {
 
   async run(signal: AbortSignal): Promise<Report> {
     const found: Found = { ours: 0, unwanted: 0, confirmed: [], suspects: new Set() }
+    const restored = await this.#parts.store.isRestored(this.#parts.identity)
+    let missing = 0
     let repaired = 0
     for (let bucket = 0; bucket < this.#buckets; bucket++) {
       const inKubo = await this.#list(bucket, signal, bucket === 0 && found.ours === 0 ? found : null)
       if (inKubo.full) {
         this.#buckets *= 2
         bucket = -1
-      } else repaired += await this.#repair(inKubo, signal)
+        missing = repaired
+        continue
+      }
+      for await (const cids of this.#missing(inKubo, signal)) {
+        missing += cids.length
+        if (!restored) repaired += await this.#repair(cids)
+      }
     }
-    const removed = await this.#remove(found)
+    const removed = restored ? this.#hold(found, missing) : await this.#remove(found)
     const { ours: pins, unwanted } = found
-    return { pins, unwanted, repaired, removed: removed ?? 0, blocked: removed === null }
+    return { pins, missing, unwanted, repaired, removed: removed ?? 0, blocked: removed === null, restored }
   }
 
   /** Kubo's pins of one bucket; on the way those nobody wants are `found`, if that is asked for. */
@@ -120,29 +129,20 @@ class Reconciler {
     }
   }
 
-  /** Walks the placements that should be pinned; queues those again that Kubo does not have. */
-  async #repair(inKubo: CidSet, signal: AbortSignal): Promise<number> {
-    const { store, identity, offer } = this.#parts
-    let repaired = 0
+  /** Walks the placements that should be pinned: those that Kubo does not have, a few at a time. */
+  async *#missing(inKubo: CidSet, signal: AbortSignal): AsyncGenerator<string[]> {
+    const { store, identity } = this.#parts
     let cids = await store.walk(identity, null, chunk)
     for (let last = cids.at(-1); last !== undefined; last = cids.at(-1)) {
-      const missing = await this.#missing(
-        cids.filter((cid) => inKubo.covers(cid) && !inKubo.has(cid)),
-        signal,
-      )
-      for (let at = 0; at < missing.length; at += writeChunk) {
-        const jobs = await store.requeueMissing(identity, missing.slice(at, at + writeChunk))
-        repaired += jobs.length
-        offer(jobs)
-      }
+      const absent = cids.filter((cid) => inKubo.covers(cid) && !inKubo.has(cid))
+      yield await this.#stillMissing(absent, signal)
       signal.throwIfAborted()
       cids = await store.walk(identity, last, chunk)
     }
-    return repaired
   }
 
   /** What was pinned since Kubo was listed is not in the list and is not missing: Kubo is asked again, one by one. */
-  async #missing(cids: string[], signal: AbortSignal): Promise<string[]> {
+  async #stillMissing(cids: string[], signal: AbortSignal): Promise<string[]> {
     const missing: string[] = []
     const { ipfs, isBusy } = this.#parts
     const left = cids.values()
@@ -153,6 +153,29 @@ class Reconciler {
     }
     await Promise.all(Array.from({ length: checks }, check))
     return missing
+  }
+
+  /** Queues them again; returns how many. */
+  async #repair(cids: string[]): Promise<number> {
+    const { store, identity, offer } = this.#parts
+    let repaired = 0
+    for (let at = 0; at < cids.length; at += writeChunk) {
+      const jobs = await store.requeueMissing(identity, cids.slice(at, at + writeChunk))
+      repaired += jobs.length
+      offer(jobs)
+    }
+    return repaired
+  }
+
+  /** Nothing, until an operator has seen what is told here. */
+  #hold({ ours, unwanted, suspects }: Found, missing: number): null {
+    this.#suspects = suspects
+    this.#blocked = true
+    this.#parts.log.warn(
+      { pins: ours, missing, unwanted },
+      'the database was restored from a backup: nothing is pinned again or removed until it is confirmed (anchorage admin reconcile --confirm)',
+    )
+    return null
   }
 
   /** How many placements were written to be unpinned; null when there are too many to be true. */

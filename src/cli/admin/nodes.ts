@@ -93,7 +93,7 @@ function inFull(view: NodeView, drain: DrainView | null, nowMs: number): string 
 function reconcileLine(name: string, blocked: number): [string, string] {
   return [
     'trouble',
-    `its reconciler stopped before removing ${blocked} pins; anchorage admin reconcile ${name} --confirm lets it go on`,
+    `its reconciler stopped (removals: ${blocked}); see anchorage admin reconcile ${name}; anchorage admin reconcile ${name} --confirm lets it go on`,
   ]
 }
 

@@ -9,7 +9,8 @@ Usage: anchorage admin reconcile [NODE] [--json] [--config FILE] [--OPTION VALUE
        anchorage admin reconcile NODE --confirm [--json] [--config FILE] [--OPTION VALUE …]
 
 Every node compares its Kubo's pins with its placements. Before it removes more pins than a mistake should cost (100, or 1 % of
-them) it stops: a wrong database or an old backup must not empty a fleet. This shows how each node's reconciler fares.
+them) it stops: a wrong database or an old backup must not empty a fleet. On a restored database it changes nothing at all until it
+is let. This shows how each node's reconciler fares.
 
 --confirm  lets the reconciler of NODE go on, this once; first make sure that the database is the right one and up to date.
 
@@ -59,6 +60,14 @@ function rowOf(view: NodeStatus, nowMs: number): string[] {
     Object.entries(report ?? {})
       .map(([key, value]) => `${key} ${String(value)}`)
       .join(', '),
-    blocked === null ? '' : `${blocked} removals`,
+    blocked === null ? '' : stoppedBefore(blocked, report ?? {}),
   ]
+}
+
+function stoppedBefore(
+  removals: number,
+  { restored, missing }: { restored?: unknown; missing?: unknown },
+): string {
+  if (restored !== true) return `${removals} removals`
+  return `${String(missing)} pins and ${removals} removals: the database was restored`
 }

@@ -1,0 +1,388 @@
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import pg from 'pg'
+import { assertAgreement } from '../dev/agreement.ts'
+import { settlePlacements } from '../dev/settle-placements.ts'
+import { quietLog } from '../dev/test-nats.ts'
+import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import type { BackupPart } from '../core/backup.ts'
+import { mintId, type OrgId } from '../core/ids.ts'
+import type { NewPin } from '../core/pin.ts'
+import type { NodeIdentity } from '../core/ports.ts'
+import { wrapKey } from '../auth/key-wrap.ts'
+import { readBackup } from '../store/backup.ts'
+import { backedUp, leftOut } from '../store/backup-tables.ts'
+import { codeLevel } from '../store/migrate.ts'
+import { openStore, type Store } from '../store/store.ts'
+import { writeBackupFile } from './backup-file.ts'
+import { main } from './main.ts'
+
+const actor = mintId('tok')
+const master = randomBytes(32)
+const secret = randomBytes(32)
+const { signal } = new AbortController()
+let dir: string
+let database: TestDatabase
+let store: Store
+let node: NodeIdentity
+let org: OrgId
+
+before(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'anchorage-backup-'))
+  database = await testDatabase()
+  store = openStore({ ...database, log: quietLog, unpinGraceMs: 3_600_000 })
+  node = await store.nodes.boot('node-1')
+  org = (await store.tenants.createOrg('acme', { limits: { maxBytes: 1e9 } }, 'test')).id
+  const key = mintId('key')
+  await store.tokens.rotateKey({ id: key, wrapped: wrapKey(master, key, secret), state: 'active' })
+  const epoch = await store.nodes.nextEpoch()
+  await store.nodes.bindKubo(node, { peerId: 'old', multiaddrs: ['/ip4/192.0.2.1/tcp/4001/p2p/old'] })
+  const odd = { name: 'a "name"\n\u2028\\ ✓', meta: { k: 'v\t"', 'anchorage.replicas': '1' } }
+  await accept(...Array.from({ length: 1_500 }, (_, n) => pin(`c${n}`, n % 3 === 0 ? odd : {})))
+  await settlePlacements(store, node, epoch, () => 5)
+  const gone = await accept(pin('gone'))
+  await settlePlacements(store, node, epoch, () => 5)
+  await store.pins.removePin(org, gone, actor)
+  await accept(pin('waits'))
+})
+after(async () => {
+  await store[Symbol.asyncDispose]()
+  await database[Symbol.asyncDispose]()
+  await rm(dir, { recursive: true, force: true })
+})
+
+test('every table is either in a backup or left out for a reason, and comes after what it refers to', async () => {
+  const tables = await asSystem(
+    database,
+    `select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition`,
+  )
+  assert.deepEqual(
+    tables.map(({ name }) => String(name)).toSorted(),
+    [...backedUp, ...Object.keys(leftOut)].toSorted(),
+  )
+  const references = await asSystem(
+    database,
+    `select conrelid::regclass::text as from, confrelid::regclass::text as to from pg_constraint where contype = 'f' and conparentid = 0`,
+  )
+  const place = (table: unknown): number => backedUp.findIndex((each) => each === table)
+  assert.deepEqual(
+    references.filter(({ from, to }) => place(from) >= 0 && place(to) > place(from)),
+    [],
+  )
+})
+
+test('a restored database has every row as it was, and goes on from there', async () => {
+  const file = join(dir, 'whole')
+  const made = await anchorage(database, 'backup', file, '--json')
+  assert.equal(made.code, 0, made.stderr)
+  assert.equal(JSON.parse(made.stdout).rows.pins, 1_501)
+  assert.equal((await stat(file)).mode & 0o777, 0o600)
+  assert.deepEqual(await readdir(dir), ['whole'])
+
+  await using other = await testDatabase()
+  const restored = await anchorage(other, 'restore', file)
+  assert.equal(restored.code, 0, restored.stderr)
+  assert.match(restored.stdout, /^1501 pins of 1 orgs are back/)
+  for (const table of backedUp) {
+    if (table === 'nodes' || table === 'audit_log') continue
+    const rows = `select to_jsonb(t) - 'unpin_after' as row from ${table} t order by to_jsonb(t)::text`
+    assert.deepEqual(await asSystem(other, rows), await asSystem(database, rows), table)
+  }
+  const audit = `select t as row from audit_log t where action <> 'restore' order by at, id`
+  assert.deepEqual(await asSystem(other, audit), await asSystem(database, audit))
+  assert.equal((await goesOn(other)).count, 1_502)
+})
+
+test('after a restore no number is given again that was given after the backup, and claims from before are void', async () => {
+  const file = join(dir, 'numbers')
+  await anchorage(database, 'backup', file)
+  const [claimed] = await store.placements.claim(node, await store.placements.due(node, 1, 1), 30_000)
+  assert.ok(claimed)
+  const again = await store.nodes.boot('node-1')
+  const epoch = await store.nodes.nextEpoch()
+  await using other = await testDatabase()
+  await anchorage(other, 'restore', file)
+  await using its = openStore({ ...other, log: quietLog })
+  assert.ok((await its.nodes.nextEpoch()) > epoch)
+  assert.equal(await its.nodes.see(again, { usedBytes: null, capacityBytes: null }), false)
+  assert.ok((await its.nodes.boot('node-1')).incarnation > again.incarnation)
+  const largest = 'select max(generation) as n from placements'
+  const [was] = await asSystem(database, largest)
+  await its.pins.acceptPins(org, [pin('after')], false)
+  const [is] = await asSystem(other, largest)
+  assert.ok(Number(is?.n) > Number(was?.n))
+  node = again
+})
+
+test('content that waited to be unpinned waits as long again', async () => {
+  const file = join(dir, 'grace')
+  const left = `select extract(epoch from unpin_after - now())::float as s from contents where cid = 'gone'`
+  await asSystem(database, `update contents set unpin_after = now() + interval '10 min' where cid = 'gone'`)
+  await anchorage(database, 'backup', file)
+  const lines = linesOf(await readFile(file))
+  // as if it had been taken a day ago
+  const dayAgo = (time: string) => new Date(Date.parse(time) - 86_400_000).toISOString()
+  const old = lines.map((line) =>
+    line.replace(/"takenAt":"([^"]+)"|"unpin_after":"([^"]+)"/g, (all, taken?: string, unpin?: string) =>
+      all.replace(taken ?? unpin ?? '', dayAgo(taken ?? unpin ?? '')),
+    ),
+  )
+  await writeFile(file, sealed(old))
+  await using other = await testDatabase()
+  assert.equal((await anchorage(other, 'restore', file)).code, 0)
+  const [row] = await asSystem(other, left)
+  assert.ok(Number(row?.s) > 500 && Number(row?.s) <= 600, String(row?.s))
+})
+
+test('a database with anything in it is refused, and stays as it was', async () => {
+  const file = join(dir, 'refused')
+  await anchorage(database, 'backup', file)
+  await asSystem(database, `update nodes set last_seen = now() - interval '1 min'`)
+  const before = await asSystem(database, 'select count(*) from pins')
+  const { code, stderr } = await anchorage(database, 'restore', file)
+  assert.equal(code, 1)
+  assert.match(stderr, /something in orgs, .*pins.* already: restore into a new database/)
+  assert.deepEqual(await asSystem(database, 'select count(*) from pins'), before)
+})
+
+test('of a backup that is cut off, changed, another schema’s or none at all, nothing is restored', async () => {
+  const file = join(dir, 'damaged')
+  await anchorage(database, 'backup', file)
+  const whole = await readFile(file)
+  const lines = linesOf(whole)
+  await using other = await testDatabase()
+  const refused = async (bytes: Uint8Array, why: RegExp): Promise<void> => {
+    await writeFile(file, bytes)
+    const { code, stderr } = await anchorage(other, 'restore', file)
+    assert.deepEqual([code, why.test(stderr)], [2, true], stderr)
+    assert.deepEqual(await asSystem(other, 'select 1 from orgs union all select 1 from nodes'), [])
+  }
+  await refused(whole.subarray(0, whole.length / 2), /cannot be read as a backup/)
+  await refused(gzipSync(lines.slice(0, -1).join('\n') + '\n'), /its end is missing/)
+  await refused(gzipSync(lines.join('\n').slice(0, -9)), /cannot be read as a backup/)
+  await refused(
+    gzipSync(lines.map((line) => line.replace('"dag_size":5', '"dag_size":6')).join('\n') + '\n'),
+    /not those that were written/,
+  )
+  await refused(sealed(lines.map((line) => line.replace('"format":1', '"format":2'))), /format 2/)
+  await refused(
+    sealed(lines.filter((line) => !line.includes('"c7"'))),
+    /damaged: it has \d+ rows of \w+ where it says/,
+  )
+  await refused(
+    sealed(lines.map((line) => line.replace('"table":"plans"', '"table":"cluster"'))),
+    /no table cluster/,
+  )
+  await refused(gzipSync('{"name":"something else"}\n'), /no backup of anchorage/)
+  await refused(Buffer.from('not compressed'), /cannot be read as a backup/)
+  await writeFile(file, whole)
+  assert.equal((await anchorage(other, 'restore', file)).code, 0)
+})
+
+test('a backup of an older schema is sent back to the version that made it', async () => {
+  const file = join(dir, 'older')
+  await anchorage(database, 'backup', file)
+  await using other = await testDatabase()
+  const lines = linesOf(await readFile(file))
+  const [older, newer] = [codeLevel - 1, codeLevel + 1].map((level) =>
+    sealed(lines.map((line) => line.replace(/"level":\d+(?=,"clusterId")/, `"level":${level}`))),
+  )
+  await writeFile(file, older ?? '')
+  assert.match((await anchorage(other, 'restore', file)).stderr, /take the anchorage that made it \(\d/)
+  await writeFile(file, newer ?? '')
+  assert.match((await anchorage(other, 'restore', file)).stderr, /run: anchorage migrate up/)
+})
+
+test('another master key is refused, and none of the secrets stands in the file', async () => {
+  const file = join(dir, 'keys')
+  await anchorage(database, 'backup', file)
+  const text = linesOf(await readFile(file)).join('\n')
+  assert.equal(text.match(/"wrapped":"\\\\x[0-9a-f]{120}"/g)?.length, 1)
+  assert.ok(![master, secret].some((bytes) => text.includes(bytes.toString('hex'))))
+  await using other = await testDatabase()
+  const wrong = await anchorage(other, 'restore', file, {
+    ANCHORAGE_AUTH_MASTER_KEY: base64(randomBytes(32)),
+  })
+  assert.deepEqual([wrong.code, /key_\w+ does not open with auth.masterKey/.test(wrong.stderr)], [2, true])
+  assert.deepEqual(await asSystem(other, 'select 1 from orgs union all select 1 from nodes'), [])
+  assert.equal((await anchorage(other, 'restore', file)).code, 0)
+})
+
+test('a node that lives on the database is named, and nothing is restored beside it', async () => {
+  const file = join(dir, 'alive')
+  await anchorage(database, 'backup', file)
+  await using other = await testDatabase()
+  await using its = openStore({ ...other, log: quietLog })
+  await its.nodes.boot('node-7')
+  const { code, stderr } = await anchorage(other, 'restore', file)
+  assert.deepEqual([code, /node-7 lives on this database: stop the nodes/.test(stderr)], [1, true], stderr)
+})
+
+test('a restored database has a mark, each restore another; a reconciler goes by it until it is let', async () => {
+  const file = join(dir, 'mark')
+  await anchorage(database, 'backup', file)
+  assert.equal(await store.reconcile.isRestored(node), false)
+  const marks = new Set<string>()
+  for (let n = 0; n < 2; n++) {
+    await using other = await testDatabase()
+    const said = JSON.parse((await anchorage(other, 'restore', file, '--json')).stdout)
+    const [cluster] = await asSystem(other, 'select restore_id, restored_at from cluster')
+    assert.deepEqual([cluster?.restore_id, cluster?.restored_at instanceof Date], [said.restoreId, true])
+    marks.add(said.restoreId)
+    await using its = openStore({ ...other, log: quietLog })
+    const same = await its.nodes.boot('node-1')
+    assert.equal(await its.reconcile.isRestored(same), true)
+    await its.operator.confirmReconcile(same.nodeId, 'test')
+    assert.equal(await its.reconcile.isRestored(same), false)
+    // a restore of the restored one asks again
+    const again = join(dir, `mark-${n}`)
+    assert.equal((await anchorage(other, 'backup', again)).code, 0)
+    await using third = await testDatabase()
+    assert.equal((await anchorage(third, 'restore', again)).code, 0)
+    await using thirds = openStore({ ...third, log: quietLog })
+    assert.equal(await thirds.reconcile.isRestored(await thirds.nodes.boot('node-1')), true)
+  }
+  assert.equal(marks.size, 2)
+})
+
+test('a table of which nobody decided makes no backup', async () => {
+  await using other = await testDatabase()
+  const owner = new pg.Client({ connectionString: other.ownerUrl })
+  await owner.connect()
+  await owner.query('create table stray (x int)')
+  await owner.end()
+  const { code, stderr } = await anchorage(other, 'backup', join(dir, 'stray'))
+  assert.deepEqual([code, /not anchorage's: stray/.test(stderr)], [2, true], stderr)
+})
+
+test('counts that are not those of the pins fail a backup, and leave no file', async () => {
+  const file = join(dir, 'wrong')
+  for (const table of [
+    'pin_counts set n = n + 1',
+    'org_usage set bytes = bytes + 1',
+    'org_usage set reserved = reserved + 1',
+  ]) {
+    await asSystem(database, `update ${table}`)
+    const { code, stderr } = await anchorage(database, 'backup', file)
+    assert.deepEqual([code, stderr.includes('the pins of 1 orgs are not')], [1, true], stderr)
+    await asSystem(database, `update ${table.replace('+', '-')}`)
+  }
+  const asTenant = { ...database, systemUrl: database.tenantUrl }
+  assert.match((await anchorage(asTenant, 'backup', file)).stderr, /not a member of anchorage_system/)
+  assert.deepEqual(
+    (await readdir(dir)).filter((name) => name.startsWith('wrong')),
+    [],
+  )
+})
+
+test('a backup overwrites nothing, and one that cannot be written leaves nothing behind', async () => {
+  const file = join(dir, 'there')
+  await writeFile(file, 'mine')
+  const { code, stderr } = await anchorage(database, 'backup', file)
+  assert.deepEqual([code, stderr.includes('overwrites nothing')], [1, true], stderr)
+  assert.equal(await readFile(file, 'utf8'), 'mine')
+  const nowhere = await anchorage(database, 'backup', join(dir, 'no', 'such', 'folder'))
+  assert.equal(nowhere.code, 1)
+})
+
+test('while pins come and go, a backup is of one moment', async () => {
+  const file = join(dir, 'load')
+  const [was] = await asSystem(database, 'select count(*)::int as pins, max(seq) as seq from pins')
+  let n = 0
+  async function* disturbed(parts: AsyncIterable<BackupPart>): AsyncGenerator<BackupPart> {
+    for await (const part of parts) {
+      yield part
+      const id = await accept(pin(`load-${++n}`), pin(`load-${n}-b`))
+      if (n % 2 === 0) await store.pins.removePin(org, id, actor)
+      await asSystem(database, `update placements set blocks = blocks + 1 where cid = 'c${n}'`)
+    }
+  }
+  const write = (parts: AsyncIterable<BackupPart>) => writeBackupFile(file, disturbed(parts), signal)
+  await readBackup(database.systemUrl, 'test', write, signal)
+  await using other = await testDatabase()
+  const restored = await anchorage(other, 'restore', file)
+  assert.equal(restored.code, 0, restored.stderr)
+  const [is] = await asSystem(other, 'select count(*)::int as pins, max(seq) as seq from pins')
+  assert.deepEqual(is, was)
+  assert.ok(n > backedUp.length)
+  await goesOn(other)
+})
+
+function pin(cid: string, more: Partial<NewPin> = {}): NewPin {
+  return { id: mintId('pin'), cid, cidText: cid, replicas: 1, actor, nodes: [node.nodeId], ...more }
+}
+
+/** The id of the first. */
+async function accept(...pins: NewPin[]) {
+  for (const outcome of await store.pins.acceptPins(org, pins, false)) assert.ok('pin' in outcome)
+  return pins[0]?.id ?? assert.fail('no pin')
+}
+
+/** A node starts on a restored database, with another Kubo, takes a pin, and does all there is to do; everything agrees. */
+async function goesOn(on: TestDatabase) {
+  await using its = openStore({ ...on, log: quietLog })
+  assert.equal(await its.nodes.clusterId(), await store.nodes.clusterId())
+  const same = await its.nodes.boot('node-1')
+  assert.equal(same.nodeId, node.nodeId)
+  while ((await its.nodes.voidClaims(same, 100)) > 0);
+  await its.nodes.bindKubo(same, { peerId: 'new', multiaddrs: [] })
+  await its.pins.acceptPins(org, [pin('later')], false)
+  await asSystem(on, 'update contents set unpin_after = now() where unpin_after is not null')
+  await settlePlacements(its, same, await its.nodes.nextEpoch(), () => 5)
+  await assertAgreement(on.systemUrl)
+  return await its.pins.listPins(org, { limit: 1 })
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64')
+}
+
+/** A backup of these lines, with the digest that they have now. */
+function sealed(lines: string[]): Uint8Array {
+  const before = lines
+    .slice(0, -1)
+    .map((line) => `${line}\n`)
+    .join('')
+  const sha256 = createHash('sha256').update(before).digest('hex')
+  const end = (lines.at(-1) ?? '').replace(/"sha256":"\w+"/, `"sha256":"${sha256}"`)
+  return gzipSync(`${before}${end}\n`)
+}
+
+function linesOf(file: Uint8Array): string[] {
+  return gunzipSync(file).toString().trimEnd().split('\n')
+}
+
+async function asSystem(of: TestDatabase, sql: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: of.systemUrl })
+  await client.connect()
+  try {
+    return (await client.query(sql)).rows
+  } finally {
+    await client.end()
+  }
+}
+
+async function anchorage(on: TestDatabase, ...given: (string | Record<string, string>)[]) {
+  const argv = given.filter((word) => typeof word === 'string')
+  const written = { stdout: '', stderr: '' }
+  const code = await main(argv, {
+    env: {
+      ANCHORAGE_DATABASE_URL: on.tenantUrl,
+      ANCHORAGE_DATABASE_SYSTEM_URL: on.systemUrl,
+      ANCHORAGE_DATABASE_OWNER_URL: on.ownerUrl,
+      ANCHORAGE_LOG_LEVEL: 'error',
+      ANCHORAGE_AUTH_MASTER_KEY: base64(master),
+      ...given.find((word) => typeof word !== 'string'),
+    },
+    out: (text) => (written.stdout += text),
+    err: (text) => (written.stderr += text),
+    terminal: null,
+    signal,
+  })
+  return { code, ...written }
+}

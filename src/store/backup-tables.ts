@@ -1,0 +1,78 @@
+import { AnchorageError } from '../core/errors.ts'
+import type { Query } from './query.ts'
+
+/** What a backup holds, in an order in which every row finds what it refers to. */
+export const backedUp = [
+  'orgs',
+  'signing_keys',
+  'users',
+  'memberships',
+  'api_tokens',
+  'token_denylist',
+  'nodes',
+  'contents',
+  'placements',
+  'reserved_bytes',
+  'org_usage',
+  'pins',
+  'pin_meta',
+  'pin_counts',
+  'plans',
+  'plan_moves',
+  'audit_log',
+] as const
+
+/** What it does without, and why. */
+export const leftOut: Record<string, string> = {
+  cluster: 'the head of a backup says what is kept of it',
+  schema_migrations: 'made by migrate up',
+  cache_versions: 'they count on by themselves',
+  refolds: 'set anew as the nodes come in',
+  garbage_turn: 'a matter of minutes',
+  rate_counts: 'a matter of minutes',
+  sessions: 'people log in again',
+  logout_tokens: 'about sessions',
+}
+
+/** The tables that a backup of this database holds, in their order; `invalid` when there is one of which nobody decided. */
+export async function tablesToKeep(query: Query): Promise<string[]> {
+  const rows = await query<{ name: string }>(
+    `select relname::text as name from pg_class
+     where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition`,
+  )
+  const there = new Set(rows.map(({ name }) => name))
+  const kept: readonly string[] = backedUp
+  const undecided = [...there].filter((name) => !kept.includes(name) && !Object.hasOwn(leftOut, name))
+  if (undecided.length > 0)
+    throw new AnchorageError(
+      'invalid',
+      `the database has tables that are not anchorage's: ${undecided.toSorted().join(', ')}; a backup would not hold them, so keep them elsewhere`,
+    )
+  return kept.filter((name) => there.has(name))
+}
+
+/** Orgs whose counts and sums are not those of their rows. A login that sees only a part of the rows is told by this too. */
+const wrongSums = `
+  select org_id from (
+    select org_id, status, level, bucket, n from pin_counts
+    union all
+    select org_id, status, level, seq >> bits, -count(*) from pins cross join (values (0, 10), (1, 20)) as l (level, bits) group by 1, 2, 3, 4) d
+  group by org_id, status, level, bucket having sum(n) <> 0
+  union
+  select org_id from (
+    select org_id, bytes from org_usage union all select org_id, -sum(counted_bytes) from pins group by 1) d
+  group by org_id having sum(bytes) <> 0
+  union
+  select org_id from (
+    select org_id, reserved as bytes from org_usage union all select org_id, -sum(bytes) from reserved_bytes group by 1) d
+  group by org_id having sum(bytes) <> 0`
+
+/** Refuses (`conflict`) a database whose counts are not what its rows add up to: it is not to be kept, or gone back to, as it is. */
+export async function assertSums(query: Query): Promise<void> {
+  const wrong = await query(wrongSums)
+  if (wrong.length > 0)
+    throw new AnchorageError(
+      'conflict',
+      `the pins of ${wrong.length} orgs are not as many as their counts say: that is a fault of the database, or of a login that does not see every row`,
+    )
+}

@@ -1,0 +1,77 @@
+import pg from 'pg'
+import { AnchorageError } from '../core/errors.ts'
+import { translate } from './errors.ts'
+import type { Query } from './query.ts'
+
+export interface OneClient {
+  url: string
+  /** As whom, in messages: `the owner`. */
+  as: string
+  /** What Postgres lists the connection under. */
+  name: string
+  /** Ends the connection, and with it whatever it is in the middle of. */
+  signal?: AbortSignal
+}
+
+/** One connection outside the pools, for as long as `work` takes; `unavailable` when there is none to be had. */
+export async function withOneClient<T>(
+  { url, as, name, signal }: OneClient,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: name,
+    connectionTimeoutMillis: 10_000,
+  })
+  client.on('error', () => {})
+  signal?.throwIfAborted()
+  try {
+    await client.connect()
+  } catch (cause) {
+    throw new AnchorageError('unavailable', `Postgres cannot be reached as ${as}: ${String(cause)}`, {
+      cause,
+    })
+  }
+  const end = () => void client.end().catch(() => {})
+  signal?.addEventListener('abort', end)
+  try {
+    return await work(client)
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error instanceof pg.DatabaseError ? translate(error) : error
+  } finally {
+    signal?.removeEventListener('abort', end)
+    await client.end().catch(() => {})
+  }
+}
+
+/** One long transaction of the system, for as long as `work` takes; `begin` is how it begins. */
+export async function withLongTransaction<T>(
+  login: OneClient,
+  begin: string,
+  work: (client: pg.Client, query: Query) => Promise<T>,
+): Promise<T> {
+  return withOneClient(login, async (client) => {
+    const query: Query = async <R>(text: string, params: unknown[] = []) =>
+      (await client.query(text, params)).rows as R[]
+    await client.query(begin)
+    await client.query(unlikeRequests)
+    const result = await work(client, query)
+    const { command } = await client.query('commit')
+    if (command !== 'COMMIT') throw new Error('the transaction was rolled back')
+    return result
+  })
+}
+
+/**
+ * Whole tables are gone through, for as long as it takes; but a process that froze must not hold back vacuum for ever. Local to the
+ * transaction, so a pooler may lie between.
+ */
+const unlikeRequests = `
+  set local statement_timeout = 0;
+  set local lock_timeout = '30s';
+  set local idle_in_transaction_session_timeout = '10min';
+  set local enable_seqscan = on;
+  set local enable_hashjoin = on;
+  set local enable_bitmapscan = on;
+  set local plan_cache_mode = auto`
