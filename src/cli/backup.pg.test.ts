@@ -280,6 +280,24 @@ test('counts that are not those of the pins fail a backup, and leave no file', a
   )
 })
 
+test('migrate status says what is wrong, beside what is applied', async () => {
+  await using other = await testDatabase()
+  assert.deepEqual(await anchorage(other, 'migrate', 'status').then(({ code, stderr }) => [code, stderr]), [
+    0,
+    '',
+  ])
+  const owner = new pg.Client({ connectionString: other.ownerUrl })
+  await owner.connect()
+  await owner.query('revoke insert on pins from anchorage_tenant')
+  await owner.end()
+  const { code, stdout, stderr } = await anchorage(other, 'migrate', 'status', '--json')
+  assert.deepEqual([code, stderr], [1, 'wrong: missing: anchorage_tenant may insert on pins\n'])
+  assert.equal(
+    JSON.parse(stdout).length,
+    (await readdir(new URL('../../migrations/', import.meta.url))).length,
+  )
+})
+
 test('a backup overwrites nothing, and one that cannot be written leaves nothing behind', async () => {
   const file = join(dir, 'there')
   await writeFile(file, 'mine')

@@ -38,11 +38,16 @@ export async function withOneClient<T>(
     return await work(client)
   } catch (error) {
     signal?.throwIfAborted()
-    throw error instanceof pg.DatabaseError ? translate(error) : error
+    throw error
   } finally {
     signal?.removeEventListener('abort', end)
     await client.end().catch(() => {})
   }
+}
+
+/** Statements on this connection. */
+export function queryOf(client: pg.Client): Query {
+  return async <R>(text: string, params: unknown[] = []) => (await client.query(text, params)).rows as R[]
 }
 
 /** One long transaction of the system, for as long as `work` takes; `begin` is how it begins. */
@@ -52,14 +57,16 @@ export async function withLongTransaction<T>(
   work: (client: pg.Client, query: Query) => Promise<T>,
 ): Promise<T> {
   return withOneClient(login, async (client) => {
-    const query: Query = async <R>(text: string, params: unknown[] = []) =>
-      (await client.query(text, params)).rows as R[]
-    await client.query(begin)
-    await client.query(unlikeRequests)
-    const result = await work(client, query)
-    const { command } = await client.query('commit')
-    if (command !== 'COMMIT') throw new Error('the transaction was rolled back')
-    return result
+    try {
+      await client.query(begin)
+      await client.query(unlikeRequests)
+      const result = await work(client, queryOf(client))
+      const { command } = await client.query('commit')
+      if (command !== 'COMMIT') throw new Error('the transaction was rolled back')
+      return result
+    } catch (error) {
+      throw error instanceof pg.DatabaseError ? translate(error) : error
+    }
   })
 }
 

@@ -1,15 +1,18 @@
 import type pg from 'pg'
+import type { Query } from './query.ts'
 import { roleSettings, serves, type Role } from './role-settings.ts'
+
+const roleNames = ['anchorage_tenant', 'anchorage_system', 'anchorage_audit'] as const
 
 /**
  * The three roles beside the owner, none a superuser, none with BYPASSRLS: tenant and system log in; audit only owns the log,
  * so that nothing that serves requests can change or drop what was written there.
  * The owner may take on system and audit (`set role`), never inherits from them. What their sessions run under is the roles' own, in every
- * database, so no connection is without it, whoever opened it.
+ * database, so no connection is without it, whoever opened it. Without a password (null) a role is left to log in as before.
  */
 export async function ensureRoles(
   client: pg.Client,
-  passwords: { tenant: string; system: string },
+  passwords: { tenant: string | null; system: string | null },
 ): Promise<void> {
   await ensureRole(client, 'anchorage_tenant', passwords.tenant)
   await ensureRole(client, 'anchorage_system', passwords.system)
@@ -44,4 +47,45 @@ async function ensureSettings(client: pg.Client, role: Role): Promise<void> {
 function splitSetting(setting: string): [name: string, value: string] {
   const at = setting.indexOf('=')
   return [setting.slice(0, at), setting.slice(at + 1)]
+}
+
+/** Whether all three are there, whatever is wrong with them. */
+export async function rolesAreThere(query: Query): Promise<boolean> {
+  return (await roleRows(query)).length === roleNames.length
+}
+
+interface RoleRow {
+  name: string
+  login: boolean
+  free: boolean
+  config: string[] | null
+}
+
+/** What is wrong with the roles, a line each; `migrate up` mends all but what makes one a superuser. */
+export async function roleFaults(query: Query): Promise<string[]> {
+  const rows = await roleRows(query)
+  const faults: string[] = []
+  for (const name of roleNames) {
+    const role = rows.find((row) => row.name === name)
+    if (role === undefined) {
+      faults.push(`missing: the role ${name}`)
+      continue
+    }
+    if (role.free) faults.push(`too much: ${name} bypasses row-level security`)
+    if (name === 'anchorage_audit') continue
+    if (!role.login) faults.push(`missing: ${name} may log in`)
+    const given = new Map((role.config ?? []).map((setting) => splitSetting(setting)))
+    for (const [setting, value] of Object.entries(roleSettings[name]))
+      if (!serves(name, setting, given.get(setting)))
+        faults.push(`missing: ${name} has ${setting} = ${value}`)
+  }
+  return faults
+}
+
+function roleRows(query: Query): Promise<RoleRow[]> {
+  return query<RoleRow>(
+    `select rolname::text as name, rolcanlogin as login, rolsuper or rolbypassrls as free, rolconfig as config from pg_roles
+     where rolname = any ($1)`,
+    [roleNames],
+  )
 }

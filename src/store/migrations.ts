@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto'
+import { readFile, readdir } from 'node:fs/promises'
+import type pg from 'pg'
+import { AnchorageError } from '../core/errors.ts'
+import { withOneClient } from './one-client.ts'
+
+/** Where a migration stands: `drifted` was applied with another text than the file has now. */
+export interface MigrationStatus {
+  version: number
+  name: string
+  state: 'applied' | 'pending' | 'drifted' | 'unknown'
+}
+
+/** One file of migrations/. */
+export interface Migration {
+  version: number
+  name: string
+  sql: string
+  checksum: string
+  /** The oldest code level that this schema still serves. */
+  minCode: number
+}
+
+const folder = new URL('../../migrations/', import.meta.url)
+/** Any constant will do, as long as it never changes. */
+const lockKey = 7_245_113
+
+/** A connection as the owner, for as long as `work` takes; refuses (`invalid`) a server that is too old. */
+export async function withOwner<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  return withOneClient({ url, as: 'the owner', name: 'anchorage migrate' }, async (client) => {
+    const { rows } = await client.query('show server_version_num')
+    if (Number(rows[0]?.server_version_num) < 160_000)
+      throw new AnchorageError('invalid', 'anchorage needs Postgres 16 or newer')
+    return await work(client)
+  })
+}
+
+/** Where it is written what was applied. */
+export async function makeBook(client: pg.Client): Promise<void> {
+  await client.query(`create table if not exists schema_migrations (
+    version integer primary key, name text not null, checksum text not null, min_code integer not null,
+    applied_at timestamptz not null default now())`)
+  await client.query('grant select on schema_migrations to anchorage_system')
+}
+
+/** A transaction of its own, one at a time of all runs there are. It holds nothing beyond its end, so a pooler may lie between. */
+export async function locked<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
+  await client.query('begin')
+  try {
+    await client.query('select pg_advisory_xact_lock($1)', [lockKey])
+    const result = await work()
+    await client.query('commit')
+    return result
+  } catch (error) {
+    await client.query('rollback')
+    throw error
+  }
+}
+
+/** Where each of `files` stands in the database, and what newer code applied. */
+export async function compare(client: pg.Client, files: Migration[]): Promise<MigrationStatus[]> {
+  const exists = await client.query(`select to_regclass('schema_migrations') is not null as there`)
+  const applied = exists.rows[0]?.there
+    ? (await client.query('select version, name, checksum from schema_migrations order by version')).rows
+    : []
+  const known = files.map((file): MigrationStatus => {
+    const row = applied.find((a) => a.version === file.version)
+    const state = !row ? 'pending' : row.checksum === file.checksum ? 'applied' : 'drifted'
+    return { version: file.version, name: file.name, state }
+  })
+  const newer = applied
+    .filter((a) => !files.some((f) => f.version === a.version))
+    .map((a): MigrationStatus => ({ version: a.version, name: a.name, state: 'unknown' }))
+  return [...known, ...newer]
+}
+
+/** All there are, in order. */
+export async function readMigrations(): Promise<Migration[]> {
+  const names = (await readdir(folder)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort()
+  return Promise.all(
+    names.map(async (name) => {
+      const sql = await readFile(new URL(name, folder), 'utf8')
+      return {
+        version: Number(name.slice(0, 4)),
+        name: name.replace(/\.sql$/, ''),
+        sql,
+        checksum: createHash('sha256').update(sql).digest('hex'),
+        minCode: Number(/^-- min_code: (\d+)/.exec(sql)?.[1] ?? 0),
+      }
+    }),
+  )
+}

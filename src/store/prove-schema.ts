@@ -1,0 +1,120 @@
+import type pg from 'pg'
+import { compare, locked, makeBook, readMigrations, withOwner } from './migrations.ts'
+import { queryOf } from './one-client.ts'
+import type { Query } from './query.ts'
+import { ensureRoles, roleFaults, rolesAreThere } from './roles.ts'
+import { schemaFacts, type Fact } from './schema-facts.ts'
+
+/**
+ * Holds roles, tables, grants, policies and functions against what the migrations make, and tells what differs, a line each. A database
+ * that lacks migrations, or has some of newer code, is not judged but for its roles. Changes nothing.
+ */
+export async function proveSchema(ownerUrl: string): Promise<string[]> {
+  return withOwner(ownerUrl, async (client) => {
+    const query = queryOf(client)
+    const wrong = await roleFaults(query)
+    const must = await model(client, query)
+    return must === null ? wrong : [...wrong, ...saying(differences(must, await schemaFacts(query)))]
+  })
+}
+
+/** Puts right what it can while nodes work, in one transaction; tells what it did. The second time there is nothing to do. */
+export async function mendSchema(client: pg.Client): Promise<string[]> {
+  const query = queryOf(client)
+  const must = await model(client, query)
+  if (must === null) return []
+  return locked(client, async () => {
+    const before = saying(differences(must, await schemaFacts(query)))
+    if (before.length === 0) return []
+    await mendAll(client, query, must)
+    const left = new Set(saying(differences(must, await schemaFacts(query))))
+    return before.filter((line) => !left.has(line))
+  })
+}
+
+/**
+ * What the migrations make, found by applying them all once more, in a transaction that is rolled back: what is in the schema public has another
+ * name meanwhile, which nobody else sees. Null when these are not exactly the migrations that were applied.
+ */
+async function model(client: pg.Client, query: Query): Promise<Fact[] | null> {
+  const files = await readMigrations()
+  if ((await compare(client, files)).some(({ state }) => state !== 'applied')) return null
+  const rolledBack = new Error('rolled back')
+  let facts: Fact[] = []
+  const work = async (): Promise<never> => {
+    if (!(await rolesAreThere(query))) await ensureRoles(client, { tenant: null, system: null })
+    await client.query('alter schema public rename to anchorage_kept')
+    await client.query('create schema public; grant usage on schema public to public')
+    await makeBook(client)
+    await client.query('grant create on schema public to anchorage_system, anchorage_audit')
+    for (const { sql } of files) await client.query(sql)
+    facts = await schemaFacts(query)
+    throw rolledBack
+  }
+  await locked(client, work).catch((error: unknown) => {
+    if (error !== rolledBack) throw error
+  })
+  return facts
+}
+
+interface Difference extends Fact {
+  says: string
+  statement: string | null
+}
+
+/** What is too much comes first. Of what the migrations know nothing of, nothing is said. */
+function differences(must: Fact[], is: Fact[]): Difference[] {
+  const things = new Set(must.map(({ of }) => of))
+  const [wanted, there] = [must, is].map((facts) => new Set(facts.map(({ fact }) => fact)))
+  const more = is.filter(
+    ({ of, fact, undo }) => undo !== null && !wanted?.has(fact) && (things.has(of) || isMonth(of)),
+  )
+  const less = must.filter(({ fact }) => !there?.has(fact))
+  return [
+    ...more.map((fact) => ({ ...fact, says: `too much: ${inWords(fact)}`, statement: fact.undo })),
+    ...less.map((fact) => ({ ...fact, says: `missing: ${inWords(fact)}`, statement: fact.mend })),
+  ]
+}
+
+function saying(found: Difference[]): string[] {
+  return found.map(({ says }) => says)
+}
+
+function inWords({ fact, of, rank }: Fact): string {
+  return rank === 1 ? `${of} as in migrations/` : fact.replace(/\s+/g, ' ')
+}
+
+function isMonth(of: string): boolean {
+  return of.startsWith('table audit_log_')
+}
+
+/** Grants follow from whose a thing is, so it is looked at again after each round. */
+const rounds = 3
+
+async function mendAll(client: pg.Client, query: Query, must: Fact[]): Promise<void> {
+  await client.query('grant create on schema public to anchorage_system, anchorage_audit')
+  for (let round = 0; round < rounds; round++) {
+    const is = await schemaFacts(query)
+    for (const { of, statement } of differences(must, is)) {
+      if (statement === null) continue
+      const owner = ownerOf(of, is)
+      await client.query('savepoint one')
+      try {
+        if (owner !== null) await client.query(`set local role ${owner}`)
+        await client.query(statement)
+        await client.query('reset role; release savepoint one')
+      } catch {
+        // it is still wrong when all is looked at again, and told
+        await client.query('rollback to savepoint one; reset role')
+      }
+    }
+  }
+  await client.query('revoke create on schema public from anchorage_system')
+}
+
+/** The role of ours whose it is now: only as that one it can be changed. */
+function ownerOf(of: string, is: Fact[]): string | null {
+  const prefix = `${of} belongs to `
+  const found = is.find(({ fact }) => fact.startsWith(prefix))
+  return found === undefined ? null : found.fact.slice(prefix.length)
+}
