@@ -11,7 +11,7 @@ import { settlePlacements } from '../dev/settle-placements.ts'
 import { quietLog } from '../dev/test-nats.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import type { BackupPart } from '../core/backup.ts'
-import { mintId, type OrgId } from '../core/ids.ts'
+import { mintId, type KeyId, type OrgId } from '../core/ids.ts'
 import type { NewPin } from '../core/pin.ts'
 import type { NodeIdentity } from '../core/ports.ts'
 import { wrapKey } from '../auth/key-wrap.ts'
@@ -49,6 +49,7 @@ before(async () => {
   await settlePlacements(store, node, epoch, () => 5)
   await store.pins.removePin(org, gone, actor)
   await accept(pin('waits'))
+  await fillTheRest(key)
 })
 after(async () => {
   await store[Symbol.asyncDispose]()
@@ -80,22 +81,27 @@ test('a restored database has every row as it was, and goes on from there', asyn
   const file = join(dir, 'whole')
   const made = await anchorage(database, 'backup', file, '--json')
   assert.equal(made.code, 0, made.stderr)
-  assert.equal(JSON.parse(made.stdout).rows.pins, 1_501)
+  assert.equal(JSON.parse(made.stdout).rows.pins, 1_503)
   assert.equal((await stat(file)).mode & 0o777, 0o600)
   assert.deepEqual(await readdir(dir), ['whole'])
 
   await using other = await testDatabase()
   const restored = await anchorage(other, 'restore', file)
   assert.equal(restored.code, 0, restored.stderr)
-  assert.match(restored.stdout, /^1501 pins of 1 orgs are back/)
+  assert.match(restored.stdout, /^1503 pins of 2 orgs are back/)
   for (const table of backedUp) {
     if (table === 'nodes' || table === 'audit_log') continue
-    const rows = `select to_jsonb(t) - 'unpin_after' as row from ${table} t order by to_jsonb(t)::text`
-    assert.deepEqual(await asSystem(other, rows), await asSystem(database, rows), table)
+    const ignored = table === 'plans' ? 'state' : 'unpin_after'
+    const rows = `select to_jsonb(t) - '${ignored}' as row from ${table} t order by to_jsonb(t)::text`
+    const were = await asSystem(database, rows)
+    assert.ok(were.length > 0, table)
+    assert.deepEqual(await asSystem(other, rows), were, table)
   }
   const audit = `select t as row from audit_log t where action <> 'restore' order by at, id`
   assert.deepEqual(await asSystem(other, audit), await asSystem(database, audit))
-  assert.equal((await goesOn(other)).count, 1_502)
+  assert.deepEqual(await asSystem(other, 'select state from plans'), [{ state: 'paused' }])
+  assert.deepEqual(await asSystem(other, 'select 1 from sessions'), [])
+  assert.equal((await goesOn(other)).count, 1_503)
 })
 
 test('after a restore no number is given again that was given after the backup, and claims from before are void', async () => {
@@ -269,7 +275,7 @@ test('counts that are not those of the pins fail a backup, and leave no file', a
   ]) {
     await asSystem(database, `update ${table}`)
     const { code, stderr } = await anchorage(database, 'backup', file)
-    assert.deepEqual([code, stderr.includes('the pins of 1 orgs are not')], [1, true], stderr)
+    assert.deepEqual([code, /the pins of \d orgs are not/.test(stderr)], [1, true], stderr)
     await asSystem(database, `update ${table.replace('+', '-')}`)
   }
   const asTenant = { ...database, systemUrl: database.tenantUrl }
@@ -330,6 +336,31 @@ test('while pins come and go, a backup is of one moment', async () => {
   assert.ok(n > backedUp.length)
   await goesOn(other)
 })
+
+/** A row at least in every other table, and of the kinds that are easily lost: what is under way, put by, or without end. */
+async function fillTheRest(keyId: KeyId): Promise<void> {
+  await accept(pin('arrives'))
+  const jobs = (await store.placements.due(node, 9, 9)).filter(({ cid }) => cid === 'arrives')
+  const [arriving] = await store.placements.claim(node, jobs, 30_000)
+  await store.placements.extend(node, [{ ...(arriving ?? assert.fail()), blocks: 1, bytes: 77 }], 30_000)
+  const [expiresAt, scopes] = [new Date('2099-01-01'), ['pins:read' as const]]
+  for (const id of [mintId('tok'), actor])
+    await store.tokens.insertToken({ id, orgId: org, keyId, name: 't', scopes, expiresAt, createdBy: null })
+  await store.tokens.revokeToken(actor)
+  const other = (await store.tenants.createOrg('halted', {}, 'test')).id
+  await store.pins.acceptPins(other, [pin('put-by')], false)
+  for (const sql of [
+    `update placements set next_attempt_at = 'infinity', retrying = true where cid = 'put-by'`,
+    `update orgs set suspended_at = now(), suspended_reason = 'a "reason"' where slug = 'halted'`,
+    `insert into users (id, issuer, subject, name) values (gen_random_uuid(), 'https://id', 's', 'Ünï')`,
+    `insert into memberships (org_id, user_id, role, source) select o.id, u.id, 'owner', 'manual' from orgs o, users u`,
+    `insert into sessions (id, hash, user_id, expires_at) select gen_random_uuid(), 'x', id, now() + interval '1 h' from users`,
+    `insert into plans (id, actor, summary, state, whole, moves) values (gen_random_uuid(), 'op', '{"a": 1}', 'applying', true, 1)`,
+    `insert into plan_moves (plan_id, number, cid, from_node, to_node, bytes, reason)
+       select p.id, 1, 'c1', n.id, n.id, 1, 'why' from plans p, nodes n`,
+  ])
+    await asSystem(database, sql)
+}
 
 function pin(cid: string, more: Partial<NewPin> = {}): NewPin {
   return { id: mintId('pin'), cid, cidText: cid, replicas: 1, actor, nodes: [node.nodeId], ...more }
