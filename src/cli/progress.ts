@@ -7,14 +7,18 @@ const plainEveryMs = 5_000
  * How far something is, on standard error: one line kept current on a terminal, else a line every few seconds. Call it as often as there
  * is something new; `done` ends it. With `quiet` it writes nothing.
  */
-export function progress(io: Pick<Io, 'err' | 'terminal'>, quiet = false) {
+export function progress(
+  io: Pick<Io, 'err' | 'terminal'>,
+  quiet = false,
+  now: () => number = () => performance.now(),
+) {
   const { terminal } = io
   const everyMs = terminal === null ? plainEveryMs : liveEveryMs
-  let toldAtMs = performance.now()
+  let toldAtMs = now()
   let isOpen = false
   return {
     tell(text: string): void {
-      const nowMs = performance.now()
+      const nowMs = now()
       if (quiet || nowMs - toldAtMs < everyMs) return
       toldAtMs = nowMs
       isOpen = terminal !== null

@@ -1,12 +1,12 @@
 import { createReadStream } from 'node:fs'
 import { open, rename, stat, truncate } from 'node:fs/promises'
 import { AnchorageError } from '../../core/errors.ts'
-import type { PinStatus } from '../../http/client.ts'
+import type { PinClient, PinStatus } from '../../http/client.ts'
 import { argumentsOf, noMore, required } from '../arguments.ts'
 import { eachLine } from '../lines.ts'
 import { json } from '../print.ts'
 import { progress } from '../progress.ts'
-import type { Io } from '../verb.ts'
+import { WrongUse, type Io } from '../verb.ts'
 import { everyPin, placeAfter, type Place } from './every-pin.ts'
 import { filterOptions, filtersOf } from './filters.ts'
 import { serviceOf, serviceOptions, serviceUsage } from './service.ts'
@@ -18,7 +18,7 @@ Usage: anchorage pin export FILE [--status queued,pinning,pinned,failed] [--name
 Writes pins to FILE, one a line as the service tells it (NDJSON), newest first: those that match every filter given, of every status
 unless --status says otherwise. Any service of the Pinning Services API will do. What was broken off is gone on with by the same
 command: until all is there, FILE is called FILE.partial.
---from URL  is --url by the name that fits here; --token-file holds that service's token
+--from URL  another service than yours; its token is then in --token-file, and yours is never sent there
 --json      prints {"file","pins"} at the end
 ${serviceUsage}`
 
@@ -31,7 +31,7 @@ export async function run(argv: string[], io: Io): Promise<void> {
   noMore(more)
   const file = required(given, 'FILE')
   const filters = filtersOf(values)
-  const client = serviceOf({ ...values, ...(values.from === undefined ? {} : { url: values.from }) }, io)
+  const client = sourceOf(values, io)
   if (await stat(file).catch(() => null))
     throw new AnchorageError('conflict', `${file} is there already: an export overwrites nothing`)
   const partial = `${file}.partial`
@@ -52,6 +52,20 @@ export async function run(argv: string[], io: Io): Promise<void> {
   await rename(partial, file)
   shown.done()
   io.out(values.json ? json({ file, pins: written }) : `${file}: ${written} pins\n`)
+}
+
+/** With --from the token of the environment, which is our own service's, is told to nobody. */
+function sourceOf({ from, ...values }: SourceValues, io: Io): PinClient {
+  if (from === undefined) return serviceOf(values, io)
+  if (values.url !== undefined) throw new WrongUse('expected --from or --url, not both')
+  return serviceOf({ url: from, 'token-file': required(values['token-file'], '--token-file') }, io)
+}
+
+interface SourceValues {
+  from?: string
+  url?: string
+  token?: string
+  'token-file'?: string
 }
 
 /** How far an earlier run came. A line that it did not end is cut off. */
