@@ -183,6 +183,18 @@ test('a role that must not be as mighty is named', async () => {
   assert.deepEqual(await migrate(), nothing)
 })
 
+test('where the schema is another’s, that is told, and migrate up goes on without a look', async () => {
+  await admin.query(
+    'alter schema public owner to admin; grant all on schema public to owner with grant option',
+  )
+  const told = [
+    "not looked at: tables and grants, since the schema public is admin's; as admin: alter schema public owner to owner",
+  ]
+  assert.deepEqual(await migrate(), { mended: [], wrong: told })
+  await admin.query('alter schema public owner to pg_database_owner')
+  assert.deepEqual(await migrate(), nothing)
+})
+
 test('what is not ours is left alone', async () => {
   await admin.query(`create table theirs (x int); grant select on theirs to anchorage_tenant;
     create role visitor; grant select on pins to visitor;

@@ -13,6 +13,8 @@ export async function proveSchema(ownerUrl: string): Promise<string[]> {
   return withOwner(ownerUrl, async (client) => {
     const query = queryOf(client)
     const wrong = await roleFaults(query)
+    const hindrance = await whyNoModel(query)
+    if (hindrance !== null) return [...wrong, hindrance]
     const must = await model(client, query)
     return must === null ? wrong : [...wrong, ...saying(differences(must, await schemaFacts(query)))]
   })
@@ -21,7 +23,7 @@ export async function proveSchema(ownerUrl: string): Promise<string[]> {
 /** Puts right what it can while nodes work, in one transaction; tells what it did. The second time there is nothing to do. */
 export async function mendSchema(client: pg.Client): Promise<string[]> {
   const query = queryOf(client)
-  const must = await model(client, query)
+  const must = (await whyNoModel(query)) === null ? await model(client, query) : null
   if (must === null) return []
   return locked(client, async () => {
     const before = saying(differences(must, await schemaFacts(query)))
@@ -30,6 +32,18 @@ export async function mendSchema(client: pg.Client): Promise<string[]> {
     const left = new Set(saying(differences(must, await schemaFacts(query))))
     return before.filter((line) => !left.has(line))
   })
+}
+
+/** What the owner lacks to look at all else, with what to do; null: nothing. */
+async function whyNoModel(query: Query): Promise<string | null> {
+  const [schema] = await query<{ ours: boolean; owner: string; me: string }>(
+    `select pg_has_role(nspowner, 'usage') and has_database_privilege(current_database(), 'create') as ours,
+       nspowner::regrole::text as owner, current_user::regrole::text as me from pg_namespace where nspname = 'public'`,
+  )
+  if (schema === undefined) return 'missing: the schema public'
+  const { ours, owner, me } = schema
+  if (ours) return null
+  return `not looked at: tables and grants, since the schema public is ${owner}'s; as ${owner}: alter schema public owner to ${me}`
 }
 
 /**
