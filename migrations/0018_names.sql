@@ -15,7 +15,13 @@ create table pin_names (
   name text collate "C",
   folded text collate "C" not null
 );
-create index pin_names_by_part on pin_names using gin (org_id, folded gin_trgm_ops);
+-- the extension may stand in another schema than this
+do $$
+declare
+  place regnamespace := (select extnamespace from pg_extension where extname = 'pg_trgm');
+begin
+  execute format('create index pin_names_by_part on pin_names using gin (org_id, folded %s.gin_trgm_ops)', place);
+end $$;
 
 -- Up to which pin an org's names stand in pin_names.
 create table name_marks (

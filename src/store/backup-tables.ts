@@ -32,6 +32,10 @@ export const leftOut: Record<string, string> = {
   rate_counts: 'a matter of minutes',
   sessions: 'people log in again',
   logout_tokens: 'about sessions',
+  pin_names: 'noted again once an org searches',
+  name_marks: 'with pin_names',
+  placement_changes: 'the triggers of placements fill it',
+  placement_counts: 'added up from placement_changes',
 }
 
 /** The tables that a backup of this database holds, in their order; `invalid` when there is one of which nobody decided. */

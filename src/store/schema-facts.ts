@@ -25,8 +25,10 @@ const relations = `select c.oid, c.relname::text as name, quote_ident(c.relname)
     case c.relkind when 'S' then 'sequence' else 'table' end as kind, c.relrowsecurity and c.relforcerowsecurity as forced
   from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'S') and not ${month}`
 
+/** Those of extensions are none of ours. */
 const functions = `select p.oid, p.oid::regprocedure::text as name, p.proowner as owner, coalesce(p.proacl, acldefault('f', p.proowner)) as acl
-  from pg_proc p where p.pronamespace = 'public'::regnamespace and p.prokind in ('f', 'p')`
+  from pg_proc p where p.pronamespace = 'public'::regnamespace and p.prokind in ('f', 'p')
+    and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')`
 
 /** Each selects `of, fact, mend, undo, rank`. */
 const kinds: string[] = [
@@ -68,7 +70,8 @@ const kinds: string[] = [
      case when a.attnotnull then ' not null' else '' end, coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '')), null, null, 0
    from rel r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
    left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum where r.kind = 'table'`,
-  `select 'table ' || r.name, pg_get_indexdef(i.indexrelid), null, null, 0
+  // whichever schema an extension stands in
+  `select 'table ' || r.name, regexp_replace(pg_get_indexdef(i.indexrelid), '\\w+\\.(\\w+_ops)', '\\1'), null, null, 0
    from rel r join pg_index i on i.indrelid = r.oid where i.indisvalid`,
   `select 'table ' || r.name, format('%s has the constraint %s %s', r.name, c.conname, pg_get_constraintdef(c.oid)), null, null, 0
    from rel r join pg_constraint c on c.conrelid = r.oid where c.contype in ('c', 'f', 'p', 'u')`,
