@@ -122,6 +122,19 @@ test('a node refuses logins with another role than they must have, and says so',
   assert.doesNotMatch(said, /^ {4}at /m)
 })
 
+test('a login that Postgres refuses ends the start at once, with the command to run instead of a stack', async () => {
+  const url = new URL(database.systemUrl)
+  url.password = 'wrong'
+  const { child, stderr } = serve({ ANCHORAGE_DATABASE_SYSTEM_URL: url.href })
+  const [code] = await once(child, 'exit')
+  assert.equal(code, 2)
+  assert.equal(
+    await stderr,
+    'anchorage: Postgres refuses the login of database.systemUrl: password authentication failed for user "anchorage_system"; ' +
+      'if this database is new, run: anchorage migrate up; else correct its password\nSee: anchorage serve --help\n',
+  )
+})
+
 test('a port in use is an error that names it', async () => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')

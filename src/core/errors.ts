@@ -43,3 +43,20 @@ export class AnchorageError extends Error {
 export function isCode(error: unknown, ...codes: ErrorCode[]): error is AnchorageError {
   return error instanceof AnchorageError && codes.includes(error.code)
 }
+
+/** An error and its causes in one line, the outermost first; a cause that its effect already names is left out. */
+export function inOneLine(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const own = messageOf(error)
+  if (error.cause === undefined) return own
+  const cause = inOneLine(error.cause)
+  // All that Node's fetch says of itself.
+  if (own === 'fetch failed') return cause
+  return own.includes(cause) ? own : `${own} (${cause})`
+}
+
+/** A host with several addresses, none of which can be reached, is an error without words around one for each. */
+function messageOf(error: Error): string {
+  if (error.message !== '') return error.message
+  return error instanceof AggregateError ? error.errors.map(inOneLine).join(', ') : error.name
+}

@@ -21,7 +21,7 @@ export async function readBackup(
   take: (parts: AsyncIterable<BackupPart>) => Promise<void>,
   signal: AbortSignal,
 ): Promise<BackupHead & { rows: Record<string, number> }> {
-  const login = { url: systemUrl, as: 'anchorage_system', name: 'anchorage backup', signal }
+  const login = { url: systemUrl, option: 'database.systemUrl', name: 'anchorage backup', signal }
   const snapshot = 'begin isolation level repeatable read read only'
   return withLongTransaction(login, snapshot, async (client, query) => {
     await assertRole(query, 'anchorage_system')

@@ -21,15 +21,18 @@ export interface Migration {
   minCode: number
 }
 
+/** `server_version_num` of the oldest Postgres that the migrations run on. */
+export const oldestPostgres = 160_000
+
 const folder = new URL('../../migrations/', import.meta.url)
 /** Any constant will do, as long as it never changes. */
 const lockKey = 7_245_113
 
 /** A connection as the owner, for as long as `work` takes; refuses (`invalid`) a server that is too old. */
 export async function withOwner<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  return withOneClient({ url, as: 'the owner', name: 'anchorage migrate' }, async (client) => {
+  return withOneClient({ url, option: 'database.ownerUrl', name: 'anchorage migrate' }, async (client) => {
     const { rows } = await client.query('show server_version_num')
-    if (Number(rows[0]?.server_version_num) < 160_000)
+    if (Number(rows[0]?.server_version_num) < oldestPostgres)
       throw new AnchorageError('invalid', 'anchorage needs Postgres 16 or newer')
     return await work(client)
   })

@@ -1,40 +1,44 @@
 import pg from 'pg'
-import { AnchorageError } from '../core/errors.ts'
+import { AnchorageError, inOneLine } from '../core/errors.ts'
 import { translate } from './errors.ts'
+import { loginRefused } from './login-refused.ts'
 import type { Query } from './query.ts'
 
 export interface OneClient {
   url: string
-  /** As whom, in messages: `the owner`. */
-  as: string
+  /** The option that names the login, for messages: `database.url`. */
+  option: string
   /** What Postgres lists the connection under. */
   name: string
-  /** Ends the connection, and with it whatever it is in the middle of. */
+  /** How long one statement may take; without it, as long as it likes. */
+  answerMs?: number
+  /** Ends the connection, and with it the statement that is under way. */
   signal?: AbortSignal
 }
 
-/** One connection outside the pools, for as long as `work` takes; `unavailable` when there is none to be had. */
+/**
+ * Lends `work` one connection outside the pools, as it is: nothing is set on it, so a pooler may lie between. Rejects `invalid` when Postgres
+ * refuses the login, `unavailable` when there is no connection to be had.
+ */
 export async function withOneClient<T>(
-  { url, as, name, signal }: OneClient,
+  { url, option, name, answerMs, signal }: OneClient,
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
+  signal?.throwIfAborted()
   const client = new pg.Client({
     connectionString: url,
     application_name: name,
     connectionTimeoutMillis: 10_000,
+    ...(answerMs === undefined ? {} : { query_timeout: answerMs }),
   })
   client.on('error', () => {})
-  signal?.throwIfAborted()
-  try {
-    await client.connect()
-  } catch (cause) {
-    throw new AnchorageError('unavailable', `Postgres cannot be reached as ${as}: ${String(cause)}`, {
-      cause,
-    })
-  }
   const end = () => void client.end().catch(() => {})
   signal?.addEventListener('abort', end)
   try {
+    await client.connect().catch((cause: unknown) => {
+      const message = `Postgres cannot be reached by ${option}: ${inOneLine(cause)}`
+      throw loginRefused(cause, option) ?? new AnchorageError('unavailable', message, { cause })
+    })
     return await work(client)
   } catch (error) {
     signal?.throwIfAborted()

@@ -36,6 +36,7 @@ import { nameNoting } from './note-names.ts'
 import * as garbage from './garbage.ts'
 import * as keys from './keys.ts'
 import { measureStore } from './measures.ts'
+import { loginRefused } from './login-refused.ts'
 import * as nodes from './nodes.ts'
 import { operatorStore } from './operator.ts'
 import { orgStore } from './orgs.ts'
@@ -46,6 +47,7 @@ import { planStore } from './plans.ts'
 import * as rates from './rates.ts'
 import * as reconcile from './reconcile.ts'
 import { repairStore } from './repairs.ts'
+import { loginKey, type Role } from './role-settings.ts'
 import { sessionStore } from './sessions.ts'
 import * as sweep from './sweep.ts'
 import { removeSome } from './stop-orgs.ts'
@@ -286,8 +288,10 @@ function nodeStore(db: Database): NodeStore {
   return {
     async assertReady() {
       await withReason(async () => {
-        await db.system((tx) => assertLogin(tx.query, 'anchorage_system'))
-        await db.anyTenant((query) => assertLogin(query, 'anchorage_tenant'))
+        await loggedIn('anchorage_system', () => db.system((tx) => assertLogin(tx.query, 'anchorage_system')))
+        await loggedIn('anchorage_tenant', () =>
+          db.anyTenant((query) => assertLogin(query, 'anchorage_tenant')),
+        )
         await db.system((tx) => assertSchema(tx.query))
         await db.anyTenant(assertBelt)
       })
@@ -305,6 +309,15 @@ function nodeStore(db: Database): NodeStore {
     read: () => nodes.readNodes(db.statement),
     nextEpoch: () => db.system((tx) => nodes.nextEpoch(tx)),
     extendAudit: () => db.system((tx) => nodes.extendAudit(tx)),
+  }
+}
+
+/** What Postgres refuses a login for does not pass by itself: `invalid`, with what to do. */
+async function loggedIn(role: Role, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    throw loginRefused(error, loginKey(role)) ?? error
   }
 }
 
