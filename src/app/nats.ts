@@ -6,7 +6,7 @@ import { connectOnce } from '../cluster/connect-once.ts'
 import type { Heartbeat } from '../cluster/heartbeat.ts'
 import { mirrorMaintenance } from '../cluster/maintenance.ts'
 import { bucketStream, replicasFor } from '../cluster/names.ts'
-import { natsPaths, natsUser } from '../cluster/nats-config.ts'
+import { natsPaths, natsUser, systemUser } from '../cluster/nats-config.ts'
 import { startNatsServer, type NatsChild } from '../cluster/nats-server.ts'
 import { startPresence, type HeartbeatPresence } from '../cluster/presence.ts'
 import { AnchorageError } from '../core/errors.ts'
@@ -64,11 +64,20 @@ export async function joinNats(needs: NatsNeeds, undo: AsyncDisposableStack): Pr
 export async function natsOnce(config: Config, clusterId: string): Promise<Link & AsyncDisposable> {
   const outside = outsideNats(config)
   if (outside !== null) return await connectOnce(outside, clusterId)
-  const { password: file } = natsPaths(join(config.data.dir, 'nats'))
+  return await connectOnce((await ownNats(config)).url)
+}
+
+/**
+ * URLs of the nats-server that this machine's node runs: for its clients, and for its system account, which may ask about all servers of
+ * the cluster. `unavailable` before the node's first start.
+ */
+export async function ownNats({ data, nats }: Config): Promise<{ url: string; systemUrl: string }> {
+  const { password: file } = natsPaths(join(data.dir, 'nats'))
   const password = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new AnchorageError('unavailable', `no nats-server has run in ${config.data.dir}`, { cause })
+    throw new AnchorageError('unavailable', `no nats-server has run in ${data.dir}`, { cause })
   })
-  return await connectOnce(`nats://${natsUser}:${password.trim()}@127.0.0.1:${config.nats.clientPort}`)
+  const at = `${password.trim()}@127.0.0.1:${nats.clientPort}`
+  return { url: `nats://${natsUser}:${at}`, systemUrl: `nats://${systemUser}:${at}` }
 }
 
 type Joined = Pick<NatsParts, 'cluster' | 'trouble'>

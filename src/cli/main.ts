@@ -19,6 +19,10 @@ const verbs: Record<string, { summary: string; load: () => Promise<Verb> }> = {
     summary: 'check | print | docs | limits: the options and where they come from',
     load: () => import('./config.ts'),
   },
+  doctor: {
+    summary: 'look at everything a node needs, say what is wrong and what to do',
+    load: () => import('./doctor.ts'),
+  },
   'admin create-org': { summary: 'make an org', load: () => import('./admin/create-org.ts') },
   'admin set-org': { summary: "change an org's limits", load: () => import('./admin/set-org.ts') },
   'admin orgs': { summary: 'list the orgs, or show one', load: () => import('./admin/orgs.ts') },

@@ -15,20 +15,47 @@ const inside = [
 ]
 const filter = /^\/ip[46]\/([0-9a-fA-F.:]+)\/ipcidr\/(\d+)$/
 
+/** What keeps a Kubo of some config from private networks, and what does not. */
+export interface Fences {
+  /** Private networks that it dials when a peer or a router names an address there. */
+  open: string[]
+  /** It fetches over HTTP from wherever a stranger says. */
+  overHttp: boolean
+  /** Whether its filters keep it from this IP address. */
+  keepsFrom: (address: string) => boolean
+}
+
+/** The fences in a Kubo's config (`config/show`). */
+export function fencesOf(config: unknown): Fences {
+  const { Swarm, HTTPRetrieval } = fields(config)
+  const filters = networksOf(fields(Swarm ?? {})['AddrFilters'])
+  return {
+    open: inside.filter((range) => !filters.some((each) => holds(each, ipaddr.parseCIDR(range)))),
+    overHttp: fields(HTTPRetrieval ?? {})['Enabled'] !== false,
+    keepsFrom: (address) => filters.some((filter) => liesIn(address, filter)),
+  }
+}
+
 /**
  * Where a Kubo of this config (`config/show`) goes by itself, in words: what it learns from peers and routers it dials without asking anybody,
  * whatever was allowed of the origins that led to them. Nothing when it cannot get into private networks so.
  */
 export function followUps(config: unknown): string[] {
-  const { Swarm, HTTPRetrieval } = fields(config)
-  const filters = networksOf(fields(Swarm ?? {})['AddrFilters'])
-  const open = inside.filter((range) => !filters.some((each) => holds(each, ipaddr.parseCIDR(range))))
+  const { open, overHttp } = fencesOf(config)
   return [
     ...(open.length > 0 ? [`Swarm.AddrFilters does not keep it from ${open.join(', ')}`] : []),
-    ...(fields(HTTPRetrieval ?? {})['Enabled'] === false
-      ? []
-      : ['HTTPRetrieval is on, and fetches over HTTP from wherever a stranger says']),
+    ...(overHttp ? ['HTTPRetrieval is on, and fetches over HTTP from wherever a stranger says'] : []),
   ]
+}
+
+/** Whether the IP address lies in the network, which is written as `10.0.0.0/8`. */
+export function liesInNetwork(address: string, network: string): boolean {
+  return liesIn(address, ipaddr.parseCIDR(network))
+}
+
+function liesIn(address: string, network: Network): boolean {
+  const parsed = ipaddr.parse(address)
+  return parsed.kind() === network[0].kind() && parsed.match(network)
 }
 
 type Network = ReturnType<typeof ipaddr.parseCIDR>

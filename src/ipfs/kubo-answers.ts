@@ -64,6 +64,11 @@ export function readRepoStat(answer: unknown): { usedBytes: number; capacityByte
   return { usedBytes: number(RepoSize), capacityBytes: number(StorageMax) }
 }
 
+/** `diag/sys`: bytes free on the disk of the repository. */
+export function readDiskFree(answer: unknown): number {
+  return number(fields(fields(answer)['diskinfo'])['free_space'])
+}
+
 /** One line of `repo/gc?stream-errors=true`: a block that went, or one that could not be removed. */
 export function readCollected(line: unknown): 'removed' | 'failed' {
   const { Key, Error } = fields(line)

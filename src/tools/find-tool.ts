@@ -19,6 +19,8 @@ export class ToolMissing extends AnchorageError {
 export type FindOptions = Pick<ToolContext, 'env' | 'say'> & {
   configured?: string | undefined
   signal?: AbortSignal
+  /** A tool that is not there yet is neither fetched nor built. */
+  onlyLook?: boolean
 }
 
 /**
@@ -50,7 +52,10 @@ export async function findTool(spec: ToolSpec, options: FindOptions): Promise<To
     const tool = await attempt('PATH', path)
     if (tool) return tool
   }
-  return (await cached(spec, context, attempt)) ?? (await made(spec, context, attempt, tried))
+  const kept = await cached(spec, context, attempt)
+  if (kept) return kept
+  if (options.onlyLook) throw new ToolMissing(spec, tried)
+  return await made(spec, context, attempt, tried)
 }
 
 type Attempt = (step: string, path: string) => Promise<Tool | null>

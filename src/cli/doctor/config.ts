@@ -1,0 +1,46 @@
+import { stat } from 'node:fs/promises'
+import { configProblems } from '../../app/config-problems.ts'
+import { resolveConfig, type Config, type ConfigInput } from '../../app/config.ts'
+import { fromFlags } from '../../app/config-sources.ts'
+import { Secret } from '../../app/secret.ts'
+import { fail, ok, warn, type Check, type Finding } from './finding.ts'
+import { silentLog } from './silent-log.ts'
+
+/** Whether `anchorage serve` would take the config by itself. */
+export const checkConfig: Check = async ({ config }) => {
+  const problems = await configProblems(config, silentLog)
+  if (problems.length === 0) return [ok('config', 'complete')]
+  return problems.map((problem) => fail('config', problem, null))
+}
+
+/** Whether the files with secrets can be read by this service only. `input`: where the config came from. */
+export function checkSecrets(input: ConfigInput): Check {
+  return async ({ config }) => {
+    const files = secretFiles(config, secretConfigFile(input))
+    const found = await Promise.all(files.map(openToAll))
+    const open = found.filter((finding) => finding !== null)
+    if (files.length === 0 || open.length > 0) return open
+    const count = files.length === 1 ? 'the file with secrets is' : `${files.length} files with secrets, all`
+    return [ok('secrets', `${count} closed to other users`)]
+  }
+}
+
+/** The YAML file, when a secret stands in it. */
+function secretConfigFile(input: ConfigInput): string | undefined {
+  const file = fromFlags(input.argv ?? []).file ?? input.env['ANCHORAGE_CONFIG']
+  const inFile = resolveConfig(input).filter(({ from }) => from.startsWith(`${file}: `))
+  return inFile.some(({ value }) => value instanceof Secret && value.hides) ? file : undefined
+}
+
+function secretFiles({ auth, oidc, nats }: Config, configFile: string | undefined): string[] {
+  const { secretFile, keyFile } = nats.cluster
+  const all = [configFile, auth.masterKeyFile, oidc.clientSecretFile, secretFile, keyFile]
+  return all.filter((file) => file !== undefined)
+}
+
+/** Null also for a file that cannot be looked at: the config's own check says so. */
+async function openToAll(file: string): Promise<Finding | null> {
+  const mode = (await stat(file).catch(() => null))?.mode ?? 0
+  if ((mode & 0o007) === 0) return null
+  return warn('secrets', `every user of this machine has access to ${file}`, `run: chmod o-rwx ${file}`)
+}

@@ -1,0 +1,50 @@
+import type { Config } from '../../app/config.ts'
+import { version } from '../../app/version.ts'
+import type { Health } from '../../http/health.ts'
+import { fail, ok, skip, warn, type Check } from './finding.ts'
+
+/** What the node that runs with this config says of itself; null when none of that name answers at `http.listen`. */
+export async function nodeAt({ http, node }: Config, signal: AbortSignal): Promise<Health | null> {
+  try {
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(2_000)])
+    const response = await fetch(`${urlOf(http.listen)}/v1/health`, { signal: bounded })
+    const said: Health = { away: null, ...JSON.parse(await response.text()) }
+    return said.node.name === node.name && Array.isArray(said.reasons) ? said : null
+  } catch {
+    signal.throwIfAborted()
+    return null
+  }
+}
+
+/** What the running node complains of. */
+export const checkNode: Check = async ({ config, node }) => {
+  const at = urlOf(config.http.listen)
+  if (node === null)
+    return [skip('node', `${config.node.name} does not run now: no node of that name answers at ${at}`)]
+  const own = version()
+  const stale =
+    node.version === own
+      ? []
+      : [
+          warn(
+            'node',
+            `it runs ${node.version}, and this program is ${own}`,
+            'restart it to run what is installed',
+          ),
+        ]
+  if (node.reasons.length === 0)
+    return [ok('node', `${node.node.name} (${node.node.id}) runs ${node.version}, and is well`), ...stale]
+  // That it drains, or that maintenance is on, is an operator's wish.
+  const complaints = node.reasons.map(({ what, reason }) =>
+    (faults.has(what) ? fail : warn)('node', `${what}: ${reason}`, null),
+  )
+  return [...complaints, ...stale]
+}
+
+const faults: ReadonlySet<string> = new Set(['nats', 'kubo', 'postgres', 'schema'])
+
+function urlOf({ host, port }: Config['http']['listen']): string {
+  // A node that listens on all addresses answers on loopback.
+  const reached = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`
+}

@@ -1,0 +1,77 @@
+import { createServer, type ListenOptions } from 'node:net'
+import { once } from 'node:events'
+import type { Config } from '../../app/config.ts'
+import type { ConfigKey } from '../../app/config-keys.ts'
+import type { ListenAddress } from '../../app/config-kinds.ts'
+import { ownNats } from '../../app/nats.ts'
+import { connectOnce } from '../../cluster/connect-once.ts'
+import { fail, ok, type Check, type Finding } from './finding.ts'
+
+interface Port {
+  key: ConfigKey
+  address: ListenAddress
+}
+
+/** Which process of ours may hold a port: the node; the nats-server that a killed node left behind; none. */
+type Holder = 'node' | 'orphan' | null
+
+/** Whether each port that this node listens on is free, or held by the node itself. */
+export const checkPorts: Check = async ({ config, node }) => {
+  const { http, nats } = config
+  const ofNode: Port[] = [{ key: 'http.listen', address: http.listen }]
+  const ofNats: Port[] = []
+  if (nats.url === undefined) {
+    ofNats.push({ key: 'nats.clientPort', address: { host: '127.0.0.1', port: nats.clientPort } })
+    if (nats.cluster.listen !== undefined)
+      ofNats.push({ key: 'nats.cluster.listen', address: nats.cluster.listen })
+  }
+  const holder = node === null ? null : 'node'
+  const natsHolder = holder ?? (ofNats.length > 0 && (await isLeftBehind(config)) ? 'orphan' : null)
+  return Promise.all([
+    ...ofNode.map((port) => checkPort(port, holder)),
+    ...ofNats.map((port) => checkPort(port, natsHolder)),
+  ])
+}
+
+/** Only our own nats-server knows the password that it was given. */
+async function isLeftBehind(config: Config): Promise<boolean> {
+  try {
+    await using _ = await connectOnce((await ownNats(config)).url)
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function checkPort({ key, address }: Port, holder: Holder): Promise<Finding> {
+  const where = `${address.host}:${address.port}`
+  const refusal = await refusalOf({ ...address, exclusive: true })
+  if (refusal === null) {
+    if (holder === null || address.port === 0) return ok(key, `${where} is free`)
+    return fail(key, `${where}: the node runs and does not listen there`, 'look at its log, or restart it')
+  }
+  if (refusal === 'EADDRINUSE') {
+    if (holder === 'node') return ok(key, `${where} is held while this node runs`)
+    if (holder === 'orphan')
+      return ok(key, `${where} is held by the nats-server of a node that was killed; its next start ends it`)
+    return fail(key, `${where} is taken by another process`, `stop that one, or change ${key}`)
+  }
+  if (refusal === 'EADDRNOTAVAIL')
+    return fail(key, `${where}: this machine has no such address`, `change ${key}`)
+  if (refusal === 'EACCES')
+    return fail(key, `${where}: not allowed`, `ports below 1024 need CAP_NET_BIND_SERVICE; or change ${key}`)
+  return fail(key, `${where}: cannot be listened on (${refusal})`, `change ${key}`)
+}
+
+/** Null when it can be listened on now; else the error's code. */
+async function refusalOf(options: ListenOptions): Promise<string | null> {
+  const server = createServer().listen(options)
+  try {
+    await once(server, 'listening')
+    return null
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : String(error)
+  } finally {
+    server.close()
+  }
+}

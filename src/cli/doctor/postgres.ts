@@ -1,0 +1,203 @@
+import {
+  connectionsPerNode,
+  inspectWay,
+  withLogin,
+  type LoginLook,
+  type ServerFacts,
+} from '../../store/inspect.ts'
+import { storeUrls } from '../../app/database-urls.ts'
+import type { Config } from '../../app/config.ts'
+import type { Secret } from '../../app/secret.ts'
+import { inOneLine, isCode } from '../../core/errors.ts'
+import { migrateStatus } from '../../store/migrate.ts'
+import type { Way } from '../../store/connections.ts'
+import { duration } from '../print.ts'
+import { fail, judged, ok, skip, warn, type Check, type Finding } from './finding.ts'
+import { silentLog } from './silent-log.ts'
+
+/** A difference below this may come from how clocks are and how long the question took. */
+const fineClockMs = 2_000
+/** Tokens and logins of a node whose clock is so far off are refused elsewhere, or live too long. */
+const badClockMs = 30_000
+
+/** The server, both logins and the way to them, the schema, and whether orgs are kept apart. */
+export const checkPostgres: Check = async ({ config }, signal) => {
+  const urls = urlsOf(config)
+  // The config's check says why.
+  if (urls === null) return [skip('postgres', 'its logins cannot be used; see config')]
+  const looks = await Promise.all([
+    systemLook(urls.systemUrl, signal),
+    tenantLook(urls.tenantUrl, signal),
+    filesLook(config.database.ownerUrl),
+  ])
+  return looks.flat()
+}
+
+function urlsOf(config: Config): ReturnType<typeof storeUrls> | null {
+  try {
+    return storeUrls(config)
+  } catch (error) {
+    if (!isCode(error, 'invalid')) throw error
+    return null
+  }
+}
+
+async function systemLook(url: string, signal: AbortSignal): Promise<Finding[]> {
+  const role = 'anchorage_system'
+  return await looked('postgres', { url, role, signal }, async (look) => {
+    const login = await loginOf('postgres system', look, 'database.systemUrl', role)
+    const way = login.state === 'ok' ? await wayOf('postgres way', url, role) : null
+    const schema = await judged('postgres schema', async () => {
+      await look.assertSchema()
+      return ok('postgres schema', 'migrated to what this version needs')
+    })
+    const facts = await look.server()
+    // Without its login or a schema it can count no nodes.
+    const nodes = login.state === 'ok' && schema.state === 'ok' ? (await look.cluster('')).nodes : 1
+    return [
+      serverOf(facts, hostOf(url)),
+      ...settingsOf(facts, nodes, way?.way ?? 'directly'),
+      clockOf(facts),
+      login,
+      ...(way === null ? [] : [way.finding]),
+      schema,
+    ]
+  })
+}
+
+async function tenantLook(url: string, signal: AbortSignal): Promise<Finding[]> {
+  const role = 'anchorage_tenant'
+  return await looked('postgres tenant', { url, role, signal }, async (look) => {
+    const login = await loginOf('postgres tenant', look, 'database.url', role)
+    if (login.state !== 'ok') return [login]
+    const belt = await judged('postgres orgs', async () => {
+      await look.assertBelt()
+      return ok('postgres orgs', 'row-level security keeps them apart')
+    })
+    const { finding } = await wayOf('postgres tenant way', url, role)
+    return [login, finding, belt]
+  })
+}
+
+async function looked(
+  check: string,
+  login: Parameters<typeof withLogin>[0],
+  work: (look: LoginLook) => Promise<Finding[]>,
+): Promise<Finding[]> {
+  try {
+    return await withLogin(login, work)
+  } catch (error) {
+    login.signal.throwIfAborted()
+    const advice = 'see that Postgres runs there, and that no firewall stands between'
+    // One of `invalid` says what to do.
+    return [fail(check, inOneLine(error), isCode(error, 'invalid') ? null : advice)]
+  }
+}
+
+async function loginOf(check: string, look: LoginLook, key: string, role: string): Promise<Finding> {
+  return await judged(check, async () => {
+    await look.assertLogin()
+    return ok(check, `${key} has the rights and the settings of ${role}, and no others`)
+  })
+}
+
+/** How a node reaches Postgres by this login, and whether it commits. */
+async function wayOf(
+  check: string,
+  url: string,
+  role: 'anchorage_tenant' | 'anchorage_system',
+): Promise<{ finding: Finding; way: Way | null }> {
+  let way: Way | null = null
+  const finding = await judged(check, async () => {
+    const found = await inspectWay({ url, role, log: silentLog })
+    way = found.way
+    return ok(check, `${way}; a commit took ${duration(Math.max(1, found.commitMs))}`)
+  })
+  return { finding, way }
+}
+
+/** Only with the owner's login, which need not lie on a node. */
+async function filesLook(ownerUrl: Secret | undefined): Promise<Finding[]> {
+  if (ownerUrl === undefined) return []
+  const finding = await judged('postgres files', async () => {
+    const migrations = await migrateStatus(ownerUrl.reveal())
+    const drifted = migrations.filter(({ state }) => state === 'drifted').map(({ name }) => name)
+    return drifted.length === 0
+      ? ok('postgres files', `${migrations.length} migrations, none changed after it was applied`)
+      : fail(
+          'postgres files',
+          `changed after they were applied: ${drifted.join(', ')}`,
+          'install the package again: it has the files as they were',
+        )
+  })
+  return [finding]
+}
+
+/** Whether the server is one that anchorage works with. */
+export function serverOf(facts: ServerFacts, host: string): Finding {
+  const says = `PostgreSQL ${facts.version} at ${host}`
+  if (facts.isTooOld) return fail('postgres', says, 'anchorage needs Postgres 16 or newer')
+  if (facts.encoding !== 'UTF8')
+    return fail(
+      'postgres',
+      `${says}: the encoding of the database is ${facts.encoding}`,
+      'create the database again, with encoding UTF8',
+    )
+  if (facts.readOnly)
+    return fail(
+      'postgres',
+      `${says} takes no writes: it is a standby, or set to default_transaction_read_only`,
+      'name the primary in database.url and database.systemUrl',
+    )
+  return ok('postgres', says)
+}
+
+/** Settings without which pins are lost, or the server runs out of connections for the nodes there are. */
+export function settingsOf(facts: ServerFacts, nodes: number, way: Way): Finding[] {
+  const found: Finding[] = []
+  const unsafe = [facts.fsync ? '' : 'fsync', facts.fullPageWrites ? '' : 'full_page_writes'].filter(Boolean)
+  if (unsafe.length > 0)
+    found.push(
+      fail(
+        'postgres settings',
+        `${unsafe.join(' and ')} off: accepted pins are lost when the machine loses power`,
+        `set ${unsafe.map((name) => `${name} = on`).join(', ')} in postgresql.conf`,
+      ),
+    )
+  if (!facts.autovacuum)
+    found.push(
+      warn(
+        'postgres settings',
+        'autovacuum is off: tables grow with every change and slow down',
+        'set autovacuum = on in postgresql.conf',
+      ),
+    )
+  const needed = connectionsPerNode * Math.max(nodes, 1)
+  // A pooler shares fewer among them.
+  if (way === 'directly' && facts.maxConnections < needed)
+    found.push(
+      warn(
+        'postgres settings',
+        `${facts.maxConnections} connections for ${nodes} nodes, which may open ${needed}`,
+        `raise max_connections to ${needed + connectionsPerNode} or more`,
+      ),
+    )
+  return found.length > 0 ? found : [ok('postgres settings', 'durable, with connections for every node')]
+}
+
+/** Whether this machine and the database agree on the time. */
+export function clockOf({ clockAheadMs, tookMs }: ServerFacts): Finding {
+  const off = Math.max(0, Math.abs(clockAheadMs) - tookMs / 2)
+  const side = clockAheadMs < 0 ? 'ahead of' : 'behind'
+  if (off < fineClockMs)
+    return ok('clock', `within ${duration(Math.max(1, Math.ceil(off)))} of the database's`)
+  const says = `this machine's is ${duration(off)} ${side} the database's`
+  const advice = 'let NTP set the clocks (chrony, systemd-timesyncd): tokens and logins expire by them'
+  return off < badClockMs ? warn('clock', says, advice) : fail('clock', says, advice)
+}
+
+/** As a person would name it. */
+function hostOf(url: string): string {
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
+  return host === '' || host.startsWith('%2F') ? 'a socket of this machine' : host
+}

@@ -1,0 +1,100 @@
+import { jetstreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/nats-core'
+import { AnchorageError } from '../core/errors.ts'
+import { foreignNats, ownerOf } from './cluster-identity.ts'
+import { dial } from './dial.ts'
+import { probe } from './jetstream.ts'
+import { jobsStream } from './names.ts'
+import { explain, isMissing } from './nats-error.ts'
+import { fieldsOf } from './wire.ts'
+
+/** What a client of JetStream finds. */
+export interface JetStreamFacts {
+  /** Of the server that answered. */
+  version: string
+  /** The stream of jobs is there: a node made it. */
+  hasStreams: boolean
+  /** How many servers keep it, and how many of these are away now. */
+  replicas: number
+  offline: number
+  /** How long a real message took to be acknowledged; null while there is no stream to take it. */
+  acknowledgedInMs: number | null
+}
+
+/** What the servers of a cluster say to the one who runs them. */
+export interface ServersFacts {
+  /** How many answered, and how many JetStream counts (1: it stands alone). */
+  answered: number
+  counted: number
+  /** JetStream has a leader; always so for a server that stands alone. */
+  hasLeader: boolean
+  /** Servers that acknowledge before the disk has it. */
+  lazy: string[]
+}
+
+/**
+ * Connects as a node would, publishes one message that nobody reads, and waits for its acknowledgement. `clusterId`: as for
+ * `connectOnce`. Rejects `unavailable` when there is no connection, or what is there is no JetStream; `invalid` when it is another cluster's.
+ */
+export async function inspectJetStream(url: string, clusterId?: string): Promise<JetStreamFacts> {
+  return await withConnection(url, async (nc) => {
+    const owner = clusterId === undefined ? null : await ownerOf(nc)
+    if (clusterId !== undefined && owner !== null && owner !== clusterId) throw foreignNats(owner, clusterId)
+    const manager = await jetstreamManager(nc, { timeout: 3_000 })
+    const version = nc.info?.version ?? 'unknown'
+    try {
+      const { config, cluster } = await manager.streams.info(jobsStream)
+      const offline = cluster?.replicas?.filter(({ offline: isAway }) => isAway).length ?? 0
+      const startedAt = performance.now()
+      await probe(nc)
+      const acknowledgedInMs = performance.now() - startedAt
+      return { version, hasStreams: true, replicas: config.num_replicas, offline, acknowledgedInMs }
+    } catch (error) {
+      if (!isMissing(error)) throw error
+      return { version, hasStreams: false, replicas: 0, offline: 0, acknowledgedInMs: null }
+    }
+  })
+}
+
+/** How long servers are waited for: nobody says how many there are. */
+const gatherMs = 700
+
+/** Asks all servers of the cluster; `systemUrl` leads to the own one, as who runs it. Rejects as `inspectJetStream`. */
+export async function inspectServers(systemUrl: string): Promise<ServersFacts> {
+  return await withConnection(systemUrl, async (nc) => {
+    const answers = await nc.requestMany('$SYS.REQ.SERVER.PING.JSZ', '{}', {
+      strategy: 'timer',
+      maxWait: gatherMs,
+    })
+    const facts: ServersFacts = { answered: 0, counted: 1, hasLeader: true, lazy: [] }
+    for await (const answer of answers) {
+      const { server, data } = fieldsOf(answer.string())
+      const { meta_cluster: meta, config } = record(data)
+      facts.answered += 1
+      if (record(config)['sync_always'] !== true) facts.lazy.push(String(record(server)['name']))
+      if (meta === undefined) continue
+      const { cluster_size: size, leader } = record(meta)
+      facts.counted = Math.max(facts.counted, Number(size))
+      if (typeof leader !== 'string' || leader === '') facts.hasLeader = false
+    }
+    return facts
+  })
+}
+
+async function withConnection<T>(url: string, work: (nc: NatsConnection) => Promise<T>): Promise<T> {
+  const nc = await dial(url, 'doctor').catch((cause: unknown) => {
+    throw new AnchorageError('unavailable', `NATS cannot be reached: ${explain(cause)}`, { cause })
+  })
+  try {
+    return await work(nc)
+  } catch (cause) {
+    if (cause instanceof AnchorageError) throw cause
+    throw new AnchorageError('unavailable', `JetStream does not answer: ${explain(cause)}`, { cause })
+  } finally {
+    await nc.close()
+  }
+}
+
+function record(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? { ...value } : {}
+}

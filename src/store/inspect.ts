@@ -1,0 +1,135 @@
+import type { Log } from '../core/ports.ts'
+import { assertLogin, assertSchema } from './assert.ts'
+import { assertBelt } from './belt.ts'
+import { connectionsPerRole, openConnections, type Way } from './connections.ts'
+import { translate } from './errors.ts'
+import { oldestPostgres } from './migrate.ts'
+import { withOneClient } from './one-client.ts'
+import type { Query } from './query.ts'
+import { loginKey, type Role } from './role-settings.ts'
+
+/** How many connections one node opens at most. */
+export const connectionsPerNode = 2 * connectionsPerRole
+
+/** What a Postgres server says of itself. */
+export interface ServerFacts {
+  /** As `18.4`. */
+  version: string
+  isTooOld: boolean
+  encoding: string
+  fsync: boolean
+  fullPageWrites: boolean
+  autovacuum: boolean
+  /** It takes no writes: a standby, or set so. */
+  readOnly: boolean
+  /** Connections for all who are no superusers. */
+  maxConnections: number
+  /** Its clock less this machine's, within half of what the question took. */
+  clockAheadMs: number
+  tookMs: number
+}
+
+/** What the cluster's own tables say, as far as a look at one node needs it. */
+export interface ClusterFacts {
+  clusterId: string
+  nodes: number
+  /** The peer that the node of that name is bound to; null when it has met none yet, or never started. */
+  peerId: string | null
+  /** Where the nats-servers of the other nodes are reached, host:port. */
+  otherRoutes: { name: string; route: string }[]
+  /** Where the Kubos of the other nodes are reached, as multiaddrs. */
+  otherAddresses: string[]
+}
+
+/** One login, looked at: nothing is changed. Each rejects with what is wrong and what to do. */
+export interface LoginLook {
+  server(): Promise<ServerFacts>
+  /** It has its role's rights and settings, and no others. */
+  assertLogin(): Promise<void>
+  /** The schema is one that this version serves; asked as the system. */
+  assertSchema(): Promise<void>
+  /** Row-level security keeps orgs apart; asked as the tenant. */
+  assertBelt(): Promise<void>
+  /** Asked as the system. */
+  cluster(nodeName: string): Promise<ClusterFacts>
+}
+
+const answerMs = 5_000
+
+/** Looks at a role's login with one connection of its own. Rejects as `withOneClient`. */
+export function withLogin<T>(
+  { url, role, signal }: { url: string; role: Role; signal: AbortSignal },
+  work: (look: LoginLook) => Promise<T>,
+): Promise<T> {
+  const login = { url, option: loginKey(role), name: 'anchorage doctor', answerMs, signal }
+  return withOneClient(login, (client) => {
+    const query: Query = async (text, params = []) => {
+      try {
+        return (await client.query(text, params)).rows
+      } catch (error) {
+        throw translate(error)
+      }
+    }
+    return work({
+      server: () => serverFacts(query),
+      assertLogin: () => assertLogin(query, role),
+      assertSchema: () => assertSchema(query),
+      assertBelt: () => assertBelt(query),
+      cluster: (nodeName) => clusterFacts(query, nodeName),
+    })
+  })
+}
+
+/**
+ * Reaches Postgres as a node does, and commits a transaction that writes nothing but its own record in the log of Postgres. Rejects when this
+ * login's sessions are not such as a node may use.
+ */
+export async function inspectWay(login: {
+  url: string
+  role: Role
+  log: Log
+}): Promise<{ way: Way; commitMs: number }> {
+  await using connections = openConnections({ ...login, name: 'anchorage doctor' })
+  const way = await connections.way()
+  const askedAt = performance.now()
+  await connections.proveWrite()
+  return { way, commitMs: performance.now() - askedAt }
+}
+
+async function serverFacts(query: Query): Promise<ServerFacts> {
+  const askedAt = performance.now()
+  const [clock] = await query<{ now: number }>(
+    `select (extract(epoch from clock_timestamp()) * 1000)::float8 as now`,
+  )
+  const tookMs = performance.now() - askedAt
+  const clockAheadMs = Math.round((clock?.now ?? NaN) - (Date.now() - tookMs / 2))
+  const [row] = await query<Omit<ServerFacts, 'clockAheadMs' | 'tookMs'>>(
+    `select split_part(current_setting('server_version'), ' ', 1) as version,
+       current_setting('server_version_num')::int < $1 as "isTooOld", current_setting('server_encoding') as encoding,
+       current_setting('fsync')::bool as fsync, current_setting('full_page_writes')::bool as "fullPageWrites",
+       current_setting('autovacuum')::bool as autovacuum,
+       pg_is_in_recovery() or current_setting('transaction_read_only')::bool as "readOnly",
+       current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int as "maxConnections"`,
+    [oldestPostgres],
+  )
+  if (row === undefined) throw new Error('Postgres says nothing of itself')
+  return { ...row, clockAheadMs, tookMs }
+}
+
+async function clusterFacts(query: Query, nodeName: string): Promise<ClusterFacts> {
+  const [cluster] = await query<{ id: string }>('select cluster_id::text as id from cluster')
+  const rows = await query<{
+    name: string
+    peer_id: string | null
+    route: string | null
+    multiaddrs: string[]
+  }>('select name, peer_id, route, multiaddrs from nodes order by name')
+  const others = rows.filter(({ name }) => name !== nodeName)
+  return {
+    clusterId: cluster?.id ?? '',
+    nodes: rows.length,
+    peerId: rows.find(({ name }) => name === nodeName)?.peer_id ?? null,
+    otherRoutes: others.flatMap(({ name, route }) => (route === null ? [] : [{ name, route }])),
+    otherAddresses: others.flatMap(({ multiaddrs }) => multiaddrs),
+  }
+}
