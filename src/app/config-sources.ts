@@ -92,10 +92,27 @@ export function fromFile(file: string): Source {
   for (const [path, value] of leaves(top, '')) {
     const key = configKeys.find((candidate) => candidate === path)
     const text = Array.isArray(value) ? value.join(',') : String(value)
-    if (key === undefined) source.problems.push(`${file}: unknown key ${path}${didYouMean(path, configKeys)}`)
+    if (key === undefined) source.problems.push(`${file}: ${unknownKey(path)}`)
     else source.given.set(key, { text, spelling: `${file}: ${key}` })
   }
   return source
+}
+
+/** What is wrong with a key that is no option, and what its section holds. */
+function unknownKey(path: string): string {
+  const below = keysBelow(path)
+  if (below.length > 0)
+    return `${path} is a section, not an option; it holds ${below.join(', ')}: write ${path}: { ${below[0]}: … }`
+  const near = didYouMean(path, configKeys)
+  const section = path.replace(/\.[^.]*$/, '')
+  const beside = near === '' && section !== path ? keysBelow(section) : []
+  const held = beside.length > 0 ? `; the section ${section} holds ${beside.join(', ')}` : ''
+  return `unknown key ${path}${near}${held}`
+}
+
+/** The options of a section, by their names in it. */
+function keysBelow(section: string): string[] {
+  return configKeys.flatMap((key) => (key.startsWith(`${section}.`) ? [key.slice(section.length + 1)] : []))
 }
 
 function readConfigFile(file: string): string {

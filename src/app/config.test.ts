@@ -127,8 +127,10 @@ test('a secret as a flag is refused, with how to give it instead, and is not rep
   assert.equal(without.database.url?.reveal(), 'postgres://t@db/a')
 })
 
-test('an unknown key, variable or flag is an error that names the nearest one', async () => {
-  await using file = await yaml('htpp: { listen: "127.0.0.1:80" }\npin: 5\n')
+test('an unknown key, variable or flag is an error that names the nearest one, or what its section holds', async () => {
+  await using file = await yaml(
+    'htpp: { listen: "127.0.0.1:80" }\nkubo: http://x\nnode: { somethingElse: 1 }\n',
+  )
   const env = {
     ANCHORAGE_CONFIG: file.path,
     ANCHORAGE_PIN_MAXAGE: '1h',
@@ -138,7 +140,8 @@ test('an unknown key, variable or flag is an error that names the nearest one', 
   const message = problems(() => loadConfig({ argv: ['--kubo.rcp', 'http://x'], env }))
   assert.deepEqual(message, [
     `${file.path}: unknown key htpp.listen (did you mean http.listen?)`,
-    `${file.path}: unknown key pin`,
+    `${file.path}: kubo is a section, not an option; it holds rpc: write kubo: { rpc: … }`,
+    `${file.path}: unknown key node.somethingElse; the section node holds name, announce`,
     'unknown variable ANCHORAGE_PIN_MAXAGE (did you mean ANCHORAGE_PIN_MAX_AGE?)',
     'unknown flag --kubo.rcp (did you mean --kubo.rpc?)',
   ])

@@ -1,26 +1,29 @@
 import { resolveConfig, loadConfig } from '../app/config.ts'
-import { storeUrls } from '../app/database-urls.ts'
 import { configDocs } from '../app/config-docs.ts'
 import { limitsDocs } from '../app/limits-docs.ts'
 import { splitFlags } from '../app/config-sources.ts'
-import { hstsOf } from '../app/hsts.ts'
-import { createLog } from '../app/log.ts'
-import { masterKey } from '../app/master-key.ts'
-import { identityProviderOf } from '../app/people.ts'
-import { clusterPlace } from '../app/nats-cluster.ts'
-import { outsideNats } from '../app/outside-nats.ts'
+import { redact } from '../app/redact.ts'
 import { isCode } from '../core/errors.ts'
 import { metricsDocs } from '../metrics/docs.ts'
 import { argumentsOf, noMore } from './arguments.ts'
-import { json, table } from './print.ts'
+import { checkCertificates } from './doctor/certificates.ts'
+import { checkConfig, checkSecrets } from './doctor/config.ts'
+import { checkDisk } from './doctor/disk.ts'
+import type { Check } from './doctor/finding.ts'
+import { look } from './doctor/look.ts'
+import { checkPorts } from './doctor/ports.ts'
+import { checkPostgres } from './doctor/postgres.ts'
+import { json, printable, table } from './print.ts'
 import { WrongUse, type Io } from './verb.ts'
 
 export const usage = `
-Usage: anchorage config check [--config FILE] [--OPTION VALUE …]
+Usage: anchorage config check [--offline] [--config FILE] [--OPTION VALUE …]
        anchorage config print [--json] [--config FILE] [--OPTION VALUE …]
        anchorage config docs|limits|metrics
 
-check   tells whether anchorage serve would accept this configuration; exit code 1 when not.
+check   tells whether anchorage serve can start with this configuration: options and the files that they name, data directory,
+        ports, and Postgres with its logins and schema. Exit code 1 when it cannot. Run it as the user that runs serve.
+        --offline looks at the options and their files alone. anchorage doctor looks at NATS, Kubo and the rest, too.
 print   shows every option, its value and where it comes from (secrets as ***).
 docs    prints the table of all options (docs/config.md is this).
 limits  prints every bound that somebody who uses the service can meet (docs/limits.md is this).
@@ -32,10 +35,14 @@ const pages: Record<string, () => string> = { docs: configDocs, limits: limitsDo
 /** `config check`, `config print`, and the pages that are made of the code: `config docs`, `config limits` and `config metrics`. */
 export async function run(argv: string[], io: Io): Promise<number> {
   const { config: flags, rest } = splitFlags(argv)
-  const { values, positionals } = argumentsOf(rest, { json: { type: 'boolean' } })
+  const { values, positionals } = argumentsOf(rest, {
+    json: { type: 'boolean' },
+    offline: { type: 'boolean' },
+  })
   const [action, ...more] = positionals
   noMore(more)
-  if (action === 'check') return await check(flags, io)
+  if (action === 'check') return await check(flags, values.offline ?? false, io)
+  if (values.offline) throw new WrongUse('--offline belongs to config check')
   if (action === 'print') return print(flags, values.json ?? false, io)
   const page = Object.hasOwn(pages, action ?? '') ? pages[action ?? ''] : undefined
   if (page === undefined) {
@@ -47,34 +54,48 @@ export async function run(argv: string[], io: Io): Promise<number> {
   return 0
 }
 
-async function check(argv: string[], io: Io): Promise<number> {
-  const problems: string[] = []
-  const note = (error: unknown): void => {
+async function check(argv: string[], isOffline: boolean, io: Io): Promise<number> {
+  const input = { argv, env: io.env }
+  let config
+  try {
+    config = loadConfig(input)
+  } catch (error) {
     if (!isCode(error, 'invalid')) throw error
-    problems.push(...error.message.split('\n'))
+    io.err(`${error.message}\n`)
+    return 1
   }
-  const config = attempt(() => loadConfig({ argv, env: io.env }), note)
-  if (config !== undefined) {
-    attempt(() => storeUrls(config), note)
-    attempt(() => outsideNats(config), note)
-    attempt(() => hstsOf(config), note)
-    await masterKey(config).catch(note)
-    await identityProviderOf(config).catch(note)
-    await clusterPlace(config, '', createLog({ level: 'warn', pretty: true })).catch(note)
+  const onThisMachine: Checks = [
+    ['config', checkConfig],
+    ['secrets', checkSecrets(input)],
+  ]
+  const checks = isOffline ? onThisMachine : [...onThisMachine, ...startingNeeds]
+  let isFit = true
+  for await (const { check: name, state, says, advice } of look(config, checks, io.signal)) {
+    if (notForStarting.has(name) || (state !== 'fail' && state !== 'warn')) continue
+    isFit &&= state !== 'fail'
+    const about = name === 'config' ? '' : `${name}: `
+    const line = `${state === 'warn' ? 'warning: ' : ''}${about}${says}${advice === null ? '' : `; ${advice}`}`
+    io.err(`${printable(redact(line))}\n`)
   }
-  for (const problem of problems) io.err(`${problem}\n`)
-  if (problems.length === 0) io.out('the configuration is complete\n')
-  return problems.length === 0 ? 0 : 1
+  if (!isFit) return 1
+  io.out(isOffline ? complete : `${complete.trim()}, and what starting needs is there\n`)
+  return 0
 }
 
-function attempt<T>(work: () => T, onError: (error: unknown) => void): T | undefined {
-  try {
-    return work()
-  } catch (error) {
-    onError(error)
-    return undefined
-  }
-}
+const complete = 'the configuration is complete\n'
+
+type Checks = [name: string, check: Check][]
+
+/** A node starts without its NATS and its Kubo, so these are left to `anchorage doctor`. */
+const startingNeeds: Checks = [
+  ['disk', checkDisk],
+  ['ports', checkPorts],
+  ['certificates', checkCertificates],
+  ['postgres', checkPostgres],
+]
+
+/** Findings of these checks that keep no node from starting. */
+const notForStarting: ReadonlySet<string> = new Set(['postgres settings', 'postgres files', 'clock'])
 
 function print(argv: string[], asJson: boolean, io: Io): number {
   const resolved = resolveConfig({ argv, env: io.env })

@@ -40,6 +40,7 @@ test('wrong use exits with 2, says what to do, and writes nothing to standard ou
     [['srve'], /unknown verb srve \(did you mean serve\?\)/],
     [['pin', 'lst'], /unknown verb pin lst \(did you mean pin ls\?\)/],
     [['config', 'chek'], /expected check, print, docs, limits or metrics after config, not chek/],
+    [['config', 'print', '--offline'], /--offline belongs to config check/],
     [['config', 'print', 'more'], /unexpected argument more/],
     [['config', 'print', '--jsno'], /unknown option --jsno \(did you mean --json\?\)/],
     [
@@ -102,8 +103,10 @@ test('config print shows origins as a table or as JSON, and no secret in either'
   assert.doesNotMatch(table.stdout + asJson.stdout, /pa55word|c2VjcmV0/)
 })
 
-test('config check fails with every problem at once, and is content with a complete configuration', async () => {
-  const lacking = await anchorage(['config', 'check'], { ANCHORAGE_AUTH_MASTER_KEY: 'dG9vIHNob3J0' })
+test('config check --offline fails with every problem at once, and is content with a complete configuration', async () => {
+  const lacking = await anchorage(['config', 'check', '--offline'], {
+    ANCHORAGE_AUTH_MASTER_KEY: 'dG9vIHNob3J0',
+  })
   assert.equal(lacking.code, 1)
   assert.match(lacking.stderr, /database\.url is not set/)
   assert.match(lacking.stderr, /database\.systemUrl is not set/)
@@ -113,7 +116,7 @@ test('config check fails with every problem at once, and is content with a compl
     ANCHORAGE_DATABASE_SYSTEM_URL: 'postgres://s@db/a',
     ANCHORAGE_AUTH_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
   }
-  const plain = await anchorage(['config', 'check'], given)
+  const plain = await anchorage(['config', 'check', '--offline'], given)
   assert.equal(plain.code, 1)
   assert.match(
     plain.stderr,
@@ -124,7 +127,7 @@ test('config check fails with every problem at once, and is content with a compl
     ANCHORAGE_DATABASE_URL: `${given.ANCHORAGE_DATABASE_URL}?sslmode=verify-full`,
     ANCHORAGE_DATABASE_SYSTEM_URL: `${given.ANCHORAGE_DATABASE_SYSTEM_URL}?sslmode=verify-full`,
   }
-  const half = await anchorage(['config', 'check'], {
+  const half = await anchorage(['config', 'check', '--offline'], {
     ...sound,
     ANCHORAGE_NATS_URL: 'nats://me:pa55word@nats',
     ANCHORAGE_HTTP_HSTS: '365d',
@@ -134,7 +137,7 @@ test('config check fails with every problem at once, and is content with a compl
     half.stderr,
     /^nats\.url would send its password.*unencrypted to nats.*\nhttp\.hsts needs an http\.publicUrl of https/,
   )
-  const complete = await anchorage(['config', 'check'], {
+  const complete = await anchorage(['config', 'check', '--offline'], {
     ...sound,
     ANCHORAGE_NATS_URL: 'tls://me:pa55word@nats',
     ANCHORAGE_HTTP_HSTS: '365d',

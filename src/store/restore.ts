@@ -34,7 +34,7 @@ export async function restoreBackup(
   parts: AsyncIterable<BackupPart>,
   signal: AbortSignal,
 ): Promise<{ head: BackupHead; rows: Record<string, number>; restoreId: string }> {
-  const login = { url: systemUrl, option: 'database.ownerUrl', name: 'anchorage restore', signal }
+  const login = { url: systemUrl, option: 'database.systemUrl', name: 'anchorage restore', signal }
   return withLongTransaction(login, 'begin', async (_client, query) => {
     await assertRole(query, 'anchorage_system')
     const { head, rows } = await fill(query, parts, proveKey)

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { Client } from 'pg'
+import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { main } from './main.ts'
+
+let database: TestDatabase
+let dir: string
+before(async () => {
+  database = await testDatabase()
+  dir = await mkdtemp(join(tmpdir(), 'anchorage-config-'))
+  await writeFile(join(dir, 'master.key'), Buffer.alloc(32, 7).toString('base64'), { mode: 0o600 })
+})
+after(async () => {
+  await database[Symbol.asyncDispose]()
+  await rm(dir, { recursive: true })
+})
+
+test('config check is content when starting has all it needs, and names a key that other users may read', async () => {
+  const sound = await check()
+  const stdout = 'the configuration is complete, and what starting needs is there\n'
+  assert.deepEqual(sound, { code: 0, stdout, stderr: '' })
+  const key = join(dir, 'master.key')
+  await chmod(key, 0o644)
+  const open = await check()
+  await chmod(key, 0o600)
+  assert.deepEqual([open.code, open.stdout], [0, stdout])
+  assert.match(open.stderr, /^warning: secrets: .*master\.key; run: chmod o-rwx \S+master\.key\n$/)
+})
+
+test('config check fails while Postgres is away, and says nothing of it with --offline', async () => {
+  const env = { ANCHORAGE_DATABASE_SYSTEM_URL: 'postgres://anchorage_system:pa55word@127.0.0.1:1/a' }
+  const away = await check(env)
+  assert.deepEqual([away.code, away.stdout], [1, ''])
+  assert.match(
+    away.stderr,
+    /^postgres: Postgres cannot be reached by database\.systemUrl: connect ECONNREFUSED 127\.0\.0\.1:1; see that/,
+  )
+  assert.doesNotMatch(away.stderr, /pa55word/)
+  const offline = await check(env, ['--offline'])
+  assert.deepEqual(offline, { code: 0, stdout: 'the configuration is complete\n', stderr: '' })
+})
+
+test('config check fails on a schema that is behind, with the command to run', async () => {
+  const owner = new Client({ connectionString: database.ownerUrl })
+  await owner.connect()
+  await owner.query('alter table schema_migrations rename to hidden')
+  const bare = await check()
+  await owner.query('alter table hidden rename to schema_migrations')
+  await owner.end()
+  assert.equal(bare.code, 1)
+  assert.match(bare.stderr, /^postgres schema: the database has no schema yet; run: anchorage migrate up$/m)
+})
+
+test('config check fails on a port of another process and on a data directory that cannot be made', async () => {
+  const stranger = createServer().listen(0, '127.0.0.1')
+  await once(stranger, 'listening')
+  const address = stranger.address()
+  const listen = `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+  const found = await check({
+    ANCHORAGE_HTTP_LISTEN: listen,
+    ANCHORAGE_DATA_DIR: join(dir, 'master.key', 'below'),
+  })
+  stranger.close()
+  assert.equal(found.code, 1)
+  assert.match(found.stderr, /^disk: data\.dir .* cannot be made/m)
+  assert.match(found.stderr, new RegExp(`^http\\.listen: ${listen} is taken by another process`, 'm'))
+})
+
+async function check(env: Record<string, string> = {}, flags: string[] = []) {
+  const written = { stdout: '', stderr: '' }
+  const code = await main(['config', 'check', ...flags], {
+    env: {
+      ANCHORAGE_DATABASE_URL: database.tenantUrl,
+      ANCHORAGE_DATABASE_SYSTEM_URL: database.systemUrl,
+      ANCHORAGE_AUTH_MASTER_KEY_FILE: join(dir, 'master.key'),
+      ANCHORAGE_DATA_DIR: dir,
+      ANCHORAGE_HTTP_LISTEN: '127.0.0.1:0',
+      ANCHORAGE_NATS_CLIENT_PORT: '0',
+      ANCHORAGE_KUBO_RPC: 'http://127.0.0.1:1',
+      ...env,
+    },
+    out: (text) => (written.stdout += text),
+    err: (text) => (written.stderr += text),
+    terminal: null,
+    signal: new AbortController().signal,
+  })
+  return { code, ...written }
+}
