@@ -5,6 +5,7 @@ import { systemClock as clock } from './clock.ts'
 
 const postgresPatienceMs = 60_000
 const voidBatch = 500
+const waiting = `waiting a minute for Postgres: see that it runs where database.url and database.systemUrl say`
 
 /**
  * Begins a new incarnation of the node: what earlier ones were in the middle of is queued again. Postgres may come up after its
@@ -31,7 +32,7 @@ async function untilReady(store: Store, log: Log, signal: AbortSignal): Promise<
       return await store.nodes.assertReady()
     } catch (error) {
       if (!isCode(error, 'unavailable') || clock.now() > deadline) throw error
-      if (!told) log.warn({ err: error }, 'waiting for Postgres')
+      if (!told) log.warn({ part: 'postgres', err: error }, waiting)
     }
     await clock.sleep(500, signal)
   }

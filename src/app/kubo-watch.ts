@@ -36,6 +36,9 @@ const everyMs = 5_000
 const everyMsUntilMet = 500
 const patienceMs = 10_000
 
+const away =
+  'Kubo is not at hand; pins are accepted and wait until it is started, or kubo.rpc names where its RPC listens'
+
 /** Meets this node's Kubo, binds the node to it, and keeps looking after it. */
 export function kuboWatch(parts: KuboWatchParts): KuboWatch {
   const { ipfs, store, node, announce, clock, log } = parts
@@ -69,7 +72,7 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
     // Postgres being away says nothing about Kubo
     if (isCode(error, 'unavailable')) return
     trouble = error instanceof Error ? error.message : String(error)
-    if (!told) log.warn({ err: error }, 'Kubo is not at hand; pins are accepted and wait')
+    if (!told) log.warn({ err: error }, away)
     told = true
   }
 

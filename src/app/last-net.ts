@@ -9,7 +9,9 @@ const handBackMs = 5_000
  */
 export function lastNet(log: Pick<Log, 'error'>, end: (error: unknown) => void): Disposable {
   const onUncaught = (err: unknown): void => {
-    log.error({ err }, 'an error that nobody expected: this node hands its work back and ends')
+    // Of this one the log needs the stack, whatever it is.
+    const whole = new Error('nobody caught this', { cause: err })
+    log.error({ err: whole }, 'an error that nobody expected: this node hands its work back and ends')
     // oxlint-disable-next-line unicorn/no-process-exit -- whatever hangs after such an error must not keep the process
     setTimeout(() => process.exit(1), handBackMs).unref()
     end(err)

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { AnchorageError } from '../core/errors.ts'
+import { IpfsError } from '../core/ipfs-error.ts'
 import { createLog } from './log.ts'
 import { redact } from './redact.ts'
 import { Secret } from './secret.ts'
@@ -174,6 +176,41 @@ test('for a terminal, a line reads from left to right, with the stack of an erro
   assert.match(line, /^\d\d:\d\d:\d\d ERROR http: bad {2}pinId=pin_x\n {2}Error: no\n {6}at /)
 })
 
+test('an error of a server is told by its causes alone, a fault of the program with its stack', () => {
+  const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5001'), { code: 'ECONNREFUSED' })
+  const hosts = new AggregateError([refused, new Error('connect ECONNREFUSED ::1:5001')])
+  const known: [Error, string][] = [
+    [
+      new IpfsError('kubo_down', 'Kubo is away', { cause: refused }),
+      'Kubo is away (connect ECONNREFUSED 127.0.0.1:5001)',
+    ],
+    [
+      new AnchorageError('unavailable', 'try again', { cause: hosts }),
+      'try again (connect ECONNREFUSED 127.0.0.1:5001, connect ECONNREFUSED ::1:5001)',
+    ],
+    [new TypeError('fetch failed', { cause: refused }), 'connect ECONNREFUSED 127.0.0.1:5001'],
+  ]
+  for (const [err, message] of known) {
+    const [line = ''] = lines(false, (log) => log.warn({ err }, 'away'))
+    assert.equal(JSON.parse(line).err.message, message)
+    assert.doesNotMatch(line, /stack|\\n {4}at /)
+    assert.equal(
+      lines(true, (log) => log.warn({ err }, 'away'))
+        .join('')
+        .slice(9),
+      `WARN  away: ${message}\n`,
+    )
+    assert.match(lines(false, (log) => log.warn({ err }, 'away'), 'debug').join(''), /\\n {4}at /)
+  }
+  const faults = [
+    new TypeError('x is not a function'),
+    new AnchorageError('internal', 'the database refused a statement', { cause: refused }),
+    Object.assign(new Error('write after end'), { code: 'ERR_STREAM_WRITE_AFTER_END' }),
+  ]
+  for (const err of faults)
+    assert.match(lines(false, (log) => log.warn({ err }, 'bad')).join(''), /\\n {4}at /)
+})
+
 test('lines below the level are not written', () => {
   assert.deepEqual(
     lines(false, (log) => log.debug({}, 'detail')),
@@ -181,8 +218,12 @@ test('lines below the level are not written', () => {
   )
 })
 
-function lines(pretty: boolean, work: (log: ReturnType<typeof createLog>) => void): string[] {
+function lines(
+  pretty: boolean,
+  work: (log: ReturnType<typeof createLog>) => void,
+  level: 'info' | 'debug' = 'info',
+): string[] {
   const written: string[] = []
-  work(createLog({ level: 'info', pretty, write: (line) => written.push(line) }))
+  work(createLog({ level, pretty, write: (line) => written.push(line) }))
   return written
 }

@@ -1,6 +1,7 @@
-import { pino } from 'pino'
+import { pino, stdSerializers } from 'pino'
 import type { Log } from '../core/ports.ts'
 import type { Config } from './config.ts'
+import { briefError } from './log-error.ts'
 import { redact } from './redact.ts'
 
 export interface LogOptions {
@@ -14,12 +15,14 @@ export interface LogOptions {
 /**
  * The root logger: one JSON line per event (pino), every line cleaned of secrets on its way out.
  * Fields have fixed names: `orgId pinId cid nodeId generation requestId err`; a subsystem logs to `log.child({ part })`.
+ * An error that is a server's and not the program's is told without its stack, but at level debug.
  */
 export function createLog({ level, pretty = false, write = toStandardError() }: LogOptions): Log {
   const settings = {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: level === 'debug' || level === 'trace' ? stdSerializers.err : briefError },
     formatters: { level: (label: string) => ({ level: label }) },
   }
   return pino(settings, { write: (line) => write(pretty ? readable(redact(line)) : redact(line)) })
@@ -31,20 +34,28 @@ function toStandardError(): (line: string) => void {
   return (line) => destination.write(line)
 }
 
-/** `12:00:01 INFO  http: message  key=value …`, with an error's stack below it. */
+/** `12:00:01 INFO  http: message: the error  key=value …`, with an error's stack below it where the line has one. */
 function readable(line: string): string {
   const { time, level, part, msg, err, ...fields }: Record<string, unknown> = JSON.parse(line)
   const rest = Object.entries(fields).map(([key, value]) => `  ${key}=${shown(value)}`)
   const head = `${String(time).slice(11, 19)} ${String(level).toUpperCase().padEnd(5)}`
-  return `${head} ${part === undefined ? '' : `${shown(part)}: `}${shown(msg ?? '')}${rest.join('')}${stackOf(err)}\n`
+  return `${head} ${part === undefined ? '' : `${shown(part)}: `}${shown(msg ?? '')}${messageOf(err)}${rest.join('')}${stackOf(err)}\n`
 }
 
 function shown(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
+/** Of an error that is told without its stack. */
+function messageOf(err: unknown): string {
+  return isObject(err) && !('stack' in err) && 'message' in err ? `: ${shown(err.message)}` : ''
+}
+
 function stackOf(err: unknown): string {
-  if (err === undefined) return ''
-  const stack = typeof err === 'object' && err !== null && 'stack' in err ? err.stack : err
-  return `\n  ${shown(stack).replaceAll('\n', '\n  ')}`
+  if (err === undefined || (isObject(err) && !('stack' in err))) return ''
+  return `\n  ${shown(isObject(err) && 'stack' in err ? err.stack : err).replaceAll('\n', '\n  ')}`
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }

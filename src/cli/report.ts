@@ -1,5 +1,5 @@
 import { redact } from '../app/redact.ts'
-import { AnchorageError, isCode } from '../core/errors.ts'
+import { AnchorageError, inOneLine, isCode } from '../core/errors.ts'
 import { WrongUse, type Io } from './verb.ts'
 
 /**
@@ -17,8 +17,9 @@ export function report(error: unknown, verb: string | undefined, debug: boolean,
 }
 
 function causeOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : ''
-  const because = cause === '' ? '' : redact(`  because: ${cause}\n`)
+  const cause = error instanceof Error && error.cause instanceof Error ? inOneLine(error.cause) : ''
+  const isNew = cause !== '' && error instanceof Error && !error.message.includes(cause)
+  const because = isNew ? redact(`  because: ${cause}\n`) : ''
   if (error instanceof AnchorageError) return because
   return `${because}  (unexpected: run it again with --debug for the whole story)\n`
 }

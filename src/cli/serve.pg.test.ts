@@ -37,6 +37,7 @@ test('a node whose NATS and Kubo are away serves, says that it is degraded and w
   const said = await stderr
   assert.deepEqual([code, signal], [0, null], said)
   for (const line of said.trimEnd().split('\n')) assert.equal(typeof JSON.parse(line).level, 'string')
+  assert.doesNotMatch(said, /"stack"/)
   const secrets = [database.tenantUrl, database.systemUrl, masterKey].map((each) =>
     each.replace(/.*:\/\/[^:]*:|@.*/g, ''),
   )

@@ -1,3 +1,4 @@
+import { inOneLine } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
 import { redact } from '../app/redact.ts'
 import { printable } from './print.ts'
@@ -7,7 +8,7 @@ import type { Io } from './verb.ts'
 export function terseLog(io: Pick<Io, 'err'>): Log {
   const line = (fields: object, message: string): void => {
     const err: unknown = Reflect.get(fields, 'err')
-    const because = err instanceof Error ? ` (${err.message})` : ''
+    const because = err instanceof Error ? ` (${inOneLine(err)})` : ''
     io.err(`${printable(redact(`${message}${because}`))}\n`)
   }
   const log: Log = { debug() {}, info() {}, warn: line, error: line, child: () => log }

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import type { Log } from '../core/ports.ts'
 import { steadyClock, type SteadyClock } from './steady-clock.ts'
 
-/** What is said again and again is passed on once a minute. */
+/** A text that is repeated is passed on once a minute. */
 const repeatMs = 60_000
 /** A route is tried again every second or so: what was said longer ago is over. */
 const routeTroubleMs = 10_000
@@ -11,12 +11,14 @@ const routeTroubleMs = 10_000
 /** What a nats-server says on standard error, passed on to our log, and what of it tells how the server is. */
 export class NatsServerLog {
   readonly #log: Log
-  readonly #clock: SteadyClock
+  readonly #clock: Pick<SteadyClock, 'steadyMs'>
   readonly #saidAt = new Map<string, number>()
+  /** When each route failed last. */
+  readonly #routesAt = new Map<string, number>()
   #lastError = ''
   #route: { text: string; atMs: number } | null = null
 
-  constructor(log: Log, clock: SteadyClock = steadyClock) {
+  constructor(log: Log, clock: Pick<SteadyClock, 'steadyMs'> = steadyClock) {
     this.#log = log
     this.#clock = clock
   }
@@ -49,10 +51,31 @@ export class NatsServerLog {
   }
 
   #noteError(text: string): void {
-    if (/\brid:\d+|\broute\b/i.test(text)) this.#route = { text, atMs: this.#clock.steadyMs() }
-    else this.#lastError = text
+    if (/\brid:\d+|\broute\b/i.test(text)) return this.#noteRoute(text)
+    this.#lastError = text
     if (this.#isRepeated(text)) this.#log.debug({}, text)
     else this.#log.error({}, text)
+  }
+
+  /**
+   * A server dials a node that is away every second or so. One line for the whole absence is enough, since what it means for the cluster is told
+   * elsewhere: the next is due once this route did not fail for a minute.
+   */
+  #noteRoute(text: string): void {
+    const atMs = this.#clock.steadyMs()
+    this.#route = { text, atMs }
+    for (const [route, failedAtMs] of this.#routesAt)
+      if (atMs - failedAtMs > repeatMs) this.#routesAt.delete(route)
+    // A dial names its target; of a connection that came in, the port is another each time.
+    const attempt = / \(attempt \d+\)/
+    const route = attempt.test(text) ? text.replace(attempt, '') : text.replaceAll(/\d+/g, '#')
+    if (this.#routesAt.has(route)) this.#log.debug({}, text)
+    else
+      this.#log.warn(
+        { reason: text },
+        'a route to another nats-server fails; it is tried again until it stands',
+      )
+    this.#routesAt.set(route, atMs)
   }
 
   /** Ports and counters aside. */

@@ -44,19 +44,24 @@ export function isCode(error: unknown, ...codes: ErrorCode[]): error is Anchorag
   return error instanceof AnchorageError && codes.includes(error.code)
 }
 
-/** An error and its causes in one line, the outermost first; a cause that its effect already names is left out. */
+/** An error and its causes in one line: `what failed (why: and why that)`. A cause that an earlier text names already is left out. */
 export function inOneLine(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const own = messageOf(error)
-  if (error.cause === undefined) return own
-  const cause = inOneLine(error.cause)
-  // All that Node's fetch says of itself.
-  if (own === 'fetch failed') return cause
-  return own.includes(cause) ? own : `${own} (${cause})`
+  const texts: string[] = []
+  const seen = new Set<unknown>([undefined])
+  for (let at = error; !seen.has(at); at = at instanceof Error ? at.cause : undefined) {
+    seen.add(at)
+    const text = messageOf(at)
+    // All that Node's fetch says of itself.
+    if (text === 'fetch failed' && at instanceof Error && at.cause !== undefined) continue
+    if (!texts.some((earlier) => earlier.includes(text))) texts.push(text)
+  }
+  const [first = '', ...causes] = texts
+  return causes.length === 0 ? first : `${first} (${causes.join(': ')})`
 }
 
-/** A host with several addresses, none of which can be reached, is an error without words around one for each. */
-function messageOf(error: Error): string {
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
   if (error.message !== '') return error.message
+  // A host with several addresses, none of which can be reached: an error for each, in one that says nothing.
   return error instanceof AggregateError ? error.errors.map(inOneLine).join(', ') : error.name
 }

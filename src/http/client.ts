@@ -78,7 +78,7 @@ export function pinClient(options: { url: string; token: string; fetch?: typeof 
     } catch (cause) {
       if (cause instanceof PinServiceError) throw cause
       signal?.throwIfAborted()
-      throw unreachable(base, cause)
+      throw unreachable(`${base} cannot be reached: see that the service runs there`, cause)
     }
   }
   const askJson = async <T>(...call: Parameters<typeof ask>): Promise<T> => {
@@ -86,7 +86,10 @@ export function pinClient(options: { url: string; token: string; fetch?: typeof 
     try {
       return parsed<T>(text)
     } catch (cause) {
-      throw unreachable(base, cause)
+      throw unreachable(
+        `what ${base} answers cannot be read: see that it is the base of a pinning service`,
+        cause,
+      )
     }
   }
   const list: PinClient['list'] = (filters = {}, signal) =>
@@ -160,7 +163,6 @@ function codeOf(status: number, reason: string): ErrorCode {
   return status >= 500 ? 'internal' : 'invalid'
 }
 
-function unreachable(base: string, cause: unknown): PinServiceError {
-  const error = { reason: 'UNREACHABLE', details: `${base} cannot be reached, or its answer cannot be read` }
-  return new PinServiceError(0, { error }, { code: 'unavailable', cause })
+function unreachable(details: string, cause: unknown): PinServiceError {
+  return new PinServiceError(0, { error: { reason: 'UNREACHABLE', details } }, { code: 'unavailable', cause })
 }

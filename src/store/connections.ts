@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import pg from 'pg'
-import { AnchorageError } from '../core/errors.ts'
 import type { PoolUse } from '../core/measure-ports.ts'
+import { AnchorageError, inOneLine } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
 import { assertLogin } from './assert.ts'
 import { endsByException } from './ends-by-exception.ts'
@@ -106,9 +106,8 @@ function openPool(url: string, name: string, log: Log): pg.Pool {
   } as pg.PoolConfig)
   pool.on('connect', (client) => endsByException(streamOf(client)))
   pool.on('error', (err) => {
-    // the whole connection hangs on it, with the key that cancels its queries
-    Reflect.deleteProperty(err, 'client')
-    log.warn({ err }, 'a connection to Postgres was lost')
+    // In words alone: the whole connection hangs on the error, with the key that cancels its queries.
+    log.warn({ reason: inOneLine(err) }, 'a connection to Postgres was lost; the next query opens another')
   })
   return pool
 }
