@@ -98,6 +98,23 @@ test('a schema that is behind, and a migration that was changed, say what to do'
   assert.match(behind.says, /at migration 2.*anchorage migrate up/)
 })
 
+test('for a person each finding is a line, with its advice below; without a config that can be read there is nothing else', async () => {
+  let stdout = ''
+  const io = { out: (text: string) => (stdout += text), err: assert.fail, terminal: null }
+  const env = { ANCHORAGE_PIN_MAX_AGE: 'long', ANCHORAGE_NATS_URL: 'x' }
+  assert.equal(await main(['doctor'], { ...io, env, signal: new AbortController().signal }), 1)
+  assert.match(
+    stdout,
+    /^FAIL {2}config {15}ANCHORAGE_\w+: expected [^\n]+\nFAIL {2}config {15}ANCHORAGE_\w+: expected [^\n]+\n$/,
+  )
+  stdout = ''
+  const without = { ANCHORAGE_HTTP_LISTEN: '127.0.0.1:0', ANCHORAGE_KUBO_RPC: 'http://127.0.0.1:1' }
+  assert.equal(await main(['doctor'], { ...io, env: without, signal: new AbortController().signal }), 1)
+  assert.match(stdout, /^FAIL {2}config +database\.url is not set: give ANCHORAGE_DATABASE_URL/m)
+  assert.match(stdout, /^skip {2}postgres +its logins cannot be used; see config$/m)
+  assert.match(stdout, /^FAIL {2}kubo [^\n]+\n {27}→ start it, or set kubo\.rpc/m)
+})
+
 /** What `anchorage doctor` says of Postgres; NATS and Kubo are away. */
 async function postgres(env: Record<string, string> = {}): Promise<Finding[]> {
   let stdout = ''

@@ -160,13 +160,18 @@ async function routesLook(
   const { listen, announce, members } = config.nats.cluster
   if (listen === undefined) return []
   const own = announce ?? listen
-  const named = members.filter((member) => member !== `${own.host}:${own.port}`)
+  const named = members.filter((member) => {
+    const { host, port } = address.parse(member)
+    return host !== own.host || port !== own.port
+  })
   if (named.length === 0 && cluster === null)
     return [skip('nats routes', 'Postgres, which knows the other nodes, cannot be asked')]
   const others =
-    named.length > 0 ? named.map((route) => ({ name: route, route })) : (cluster?.otherRoutes ?? [])
+    named.length > 0
+      ? named.map((route) => ({ shown: route, route }))
+      : (cluster?.otherRoutes ?? []).map(({ name, route }) => ({ shown: `${name} (${route})`, route }))
   const away = await Promise.all(
-    others.map(async ({ name, route }) => ((await isReached(route, signal)) ? [] : [`${name} (${route})`])),
+    others.map(async ({ shown, route }) => ((await isReached(route, signal)) ? [] : [shown])),
   )
   const lost = away.flat()
   if (lost.length > 0)
@@ -180,7 +185,9 @@ async function routesLook(
   return [
     ok(
       'nats routes',
-      others.length === 0 ? 'there is no other node yet' : `${others.length} other nodes are reached`,
+      others.length === 0
+        ? 'there is no other node yet'
+        : `those of all other nodes are reached (${others.length})`,
     ),
   ]
 }

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { startTestKubo, type KuboConfig, type TestKubo } from '../../../test/contract/test-kubo.ts'
+import { loadConfig } from '../../app/config.ts'
+import { testDatabase } from '../../dev/test-postgres.ts'
+import { quietLog } from '../../dev/test-nats.ts'
+import { openStore } from '../../store/store.ts'
+import type { Finding } from './finding.ts'
+import { checkKubo, exposedLook } from './kubo.ts'
+
+const { signal } = new AbortController()
+const runbook = await readFile(new URL('../../../docs/operate.md', import.meta.url), 'utf8')
+const fences: string[] = JSON.parse(/config --json Swarm\.AddrFilters '([^']+)'/.exec(runbook)?.[1] ?? '[]')
+
+let kubo: TestKubo
+before(async () => {
+  kubo = await startTestKubo(({ Swarm }) => Object.assign(Swarm ?? {}, { AddrFilters: fences }))
+})
+after(() => kubo[Symbol.asyncDispose]())
+
+test('a Kubo as the runbook has it is ok in every respect', async () => {
+  const found = await look()
+  assert.deepEqual(states(found), { kubo: 'ok', 'kubo rpc': 'ok', 'kubo room': 'ok', 'kubo filters': 'ok' })
+  assert.match(of(found, 'kubo').says, /^0\.\d+\.\d+ at http:\/\/127\.0\.0\.1:\d+$/)
+})
+
+test('a node that is bound to another Kubo fails, and one that is bound to this is ok', async () => {
+  await using database = await testDatabase()
+  const { tenantUrl, systemUrl } = database
+  await using store = openStore({ tenantUrl, systemUrl, log: quietLog })
+  const env = { ANCHORAGE_DATABASE_SYSTEM_URL: systemUrl }
+  const { ID: peerId }: { ID: string } = JSON.parse(await kubo.rpc('id'))
+  for (const [name, bound, state] of [
+    ['own', peerId, 'ok'],
+    ['other', '12D3KooWOther', 'fail'],
+  ] as const) {
+    const node = await store.nodes.boot(name)
+    await store.nodes.bindKubo(node, { peerId: bound, multiaddrs: [] })
+    assert.equal(of(await look({ ...env, ANCHORAGE_NODE_NAME: name }), 'kubo peer').state, state)
+  }
+})
+
+test('an RPC that answers at a further address of this machine fails', async () => {
+  const { port } = new URL(kubo.rpcUrl)
+  // Stands in for an address that others reach.
+  const address = '127.0.0.2'
+  assert.equal((await exposedLook(kubo.rpcUrl, [address], signal)).state, 'ok')
+  const API = ['127.0.0.1', address].map((ip) => `/ip4/${ip}/tcp/${port}`)
+  await reconfigured({ Addresses: { API } }, async () => {
+    const { state, says } = await exposedLook(kubo.rpcUrl, [address], signal)
+    assert.deepEqual(
+      [state, says],
+      ['fail', `anybody who reaches ${address} on port ${port} commands this Kubo`],
+    )
+  })
+})
+
+test('room that the disk does not have, a full repository, open fences and HTTP are each warned of', async () => {
+  await reconfigured(
+    { Datastore: { StorageMax: '900PB' }, Swarm: { AddrFilters: fences.slice(1) } },
+    async () => {
+      const found = await look()
+      assert.match(of(found, 'kubo room').says, /StorageMax promises more than the disk has/)
+      assert.match(of(found, 'kubo filters').says, /^it dials 10\.0\.0\.0\/8 when/)
+    },
+  )
+  await reconfigured({ Datastore: { StorageMax: '1KB' }, HTTPRetrieval: { Enabled: true } }, async () => {
+    const found = await look()
+    assert.match(of(found, 'kubo room').says, /above cluster\.highWater/)
+    assert.match(of(found, 'kubo filters').says, /^HTTPRetrieval is on/)
+  })
+})
+
+test('a Kubo that is away fails, with its address and what to do', async () => {
+  await kubo.kill()
+  const away = of(await look(), 'kubo')
+  await kubo.restart()
+  assert.equal(away.state, 'fail')
+  assert.match(away.says, /Kubo cannot be reached \(connect ECONNREFUSED 127\.0\.0\.1:\d+\)/)
+  assert.match(away.advice ?? '', /kubo\.rpc/)
+})
+
+async function look(env: Record<string, string> = {}): Promise<Finding[]> {
+  const config = loadConfig({ env: { ANCHORAGE_KUBO_RPC: kubo.rpcUrl, ...env } })
+  return await checkKubo({ config, node: null }, signal)
+}
+
+/** Runs `work` while the Kubo has `changes` in its config. */
+async function reconfigured(changes: KuboConfig, work: () => Promise<void>): Promise<void> {
+  const file = join(kubo.dir, 'config')
+  const before = await readFile(file, 'utf8')
+  const config: KuboConfig = JSON.parse(before)
+  for (const [section, values] of Object.entries(changes)) config[section] = { ...config[section], ...values }
+  await restarted(file, JSON.stringify(config))
+  await work()
+  await restarted(file, before)
+}
+
+async function restarted(file: string, config: string): Promise<void> {
+  await kubo.kill('SIGTERM')
+  await writeFile(file, config)
+  await kubo.restart()
+}
+
+function of(found: Finding[], check: string): Finding {
+  return found.find((finding) => finding.check === check) ?? assert.fail(`nothing said of ${check}`)
+}
+
+function states(found: Finding[]): Record<string, string> {
+  return Object.fromEntries(found.map(({ check, state }) => [check, state]))
+}
