@@ -40,7 +40,7 @@ test('doctor finds nothing wrong beside a node that is well, and what is away on
   })
   assert.equal(ill.code, 1)
   assert.equal(state(ill.findings, 'kubo'), 'fail')
-  assert.match(ill.findings.find(({ check }) => check === 'kubo')?.advice ?? '', /kubo\.rpc/)
+  assert.match(adviceOf(ill.findings, 'kubo'), /kubo\.rpc/)
 
   // Its nats-server stays behind.
   await world.kill('node')
@@ -53,10 +53,28 @@ test('doctor finds nothing wrong beside a node that is well, and what is away on
   )
   const port = dead.findings.find(({ check }) => check === 'nats.clientPort')
   assert.match(port?.says ?? '', /its next start ends it/)
+
+  await world.revive(1)
+  await world.well()
+  await world.kill('nats')
+  const deaf = await until('the port of nats-server is free', async () => {
+    const found = await doctor(world)
+    return state(found.findings, 'nats.clientPort') === 'fail' && found
+  })
+  assert.equal(deaf.code, 1)
+  assert.deepEqual(
+    ['nats', 'kubo', 'http.listen', 'postgres way'].map((check) => state(deaf.findings, check)),
+    ['fail', 'ok', 'ok', 'ok'],
+  )
+  assert.match(adviceOf(deaf.findings, 'nats'), /log of the node/)
 })
 
 function state(findings: Finding[], check: string): string {
   return findings.find((finding) => finding.check === check)?.state ?? `nothing said of ${check}`
+}
+
+function adviceOf(findings: Finding[], check: string): string {
+  return findings.find((finding) => finding.check === check)?.advice ?? ''
 }
 
 /** As a process of its own, with the node's config. */

@@ -8,7 +8,7 @@ import { jobsStream } from './names.ts'
 import { explain, isMissing } from './nats-error.ts'
 import { fieldsOf } from './wire.ts'
 
-/** What a client of JetStream finds. */
+/** JetStream as a client meets it. */
 export interface JetStreamFacts {
   /** Of the server that answered. */
   version: string
@@ -21,20 +21,20 @@ export interface JetStreamFacts {
   acknowledgedInMs: number | null
 }
 
-/** What the servers of a cluster say to the one who runs them. */
+/** The servers of a cluster as their system account sees them. */
 export interface ServersFacts {
   /** How many answered, and how many JetStream counts (1: it stands alone). */
   answered: number
   counted: number
   /** JetStream has a leader; always so for a server that stands alone. */
   hasLeader: boolean
-  /** Servers that acknowledge before the disk has it. */
+  /** Servers that acknowledge a message before it is on their disk. */
   lazy: string[]
 }
 
 /**
  * Connects as a node would, publishes one message that nobody reads, and waits for its acknowledgement. `clusterId`: as for
- * `connectOnce`. Rejects `unavailable` when there is no connection, or what is there is no JetStream; `invalid` when it is another cluster's.
+ * `connectOnce`. Rejects `unavailable` when there is no connection or no JetStream, `invalid` when the NATS is another cluster's.
  */
 export async function inspectJetStream(url: string, clusterId?: string): Promise<JetStreamFacts> {
   return await withConnection(url, async (nc) => {
@@ -56,10 +56,10 @@ export async function inspectJetStream(url: string, clusterId?: string): Promise
   })
 }
 
-/** How long servers are waited for: nobody says how many there are. */
+/** How long to wait for answers: no server says beforehand how many there are. */
 const gatherMs = 700
 
-/** Asks all servers of the cluster; `systemUrl` leads to the own one, as who runs it. Rejects as `inspectJetStream`. */
+/** Asks all servers of the cluster; `systemUrl` is the one of this node's server, with the login of its system account. Rejects as `inspectJetStream`. */
 export async function inspectServers(systemUrl: string): Promise<ServersFacts> {
   return await withConnection(systemUrl, async (nc) => {
     const answers = await nc.requestMany('$SYS.REQ.SERVER.PING.JSZ', '{}', {

@@ -74,6 +74,23 @@ function behind(suite: 'bookworm' | 'trixie', way: string, settings: Record<stri
       )
     })
 
+    test('doctor finds the pooler, and both logins and settings as they should be behind it', async () => {
+      // It exits with 1, since NATS and Kubo are away.
+      let said = ''
+      const io = { out: (text: string) => (said += text), err: assert.fail, terminal: null }
+      await main(['doctor', '--json'], { ...io, env: environment(), signal: new AbortController().signal })
+      const { findings } = JSON.parse(said)
+      const states = Object.fromEntries(
+        findings.map(({ check, state }: { check: string; state: string }) => [check, state]),
+      )
+      for (const check of ['system', 'tenant', 'schema', 'orgs'])
+        assert.equal(states[`postgres ${check}`], 'ok', check)
+      for (const check of ['postgres way', 'postgres tenant way']) {
+        const { says } = findings.find((finding: { check: string }) => finding.check === check)
+        assert.match(says, new RegExp(`^${way}; a commit took `))
+      }
+    })
+
     test('two orgs pin, list and remove at once, and each sees what is its own', async () => {
       const rounds = Array.from({ length: 120 }, (_, n) => n)
       await Promise.all(
