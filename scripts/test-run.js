@@ -5,6 +5,7 @@ import { run } from 'node:test'
 import { findTool } from '../src/tools/find-tool.ts'
 import { kubo } from '../src/tools/kubo.ts'
 import { natsServer } from '../src/tools/nats-server.ts'
+import { sideBySide } from '../src/tools/side-by-side.ts'
 import { root, seconds } from './install.js'
 
 /** A suite within a file is told of by itself when it took longer than this. */
@@ -59,13 +60,14 @@ export class TestRun {
 
   /** nats-server and Kubo, found or made before the first test, so that no test waits for a build. A failure counts as one. */
   async servers() {
-    const options = { env: process.env, say: this.#say, signal: this.#signal }
+    const find = (spec, variable) => async (signal) => {
+      const configured = process.env[variable]
+      const tool = await findTool(spec, { env: process.env, say: this.#say, signal, configured })
+      this.#say(`${spec.title} ${tool.version} (${tool.from}): ${tool.path}`)
+    }
     try {
-      for (const spec of [natsServer(), kubo()]) {
-        const configured = process.env[spec.name === 'ipfs' ? 'KUBO_BINARY' : 'NATS_SERVER_BINARY']
-        const tool = await findTool(spec, { ...options, configured })
-        this.#say(`${spec.title} ${tool.version} (${tool.from}): ${tool.path}`)
-      }
+      const [nats, ipfs] = [find(natsServer(), 'NATS_SERVER_BINARY'), find(kubo(), 'KUBO_BINARY')]
+      await sideBySide(this.#signal, nats, ipfs)
       return true
     } catch (error) {
       this.#say(error.message)

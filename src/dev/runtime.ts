@@ -5,6 +5,7 @@ import { migrateUp } from '../store/migrate.ts'
 import { findTool } from '../tools/find-tool.ts'
 import { kubo } from '../tools/kubo.ts'
 import { natsServer } from '../tools/nats-server.ts'
+import { sideBySide } from '../tools/side-by-side.ts'
 import type { Tool } from '../tools/tool.ts'
 import { openDataDir } from './data-dir.ts'
 import { devDatabase } from './database.ts'
@@ -67,8 +68,7 @@ export async function startDev(options: DevOptions): Promise<DevCluster> {
   starting.use(takingServersAlong(dir.path))
   const count = options.nodes ?? dir.state.nodes
   await refuseTakenPorts(options.port, count)
-  const nats = await findTool(natsServer(), { env, say, signal, configured: env['ANCHORAGE_NATS_BINARY'] })
-  const ipfs = await findTool(kubo(), { env, say, signal, configured: env['KUBO_BINARY'] })
+  const [nats, ipfs] = await tools(options)
   const common = {
     dir,
     env: { ...env, [markVariable]: dir.path },
@@ -134,4 +134,13 @@ async function refuseTakenPorts(first: number, count: number): Promise<void> {
     const message = `port ${port} on 127.0.0.1 is in use: stop what listens there, or choose another with --port`
     throw new AnchorageError('conflict', message)
   }
+}
+
+/** nats-server and Kubo, found or made. */
+function tools({ env, say, signal }: DevOptions): Promise<[Tool, Tool]> {
+  return sideBySide(
+    signal,
+    (both) => findTool(natsServer(), { env, say, signal: both, configured: env['ANCHORAGE_NATS_BINARY'] }),
+    (both) => findTool(kubo(), { env, say, signal: both, configured: env['KUBO_BINARY'] }),
+  )
 }
