@@ -2,13 +2,16 @@
 import { spawn } from 'node:child_process'
 import { ended, install, root } from './install.js'
 
+/** Installs what is missing, then hands over to `args` on Node 24, in `cwd`. */
+export async function handOver(args, options = {}) {
+  return runOn(await install(), args, options)
+}
+
 /**
- * Installs what is missing, then hands over to `args` on Node 24, in `cwd`. The program gets a session of its own, for in a
- * terminal Ctrl-C would otherwise reach it twice (npm passes it on too), and twice means "at once". It is told when we are
- * gone by the channel between us.
+ * Hands over to `args` on `node`, in `cwd`. The program gets a session of its own, for in a terminal Ctrl-C would otherwise reach
+ * it twice (npm passes it on too), and twice means "at once". It is told when we are gone by the channel between us.
  */
-export async function handOver(args, { cwd = root } = {}) {
-  const node = await install()
+export function runOn(node, args, { cwd = root } = {}) {
   const child = spawn(node, args, { cwd, detached: true, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
   let last = 0
   const pass = (signal) => {

@@ -53,7 +53,7 @@ async function npmCi() {
 }
 
 /** Node 24 runs our TypeScript as it stands: npm's `node` package has it, whatever is on PATH. */
-function modernNode() {
+export function modernNode() {
   for (const node of [join(root, 'node_modules/.bin/node'), process.execPath]) {
     const said = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout ?? ''
     if (Number(/^v(\d+)/.exec(said)?.[1]) >= 24) return node
