@@ -9,7 +9,10 @@ const bin = (name) => join(root, 'node_modules/.bin', name)
 const checks = [
   ['types', [bin('tsc'), '-p', '.']],
   ['lint', [bin('oxlint')]],
-  ['import rules', [bin('depcruise'), '--config', '.dependency-cruiser.cjs', 'src', 'test', 'bench']],
+  [
+    'import rules',
+    [bin('depcruise'), '--config', '.dependency-cruiser.cjs', 'src', 'test', 'bench', 'packaging'],
+  ],
   ['format', [bin('prettier'), '--check', '.']],
   ['OpenAPI', [join(root, 'scripts/lint-openapi.js')]],
 ]

@@ -6,7 +6,8 @@ const find = (...patterns) => globSync(patterns, { cwd: root }).sort()
 const needsServers = /[.](pg|nats|kubo)[.]test[.]ts$/
 
 /** Needs nothing: no server, no network, milliseconds. */
-export const unitTests = () => find('src/**/*.test.ts').filter((file) => !needsServers.test(file))
+export const unitTests = () =>
+  find('src/**/*.test.ts', 'packaging/**/*.test.ts').filter((file) => !needsServers.test(file))
 
 /** Beside the code, on real servers of their own. */
 export const serverTests = () => [

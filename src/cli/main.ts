@@ -9,7 +9,7 @@ import { WrongUse, type Io, type Verb } from './verb.ts'
 const lastResortMs = 30_000
 
 /** Every verb, with the file that is loaded only when it is asked for. */
-const verbs: Record<string, { summary: string; load: () => Promise<Verb> }> = {
+export const verbs: Record<string, { summary: string; load: () => Promise<Verb> }> = {
   dev: { summary: 'everything on this machine, with no configuration', load: () => import('./dev.ts') },
   serve: { summary: 'run a node', load: () => import('./serve.ts') },
   migrate: { summary: 'up | status: bring the database to this version', load: () => import('./migrate.ts') },

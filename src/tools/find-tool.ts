@@ -158,6 +158,7 @@ function cachePath(spec: ToolSpec, version: string, env: NodeJS.ProcessEnv): str
   return join(cacheDirOf(env), `${spec.name}-${version}`)
 }
 
-function cacheDirOf(env: NodeJS.ProcessEnv): string {
+/** Where executables are kept for this user. */
+export function cacheDirOf(env: NodeJS.ProcessEnv): string {
   return join(env['XDG_CACHE_HOME'] || join(env['HOME'] || homedir(), '.cache'), 'anchorage', 'bin')
 }

@@ -1,4 +1,4 @@
-import { goBuild } from './go-build.ts'
+import { goBuild, type GoProgram } from './go-build.ts'
 import { officialRelease } from './release.ts'
 import type { ToolSpec } from './tool.ts'
 
@@ -12,6 +12,15 @@ const released = {
     arch: 'arm64',
     sha256: '673a98d3faa79dde3f9ebf16d6dfac36a5f694e7ad2015e4954dd7939c85cd4c',
   },
+}
+
+/** Its source, from which it builds on any machine for any other. */
+export const natsServerProgram: GoProgram = {
+  title: 'nats-server',
+  module: 'github.com/nats-io/nats-server/v2',
+  package: 'github.com/nats-io/nats-server/v2',
+  version,
+  takes: 'about a minute',
 }
 
 /** NATS with JetStream: carries the hints between nodes, and the leader's lease. */
@@ -32,13 +41,7 @@ export function natsServer(platform = `${process.platform}-${process.arch}`): To
         archive: build && { url, sha256: build.sha256 },
         member: `${folder}/nats-server`,
       }),
-      goBuild({
-        title: 'nats-server',
-        module: 'github.com/nats-io/nats-server/v2',
-        package: 'github.com/nats-io/nats-server/v2',
-        version,
-        takes: 'about a minute',
-      }),
+      goBuild(natsServerProgram),
     ],
     advice:
       'Install nats-server 2.12 or newer and put it on PATH (or name it in nats.binary), or install Go and run this again.',

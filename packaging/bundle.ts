@@ -1,0 +1,105 @@
+import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { build, type Metafile, type Plugin } from 'esbuild'
+
+const root = join(import.meta.dirname, '..')
+
+/**
+ * Files of the program that look for something at a place beside them, and for what. It is packed at the same place, seen from
+ * the root, and the bundled code looks for it there. A file that does so and is not listed ends the build.
+ */
+const beside: Record<string, readonly string[]> = {
+  'src/app/version.ts': ['package.json'],
+  'src/store/migrate.ts': ['migrations'],
+  'src/http/pages/pages.ts': ['src/http/pages'],
+  'node_modules/@fastify/swagger/lib/util/read-package-json.js': [
+    'node_modules/@fastify/swagger/package.json',
+  ],
+  'node_modules/@fastify/swagger-ui/index.js': [],
+  'node_modules/@fastify/swagger-ui/lib/routes.js': ['node_modules/@fastify/swagger-ui/static'],
+  // The path of the program itself, which `anchorage dev` starts: a link to the bundle lies there.
+  'src/dev/node.ts': [],
+  // Of no use in the package: workers that pino would write logs in, a note in a stack trace.
+  'node_modules/thread-stream/index.js': [],
+  'node_modules/pino/lib/transport.js': [],
+  'node_modules/undici/index.js': [],
+}
+
+const place = /\bimport\.meta\.(?:url|dirname)\b|\b__(?:dirname|filename)\b/g
+
+/**
+ * Writes the program as plain JavaScript into `target`, with what it reads: `program/anchorage.js` is `anchorage`. Returns what went
+ * into it. The same source gives the same bytes. Rejects when a file looks beside itself for something that is not packed.
+ */
+export async function bundle(target: string): Promise<Metafile> {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: { anchorage: 'packaging/start.js' },
+    outdir: join(target, 'program'),
+    chunkNames: '[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    charset: 'utf8',
+    legalComments: 'none',
+    metafile: true,
+    logLevel: 'error',
+    // Asked for as it runs, and done without.
+    external: ['oidc-provider', 'pg-native'],
+    banner: { js: banner },
+    plugins: [places],
+  })
+  for (const path of Object.values(beside).flat()) await pack(path, target)
+  const main = join(target, 'src/cli/main.ts')
+  await mkdir(dirname(main), { recursive: true })
+  await symlink('../../program/anchorage.js', main)
+  return metafile
+}
+
+/** Puts where a file lay in place of what it asks of its own path. */
+const places: Plugin = {
+  name: 'places',
+  setup(build) {
+    build.onLoad({ filter: /\.[cm]?[jt]s$/ }, async ({ path }) => {
+      const file = relative(root, path)
+      const text = await readFile(path, 'utf8')
+      const code = text.replaceAll(place, (name) => `(${placeIn(file, name)})`)
+      if (code === text) return null
+      if (!Object.hasOwn(beside, file)) {
+        const why = 'it looks for something beside itself: say what in `beside` of packaging/bundle.ts'
+        return { errors: [{ text: why, location: { file } }] }
+      }
+      return { contents: code, loader: path.endsWith('.ts') ? 'ts' : 'js' }
+    })
+  },
+}
+
+/** An expression for where `file` lies in the package. */
+function placeIn(file: string, name: string): string {
+  if (name === 'import.meta.url') return `packed$(${JSON.stringify(file)}).href`
+  return `packed$path(packed$(${JSON.stringify(name === '__filename' ? file : dirname(file))}))`
+}
+
+/** Begins every file of the bundle: what CommonJS packages call to ask for Node's own modules, and where packed files lie. Nothing else is named so. */
+const banner = [
+  "import { createRequire as packed$require } from 'node:module';",
+  "import { fileURLToPath as packed$path } from 'node:url';",
+  'const require = packed$require(import.meta.url);',
+  'const packed$ = (path) => new URL(`../${path}`, import.meta.url);',
+].join('\n')
+
+async function pack(path: string, target: string): Promise<void> {
+  const into = join(target, path)
+  await mkdir(dirname(into), { recursive: true })
+  if (path === 'package.json') return writeFile(into, await manifest())
+  // Beside the pages lie their code and tests, which are not theirs.
+  await cp(join(root, path), into, { recursive: true, filter: (from) => !from.endsWith('.ts') })
+}
+
+/** Of our own manifest what the program reads of it; the rest is for who builds it. */
+async function manifest(): Promise<string> {
+  const { name, version, license } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  return `${JSON.stringify({ name, version, license, type: 'module' }, null, 2)}\n`
+}

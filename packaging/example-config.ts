@@ -1,0 +1,38 @@
+import { configKeys } from '../src/app/config-keys.ts'
+import { options } from '../src/app/config-options.ts'
+
+/** What a packaged node needs to be told, or is told here. */
+const first: Record<string, string> = {
+  'data.dir': 'data.dir: /var/lib/anchorage',
+  'database.url': '# database.url: postgres://anchorage_tenant:PASSWORD@HOST/anchorage',
+  'database.systemUrl': '# database.systemUrl: postgres://anchorage_system:PASSWORD@HOST/anchorage',
+  'auth.masterKeyFile': '# auth.masterKeyFile: /etc/anchorage/master.key',
+}
+
+/** `/etc/anchorage/anchorage.yaml` as it is installed: every option with what it is for and its default, in comments. */
+export function exampleConfig(): string {
+  const more = configKeys.filter((key) => !Object.hasOwn(first, key))
+  return `# The configuration of this node; anchorage-config(5) says more. "anchorage config check" tells whether it will start with it.
+# This file holds passwords: root and the group anchorage may read it, nobody else.
+
+# What a node needs. The roles' passwords are yours to choose: "anchorage migrate up" makes the roles with them.
+
+${Object.entries(first)
+  .map(([key, line]) => commented(key, line))
+  .join('\n')}
+# Everything else, by its default.
+
+${more.map((key) => commented(key, `# ${key}: ${defaultOf(key)}`.trimEnd())).join('\n')}`
+}
+
+function commented(key: string, line: string): string {
+  const option = Object.entries(options).find(([name]) => name === key)?.[1]
+  return `# ${option?.help ?? ''}\n${line}\n`
+}
+
+/** As YAML; nothing for those that have none that could be written down. */
+function defaultOf(key: keyof typeof options): string {
+  const text = /^`(.*)`$/.exec(options[key].fallbackShown)?.[1] ?? ''
+  // `anchorage:` would be a key without a value.
+  return text.endsWith(':') ? JSON.stringify(text) : text
+}

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { configKeys } from '../src/app/config-keys.ts'
+import { resolveConfig } from '../src/app/config.ts'
+import { commands } from './commands.ts'
+import { bashCompletion, fishCompletion, zshCompletion } from './completions.ts'
+import { exampleConfig } from './example-config.ts'
+import { commandPage, configPage } from './man.ts'
+
+const known = await commands()
+const edition = { version: '1.2.3-rc.1', epoch: 0 }
+
+test('the installed config is accepted as it is, and with every default that it shows', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'anchorage-config-'))
+  const file = join(dir, 'anchorage.yaml')
+  const text = exampleConfig()
+  for (const key of configKeys) assert.match(text, new RegExp(`^(# )?${key.replaceAll('.', '\\.')}:`, 'm'))
+  for (const shown of [text, text.replaceAll(/^# ([a-z]\w*\.[\w.]+:)/gim, '$1')]) {
+    await writeFile(file, shown)
+    const resolved = resolveConfig({ argv: ['--config', file], env: {} })
+    assert.equal(resolved.find(({ key }) => key === 'data.dir')?.value, '/var/lib/anchorage')
+  }
+  await rm(dir, { recursive: true })
+})
+
+test('the manual pages tell of every verb and every option', () => {
+  const [verbs, options] = [commandPage(known, edition), configPage(edition)]
+  for (const { name } of known)
+    assert.match(verbs, new RegExp(`^\\.SS anchorage ${name.replaceAll('-', '\\\\-')}$`, 'm'))
+  for (const key of configKeys) assert.ok(options.includes(`.BR ${key} `), key)
+  // A line that begins with a dot or a quote is a request to roff, whatever was meant.
+  const requests = /^[.'](?!TH |SH |SS |TP$|PP$|B |I |BR |RI |nf$|fi$|br$|\\")/m
+  assert.doesNotMatch(verbs, requests)
+  assert.doesNotMatch(options, requests)
+})
+
+test('bash completes groups, verbs, actions and options', () => {
+  const complete = (...words: string[]): string[] => {
+    const script = `${bashCompletion(known)}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _anchorage; echo "\${COMPREPLY[*]}"`
+    return execFileSync('bash', ['-c', script, 'bash', 'anchorage', ...words], { encoding: 'utf8' })
+      .trim()
+      .split(' ')
+  }
+  assert.deepEqual(complete('mig'), ['migrate'])
+  assert.deepEqual(complete('admin', 'dra'), ['drain'])
+  assert.deepEqual(complete('migrate', ''), ['up', 'status', ...complete('migrate', '--')])
+  assert.deepEqual(complete('pin', 'add', 'bafy', '--na'), ['--name'])
+  assert.deepEqual(complete('serve', '--pin.max-a'), ['--pin.max-age'])
+  assert.deepEqual(complete('serve', '--database.url'), [''])
+  assert.deepEqual(complete('nothing', ''), [''])
+})
+
+test('every verb is in the completions of every shell', () => {
+  for (const text of [bashCompletion(known), zshCompletion(known)])
+    for (const { name } of known) assert.ok(text.includes(`'${name}' | '${name} '*)`), name)
+  const fish = fishCompletion(known)
+  for (const { name } of known) assert.ok(fish.includes(`'__anchorage_after ${name}' -l help`), name)
+})

@@ -1,0 +1,92 @@
+import { configKeys, flagOf, variableOf } from '../src/app/config-keys.ts'
+import { options } from '../src/app/config-options.ts'
+import type { Command } from './commands.ts'
+
+/** Of which version and day (seconds) a page is. */
+export interface Edition {
+  version: string
+  epoch: number
+}
+
+/** anchorage(1): every command, as `--help` tells of it. */
+export function commandPage(commands: readonly Command[], edition: Edition): string {
+  const parts = commands.map(
+    ({ name, summary, usage }) =>
+      `.SS anchorage ${plain(name)}\n${line(summary)}\n.PP\n.nf\n${lines(usage)}\n.fi\n`,
+  )
+  return `${heading('ANCHORAGE', 1, edition)}
+.SH NAME
+anchorage \\- a self\\-hosted, multi\\-tenant IPFS pinning service
+.SH SYNOPSIS
+.B anchorage
+.I VERB
+.RI [ OPTION ...]
+.SH DESCRIPTION
+anchorage serves the IPFS Pinning Services API for many tenants, on one machine or many.
+Postgres keeps what should be, NATS carries hints, and Kubo keeps the content.
+.SH COMMANDS
+${parts.join('')}.SH EXIT STATUS
+0 when it is done, 1 when it failed, 2 when it cannot be meant like this.
+.SH FILES
+.TP
+.I /etc/anchorage/anchorage.yaml
+The configuration of this node, unless \\-\\-config or ANCHORAGE_CONFIG names another.
+.TP
+.I /var/lib/anchorage
+What its nats\\-server keeps; all of it can be made again from Postgres.
+.SH SEE ALSO
+.BR anchorage\\-config (5)
+`
+}
+
+/** anchorage-config(5): every option. */
+export function configPage(edition: Edition): string {
+  const entries = configKeys.map((key) => {
+    const { kind, help, fallbackShown } = options[key]
+    const fallback =
+      fallbackShown === '' ? '' : `\nThe default is ${plain(fallbackShown.replaceAll('`', ''))}.`
+    return `.TP
+.BR ${plain(key)} " (${plain(kind.name)})"
+${line(help.replaceAll('`', ''))}${fallback}
+.br
+${plain(variableOf(key))}${kind.mayHide ? '' : `, ${plain(`--${flagOf(key)}`)}`}
+`
+  })
+  return `${heading('ANCHORAGE\\-CONFIG', 5, edition)}
+.SH NAME
+anchorage\\-config \\- the options of anchorage
+.SH DESCRIPTION
+Each option can be given in the YAML file /etc/anchorage/anchorage.yaml, with its name as it stands here or nested;
+as a variable in the environment; and as a flag, unless it may hold a secret. A later one of these wins over an earlier one.
+.PP
+Durations are written 500ms, 90s, 30m, 2h or 7d, sizes 4096, 64KiB or 10GiB.
+.SH OPTIONS
+${entries.join('')}.SH SEE ALSO
+.BR anchorage (1)
+`
+}
+
+function heading(title: string, section: number, { version, epoch }: Edition): string {
+  const day = new Date(epoch * 1000).toISOString().slice(0, 10)
+  return `.\\" Made from the program's own tables.
+.TH ${title} ${section} ${day} "anchorage ${plain(version)}"`
+}
+
+/** Text in which nothing means something to roff (groff_char(7)). */
+function plain(text: string): string {
+  return text
+    .replaceAll('\\', '\\e')
+    .replaceAll('-', '\\-')
+    .replaceAll("'", '\\(aq')
+    .replaceAll('…', '...')
+    .replaceAll('"', '\\(dq')
+}
+
+/** As `plain`, and no request when it begins with a dot. */
+function line(text: string): string {
+  return plain(text).replace(/^\./, '\\&.')
+}
+
+function lines(text: string): string {
+  return text.split('\n').map(line).join('\n')
+}

@@ -1,0 +1,6 @@
+// The packaged program begins here: with the cache of compiled code, before anything else is loaded.
+import { keepCompiled } from '../bin/keep-compiled.js'
+
+keepCompiled()
+const { runProcess } = await import('../src/cli/main.ts')
+await runProcess()
