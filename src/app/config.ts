@@ -40,11 +40,6 @@ export interface Resolved {
   from: string
 }
 
-/** This process's environment; nothing else reads it. */
-export function environment(): Environment {
-  return process.env
-}
-
 /**
  * The config of this process: YAML file < environment < flags < nothing.
  * Throws one `invalid` that lists every unknown key and every value that does not parse.

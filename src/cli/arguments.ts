@@ -1,25 +1,22 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
-import { loadConfig } from '../app/config.ts'
-import { configKeys, flagOf } from '../app/config-keys.ts'
 import { parseDuration, parseSize } from '../app/config-kinds.ts'
-import { splitFlags } from '../app/config-sources.ts'
 import { didYouMean } from '../app/nearest.ts'
-import { WrongUse, type Io } from './verb.ts'
+import { WrongUse } from './verb.ts'
 
-/** The values and positionals of `argv`; throws `WrongUse` for what the verb does not know. */
-export function argumentsOf<O extends ParseArgsOptionsConfig>(argv: string[], options: O) {
+/**
+ * The values and positionals of `argv`; throws `WrongUse` for what the verb does not know, with the nearest that it does, also among
+ * `more`: flags that are taken elsewhere.
+ */
+export function argumentsOf<O extends ParseArgsOptionsConfig>(
+  argv: string[],
+  options: O,
+  more: readonly string[] = [],
+) {
   try {
     return parseArgs({ args: argv, options, allowPositionals: true, strict: true })
   } catch (error) {
-    throw new WrongUse(explain(error, argv, Object.keys(options)))
+    throw new WrongUse(explain(error, argv, [...Object.keys(options), ...more]))
   }
-}
-
-/** As `argumentsOf`, for a verb that also takes every config option as a flag. */
-export function configArgumentsOf<O extends ParseArgsOptionsConfig>(argv: string[], options: O, io: Io) {
-  const { config, rest } = splitFlags(argv)
-  const parsed = argumentsOf(rest, options)
-  return { ...parsed, config: loadConfig({ argv: config, env: io.env }) }
 }
 
 /** A required option's value. */
@@ -63,7 +60,7 @@ function explain(error: unknown, argv: string[], known: string[]): string {
   const message = error instanceof Error ? error.message : String(error)
   const unknown = /^Unknown option '(-[^']*)'/.exec(message)?.[1]
   if (unknown === undefined) return message
-  const flags = [...known, ...configKeys.map(flagOf)].map((name) => `--${name}`)
+  const flags = known.map((name) => `--${name}`)
   const typed = argv.find((arg) => arg === unknown || arg.startsWith(`${unknown}=`)) ?? unknown
   return `unknown option ${typed}${didYouMean(unknown, flags)}`
 }

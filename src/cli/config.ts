@@ -1,5 +1,6 @@
 import { resolveConfig, loadConfig } from '../app/config.ts'
 import { configDocs } from '../app/config-docs.ts'
+import { configKeys, flagOf } from '../app/config-keys.ts'
 import { limitsDocs } from '../app/limits-docs.ts'
 import { splitFlags } from '../app/config-sources.ts'
 import { redact } from '../app/redact.ts'
@@ -35,10 +36,12 @@ const pages: Record<string, () => string> = { docs: configDocs, limits: limitsDo
 /** `config check`, `config print`, and the pages that are made of the code: `config docs`, `config limits` and `config metrics`. */
 export async function run(argv: string[], io: Io): Promise<number> {
   const { config: flags, rest } = splitFlags(argv)
-  const { values, positionals } = argumentsOf(rest, {
-    json: { type: 'boolean' },
-    offline: { type: 'boolean' },
-  })
+  const known = configKeys.map(flagOf)
+  const { values, positionals } = argumentsOf(
+    rest,
+    { json: { type: 'boolean' }, offline: { type: 'boolean' } },
+    known,
+  )
   const [action, ...more] = positionals
   noMore(more)
   if (action === 'check') return await check(flags, values.offline ?? false, io)

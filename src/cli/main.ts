@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline/promises'
-import { environment } from '../app/config.ts'
+import { environment } from '../app/environment.ts'
 import { didYouMean } from '../app/nearest.ts'
 import { version } from '../app/version.ts'
 import { report } from './report.ts'

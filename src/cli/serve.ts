@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { startNode } from '../app/node.ts'
-import { configArgumentsOf, noMore } from './arguments.ts'
+import { noMore } from './arguments.ts'
+import { configArgumentsOf } from './config-arguments.ts'
 import type { Io } from './verb.ts'
 
 export const usage = `

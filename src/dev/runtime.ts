@@ -62,7 +62,7 @@ export interface DevCluster extends AsyncDisposable {
 
 /** Boots Postgres, the schema, each node's Kubo, the nodes (each brings its nats-server), and makes an org and a token once. */
 export async function startDev(options: DevOptions): Promise<DevCluster> {
-  const { env, say, signal, restartAfterMs, isPublic } = options
+  const { env, say, restartAfterMs, isPublic } = options
   await using starting = new AsyncDisposableStack()
   const dir = starting.use(await openDataDir(options.dir, options))
   starting.use(takingServersAlong(dir.path))

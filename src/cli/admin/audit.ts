@@ -1,6 +1,7 @@
 import type { AuditEntry } from '../../core/ports.ts'
 import { auditWire } from '../../http/admin/admin-wire.ts'
-import { configArgumentsOf, noMore, wholeNumberOf } from '../arguments.ts'
+import { noMore, wholeNumberOf } from '../arguments.ts'
+import { configArgumentsOf } from '../config-arguments.ts'
 import { json, printable, table } from '../print.ts'
 import type { Io } from '../verb.ts'
 import { followAudit } from './follow-audit.ts'

@@ -1,6 +1,7 @@
 import type { NodeStatus } from '../../core/operator-use-cases.ts'
 import { presencesWire } from '../../http/admin/admin-wire.ts'
-import { configArgumentsOf, noMore } from '../arguments.ts'
+import { noMore } from '../arguments.ts'
+import { configArgumentsOf } from '../config-arguments.ts'
 import { duration, json, table } from '../print.ts'
 import type { Io } from '../verb.ts'
 import { withOperator } from './with-operator.ts'

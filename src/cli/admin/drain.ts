@@ -1,6 +1,7 @@
 import { drainWire } from '../../http/admin/admin-wire.ts'
 import type { DrainView, OperatorUseCases } from '../../core/operator-use-cases.ts'
-import { configArgumentsOf, noMore, required } from '../arguments.ts'
+import { noMore, required } from '../arguments.ts'
+import { configArgumentsOf } from '../config-arguments.ts'
 import { bytes, json, printable } from '../print.ts'
 import { WrongUse, type Io } from '../verb.ts'
 import { watch } from '../watch.ts'

@@ -1,4 +1,5 @@
-import { configArgumentsOf, noMore, required } from '../arguments.ts'
+import { noMore, required } from '../arguments.ts'
+import { configArgumentsOf } from '../config-arguments.ts'
 import { json, printable } from '../print.ts'
 import type { Io } from '../verb.ts'
 import { withOperator } from './with-operator.ts'

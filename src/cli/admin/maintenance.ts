@@ -1,6 +1,7 @@
 import type { Maintenance } from '../../core/ports.ts'
 import { maintenanceWire } from '../../http/admin/admin-wire.ts'
-import { configArgumentsOf, durationOf, noMore, required } from '../arguments.ts'
+import { durationOf, noMore, required } from '../arguments.ts'
+import { configArgumentsOf } from '../config-arguments.ts'
 import { duration, json, printable } from '../print.ts'
 import { WrongUse, type Io } from '../verb.ts'
 import { withOperator, type Operator } from './with-operator.ts'

@@ -1,5 +1,6 @@
 import { memberWire } from '../../http/orgs/org-wire.ts'
-import { configArgumentsOf, noMore, required } from '../arguments.ts'
+import { noMore, required } from '../arguments.ts'
+import { configArgumentsOf } from '../config-arguments.ts'
 import { json, table } from '../print.ts'
 import type { Io } from '../verb.ts'
 import { withOperator } from './with-operator.ts'

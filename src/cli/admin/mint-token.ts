@@ -1,4 +1,5 @@
-import { configArgumentsOf, durationOf, noMore, required } from '../arguments.ts'
+import { durationOf, noMore, required } from '../arguments.ts'
+import { configArgumentsOf } from '../config-arguments.ts'
 import { json } from '../print.ts'
 import type { Io } from '../verb.ts'
 import { withMinter } from './with-tokens.ts'

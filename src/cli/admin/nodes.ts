@@ -1,6 +1,7 @@
 import type { DrainView, NodeView } from '../../core/operator-use-cases.ts'
 import { nodeInFullWire, nodeWire } from '../../http/admin/admin-wire.ts'
-import { configArgumentsOf, noMore } from '../arguments.ts'
+import { noMore } from '../arguments.ts'
+import { configArgumentsOf } from '../config-arguments.ts'
 import { bytes, duration, json, printable, table } from '../print.ts'
 import type { Io } from '../verb.ts'
 import { withOperator } from './with-operator.ts'

@@ -1,6 +1,7 @@
 import type { OperatorUseCases } from '../../core/operator-use-cases.ts'
 import { planWire } from '../../http/admin/admin-wire.ts'
-import { configArgumentsOf, noMore, wholeNumberOf } from '../arguments.ts'
+import { noMore, wholeNumberOf } from '../arguments.ts'
+import { configArgumentsOf } from '../config-arguments.ts'
 import { bytes, json, table } from '../print.ts'
 import type { Io } from '../verb.ts'
 import { planAsJson, planIdOf, planInFull } from './show-plan.ts'

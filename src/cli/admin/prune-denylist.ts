@@ -1,4 +1,5 @@
-import { configArgumentsOf, noMore } from '../arguments.ts'
+import { noMore } from '../arguments.ts'
+import { configArgumentsOf } from '../config-arguments.ts'
 import { json } from '../print.ts'
 import type { Io } from '../verb.ts'
 import { withOperator } from './with-operator.ts'

@@ -1,5 +1,6 @@
 import type { NodeStatus } from '../../core/operator-use-cases.ts'
-import { configArgumentsOf, noMore } from '../arguments.ts'
+import { noMore } from '../arguments.ts'
+import { configArgumentsOf } from '../config-arguments.ts'
 import { duration, json, printable, table } from '../print.ts'
 import { WrongUse, type Io } from '../verb.ts'
 import { withOperator } from './with-operator.ts'

@@ -1,5 +1,6 @@
 import { orgWire } from '../../http/orgs/org-wire.ts'
-import { configArgumentsOf, noMore, required } from '../arguments.ts'
+import { noMore, required } from '../arguments.ts'
+import { configArgumentsOf } from '../config-arguments.ts'
 import { json } from '../print.ts'
 import type { Io } from '../verb.ts'
 import { orgInFull } from './orgs.ts'

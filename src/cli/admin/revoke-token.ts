@@ -1,5 +1,6 @@
 import { parseId, type TokenId } from '../../core/ids.ts'
-import { configArgumentsOf, noMore, required } from '../arguments.ts'
+import { noMore, required } from '../arguments.ts'
+import { configArgumentsOf } from '../config-arguments.ts'
 import { json } from '../print.ts'
 import { WrongUse, type Io } from '../verb.ts'
 import { withOperator } from './with-operator.ts'

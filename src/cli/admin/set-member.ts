@@ -1,6 +1,7 @@
 import { roles } from '../../core/org.ts'
 import { memberWire } from '../../http/orgs/org-wire.ts'
-import { configArgumentsOf, noMore, required } from '../arguments.ts'
+import { noMore, required } from '../arguments.ts'
+import { configArgumentsOf } from '../config-arguments.ts'
 import { json } from '../print.ts'
 import { WrongUse, type Io } from '../verb.ts'
 import { withOperator } from './with-operator.ts'

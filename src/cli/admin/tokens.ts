@@ -1,6 +1,7 @@
 import type { TokenView } from '../../core/ports.ts'
 import { tokenWire } from '../../http/tokens/token-wire.ts'
-import { configArgumentsOf, noMore, required, wholeNumberOf } from '../arguments.ts'
+import { noMore, required, wholeNumberOf } from '../arguments.ts'
+import { configArgumentsOf } from '../config-arguments.ts'
 import { json, table } from '../print.ts'
 import type { Io } from '../verb.ts'
 import { withOperator } from './with-operator.ts'

@@ -1,5 +1,6 @@
 import type { User } from '../../core/org.ts'
-import { configArgumentsOf, noMore } from '../arguments.ts'
+import { noMore } from '../arguments.ts'
+import { configArgumentsOf } from '../config-arguments.ts'
 import { json, table } from '../print.ts'
 import type { Io } from '../verb.ts'
 import { withOperator } from './with-operator.ts'
