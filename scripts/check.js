@@ -11,7 +11,7 @@ const checks = [
   ['lint', [bin('oxlint')]],
   [
     'import rules',
-    [bin('depcruise'), '--config', '.dependency-cruiser.cjs', 'src', 'test', 'bench', 'packaging'],
+    [bin('depcruise'), '--config', '.dependency-cruiser.cjs', 'src', 'test', 'bench', 'packaging', 'release'],
   ],
   ['format', [bin('prettier'), '--check', '.']],
   ['OpenAPI', [join(root, 'scripts/lint-openapi.js')]],

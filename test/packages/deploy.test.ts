@@ -22,7 +22,7 @@ import { followUps } from '../../src/ipfs/follow-ups.ts'
 import { findTool } from '../../src/tools/find-tool.ts'
 import { kubo } from '../../src/tools/kubo.ts'
 import { fetchPgBouncer, startPgBouncer } from '../pooler/pgbouncer.ts'
-import { dockerCompose, hadolint, helm, kubernetesValidate, toolFor } from './tools.ts'
+import { actionlint, dockerCompose, hadolint, helm, kubernetesValidate, toolFor } from './tools.ts'
 
 const root = join(import.meta.dirname, '../..')
 const at = (...path: string[]) => join(root, ...path)
@@ -207,6 +207,16 @@ test('the chart is of the version that it deploys', () => {
   const { version, appVersion } = parse(text('deploy/helm/anchorage/Chart.yaml'))
   const manifest = JSON.parse(text('package.json'))
   assert.deepEqual([version, appVersion], [manifest.version, manifest.version])
+})
+
+test('the workflows are sound, and what they run is there', async (t) => {
+  const files = readdirSync(at('.gitea/workflows')).map((name) => at('.gitea/workflows', name))
+  const scripts = Object.keys(JSON.parse(text('package.json')).scripts)
+  for (const file of files)
+    for (const [, script = ''] of readFileSync(file, 'utf8').matchAll(/npm run (?:--\S+ )*([\w:]+)/g))
+      assert.ok(scripts.includes(script), `${file} runs ${script}`)
+  const lint = await toolFor(t, actionlint)
+  runs(lint, ['-no-color', '-shellcheck=', '-pyflakes=', ...files])
 })
 
 /** A real Kubo's program, with a repository of its own that is gone after the test. */

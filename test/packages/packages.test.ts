@@ -7,6 +7,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
+import { artifactsIn } from '../../release/artifacts.ts'
+import { giteaAt } from '../../release/gitea.ts'
+import { publish } from '../../release/publish.ts'
+import { patience } from '../patience.ts'
+import { giteaServer } from '../release/gitea-server.ts'
+import { toolReader } from '../release/package-readers.ts'
 import { debianRoot, installedIn } from './debian-root.ts'
 import { servesAPin } from './serves-a-pin.ts'
 
@@ -130,6 +136,30 @@ test('the bill of materials names what is inside, and the licences go along', as
   for (const name of ['esbuild', 'typescript', 'oidc-provider', 'fast-check'])
     assert.ok(!names.includes(name), name)
   assert.equal(new Set(bill.components.map(({ purl }) => purl)).size, names.length)
+})
+
+test('a Gitea takes every file, and finds in each package what its name says', async () => {
+  await using server = await giteaServer(toolReader(work))
+  const artifacts = await artifactsIn(dist())
+  const gitea = giteaAt(server.target, server.token, AbortSignal.timeout(patience.longMs))
+  await publish(
+    gitea,
+    { version, notes: 'notes', artifacts },
+    async () => {},
+    () => {},
+  )
+  const digest = new Map(artifacts.map(({ name, sha256 }) => [name, sha256]))
+  assert.equal(Object.keys(server.state.assets).length, 11)
+  for (const [key, name] of [
+    [`debian anchorage ${version} amd64 stable`, `anchorage_${version}_amd64.deb`],
+    [`debian anchorage ${version} arm64 stable`, `anchorage_${version}_arm64.deb`],
+    [`rpm anchorage ${version}-1 x86_64 stable`, `anchorage-${version}-1.x86_64.rpm`],
+    [`rpm anchorage ${version}-1 aarch64 stable`, `anchorage-${version}-1.aarch64.rpm`],
+    [`alpine anchorage ${version}-r0 x86_64 stable`, `anchorage_${version}-r0_x86_64.apk`],
+    [`alpine anchorage ${version}-r0 aarch64 stable`, `anchorage_${version}-r0_aarch64.apk`],
+  ] as const)
+    assert.equal(server.state.packages[key], digest.get(name), key)
+  assert.deepEqual(server.refused, [])
 })
 
 test("the apk has no Node of its own, since npm's needs glibc, and asks for Alpine's", async () => {

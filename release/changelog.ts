@@ -1,0 +1,21 @@
+const unreleased = '## Unreleased'
+
+/** What CHANGELOG.md (its `text`) says of `version`, without the heading; null when it has no section for it. */
+export function notesOf(text: string, version: string): string | null {
+  const lines = text.split('\n')
+  const start = lines.findIndex((line) => line === `## ${version}` || line.startsWith(`## ${version} `))
+  if (start < 0) return null
+  const end = lines.findIndex((line, index) => index > start && line.startsWith('## '))
+  return lines
+    .slice(start + 1, end < 0 ? undefined : end)
+    .join('\n')
+    .trim()
+}
+
+/** The changelog in which all that was unreleased is `version`, of `date` (YYYY-MM-DD). Throws when there is nothing to release. */
+export function cut(text: string, version: string, date: string): string {
+  if (notesOf(text, version) !== null) throw new Error(`CHANGELOG.md has a section ${version} already`)
+  if (!notesOf(text, 'Unreleased'))
+    throw new Error('CHANGELOG.md has nothing under "Unreleased": a release without changes is none')
+  return text.replace(unreleased, `${unreleased}\n\n## ${version} (${date})`)
+}

@@ -1,0 +1,77 @@
+import { readFile } from 'node:fs/promises'
+import { sumsFile, type Artifact } from './artifacts.ts'
+import { channelOf, placeOf } from './destinations.ts'
+import type { Gitea, Release } from './gitea.ts'
+
+/** A version and what there is of it. */
+export interface Publication {
+  version: string
+  notes: string
+  artifacts: Artifact[]
+}
+
+/**
+ * Brings a Gitea to the state in which it has all of `publication`: a release with every file, each package in its registry, and
+ * what `image` pushes; shown to others only once all is there. It looks before it writes, so that a run that was broken off is
+ * finished by the next one, and a second run changes nothing. What is there and differs is an error, never written over.
+ */
+export async function publish(
+  gitea: Gitea,
+  publication: Publication,
+  image: () => Promise<void>,
+  say: (line: string) => void,
+): Promise<void> {
+  const { version, notes } = publication
+  const tag = `v${version}`
+  const release = (await gitea.find(tag)) ?? (await gitea.draft(tag, notes, channelOf(version) === 'testing'))
+  await attachAll(gitea, release, publication, say)
+  for (const artifact of publication.artifacts) await register(gitea, artifact, version, say)
+  await image()
+  if (release.draft) await gitea.publish(release)
+  say(`release ${tag} is published`)
+}
+
+/**
+ * SHA256SUMS goes first: where it is the same, so is every file that it names, and of one that is there its size tells that it is
+ * whole. (Of a release's files, Gitea tells no digests.)
+ */
+async function attachAll(
+  gitea: Gitea,
+  release: Release,
+  { version, artifacts }: Publication,
+  say: (line: string) => void,
+): Promise<void> {
+  const differs = (name: string) =>
+    new Error(
+      `release v${version} has another ${name} already: a version is published once. Take the next number, or delete that release`,
+    )
+  const first = artifacts.filter(({ name }) => name === sumsFile)
+  for (const artifact of [...first, ...artifacts.filter(({ name }) => name !== sumsFile)]) {
+    const there = release.assets.find(({ name }) => name === artifact.name)
+    if (there === undefined) await gitea.attach(release, artifact)
+    else if (there.size !== artifact.size) throw differs(artifact.name)
+    else if (artifact.name === sumsFile && (await gitea.attached(there)) !== (await textOf(artifact)))
+      throw differs(artifact.name)
+    say(`${there ? 'was there' : 'uploaded '}  release v${version}  ${artifact.name}`)
+  }
+}
+
+async function register(
+  gitea: Gitea,
+  artifact: Artifact,
+  version: string,
+  say: (line: string) => void,
+): Promise<void> {
+  const place = placeOf(artifact.name, version)
+  const there = (await gitea.digests(place)).has(artifact.sha256)
+  // Gitea signs rpms when it is told to, and then they have another digest: of these, that the version is there is all one can know.
+  if (!there && !(await gitea.put(place, artifact)) && place.type !== 'rpm')
+    throw new Error(
+      `the ${place.type} registry has another ${artifact.name} already: a version is published once. Take the next number`,
+    )
+  say(`${there ? 'was there' : 'uploaded '}  ${place.path}  ${artifact.name}`)
+}
+
+function textOf(artifact: Artifact): Promise<string> {
+  return readFile(artifact.path, 'utf8')
+}

@@ -1,0 +1,32 @@
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Reads from a package of the kind `type` its name, version and architecture, a space between each; throws when it is none. */
+export type PackageReader = (type: string, body: Buffer) => string
+
+/** Reads what `smallDist` makes. */
+export const textReader: PackageReader = (_, body) => {
+  const text = body.toString()
+  if (!/^anchorage \S+ \S+$/.test(text)) throw new Error(`no package: ${text}`)
+  return text
+}
+
+/** Reads real packages with their distributions' own tools; it keeps one at a time in `scratch`. */
+export function toolReader(scratch: string): PackageReader {
+  const file = join(scratch, 'package')
+  const tell = (command: string, ...args: string[]) =>
+    execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+  return (type, body) => {
+    writeFileSync(file, body)
+    if (type === 'debian')
+      return tell('dpkg-deb', '--show', '--showformat', '${Package} ${Version} ${Architecture}', file)
+    if (type === 'rpm')
+      return tell('rpm', '--nosignature', '-qp', '--qf', '%{NAME} %{VERSION}-%{RELEASE} %{ARCH}', file)
+    const info = tell('tar', '-xzOf', file, '.PKGINFO')
+    const fields = ['pkgname', 'pkgver', 'arch'].map(
+      (field) => new RegExp(`^${field} = (.+)$`, 'm').exec(info)?.[1],
+    )
+    return fields.join(' ')
+  }
+}
