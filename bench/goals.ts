@@ -4,6 +4,7 @@ import type { ListsResult } from './lists.ts'
 import type { NeighboursResult } from './neighbours.ts'
 import type { PinsResult } from './pins.ts'
 import type { PlanResult } from './plan-cost.ts'
+import type { StartUpResult } from './start-up.ts'
 
 /** One thing that the bench holds a run to: a ratio within the run where the machine's own speed would else decide. */
 export interface Goal {
@@ -22,12 +23,14 @@ export function goalsOf({
   guards,
   neighbours,
   plan,
+  start,
 }: {
   pins: PinsResult | undefined
   lists: ListsResult | undefined
   guards: GuardsResult | undefined
   neighbours: NeighboursResult | undefined
   plan: PlanResult | undefined
+  start: StartUpResult | undefined
 }): Goal[] {
   return [
     ...(pins === undefined ? [] : pinGoals(pins)),
@@ -35,6 +38,7 @@ export function goalsOf({
     ...(guards === undefined ? [] : guardGoals(guards)),
     ...(neighbours === undefined ? [] : neighbourGoals(neighbours)),
     ...(plan === undefined ? [] : planGoals(plan)),
+    ...(start === undefined ? [] : startGoals(start)),
   ]
 }
 
@@ -55,6 +59,13 @@ export function clusterGoals({ nodes, endToEnd, drain, failover }: ClusterResult
     atMost('p99 of 50 POSTs a second in a drain / without', drain.postP99Ms / drain.calmP99Ms, 2),
     atMost('failover, median ms', failover.medianMs, failoverMs),
   ]
+}
+
+function startGoals({ verbs }: StartUpResult): Goal[] {
+  return verbs.flatMap(({ verb, packagedMs, checkoutMs }) => [
+    atMost(`anchorage ${verb}, packaged, ms`, packagedMs, 150),
+    atMost(`anchorage ${verb}, checkout, ms`, checkoutMs, 400),
+  ])
 }
 
 function pinGoals({ ratios, post32InFlight }: PinsResult): Goal[] {

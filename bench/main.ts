@@ -9,21 +9,22 @@ import type { Busy } from './machine.ts'
 import { benchNeighbours, type NeighboursResult } from './neighbours.ts'
 import { benchPins, type PinsResult } from './pins.ts'
 import { benchPlan, type PlanResult } from './plan-cost.ts'
+import { benchStartUp, type StartUpResult } from './start-up.ts'
 import { table } from './table.ts'
 
-const usage = `usage: npm run bench -- [--only pins|lists|guards|neighbours|plan] [--rounds N] [--json]
+const usage = `usage: npm run bench -- [--only pins|lists|guards|neighbours|plan|start] [--rounds N] [--json]
        npm run bench -- --nodes N [--rounds N] [--kills N] [--json]
 
 Boots a fresh node on this machine and measures it: readable tables, and on the last line all of it as one JSON object.
   --only     only the rates of pinning, only lists and memory, only what guards cost, only what one org notices of another that does its
-             worst, or only the plan for many nodes
+             worst, only the plan for many nodes, or only how long commands take
   --rounds   rounds of pinning, of which the median is told (default 3)
   --nodes    instead: a node that grows to so many (3 or more): pins a second before and after, drain, failover
   --kills    how often the leader is killed (default 10)
   --json     the JSON line alone
 `
 
-const parts = ['pins', 'lists', 'guards', 'neighbours', 'plan'] as const
+const parts = ['pins', 'lists', 'guards', 'neighbours', 'plan', 'start'] as const
 type Part = (typeof parts)[number]
 /** Rounds of what differs by a few percent. */
 const guardRounds = 5
@@ -85,7 +86,9 @@ async function benchNode(
   if (neighbours !== undefined) say(`\n${neighboursTable(neighbours)}\n`)
   const plan = measures('plan') ? await benchPlan(1_000_000, say) : undefined
   if (plan !== undefined) say(`\n${planTable(plan)}\n`)
-  const measured = { pins, lists, guards, neighbours, plan }
+  const start = measures('start') ? await onFreshNode((world) => benchStartUp(world, say)) : undefined
+  if (start !== undefined) say(`\n${startTable(start)}\n`)
+  const measured = { pins, lists, guards, neighbours, plan, start }
   return { ...measured, goals: goalsOf(measured) }
 }
 
@@ -183,6 +186,18 @@ function neighboursTable({ calm, beside }: NeighboursResult): string {
       row('alone', calm.p50Ms, calm.p99Ms, ''),
       ...beside.map(({ what, p50Ms, p99Ms, ratio }) => row(what, p50Ms, p99Ms, ratio.toFixed(1))),
     ],
+  )
+}
+
+function startTable({ verbs }: StartUpResult): string {
+  return table(
+    ['commands, median ms', 'packaged', 'without its cache', 'checkout'],
+    verbs.map(({ verb, packagedMs, firstMs, checkoutMs }) => [
+      `anchorage ${verb}`,
+      packagedMs.toFixed(0),
+      firstMs.toFixed(0),
+      checkoutMs.toFixed(0),
+    ]),
   )
 }
 
