@@ -22,7 +22,7 @@ import { followUps } from '../../src/ipfs/follow-ups.ts'
 import { findTool } from '../../src/tools/find-tool.ts'
 import { kubo } from '../../src/tools/kubo.ts'
 import { fetchPgBouncer, startPgBouncer } from '../pooler/pgbouncer.ts'
-import { actionlint, dockerCompose, hadolint, helm, kubernetesValidate, toolFor } from './tools.ts'
+import { actionlint, dockerCompose, hadolint, helm, kubernetesValidate, promtool, toolFor } from './tools.ts'
 
 const root = join(import.meta.dirname, '../..')
 const at = (...path: string[]) => join(root, ...path)
@@ -56,6 +56,7 @@ test('compose: three nodes that anchorage takes the options of, each sharing a l
     assert.equal(config.kubo.rpc, 'http://127.0.0.1:5001')
     assert.equal(node?.network_mode, `service:pod-${n}`)
     assert.equal(beside?.network_mode, `service:pod-${n}`)
+    assert.deepEqual(node?.environment['ANCHORAGE_METRICS_ALLOW'], '127.0.0.0/8,172.31.250.0/24')
     assert.equal(node?.read_only, true)
     assert.deepEqual(openWith(beside?.environment['ADDR_FILTERS']), [`${open} 172.16.0.0/12`])
   }
@@ -70,6 +71,21 @@ test('compose: three nodes that anchorage takes the options of, each sharing a l
       assert.ok(existsSync(own), `${name} mounts ${own}`)
     }
   }
+})
+
+test('compose: Prometheus finds its rules, and every node, which lets it in', async (t) => {
+  const written = text('deploy/compose/prometheus.yaml')
+  const file = join(scratch(t), 'prometheus.yaml')
+  writeFileSync(file, written.replace('/etc/prometheus/anchorage', at('deploy/prometheus')))
+  const said = runs(await toolFor(t, promtool), ['check', 'config', file])
+  assert.match(said, /SUCCESS: [1-9]\d* rules found/)
+  for (const n of [1, 2, 3]) assert.ok(written.includes(`node-${n}:8080`))
+})
+
+test('the alert rules are sound, and each fires as its test says', async (t) => {
+  const tool = await toolFor(t, promtool)
+  runs(tool, ['check', 'rules', at('deploy/prometheus/anchorage.rules.yaml')])
+  runs(tool, ['test', 'rules', at('deploy/prometheus/anchorage.test.yaml')])
 })
 
 test('compose: the keys are made once, and what is there stays', (t) => {

@@ -41,6 +41,30 @@ export const dockerCompose: ToolSpec = {
   advice: 'apt-get install --no-install-recommends docker-compose',
 }
 
+/** Judges rules and configuration for Prometheus. Of Debian's package only this is taken: installed, it would start a server. */
+export const promtool: ToolSpec = {
+  name: 'promtool',
+  title: 'promtool',
+  minVersion: '2.40.0',
+  because: 'older ones were not tried',
+  versionArgs: ['--version'],
+  sources: [
+    {
+      title: "Debian's package prometheus",
+      version: null,
+      async get(_, context) {
+        const dir = await kept('promtool', context, async (into) => {
+          const options = { cwd: into, env: context.env, signal: context.signal, limitMs: 5 * minute }
+          await run('apt-get', ['-qq', '-o', 'APT::Sandbox::User=root', 'download', 'prometheus'], options)
+          await run('sh', ['-c', 'dpkg-deb --extract prometheus_*.deb .'], options)
+        })
+        return join(dir, 'usr/bin/promtool')
+      },
+    },
+  ],
+  advice: 'Put promtool on PATH (Debian: prometheus).',
+}
+
 /** The path of a tool: on PATH, kept from before, or made now. */
 export async function toolFor(t: TestContext, spec: ToolSpec): Promise<string> {
   const options = { env: process.env, say: (line: string) => t.diagnostic(line) }
