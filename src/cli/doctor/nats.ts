@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import { once } from 'node:events'
-import { environment, type Config } from '../../app/config.ts'
+import type { Config } from '../../app/config.ts'
+import { environment } from '../../app/environment.ts'
 import { address } from '../../app/config-kinds.ts'
 import { ownNats } from '../../app/nats.ts'
 import { outsideNats } from '../../app/outside-nats.ts'
