@@ -218,9 +218,11 @@ test('on a bare Debian the deb installs, says what is missing, is upgraded, and 
   })
 
   await t.test('it says what its config lacks', async () => {
-    const { code, said } = await root.outcome('anchorage config check')
-    assert.equal(code, 1, said)
-    assert.match(said, /database\.url/)
+    for (const verb of ['config check', 'doctor']) {
+      const { code, said } = await root.outcome(`anchorage ${verb}`)
+      assert.equal(code, 1, said)
+      assert.match(said, /database\.url/)
+    }
   })
 
   await t.test('the packaged program serves a pin, end to end', () => servesAPin(installedIn(root)))
