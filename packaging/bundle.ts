@@ -10,7 +10,7 @@ const root = join(import.meta.dirname, '..')
  */
 const beside: Record<string, readonly string[]> = {
   'src/app/version.ts': ['package.json'],
-  'src/store/migrate.ts': ['migrations'],
+  'src/store/migrations.ts': ['migrations'],
   'src/http/pages/pages.ts': ['src/http/pages'],
   'node_modules/@fastify/swagger/lib/util/read-package-json.js': [
     'node_modules/@fastify/swagger/package.json',
