@@ -329,6 +329,11 @@ export const options = {
     'info',
     'The least important lines that are still logged.',
   ),
+  'log.requests': withDefault(
+    flag,
+    'false',
+    'A line at `info` for each answered request: its x-request-id, method, route, status, time, org and token.',
+  ),
 }
 
 function option<T>(kind: Kind<T>, help: string, fallback: () => string, fallbackShown: string): Option<T> {

@@ -200,6 +200,7 @@ async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
     rateLimits: config.rateLimits,
     rates: store.rates,
     hstsMs: hstsOf(config),
+    accessLog: config.log.requests,
     limits: { maxConnections: config.http.maxConnections },
     log: log.child({ part: 'http' }),
   }

@@ -24,13 +24,15 @@ export interface Answer {
 /** Tells of every answer. Paths and methods that no route takes are made up by clients, so they are not told. */
 export function tellAnswers(app: FastifyInstance, onAnswer: (answer: Answer) => void): void {
   app.addHook('onResponse', (request, { statusCode: status, elapsedTime: ms }, done) => {
-    const { is404, method, routeOptions } = request
-    const route = is404 ? undefined : routeOptions.url
-    onAnswer(
-      route === undefined ? { method: 'any', route: 'none', status, ms } : { method, route, status, ms },
-    )
+    onAnswer({ ...routeOf(request), status, ms })
     done()
   })
+}
+
+/** The method and the pattern of a request's route. */
+export function routeOf({ is404, method, routeOptions }: FastifyRequest): Pick<Answer, 'method' | 'route'> {
+  const route = is404 ? undefined : routeOptions.url
+  return route === undefined ? { method: 'any', route: 'none' } : { method, route }
 }
 
 /**

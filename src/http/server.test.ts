@@ -506,6 +506,30 @@ test('good requests leave no line above debug, and no line tells the token', asy
   assert.doesNotMatch(JSON.stringify(server.log.lines), /s3cr3t|Bearer/)
 })
 
+test('with the access log each answer is a line at info: what, how it went and whose it was, without a secret', async () => {
+  const server = fakeServer({ accessLog: true })
+  const headers = { ...all, 'x-request-id': 'proxy-7' }
+  await ask(server, { url: '/v1/pins?name=s3cr3t', headers })
+  await ask(server, { url: '/v1/pins', headers: { authorization: 'Bearer s3cr3t' } })
+  await ask(server, { url: '/s3cr3t' })
+  const lines = server.log.lines.filter(({ level }) => level === 'info')
+  const fields: Record<string, unknown>[] = lines.map((line) => ({ ...line.fields }))
+  assert.deepEqual(
+    fields.map(({ method, route, status }) => [method, route, status]),
+    [
+      ['GET', '/v1/pins', 200],
+      ['GET', '/v1/pins', 401],
+      ['any', 'none', 404],
+    ],
+  )
+  assert.equal(fields[0]?.['requestId'], 'proxy-7')
+  assert.match(String(fields[0]?.['caller']), /^tok_/)
+  assert.match(String(fields[0]?.['orgId']), /^org_/)
+  assert.equal(fields[1]?.['caller'], undefined)
+  assert.ok(fields.every(({ ms }) => typeof ms === 'number' && ms >= 0))
+  assert.doesNotMatch(JSON.stringify(lines), /s3cr3t|Bearer/)
+})
+
 test('a request has an id of its own, or the one its proxy gave it', async () => {
   const server = fakeServer()
   const ids = new Set<unknown>()

@@ -7,6 +7,7 @@ import type { PinUseCases } from '../core/pin-use-cases.ts'
 import type { Log, RateStore } from '../core/ports.ts'
 import type { TokenUseCases } from '../core/token-use-cases.ts'
 import type { Principal } from '../core/token.ts'
+import { logAnswers } from './access-log.ts'
 import { adminRoutes } from './admin/admin.ts'
 import { namedAdminSchemas } from './admin/schema.ts'
 import { auth, type People } from './auth.ts'
@@ -62,6 +63,8 @@ export interface HttpServerOptions {
   rates?: RateStore | null
   /** For so long browsers are to come over TLS alone; null: nothing is said of it. */
   hstsMs?: number | null
+  /** A line at `info` for each answered request. */
+  accessLog?: boolean
   log: Log
   limits?: Partial<HttpLimits>
 }
@@ -82,6 +85,7 @@ export function httpServer({
   rateLimits,
   rates = null,
   hstsMs = null,
+  accessLog = false,
   log,
   limits,
 }: HttpServerOptions): FastifyInstance {
@@ -101,6 +105,7 @@ export function httpServer({
   greet(app, greeting, closeGently(app, bounds.closeGraceMs), log)
   if (onAnswer !== undefined) tellAnswers(app, onAnswer)
   const admission = auth(verify, people)
+  if (accessLog) logAnswers(app, admission.known, log)
   const addressOf = clientAddress(trustProxy)
   if (rateLimits) limitRates(app, rateLimits, admission, addressOf, rates)
   answerUnroutedEarly(app, routing)
