@@ -1,9 +1,9 @@
-import { statfs } from 'node:fs/promises'
 import { isReady } from '../http/health.ts'
 import type { Scrape } from '../http/metrics.ts'
 import type { NodeView } from '../metrics/node-view.ts'
 import type { PinWorker } from '../workers/pin-worker.ts'
 import { systemClock as clock } from './clock.ts'
+import { diskOf } from './disk.ts'
 import type { Self } from './self.ts'
 import type { WorkerNeeds } from './workers.ts'
 
@@ -44,15 +44,5 @@ function viewOf(
     kubo: { usedBytes, capacityBytes: kubo.capacityBytes() },
     disk,
     pools: store.pools(),
-  }
-}
-
-/** The file system that holds this node's own files; null while it cannot be read. */
-async function diskOf(dir: string): Promise<NodeView['disk']> {
-  try {
-    const { bsize, blocks, bavail } = await statfs(dir)
-    return { bytes: bsize * blocks, freeBytes: bsize * bavail }
-  } catch {
-    return null
   }
 }

@@ -5,7 +5,10 @@ import type { Health } from '../http/health.ts'
 import type { PinWorker } from '../workers/pin-worker.ts'
 import { systemClock as clock } from './clock.ts'
 import { clusterWatch } from './cluster-watch.ts'
+import { diskWatch } from './disk.ts'
+import { policyOf } from './policy.ts'
 import type { PostgresWatch } from './postgres-watch.ts'
+import { troublesOf } from './troubles.ts'
 import { version } from './version.ts'
 import { stateOf, type WorkerNeeds } from './workers.ts'
 
@@ -42,12 +45,22 @@ export function selfOf({ needs, worker, postgres, caches }: SelfParts): Self {
     clock,
     log,
   })
+  const data = diskWatch(config.data.dir, clock)
   const reasons = (): Degradation[] =>
     [
       postgres.trouble(),
       because('nats', nats.trouble()),
       because('kubo', kubo.trouble()),
       cluster.trouble(),
+      ...troublesOf({
+        nodeId: node.nodeId,
+        nodes: nats.presence.nodes(),
+        reconcileBlocked: cluster.reconcileBlocked(),
+        disk: data.disk(),
+        usedBytes: kubo.usedBytes(),
+        capacityBytes: kubo.capacityBytes(),
+        highWater: policyOf(config).highWater,
+      }),
     ].filter((reason) => reason !== null)
 
   return {
@@ -72,7 +85,7 @@ export function selfOf({ needs, worker, postgres, caches }: SelfParts): Self {
       leads = epoch
       void postgres.signNow()
     },
-    run: (signal) => cluster.run(signal),
+    run: async (signal) => void (await Promise.all([cluster.run(signal), data.run(signal)])),
   }
 }
 

@@ -25,7 +25,7 @@ export type NodeState = (typeof nodeStates)[number]
 
 /** Why this node, or something it needs, is not at its best. */
 export interface Degradation {
-  what: 'nats' | 'kubo' | 'postgres' | 'schema' | 'maintenance'
+  what: 'nats' | 'kubo' | 'postgres' | 'schema' | 'maintenance' | 'peer' | 'reconciler' | 'disk'
   reason: string
 }
 

@@ -26,6 +26,9 @@ const parts = Object.keys({
   nats: true,
   kubo: true,
   maintenance: true,
+  peer: true,
+  reconciler: true,
+  disk: true,
 } satisfies Record<Degradation['what'], true>)
 
 function ofNode({ version, ready, reasons, epoch, maintenanceSince, nowMs }: NodeView): Sample[] {

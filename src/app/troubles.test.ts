@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { mintId } from '../core/ids.ts'
+import type { Node } from '../core/node.ts'
+import { troublesOf, type Sight } from './troubles.ts'
+
+const nodeId = mintId('nod')
+const well: Sight = {
+  nodeId,
+  nodes: [],
+  reconcileBlocked: null,
+  disk: { bytes: 1000, freeBytes: 50 },
+  usedBytes: 899,
+  capacityBytes: 1000,
+  highWater: 0.9,
+}
+
+test('a node that is well has no trouble, and what is unknown is none', () => {
+  assert.deepEqual(troublesOf(well), [])
+  assert.deepEqual(troublesOf({ ...well, disk: null, usedBytes: null }), [])
+  assert.deepEqual(troublesOf({ ...well, capacityBytes: null }), [])
+})
+
+test('a node that gives no sign is named, unless it is this one, or was drained', () => {
+  const nodes = [
+    node('a', { live: false, silentMs: 125_400 }),
+    node('b', {}),
+    node('c', { live: false, state: 'drained' }),
+    node('d', { live: false, id: nodeId }),
+  ]
+  assert.deepEqual(troublesOf({ ...well, nodes }), [
+    { what: 'peer', reason: 'the node a has given no sign for 125 s' },
+  ])
+})
+
+test('a reconciler that stopped says how many pins it would remove', () => {
+  const [trouble] = troublesOf({ ...well, reconcileBlocked: 120 })
+  assert.equal(trouble?.what, 'reconciler')
+  assert.match(trouble?.reason ?? '', /before removing 120 pins/)
+})
+
+test('a disk is near full with less than a twentieth free, and Kubo from the high water on', () => {
+  assert.deepEqual(troublesOf({ ...well, disk: { bytes: 1000, freeBytes: 27 } }), [
+    { what: 'disk', reason: 'the disk that holds data.dir is 97% full' },
+  ])
+  assert.deepEqual(troublesOf({ ...well, usedBytes: 900 }), [
+    { what: 'disk', reason: 'Kubo uses 90% of what it may: the node takes no new content' },
+  ])
+})
+
+function node(name: string, more: Partial<Node>): Node {
+  return {
+    id: mintId('nod'),
+    name,
+    zone: null,
+    multiaddrs: [],
+    capacityBytes: null,
+    usedBytes: null,
+    state: 'active',
+    live: true,
+    silentMs: 0,
+    ...more,
+  }
+}
