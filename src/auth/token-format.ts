@@ -1,4 +1,4 @@
-import { SignJWT, errors, jwtVerify } from 'jose'
+import { SignJWT, decodeJwt, errors, jwtVerify } from 'jose'
 import { AnchorageError } from '../core/errors.ts'
 import { parseId } from '../core/ids.ts'
 import type { OrgId, TokenId } from '../core/ids.ts'
@@ -64,6 +64,16 @@ export async function readToken(
     }
   } catch (error) {
     throw error instanceof AnchorageError && error.code !== 'invalid' ? error : refusal(error)
+  }
+}
+
+/** The id that a token says it has, to know which one is meant; nothing else of it is looked at, nor its signature. Null when it is none of ours. */
+export function tokenIdIn(bearer: string): TokenId | null {
+  if (bearer.length > maxTokenLength || !compactForm.test(bearer)) return null
+  try {
+    return parseId('tok', text(decodeJwt(bearer).jti))
+  } catch {
+    return null
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -241,6 +242,8 @@ test('tokens of an org are listed with what they may do and whether they are ove
   const { results } = JSON.parse(after.stdout)
   assert.equal(results.length, 1)
   assert.match(results[0].revokedAt, /Z$/)
+  assert.equal(results[0].endedBy, 'revoked')
+  assert.match((await anchorage('admin', 'tokens', 'listing')).stdout, / revoked \S+Z +never$/m)
   for (const { stdout } of [before, after]) assert.ok(!stdout.includes(minted.token))
   assert.equal((await anchorage('admin', 'tokens', 'nobody')).code, 1)
 })
@@ -269,7 +272,7 @@ test('mint-token prints the token alone, or with what belongs to it as JSON', as
   assert.equal(decodeJwt(minted['token'] ?? '').jti, minted['id'])
 })
 
-test('revoke-token ends a token also while no node can be told, and takes ids only', async () => {
+test('revoke-token ends a token also while no node can be told, by its id, or by itself on standard input', async () => {
   await anchorage('admin', 'create-org', 'revoking')
   const asked = ['--org', 'revoking', '--scopes', 'pins:read', '--ttl', '1h', '--json']
   const minted: { id: string; token: string } = JSON.parse(
@@ -282,8 +285,19 @@ test('revoke-token ends a token also while no node can be told, and takes ids on
   }
   const whole = await anchorage('admin', 'revoke-token', minted.token)
   assert.equal(whole.code, 2)
-  assert.match(whole.stderr, /not the token itself/)
+  assert.match(whole.stderr, /this is the token itself.* standard input/)
   assert.doesNotMatch(whole.stderr, new RegExp(minted.token))
+  const given = (...text: string[]) => anchorageAs({ in: Readable.from(text) }, 'admin', 'revoke-token', '-')
+  const second: { id: string; token: string } = JSON.parse(
+    (await anchorage('admin', 'mint-token', ...asked)).stdout,
+  )
+  const { token } = second
+  const read = await given(token.slice(0, 40), `${token.slice(40)}\n`)
+  assert.deepEqual([read.code, read.stdout], [0, `${second.id} is revoked\n`], read.stderr)
+  for (const wrong of ['', ' \n', 'x'.repeat(70_000), 'eyJ.eyJ.x', 'nonsense']) {
+    const refused = await given(wrong)
+    assert.deepEqual([refused.code, refused.stdout], [2, ''], wrong.slice(0, 20))
+  }
   const other = await anchorage('admin', 'revoke-token', 'tok_01h455vb4pex5vsknk084sn02q')
   assert.deepEqual([other.code, other.stdout], [1, ''])
   assert.match(other.stderr, /no token tok_01h455vb4pex5vsknk084sn02q/)
@@ -325,6 +339,27 @@ test('after rotate-key, tokens are signed with the new key', async () => {
   const after: { kid: string } = JSON.parse((await anchorage(...mint)).stdout)
   assert.notEqual(kid, before.kid)
   assert.equal(after.kid, kid)
+})
+
+test('a token that ended with its signing key is not shown as good', async () => {
+  await anchorage('admin', 'create-org', 'leaked')
+  const mint = ['admin', 'mint-token', '--org', 'leaked', '--scopes', 'pins:read', '--ttl', '1h', '--json']
+  const { id: before }: { id: string } = JSON.parse((await anchorage(...mint)).stdout)
+  await anchorage('admin', 'rotate-key')
+  const stateOf = async (id: string) =>
+    new RegExp(`^${id} +pins:read +operator +(.*?) +never$`, 'm').exec(
+      (await anchorage('admin', 'tokens', 'leaked')).stdout,
+    )?.[1]
+  assert.match((await stateOf(before)) ?? '', /^until /, 'its key verifies on')
+  assert.equal((await anchorage('admin', 'rotate-key', '--end-tokens')).code, 0)
+  const { id: after }: { id: string } = JSON.parse((await anchorage(...mint)).stdout)
+  assert.equal(await stateOf(before), 'ended with its signing key')
+  assert.match((await stateOf(after)) ?? '', /^until /)
+  const { results } = JSON.parse((await anchorage('admin', 'tokens', 'leaked', '--json')).stdout)
+  assert.deepEqual(
+    results.map(({ endedBy }: { endedBy: string | null }) => endedBy),
+    [null, 'key'],
+  )
 })
 
 /** A person who logged in once; the id. */

@@ -9,6 +9,8 @@ export interface Io {
   err: (text: string) => void
   /** Standard output is a terminal, `columns` wide. */
   terminal: { columns: number } | null
+  /** Standard input, where that is not the process's own. */
+  in?: AsyncIterable<Buffer | string>
   /** Asks whoever sits there for a line. Left out: nobody does. */
   ask?: (question: string) => Promise<string>
   /** Aborts at SIGINT and SIGTERM. */

@@ -79,7 +79,7 @@ function minting(
     const id = mintId('tok')
     const expiresAt = new Date(Math.floor((nowMs() + ttlMs) / 1000) * 1000)
     const createdAt = new Date(nowMs())
-    const since = { createdAt, lastUsedAt: null, revokedAt: null }
+    const since = { createdAt, lastUsedAt: null, revokedAt: null, endedBy: null }
     kept.tokens.unshift({ id, orgId, name, scopes: [...scopes], expiresAt, createdBy, ...since })
     return { token: `secret-of-${id}`, id, createdAt, expiresAt }
   }
@@ -90,7 +90,9 @@ function orgStore(kept: FakeTenants['kept']): OrgStore {
   const revoke = (ids: TokenId[]): Revoked => {
     for (const token of kept.tokens) {
       if (token.createdBy !== null && ids.some((id) => id === token.createdBy)) ids.push(token.id)
-      if (ids.includes(token.id)) token.revokedAt ??= new Date()
+      if (!ids.includes(token.id)) continue
+      token.revokedAt ??= new Date()
+      token.endedBy = 'revoked'
     }
     return { tokens: ids, version: 1 }
   }

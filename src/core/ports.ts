@@ -458,7 +458,13 @@ export interface TokenView extends Omit<ApiToken, 'keyId'> {
   createdAt: Date
   lastUsedAt: Date | null
   revokedAt: Date | null
+  /** What it is over by; null while it lives, by the database's clock. */
+  endedBy: TokenEnd | null
 }
+
+/** `revoked` by somebody or with its maker, `expired` by its own time, `key`: with the key that signed it. */
+export const tokenEnds = ['revoked', 'expired', 'key'] as const
+export type TokenEnd = (typeof tokenEnds)[number]
 
 /** What an org does with itself. Every call runs in that org's scope, as `PinStore`: another org's row does not exist. */
 export interface OrgStore {

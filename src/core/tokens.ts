@@ -36,7 +36,7 @@ export function tokenUseCases(parts: TokenParts): TokenUseCases {
       const { orgId, by: createdBy } = caller
       const minted = await mint({ orgId, name, scopes, ttlMs, createdBy })
       const { id, createdAt, expiresAt, token: secret } = minted
-      const since = { createdAt, lastUsedAt: null, revokedAt: null }
+      const since = { createdAt, lastUsedAt: null, revokedAt: null, endedBy: null }
       return { secret, token: { id, orgId, name, scopes, expiresAt, createdBy, ...since } }
     },
     list: (caller, limit) => store.tokens(caller.orgId, limit, ...madeBy(caller)),

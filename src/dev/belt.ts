@@ -52,6 +52,7 @@ export const decisions: Record<string, Decision | null> = {
 /** What the tenant role may call that runs with more rights than its own. */
 const definers = [
   'able_nodes()',
+  'is_retired(uuid)',
   'known_sizes(text[])',
   'lock_contents(text[])',
   'lower_wanted(text[])',

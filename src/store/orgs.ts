@@ -1,7 +1,7 @@
 import { AnchorageError } from '../core/errors.ts'
 import { idOf, uuidOf, type TokenId, type UserId } from '../core/ids.ts'
 import type { Member, Org, Usage } from '../core/org.ts'
-import type { OrgStore, TokenView } from '../core/ports.ts'
+import type { OrgStore, TokenEnd, TokenView } from '../core/ports.ts'
 import type { Scope } from '../core/token.ts'
 import { readAudit } from './audit.ts'
 import type { Database, TenantTx } from './database.ts'
@@ -79,11 +79,14 @@ interface TokenRow {
   created_at: Date
   last_used_at: Date | null
   revoked_at: Date | null
+  ended_by: TokenEnd | null
 }
 
 async function readTokens(tx: TenantTx, limit: number, createdBy?: UserId | TokenId): Promise<TokenView[]> {
   const rows = await tx.query<TokenRow>(
-    `select id, org_id, name, scopes, expires_at, made_by_user, made_by_token, created_at, last_used_at, revoked_at
+    `select id, org_id, name, scopes, expires_at, made_by_user, made_by_token, created_at, last_used_at, revoked_at,
+       case when revoked_at is not null then 'revoked' when expires_at <= clock_timestamp() then 'expired'
+         when is_retired(key_id) then 'key' end as ended_by
      from api_tokens t where org_id = current_org() and ($2::uuid is null or made_by_user = $2 or made_by_token = $2)
      order by id desc limit $1`,
     [limit, createdBy === undefined ? null : uuidOf(createdBy)],
@@ -98,6 +101,7 @@ async function readTokens(tx: TenantTx, limit: number, createdBy?: UserId | Toke
     createdAt: row.created_at,
     lastUsedAt: row.last_used_at,
     revokedAt: row.revoked_at,
+    endedBy: row.ended_by,
   }))
 }
 

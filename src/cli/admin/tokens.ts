@@ -9,7 +9,8 @@ import { withOperator } from './with-operator.ts'
 export const usage = `
 Usage: anchorage admin tokens ORG [--limit N] [--json] [--config FILE] [--OPTION VALUE …]
 
-Lists the access tokens of an org, newest first; never their secrets. ORG is a slug or a TypeID.
+Lists the access tokens of an org, newest first; never their secrets. ORG is a slug or a TypeID. STATE says until when one is
+good, or what ended it: it was revoked, its time was over, or the key that signed it was retired (rotate-key --end-tokens).
 
 --limit  at most this many, up to 1000 (default 100)
 
@@ -32,28 +33,31 @@ export async function run(argv: string[], io: Io): Promise<void> {
   })
   if (values.json) return io.out(json({ results: tokens.map(tokenWire) }))
   if (tokens.length === 0) return io.err(`${org} has no tokens; anchorage admin mint-token makes one\n`)
-  const nowMs = Date.now()
-  io.out(
-    table(
-      ['TOKEN', 'NAME', 'SCOPES', 'MADE BY', 'STATE', 'LAST USED'],
-      tokens.map((token) => rowOf(token, nowMs)),
-    ),
-  )
+  io.out(table(['TOKEN', 'NAME', 'SCOPES', 'MADE BY', 'STATE', 'LAST USED'], tokens.map(rowOf)))
 }
 
-function rowOf(token: TokenView, nowMs: number): string[] {
+function rowOf(token: TokenView): string[] {
   const { id, name, scopes, createdBy, lastUsedAt } = token
   return [
     id,
     name ?? '',
     scopes.join(','),
     createdBy ?? 'operator',
-    stateOf(token, nowMs),
+    stateOf(token),
     lastUsedAt?.toISOString() ?? 'never',
   ]
 }
 
-function stateOf({ revokedAt, expiresAt }: TokenView, nowMs: number): string {
-  if (revokedAt !== null) return `revoked ${revokedAt.toISOString()}`
-  return `${expiresAt.getTime() <= nowMs ? 'ended' : 'until'} ${expiresAt.toISOString()}`
+/** Also what it was ended by: a token that nobody revoked and whose time is not over may be over with its key. */
+function stateOf({ revokedAt, expiresAt, endedBy }: TokenView): string {
+  switch (endedBy) {
+    case null:
+      return `until ${expiresAt.toISOString()}`
+    case 'revoked':
+      return `revoked ${revokedAt?.toISOString() ?? ''}`
+    case 'expired':
+      return `expired ${expiresAt.toISOString()}`
+    case 'key':
+      return 'ended with its signing key'
+  }
 }

@@ -111,9 +111,10 @@ function inputAt(id) {
 }
 
 function itemOf(token, userId, end) {
-  const { name, id, scopes, expiresAt, lastUsedAt, revokedAt, createdBy } = token
-  const isOver = revokedAt !== null || Date.parse(expiresAt) <= Date.now()
-  const until = isOver ? ['ended ', day(revokedAt ?? expiresAt)] : ['until ', day(expiresAt)]
+  const { name, id, scopes, expiresAt, lastUsedAt, revokedAt, endedBy, createdBy } = token
+  const isOver = endedBy !== null
+  const over = endedBy === 'key' ? ['ended with its key'] : ['ended ', day(revokedAt ?? expiresAt)]
+  const until = isOver ? over : ['until ', day(expiresAt)]
   const used = lastUsedAt === null ? ['never used'] : ['last used ', minute(lastUsedAt)]
   const by = make('span', { title: createdBy ?? '' }, `made by ${makerOf(createdBy, userId)}`)
   const text = make(

@@ -1,6 +1,7 @@
 /** What tokens look like: the answers of `/v1/tokens`, and what `--json` of the verbs about tokens prints. */
 import Type from 'typebox'
 import type { Static } from 'typebox'
+import { tokenEnds, type TokenEnd } from '../../core/ports.ts'
 import { scopes } from '../../core/token.ts'
 import { instant, nullable, text } from '../schema-words.ts'
 import { named } from '../spec/schema.ts'
@@ -16,6 +17,12 @@ const tokenProperties = {
   expiresAt: instant('When it ends by itself'),
   lastUsedAt: nullable(instant('When it was used last, to about a minute; null: never')),
   revokedAt: nullable(instant('When it was ended; null: it was not')),
+  endedBy: Type.Unsafe<TokenEnd | null>({
+    type: ['string', 'null'],
+    enum: [...tokenEnds, null],
+    description:
+      'What it is over by: revoked; expired: its time is over; key: the key that signed it was retired. null while it lives',
+  }),
 }
 
 export const Token = named(

@@ -5,7 +5,7 @@ import { instantMs } from '../spec/instant.ts'
 import type { NewToken, Token } from './schema.ts'
 
 export function tokenWire(token: TokenView): Token {
-  const { id, name, scopes, createdBy, createdAt, expiresAt, lastUsedAt, revokedAt } = token
+  const { id, name, scopes, createdBy, createdAt, expiresAt, lastUsedAt, revokedAt, endedBy } = token
   return {
     id,
     name,
@@ -15,6 +15,7 @@ export function tokenWire(token: TokenView): Token {
     expiresAt: expiresAt.toISOString(),
     lastUsedAt: lastUsedAt === null ? null : lastUsedAt.toISOString(),
     revokedAt: revokedAt === null ? null : revokedAt.toISOString(),
+    endedBy,
   }
 }
 
