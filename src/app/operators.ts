@@ -10,7 +10,7 @@ import { policyOf } from './policy.ts'
 
 export interface OperatorNeeds {
   config: Pick<Config, 'cluster' | 'rebalance'>
-  store: Pick<Store, 'operator' | 'plans' | 'repair' | 'tokens'>
+  store: Pick<Store, 'operator' | 'plans' | 'repair' | 'measures' | 'tokens'>
   /** The way to NATS. Rejects while there is none: then nodes are not told, and find out by themselves within seconds. */
   link: () => Promise<Link>
   log: Log
@@ -21,6 +21,7 @@ export function operators({ config, store, link, log }: OperatorNeeds): Operator
   return operatorUseCases({
     store: store.operator,
     plans: store.plans,
+    measures: store.measures,
     repair: store.repair,
     announce: async (announcement) => tell(await link(), store, announcement),
     policy: policyOf(config),

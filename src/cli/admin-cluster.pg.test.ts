@@ -56,6 +56,40 @@ test('nodes are listed for people and for programs, and one is shown in full, by
   )
 })
 
+test('the whole cluster is shown on one screen, with what needs a person', async () => {
+  const fine = await anchorage('status')
+  assert.equal(fine.code, 0, fine.stderr)
+  assert.match(
+    fine.stdout,
+    /^NODE +STATE +LIVE +LEADS +PLACEMENTS +DISK\nanchor-1 +active +live +epoch 1 +0 \(0 B\) +/,
+  )
+  assert.match(fine.stdout, /^pins +0 queued, 0 pinning, 0 pinned, 0 failed$/m)
+  assert.match(fine.stdout, /\nnothing needs a person\n$/)
+  await placed(nodes[2], 2, 3)
+  await report(1, { reconcileBlocked: 250, reasons: [{ what: 'disk', reason: 'it is 97% full' }] })
+  await system.query(`update nodes set last_seen = now() - interval '1 hour' where name = 'anchor-3'`)
+  await system.query('update contents set unsettled = true')
+  const status = await json('status')
+  assert.deepEqual(status.pins, { queued: 2, pinning: 0, pinned: 0, failed: 0 })
+  assert.deepEqual(status.copies, { nodeDown: 2, repairing: 0, failed: 0 })
+  assert.deepEqual([status.unsettled, status.short.length], [2, 2])
+  assert.deepEqual([status.short[0].wanted, status.short[0].stands], [3, 0])
+  const shown = await anchorage('status')
+  assert.match(shown.stdout, /^missing +copies: 2 on silent nodes, 0 being made anew, 0 could not be made$/m)
+  assert.match(shown.stdout, /^ +bafk\S+: 0 of 3$/m)
+  const needs = shown.stdout.slice(shown.stdout.indexOf('needs a person:'))
+  assert.match(
+    needs,
+    /^ {2}anchor-2: its reconciler stopped before removing 250 pins \(.*reconcile anchor-2 --confirm\)$/m,
+  )
+  assert.match(needs, /^ {2}anchor-2: disk: it is 97% full$/m)
+  assert.match(needs, /^ {2}anchor-3: no sign for 3\d{3} s: .*\(anchorage admin forget anchor-3\)$/m)
+  await system.query('update nodes set last_seen = now()')
+  await report(1)
+  await system.query('delete from placements')
+  await system.query('update contents set unsettled = false')
+})
+
 test('presences and caches are shown as the nodes last reported them', async () => {
   const presences = await anchorage('cluster-presences')
   assert.match(presences.stdout, /^anchor-1 +live +\S+ +epoch 1 +anchor-2 400ms, anchor-3 not heard$/m)
@@ -83,10 +117,15 @@ test('a drain that is not waited for begins, is seen, begins no second time, and
     left: 3,
     moving: 0,
     waiting: 3,
+    removing: 0,
     bytesLeft: 3072,
     waits: null,
   })
-  assert.equal((await json('nodes', 'anchor-2')).drain.left, 3)
+  const alone = await json('nodes', 'anchor-2')
+  const among = (await json('nodes')).results.find(({ name }: { name: string }) => name === 'anchor-2')
+  assert.equal(alone.drain.left, 3)
+  for (const { placements, placementBytes } of [alone, among])
+    assert.deepEqual([placements, placementBytes], [3, 3072], 'the same in both')
   const back = await anchorage('uncordon', 'anchor-2')
   assert.equal(back.stdout, `anchor-2 (${nodes[1]}) is active\n`)
   const drains = await system.query(`select actor from audit_log where action = 'node.drain'`)
@@ -182,7 +221,8 @@ test('a dry run saves a plan and shows its moves; --plan carries out exactly tha
   await placed(nodes[0], 30)
   const dry = await anchorage('rebalance', '--dry-run')
   assert.equal(dry.code, 0, dry.stderr)
-  const [, id = ''] = /^(pln_[0-9a-z]{26}) {2}planned, 0 of \d+ moves done, /.exec(dry.stdout) ?? []
+  const [, id = ''] =
+    /^(pln_[0-9a-z]{26}) {2}planned, 0 of \d+ moves done, [\d.]+ KiB\n/.exec(dry.stdout) ?? []
   assert.match(
     dry.stdout,
     /^MOVE +CID +FROM +TO +BYTES +STATE +REASON\n1 +\S+ +anchor-1 +anchor-[23] +1.0 KiB +planned +anchor-1 has \d+ %/m,
@@ -208,12 +248,28 @@ test('a dry run saves a plan and shows its moves; --plan carries out exactly tha
   assert.equal((await json('rebalance', '--cancel', id)).state, 'cancelled')
   const seen = await watching
   assert.equal(seen.code, 1, 'a plan that was cancelled was not carried out')
+  assert.match(seen.stdout, /^applying, 0 of (\d+) moves done, \1 waiting, 0 B of [\d.]+ KiB/)
   assert.match(seen.stdout, /cancelled, 0 of/)
   const refused = await anchorage('rebalance', '--plan', id)
   assert.deepEqual([refused.code, refused.stdout], [1, ''])
   assert.match(refused.stderr, /cancelled/)
   const { results } = await json('plans')
   assert.deepEqual([results.length, results[0].id, results[0].state], [1, id, 'cancelled'])
+})
+
+test('a plan that is carried out is shown with its end, and one of even nodes is carried out as it is made', async () => {
+  const { plan } = await json('rebalance', '--dry-run')
+  await system.query(`update plan_moves set state = 'done' where plan_id = $1`, [uuidOf(plan.id)])
+  await system.query(`update plans set state = 'applied', done = moves where id = $1`, [uuidOf(plan.id)])
+  const shown = await anchorage('rebalance', '--plan', plan.id)
+  const size = String.raw`[\d.]+ KiB`
+  assert.equal(shown.code, 0, shown.stderr)
+  assert.match(shown.stdout, new RegExp(`^applied, (\\d+) of \\1 moves done, (${size}) of \\2\n$`))
+  const none = (async function* (): AsyncGenerator<never> {})()
+  const even = await store.plans.savePlan({ id: mintId('pln'), actor: 'op', summary: {} }, none)
+  assert.deepEqual([even.moves, even.state], [0, 'applied'])
+  const ended = await anchorage('rebalance', '--plan', even.id)
+  assert.deepEqual([ended.code, ended.stdout], [0, 'applied, 0 of 0 moves done, 0 B of 0 B\n'])
 })
 
 test('a dry run as JSON is one document with every move', async () => {
@@ -287,7 +343,14 @@ test('a token for operators is minted', async () => {
 
 test('without a database every verb fails with one line, and exit code 1', async () => {
   const away = { ANCHORAGE_DATABASE_SYSTEM_URL: 'postgres://x:y@127.0.0.1:1/none' }
-  for (const argv of [['nodes'], ['drain', 'a'], ['maintenance', 'status'], ['plans'], ['audit']]) {
+  for (const argv of [
+    ['nodes'],
+    ['status'],
+    ['drain', 'a'],
+    ['maintenance', 'status'],
+    ['plans'],
+    ['audit'],
+  ]) {
     const { code, stdout, stderr } = await run(argv, {}, away)
     assert.deepEqual([argv, code, stdout], [argv, 1, ''])
     assert.match(stderr, /^anchorage: the database cannot be reached/)
@@ -296,14 +359,14 @@ test('without a database every verb fails with one line, and exit code 1', async
 })
 
 /** Contents that are pinned on a node, with nobody's pin: enough for operators' verbs. */
-async function placed(nodeId: NodeId | undefined, count: number): Promise<void> {
+async function placed(nodeId: NodeId | undefined, count: number, replicas = 1): Promise<void> {
   assert.ok(nodeId)
   const org = (await store.tenants.createOrg(`of-${mintId('org').slice(-8)}`, {}, 'operator')).id
   for (let i = 0; i < count; i++) {
     const cid = `bafk${mintId('pin').slice(4)}${i}`
     const [accepted] = await store.pins.acceptPins(
       org,
-      [{ id: mintId('pin'), cid, cidText: cid, replicas: 1, actor: mintId('tok'), nodes: [nodeId] }],
+      [{ id: mintId('pin'), cid, cidText: cid, replicas, actor: mintId('tok'), nodes: [nodeId] }],
       false,
     )
     assert.ok(accepted && 'pin' in accepted)

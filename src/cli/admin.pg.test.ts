@@ -41,7 +41,16 @@ test('migrate up on a current database changes nothing and succeeds', async () =
 test('as processes, verbs that only print end well, with rows and without, as tables and as JSON', async () => {
   const run = promisify(execFile)
   const bin = fileURLToPath(new URL('../../bin/anchorage.js', import.meta.url))
-  for (const verb of ['orgs', 'users', 'nodes', 'cluster-presences', 'cache-stats', 'plans', 'audit']) {
+  for (const verb of [
+    'orgs',
+    'users',
+    'status',
+    'nodes',
+    'cluster-presences',
+    'cache-stats',
+    'plans',
+    'audit',
+  ]) {
     for (const more of [[], ['--json']]) {
       const { stdout } = await run(process.execPath, [bin, 'admin', verb, ...more], { env: env() })
       if (more.length > 0) assert.ok(JSON.parse(stdout), verb)

@@ -58,6 +58,7 @@ export const verbs: Record<string, { summary: string; load: () => Promise<Verb> 
     summary: "make the CA, certificates and secret that a cluster's nats-servers need",
     load: () => import('./admin/init-cluster.ts'),
   },
+  'admin status': { summary: 'the whole cluster on one screen', load: () => import('./admin/status.ts') },
   'admin nodes': { summary: 'list the nodes, or show one', load: () => import('./admin/nodes.ts') },
   'admin drain': { summary: 'take a node out of service', load: () => import('./admin/drain.ts') },
   'admin uncordon': { summary: 'put a node into service again', load: () => import('./admin/uncordon.ts') },

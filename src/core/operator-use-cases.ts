@@ -1,6 +1,9 @@
 import type { OrgId, PlanId } from './ids.ts'
+import type { MissingCopies } from './missing-copies.ts'
 import type { Node } from './node.ts'
-import type { AuditCursor, AuditEntry, Maintenance, NodeReport, Plan } from './ports.ts'
+import type { PinStatus } from './pin.ts'
+import type { Plan, PlanUnderWay } from './plan-ports.ts'
+import type { AuditCursor, AuditEntry, DrainProgress, Maintenance, NodeReport } from './ports.ts'
 import type { Move, MoveState } from './repair.ts'
 
 /**
@@ -9,9 +12,11 @@ import type { Move, MoveState } from './repair.ts'
  * names the nodes that there are, `conflict` says what is in the way, `unavailable` when Postgres cannot be asked.
  */
 export interface OperatorUseCases {
-  /** All nodes and what lies on each; it reads the whole book. */
+  /** All nodes and what lies on each; as cheap however much that is. */
   nodes(): Promise<NodeView[]>
   node(node: string): Promise<NodeView>
+  /** The whole cluster in one look; as cheap however many pins there are. */
+  status(): Promise<ClusterStatus>
   /** All nodes as they last reported: cheap. */
   statuses(): Promise<NodeStatus[]>
   /** The node takes no new content, and what it has goes to others. Repeating it changes nothing; it returns at once. */
@@ -34,7 +39,7 @@ export interface OperatorUseCases {
   moves(id: PlanId, afterNumber: number, limit: number): Promise<PlannedMove[]>
   /** Every move of the plan, in its order, a page at a time. */
   allMoves(id: PlanId): AsyncIterable<PlannedMove[]>
-  /** From now on the leader carries the plan out, or goes on with it after a pause. Repeating it changes nothing. */
+  /** From now on the leader carries the plan out, or goes on with it after a pause. Repeating it changes nothing, nor does it when it is carried out already. */
   applyPlan(id: PlanId, actor: string): Promise<PlanView>
   /** No further move is begun; those under way end. */
   pausePlan(id: PlanId, actor: string): Promise<PlanView>
@@ -57,29 +62,22 @@ export interface NodeStatus {
   leads: number | null
 }
 
-/** The same, and what lies on it by the book. */
+/** The same, and the placements on it by the book, with the bytes of those that stand. */
 export interface NodeView extends NodeStatus {
   placements: number
   bytes: number
 }
 
 /** How far the drain of a node is. */
-export interface DrainView {
+export interface DrainView extends DrainProgress {
   node: Node
-  /** Placements still on it. */
-  left: number
-  /** Of these, whose copy elsewhere is under way. */
-  moving: number
-  /** Of these, that the leader is yet to look at, or that have no other place to go to. */
-  waiting: number
-  bytesLeft: number
   /** Why it does not go on by itself, in words; null while it does, and when there is no drain. */
   waits: string | null
 }
 
 /** A plan, and why it does not go on by itself. */
 export interface PlanView {
-  plan: Plan
+  plan: PlanUnderWay
   waits: string | null
 }
 
@@ -87,3 +85,45 @@ export type PlannedMove = Move & { number: number; state: MoveState; note: strin
 
 /** What an operator changed and nodes keep in memory: told, they read it now instead of seconds later. */
 export type Announcement = { what: 'nodes' } | { what: 'maintenance'; maintenance: Maintenance | null }
+
+/** The whole cluster in one look. */
+export interface ClusterStatus {
+  nodes: NodeView[]
+  maintenance: Maintenance | null
+  pins: Record<PinStatus, number>
+  /** Placements of all nodes that somebody is to work on. */
+  work: { queued: number; pinning: number; unpinning: number }
+  drains: NodeDrain[]
+  /** Those that are carried out or paused. */
+  plans: PlanView[]
+  copies: MissingCopies
+  /** Contents that repair is to look at, counted up to a limit. */
+  unsettled: number
+  /** The first few of these of which fewer copies stand than are wanted. */
+  short: ShortContent[]
+  /** What does not pass by itself, worst first. */
+  needs: Need[]
+}
+
+/** A node that gives up what it has. */
+export interface NodeDrain {
+  node: Node
+  left: number
+  bytesLeft: number
+  waits: string | null
+}
+
+export interface ShortContent {
+  cid: string
+  wanted: number
+  stands: number
+}
+
+/** What a person is to see to. */
+export interface Need {
+  /** The node or plan that it is about; null: the cluster. */
+  about: string | null
+  reason: string
+  /** A command that mends or shows it; null where none does. */
+  command: string | null
+}

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AnchorageError } from './errors.ts'
 import { mintId, type NodeId } from './ids.ts'
+import type { Held } from './measure-ports.ts'
 import type { Node } from './node.ts'
 import { operatorUseCases } from './operator.ts'
 import type { Announcement } from './operator-use-cases.ts'
-import type { Log, Maintenance, NodeReport, NewPlan, OperatorStore, Plan, PlanStore } from './ports.ts'
+import type { NewPlan, Plan, PlanStore } from './plan-ports.ts'
+import type { DrainProgress, Log, Maintenance, NodeReport, OperatorStore } from './ports.ts'
 import type { ContentCopies, Copy, Move } from './repair.ts'
 
 const policy = { tolerance: 0, highWater: 0.9, downGraceMs: 300_000, minCopies: 1 }
@@ -130,6 +132,26 @@ test('a plan waits behind the one that is carried out first', async () => {
   assert.equal((await use.applyPlan(second.id, 'me')).waits, `plan ${first.id} is carried out first`)
 })
 
+test('a plan that is carried out already is shown when it is asked for again', async () => {
+  const { use, done } = cluster(['anchor-1', 'anchor-2'])
+  const plan = await use.makePlan('me', signal)
+  Object.assign(plan, { state: 'applied' })
+  assert.equal((await use.applyPlan(plan.id, 'me')).plan.state, 'applied')
+  assert.deepEqual(done, [])
+})
+
+test('a node is shown with the same figures by itself and among all', async () => {
+  const { use, nodes, held } = cluster(['anchor-1', 'anchor-2'])
+  const kind = { nodeId: idOf(nodes, 0), reason: 'new' } as const
+  held.push(
+    { ...kind, state: 'pinned', count: 3, bytes: 3 * GiB },
+    { ...kind, state: 'lost', count: 2, bytes: GiB },
+  )
+  const [first, second] = await use.nodes()
+  assert.deepEqual([first?.placements, first?.bytes, second?.placements], [5, 4 * GiB, 0])
+  assert.deepEqual(await use.node('anchor-1'), first)
+})
+
 test('a reconciler that did not stop has nothing to be confirmed', async () => {
   const { use, reports, nodes, done } = cluster(['anchor-1'])
   await assert.rejects(use.confirmReconcile('anchor-1', 'me'), { code: 'conflict' })
@@ -150,25 +172,35 @@ function cluster(
   const done: string[] = []
   const warnings: string[] = []
   const contents: ContentCopies[] = []
-  const progress = { left: 0, moving: 0, waiting: 0, bytesLeft: 0 }
+  const progress = { left: 0, moving: 0, waiting: 0, removing: 0, bytesLeft: 0 }
+  const held: Held[] = []
   const warn = (_fields: object, message: string) => void warnings.push(message)
   const log: Log = { debug() {}, info() {}, warn, error() {}, child: () => log }
   const use = operatorUseCases({
     store: storeOf({ nodes, reports, done, progress }),
     plans: plansOf(nodes, done),
-    repair: { onNode: async () => contents },
+    measures: {
+      held: async () => held,
+      pins: async () => ({ queued: 1, pinning: 2, pinned: 3, failed: 4 }),
+      unsettled: async () => contents.length,
+    },
+    repair: {
+      onNode: async () => contents,
+      unsettled: async () => contents,
+      moving: async () => ({ copies: progress.moving, bytes: 0 }),
+    },
     announce: given.announce ?? (async () => {}),
     policy,
     log,
   })
-  return { use, nodes, reports, done, warnings, contents, progress }
+  return { use, nodes, reports, done, warnings, contents, progress, held }
 }
 
 function storeOf(kept: {
   nodes: Node[]
   reports: Map<string, NodeReport>
   done: string[]
-  progress: { left: number; moving: number; waiting: number; bytesLeft: number }
+  progress: DrainProgress
 }): OperatorStore {
   const { nodes, reports, done, progress } = kept
   let maintenance: Maintenance | null = null
@@ -230,6 +262,8 @@ function plansOf(nodes: Node[], done: string[]): PlanStore {
       bytes,
       done: 0,
       skipped: 0,
+      bytesDone: 0,
+      bytesSkipped: 0,
     }
     kept.push({ plan: whole, moves })
     return whole
@@ -239,7 +273,7 @@ function plansOf(nodes: Node[], done: string[]): PlanStore {
       id === idOf(nodes, 0) ? held.filter(({ cid }) => cid > after).slice(0, limit) : [],
     usage: async () => [{ nodeId: idOf(nodes, 0), placements: 10, bytes: 10 * GiB }],
     savePlan: saved,
-    plan: async (id) => find(id).plan,
+    plan: async (id) => ({ ...find(id).plan, moving: 0, bytesArrived: 0 }),
     plans: async (limit) => kept.map(({ plan }) => plan).slice(0, limit),
     moves: async (id, after, limit) =>
       find(id)

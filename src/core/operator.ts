@@ -1,19 +1,24 @@
 import { AnchorageError, isCode } from './errors.ts'
 import { mintId, type PlanId } from './ids.ts'
+import type { MeasureStore } from './measure-ports.ts'
 import type { Node } from './node.ts'
 import type { Announcement, NodeStatus, OperatorUseCases, PlanView } from './operator-use-cases.ts'
 import { planRebalance, type RebalancePolicy } from './plan-rebalance.ts'
 import type { RepairPolicy } from './plan-repair.ts'
-import type { Log, OperatorStore, Plan, PlanStore, RepairStore } from './ports.ts'
-import { leadingEpoch, whyDrainWaits, whyPlanWaits } from './why-waiting.ts'
+import type { PlanStore } from './plan-ports.ts'
+import type { Log, OperatorStore, RepairStore } from './ports.ts'
+import { ofCluster } from './look-at-cluster.ts'
+import { statusesOf, sumOf, withHeld } from './node-statuses.ts'
+import { whyDrainWaits, whyPlanWaits } from './why-waiting.ts'
 
 const movesPage = 1000
 
 export interface OperatorParts {
   store: OperatorStore
   plans: PlanStore
-  /** Only read: to tell why a drain waits. */
-  repair: Pick<RepairStore, 'onNode'>
+  measures: Pick<MeasureStore, 'held' | 'pins' | 'unsettled'>
+  /** Only read: to tell what is short of copies, and why a drain waits. */
+  repair: Pick<RepairStore, 'onNode' | 'unsettled' | 'moving'>
   /** Tells the nodes; without it they find out by themselves a little later, so its failure is only logged. */
   announce: (announcement: Announcement) => Promise<void>
   /** How even a plan makes the nodes, and by what the leader repairs. */
@@ -33,7 +38,7 @@ export function operatorUseCases({ log, ...parts }: OperatorParts): OperatorUseC
     }
   }
   const told = { ...parts, announce }
-  return { ...ofNodes(told), ...ofMaintenance(told), ...ofPlans(told) }
+  return { ...ofNodes(told), ...ofMaintenance(told), ...ofPlans(told), ...ofCluster(told) }
 }
 
 type OfNodes = Pick<
@@ -50,7 +55,7 @@ type OfNodes = Pick<
   | 'pruneDenylist'
 >
 
-function ofNodes({ store, plans, repair, policy, announce }: Told): OfNodes {
+function ofNodes({ store, measures, repair, policy, announce }: Told): OfNodes {
   const find = (given: string): Promise<Node> => findNode(store, given)
   const status = async (given: string): Promise<NodeStatus> => {
     const { id } = await find(given)
@@ -67,14 +72,12 @@ function ofNodes({ store, plans, repair, policy, announce }: Told): OfNodes {
   return {
     statuses: () => statusesOf(store),
     async nodes() {
-      const [statuses, usage] = await Promise.all([statusesOf(store), plans.usage()])
-      const used = new Map(usage.map(({ nodeId, placements, bytes }) => [nodeId, { placements, bytes }]))
-      return statuses.map((each) => ({ ...each, ...(used.get(each.node.id) ?? { placements: 0, bytes: 0 }) }))
+      const [statuses, held] = await Promise.all([statusesOf(store), measures.held()])
+      return withHeld(statuses, held)
     },
     async node(given) {
       const found = await status(given)
-      const { left, bytesLeft } = await store.drainProgress(found.node.id)
-      return { ...found, placements: left, bytes: bytesLeft }
+      return { ...found, ...sumOf(await measures.held(), found.node.id) }
     },
     drainOf,
     async drain(given, actor) {
@@ -140,14 +143,16 @@ type OfPlans = Pick<
 >
 
 function ofPlans({ store, plans, policy }: Told): OfPlans {
-  const view = async (plan: Plan): Promise<PlanView> => ({
-    plan,
-    waits: await whyPlanWaits({ store, plans }, plan),
-  })
-  const become = async (id: PlanId, state: 'applying' | 'paused' | 'cancelled', actor: string) => {
+  const view = async (id: PlanId): Promise<PlanView> => {
     const plan = await plans.plan(id)
-    if (plan.state === state) return await view(plan)
-    return await view(await plans.setPlanState(id, state, actor))
+    return { plan, waits: await whyPlanWaits({ store, plans }, plan) }
+  }
+  const become = async (id: PlanId, state: 'applying' | 'paused' | 'cancelled', actor: string) => {
+    const now = await view(id)
+    // what is carried out already needs nothing more
+    if (now.plan.state === state || (now.plan.state === 'applied' && state === 'applying')) return now
+    await plans.setPlanState(id, state, actor)
+    return await view(id)
   }
   return {
     async makePlan(actor, signal) {
@@ -162,7 +167,7 @@ function ofPlans({ store, plans, policy }: Told): OfPlans {
       return await plans.savePlan({ id: mintId('pln'), actor, summary }, pages)
     },
     plans: (limit) => plans.plans(limit),
-    plan: async (id) => await view(await plans.plan(id)),
+    plan: view,
     moves: (id, afterNumber, limit) => plans.moves(id, afterNumber, limit),
     async *allMoves(id) {
       for (let after = 0; ;) {
@@ -189,26 +194,4 @@ async function findNode(store: OperatorStore, given: string): Promise<Node> {
     const there = names.length === 0 ? 'there is none yet' : `there are ${names.join(', ')}`
     throw new AnchorageError('not_found', `there is no node ${JSON.stringify(given)}: ${there}`)
   }
-}
-
-/** What an older version's report does not say. */
-const unsaid = {
-  leader: null,
-  heard: {},
-  caches: {},
-  workers: [],
-  pinning: {},
-  reasons: [],
-  reconcileBlocked: null,
-}
-
-async function statusesOf(store: OperatorStore): Promise<NodeStatus[]> {
-  const reports = await store.reports()
-  const epoch = leadingEpoch(reports)
-  return reports.map(({ node, report, reportedAt }) => ({
-    node,
-    report: report && { ...unsaid, ...report },
-    reportedAt,
-    leads: node.live && report?.leader?.epoch === epoch ? epoch : null,
-  }))
 }

@@ -1,9 +1,9 @@
 /**
- * Everything outside of `core`, on one page; what people's logins need stands in `login-ports.ts`. Adapters (store, cluster, ipfs)
- * implement these; `app/node.ts` joins them.
+ * Everything outside of `core`, on one page; logins, plans and measures have pages of their own (`login-ports.ts`, `plan-ports.ts`,
+ * `measure-ports.ts`). Adapters (store, cluster, ipfs) implement these; `app/node.ts` joins them.
  * All methods reject with `AnchorageError`; a driver's own error never passes this line (it rides along as `cause`).
  */
-import type { AuditId, KeyId, NodeId, OrgId, PinId, PlanId, TokenId, UserId } from './ids.ts'
+import type { AuditId, KeyId, NodeId, OrgId, PinId, TokenId, UserId } from './ids.ts'
 import type { Pin, PinPage, PinQuery, NewPin, WokenPlacement } from './pin.ts'
 import type {
   Claim,
@@ -16,8 +16,8 @@ import type {
 } from './placement.ts'
 import type { Degradation, Node } from './node.ts'
 import type { Member, Org, OrgLimits, Role, Usage, User } from './org.ts'
-import type { ContentCopies, Move, MoveState, PlanState, Repair } from './repair.ts'
-import type { ApiToken, SigningKey } from './token.ts'
+import type { ContentCopies, Repair } from './repair.ts'
+import type { ApiToken, SigningKey, TokenEnd } from './token.ts'
 
 /** Milliseconds; injected so that tests need not sleep. */
 export interface Clock {
@@ -162,54 +162,16 @@ export interface RepairStore {
   noteDrained(epoch: number): Promise<NodeId[]>
 }
 
-/** Plans of moves. Reading and saving need no leadership; starting moves does. */
-export interface PlanStore {
-  /** Pinned copies on `nodeId` that a move may take: bytes, and all nodes that hold the content in any state. */
-  movable(
-    nodeId: NodeId,
-    afterCid: string,
-    limit: number,
-  ): Promise<{ cid: string; bytes: number; holders: NodeId[] }[]>
-  /** Bytes and placements of every node by the book. */
-  usage(): Promise<{ nodeId: NodeId; placements: number; bytes: number }[]>
-  savePlan(plan: NewPlan, pages: AsyncIterable<Move[]>): Promise<Plan>
-  /** `not_found` when there is none. */
-  plan(id: PlanId): Promise<Plan>
-  plans(limit: number): Promise<Plan[]>
-  moves(
-    id: PlanId,
-    afterNumber: number,
-    limit: number,
-  ): Promise<(Move & { number: number; state: MoveState; note: string | null })[]>
-  /** `conflict` when the plan is not in a state from which this is possible. Audited. */
-  setPlanState(id: PlanId, state: 'applying' | 'paused' | 'cancelled', actor: string): Promise<Plan>
-  /** The plan being applied, oldest first; else one that was stopped with moves under way, for these to be noted; else null. */
-  applying(): Promise<Plan | null>
-  /** Begins at most `limit` planned moves within `bytes`: the copy is added (`rebalance`), the old one is `leaving`; a move that no longer fits is skipped with a note. */
-  startMoves(
-    epoch: number,
-    id: PlanId,
-    limit: number,
-    bytes: number,
-  ): Promise<{ jobs: Job[]; started: number; skipped: number }>
-  /** Notes the moves whose old copy is gone as done; the plan is `applied` when none is left. */
-  settleMoves(epoch: number, id: PlanId): Promise<{ done: number; left: number }>
-}
-
-export interface NewPlan {
-  id: PlanId
-  actor: string
-  /** What the numbers are made of, for people: shares before and after, how many bytes. */
-  summary: Record<string, unknown>
-}
-
-export interface Plan extends NewPlan {
-  state: PlanState
-  createdAt: Date
-  moves: number
-  bytes: number
-  done: number
-  skipped: number
+/** Placements that a node still has: `left` is the sum of the others. */
+export interface DrainProgress {
+  left: number
+  /** Whose copy elsewhere is under way. */
+  moving: number
+  /** That the leader is yet to look at, or that have no other place to go to. */
+  waiting: number
+  /** That the node is unpinning. */
+  removing: number
+  bytesLeft: number
 }
 
 /** What operators do to the cluster, audited with `actor`; system scope, and no leadership is needed. */
@@ -221,8 +183,8 @@ export interface OperatorStore {
   uncordon(nodeId: NodeId, actor: string): Promise<void>
   /** Takes the node out of the book: `conflict` while it lives, or while it holds what is not pinned elsewhere. */
   forget(nodeId: NodeId, actor: string): Promise<void>
-  /** Placements left on the node: all, and those whose copy elsewhere is under way. */
-  drainProgress(nodeId: NodeId): Promise<{ left: number; moving: number; waiting: number; bytesLeft: number }>
+  /** Placements left on the node, and of these what each waits for; from one statement. */
+  drainProgress(nodeId: NodeId): Promise<DrainProgress>
   maintenance(): Promise<Maintenance | null>
   /** `until` null: until switched off. */
   setMaintenance(
@@ -461,10 +423,6 @@ export interface TokenView extends Omit<ApiToken, 'keyId'> {
   /** What it is over by; null while it lives, by the database's clock. */
   endedBy: TokenEnd | null
 }
-
-/** `revoked` by somebody or with its maker, `expired` by its own time, `key`: with the key that signed it. */
-export const tokenEnds = ['revoked', 'expired', 'key'] as const
-export type TokenEnd = (typeof tokenEnds)[number]
 
 /** What an org does with itself. Every call runs in that org's scope, as `PinStore`: another org's row does not exist. */
 export interface OrgStore {

@@ -48,3 +48,7 @@ export interface Caller {
 export interface Principal extends Caller {
   orgId: OrgId
 }
+
+/** `revoked` by somebody or with its maker, `expired` by its own time, `key`: with the key that signed it. */
+export const tokenEnds = ['revoked', 'expired', 'key'] as const
+export type TokenEnd = (typeof tokenEnds)[number]

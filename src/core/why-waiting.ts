@@ -1,7 +1,8 @@
 import { takesContent } from './choose-nodes.ts'
 import type { Node } from './node.ts'
 import { planRepair, type RepairPolicy } from './plan-repair.ts'
-import type { Maintenance, OperatorStore, Plan, PlanStore, RepairStore } from './ports.ts'
+import type { Plan, PlanStore } from './plan-ports.ts'
+import type { Maintenance, OperatorStore, RepairStore } from './ports.ts'
 import type { ContentCopies } from './repair.ts'
 
 /** What is left longest on a draining node lies first in its order: so many are looked at. */
@@ -56,8 +57,8 @@ export function whyNothingMoves(maintenance: Maintenance | null, reports: Report
   return leadingEpoch(reports) === null ? 'no node leads just now: nothing moves until one does' : null
 }
 
-/** What the leader would do for these contents now tells what they wait for. */
-function whyContentWaits(
+/** What the leader would do for these contents now tells what they wait for; null when it would do something, or nothing is to be done. */
+export function whyContentWaits(
   contents: ContentCopies[],
   nodes: readonly Node[],
   policy: RepairPolicy,

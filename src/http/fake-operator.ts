@@ -3,13 +3,15 @@ import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
 import type {
+  ClusterStatus,
   DrainView,
   NodeView,
   OperatorUseCases,
   PlannedMove,
   PlanView,
 } from '../core/operator-use-cases.ts'
-import type { AuditEntry, Maintenance, NodeReport, Plan } from '../core/ports.ts'
+import type { Plan } from '../core/plan-ports.ts'
+import type { AuditEntry, Maintenance, NodeReport } from '../core/ports.ts'
 
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
 
@@ -38,6 +40,7 @@ export function fakeOperator(): FakeOperator {
     ...fakeNodes(kept, noted),
     ...fakeMaintenance(kept, noted),
     ...fakePlans(kept, noted),
+    status: noted('status', () => statusOf(kept)),
     audit: noted('audit', ({ limit }) => kept.entries.slice(0, limit)),
     pruneDenylist: noted('pruneDenylist', () => 0),
   }
@@ -96,7 +99,7 @@ function fakePlans(kept: Kept, noted: Noted) {
     const plan = find(id)
     if (plan.state === 'cancelled') throw new AnchorageError('conflict', 'the plan is cancelled')
     plan.state = state
-    return { plan, waits: state === 'paused' ? 'it is paused' : null }
+    return viewOfPlan(plan, state === 'paused' ? 'it is paused' : null)
   }
   const moves = (id: string, after: number, limit: number): PlannedMove[] => {
     const numbers = [1, 2, 3].filter((number) => number > after && find(id))
@@ -109,7 +112,7 @@ function fakePlans(kept: Kept, noted: Noted) {
       return plan
     }),
     plans: noted('plans', (limit: number) => kept.plans.slice(0, limit)),
-    plan: noted('plan', (id: string): PlanView => ({ plan: find(id), waits: null })),
+    plan: noted('plan', (id: string): PlanView => viewOfPlan(find(id), null)),
     moves: noted('moves', moves),
     async *allMoves(id: string) {
       yield moves(id, 0, 1000)
@@ -131,6 +134,24 @@ function aNode(name: string): Node {
     state: 'active',
     live: true,
     silentMs: 1234,
+  }
+}
+
+function statusOf({ nodes, maintenance, plans }: Kept): ClusterStatus {
+  return {
+    nodes: nodes.map(viewOf),
+    maintenance,
+    pins: { queued: 1, pinning: 2, pinned: 3, failed: 4 },
+    work: { queued: 5, pinning: 6, unpinning: 7 },
+    drains: nodes.map((node) => ({ node, left: 3, bytesLeft: 300, waits: 'too few nodes' })),
+    plans: plans.map((plan) => viewOfPlan(plan, 'it is paused')),
+    copies: { nodeDown: 8, repairing: 9, failed: 10 },
+    unsettled: 11,
+    short: [{ cid, wanted: 3, stands: 1 }],
+    needs: [
+      { about: 'anchor-1', reason: 'its reconciler stopped', command: 'anchorage admin reconcile anchor-1' },
+      { about: null, reason: 'no node leads', command: null },
+    ],
   }
 }
 
@@ -164,7 +185,7 @@ function aReport(): NodeReport {
 }
 
 function drainOf(node: Node): DrainView {
-  return { node, left: 3, moving: 2, waiting: 1, bytesLeft: 300, waits: null }
+  return { node, left: 4, moving: 2, waiting: 1, removing: 1, bytesLeft: 300, waits: null }
 }
 
 function aPlan(actor: string): Plan {
@@ -178,7 +199,13 @@ function aPlan(actor: string): Plan {
     bytes: 30,
     done: 0,
     skipped: 0,
+    bytesDone: 0,
+    bytesSkipped: 0,
   }
+}
+
+function viewOfPlan(plan: Plan, waits: string | null): PlanView {
+  return { plan: { ...plan, moving: 0, bytesArrived: 0 }, waits }
 }
 
 function aMove(number: number, [first, second]: Node[]): PlannedMove {

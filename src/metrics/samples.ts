@@ -1,5 +1,6 @@
 import { nodeStates, type Degradation } from '../core/node.ts'
 import type { NodeId } from '../core/ids.ts'
+import { missingCopies } from '../core/missing-copies.ts'
 import type { LabelsOf, SeenName } from './families.ts'
 import type { Measured, NodeView } from './node-view.ts'
 import type { Sample } from './board.ts'
@@ -123,25 +124,16 @@ function ofCluster(nodes: NodeView['nodes'], { measures, atMs }: NonNullable<Mea
   ]
 }
 
-type Placements = NonNullable<Measured['cluster']>['measures']['placements']
-
-/** A lost copy is not counted by itself: the copy that replaces it is. A copy that is moved stands until the new one does. */
+/** By their labels. */
 function missing(
   placements: Placements,
   silent: ReadonlySet<NodeId>,
 ): Record<'node_down' | 'repairing' | 'failed', number> {
-  const anew = placements.filter(({ reason }) => reason === 'node_down' || reason === 'repair')
-  const count = (of: Placements, ...states: string[]): number =>
-    of.filter(({ state }) => states.includes(state)).reduce((sum, { count: n }) => sum + n, 0)
-  return {
-    node_down: count(
-      placements.filter(({ nodeId }) => silent.has(nodeId)),
-      'pinned',
-    ),
-    repairing: count(anew, 'queued', 'pinning'),
-    failed: count(anew, 'failed'),
-  }
+  const { nodeDown: node_down, repairing, failed } = missingCopies(placements, silent)
+  return { node_down, repairing, failed }
 }
+
+type Placements = NonNullable<Measured['cluster']>['measures']['placements']
 
 function seconds(ms: number | null): number | null {
   return ms === null ? null : ms / 1000

@@ -66,8 +66,8 @@ test('a draining node gives up its copy once another stands, each step audited; 
     [[b.nodeId, null]],
   )
   assert.deepEqual(await store.repair.moving(), { copies: 1, bytes: 10 })
-  const { left, moving, waiting, bytesLeft } = await store.operator.drainProgress(a.nodeId)
-  assert.deepEqual([left, moving, waiting, bytesLeft], [1, 1, 0, 10])
+  const progress = { left: 1, moving: 1, waiting: 0, removing: 0, bytesLeft: 10 }
+  assert.deepEqual(await store.operator.drainProgress(a.nodeId), progress)
   // the only copy that stands is not dropped, whatever was decided
   const early = await repair('drained', { drop: [{ nodeId: a.nodeId, reason: 'drain' }] })
   assert.equal(early.stale, 1)
@@ -79,6 +79,8 @@ test('a draining node gives up its copy once another stands, each step audited; 
   assert.ok((await unsettled()).includes('drained'))
   const second = await repair('drained', { drop: [{ nodeId: a.nodeId, reason: 'drain' }] })
   assert.equal(second.dropped, 1)
+  const removing = { left: 1, moving: 0, waiting: 0, removing: 1, bytesLeft: 0 }
+  assert.deepEqual(await store.operator.drainProgress(a.nodeId), removing)
   assert.ok(!(await unsettled()).includes('drained'))
   await work(a, 'drained', { kind: 'unpinned' })
   assert.deepEqual(await store.repair.noteDrained(epoch), [a.nodeId])

@@ -47,6 +47,7 @@ test('however pins and placements come and go, beside one another too, their cou
   assert.deepEqual((await store.measures.cluster(epoch)).placements, [])
   for (let round = 0; round < 4; round++) {
     await Promise.all(orgs.map((orgId) => churn(orgId, round)))
+    await demandHeldAsCounted()
     // An epoch's reader may be cut off and another come: who reads does not matter, nor how often.
     await Promise.all([store.measures.cluster(epoch), store.measures.cluster(epoch)])
   }
@@ -62,6 +63,7 @@ test('however pins and placements come and go, beside one another too, their cou
     placements.map(({ nodeId, ...rest }) => ({ node_id: uuidOf(nodeId), ...rest })),
     rows.map(({ node_id, state, reason, count }) => ({ node_id, state, reason, count })),
   )
+  await demandHeldAsCounted()
   assert.ok(new Set(placements.map(({ state }) => state)).size >= 4, JSON.stringify(placements))
   const counted = await system.query('select status, count(*)::int as n from pins group by status')
   assert.deepEqual(
@@ -73,17 +75,18 @@ test('however pins and placements come and go, beside one another too, their cou
 test('placements that are older than the counts are counted by the migration', async () => {
   const { placements } = await store.measures.cluster(epoch)
   assert.ok(placements.length > 2)
-  const file = await readFile(new URL('../../migrations/0019_measures.sql', import.meta.url), 'utf8')
+  const file = await readFile(new URL('../../migrations/0021_figures.sql', import.meta.url), 'utf8')
   const owner = new pg.Client({ connectionString: database.ownerUrl })
   await owner.connect()
   try {
     await owner.query(
-      `begin; truncate placement_counts; ${file.slice(file.indexOf('-- The placements that there are already'))} commit`,
+      `begin; truncate placement_counts; ${file.slice(file.indexOf('-- Writers wait meanwhile'))} commit`,
     )
   } finally {
     await owner.end()
   }
   assert.deepEqual((await store.measures.cluster(epoch)).placements, placements)
+  await demandHeldAsCounted()
 })
 
 test('the cluster is measured while pins and placements are locked: neither is read', async () => {
@@ -93,6 +96,8 @@ test('the cluster is measured while pins and placements are locked: neither is r
   try {
     await owner.query('begin; lock table pins, placements in access exclusive mode')
     assert.ok((await store.measures.cluster(epoch)).pins.queued > 0)
+    assert.ok((await store.measures.pins()).queued > 0)
+    assert.ok((await store.measures.held()).length > 2)
   } finally {
     await owner.end()
   }
@@ -182,6 +187,20 @@ async function churn(orgId: OrgId, round: number): Promise<void> {
   }
   for (const id of ids.slice(0, 5)) await store.pins.removePin(orgId, id, actor)
   await store.sweep.releaseDue(epoch, 100)
+}
+
+/** What lies on the nodes is what counting it gives, bytes and all, also before a leader has added up what changed. */
+async function demandHeldAsCounted(): Promise<void> {
+  const { rows } = await system.query(
+    `select node_id, case when lost then 'lost' else state end as state, reason, count(*)::int as count,
+       coalesce(sum(bytes) filter (where state = 'pinned'), 0)::int as bytes
+     from placements group by 1, 2, 3 order by 1, 2, 3`,
+  )
+  const held = await store.measures.held()
+  assert.deepEqual(
+    held.map(({ nodeId, ...rest }) => ({ node_id: uuidOf(nodeId), ...rest })),
+    rows,
+  )
 }
 
 async function accept(cid: string, orgId = orgs[0] ?? assert.fail(), on = nodes) {

@@ -1,5 +1,5 @@
 import { idOf, uuidOf } from '../core/ids.ts'
-import type { ClusterMeasures, MeasureStore } from '../core/measure-ports.ts'
+import type { ClusterMeasures, Held, MeasureStore } from '../core/measure-ports.ts'
 import { pinStatuses, type PinStatus } from '../core/pin.ts'
 import type { Database, SystemTx } from './database.ts'
 
@@ -17,6 +17,9 @@ export function measureStore(db: Database, applying: () => Promise<ClusterMeasur
       ])
       return row?.ms ?? 0
     },
+    held: () => held(db.statement),
+    pins: () => pins(db.statement),
+    unsettled: () => unsettled(db.statement),
     async cluster(epoch) {
       while ((await addUp(db.statement, epoch)) === changesMax);
       return {
@@ -61,6 +64,16 @@ async function placements(tx: SystemTx): Promise<PlacementCount[]> {
     reason,
     count: n,
   }))
+}
+
+/** With the changes that no leader has added up yet: of one moment, so what was added up meanwhile is counted once. */
+async function held(tx: SystemTx): Promise<Held[]> {
+  const rows = await tx.query<Omit<Held, 'nodeId' | 'count'> & { node_id: string; n: number }>(
+    `select node_id, state, reason, sum(n)::bigint as n, sum(bytes)::bigint as bytes
+     from (select * from placement_counts union all select * from placement_changes) k
+     group by node_id, state, reason having sum(n) <> 0 order by node_id, state, reason`,
+  )
+  return rows.map(({ node_id, n, ...kind }) => ({ nodeId: idOf('nod', node_id), ...kind, count: n }))
 }
 
 async function unsettled(tx: SystemTx): Promise<number> {

@@ -1,7 +1,7 @@
 import { AnchorageError } from '../core/errors.ts'
 import { parseId, uuidOf, type NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
-import type { NodeReport, OperatorStore } from '../core/ports.ts'
+import type { DrainProgress, NodeReport, OperatorStore } from '../core/ports.ts'
 import { audit, readAudit } from './audit.ts'
 import type { Database, SystemTx } from './database.ts'
 import { endMaintenance, readMaintenance, setMaintenance } from './maintenance.ts'
@@ -119,20 +119,17 @@ async function forget(db: Database, nodeId: NodeId, actor: string): Promise<void
   })
 }
 
-async function drainProgress(
-  tx: SystemTx,
-  nodeId: NodeId,
-): Promise<{ left: number; moving: number; waiting: number; bytesLeft: number }> {
-  const [row] = await tx.query<{ left: number; unpinning: number; bytes: number; moving: number }>(
-    `select count(*) as left, count(*) filter (where state = 'unpinning') as unpinning,
+async function drainProgress(tx: SystemTx, nodeId: NodeId): Promise<DrainProgress> {
+  const [row] = await tx.query<{ left: number; removing: number; bytes: number; moving: number }>(
+    `select count(*) as left, count(*) filter (where state = 'unpinning') as removing,
        coalesce(sum(bytes) filter (where state = 'pinned'), 0)::bigint as bytes,
        (select count(distinct q.cid) from (select cid from placements where ${isMoving} and node_id <> $1) q
         where exists (select from placements p where p.cid = q.cid and p.node_id = $1 and p.state <> 'unpinning')) as moving
      from placements where node_id = $1`,
     [uuidOf(nodeId)],
   )
-  const { left = 0, unpinning = 0, bytes = 0, moving = 0 } = row ?? {}
-  return { left, moving, waiting: Math.max(left - unpinning - moving, 0), bytesLeft: bytes }
+  const { left = 0, removing = 0, bytes = 0, moving = 0 } = row ?? {}
+  return { left, moving, waiting: left - removing - moving, removing, bytesLeft: bytes }
 }
 
 async function reports(

@@ -5,7 +5,8 @@ import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type OrgId, type PinId, type PlanId } from '../core/ids.ts'
 import { leaveAsSeen } from '../core/plan-repair.ts'
-import type { NodeIdentity, Plan } from '../core/ports.ts'
+import type { Plan } from '../core/plan-ports.ts'
+import type { NodeIdentity } from '../core/ports.ts'
 import type { Move } from '../core/repair.ts'
 import { openStore, type Store } from './store.ts'
 
@@ -91,7 +92,7 @@ test('a plan is there only once all of its pages are, with its moves in order', 
 })
 
 test('states go only where they may, and each change is audited once', async () => {
-  const { id } = await planOf([])
+  const { id } = await planOf([moveOf('x')])
   await assert.rejects(store.plans.setPlanState(id, 'paused', 'op'), (e) => isCode(e, 'conflict'))
   assert.equal((await store.plans.setPlanState(id, 'applying', 'op')).state, 'applying')
   assert.equal((await store.plans.setPlanState(id, 'applying', 'op')).state, 'applying')
@@ -129,12 +130,26 @@ test('a move adds its copy, then its old one leaves, and never is the content wi
   assert.deepEqual(await store.plans.settleMoves(epoch, id), { done: 0, left: 1 })
   assert.deepEqual(await store.plans.movable(full.nodeId, '', 10), [])
   assert.deepEqual(await store.repair.moving(), { copies: 1, bytes: 10 })
+  assert.deepEqual(await figuresOf(id), {
+    moves: 1,
+    done: 0,
+    moving: 1,
+    skipped: 0,
+    bytesDone: 0,
+    bytesArrived: 0,
+    bytesSkipped: 0,
+  })
   // a further pin of it needs no copy of its own
   const [again] = await store.pins.acceptPins(org, [newPin('moved')], false)
   assert.ok(again && 'pin' in again)
   assert.deepEqual([again.pin.status, again.woken.map((woken) => woken.nodeId)], ['pinned', [empty.nodeId]])
 
+  await system.query(`update placements set bytes = 7 where cid = 'moved' and node_id = $1`, [
+    uuidOf(empty.nodeId),
+  ])
+  assert.equal((await figuresOf(id)).bytesArrived, 7, 'what has arrived counts')
   await work(empty, 'moved')
+  assert.equal((await figuresOf(id)).bytesArrived, 10)
   assert.equal((await store.pins.getPin(org, pin)).status, 'pinned')
   const [content] = await store.repair.onNode(full.nodeId, '', 1)
   assert.ok(content)
@@ -155,6 +170,15 @@ test('a move adds its copy, then its old one leaves, and never is the content wi
   assert.deepEqual(await store.plans.settleMoves(epoch, id), { done: 0, left: 0 })
   const plan = await store.plans.plan(id)
   assert.deepEqual([plan.state, plan.done, plan.skipped], ['applied', 1, 0])
+  assert.deepEqual(await figuresOf(id), {
+    moves: 1,
+    done: 1,
+    moving: 0,
+    skipped: 0,
+    bytesDone: 10,
+    bytesArrived: 0,
+    bytesSkipped: 0,
+  })
   assert.equal((await store.pins.getPin(org, pin)).status, 'pinned')
 })
 
@@ -185,7 +209,21 @@ test('a move that no longer fits is skipped, with why', async () => {
       ['skipped', 'the other node takes no content'],
     ],
   )
-  assert.equal((await store.plans.plan(id)).skipped, 4)
+  assert.deepEqual(await figuresOf(id), {
+    moves: 5,
+    done: 0,
+    moving: 1,
+    skipped: 4,
+    bytesDone: 0,
+    bytesArrived: 0,
+    bytesSkipped: 40,
+  })
+})
+
+test('a plan without moves is carried out as it is saved', async () => {
+  const { id, state } = await planOf([])
+  assert.equal(state, 'applied')
+  await assert.rejects(store.plans.setPlanState(id, 'cancelled', 'op'), (e) => isCode(e, 'conflict'))
 })
 
 test('moves begin within their number and bytes, one of any size among them', async () => {
@@ -272,6 +310,12 @@ async function planOf(moves: Move[]): Promise<Plan & { id: PlanId }> {
     yield moves
   }
   return store.plans.savePlan({ id: mintId('pln'), actor: 'op', summary: {} }, pages())
+}
+
+async function figuresOf(plan: PlanId) {
+  const { moves, done, moving, skipped, ...rest } = await store.plans.plan(plan)
+  const { bytesDone, bytesArrived, bytesSkipped } = rest
+  return { moves, done, moving, skipped, bytesDone, bytesArrived, bytesSkipped }
 }
 
 async function usageOf(node: NodeIdentity) {

@@ -1,7 +1,8 @@
 import { AnchorageError } from '../core/errors.ts'
 import { idOf, mintId, uuidOf, type NodeId, type PlanId } from '../core/ids.ts'
 import type { Job } from '../core/placement.ts'
-import type { NewPlan, Plan, PlanStore, PruneStore } from '../core/ports.ts'
+import type { NewPlan, Plan, PlanStore, PlanUnderWay } from '../core/plan-ports.ts'
+import type { PruneStore } from '../core/ports.ts'
 import type { Move, MoveState, PlanState } from '../core/repair.ts'
 import { audit } from './audit.ts'
 import type { Database, SystemTx } from './database.ts'
@@ -90,11 +91,11 @@ async function savePlan(db: Database, plan: NewPlan, pages: AsyncIterable<Move[]
       bytes += page.reduce((sum, move) => sum + move.bytes, 0)
     }
     await db.system(async (tx) => {
-      await tx.query('update plans set whole = true, moves = $2, bytes = $3 where id = $1', [
-        id,
-        count,
-        bytes,
-      ])
+      // one without moves is carried out as it stands
+      await tx.query(
+        `update plans set whole = true, moves = $2, bytes = $3, state = case when $2 = 0 then 'applied' else state end where id = $1`,
+        [id, count, bytes],
+      )
       await audit(tx, {
         actor: plan.actor,
         action: 'plan.create',
@@ -106,7 +107,9 @@ async function savePlan(db: Database, plan: NewPlan, pages: AsyncIterable<Move[]
     await removePlan(db, id).catch((also: unknown) => also)
     throw error
   }
-  return onePlan(db.statement, plan.id)
+  const [saved] = await readPlans(db.statement, 'where id = $1', [id])
+  if (!saved) throw new Error('a plan was saved and is not there')
+  return saved
 }
 
 async function insertMoves(
@@ -144,20 +147,39 @@ interface PlanRow {
   bytes: number
   done: number
   skipped: number
+  bytes_done: number
+  bytes_skipped: number
 }
+
+const planColumns =
+  'id, actor, summary, state, created_at, moves, bytes, done, skipped, bytes_done, bytes_skipped'
 
 async function readPlans(tx: SystemTx, which: string, params: unknown[]): Promise<Plan[]> {
-  const rows = await tx.query<PlanRow>(
-    `select id, actor, summary, state, created_at, moves, bytes, done, skipped from plans ${which}`,
-    params,
-  )
-  return rows.map(({ id, created_at, ...row }) => ({ ...row, id: idOf('pln', id), createdAt: created_at }))
+  const rows = await tx.query<PlanRow>(`select ${planColumns} from plans ${which}`, params)
+  return rows.map(planOf)
 }
 
-async function onePlan(tx: SystemTx, id: PlanId): Promise<Plan> {
-  const [plan] = await readPlans(tx, 'where id = $1 and whole', [uuidOf(id)])
-  if (!plan) throw new AnchorageError('not_found', `there is no plan ${id}`)
-  return plan
+function planOf({ id, created_at, bytes_done, bytes_skipped, ...row }: PlanRow): Plan {
+  const figures = { bytesDone: bytes_done, bytesSkipped: bytes_skipped }
+  return { ...row, ...figures, id: idOf('pln', id), createdAt: created_at }
+}
+
+/** What is under way is a few moves, whatever the plan has. */
+async function onePlan(tx: SystemTx, id: PlanId): Promise<PlanUnderWay> {
+  const [row] = await tx.query<PlanRow & { moving: number; bytes_arrived: number }>(
+    `select ${planColumns},
+       (select count(*) from plan_moves m where m.plan_id = plans.id and m.state = 'moving') as moving,
+       coalesce((
+         select sum(case when q.state = 'pinned' then m.bytes else least(q.bytes, m.bytes) end)
+         from plan_moves m cross join lateral (
+           select p.state, p.bytes from placements p where p.cid = m.cid and p.node_id = m.to_node offset 0) q
+         where m.plan_id = plans.id and m.state = 'moving'), 0)::bigint as bytes_arrived
+     from plans where id = $1 and whole`,
+    [uuidOf(id)],
+  )
+  if (!row) throw new AnchorageError('not_found', `there is no plan ${id}`)
+  const { moving, bytes_arrived: bytesArrived, ...plan } = row
+  return { ...planOf(plan), moving, bytesArrived }
 }
 
 /** The oldest that is being applied; else one that was stopped and has moves under way, for these to be noted. */

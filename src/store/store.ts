@@ -4,6 +4,7 @@ import type { SessionStore } from '../core/login-ports.ts'
 import type { MeasureStore, PoolUse } from '../core/measure-ports.ts'
 import type { Node } from '../core/node.ts'
 import type { NewPin } from '../core/pin.ts'
+import type { PlanStore } from '../core/plan-ports.ts'
 import type {
   Accepted,
   AuditStore,
@@ -15,7 +16,6 @@ import type {
   OrgStore,
   PinStore,
   PlacementStore,
-  PlanStore,
   PruneStore,
   RateStore,
   ReconcileStore,

@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import type { Job } from '../core/placement.ts'
-import type { Log, Plan } from '../core/ports.ts'
+import type { Plan } from '../core/plan-ports.ts'
+import type { Log } from '../core/ports.ts'
 import { rebalance } from './rebalance.ts'
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
@@ -21,6 +22,8 @@ function world(moves: number, limits = { moves: 100, bytes: 1_000_000 }) {
     bytes: 10 * moves,
     done: 0,
     skipped: 0,
+    bytesDone: 0,
+    bytesSkipped: 0,
   }
   const state = {
     left: moves,

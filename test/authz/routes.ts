@@ -177,6 +177,7 @@ export const routes: Record<string, Route> = {
     body: (_, { org }) => ({ confirm: org }),
     audit: 'org.remove',
   },
+  'GET /v1/admin/status': { may: operators, ok: 200 },
   'GET /v1/admin/presences': { may: operators, ok: 200 },
   'GET /v1/admin/caches': { may: operators, ok: 200 },
   'GET /v1/admin/audit': { may: operators, ok: 200 },

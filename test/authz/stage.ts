@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert'
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { idOf, mintId, type NodeId, type OrgId, type UserId } from '../../src/core/ids.ts'
+import type { Move } from '../../src/core/repair.ts'
 import { apiOf, type Api } from '../api.ts'
 import { mintingFor, type Minting } from '../minting.ts'
 import { World } from '../world.ts'
@@ -154,7 +155,7 @@ export function rowsOf(
   }
   const plan = async (): Promise<Names> => {
     const id = mintId('pln')
-    await store.plans.savePlan({ id, actor: 'operator', summary: {} }, noMoves())
+    await store.plans.savePlan({ id, actor: 'operator', summary: {} }, oneMove())
     return { id }
   }
   return {
@@ -194,7 +195,10 @@ export function rowsOf(
   }
 }
 
-async function* noMoves(): AsyncGenerator<never> {}
+/** A plan without any is carried out as it is made. */
+async function* oneMove(): AsyncGenerator<Move[]> {
+  yield [{ cid: 'nowhere', from: mintId('nod'), to: mintId('nod'), bytes: 1, reason: 'the matrix' }]
+}
 
 async function freshPin(api: Api): Promise<string> {
   const { requestid } = await api.post({ cid: 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy' })

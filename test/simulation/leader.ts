@@ -2,7 +2,8 @@ import type { NodeId } from '../../src/core/ids.ts'
 import { idOf } from '../../src/core/ids.ts'
 import type { Node } from '../../src/core/node.ts'
 import type { RepairPolicy } from '../../src/core/plan-repair.ts'
-import type { Log, Plan, PlanStore, RepairStore } from '../../src/core/ports.ts'
+import type { Plan, PlanStore } from '../../src/core/plan-ports.ts'
+import type { Log, RepairStore } from '../../src/core/ports.ts'
 import type { Repair } from '../../src/core/repair.ts'
 import type { LeaderTurn, LeaderWorker } from '../../src/workers/driver.ts'
 import { rebalance } from '../../src/workers/rebalance.ts'
@@ -127,8 +128,10 @@ export class Leader {
     const { book } = this.#parts
     const applying = (): Plan | null => {
       if (book.plan === null || book.plan.isApplied) return null
-      const none = { moves: 0, bytes: 0, done: 0, skipped: 0, actor: '', summary: {} }
-      return { id: planId, state: 'applying', createdAt: new Date(0), ...none }
+      const moves = { moves: 0, done: 0, skipped: 0 }
+      const bytes = { bytes: 0, bytesDone: 0, bytesSkipped: 0 }
+      const { id, createdAt } = { id: planId, createdAt: new Date(0) }
+      return { id, state: 'applying', createdAt, actor: '', summary: {}, ...moves, ...bytes }
     }
     return {
       applying: () => this.#read(applying),

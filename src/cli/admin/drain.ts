@@ -2,7 +2,8 @@ import { drainWire } from '../../http/admin/admin-wire.ts'
 import type { DrainView, OperatorUseCases } from '../../core/operator-use-cases.ts'
 import { noMore, required } from '../arguments.ts'
 import { configArgumentsOf } from '../config-arguments.ts'
-import { bytes, json, printable } from '../print.ts'
+import { bytes, duration, json, printable } from '../print.ts'
+import { timeLeft } from '../time-left.ts'
 import { WrongUse, type Io } from '../verb.ts'
 import { watch } from '../watch.ts'
 import { withOperator } from './with-operator.ts'
@@ -17,7 +18,7 @@ Ctrl-C ends the watching, not the drain: anchorage admin uncordon NODE ends that
 --wait     until the node is drained (what happens without it, too)
 --no-wait  only begin
 
---json prints {"id","name","state","left","moving","waiting","bytesLeft","waits"} at the end.
+--json prints {"id","name","state","left","moving","waiting","removing","bytesLeft","waits"} at the end.
 Exit code 1 when it was not drained in the end. Works on the database of the node's own config, with HTTP and NATS down.
 `
 
@@ -53,7 +54,14 @@ async function watchDrain(
   quiet: boolean,
 ): Promise<DrainView> {
   const { id, name } = begun.node
-  const show = (drain: DrainView) => ({ text: `${printable(name)}: ${progressOf(drain)}` })
+  const left = timeLeft()
+  const show = (drain: DrainView) => {
+    const ms = left(drain.bytesLeft)
+    return {
+      text: `${printable(name)}: ${progressOf(drain)}`,
+      ...(!isOver(drain) && ms !== null && { more: `about ${duration(ms)} left` }),
+    }
+  }
   return await watch(begun, { read: () => use.drainOf(id), isOver, show }, io, quiet)
 }
 
@@ -62,8 +70,8 @@ function isOver({ node }: DrainView): boolean {
   return node.state !== 'draining'
 }
 
-/** `draining, 120 left (1.2 GiB), 32 moving, 4 waiting; waits: too few nodes` */
-function progressOf({ node, left, moving, waiting, bytesLeft, waits }: DrainView): string {
+/** `draining, 120 left (1.2 GiB), 32 moving, 4 waiting, 84 being removed; waits: too few nodes`: the last three add up to the first. */
+function progressOf({ node, left, moving, waiting, removing, bytesLeft, waits }: DrainView): string {
   if (node.state === 'drained') return 'drained, it holds nothing any more'
   if (node.state === 'active') return 'uncordoned meanwhile: it takes content again'
   const words = [
@@ -71,6 +79,7 @@ function progressOf({ node, left, moving, waiting, bytesLeft, waits }: DrainView
     `${left} left (${bytes(bytesLeft)})`,
     moving > 0 ? `${moving} moving` : '',
     waiting > 0 ? `${waiting} waiting` : '',
+    removing > 0 ? `${removing} being removed` : '',
   ]
   return (
     words.filter((word) => word !== '').join(', ') + (waits === null ? '' : `; waits: ${printable(waits)}`)

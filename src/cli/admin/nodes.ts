@@ -1,3 +1,4 @@
+import type { Node } from '../../core/node.ts'
 import type { DrainView, NodeView } from '../../core/operator-use-cases.ts'
 import { nodeInFullWire, nodeWire } from '../../http/admin/admin-wire.ts'
 import { noMore } from '../arguments.ts'
@@ -13,7 +14,7 @@ Lists the nodes, or shows one in full: its drain, its workers' last reports, and
 TypeID.
 
 LIVE        a sign of it is fresh; else since when there was none
-PLACEMENTS  contents that lie or are to lie there, by the book, and their bytes
+PLACEMENTS  contents that lie or are to lie there or are being removed, by the book, and the bytes of those that stand
 DISK        what its Kubo uses, of what it may
 
 --json prints {"results":[…]}, or the one node. Works on the database of the node's own config, with HTTP and NATS down.
@@ -48,7 +49,7 @@ function rowOf({ node, placements, bytes: booked, report, leads }: NodeView): st
     node.name,
     node.id,
     node.state,
-    node.live ? 'live' : `silent ${duration(node.silentMs)}`,
+    liveOf(node),
     node.zone ?? '',
     leads === null ? '' : `epoch ${leads}`,
     `${placements} (${bytes(booked)})`,
@@ -57,8 +58,13 @@ function rowOf({ node, placements, bytes: booked, report, leads }: NodeView): st
   ]
 }
 
+/** `live`, or since when it is not */
+export function liveOf({ live, silentMs }: Node): string {
+  return live ? 'live' : `silent ${duration(silentMs)}`
+}
+
 /** `1.2 GiB of 10 GiB (12%)` */
-function diskOf(usedBytes: number | null, capacityBytes: number | null): string {
+export function diskOf(usedBytes: number | null, capacityBytes: number | null): string {
   if (usedBytes === null) return 'not known'
   if (capacityBytes === null || capacityBytes === 0) return bytes(usedBytes)
   return `${bytes(usedBytes)} of ${bytes(capacityBytes)} (${Math.round((100 * usedBytes) / capacityBytes)}%)`
@@ -98,9 +104,12 @@ function reconcileLine(name: string, blocked: number): [string, string] {
   ]
 }
 
-function drainLine({ left, moving, waiting, bytesLeft, waits }: DrainView): [string, string] {
+function drainLine({ left, moving, waiting, removing, bytesLeft, waits }: DrainView): [string, string] {
   const why = waits === null ? '' : `; waits: ${waits}`
-  return ['drain', `${left} left (${bytes(bytesLeft)}), ${moving} moving, ${waiting} waiting${why}`]
+  return [
+    'drain',
+    `${left} left (${bytes(bytesLeft)}), ${moving} moving, ${waiting} waiting, ${removing} being removed${why}`,
+  ]
 }
 
 function workerOf(

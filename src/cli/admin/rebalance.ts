@@ -4,10 +4,11 @@ import { planProgressWire, planWire } from '../../http/admin/admin-wire.ts'
 import type { Config } from '../../app/config.ts'
 import { noMore } from '../arguments.ts'
 import { configArgumentsOf } from '../config-arguments.ts'
-import { bytes, json } from '../print.ts'
+import { bytes, duration, json } from '../print.ts'
+import { timeLeft } from '../time-left.ts'
 import { WrongUse, type Io } from '../verb.ts'
 import { watch } from '../watch.ts'
-import { planAsJson, planIdOf, planInFull, progressOf } from './show-plan.ts'
+import { bytesMoved, bytesOf, planAsJson, planIdOf, planInFull, progressOf } from './show-plan.ts'
 import { withOperator, type Operator } from './with-operator.ts'
 
 export const usage = `
@@ -20,7 +21,8 @@ copy is given up before the other one stands. Shows how far it is until all move
 plan.
 
 --dry-run  only makes, saves and shows the plan: its id, its moves, their bytes and reasons
---plan     carries out exactly that plan; moves that no longer fit are skipped, each with a note
+--plan     carries out exactly that plan; moves that no longer fit are skipped, each with a note. Of one that is carried out
+           already it shows the end
 --pause    begins no further moves of the plan; those under way end
 --resume   goes on with a plan that was paused
 --cancel   as --pause, for good
@@ -53,8 +55,8 @@ export async function run(argv: string[], io: Io): Promise<number> {
   return await withOperator(config, io, async ({ use, actor }) => {
     if (asked.action === 'make' || asked.action === 'dry-run') return await make({ use, actor }, asked, io)
     if (asked.id === null) throw new WrongUse('PLAN is missing')
-    if (asked.action === 'pause') return show(await use.pausePlan(asked.id, actor), asked, io)
-    if (asked.action === 'cancel') return show(await use.cancelPlan(asked.id, actor), asked, io)
+    if (asked.action === 'pause') return tell(await use.pausePlan(asked.id, actor), asked, io)
+    if (asked.action === 'cancel') return tell(await use.cancelPlan(asked.id, actor), asked, io)
     return await carryOut(use, await use.applyPlan(asked.id, actor), asked, io)
   })
 }
@@ -106,9 +108,17 @@ async function make({ use, actor }: Pick<Operator, 'use' | 'actor'>, asked: Aske
 
 async function carryOut(use: OperatorUseCases, begun: PlanView, asked: Asked, io: Io): Promise<number> {
   const { id } = begun.plan
-  if (!asked.isWatched) return show(begun, asked, io)
+  if (!asked.isWatched) return tell(begun, asked, io)
   const isOver = ({ plan }: PlanView) => plan.state !== 'applying'
-  const watched = { read: () => use.plan(id), isOver, show: (view: PlanView) => ({ text: progressOf(view) }) }
+  const left = timeLeft()
+  const show = (view: PlanView) => {
+    const ms = left(bytesOf(view.plan) - bytesMoved(view.plan))
+    return {
+      text: progressOf(view),
+      ...(!isOver(view) && ms !== null && { more: `about ${duration(ms)} left` }),
+    }
+  }
+  const watched = { read: () => use.plan(id), isOver, show }
   const view = await watch(begun, watched, io, asked.asJson)
   if (asked.asJson) io.out(json(planProgressWire(view)))
   if (io.signal.aborted && !isOver(view)) {
@@ -119,7 +129,7 @@ async function carryOut(use: OperatorUseCases, begun: PlanView, asked: Asked, io
   return view.plan.state === 'applied' ? 0 : 1
 }
 
-function show(view: PlanView, { asJson }: Asked, io: Io): number {
+function tell(view: PlanView, { asJson }: Asked, io: Io): number {
   io.out(asJson ? json(planProgressWire(view)) : `${view.plan.id}  ${progressOf(view)}\n`)
   return 0
 }

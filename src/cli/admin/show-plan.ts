@@ -1,4 +1,5 @@
 import type { OperatorUseCases, PlannedMove, PlanView } from '../../core/operator-use-cases.ts'
+import type { Plan, PlanUnderWay } from '../../core/plan-ports.ts'
 import type { ShareLine } from '../../core/fair-shares.ts'
 import { parseId, type PlanId } from '../../core/ids.ts'
 import { moveWire, planProgressWire } from '../../http/admin/admin-wire.ts'
@@ -17,21 +18,43 @@ export function planIdOf(text: string): PlanId {
   }
 }
 
-/** `applying, 12 of 340 moves done, 3 skipped; waits: maintenance is on (…)` */
+/**
+ * `applying, 12 of 340 moves done, 64 moving, 261 waiting, 3 skipped, 1.2 GiB of 33 GiB; waits: maintenance is on (…)`. The four add up to
+ * the moves; bytes of skipped moves are left out.
+ */
 export function progressOf({ plan, waits }: PlanView): string {
-  const { state, moves, done, skipped } = plan
-  const words = [state, `${done} of ${moves} moves done`, skipped === 0 ? '' : `${skipped} skipped`]
+  const { state, moves, done, moving, skipped } = plan
+  const waiting = moves - done - moving - skipped
+  const isBegun = state === 'applying' || state === 'paused'
+  const words = [
+    state,
+    `${done} of ${moves} moves done`,
+    moving === 0 ? '' : `${moving} moving`,
+    waiting === 0 || !isBegun ? '' : `${waiting} waiting`,
+    skipped === 0 ? '' : `${skipped} skipped`,
+    state === 'planned' ? bytes(bytesOf(plan)) : `${bytes(bytesMoved(plan))} of ${bytes(bytesOf(plan))}`,
+  ]
   return (
     words.filter((word) => word !== '').join(', ') + (waits === null ? '' : `; waits: ${printable(waits)}`)
   )
 }
 
+/** What the moves carry that still fit. */
+export function bytesOf({ bytes: all, bytesSkipped }: Plan): number {
+  return all - bytesSkipped
+}
+
+/** What was moved, and what has arrived of what moves. */
+export function bytesMoved({ bytesDone, bytesArrived }: PlanUnderWay): number {
+  return bytesDone + bytesArrived
+}
+
 /** A plan and its moves as tables: the first hundred, or `all`. Pages are written as they are read. */
 export async function planInFull(use: OperatorUseCases, id: PlanId, all: boolean, io: Io): Promise<void> {
   const view = await use.plan(id)
-  const { moves, bytes: size, summary } = view.plan
+  const { moves, summary } = view.plan
   const names = await namesOf(use)
-  io.out(`${id}  ${progressOf(view)}, ${bytes(size)}\n`)
+  io.out(`${id}  ${progressOf(view)}\n`)
   io.out(sharesOf(summary))
   let shown = 0
   for await (const page of all ? use.allMoves(id) : [await use.moves(id, 0, shownMoves)]) {

@@ -1,13 +1,15 @@
 /** What operators see, as JSON: for HTTP and for `--json` alike. */
 import type { Node } from '../../core/node.ts'
-import type { DrainView, NodeStatus, NodeView, PlannedMove, PlanView } from '../../core/operator-use-cases.ts'
 import type {
-  AuditEntry as CoreAuditEntry,
-  CacheStats,
-  Maintenance,
-  NodeReport,
-  Plan,
-} from '../../core/ports.ts'
+  ClusterStatus,
+  DrainView,
+  NodeStatus,
+  NodeView,
+  PlannedMove,
+  PlanView,
+} from '../../core/operator-use-cases.ts'
+import type { Plan } from '../../core/plan-ports.ts'
+import type { AuditEntry as CoreAuditEntry, CacheStats, Maintenance, NodeReport } from '../../core/ports.ts'
 import type {
   AdminNode,
   AdminNodeInFull,
@@ -19,6 +21,7 @@ import type {
   PlanMove,
   PlanProgress,
   Presence,
+  Status,
 } from './schema.ts'
 
 /** A node in short, as lists show it. */
@@ -54,8 +57,8 @@ export function nodeInFullWire(view: NodeView, drain: DrainView | null): AdminNo
   }
 }
 
-export function drainWire({ node, left, moving, waiting, bytesLeft, waits }: DrainView): Drain {
-  return { id: node.id, name: node.name, state: node.state, left, moving, waiting, bytesLeft, waits }
+export function drainWire({ node, left, moving, waiting, removing, bytesLeft, waits }: DrainView): Drain {
+  return { ...nameOf(node), state: node.state, left, moving, waiting, removing, bytesLeft, waits }
 }
 
 export function maintenanceWire(maintenance: Maintenance | null): MaintenanceStatus {
@@ -68,26 +71,35 @@ export function maintenanceWire(maintenance: Maintenance | null): MaintenanceSta
   }
 }
 
-export function planWire({
-  id,
-  state,
-  actor,
-  createdAt,
-  moves,
-  bytes,
-  done,
-  skipped,
-  summary,
-}: Plan): AdminPlan {
-  return { id, state, actor, createdAt: createdAt.toISOString(), moves, bytes, done, skipped, summary }
+export function planWire({ createdAt, ...plan }: Plan): AdminPlan {
+  const { id, state, actor, moves, bytes, done, skipped, bytesDone, bytesSkipped, summary } = plan
+  const figures = { moves, bytes, done, skipped, bytesDone, bytesSkipped }
+  return { id, state, actor, createdAt: createdAt.toISOString(), ...figures, summary }
 }
 
 export function planProgressWire({ plan, waits }: PlanView): PlanProgress {
-  return { ...planWire(plan), waits }
+  const { moving, bytesArrived } = plan
+  return { ...planWire(plan), moving, bytesArrived, waits }
 }
 
 export function moveWire({ number, cid, from, to, bytes, reason, state, note }: PlannedMove): PlanMove {
   return { number, cid, from, to, bytes, reason, state, note }
+}
+
+export function statusWire(status: ClusterStatus): Status {
+  const { nodes, maintenance, drains, plans, pins, work, copies, unsettled, short, needs } = status
+  return {
+    nodes: nodes.map(nodeWire),
+    maintenance: maintenanceWire(maintenance),
+    pins,
+    work,
+    drains: drains.map(({ node, left, bytesLeft, waits }) => ({ ...nameOf(node), left, bytesLeft, waits })),
+    plans: plans.map(planProgressWire),
+    copies,
+    unsettled,
+    short,
+    needs,
+  }
 }
 
 /** Whom each node hears; a node that was heard and is not in the book has its id for a name. */

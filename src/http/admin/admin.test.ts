@@ -26,6 +26,7 @@ const routes: (InjectOptions & { url: string })[] = [
   { method: 'POST', url: '/v1/admin/orgs/acme/suspend', payload: { reason: 'reported' } },
   { method: 'POST', url: '/v1/admin/orgs/acme/resume' },
   { method: 'POST', url: '/v1/admin/orgs/acme/remove', payload: { confirm: 'acme' } },
+  { url: '/v1/admin/status' },
   { url: '/v1/admin/presences' },
   { url: '/v1/admin/caches' },
   { url: '/v1/admin/audit' },
@@ -103,9 +104,9 @@ test('a node is drained and put back by name or by TypeID, and the audit gets th
   const drained = await ask(server, { method: 'POST', url: '/v1/admin/nodes/anchor-2/drain' })
   assert.equal(drained.statusCode, 202)
   const { id, state, left, moving, waits } = drained.json()
-  assert.deepEqual([state, left, moving, waits], ['draining', 3, 2, null])
+  assert.deepEqual([state, left, moving, waits], ['draining', 4, 2, null])
   const seen = await ask(server, { url: `/v1/admin/nodes/${id}` })
-  assert.deepEqual([seen.json().name, seen.json().drain.left], ['anchor-2', 3])
+  assert.deepEqual([seen.json().name, seen.json().drain.left], ['anchor-2', 4])
   const back = await ask(server, { method: 'POST', url: `/v1/admin/nodes/${id}/uncordon` })
   assert.deepEqual([back.json().state, back.json().drain], ['active', null])
   const [call] = server.operator.calls

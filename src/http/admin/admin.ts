@@ -116,6 +116,7 @@ function stopRoutes(app: TypedApp, orgs: OrgUseCases, { callerOf }: Auth): void 
 
 /** What is only read. */
 function bookRoutes(app: TypedApp, operator: OperatorUseCases): void {
+  app.get('/status', { schema: operations.getStatus }, async () => wire.statusWire(await operator.status()))
   app.get('/presences', { schema: operations.listPresences }, async () => ({
     results: wire.presencesWire(await operator.statuses()),
   }))

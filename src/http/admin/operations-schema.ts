@@ -13,6 +13,7 @@ import {
   PlanMove,
   PlanProgress,
   Presence,
+  Status,
 } from './schema.ts'
 
 const tags = ['admin']
@@ -215,6 +216,14 @@ export const cancelPlan = changePlan(
   'Cancel a plan for good',
   'No further move is begun; those under way end.',
 )
+
+export const getStatus = {
+  operationId: 'getClusterStatus',
+  summary: 'The whole cluster in one look: nodes, what waits, what is short of copies, what needs a person',
+  description: 'As cheap however many pins there are.',
+  tags,
+  response: { 200: ref(Status), ...failures },
+}
 
 export const listPresences = {
   operationId: 'listPresences',

@@ -29,8 +29,10 @@ const nodeProperties = {
   live: Live,
   silentMs: SilentMs,
   leads: Leads,
-  placements: count('Contents that lie or are to lie there, by the book'),
-  placementBytes: count('Their bytes, as far as known'),
+  placements: count(
+    'Placements there by the book: contents that lie or are to lie there, or are being removed',
+  ),
+  placementBytes: count('The bytes of those that stand'),
   usedBytes: nullable(count('What its Kubo uses on disk')),
   capacityBytes: nullable(count('What its Kubo may use')),
   multiaddrs: Type.Array(Type.String(), { description: 'Where its Kubo is reached' }),
@@ -58,6 +60,7 @@ export const Drain = named(
       left: count('Placements still on the node'),
       moving: count('Of these, whose copy elsewhere is under way'),
       waiting: count('Of these, that the leader is yet to look at, or that have no other place to go to'),
+      removing: count('Of these, that the node is unpinning; left is the sum of the three'),
       bytesLeft: count('Bytes still on the node, as far as known'),
       waits: nullable(text('Why it does not go on by itself, in words')),
     },
@@ -118,6 +121,8 @@ export const AdminPlan = named(
       bytes: count('What they carry'),
       done: count('Moves that are done'),
       skipped: count('Moves that no longer fit, each with its note'),
+      bytesDone: count('Bytes of the moves that are done'),
+      bytesSkipped: count('Bytes of the moves that no longer fit'),
       summary: Type.Unsafe<Record<string, unknown>>({
         type: 'object',
         additionalProperties: true,
@@ -132,6 +137,8 @@ export const PlanProgress = named(
   'PlanProgress',
   Type.Object({
     ...AdminPlan.properties,
+    moving: count('Moves that are under way'),
+    bytesArrived: count('What has arrived of those under way'),
     waits: nullable(text('Why it does not go on by itself, in words')),
   }),
 )
@@ -148,6 +155,62 @@ export const PlanMove = named(
     state: Type.Enum([...moveStates], { type: 'string' }),
     note: nullable(text('Why it was skipped')),
   }),
+)
+
+export const Status = named(
+  'ClusterStatus',
+  Type.Object(
+    {
+      nodes: Type.Array(ref(AdminNode)),
+      maintenance: ref(MaintenanceStatus),
+      pins: Type.Object({
+        queued: count('Pins of all orgs that wait'),
+        pinning: count('Pins under way'),
+        pinned: count('Pins that stand'),
+        failed: count('Pins that could not be had'),
+      }),
+      work: Type.Object({
+        queued: count('Placements that wait'),
+        pinning: count('Placements under way'),
+        unpinning: count('Placements that are to be removed'),
+      }),
+      drains: Type.Array(
+        Type.Object({
+          ...NodeName,
+          left: count('Placements still on the node'),
+          bytesLeft: count('Bytes still on the node'),
+          waits: nullable(text('Why it does not go on by itself, in words')),
+        }),
+      ),
+      plans: Type.Array(ref(PlanProgress), { description: 'Those that are carried out or paused' }),
+      copies: Type.Object(
+        {
+          nodeDown: count('Stand on nodes that give no sign'),
+          repairing: count('Are made anew'),
+          failed: count('Could not be made anew'),
+        },
+        { description: 'Copies that are missing' },
+      ),
+      unsettled: count('Contents that repair is to look at, counted up to 100,000'),
+      short: Type.Array(
+        Type.Object({
+          cid: Type.String(),
+          wanted: count('Copies that its pins want'),
+          stands: count('Copies that stand on live nodes'),
+        }),
+        { description: 'The first few contents that are short of copies' },
+      ),
+      needs: Type.Array(
+        Type.Object({
+          about: nullable(text('The node or plan; null: the cluster')),
+          reason: text('What is wrong'),
+          command: nullable(text('A command that mends or shows it')),
+        }),
+        { description: 'What a person is to see to, worst first' },
+      ),
+    },
+    { description: 'The whole cluster in one look' },
+  ),
 )
 
 export const Presence = named(
@@ -198,6 +261,7 @@ export const namedAdminSchemas = [
   AdminPlan,
   PlanProgress,
   PlanMove,
+  Status,
   Presence,
   NodeCaches,
   AuditEntry,
@@ -210,6 +274,7 @@ export type MaintenanceStatus = Static<typeof MaintenanceStatus>
 export type AdminPlan = Static<typeof AdminPlan>
 export type PlanProgress = Static<typeof PlanProgress>
 export type PlanMove = Static<typeof PlanMove>
+export type Status = Static<typeof Status>
 export type Presence = Static<typeof Presence>
 export type NodeCaches = Static<typeof NodeCaches>
 export type AuditEntry = Static<typeof AuditEntry>

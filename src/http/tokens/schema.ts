@@ -1,8 +1,7 @@
 /** What tokens look like: the answers of `/v1/tokens`, and what `--json` of the verbs about tokens prints. */
 import Type from 'typebox'
 import type { Static } from 'typebox'
-import { tokenEnds, type TokenEnd } from '../../core/ports.ts'
-import { scopes } from '../../core/token.ts'
+import { scopes, tokenEnds, type TokenEnd } from '../../core/token.ts'
 import { instant, nullable, text } from '../schema-words.ts'
 import { named } from '../spec/schema.ts'
 

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { clusterStatus, type ClusterSight } from './cluster-status.ts'
+import { mintId } from './ids.ts'
+import type { NodeView } from './operator-use-cases.ts'
+import type { NodeReport } from './ports.ts'
+import type { Copy } from './repair.ts'
+
+const [one, two] = [view('anchor-1', 7), view('anchor-2', null)]
+const well: ClusterSight = {
+  nodes: [one, two],
+  maintenance: null,
+  pins: { queued: 0, pinning: 0, pinned: 0, failed: 0 },
+  held: [],
+  unsettled: 0,
+  contents: [],
+  contentWaits: null,
+  drains: [],
+  plans: [],
+}
+
+test('of a cluster that is well nothing is asked', () => {
+  assert.deepEqual(clusterStatus(well).needs, [])
+  assert.deepEqual(clusterStatus({ ...well, nodes: [] }).needs, [], 'nor of one that has not begun')
+})
+
+test('work and missing copies are counted from what lies on the nodes', () => {
+  const { id: nodeId } = two.node
+  const held: ClusterSight['held'] = [
+    { nodeId, state: 'queued', reason: 'new', count: 3, bytes: 0 },
+    { nodeId, state: 'pinned', reason: 'new', count: 5, bytes: 50 },
+    { nodeId, state: 'pinning', reason: 'node_down', count: 2, bytes: 0 },
+    { nodeId, state: 'failed', reason: 'repair', count: 1, bytes: 0 },
+    { nodeId, state: 'lost', reason: 'new', count: 9, bytes: 90 },
+  ]
+  const { work, copies } = clusterStatus({ ...well, held })
+  assert.deepEqual(work, { queued: 3, pinning: 2, unpinning: 0 })
+  assert.deepEqual(copies, { nodeDown: 0, repairing: 2, failed: 1 })
+  const silent = { ...two, node: { ...two.node, live: false } }
+  assert.equal(clusterStatus({ ...well, held, nodes: [one, silent] }).copies.nodeDown, 5)
+})
+
+test('short is content of which fewer copies stand on live nodes than are wanted, and why it waits is then a need', () => {
+  const silent = { ...two, node: { ...two.node, live: false, state: 'drained' as const } }
+  const contents = [
+    content('a', 1, copy(one, 'pinned')),
+    content('b', 2, copy(one, 'pinned'), copy(silent, 'pinned')),
+    content('c', 1, { ...copy(one, 'pinned'), lost: true }),
+  ]
+  const status = clusterStatus({ ...well, nodes: [one, silent], contents, contentWaits: 'too few nodes' })
+  assert.deepEqual(status.short, [
+    { cid: 'b', wanted: 2, stands: 1 },
+    { cid: 'c', wanted: 1, stands: 0 },
+  ])
+  assert.deepEqual(status.needs, [
+    { about: null, reason: 'copies are missing: too few nodes', command: null },
+  ])
+  const [enough = assert.fail()] = contents
+  assert.deepEqual(clusterStatus({ ...well, contents: [enough], contentWaits: 'x' }).needs, [])
+})
+
+test('what needs a person is told once each, with the command for it', () => {
+  const silent = view('anchor-3', null, { reasons: [{ what: 'kubo', reason: 'it was away then' }] })
+  Object.assign(silent.node, { live: false, silentMs: 90_000 })
+  const peer = { what: 'peer', reason: 'the node anchor-3 has given no sign' } as const
+  const kubo = { what: 'kubo', reason: 'it is away' } as const
+  const unwell = view('anchor-1', null, { reasons: [peer, kubo], reconcileBlocked: 250 })
+  const maintenance = { reason: 'switches', actor: 'me', since: new Date(0), until: null }
+  const drains = [{ node: unwell.node, left: 1, bytesLeft: 1, waits: 'too few nodes' }]
+  const nodes = [unwell, view('anchor-2', null, { reasons: [peer] }), silent]
+  const { needs } = clusterStatus({ ...well, nodes, maintenance, drains })
+  assert.deepEqual(
+    needs.map(({ about, reason, command }) => `${about ?? ''}|${reason}|${command ?? ''}`),
+    [
+      '|no node leads: nothing is repaired or moved|anchorage admin cluster-presences',
+      'anchor-1|its reconciler stopped before removing 250 pins|anchorage admin reconcile anchor-1 --confirm',
+      'anchor-1|kubo: it is away|',
+      'anchor-3|no sign for 90 s: start it, or strike it out for good|anchorage admin forget anchor-3',
+      '|maintenance is on until it is switched off (switches)|anchorage admin maintenance off',
+      'anchor-1|the drain waits: too few nodes|anchorage admin nodes anchor-1',
+    ],
+  )
+})
+
+function view(name: string, leads: number | null, said: Partial<NodeReport> = {}): NodeView {
+  return {
+    node: {
+      id: mintId('nod'),
+      name,
+      zone: null,
+      multiaddrs: [],
+      capacityBytes: null,
+      usedBytes: null,
+      state: 'active',
+      live: true,
+      silentMs: 0,
+    },
+    placements: 0,
+    bytes: 0,
+    leads,
+    reportedAt: null,
+    report: {
+      version: '1',
+      leader: null,
+      heard: {},
+      caches: {},
+      workers: [],
+      pinning: {},
+      reasons: [],
+      reconcileBlocked: null,
+      ...said,
+    },
+  }
+}
+
+function content(cid: string, wanted: number, ...copies: Copy[]) {
+  return { cid, wanted, dagSize: 1, copies }
+}
+
+function copy({ node }: NodeView, state: Copy['state']): Copy {
+  return { nodeId: node.id, generation: 1, state, errorCode: null, lost: false, leaving: false }
+}

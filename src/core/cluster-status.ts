@@ -1,0 +1,104 @@
+import { countOf, missingCopies } from './missing-copies.ts'
+import type { Held } from './measure-ports.ts'
+import type { ClusterStatus, Need, NodeView } from './operator-use-cases.ts'
+import type { ContentCopies } from './repair.ts'
+
+/** What a look at the cluster is made from. */
+export type ClusterSight = Omit<ClusterStatus, 'work' | 'copies' | 'short' | 'needs'> & {
+  held: Held[]
+  /** The first contents that repair is to look at. */
+  contents: ContentCopies[]
+  /** Why these wait; null while they do not. */
+  contentWaits: string | null
+}
+
+const shownShort = 10
+
+/** Sums it up. */
+export function clusterStatus({ held, contents, contentWaits, ...sight }: ClusterSight): ClusterStatus {
+  const silent = new Set(sight.nodes.flatMap(({ node }) => (node.live ? [] : [node.id])))
+  const live = new Set(sight.nodes.flatMap(({ node }) => (node.live ? [node.id] : [])))
+  const stands = ({ copies }: ContentCopies): number =>
+    copies.filter(({ nodeId, state, lost }) => live.has(nodeId) && state === 'pinned' && !lost).length
+  const short = contents
+    .map((content) => ({ cid: content.cid, wanted: content.wanted, stands: stands(content) }))
+    .filter((content) => content.stands < content.wanted)
+  return {
+    ...sight,
+    work: {
+      queued: countOf(held, 'queued'),
+      pinning: countOf(held, 'pinning'),
+      unpinning: countOf(held, 'unpinning'),
+    },
+    copies: missingCopies(held, silent),
+    short: short.slice(0, shownShort),
+    needs: needsOf(sight, short.length > 0 ? contentWaits : null),
+  }
+}
+
+function needsOf(
+  { nodes, maintenance, drains, plans }: Omit<ClusterSight, 'held' | 'contents' | 'contentWaits'>,
+  contentWaits: string | null,
+): Need[] {
+  const leaderless = nodes.length > 0 && nodes.every(({ leads }) => leads === null)
+  return [
+    ...(leaderless
+      ? [need(null, 'no node leads: nothing is repaired or moved', 'anchorage admin cluster-presences')]
+      : []),
+    ...nodes.flatMap(needsOfNode),
+    ...(maintenance !== null && maintenance.until === null
+      ? [
+          need(
+            null,
+            `maintenance is on until it is switched off (${maintenance.reason})`,
+            'anchorage admin maintenance off',
+          ),
+        ]
+      : []),
+    ...(contentWaits === null ? [] : [need(null, `copies are missing: ${contentWaits}`, null)]),
+    ...drains.flatMap(({ node, waits }) =>
+      waits === null
+        ? []
+        : [need(node.name, `the drain waits: ${waits}`, `anchorage admin nodes ${node.name}`)],
+    ),
+    ...plans.flatMap(({ plan, waits }) =>
+      waits === null ? [] : [need(plan.id, `the plan waits: ${waits}`, `anchorage admin plans ${plan.id}`)],
+    ),
+  ]
+}
+
+/** What the nodes say of one another, and of maintenance, is told once, and not by each. */
+const toldElsewhere = ['peer', 'maintenance', 'reconciler']
+
+/** A node that is silent says nothing of itself that holds now. */
+function needsOfNode({ node, report }: NodeView): Need[] {
+  if (!node.live)
+    return node.state === 'drained'
+      ? []
+      : [
+          need(
+            node.name,
+            `no sign for ${Math.round(node.silentMs / 1000)} s: start it, or strike it out for good`,
+            `anchorage admin forget ${node.name}`,
+          ),
+        ]
+  const blocked = report?.reconcileBlocked ?? null
+  return [
+    ...(blocked === null
+      ? []
+      : [
+          need(
+            node.name,
+            `its reconciler stopped before removing ${blocked} pins`,
+            `anchorage admin reconcile ${node.name} --confirm`,
+          ),
+        ]),
+    ...(report?.reasons ?? [])
+      .filter(({ what }) => !toldElsewhere.includes(what))
+      .map(({ what, reason }) => need(node.name, `${what}: ${reason}`, null)),
+  ]
+}
+
+function need(about: string | null, reason: string, command: string | null): Need {
+  return { about, reason, command }
+}

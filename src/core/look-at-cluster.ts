@@ -1,0 +1,83 @@
+import { clusterStatus } from './cluster-status.ts'
+import type { MeasureStore } from './measure-ports.ts'
+import { statusesOf, withHeld } from './node-statuses.ts'
+import type { NodeDrain, NodeView, OperatorUseCases, PlanView } from './operator-use-cases.ts'
+import type { RepairPolicy } from './plan-repair.ts'
+import type { PlanStore } from './plan-ports.ts'
+import type { OperatorStore, RepairStore } from './ports.ts'
+import { whyContentWaits, whyDrainWaits, whyNothingMoves, whyPlanWaits } from './why-waiting.ts'
+
+/** Of the contents that repair is to look at so many are looked at here. */
+const looked = 1_000
+/** One that is older and neither carried out nor cancelled is found by `admin plans`. */
+const latestPlans = 20
+
+interface Parts {
+  store: OperatorStore
+  plans: PlanStore
+  measures: Pick<MeasureStore, 'held' | 'pins' | 'unsettled'>
+  repair: Pick<RepairStore, 'onNode' | 'unsettled' | 'moving'>
+  policy: RepairPolicy
+}
+
+/** A look at the cluster: a bounded number of rows and counts that are kept, never a table from end to end. */
+export function ofCluster(parts: Parts): Pick<OperatorUseCases, 'status'> {
+  const { store, measures, repair, policy } = parts
+  return {
+    async status() {
+      const [statuses, held, pins, unsettled, contents, maintenance, moving] = await Promise.all([
+        statusesOf(store),
+        measures.held(),
+        measures.pins(),
+        measures.unsettled(),
+        repair.unsettled('', looked),
+        store.maintenance(),
+        repair.moving(),
+      ])
+      const nodes = withHeld(statuses, held)
+      const isStopped = whyNothingMoves(maintenance, statuses) !== null
+      return clusterStatus({
+        nodes,
+        maintenance,
+        pins,
+        held,
+        unsettled,
+        contents,
+        contentWaits: isStopped
+          ? null
+          : whyContentWaits(
+              contents,
+              nodes.map(({ node }) => node),
+              policy,
+            ),
+        drains: await drainsOf(parts, nodes, moving.copies),
+        plans: await plansOf(parts),
+      })
+    },
+  }
+}
+
+/** Whether a drain goes on is told by any copy that is under way: whose it is would take looking at each. */
+function drainsOf(parts: Parts, nodes: NodeView[], moving: number): Promise<NodeDrain[]> {
+  return Promise.all(
+    nodes
+      .filter(({ node }) => node.state === 'draining')
+      .map(async ({ node, placements: left, bytes: bytesLeft }) => ({
+        node,
+        left,
+        bytesLeft,
+        waits: await whyDrainWaits(parts, node, { left, moving, waiting: left }),
+      })),
+  )
+}
+
+async function plansOf(parts: Parts): Promise<PlanView[]> {
+  const latest = await parts.plans.plans(latestPlans)
+  const open = latest.filter(({ state }) => state === 'applying' || state === 'paused')
+  return Promise.all(
+    open.map(async (plan) => ({
+      plan: await parts.plans.plan(plan.id),
+      waits: await whyPlanWaits(parts, plan),
+    })),
+  )
+}
