@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { clusterStatus, type ClusterSight } from './cluster-status.ts'
 import { mintId } from './ids.ts'
-import type { NodeView } from './operator-use-cases.ts'
+import type { NodeView, PlanView } from './operator-use-cases.ts'
 import type { NodeReport } from './ports.ts'
-import type { Copy } from './repair.ts'
+import type { Copy, PlanState } from './repair.ts'
 
 const [one, two] = [view('anchor-1', 7), view('anchor-2', null)]
 const well: ClusterSight = {
@@ -77,10 +77,29 @@ test('what needs a person is told once each, with the command for it', () => {
       'anchor-1|kubo: it is away|',
       'anchor-3|no sign for 90 s: start it, or strike it out for good|anchorage admin forget anchor-3',
       '|maintenance is on until it is switched off (switches)|anchorage admin maintenance off',
-      'anchor-1|the drain waits: too few nodes|anchorage admin nodes anchor-1',
     ],
   )
 })
+
+test('a drain that waits and a plan that is paused need a person; what waits for its turn does not', () => {
+  const drains = [{ node: two.node, left: 1, bytesLeft: 1, waits: 'too few nodes' }]
+  const [paused, next] = [planView('paused'), planView('applying')]
+  const { needs } = clusterStatus({ ...well, drains, plans: [paused, next] })
+  assert.deepEqual(
+    needs.map(({ about, command }) => [about, command]),
+    [
+      ['anchor-2', 'anchorage admin nodes anchor-2'],
+      [paused.plan.id, `anchorage admin rebalance --resume ${paused.plan.id}`],
+    ],
+  )
+})
+
+function planView(state: PlanState): PlanView {
+  const moves = { moves: 1, done: 0, moving: 0, skipped: 0 }
+  const sizes = { bytes: 1, bytesDone: 0, bytesArrived: 0, bytesSkipped: 0 }
+  const plan = { id: mintId('pln'), actor: 'me', summary: {}, state, createdAt: new Date(0) }
+  return { plan: { ...plan, ...moves, ...sizes }, waits: 'its turn' }
+}
 
 function view(name: string, leads: number | null, said: Partial<NodeReport> = {}): NodeView {
   return {

@@ -1,6 +1,6 @@
 import { countOf, missingCopies } from './missing-copies.ts'
 import type { Held } from './measure-ports.ts'
-import type { ClusterStatus, Need, NodeView } from './operator-use-cases.ts'
+import type { ClusterStatus, Need, NodeDrain, NodeView, PlanView } from './operator-use-cases.ts'
 import type { ContentCopies } from './repair.ts'
 
 /** What a look at the cluster is made from. */
@@ -56,15 +56,23 @@ function needsOf(
         ]
       : []),
     ...(contentWaits === null ? [] : [need(null, `copies are missing: ${contentWaits}`, null)]),
-    ...drains.flatMap(({ node, waits }) =>
-      waits === null
-        ? []
-        : [need(node.name, `the drain waits: ${waits}`, `anchorage admin nodes ${node.name}`)],
-    ),
-    ...plans.flatMap(({ plan, waits }) =>
-      waits === null ? [] : [need(plan.id, `the plan waits: ${waits}`, `anchorage admin plans ${plan.id}`)],
-    ),
+    ...(leaderless || maintenance !== null ? [] : drains.flatMap(needsOfDrain)),
+    ...plans.flatMap(needsOfPlan),
   ]
+}
+
+/** What maintenance or the want of a leader holds up is told of by itself. */
+function needsOfDrain({ node, waits }: NodeDrain): Need[] {
+  return waits === null
+    ? []
+    : [need(node.name, `the drain waits: ${waits}`, `anchorage admin nodes ${node.name}`)]
+}
+
+/** One that waits for its turn passes by itself. */
+function needsOfPlan({ plan: { id, state } }: PlanView): Need[] {
+  return state === 'paused'
+    ? [need(id, 'the plan is paused', `anchorage admin rebalance --resume ${id}`)]
+    : []
 }
 
 /** What the nodes say of one another, and of maintenance, is told once, and not by each. */
