@@ -18,11 +18,13 @@ export interface KuboOptions {
   /** How names in origins become addresses; null refuses names, so that not even a DNS query leaves. */
   resolveName?: ResolveName | null
   connectTimeoutMs?: number
+  /** The trace that a call belongs to, as W3C Trace Context writes it: Kubo, where it traces too, goes on with it. */
+  traceparent?: (() => string | undefined) | null
 }
 
 /** This node's Kubo, over its RPC. Nothing is sent before the first call; a Kubo that is away is met again by the next one. */
 export function kubo(options: KuboOptions): Ipfs & AsyncDisposable {
-  const rpc = kuboRpc(options.rpcUrl)
+  const rpc = kuboRpc(options.rpcUrl, options.traceparent)
   const { resolveName = nameResolver(), connectTimeoutMs = 10_000, allowPrivateOrigins } = options
   return {
     ...kuboPins(rpc, options.pinName),

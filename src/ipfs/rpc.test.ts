@@ -27,6 +27,22 @@ test('an error that comes after a status of 200, as a trailer, is an error', asy
   assert.deepEqual(seen, [{ Progress: 7, Bytes: 700 }])
 })
 
+test('each call says which trace it belongs to, when it belongs to one', async () => {
+  const told: unknown[] = []
+  await using fake = await serve((request, response) => {
+    told.push(request.headers['traceparent'])
+    response.end('{}\n')
+  })
+  const traces = ['00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', undefined]
+  const left = [...traces, ...traces]
+  await using rpc = kuboRpc(fake.url, () => left.shift())
+  await rpc.call('id', never)
+  await rpc.lines('pin/add', never, () => {})
+  await all(rpc.stream('pin/ls', never))
+  await rpc.ask('pin/rm', never)
+  assert.deepEqual(told, [...traces, ...traces])
+})
+
 test('a pin whose answer ends without its last line does not stand', async () => {
   await using fake = await serve((request, response) => {
     if (request.url?.includes('pin/add')) return response.end('{"Progress":7,"Bytes":700}\n')

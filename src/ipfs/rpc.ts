@@ -37,16 +37,19 @@ export interface Answer {
   streamError: string | undefined
 }
 
-/** `rpcUrl` is as `http://127.0.0.1:5001`; a user and password in it are sent as Basic credentials. */
-export function kuboRpc(rpcUrl: string): Rpc {
+/**
+ * `rpcUrl` is as `http://127.0.0.1:5001`; a user and password in it are sent as Basic credentials. `traceparent` is asked at each call for the
+ * header of that name.
+ */
+export function kuboRpc(rpcUrl: string, traceparent: (() => string | undefined) | null = null): Rpc {
   const url = new URL(rpcUrl)
   const pool = new Pool(url.origin, { headersTimeout: silenceMs, bodyTimeout: silenceMs })
-  const headers = credentials(url)
-  const post = (path: string): Dispatcher.DispatchOptions => ({
-    method: 'POST',
-    path: `/api/v0/${path}`,
-    headers,
-  })
+  const always = credentials(url)
+  const post = (path: string): Dispatcher.DispatchOptions => {
+    const trace = traceparent?.()
+    const headers = trace === undefined ? always : [...always, 'traceparent', trace]
+    return { method: 'POST', path: `/api/v0/${path}`, headers }
+  }
 
   return {
     ask: (path, signal) => exchange(pool, post(path), signal, null),
