@@ -7,6 +7,7 @@ import type { PinUseCases } from '../core/pin-use-cases.ts'
 import type { Log, RateStore } from '../core/ports.ts'
 import type { TokenUseCases } from '../core/token-use-cases.ts'
 import type { Principal } from '../core/token.ts'
+import type { Tracing } from '../core/tracing.ts'
 import { logAnswers } from './access-log.ts'
 import { adminRoutes } from './admin/admin.ts'
 import { namedAdminSchemas } from './admin/schema.ts'
@@ -35,6 +36,7 @@ import { pinRoutes } from './spec/pins.ts'
 import { namedSchemas } from './spec/schema.ts'
 import { namedTokenSchemas } from './tokens/schema.ts'
 import { tokenRoutes } from './tokens/tokens.ts'
+import { traceRequests } from './tracing.ts'
 import { endUnreadAnswers } from './unread-answer.ts'
 import { discardUnread } from './unread-body.ts'
 import { validation } from './validation.ts'
@@ -55,6 +57,8 @@ export interface HttpServerOptions {
   onAnswer?: (answer: Answer) => void
   /** Told of every request or connection that a limit refused, by the name of the limit. */
   onLimit?: (limit: string) => void
+  /** Without it no request is traced. */
+  trace?: Tracing['request']
   /** Networks (CIDRs) of proxies that say whom they speak for; none: every client is who its socket says. */
   trustProxy?: readonly string[]
   /** Without it nobody's requests are counted. */
@@ -81,6 +85,7 @@ export function httpServer({
   scrape = null,
   onAnswer,
   onLimit,
+  trace = null,
   trustProxy = [],
   rateLimits,
   rates = null,
@@ -104,6 +109,7 @@ export function httpServer({
   const routing = noteRoutes(app)
   greet(app, greeting, closeGently(app, bounds.closeGraceMs), log)
   if (onAnswer !== undefined) tellAnswers(app, onAnswer)
+  if (trace !== null) traceRequests(app, trace)
   const admission = auth(verify, people)
   if (accessLog) logAnswers(app, admission.known, log)
   const addressOf = clientAddress(trustProxy)
