@@ -14,6 +14,7 @@ const owners = [
   { name: 'jose', library: 'node_modules/jose/', folders: 'auth' },
   { name: 'openid-client', library: 'node_modules/openid-client/', folders: 'auth' },
   { name: 'prom-client', library: 'node_modules/prom-client/', folders: 'metrics' },
+  { name: 'opentelemetry', library: 'node_modules/@opentelemetry/', folders: 'tracing' },
   { name: 'pino', library: 'node_modules/pino/', folders: 'app' },
 ]
 

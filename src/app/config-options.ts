@@ -324,6 +324,15 @@ export const options = {
     address,
     'A listener of its own for /metrics, such as 10.0.0.5:9090; then http.listen does not serve it.',
   ),
+  'tracing.endpoint': optional(
+    url('http:', 'https:'),
+    'Where an OpenTelemetry collector takes traces over OTLP/HTTP, such as http://127.0.0.1:4318/v1/traces; without it nothing is traced.',
+  ),
+  'tracing.percent': withDefault(
+    integer(1, 100),
+    '100',
+    'How many requests in a hundred are traced, each with all that it causes on any node.',
+  ),
   'log.level': withDefault(
     oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
     'info',

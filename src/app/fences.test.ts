@@ -79,6 +79,11 @@ const breaches = [
     'src/workers/count.ts',
     "import { Counter } from 'prom-client'\nexport const c = Counter",
   ],
+  [
+    'one-owner-of-opentelemetry',
+    'src/http/span.ts',
+    "import { trace } from '@opentelemetry/api'\nexport const t = trace",
+  ],
   ['one-owner-of-pino', 'src/workers/say.ts', "import { pino } from 'pino'\nexport const p = pino"],
 ] as const
 

@@ -6,6 +6,7 @@ import type { Node } from '../core/node.ts'
 import { pinUseCases } from '../core/pins.ts'
 import type { Log, NodeIdentity, Presence } from '../core/ports.ts'
 import { pressure as newPressure } from '../core/pressure.ts'
+import type { Tracing } from '../core/tracing.ts'
 import type { HttpServerOptions } from '../http/server.ts'
 import { kubo as kuboAt } from '../ipfs/kubo.ts'
 import { metrics } from '../metrics/metrics.ts'
@@ -33,6 +34,7 @@ import { postgresWatch } from './postgres-watch.ts'
 import { scrapeOf } from './scrape.ts'
 import { selfOf, type Self } from './self.ts'
 import { announcing, tenantUseCases } from './tenants.ts'
+import { tracingOf } from './tracing.ts'
 import { contendForLead, nodeWorkers, nudgeLeader, type WorkerNeeds } from './workers.ts'
 
 /** A node that serves; disposing stops it cleanly. */
@@ -66,10 +68,12 @@ export async function startNode(
   undo.defer(() => log.info({}, 'this node has stopped'))
   const ended = endOf(log, undo)
 
+  const tracing = await tracingOf(config, node, log.child({ part: 'tracing' }), undo)
   const driver = newDriver({ clock, log })
   const pressure = newPressure(clock)
   const nodes = await liveNodes(store.nodes)
-  const kubo = await watchKubo({ config, node, store, driver, log, onAnnounced: () => announced() }, undo)
+  const parts = { config, node, store, driver, tracing, log }
+  const kubo = await watchKubo({ ...parts, onAnnounced: () => announced() }, undo)
   const announced = () => addressesChanged(nodes, nats.cluster, store, log)
   let self: Self | null = null
   const postgres = postgresWatch({
@@ -95,15 +99,14 @@ export async function startNode(
     undo,
   )
   presence = nats.presence
-  const needs = { config, node, store, nats, kubo, driver, pressure, metrics: metrics(clock), log }
+  const needs = { ...parts, nats, kubo, pressure, metrics: metrics(clock) }
   const worker = nodeWorkers(needs)
   const { verify, remembered } = verifier({ store: store.tokens, masterKey: key, clock })
   const caches = nodeCaches({ nodes, tokens: remembered, store: store.tokens, link: nats.cluster, log })
   const me = (self = selfOf({ needs, worker, postgres, caches: () => caches.stats() }))
   const lead = (stop: AbortSignal) => contendForLead(needs, (epoch) => me.onLead(epoch), stop)
-  for (const loop of [postgres, kubo, { run: lead }, driver, caches, me, worker]) {
+  for (const loop of [postgres, kubo, { run: lead }, driver, caches, me, worker])
     undo.use(running((stop) => loop.run(stop)))
-  }
 
   const own = { verify, health: () => me.health(), scrape: scrapeOf(needs, worker, me) }
   const url = await listen(config, undo, served({ ...(await useCases(needs, key)), ...own }))
@@ -132,6 +135,7 @@ interface KuboNeeds {
   node: NodeIdentity
   store: Store
   driver: Driver
+  tracing: Tracing
   log: Log
   onAnnounced: () => Promise<void>
 }
@@ -145,7 +149,7 @@ function endOf(log: Log, undo: AsyncDisposableStack): PromiseWithResolvers<never
 }
 
 async function watchKubo(
-  { config, node, store, driver, log, onAnnounced }: KuboNeeds,
+  { config, node, store, driver, tracing, log, onAnnounced }: KuboNeeds,
   undo: AsyncDisposableStack,
 ): Promise<KuboWatch> {
   const ipfs = undo.use(
@@ -153,6 +157,7 @@ async function watchKubo(
       rpcUrl: config.kubo.rpc,
       pinName: await store.nodes.clusterId(),
       allowPrivateOrigins: config.pin.allowPrivateOrigins,
+      traceparent: tracing.traceparent,
       ...(config.pin.resolveOrigins ? {} : { resolveName: null }),
     }),
   )
@@ -179,18 +184,22 @@ async function addressesChanged(nodes: LiveNodes, link: Link, store: Store, log:
 
 /** What is served. */
 async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
-  const { config, store, nats, pressure, metrics, log } = needs
+  const { config, store, nats, pressure, metrics, tracing, log } = needs
   const link = async () => nats.cluster
   return {
-    pins: pinUseCases({
-      ...nats,
-      store: metrics.watched(store.pins),
-      clock,
-      log,
-      pressure,
-      room: policyOf(config),
-      maxMetaBytes: config.pin.maxMeta,
-    }),
+    pins: tracing.pins(
+      pinUseCases({
+        presence: nats.presence,
+        bus: tracing.bus(nats.bus),
+        store: metrics.watched(store.pins),
+        clock,
+        log,
+        pressure,
+        room: policyOf(config),
+        maxMetaBytes: config.pin.maxMeta,
+      }),
+    ),
+    trace: tracing.request,
     onAnswer: metrics.answered,
     onLimit: metrics.refused,
     operator: operators({ config, store, link, log }),

@@ -4,6 +4,7 @@ import { takesContent } from '../core/choose-nodes.ts'
 import type { NodeState } from '../core/node.ts'
 import type { Log, NodeIdentity } from '../core/ports.ts'
 import type { Pressure } from '../core/pressure.ts'
+import type { Tracing } from '../core/tracing.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Store } from '../store/store.ts'
 import { collectGarbage } from '../workers/collect-garbage.ts'
@@ -35,12 +36,13 @@ export interface WorkerNeeds {
   driver: Driver
   pressure: Pressure
   metrics: Metrics
+  tracing: Tracing
   log: Log
 }
 
 /** The loops of a node: its pin worker, and on the driver what every node does and what only the leader does. */
 export function nodeWorkers(needs: WorkerNeeds): PinWorker {
-  const { config, node, nats, kubo, pressure, metrics, log } = needs
+  const { config, node, nats, kubo, pressure, metrics, tracing, log } = needs
   const intake = new Intake({
     state: () => stateOf(needs),
     graceMs: config.cluster.drainGracePeriod,
@@ -48,15 +50,16 @@ export function nodeWorkers(needs: WorkerNeeds): PinWorker {
   })
   const worker = pinWorker({
     identity: node,
-    bus: nats.bus,
+    bus: tracing.bus(nats.bus),
     placements: needs.store.placements,
-    ipfs: kubo.ipfs,
+    ipfs: tracing.ipfs(kubo.ipfs),
     clock,
     hold: () => pressure.high(),
     taking: () => intake.taking(),
     room: roomOf(needs),
     onEnd: metrics.ended,
     log: log.child({ part: 'pinning' }),
+    trace: tracing.attempts,
     options: {
       concurrency: config.pin.concurrency,
       stallTimeoutMs: config.pin.stallTimeout,

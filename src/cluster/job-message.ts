@@ -6,8 +6,8 @@ const version = 1
 
 /** A job as it travels. Its node is in the subject. */
 export function writeJob(job: Job): string {
-  const { cid, orgId, generation, attempt } = job
-  return JSON.stringify({ v: version, cid, org: orgId, generation, attempt })
+  const { cid, orgId, generation, attempt, traceparent } = job
+  return JSON.stringify({ v: version, cid, org: orgId, generation, attempt, traceparent })
 }
 
 /** What makes two hints the same hint: JetStream swallows the second within two minutes. */
@@ -18,11 +18,13 @@ export function jobMessageId({ cid, nodeId, generation, attempt, wokenBy }: Job)
 /** The job that `text` spells for `nodeId`; null when it is garbage or of a version that we do not know. */
 export function readJob(nodeId: NodeId, text: string): Job | null {
   try {
-    const { v, cid, org, generation, attempt } = record(JSON.parse(text))
+    const { v, cid, org, generation, attempt, traceparent } = record(JSON.parse(text))
     if (v !== version || typeof cid !== 'string' || cid === '') return null
     if (!isCount(generation) || !isCount(attempt)) return null
     const orgId = org === null ? null : typeof org === 'string' ? parseId('org', org) : undefined
-    return orgId === undefined ? null : { cid, nodeId, orgId, generation, attempt }
+    if (orgId === undefined) return null
+    const job = { cid, nodeId, orgId, generation, attempt }
+    return typeof traceparent === 'string' ? { ...job, traceparent } : job
   } catch {
     return null
   }

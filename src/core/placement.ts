@@ -21,6 +21,8 @@ export interface Job {
   attempt: number
   /** Its work is under way already, and this pin brought more origins for it: so this hint is none of the earlier ones again. */
   wokenBy?: PinId
+  /** The trace that it is part of, as W3C Trace Context writes it; only where requests are traced. */
+  traceparent?: string
 }
 
 /** A placement that the store says is due now on a node. */

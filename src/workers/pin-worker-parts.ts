@@ -1,5 +1,6 @@
 import type { Claim, Outcome } from '../core/placement.ts'
 import type { Bus, Clock, Ipfs, Log, NodeIdentity, PlacementStore } from '../core/ports.ts'
+import type { AttemptTrace } from '../core/tracing.ts'
 import type { Taking } from './intake.ts'
 import type { Room } from './room.ts'
 
@@ -11,6 +12,8 @@ export interface PinWorkerParts {
   ipfs: Ipfs
   clock: Clock
   log: Log
+  /** Follows each attempt. */
+  trace: AttemptTrace
   options: PinWorkerOptions
   random?: () => number
   /** True while the API needs the machine more: then only a sixteenth of the slots take on work. */

@@ -6,6 +6,7 @@ import { mintId } from '../core/ids.ts'
 import type { OrgId, PinId } from '../core/ids.ts'
 import type { Pin } from '../core/pin.ts'
 import type { Bus, Clock, Log, NodeIdentity } from '../core/ports.ts'
+import { untracedAttempts } from '../core/tracing.ts'
 import { fakeIpfs } from '../dev/fake-ipfs.ts'
 import type { FakeIpfs } from '../dev/fake-ipfs.ts'
 import { testDatabase } from '../dev/test-postgres.ts'
@@ -60,6 +61,7 @@ function atWork(
     ipfs,
     clock,
     log,
+    trace: untracedAttempts,
     options: {
       concurrency: 16,
       stallTimeoutMs: 1_500,

@@ -205,6 +205,7 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
   const disk = { used: 0, mark: 1e9, elsewhere: true }
   kubo.onBytes = (bytes) => (disk.used += bytes)
   prepare?.({ placements, kubo, clock })
+  const traced: string[] = []
   const ends: { cid: string; kind: Outcome['kind']; tookMs: number }[] = []
   const worker = pinWorker({
     identity: { nodeId, incarnation: 7 },
@@ -220,6 +221,20 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
       usedBytes: () => disk.used,
       leftBytes: () => Math.max(disk.mark - disk.used, 0),
       elsewhere: () => disk.elsewhere,
+    },
+    trace: {
+      async attempt({ cid }, work) {
+        traced.push(`${cid} begins`)
+        const { kind } = await work()
+        traced.push(`${cid} ${kind}`)
+        return { kind: 'released' }
+      },
+      async outcome(write) {
+        const before = placements.finished.length
+        const answer = await write()
+        traced.push(`${placements.finished.length - before} written`)
+        return answer
+      },
     },
     onEnd: ({ cid }, { kind }, tookMs) => ends.push({ cid, kind, tookMs }),
   })
@@ -242,6 +257,7 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
     intake,
     disk,
     ends,
+    traced,
     stop,
     /** Asks for `cid` and hints it, as an accept does. */
     ask(cid: string, org = orgA, offered: { origins?: string[]; holders?: string[] } = {}) {
@@ -276,6 +292,14 @@ test('a hint is claimed, acknowledged, pinned and finished', async () => {
   assert.deepEqual(at.placements.finished, [
     { cid: 'c1', generation: 1, outcome: { kind: 'pinned', blocks: 1, bytes: 100, foreignPin: false } },
   ])
+})
+
+test('a trace follows an attempt from its claim until its outcome is written, and changes nothing', async () => {
+  await using at = await atWork()
+  void at.ask('c1')
+  await at.clock.until(() => at.traced.length === 3, 100)
+  assert.deepEqual(at.traced, ['c1 begins', '1 written', 'c1 pinned'])
+  assert.ok(at.isPinned('c1'))
 })
 
 test('the end of each attempt is told, with its outcome and how long it took', async () => {

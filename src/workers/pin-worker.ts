@@ -251,7 +251,7 @@ class Worker implements PinWorker {
     this.#under.set(cid, attempt)
     const claim = await this.#claimed(job)
     this.#hints.looked(cid)
-    if (claim !== null) await this.#carryOut(attempt, claim)
+    if (claim !== null) await this.#parts.trace.attempt(claim, () => this.#carryOut(attempt, claim))
     else this.#slots.end(cid)
     this.#under.delete(cid)
     if (attempt.next !== null) this.#offer(attempt.next)
@@ -259,7 +259,7 @@ class Worker implements PinWorker {
     this.#pump()
   }
 
-  async #carryOut(attempt: Attempt, claim: Claim): Promise<void> {
+  async #carryOut(attempt: Attempt, claim: Claim): Promise<Outcome> {
     const { cid, generation } = claim
     const nowMs = this.#parts.clock.now()
     attempt.begin(claim, nowMs)
@@ -271,9 +271,11 @@ class Worker implements PinWorker {
     this.#slots.end(cid)
     this.#finishing++
     this.#pump()
-    if (await this.#finishes.write({ cid, generation, outcome })) this.#done[outcome.kind]++
+    const write = () => this.#finishes.write({ cid, generation, outcome })
+    if (await this.#parts.trace.outcome(write)) this.#done[outcome.kind]++
     this.#finishing--
     if (outcome.kind === 'failed') this.#parts.log.debug({ cid, generation, outcome }, 'a pin failed')
+    return outcome
   }
 
   async #claimed(job: Job): Promise<Claim | null> {

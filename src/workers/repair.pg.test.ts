@@ -8,6 +8,7 @@ import type { NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
 import type { Job } from '../core/placement.ts'
 import type { Bus, Clock, Log } from '../core/ports.ts'
+import { untracedAttempts } from '../core/tracing.ts'
 import { fakeIpfs } from '../dev/fake-ipfs.ts'
 import { testDatabase } from '../dev/test-postgres.ts'
 import { openStore } from '../store/store.ts'
@@ -58,6 +59,7 @@ async function atWork(store: Store, name: string) {
     ipfs,
     clock,
     log,
+    trace: untracedAttempts,
     options,
     taking: () => intake.taking(),
     room: { usedBytes: () => disk.used, leftBytes: () => disk.left, elsewhere: () => disk.elsewhere },

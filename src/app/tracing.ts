@@ -1,0 +1,28 @@
+import type { Log, NodeIdentity } from '../core/ports.ts'
+import { untracedAttempts, type Tracing } from '../core/tracing.ts'
+import type { Config } from './config.ts'
+import { version } from './version.ts'
+
+/** Everything as it is given. */
+const untraced: Tracing = {
+  request: null,
+  traceparent: null,
+  pins: (useCases) => useCases,
+  bus: (bus) => bus,
+  ipfs: (ipfs) => ipfs,
+  attempts: untracedAttempts,
+}
+
+/** Traces as the config says; without `tracing.endpoint` none of it is even loaded. */
+export async function tracingOf(
+  { tracing, node: { name } }: Config,
+  { nodeId }: NodeIdentity,
+  log: Log,
+  undo: AsyncDisposableStack,
+): Promise<Tracing> {
+  const { endpoint, percent } = tracing
+  if (endpoint === undefined) return untraced
+  const { openTracing } = await import('../tracing/tracing.ts')
+  const service = { version: version(), nodeId, nodeName: name }
+  return undo.use(openTracing({ endpoint, percent, service, log }))
+}
