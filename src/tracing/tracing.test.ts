@@ -199,8 +199,19 @@ test('a traceparent is read as W3C Trace Context has it, and anything else is no
   )
 })
 
-test('while nothing is traced, none of this is loaded', async () => {
-  const node = join(import.meta.dirname, '../app/node.ts')
+test('without an endpoint none of this is loaded, with one it is', async () => {
+  const off = await loadedWith({ percent: 100 })
+  assert.equal(off(/src\/app\/node\.ts$/).length, 1)
+  assert.deepEqual(off(/src\/tracing\//), [])
+  // prom-client brings the API along, which does nothing without the SDK.
+  assert.deepEqual(off(/@opentelemetry\//, /prom-client|@opentelemetry\/api\//), [])
+  const on = await loadedWith({ percent: 100, endpoint: 'http://127.0.0.1:9/v1/traces' })
+  assert.ok(on(/src\/tracing\/tracing\.ts$/).length > 0 && on(/@opentelemetry\/sdk-trace\//).length > 0)
+})
+
+/** The modules that a node loads when its config has this `tracing`: those like `pattern`, but for what modules like `by` ask for. */
+async function loadedWith(tracing: { percent: number; endpoint?: string }) {
+  const app = join(import.meta.dirname, '../app')
   const script = `
     import { registerHooks } from 'node:module'
     const loaded = []
@@ -211,15 +222,13 @@ test('while nothing is traced, none of this is loaded', async () => {
         return to
       },
     })
-    await import(${JSON.stringify(node)})
+    await import(${JSON.stringify(join(app, 'node.ts'))})
+    const { tracingOf } = await import(${JSON.stringify(join(app, 'tracing.ts'))})
+    await using undo = new AsyncDisposableStack()
+    await tracingOf(${JSON.stringify({ tracing, node: { name: 'a' } })}, { nodeId: 'nod_a' }, {}, undo)
     console.log(JSON.stringify(loaded))`
-  const run = promisify(execFile)
-  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script])
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script])
   const loaded: { url: string; by: string }[] = JSON.parse(stdout)
-  const those = (pattern: RegExp) => loaded.filter(({ url }) => pattern.test(url))
-  assert.equal(those(/src\/app\/tracing\.ts$/).length, 1)
-  assert.deepEqual(those(/src\/tracing\//), [])
-  // prom-client brings the API along, which does nothing without the SDK.
-  const others = those(/@opentelemetry\//).filter(({ by }) => !/prom-client|@opentelemetry\/api\//.test(by))
-  assert.deepEqual(others, [])
-})
+  return (pattern: RegExp, except?: RegExp) =>
+    loaded.filter(({ url, by }) => pattern.test(url) && except?.test(by) !== true)
+}
