@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { freshBlocks } from '../../test/content.ts'
+import { checkInvariants } from '../../test/invariants.ts'
+import { Ledger } from '../../test/ledger.ts'
+import { World } from '../../test/world.ts'
+import { traffic, type Traffic } from './traffic.ts'
+import { growthOf, usageOf, type Growth, type Usage } from './usage.ts'
+
+export interface SoakResult {
+  minutes: number
+  growth: Growth[]
+  traffic: Traffic
+  /** Nothing grew, and every answer was the one that was due. */
+  held: boolean
+}
+
+const nodes = 3
+const users = 3
+const contentsOfEach = 1_000
+/** Part of the run in which users do not pause: what fills up with use (buffers, an hour's hints) is full before anything is compared. */
+const rush = 1 / 6
+const samplesWanted = 240
+
+/**
+ * Three nodes under traffic for `ms`; early on, one of them is drained and put back, and there is maintenance for a while. Rejects when a
+ * server ends by itself, or when the pins that were promised do not all stand afterwards.
+ */
+export async function runSoak(ms: number, say: (line: string) => void): Promise<SoakResult> {
+  const env = { ANCHORAGE_PIN_UNPIN_GRACE: '10s', ANCHORAGE_CLUSTER_DRAIN_GRACE_PERIOD: '5s' }
+  await using world = await World.start({ nodes, restartAfter: 0, env })
+  await world.well()
+  const contents = await storedSomewhere(world)
+  const apis = await Promise.all(world.nodes.map((n) => world.api(n)))
+  const ledger = new Ledger()
+  const started = performance.now()
+  const isRush = (): boolean => performance.now() - started < ms * rush
+  const over = new AbortController()
+  const stop = (): void => over.abort()
+  const [seen, [growth]] = await Promise.all([
+    traffic(apis, contents, ledger, isRush, over.signal).finally(stop),
+    Promise.all([watch(world, ms, over.signal, say), operate(world, ms, over.signal, say)]).finally(stop),
+  ])
+  say('looking whether all that was promised stands')
+  await checkInvariants(world, ledger)
+  const held = growth.every((each) => each.held) && seen.broken.length + seen.odd.length === 0
+  return { minutes: ms / 60_000, growth, traffic: seen, held }
+}
+
+/** For each user its contents, each of them in one Kubo or another. */
+async function storedSomewhere(world: World): Promise<string[][]> {
+  const kubos = await Promise.all(world.nodes.map((n) => world.kubo(n)))
+  const each = Array.from({ length: users }, async (_, user) => {
+    const blocks = await freshBlocks(contentsOfEach, 4096)
+    await kubos[user % kubos.length]?.put(blocks)
+    return blocks.map(({ cid }) => cid)
+  })
+  return Promise.all(each)
+}
+
+/** What operators do, all in the first third: what it stirs up has settled by the middle one. */
+async function operate(
+  world: World,
+  ms: number,
+  signal: AbortSignal,
+  say: (line: string) => void,
+): Promise<void> {
+  const pause = (part: number) => sleep(ms * part, undefined, { signal })
+  await pause(0.05)
+  await world.admin('drain', `dev-${nodes}`)
+  say(`dev-${nodes} is drained`)
+  await world.admin('uncordon', `dev-${nodes}`)
+  await pause(0.05)
+  await world.admin('maintenance', 'on', '--reason', 'soak', '--ttl', '1h')
+  say('maintenance is on')
+  await pause(0.05)
+  await world.admin('maintenance', 'off')
+  say('maintenance is off')
+}
+
+/** Looks at every server again and again for `ms`. */
+async function watch(
+  world: World,
+  ms: number,
+  signal: AbortSignal,
+  say: (line: string) => void,
+): Promise<Growth[]> {
+  const servers = await serversOf(world)
+  const samples = new Map(servers.map(({ name }): [string, Usage[]] => [name, []]))
+  const started = performance.now()
+  for (let taken = 1; taken <= samplesWanted; taken++) {
+    await sleep(Math.max(0, started + (ms * taken) / samplesWanted - performance.now()), undefined, {
+      signal,
+    })
+    const now = await Promise.all(
+      servers.map(({ name, pid }) =>
+        usageOf(pid, name === 'postgres').catch((cause: unknown) => {
+          throw new Error(`${name} (process ${pid}) is gone`, { cause })
+        }),
+      ),
+    )
+    for (const [index, usage] of now.entries()) samples.get(servers[index]?.name ?? '')?.push(usage)
+    if (taken % (samplesWanted / 20) === 0) {
+      const each = servers.map(({ name }, index) => `${name} ${now[index]?.mib.toFixed(0)}`)
+      say(`${((performance.now() - started) / 60_000).toFixed(1)} min, MiB: ${each.join(', ')}`)
+    }
+  }
+  return [...samples].map(([name, taken]) => growthOf(name, taken, isOurs(name)))
+}
+
+/** Whose memory is judged; how Postgres and Kubo use theirs, up to what their configs give them, is told. */
+function isOurs(name: string): boolean {
+  return /^(node|nats) /.test(name)
+}
+
+async function serversOf(world: World): Promise<{ name: string; pid: number }[]> {
+  const ofNodes = (['node', 'nats', 'kubo'] as const).flatMap((server) =>
+    world.nodes.map(async (n) => ({ name: `${server} ${n}`, pid: await world.pid(server, n) })),
+  )
+  return Promise.all([...ofNodes, world.pid('postgres').then((pid) => ({ name: 'postgres', pid }))])
+}

@@ -1,0 +1,33 @@
+import { strict as assert } from 'node:assert'
+import { open } from 'node:fs/promises'
+import { test } from 'node:test'
+import { growthOf, usageOf, type Usage } from '../bench/soak/usage.ts'
+
+test('what a process holds is seen: its memory and its files', async () => {
+  const before = await usageOf(process.pid)
+  const files = await Promise.all(Array.from({ length: 50 }, () => open(import.meta.filename)))
+  const held = Buffer.alloc(64 << 20, 1)
+  const after = await usageOf(process.pid)
+  await Promise.all(files.map((file) => file.close()))
+  assert.ok(after.fds - before.fds >= 50, `${before.fds} files, then ${after.fds}`)
+  assert.ok(after.mib - before.mib >= held.length / 2 ** 21, `${before.mib} MiB, then ${after.mib}`)
+  const family = await usageOf(process.pid, true)
+  assert.ok(family.mib > 0 && family.fds > 0)
+  await assert.rejects(usageOf(2 ** 22 + 1))
+})
+
+test('what grows by more than a twentieth from the middle third to the last is told; the first third, and one peak, count for nothing', () => {
+  const run = (...levels: Usage[]): Usage[] =>
+    levels.flatMap((level) => Array.from({ length: 40 }, () => level))
+  const usual = { mib: 100, fds: 40 }
+  const held = (last: Partial<Usage>, judged = true, more: Usage[] = []): boolean =>
+    growthOf('node', [...run({ mib: 10, fds: 500 }, usual, { ...usual, ...last }), ...more], judged).held
+  assert.equal(held({}), true)
+  assert.equal(held({ mib: 104.9 }), true)
+  assert.equal(held({ mib: 105.2 }), false)
+  assert.equal(held({ mib: 105.2 }, false), true)
+  assert.equal(held({}, true, [{ mib: 9_000, fds: 9_000 }]), true)
+  assert.equal(held({ fds: 43 }), true)
+  assert.equal(held({ fds: 45 }), false)
+  assert.equal(held({ fds: 45 }, false), false)
+})
