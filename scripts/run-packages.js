@@ -1,8 +1,8 @@
 // npm run test:packages: builds the packages and everything in deploy/, and holds them against the tools of those who take them: a bare
 // Debian, rpm, systemd, helm, hadolint, … `-- FILE…` runs those files. Needs root on a Debian. No part of `npm test`.
-import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { debianPackages } from './debian-packages.js'
 import { root } from './install.js'
 import { TestRun, untilStopped } from './test-run.js'
 
@@ -17,24 +17,10 @@ const debian = {
 }
 
 const tests = new TestRun({ signal: untilStopped() })
-if (installed() && (await tests.servers())) {
+if (debianPackages(debian) && (await tests.servers())) {
   const asked = process.argv.slice(2).map((file) => resolve(file))
   const files = asked.length > 0 ? asked : globSync('test/packages/*.test.ts', { cwd: root }).sort()
   await tests.group('packages', files, { concurrency: 1, timeout: 30 * 60_000 })
 }
 tests.sayResult()
 process.exit(tests.green ? 0 : 1)
-
-/** Installs what is missing, and says what; false when it cannot. */
-function installed() {
-  const absent = Object.keys(debian).filter((name) => spawnSync('which', [name]).status !== 0)
-  const packages = [...new Set(absent.map((name) => debian[name]))]
-  if (packages.length === 0) return true
-  console.log(`installing Debian packages: ${packages.join(' ')}`)
-  const options = {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-  }
-  const apt = (...args) => spawnSync('apt-get', ['-qq', ...args], options).status === 0
-  return apt('update') && apt('install', '-y', '--no-install-recommends', ...packages)
-}
