@@ -2,9 +2,18 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { blocksOf } from '../../test/runbooks/page.ts'
+import { pagesForCluster, pagesForFreshMachines } from '../../test/runbooks/pages.ts'
 import { pinErrorCodes } from '../core/pin.ts'
 import { configKeys } from './config-keys.ts'
 import { limitsDocs } from './limits-docs.ts'
+
+/** As a heading is linked to: lower case, without punctuation, a dash for each space. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-')
 
 const root = join(import.meta.dirname, '../..')
 const pages = globSync(['*.md', 'docs/**/*.md'], { cwd: root })
@@ -19,6 +28,26 @@ test('every link from a page to a file leads to one', () => {
   )
   assert.ok(pages.length > 10)
   assert.deepEqual(broken, [])
+})
+
+test('every link to a heading leads to one', () => {
+  const broken = pages.flatMap((page) =>
+    [...read(page).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)]
+      .filter(([, target = '', anchor = '']) => {
+        const there = read(target === '' ? page : join(dirname(page), target))
+        return ![...there.matchAll(/^#+ (.+)$/gm)].some(([, heading = '']) => anchorOf(heading) === anchor)
+      })
+      .map(([link]) => `${page}: ${link}`),
+  )
+  assert.deepEqual(broken, [])
+})
+
+test('npm run test:runbooks walks every page that has commands to run', () => {
+  const runnable = globSync('docs/**/*.md', { cwd: root }).filter((page) =>
+    blocksOf(page).some(({ notRun }) => notRun === null),
+  )
+  const walked: string[] = [...pagesForFreshMachines, ...pagesForCluster]
+  assert.deepEqual(runnable.toSorted(), walked.toSorted())
 })
 
 test('docs/limits.md is current (anchorage config limits > docs/limits.md makes it so)', () => {

@@ -1,0 +1,91 @@
+import { strict as assert } from 'node:assert'
+import { execFile } from 'node:child_process'
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
+import { findTool } from '../../src/tools/find-tool.ts'
+import { kubo } from '../../src/tools/kubo.ts'
+import { natsServer } from '../../src/tools/nats-server.ts'
+import { ownEnvironment } from '../dev-env.ts'
+import { patience } from '../patience.ts'
+
+const run = promisify(execFile)
+const main = join(import.meta.dirname, '../../src/cli/main.ts')
+
+/** What stands for a text of a page, or for whatever matches a pattern. */
+export type StandIn = readonly [from: string | RegExp, to: string]
+
+/** The servers have no users of their own in tests. */
+const sudo = `#!/bin/sh
+if [ "$1" = -u ]; then shift 2; fi
+exec env "$@"
+`
+
+/** Nor have their files: that the file is there is all that can be asked. */
+const chown = `#!/bin/sh
+[ "$1" = anchorage ] || { echo "no user $1" >&2; exit 1; }
+shift
+exec ls "$@" >/dev/null
+`
+
+/** `anchor-2:PATH` is the path on machine 2; MACHINES is the folder with one for each, where they do not share a disk. */
+const scp = `#!/bin/sh -eu
+for to; do :; done
+host=\${to%%:*}; path=\${to#*:}
+if [ -n "\${MACHINES:-}" ]; then path=$(echo "$path" | sed "s|$MACHINES/[^/]*|$MACHINES/$host|"); fi
+while [ $# -gt 1 ]; do cp "$1" "$path"; shift; done
+`
+
+/**
+ * Fills `bin` with the programs that pages speak of: `anchorage`, `ipfs`, `nats-server`, `sudo`, `chown`, `scp`, and the given
+ * `systemctl`, a script.
+ */
+export async function makePrograms(bin: string, systemctl: string): Promise<void> {
+  await mkdir(bin, { recursive: true })
+  const found = { env: process.env, say: () => {} }
+  const ipfs = await findTool(kubo(), { ...found, configured: process.env['KUBO_BINARY'] })
+  const nats = await findTool(natsServer(), { ...found, configured: process.env['NATS_SERVER_BINARY'] })
+  const programs = {
+    anchorage: `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`,
+    ipfs: `#!/bin/sh\nexec '${ipfs.path}' "$@"\n`,
+    'nats-server': `#!/bin/sh\nexec '${nats.path}' "$@"\n`,
+    sudo,
+    chown,
+    scp,
+    systemctl,
+  }
+  for (const [name, text] of Object.entries(programs)) {
+    await writeFile(join(bin, name), text)
+    await chmod(join(bin, name), 0o755)
+  }
+}
+
+/** `text` with all that stands for something put in its place; nothing may be left that the reader is to fill in. */
+export function playedBy(text: string, standIns: readonly StandIn[]): string {
+  const played = standIns.reduce((left, [from, to]) => left.replaceAll(from, to), text)
+  assert.doesNotMatch(
+    played,
+    /…|CHOOSE|example\.com|\binternal\/|(?<![\w.-])\/(?:etc|var\/lib|var\/backups)\//,
+    'nothing stands for a part of it',
+  )
+  return played
+}
+
+/** Runs `text` in a shell, where any failing command ends it; resolves with what it printed on standard output. */
+export async function runText(
+  text: string,
+  shell: { bin: string; dir: string; env: Record<string, string | undefined>; standIns: readonly StandIn[] },
+): Promise<string> {
+  const { stdout } = await run('/bin/bash', ['-euo', 'pipefail', '-c', playedBy(text, shell.standIns)], {
+    cwd: shell.dir,
+    timeout: patience.longMs,
+    env: {
+      ...ownEnvironment(),
+      PATH: [shell.bin, process.env['PATH']].join(delimiter),
+      HOME: shell.dir,
+      IPFS_TELEMETRY: 'off',
+      ...shell.env,
+    },
+  })
+  return stdout
+}

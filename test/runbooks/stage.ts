@@ -1,0 +1,119 @@
+import { strict as assert } from 'node:assert'
+import { test } from 'node:test'
+import { apiOf } from '../api.ts'
+import { freshBlocks, type Block as Content } from '../content.ts'
+import { checkInvariants } from '../invariants.ts'
+import { Ledger, placements, type PlacementRow } from '../ledger.ts'
+import { startOutsideKubo, type OutsideKubo } from '../outside-kubo.ts'
+import { patience } from '../patience.ts'
+import { eachInFlight, until } from '../settle.ts'
+import { World } from '../world.ts'
+import { Machines } from './machines.ts'
+import type { ClusterPage } from './pages.ts'
+import { walk, type Next } from './walk.ts'
+
+const env = {
+  ANCHORAGE_CLUSTER_DOWN_GRACE: '5s',
+  ANCHORAGE_CLUSTER_DRAIN_GRACE_PERIOD: '1s',
+  ANCHORAGE_PIN_UNPIN_GRACE: '1s',
+  ANCHORAGE_PIN_BACKOFF_MIN: '500ms',
+}
+
+/** Copies of each content, so that a node can be missed. */
+const meta = { 'anchorage.replicas': '2' }
+
+/** The nodes, the org and the pins that the cluster's pages are walked on. A page leaves every node in service, and every pin pinned. */
+export class Stage {
+  readonly ledger = new Ledger()
+  #world: World | undefined
+  #outside: OutsideKubo | undefined
+  #machines: Machines | undefined
+  #todo: Content[] = []
+
+  async start(): Promise<void> {
+    this.#outside = await startOutsideKubo()
+    this.#todo = await freshBlocks(200)
+    await this.#outside.rpc.put(this.#todo)
+    this.#world = await World.start({ nodes: 3, restartAfter: 0, env })
+    this.#machines = await Machines.of(this.#world, this.#outside.kubo.dir)
+    await this.pinSome(60)
+  }
+
+  async stop(): Promise<void> {
+    await this.#outside?.[Symbol.asyncDispose]()
+    await this.#world?.[Symbol.asyncDispose]()
+  }
+
+  get world(): World {
+    return this.#world ?? assert.fail('the world has not started')
+  }
+
+  get machines(): Machines {
+    return this.#machines ?? assert.fail('the machines have not started')
+  }
+
+  /** Where origins dial the Kubo outside. */
+  get origin(): string {
+    return this.#outside?.address ?? assert.fail('the Kubo outside has not started')
+  }
+
+  /** Content that nothing pins yet, and that the Kubo outside has. */
+  offered(): Content {
+    return this.#todo.pop() ?? assert.fail('the content ran out')
+  }
+
+  async pinSome(count: number): Promise<void> {
+    const api = await this.world.api()
+    const pins = Array.from({ length: count }, () => ({
+      cid: this.offered().cid,
+      origins: [this.origin],
+      meta,
+    }))
+    await eachInFlight(pins, 8, (pin) => this.ledger.post(api, pin))
+    await this.allStands()
+  }
+
+  allStands(...without: number[]): Promise<void> {
+    return checkInvariants(this.world, this.ledger, { without })
+  }
+
+  async onNode(n: number): Promise<PlacementRow[]> {
+    return (await placements(this.world)).filter((placement) => placement.n === n)
+  }
+
+  /** What the API answers to a token. */
+  async answerTo(token: string): Promise<number> {
+    return (await apiOf((await this.world.api()).url, token).send('GET', '/pins')).status
+  }
+
+  /** Resolves with what `look` finds of a node among those that `admin nodes` lists. */
+  async sees<T>(what: string, n: number, look: (node: ListedNode) => T | false | undefined): Promise<T> {
+    return await until(
+      what,
+      async () => {
+        const { results } = await this.world.admin<{ results: ListedNode[] }>('nodes')
+        const node = results.find(({ name }) => name === `dev-${n}`)
+        return node && look(node)
+      },
+      { withinMs: patience.longMs, everyMs: 500 },
+    )
+  }
+
+  /** Walks a page as a test of that name. */
+  runbook(page: ClusterPage, steps: (next: Next) => Promise<void>): void {
+    test(page, async () => {
+      try {
+        await walk(page, (block, standIns) => this.machines.type(block, standIns), steps)
+      } catch (cause) {
+        throw new Error(`${String(cause)}\n${await this.world.lastWords()}`, { cause })
+      }
+    })
+  }
+}
+
+/** What stories ask of a node that `admin nodes --json` lists. */
+interface ListedNode {
+  name: string
+  live: boolean
+  capacityBytes: number | null
+}
