@@ -1,11 +1,14 @@
+import { strict as assert } from 'node:assert'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { natsPassword, natsPaths, natsUser } from '../../src/cluster/nats-config.ts'
 import { freePort } from '../../src/dev/free-port.ts'
 import { dropPostgresPlace, postgresPlace } from '../../src/dev/postgres-place.ts'
 import { startPostgres } from '../../src/dev/postgres.ts'
 import { postgresUser } from '../../src/dev/run-as.ts'
-import { startTestKubo, type TestKubo } from '../contract/test-kubo.ts'
+import { startTestKubo } from '../contract/test-kubo.ts'
+import { assertAllReplicasCurrent } from '../jetstream.ts'
 import { alive } from '../processes.ts'
 import { patience } from '../patience.ts'
 import { until } from '../settle.ts'
@@ -28,8 +31,10 @@ esac
 `
 
 interface Machine {
-  kubo: TestKubo
+  root: string
   home: string
+  http: number
+  nats: number
   env: Record<string, string>
   standIns: StandIn[]
 }
@@ -97,8 +102,10 @@ export class FreshMachines implements AsyncDisposable {
     const kubo = this.#running.use(await startTestKubo())
     const [http, nats, route] = [await this.#port(), await this.#port(), await this.#port()]
     this.#machines.set(n, {
-      kubo,
+      root,
       home,
+      http,
+      nats,
       env: {
         MACHINES: this.#dir,
         ANCHORAGE_CONFIG: join(etc, 'anchorage.yaml'),
@@ -143,6 +150,23 @@ export class FreshMachines implements AsyncDisposable {
       })
     }
     return printed
+  }
+
+  /** Resolves once every node says that it is well, and JetStream is whole on all of them. */
+  async well(): Promise<void> {
+    const look = async (): Promise<true> => {
+      for (const { http } of this.#machines.values()) {
+        const answer = await fetch(`http://127.0.0.1:${http}/v1/ready`)
+        const { status }: { status: string } = JSON.parse(await answer.text())
+        assert.equal(status, 'ok')
+      }
+      const { nats, root } = this.#machine(1)
+      const dir = join(root, 'data', 'nats')
+      const password = await natsPassword(natsPaths(dir), dir)
+      await assertAllReplicasCurrent(`nats://${natsUser}:${password}@127.0.0.1:${nats}`, this.#machines.size)
+      return true
+    }
+    await until('all machines are well', look, { withinMs: patience.longMs, everyMs: 250 })
   }
 
   /** What the nodes logged last, for messages of failed tests. */

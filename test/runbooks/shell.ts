@@ -76,16 +76,20 @@ export async function runText(
   text: string,
   shell: { bin: string; dir: string; env: Record<string, string | undefined>; standIns: readonly StandIn[] },
 ): Promise<string> {
-  const { stdout } = await run('/bin/bash', ['-euo', 'pipefail', '-c', playedBy(text, shell.standIns)], {
-    cwd: shell.dir,
-    timeout: patience.longMs,
-    env: {
-      ...ownEnvironment(),
-      PATH: [shell.bin, process.env['PATH']].join(delimiter),
-      HOME: shell.dir,
-      IPFS_TELEMETRY: 'off',
-      ...shell.env,
+  const { stdout } = await run(
+    '/bin/bash',
+    ['--norc', '-euo', 'pipefail', '-c', playedBy(text, shell.standIns)],
+    {
+      cwd: shell.dir,
+      timeout: patience.longMs,
+      env: {
+        ...ownEnvironment(),
+        PATH: [shell.bin, process.env['PATH']].join(delimiter),
+        HOME: shell.dir,
+        IPFS_TELEMETRY: 'off',
+        ...shell.env,
+      },
     },
-  })
+  )
   return stdout
 }
