@@ -10,8 +10,11 @@ interface Said {
 
 export async function rebalance(at: Stage, next: Next): Promise<void> {
   const { world } = at
-  await world.anchorage('admin', 'drain', 'dev-2')
-  await world.anchorage('admin', 'uncordon', 'dev-2')
+  const emptied = async (): Promise<void> => {
+    await world.anchorage('admin', 'drain', 'dev-2')
+    await world.anchorage('admin', 'uncordon', 'dev-2')
+  }
+  await emptied()
   const [, id = ''] = /\b(pln_\w+)/.exec(await next('--dry-run')) ?? []
   const plan: StandIn = ['pln_…', id]
   const state = async (): Promise<string> => (await world.admin<Said>('plans', id)).plan.state
@@ -27,6 +30,7 @@ export async function rebalance(at: Stage, next: Next): Promise<void> {
   assert.equal(await state(), 'applied')
   assert.match(await next('admin plans', plan), new RegExp(id))
   assert.ok((await at.onNode(2)).length > 0, 'nothing was moved')
+  await emptied()
   const { plan: unwanted } = await world.admin<Said>('rebalance', '--dry-run')
   assert.match(await next('--cancel', ['pln_…', unwanted.id]), /cancelled/)
   await at.allStands()
