@@ -111,7 +111,7 @@ suite('the backup drill', () => {
 
   test('the nodes start with empty Kubos: their reconcilers say what is missing, and change nothing', async () => {
     await world.startAgain({ nodes: 3 })
-    await world.well()
+    await world.well('reconciler')
     const said = await until(
       'every reconciler has said what it found',
       async () => {
@@ -126,6 +126,10 @@ suite('the backup drill', () => {
       said.reduce((sum, { report }) => sum + (report?.missing ?? 0), 0),
       2 * 60,
     )
+    for (const n of world.nodes)
+      await until(`node ${n} says that its reconciler waits for a person`, async () =>
+        (await world.ready(n)).reasons.some(({ what }) => what === 'reconciler'),
+      )
     for (const n of world.nodes)
       assert.deepEqual(
         [...(await (await world.kubo(n)).pins())].filter(([, name]) => name !== ''),

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'pg'
+import { until } from '../../test/settle.ts'
 import { identify, isRunning } from '../tools/process-identity.ts'
 import { freePort } from './free-port.ts'
 import { endPostgresIn } from './leftovers.ts'
@@ -63,7 +64,8 @@ test('one that is killed comes back by itself, though its backends lived on for 
   const first = server.pid()
   server.kill()
   while (server.pid() === null || server.pid() === first) await sleep(20)
-  assert.equal((await here.ask('select value from kept')).value, 42)
+  // until it has recovered, it refuses connections
+  await until('it answers', async () => (await here.ask('select value from kept')).value === 42)
 })
 
 test('one whose supervisor was killed is found and replaced by the next start', async () => {
