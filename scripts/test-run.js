@@ -25,11 +25,13 @@ export function nameOf(file) {
   return file?.startsWith(`${root}/`) ? relative(root, file) : String(file)
 }
 
-/** An error with its stack, set in. */
+/** The error that a test threw, with its stack and what it names as its cause, set in. */
 export function indented(error) {
-  const cause = error?.cause ?? error
-  const text = cause?.stack ?? String(cause?.message ?? cause)
-  return text.replace(/^/gm, '    ')
+  const thrown = error?.cause ?? error
+  const text = thrown?.stack ?? String(thrown?.message ?? thrown)
+  const because =
+    thrown?.cause === undefined ? '' : `\nbecause: ${thrown.cause?.message ?? String(thrown.cause)}`
+  return `${text}${because}`.replace(/^/gm, '    ')
 }
 
 /** The files in which a test failed in the last run that had failures to note; none when all passed. */
