@@ -120,6 +120,17 @@ function streamOf(client: pg.PoolClient): Duplex {
   return (client as unknown as { connection: { stream: Duplex } }).connection.stream
 }
 
+/** Runs `send`, and hands all that it sends to the socket at once: the client would write once for each statement. */
+export function inOneWrite<T>(client: pg.PoolClient, send: () => T): T {
+  const stream = streamOf(client)
+  stream.cork()
+  try {
+    return send()
+  } finally {
+    stream.uncork()
+  }
+}
+
 /** What is known of a connection since it was opened. */
 interface Admission {
   /** One that takes no writes serves what reads, and once, so that none is left when Postgres takes writes again. */

@@ -5,6 +5,7 @@ import { AnchorageError, isCode } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import { until } from '../../test/settle.ts'
 import { testDatabase } from '../dev/test-postgres.ts'
+import { connectionsPerRole } from './connections.ts'
 import { openDatabase, type Database } from './database.ts'
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
@@ -53,6 +54,24 @@ test('after an error that hangs on its session a connection is lent to nobody, a
       assert.equal(JSON.stringify(after) === JSON.stringify(before), kept, `${door} ${state}`)
     }
   }
+})
+
+test('a statement that was prepared before a migration changed its answer is answered anew, on each connection', async () => {
+  await using database = await testDatabase()
+  await using db = openDatabase({ ...database, log: quiet })
+  const owner = new pg.Client(database.ownerUrl)
+  await owner.connect()
+  const answer = (columns: string) =>
+    owner.query(
+      `drop function if exists answer(); create function answer() returns table (${columns}) language sql as 'select 1, 2'`,
+    )
+  const ask = () => db.tenantAtOnce(org, [['select * from answer() where $1', [true], 'answer']])
+  const askAll = () => Promise.all(Array.from({ length: 2 * connectionsPerRole }, ask))
+  await answer('a int, b int')
+  await askAll()
+  await answer('c int, d int')
+  assert.deepEqual(await askAll(), Array(2 * connectionsPerRole).fill([[{ c: 1, d: 2 }]]))
+  await owner.end()
 })
 
 test('whoever hangs up ends the statement, whose connection is lent to nobody', async () => {

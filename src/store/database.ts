@@ -3,8 +3,8 @@ import type { OrgId } from '../core/ids.ts'
 import { uuidOf } from '../core/ids.ts'
 import type { PoolUse } from '../core/measure-ports.ts'
 import type { Log } from '../core/ports.ts'
-import { openConnections, type Connections, type Way } from './connections.ts'
-import { isTransient, leavesSessionWhole, translate } from './errors.ts'
+import { connectionsPerRole, inOneWrite, openConnections, type Connections, type Way } from './connections.ts'
+import { isStalePlan, isTransient, leavesSessionWhole, translate } from './errors.ts'
 import type { Query } from './query.ts'
 
 /** A transaction in one org's scope: row-level security shows it that org's rows and no others. */
@@ -74,13 +74,15 @@ export function openDatabase(options: { tenantUrl: string; systemUrl: string; lo
 
 const tries = 4
 
-/** Runs again what Postgres rolled back for no fault of its own. */
+/** Runs again what Postgres rolled back for no fault of its own. Every connection may have a plan of before a migration, once. */
 async function retried<T>(work: () => Promise<T>): Promise<T> {
+  let stale = 0
   for (let attempt = 1; ; attempt++) {
     try {
       return await work()
     } catch (error) {
-      if (attempt === tries || !isTransient(error)) throw translate(error)
+      if (isStalePlan(error) && stale++ < connectionsPerRole) continue
+      if (attempt >= tries || !isTransient(error)) throw translate(error)
     }
   }
 }
@@ -119,13 +121,13 @@ async function atOnce(
   signal?: AbortSignal,
 ): Promise<unknown[][]> {
   return connections.use(async (client, direct) => {
-    const sent = [
+    const sent = inOneWrite(client, () => [
       ...open(client, direct, orgId),
       ...statements.map(([text, values, name]) =>
         client.query(direct && name !== undefined ? { text, values, name } : { text, values }),
       ),
       client.query('commit'),
-    ]
+    ])
     // The connection is another's only when all that travels on it has been answered.
     const outcomes = await Promise.allSettled(sent)
     const answers = outcomes.map((outcome) => {

@@ -13,6 +13,11 @@ export function isTransient(error: unknown): boolean {
   return state === '40P01' || state === '40001'
 }
 
+/** A migration changed what a statement answers that this connection had prepared before; another connection takes it. */
+export function isStalePlan(error: unknown): boolean {
+  return error instanceof Error && 'routine' in error && error.routine === 'RevalidateCachedQuery'
+}
+
 /**
  * Whether a session goes on as before after `error`, once its transaction is rolled back: what is about the data, a lock, a limit or our own
  * rules. Anything else may hang on the session (it became read-only, it is being ended, its role, its plans or its statements are not what

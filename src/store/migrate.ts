@@ -7,7 +7,7 @@ import { mendSchema } from './prove-schema.ts'
 import { ensureRoles } from './roles.ts'
 
 /** The schema level that this code was written for: its newest migration. */
-export const codeLevel = 21
+export const codeLevel = 22
 
 /**
  * Makes the roles, with their settings, applies what is pending, each file in a transaction, and mends what others changed since; under an advisory

@@ -54,6 +54,7 @@ export async function acceptPins(
     [
       'select id, created, status, replicas, copies, woken, refused from accept_pins($1, $2, $3, $4, $5)',
       [items, again, replaces && uuidOf(replaces), replicas, graceMs],
+      'accept',
     ],
   ])
   const byId = new Map((rows as AcceptedRow[]).map((row) => [row.id, row]))
@@ -74,7 +75,7 @@ export async function acceptPins(
 /** Nodes where so many of the org's placements wait that hints for more are of no use. */
 export async function crowded(db: Database, orgId: OrgId): Promise<NodeId[]> {
   const [rows = []] = await db.tenantAtOnce(orgId, [
-    ['select node_id from org_backlog() where waiting > $1', [maxHints]],
+    ['select node_id from org_backlog() where waiting > $1', [maxHints], 'crowded'],
   ])
   return (rows as { node_id: string }[]).map((row) => idOf('nod', row.node_id))
 }
@@ -108,6 +109,7 @@ export async function getPin(db: Database, orgId: OrgId, id: PinId, book: NodeBo
       `select to_json(p) as pin, (select json_agg(d) from pin_details(array[p.cid]) d) as details
        from (select ${pinColumns} from pins where org_id = current_org() and id = $1) p`,
       [uuidOf(id)],
+      'pin',
     ],
   ])
   const [row] = rows as { pin: PinRow; details: DetailRow[] | null }[]
