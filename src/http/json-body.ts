@@ -23,7 +23,7 @@ export function readJson(app: FastifyInstance): void {
     { parseAs: 'buffer' },
     async (_request: FastifyRequest, body: string | Buffer) => {
       if (body.length > smallBodyBytes) await nextLarge()
-      return parsed(Buffer.from(body))
+      return parsed(typeof body === 'string' ? Buffer.from(body) : body)
     },
   )
   app.addHook('preValidation', (request, _reply, done) => {
