@@ -144,6 +144,26 @@ export function browser(at: ClusterStage): void {
       }
     })
 
+    test('reads that its org is suspended, why, and what that means for its tokens', async () => {
+      await signIn('bob')
+      await page.getByRole('button', { name: 'Make the token' }).waitFor()
+      await at.world.anchorage('admin', 'suspend-org', 'dev', '--reason', 'the bill is open')
+      try {
+        await page.reload()
+        await page.getByText('dev (member; suspended: the bill is open)').waitFor()
+        await page.getByText('This org is suspended: its tokens are refused').waitFor()
+        assert.ok(await page.getByRole('button', { name: 'Make the token' }).isHidden())
+      } finally {
+        await at.world.anchorage('admin', 'resume-org', 'dev')
+      }
+      // The nodes must have heard of it before the next test pins.
+      const token = await at.world.value('ANCHORAGE_TOKEN')
+      for (const node of nodes) {
+        const asked = () => apiOf(`${node}/v1`, token).send('GET', '/pins')
+        await until('it is served again', async () => (await asked()).status === 200)
+      }
+    })
+
     test('needs no mouse', async () => {
       await page.goto(nodes[0] ?? '')
       await page.getByRole('link', { name: 'Sign in' }).waitFor()

@@ -57,7 +57,9 @@ async function showTokens({ user, memberships }, chosen) {
   const membership = memberships.find(({ org }) => org === chosen)
   const scopes =
     membership === undefined ? [] : [...membership.scopes, ...(user.operator ? ['cluster:admin'] : [])]
-  await tokensPart({ org: membership?.org ?? null, userId: user.id, scopes, attempt }).show()
+  const org = membership?.org ?? null
+  const isSuspended = membership !== undefined && membership.suspended !== null
+  await tokensPart({ org, isSuspended, userId: user.id, scopes, attempt }).show()
 }
 
 function showWho({ user, memberships }) {

@@ -11,20 +11,25 @@ const words = {
   'cluster:admin': ['operate the cluster', false],
 }
 
+/** Why somebody can neither see nor make tokens. */
+function whyNone(org, isSuspended) {
+  if (org === null) return 'You are a member of no org: ask an admin of yours to add you, by your id above.'
+  return isSuspended
+    ? 'This org is suspended: its tokens are refused, and none can be made, until an operator resumes it.'
+    : 'Your role in this org makes no tokens.'
+}
+
 /**
  * The part of the page about tokens, for one person in one org.
- * @param {{ org: string | null, userId: string, scopes: string[], attempt: (work: () => Promise<void>) => Promise<void> }} about
+ * @param {{ org: string | null, isSuspended: boolean, userId: string, scopes: string[], attempt: (work: () => Promise<void>) => Promise<void> }} about
  */
-export function tokensPart({ org, userId, scopes, attempt }) {
+export function tokensPart({ org, isSuspended, userId, scopes, attempt }) {
   const mayManage = org !== null && scopes.includes('tokens:manage')
   at('new-token').hidden = !mayManage
   at('tokens').hidden = true
   const none = at('tokens-none')
   none.hidden = mayManage
-  none.textContent =
-    org === null
-      ? 'You are a member of no org: ask an admin of yours to add you, by your id above.'
-      : 'Your role in this org makes no tokens.'
+  none.textContent = whyNone(org, isSuspended)
   if (!mayManage) return { show: async () => {} }
 
   offer(scopes)
