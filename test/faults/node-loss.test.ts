@@ -62,6 +62,12 @@ suite('loss of a node with all its servers', () => {
       process.stderr.write(
         `the loss was noticed after ${((performance.now() - lostAtMs) / 1000).toFixed(1)} s\n`,
       )
+      for (const n of [1, 2]) {
+        const { http, reasons } = await world.ready(n)
+        assert.equal(http, 200)
+        const [peer = assert.fail(`node ${n} misses no other`)] = reasons.filter(({ what }) => what === 'peer')
+        assert.match(peer.reason, /^the node dev-3 has given no sign for \d+ s$/)
+      }
     } finally {
       const { accepted, failures } = await load.stop()
       assert.deepEqual(failures, [])
