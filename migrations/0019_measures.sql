@@ -8,6 +8,8 @@ create table placement_counts (
   state text collate "C" not null,
   reason text collate "C" not null,
   n bigint not null,
+  -- of those that are pinned
+  bytes bigint not null,
   primary key (node_id, state, reason)
 );
 
@@ -16,7 +18,8 @@ create table placement_changes (
   node_id uuid not null,
   state text collate "C" not null,
   reason text collate "C" not null,
-  n bigint not null
+  n bigint not null,
+  bytes bigint not null
 );
 
 grant select, insert, update, delete on placement_counts, placement_changes to anchorage_system;
@@ -25,17 +28,19 @@ grant select, insert, update, delete on placement_counts, placement_changes to a
 create function note_placement_changes() returns trigger language plpgsql as $$
 begin
   if tg_op = 'INSERT' then
-    insert into placement_changes (node_id, state, reason, n)
-    select node_id, case when lost then 'lost' else state end, reason, count(*) from after group by 1, 2, 3;
+    insert into placement_changes (node_id, state, reason, n, bytes)
+    select node_id, case when lost then 'lost' else state end, reason, count(*), coalesce(sum(bytes) filter (where state = 'pinned'), 0)
+    from after group by 1, 2, 3;
   elsif tg_op = 'DELETE' then
-    insert into placement_changes (node_id, state, reason, n)
-    select node_id, case when lost then 'lost' else state end, reason, -count(*) from before group by 1, 2, 3;
+    insert into placement_changes (node_id, state, reason, n, bytes)
+    select node_id, case when lost then 'lost' else state end, reason, -count(*), -coalesce(sum(bytes) filter (where state = 'pinned'), 0)
+    from before group by 1, 2, 3;
   else
-    insert into placement_changes (node_id, state, reason, n)
-    select node_id, case when lost then 'lost' else state end, reason, sum(n)
-    from (select node_id, lost, state, reason, 1 as n from after
-          union all select node_id, lost, state, reason, -1 from before) d
-    group by 1, 2, 3 having sum(n) <> 0;
+    insert into placement_changes (node_id, state, reason, n, bytes)
+    select node_id, case when lost then 'lost' else state end, reason, sum(n), sum(case when state = 'pinned' then n * bytes else 0 end)
+    from (select node_id, lost, state, reason, bytes, 1 as n from after
+          union all select node_id, lost, state, reason, bytes, -1 from before) d
+    group by 1, 2, 3 having sum(n) <> 0 or sum(case when state = 'pinned' then n * bytes else 0 end) <> 0;
   end if;
   return null;
 end $$;
@@ -56,12 +61,12 @@ begin
   with gone as (
     delete from placement_changes where ctid = any (array(select ctid from placement_changes limit most)) returning *
   ), added as (
-    insert into placement_counts as c (node_id, state, reason, n)
-    select node_id, state, reason, sum(n) from gone group by 1, 2, 3 order by 1, 2, 3
-    on conflict (node_id, state, reason) do update set n = c.n + excluded.n
+    insert into placement_counts as c (node_id, state, reason, n, bytes)
+    select node_id, state, reason, sum(n), sum(bytes) from gone group by 1, 2, 3 order by 1, 2, 3
+    on conflict (node_id, state, reason) do update set n = c.n + excluded.n, bytes = c.bytes + excluded.bytes
   )
   select count(*) into taken from gone;
-  delete from placement_counts where n = 0;
+  delete from placement_counts where n = 0 and bytes = 0;
   return taken;
 end $$;
 
@@ -99,6 +104,7 @@ end $$;
 -- The placements that there are already. Writers wait meanwhile: about a second for each million of them.
 lock table placements in share row exclusive mode;
 set role anchorage_system;
-insert into placement_counts (node_id, state, reason, n)
-select node_id, case when lost then 'lost' else state end, reason, count(*) from placements group by 1, 2, 3;
+insert into placement_counts (node_id, state, reason, n, bytes)
+select node_id, case when lost then 'lost' else state end, reason, count(*), coalesce(sum(bytes) filter (where state = 'pinned'), 0)
+from placements group by 1, 2, 3;
 reset role;

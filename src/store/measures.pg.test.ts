@@ -75,12 +75,12 @@ test('however pins and placements come and go, beside one another too, their cou
 test('placements that are older than the counts are counted by the migration', async () => {
   const { placements } = await store.measures.cluster(epoch)
   assert.ok(placements.length > 2)
-  const file = await readFile(new URL('../../migrations/0021_figures.sql', import.meta.url), 'utf8')
+  const file = await readFile(new URL('../../migrations/0019_measures.sql', import.meta.url), 'utf8')
   const owner = new pg.Client({ connectionString: database.ownerUrl })
   await owner.connect()
   try {
     await owner.query(
-      `begin; truncate placement_counts; ${file.slice(file.indexOf('-- Writers wait meanwhile'))} commit`,
+      `begin; truncate placement_counts; ${file.slice(file.indexOf('-- The placements that there are already'))} commit`,
     )
   } finally {
     await owner.end()
