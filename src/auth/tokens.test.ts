@@ -55,6 +55,7 @@ class MemoryStore implements TokenStore {
     this.keys.push(key)
   }
   retireKeys = () => Promise.resolve([])
+  livingTokens = () => Promise.resolve(this.tokens.size)
   pruneTokens = () => Promise.resolve(0)
   async #reach() {
     await Promise.resolve()

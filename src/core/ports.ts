@@ -411,6 +411,8 @@ export interface TokenStore {
   rotateKey(key: SigningKey, actor?: string, atOnce?: boolean): Promise<void>
   /** `verify` keys whose last token has been over for a while turn `retired`: their secrets go. Returns which did. */
   retireKeys(actor?: string): Promise<KeyId[]>
+  /** How many tokens of all orgs are good now. */
+  livingTokens(): Promise<number>
   /** Tokens that expired longer ago than `olderThanMs`, at most `limit`; returns how many went. */
   pruneTokens(olderThanMs: number, limit: number): Promise<number>
 }

@@ -280,6 +280,7 @@ function tokenStore(db: Database, maxTokens: number): TokenStore {
     signingKeys: () => keys.signingKeys(db.statement),
     rotateKey: (key, actor, atOnce) => db.system((tx) => keys.rotateKey(tx, key, actor, atOnce)),
     retireKeys: (actor) => db.system((tx) => keys.retireKeys(tx, actor)),
+    livingTokens: () => tokens.livingTokens(db.statement),
     pruneTokens: (olderThanMs, limit) => tokens.pruneTokens(db.statement, olderThanMs, limit),
   }
 }

@@ -146,6 +146,14 @@ export async function touchToken(tx: SystemTx, id: TokenId): Promise<void> {
   )
 }
 
+export async function livingTokens(tx: SystemTx): Promise<number> {
+  const [row] = await tx.query<{ living: number }>(
+    `select count(*) as living from api_tokens t join signing_keys k on k.id = t.key_id
+     where t.revoked_at is null and t.expires_at > clock_timestamp() and k.state <> 'retired'`,
+  )
+  return row?.living ?? 0
+}
+
 /** What they made is over, too: no token outlives its maker. */
 export async function pruneTokens(tx: SystemTx, olderThanMs: number, limit: number): Promise<number> {
   const gone = await tx.query(
