@@ -44,6 +44,11 @@ export class UnsupportedBody extends Error {
   readonly statusCode = 415
 }
 
+/** How a failure of this kind is called in the body of an answer. */
+export function reasonOf(code: ErrorCode): string {
+  return code === 'internal' ? 'INTERNAL_SERVER_ERROR' : byCode[code].reason
+}
+
 /** The body of every answer of 400 or above. */
 export function failure(reason: string, details: string): Failure {
   return { error: { reason, details } }
@@ -86,7 +91,7 @@ function refusalOf(error: FastifyError | AnchorageError | UnsupportedBody, reque
     }
   }
   const details = `something went wrong on our side; if it lasts, tell the operator this request's id: ${request.id}`
-  return { status: 500, reason: 'INTERNAL_SERVER_ERROR', details }
+  return { status: 500, reason: reasonOf('internal'), details }
 }
 
 function noteTrouble(log: Log, err: Error, request: FastifyRequest, status: number): void {
