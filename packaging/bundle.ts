@@ -19,6 +19,8 @@ const beside: Record<string, readonly string[]> = {
   'node_modules/@fastify/swagger-ui/lib/routes.js': ['node_modules/@fastify/swagger-ui/static'],
   // The path of the program itself, which `anchorage dev` starts: a link to the bundle lies there.
   'src/dev/node.ts': [],
+  // Only its comments speak of such places.
+  'node_modules/commander/lib/command.js': [],
   // Of no use in the package: workers that pino would write logs in, a note in a stack trace.
   'node_modules/thread-stream/index.js': [],
   'node_modules/pino/lib/transport.js': [],

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { configKeys } from '../src/app/config-keys.ts'
 import { resolveConfig } from '../src/app/config.ts'
-import { commands } from './commands.ts'
-import { bashCompletion, fishCompletion, zshCompletion } from './completions.ts'
+import { everyVerb } from '../src/cli/completion/words.ts'
+import { verbs } from '../src/cli/verbs.ts'
 import { exampleConfig } from './example-config.ts'
 import { commandPage, configPage } from './man.ts'
 
-const known = await commands()
+const known = await everyVerb(verbs)
 const edition = { version: '1.2.3-rc.1', epoch: 0 }
 
 test('the installed config is accepted as it is, and with every default that it shows', async () => {
@@ -36,27 +35,4 @@ test('the manual pages tell of every verb and every option', () => {
   const requests = /^[.'](?!TH |SH |SS |TP$|PP$|B |I |BR |RI |nf$|fi$|br$|\\")/m
   assert.doesNotMatch(verbs, requests)
   assert.doesNotMatch(options, requests)
-})
-
-test('bash completes groups, verbs, actions and options', () => {
-  const complete = (...words: string[]): string[] => {
-    const script = `${bashCompletion(known)}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _anchorage; echo "\${COMPREPLY[*]}"`
-    return execFileSync('bash', ['-c', script, 'bash', 'anchorage', ...words], { encoding: 'utf8' })
-      .trim()
-      .split(' ')
-  }
-  assert.deepEqual(complete('mig'), ['migrate'])
-  assert.deepEqual(complete('admin', 'dra'), ['drain'])
-  assert.deepEqual(complete('migrate', ''), ['up', 'status', ...complete('migrate', '--')])
-  assert.deepEqual(complete('pin', 'add', 'bafy', '--na'), ['--name'])
-  assert.deepEqual(complete('serve', '--pin.max-a'), ['--pin.max-age'])
-  assert.deepEqual(complete('serve', '--database.url'), [''])
-  assert.deepEqual(complete('nothing', ''), [''])
-})
-
-test('every verb is in the completions of every shell', () => {
-  for (const text of [bashCompletion(known), zshCompletion(known)])
-    for (const { name } of known) assert.ok(text.includes(`'${name}' | '${name} '*)`), name)
-  const fish = fishCompletion(known)
-  for (const { name } of known) assert.ok(fish.includes(`'__anchorage_after ${name}' -l help`), name)
 })

@@ -1,6 +1,6 @@
 import { configKeys, flagOf, variableOf } from '../src/app/config-keys.ts'
 import { options } from '../src/app/config-options.ts'
-import type { Command } from './commands.ts'
+import type { KnownVerb } from '../src/cli/completion/words.ts'
 
 /** Of which version and day (seconds) a page is. */
 export interface Edition {
@@ -9,10 +9,10 @@ export interface Edition {
 }
 
 /** anchorage(1): every command, as `--help` tells of it. */
-export function commandPage(commands: readonly Command[], edition: Edition): string {
-  const parts = commands.map(
-    ({ name, summary, usage }) =>
-      `.SS anchorage ${plain(name)}\n${line(summary)}\n.PP\n.nf\n${lines(usage)}\n.fi\n`,
+export function commandPage(verbs: readonly KnownVerb[], edition: Edition): string {
+  const parts = verbs.map(
+    ({ name, summary, help }) =>
+      `.SS anchorage ${plain(name)}\n${line(summary)}\n.PP\n.nf\n${lines(help)}\n.fi\n`,
   )
   return `${heading('ANCHORAGE', 1, edition)}
 .SH NAME

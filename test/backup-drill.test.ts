@@ -138,7 +138,7 @@ suite('the backup drill', () => {
   })
 
   test('told to go on, they pin everything again; the old token is good, and later pins are gone', async () => {
-    for (const n of world.nodes) await world.anchorage('admin', 'reconcile', `dev-${n}`, '--confirm')
+    for (const n of world.nodes) await world.anchorage('admin', 'reconcile', `dev-${n}`, '--confirm', '--yes')
     await until(
       'every reconciler goes on',
       async () => {

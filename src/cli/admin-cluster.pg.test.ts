@@ -202,15 +202,19 @@ test('maintenance is switched on with a reason and an end, shown, and switched o
 })
 
 test('forget refuses a node that lives, and one that holds what is pinned nowhere else', async () => {
-  const alive = await anchorage('forget', 'anchor-2')
+  const alive = await anchorage('forget', 'anchor-2', '--yes')
   assert.deepEqual([alive.code, alive.stdout], [1, ''])
   assert.match(alive.stderr, /alive/)
   const { nodeId } = await store.nodes.boot('anchor-4')
   await system.query(`update nodes set last_seen = now() - interval '1 hour' where id = $1`, [uuidOf(nodeId)])
   await placed(nodeId, 1)
-  assert.match((await anchorage('forget', 'anchor-4')).stderr, /1 pinned contents? .*nowhere else/)
+  assert.match((await anchorage('forget', 'anchor-4', '--yes')).stderr, /1 pinned contents? .*nowhere else/)
   await system.query('delete from placements where node_id = $1', [uuidOf(nodeId)])
-  assert.deepEqual(await json('forget', 'anchor-4'), { id: nodeId, name: 'anchor-4', forgotten: true })
+  assert.deepEqual(await json('forget', 'anchor-4', '--yes'), {
+    id: nodeId,
+    name: 'anchor-4',
+    forgotten: true,
+  })
   assert.match(
     (await anchorage('nodes', 'anchor-4')).stderr,
     /there is no node "anchor-4": there are anchor-1, anchor-2, anchor-3/,
@@ -292,7 +296,7 @@ test('reconcilers are shown, and one that stopped is let go on, once somebody co
   assert.match(early.stderr, /has not stopped/)
   await report(2, { reconcileBlocked: 250 })
   assert.match((await anchorage('reconcile')).stdout, /^anchor-3 +\S+ ago +removed 0 +250 removals$/m)
-  const confirmed = await anchorage('reconcile', 'anchor-3', '--confirm')
+  const confirmed = await anchorage('reconcile', 'anchor-3', '--confirm', '--yes')
   assert.deepEqual([confirmed.code, confirmed.stdout], [0, 'anchor-3 goes on\n'])
   const noted = await system.query('select from nodes where reconcile_confirmed_at is not null')
   assert.equal(noted.rowCount, 1)

@@ -360,7 +360,7 @@ test('a token that ended with its signing key is not shown as good', async () =>
       (await anchorage('admin', 'tokens', 'leaked')).stdout,
     )?.[1]
   assert.match((await stateOf(before)) ?? '', /^until /, 'its key verifies on')
-  assert.equal((await anchorage('admin', 'rotate-key', '--end-tokens')).code, 0)
+  assert.equal((await anchorage('admin', 'rotate-key', '--end-tokens', '--yes')).code, 0)
   const { id: after }: { id: string } = JSON.parse((await anchorage(...mint)).stdout)
   assert.equal(await stateOf(before), 'ended with its signing key')
   assert.match((await stateOf(after)) ?? '', /^until /)

@@ -297,7 +297,9 @@ test('migrate status says what is wrong, beside what is applied', async () => {
   await owner.query('revoke insert on pins from anchorage_tenant')
   await owner.end()
   const { code, stdout, stderr } = await anchorage(other, 'migrate', 'status', '--json')
-  assert.deepEqual([code, stderr], [1, 'wrong: missing: anchorage_tenant may insert on pins\n'])
+  const wrong = 'wrong: missing: anchorage_tenant may insert on pins'
+  assert.deepEqual([code, JSON.parse(stderr)], [1, { error: { reason: 'CONFLICT', details: wrong } }])
+  assert.equal((await anchorage(other, 'migrate', 'status')).stderr, `${wrong}\n`)
   assert.equal(
     JSON.parse(stdout).length,
     (await readdir(new URL('../../migrations/', import.meta.url))).length,

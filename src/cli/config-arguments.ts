@@ -1,13 +1,41 @@
-import type { ParseArgsOptionsConfig } from 'node:util'
-import { loadConfig } from '../app/config.ts'
-import { configKeys, flagOf } from '../app/config-keys.ts'
-import { splitFlags } from '../app/config-sources.ts'
-import { argumentsOf } from './arguments.ts'
-import type { Io } from './verb.ts'
+import type { Command, CommandUnknownOpts, OptionValues } from '@commander-js/extra-typings'
+import { loadConfig, type Config } from '../app/config.ts'
+import { verb, type Io, type Verb } from './verb.ts'
 
-/** As `argumentsOf`, for a verb that also takes every config option as a flag. Apart from it, since the options take long to load. */
-export function configArgumentsOf<O extends ParseArgsOptionsConfig>(argv: string[], options: O, io: Io) {
-  const { config, rest } = splitFlags(argv)
-  const parsed = argumentsOf(rest, options, configKeys.map(flagOf))
-  return { ...parsed, config: loadConfig({ argv: config, env: io.env }) }
+/**
+ * As `verb`, for one that also takes `--config FILE` and every option of the config as a flag, and gets what they say. Apart from it, since
+ * the options take long to load.
+ */
+export function configuredVerb<Args extends unknown[], Opts extends OptionValues>(
+  declare: (command: Command) => Command<Args, Opts>,
+  run: (args: Args, options: Opts, io: Io, config: Config) => Promise<number | void>,
+): Verb {
+  return verb(
+    (command) => withConfig(declare(command)),
+    (args, options, io) => run(args, options, io, loadConfig(configInput(io))),
+  )
+}
+
+/** Where the config comes from, by what was typed. */
+export function configInput({ configFlags, env }: Io) {
+  return { argv: configFlags, env }
+}
+
+/** Declares that every option of the config is a flag of `command`. */
+export function withConfig<Args extends unknown[], Opts extends OptionValues>(
+  command: Command<Args, Opts>,
+): Command<Args, Opts> {
+  addConfigFlag(command)
+  return command
+}
+
+function addConfigFlag(command: CommandUnknownOpts): void {
+  command.addOption(
+    command
+      .createOption(
+        '--config <FILE>',
+        'the config of the node, as YAML; each of its options is also a flag, such as --http.listen: see anchorage config docs',
+      )
+      .helpGroup('Configuration:'),
+  )
 }

@@ -1,12 +1,11 @@
-import { resolveConfig, loadConfig } from '../app/config.ts'
+import { resolveConfig, loadConfig, type ConfigInput } from '../app/config.ts'
 import { configDocs } from '../app/config-docs.ts'
-import { configKeys, flagOf } from '../app/config-keys.ts'
 import { limitsDocs } from '../app/limits-docs.ts'
-import { splitFlags } from '../app/config-sources.ts'
-import { redact } from '../app/redact.ts'
 import { isCode } from '../core/errors.ts'
 import { metricsDocs } from '../metrics/docs.ts'
-import { argumentsOf, noMore } from './arguments.ts'
+import { oneOfWords } from './arguments.ts'
+import { configInput, withConfig } from './config-arguments.ts'
+import { tableOf } from './display.ts'
 import { checkCertificates } from './doctor/certificates.ts'
 import { checkConfig, checkSecrets } from './doctor/config.ts'
 import { checkDisk } from './doctor/disk.ts'
@@ -14,57 +13,73 @@ import type { Check } from './doctor/finding.ts'
 import { look } from './doctor/look.ts'
 import { checkPorts } from './doctor/ports.ts'
 import { checkPostgres } from './doctor/postgres.ts'
-import { json, printable, table } from './print.ts'
-import { WrongUse, type Io } from './verb.ts'
+import { page, prose } from './help.ts'
+import { json, printable } from './print.ts'
+import { tellFailure, tellWarning } from './report.ts'
+import type { Column } from './table.ts'
+import { verb, WrongUse, type Io } from './verb.ts'
 
-export const usage = `
-Usage: anchorage config check [--offline] [--config FILE] [--OPTION VALUE …]
-       anchorage config print [--json] [--config FILE] [--OPTION VALUE …]
-       anchorage config docs|limits|metrics
+const pages = { docs: configDocs, limits: limitsDocs, metrics: metricsDocs }
 
-check   tells whether anchorage serve can start with this configuration: options and the files that they name, data directory,
-        ports, and Postgres with its logins and schema. Exit code 1 when it cannot. Run it as the user that runs serve.
-        --offline looks at the options and their files alone. anchorage doctor looks at NATS, Kubo and the rest, too.
-print   shows every option, its value and where it comes from (secrets as ***).
-docs    prints the table of all options (docs/config.md is this).
-limits  prints every bound that somebody who uses the service can meet (docs/limits.md is this).
-metrics prints every metric family that a node shows (docs/metrics.md is this).
-`
+const actions = ['check', 'print', 'docs', 'limits', 'metrics'] as const
 
-const pages: Record<string, () => string> = { docs: configDocs, limits: limitsDocs, metrics: metricsDocs }
+const columns: readonly Column[] = [
+  { head: 'OPTION', rank: 1 },
+  { head: 'VALUE', rank: 1, least: 12 },
+  { head: 'FROM', rank: 2, least: 12 },
+]
 
 /** `config check`, `config print`, and the pages that are made of the code: `config docs`, `config limits` and `config metrics`. */
-export async function run(argv: string[], io: Io): Promise<number> {
-  const { config: flags, rest } = splitFlags(argv)
-  const known = configKeys.map(flagOf)
-  const { values, positionals } = argumentsOf(
-    rest,
-    { json: { type: 'boolean' }, offline: { type: 'boolean' } },
-    known,
-  )
-  const [action, ...more] = positionals
-  noMore(more)
-  if (action === 'check') return await check(flags, values.offline ?? false, io)
-  if (values.offline) throw new WrongUse('--offline belongs to config check')
-  if (action === 'print') return print(flags, values.json ?? false, io)
-  const page = Object.hasOwn(pages, action ?? '') ? pages[action ?? ''] : undefined
-  if (page === undefined) {
-    throw new WrongUse(
-      `expected check, print, docs, limits or metrics after config${action === undefined ? '' : `, not ${action}`}`,
-    )
-  }
-  io.out(page())
-  return 0
-}
+export const command = verb(
+  (bare) =>
+    withConfig(
+      bare
+        .description(
+          prose('Looks at the options and where they come from, or prints what can be told of them.'),
+        )
+        .addArgument(
+          bare.createArgument('<ACTION>').choices(actions).argParser(oneOfWords(actions, 'config')),
+        )
+        .option('--offline', 'of check: look at the options and their files alone')
+        .addHelpText(
+          'after',
+          page({
+            terms: {
+              Actions: [
+                [
+                  'check',
+                  'tell whether anchorage serve can start with this configuration: options and the files that they name, data directory, ports, and Postgres with its logins and schema. Exit code 1 when it cannot. Run it as the user that runs serve. anchorage doctor looks at NATS, Kubo and the rest, too',
+                ],
+                ['print', 'show every option, its value and where it comes from (secrets as ***)'],
+                ['docs', 'print the table of all options (docs/config.md is this)'],
+                [
+                  'limits',
+                  'print every bound that somebody who uses the service can meet (docs/limits.md is this)',
+                ],
+                ['metrics', 'print every metric family that a node shows (docs/metrics.md is this)'],
+              ],
+            },
+            json: 'check: {"ok","offline"}; print: {OPTION: {"value","from"}}; the others: {"markdown"}.',
+            examples: ['config check --config anchorage.yaml', 'config print --json'],
+          }),
+        ),
+    ),
+  async ([action], { offline = false }, io) => {
+    if (action === 'check') return await check(configInput(io), offline, io)
+    if (offline) throw new WrongUse('--offline belongs to config check')
+    if (action === 'print') return print(configInput(io), io)
+    const markdown = pages[action]()
+    io.out(io.json ? json({ markdown }) : markdown)
+  },
+)
 
-async function check(argv: string[], isOffline: boolean, io: Io): Promise<number> {
-  const input = { argv, env: io.env }
+async function check(input: ConfigInput, isOffline: boolean, io: Io): Promise<number> {
   let config
   try {
     config = loadConfig(input)
   } catch (error) {
     if (!isCode(error, 'invalid')) throw error
-    io.err(`${error.message}\n`)
+    await tellFailure(io, 'invalid', error.message)
     return 1
   }
   const onThisMachine: Checks = [
@@ -77,11 +92,13 @@ async function check(argv: string[], isOffline: boolean, io: Io): Promise<number
     if (notForStarting.has(name) || (state !== 'fail' && state !== 'warn')) continue
     isFit &&= state !== 'fail'
     const about = name === 'config' ? '' : `${name}: `
-    const line = `${state === 'warn' ? 'warning: ' : ''}${about}${says}${advice === null ? '' : `; ${advice}`}`
-    io.err(`${printable(redact(line))}\n`)
+    const line = `${about}${says}${advice === null ? '' : `; ${advice}`}`
+    if (state === 'fail') await tellFailure(io, 'invalid', printable(line))
+    else tellWarning(io, printable(line))
   }
   if (!isFit) return 1
-  io.out(isOffline ? complete : `${complete.trim()}, and what starting needs is there\n`)
+  if (io.json) io.out(json({ ok: true, offline: isOffline }))
+  else io.out(isOffline ? complete : `${complete.trim()}, and what starting needs is there\n`)
   return 0
 }
 
@@ -100,16 +117,15 @@ const startingNeeds: Checks = [
 /** Findings of these checks that keep no node from starting. */
 const notForStarting: ReadonlySet<string> = new Set(['postgres settings', 'postgres files', 'clock'])
 
-function print(argv: string[], asJson: boolean, io: Io): number {
-  const resolved = resolveConfig({ argv, env: io.env })
-  if (asJson)
+function print(input: ConfigInput, io: Io): number {
+  const resolved = resolveConfig(input)
+  if (io.json) {
     io.out(json(Object.fromEntries(resolved.map(({ key, shown, from }) => [key, { value: shown, from }]))))
-  else
-    io.out(
-      table(
-        ['OPTION', 'VALUE', 'FROM'],
-        resolved.map(({ key, shown, from }) => [key, shown ?? '', from]),
-      ),
-    )
+    return 0
+  }
+  const rows = resolved.map(({ key, shown, from }) => [key, shown ?? '', from])
+  const { text, notes = [] } = tableOf(columns, rows, io)
+  io.out(text)
+  for (const note of notes) io.err(`${note}\n`)
   return 0
 }

@@ -1,41 +1,9 @@
 import { once } from 'node:events'
 import { putGreeting } from '../dev/kubo.ts'
 import { startDev, type DevCluster } from '../dev/runtime.ts'
-import { argumentsOf, noMore } from './arguments.ts'
-import { WrongUse, type Io } from './verb.ts'
-
-export const usage = `
-Usage: anchorage dev [--nodes N] [--data DIR] [--port P] [--reset] [--restart-after S] [--public]
-
-Runs nodes with everything they need on this machine: one Postgres, an
-identity provider, for each node a nats-server and a Kubo, an org and a token.
-No server speaks to anything but loopback. Ctrl-C stops it all; what was pinned is there again at the next start.
-
-  --data DIR          where everything is kept (.anchorage)
-  --port P            the port of the API; node i has P + i - 1 (8080)
-  --reset             delete the data of DIR first
-  --restart-after S   seconds after which a server that died is started again; 0: never (2)
-  --public            let Kubo join the IPFS network
-  --nodes N           how many nodes (as many as at the last start, or 1): 1 or at least 3, since of two neither can
-                      lead without the other; a larger N than before grows the cluster, a smaller one needs the others
-                      drained first
-
-DIR/dev.env, made when all is ready, is for a shell to source: addresses, logins, token, process ids. Node i has the
-variables …_i. SIGUSR2 to DEV_PID starts again at once whatever is down, also with --restart-after 0.
-DATABASE_URL in the environment names a Postgres to use instead (its user owns the database and may create roles; on another
-host, with sslmode=verify-full in it, or with ANCHORAGE_DATABASE_ALLOW_PLAINTEXT=true);
-KUBO_BINARY and ANCHORAGE_NATS_BINARY name the executables to run instead of those that are found or made.
-People log in at an identity provider of dev's own, unless ANCHORAGE_OIDC_ISSUER names another.
-`
-
-const options = {
-  nodes: { type: 'string' },
-  data: { type: 'string', default: '.anchorage' },
-  port: { type: 'string', default: '8080' },
-  reset: { type: 'boolean', default: false },
-  'restart-after': { type: 'string', default: '2' },
-  public: { type: 'boolean', default: false },
-} as const
+import { page, prose } from './help.ts'
+import { json } from './print.ts'
+import { verb, WrongUse } from './verb.ts'
 
 /** Each is three processes; more than these help nobody on one machine. */
 const maxNodes = 16
@@ -43,39 +11,72 @@ const twoNodes =
   'warning: of two nodes neither can lead or take hints without the other: use one, or at least three, to survive the loss of one'
 
 /** Runs the embedded runtime until the process is told to stop. */
-export async function run(argv: string[], io: Io): Promise<number> {
-  const { values, positionals } = argumentsOf(argv, options)
-  noMore(positionals)
-  const restartAfterMs = numberOf(values['restart-after'], '--restart-after', 0, 86_400) * 1000
-  const hangUp = new AbortController()
-  process.once('SIGHUP', () => hangUp.abort(new Error('the terminal went away')))
-  // npm start keeps a channel to us, so that a killed npm does not leave us behind.
-  process.once('disconnect', () => hangUp.abort(new Error('the process that started us went away')))
-  process.channel?.unref()
-  const nodes = values.nodes === undefined ? null : wholeOf(values.nodes, '--nodes', 1, maxNodes)
-  if (nodes === 2) io.err(`${twoNodes}\n`)
-  const signal = AbortSignal.any([io.signal, hangUp.signal])
-  try {
-    await using cluster = await startDev({
-      dir: values.data,
-      nodes,
-      port: wholeOf(values.port, '--port', 1, 65_535),
-      reset: values.reset,
-      restartAfterMs: restartAfterMs === 0 ? null : restartAfterMs,
-      isPublic: values.public,
-      env: { ...io.env },
-      say: (line) => io.err(`${line}\n`),
-      signal,
-    })
-    const startAgain = () => cluster.startAgain()
-    process.on('SIGUSR2', startAgain)
-    io.out(await welcome(cluster))
-    if (!signal.aborted) await once(signal, 'abort')
-    io.err('stopping\n')
-  } catch (error) {
-    if (!signal.aborted) throw error
-  }
-  return 0
+export const command = verb(
+  (bare) =>
+    bare
+      .description(
+        prose(`Runs nodes with everything they need on this machine: one Postgres, an identity provider, for each node a nats-server and a
+Kubo, an org and a token. No server speaks to anything but loopback. Ctrl-C stops it all; what was pinned is there again at the next
+start.`),
+      )
+      .option('--data <DIR>', 'where everything is kept', '.anchorage')
+      .option('--port <P>', 'the port of the API; node i has P + i - 1', whole('--port', 1, 65_535), 8080)
+      .option('--reset', 'delete the data of DIR first')
+      .option(
+        '--restart-after <S>',
+        'seconds after which a server that died is started again; 0: never',
+        (text) => numberOf(text, '--restart-after', 0, 86_400),
+        2,
+      )
+      .option('--public', 'let Kubo join the IPFS network')
+      .option(
+        '--nodes <N>',
+        'how many nodes (as many as at the last start, or 1): 1 or at least 3, since of two neither can lead without the other; a larger N than before grows the cluster, a smaller one needs the others drained first',
+        whole('--nodes', 1, maxNodes),
+      )
+      .addHelpText(
+        'after',
+        page({
+          json: '{"url","org","token","envFile","nodes"} once all is ready.',
+          notes: `DIR/dev.env, made when all is ready, is for a shell to source: addresses, logins, token, process ids. Node i has the
+variables …_i. SIGUSR2 to DEV_PID starts again at once whatever is down, also with --restart-after 0.
+DATABASE_URL in the environment names a Postgres to use instead (its user owns the database and may create roles; on another
+host, with sslmode=verify-full in it, or with ANCHORAGE_DATABASE_ALLOW_PLAINTEXT=true);
+KUBO_BINARY and ANCHORAGE_NATS_BINARY name the executables to run instead of those that are found or made.
+People log in at an identity provider of dev's own, unless ANCHORAGE_OIDC_ISSUER names another.`,
+          examples: ['dev', 'dev --nodes 3 --data /tmp/three --reset'],
+        }),
+      ),
+  async (
+    _args,
+    { data: dir, port, reset = false, restartAfter, public: isPublic = false, nodes = null },
+    io,
+  ) => {
+    const hangUp = new AbortController()
+    process.once('SIGHUP', () => hangUp.abort(new Error('the terminal went away')))
+    // npm start keeps a channel to us, so that a killed npm does not leave us behind.
+    process.once('disconnect', () => hangUp.abort(new Error('the process that started us went away')))
+    process.channel?.unref()
+    if (nodes === 2) io.err(`${twoNodes}\n`)
+    const signal = AbortSignal.any([io.signal, hangUp.signal])
+    const restartAfterMs = restartAfter === 0 ? null : restartAfter * 1000
+    const given = { dir, nodes, port, reset, restartAfterMs, isPublic, env: { ...io.env }, signal }
+    try {
+      await using cluster = await startDev({ ...given, say: (line) => io.err(`${line}\n`) })
+      const startAgain = () => cluster.startAgain()
+      process.on('SIGUSR2', startAgain)
+      io.out(io.json ? asJson(cluster) : await welcome(cluster))
+      if (!signal.aborted) await once(signal, 'abort')
+      io.err('stopping\n')
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+    return 0
+  },
+)
+
+function asJson({ url, org, token, envFile, nodes }: DevCluster): string {
+  return json({ url, org, token, envFile, nodes: nodes.map((node) => node.url) })
 }
 
 /** What to do with it, in lines that work as pasted. */
@@ -114,10 +115,12 @@ function quoted(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
 }
 
-function wholeOf(text: string, flag: string, min: number, max: number): number {
-  const value = numberOf(text, flag, min, max)
-  if (!Number.isInteger(value)) throw new WrongUse(`${flag}: expected a whole number`)
-  return value
+function whole(flag: string, min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = numberOf(text, flag, min, max)
+    if (!Number.isInteger(value)) throw new WrongUse(`${flag}: expected a whole number`)
+    return value
+  }
 }
 
 function numberOf(text: string, flag: string, min: number, max: number): number {

@@ -1,8 +1,7 @@
 import { loadConfig, type ConfigInput } from '../app/config.ts'
-import { splitFlags } from '../app/config-sources.ts'
 import { redact } from '../app/redact.ts'
 import { isCode } from '../core/errors.ts'
-import { argumentsOf, noMore } from './arguments.ts'
+import { configInput, withConfig } from './config-arguments.ts'
 import { checkCertificates } from './doctor/certificates.ts'
 import { checkConfig, checkSecrets } from './doctor/config.ts'
 import { checkDisk } from './doctor/disk.ts'
@@ -13,39 +12,50 @@ import { checkNats } from './doctor/nats.ts'
 import { checkNode } from './doctor/node.ts'
 import { checkPorts } from './doctor/ports.ts'
 import { checkPostgres } from './doctor/postgres.ts'
+import { page, prose } from './help.ts'
+import { stateIn } from './paint.ts'
 import { json, printable } from './print.ts'
-import type { Io } from './verb.ts'
-
-export const usage = `
-Usage: anchorage doctor [--json] [--config FILE] [--OPTION VALUE …]
-
-Looks at everything that a node with this configuration needs, and says what is wrong and what to do: the configuration and its
-secrets, this machine's disk and ports, certificates, Postgres, NATS and Kubo. It changes nothing. Run it before the first start,
-beside the running node, or after the node died; as the user that runs anchorage serve, since that user's rights are looked at.
-
-ok    as it should be
-warn  works, but should not stay so
-FAIL  does not work, or is not safe
-skip  could not be looked at; the line says why
-
-Exit code 1 when anything is FAIL. --json prints {"ok":…,"findings":[{"check","state","says","advice"},…]}.
-`
+import { verb, type Io } from './verb.ts'
 
 /** Looks at everything, and shows each finding as soon as it is there. */
-export async function run(argv: string[], io: Io): Promise<number> {
-  const { config: flags, rest } = splitFlags(argv)
-  const { values, positionals } = argumentsOf(rest, { json: { type: 'boolean' } })
-  noMore(positionals)
-  const found: Finding[] = []
-  for await (const finding of findings({ argv: flags, env: io.env }, io.signal)) {
-    const shown = { ...finding, says: redact(finding.says) }
-    found.push(shown)
-    if (!values.json) io.out(lines(shown))
-  }
-  const isWell = found.every(({ state }) => state !== 'fail')
-  if (values.json) io.out(json({ ok: isWell, findings: found }))
-  return isWell ? 0 : 1
-}
+export const command = verb(
+  (bare) =>
+    withConfig(
+      bare
+        .description(
+          prose(`Looks at everything that a node with this configuration needs, and says what is wrong and what to do: the configuration and
+its secrets, this machine's disk and ports, certificates, Postgres, NATS and Kubo. It changes nothing. Run it before the first start,
+beside the running node, or after the node died; as the user that runs anchorage serve, since that user's rights are looked at.
+Exit code 1 when anything is FAIL.`),
+        )
+        .addHelpText(
+          'after',
+          page({
+            terms: {
+              States: [
+                ['ok', 'as it should be'],
+                ['warn', 'works, but should not stay so'],
+                ['FAIL', 'does not work, or is not safe'],
+                ['skip', 'could not be looked at; the line says why'],
+              ],
+            },
+            json: '{"ok":…,"findings":[{"check","state","says","advice"},…]}.',
+            examples: ['doctor --config /etc/anchorage/anchorage.yaml'],
+          }),
+        ),
+    ),
+  async (_args, _options, io) => {
+    const found: Finding[] = []
+    for await (const finding of findings(configInput(io), io.signal)) {
+      const shown = { ...finding, says: redact(finding.says) }
+      found.push(shown)
+      if (!io.json) io.out(lines(shown, io))
+    }
+    const isWell = found.every(({ state }) => state !== 'fail')
+    if (io.json) io.out(json({ ok: isWell, findings: found }))
+    return isWell ? 0 : 1
+  },
+)
 
 async function* findings(input: ConfigInput, signal: AbortSignal): AsyncIterable<Finding> {
   let config
@@ -74,7 +84,7 @@ async function* findings(input: ConfigInput, signal: AbortSignal): AsyncIterable
 const labels = { ok: 'ok  ', warn: 'warn', fail: 'FAIL', skip: 'skip' }
 const checkWidth = 19
 
-function lines({ check, state, says, advice }: Finding): string {
-  const line = `${labels[state]}  ${check.padEnd(checkWidth)}  ${printable(says)}\n`
+function lines({ check, state, says, advice }: Finding, { paint }: Io): string {
+  const line = `${stateIn(paint, labels[state])}  ${check.padEnd(checkWidth)}  ${printable(says)}\n`
   return advice === null ? line : `${line}${' '.repeat(checkWidth + 8)}→ ${printable(advice)}\n`
 }

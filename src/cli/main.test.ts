@@ -20,6 +20,7 @@ test('without a verb, the verbs are listed: asked for, it succeeds; otherwise it
   assert.match(bare.stderr, /anchorage serve +run a node/)
   assert.deepEqual([help.code, help.stderr, help.stdout], [0, '', bare.stderr])
   assert.deepEqual(helpVerb, help)
+  for (const line of help.stdout.split('\n')) assert.ok(line.length <= 80, line)
 })
 
 test('every verb explains itself on --help, on standard output, wherever it stands', async () => {
@@ -63,7 +64,7 @@ test('wrong use exits with 2, says what to do, and writes nothing to standard ou
     [['admin', 'rebalance', '--pause', 'x'], /x is not the id of a plan/],
     [['admin', 'reconcile', '--confirm'], /NODE is missing/],
     [['admin', 'audit', '--limit', '0'], /--limit: must be a whole number from 1 to 1000/],
-    [['pin', 'add'], /which service\? Give --url or set ANCHORAGE_URL/],
+    [['pin', 'add', 'x'], /which service\? Give --url or set ANCHORAGE_URL/],
     [
       ['pin', 'add', 'x', '--url', 'http://127.0.0.1:1/v1'],
       /no API token: set ANCHORAGE_TOKEN or give --token-file/,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bytes, duration, printable, table } from './print.ts'
+import { bytes, duration, printable } from './print.ts'
+import { layTable } from './table.ts'
 
 test('a table has columns as wide as they need, and no trailing blanks', () => {
   assert.equal(
@@ -43,3 +44,12 @@ test('durations show their two largest units', () => {
     '1d 1h',
   ])
 })
+
+/** A table as wide as it needs. */
+function table(head: string[], rows: string[][]): string {
+  return layTable(
+    head.map((each) => ({ head: each, rank: 1 })),
+    rows,
+    null,
+  ).text
+}

@@ -1,18 +1,3 @@
-/** Rows under a head, in columns as wide as they need; control characters are shown, not obeyed. */
-export function table(head: string[], rows: string[][]): string {
-  const lines = [head, ...rows].map((row) => row.map(printable))
-  const widths = head.map((_, column) => Math.max(...lines.map((row) => widthOf(row[column] ?? ''))))
-  return lines
-    .map(
-      (row) =>
-        `${row
-          .map((cell, column) => pad(cell, widths[column] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('')
-}
-
 /** One line of JSON per value. */
 export function json(value: unknown): string {
   return `${JSON.stringify(value)}\n`
@@ -45,12 +30,4 @@ export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
-}
-
-function widthOf(cell: string): number {
-  return Array.from(cell).length
-}
-
-function pad(cell: string, width: number): string {
-  return cell + ' '.repeat(Math.max(0, width - widthOf(cell)))
 }

@@ -1,19 +1,50 @@
 import { redact } from '../app/redact.ts'
-import { AnchorageError, inOneLine, isCode } from '../core/errors.ts'
+import { AnchorageError, inOneLine, isCode, type ErrorCode } from '../core/errors.ts'
+import { json } from './print.ts'
 import { WrongUse, type Io } from './verb.ts'
 
 /**
  * Tells what went wrong, without secrets, and returns the exit code: 2 when what was typed or configured cannot be meant
- * like this, else 1. One line and its cause; the stack only with `debug`.
+ * like this, else 1. One line and its cause; the stack only with `debug`. With `--json` it is one line of JSON, as the HTTP API fails.
  */
-export function report(error: unknown, verb: string | undefined, debug: boolean, io: Io): number {
+export async function report(
+  error: unknown,
+  verb: string | undefined,
+  debug: boolean,
+  io: Pick<Io, 'err' | 'signal' | 'json'> & { prefix: string },
+): Promise<number> {
   const interrupted = io.signal.aborted && error === io.signal.reason
   const wrong = error instanceof WrongUse || isCode(error, 'invalid')
   const text = error instanceof Error ? (debug ? stackOf(error) : error.message) : String(error)
-  io.err(redact(`anchorage: ${text}\n`))
+  const code = wrong ? 'invalid' : error instanceof AnchorageError ? error.code : 'internal'
+  if (io.json) {
+    io.err(await failureLine(code, debug || wrong ? text : inOneLine(error)))
+    return wrong ? 2 : 1
+  }
+  io.err(`${io.prefix} ${redact(text)}\n`)
   if (wrong) io.err(`See: anchorage ${verb === undefined ? '' : `${verb} `}--help\n`)
   else if (!debug && !interrupted) io.err(causeOf(error))
   return wrong ? 2 : 1
+}
+
+/** Tells of one thing of several that could not be done: in words or, with `--json`, as a failure. */
+export async function tellFailure(
+  io: Pick<Io, 'err' | 'json'>,
+  code: ErrorCode,
+  text: string,
+): Promise<void> {
+  io.err(io.json ? await failureLine(code, text) : `${redact(text)}\n`)
+}
+
+/** Tells of what fails nothing, but should not stay so. */
+export function tellWarning(io: Pick<Io, 'err' | 'json'>, text: string): void {
+  io.err(io.json ? json({ warning: { details: redact(text) } }) : `warning: ${redact(text)}\n`)
+}
+
+/** Loaded when something failed, which most runs need not wait for. */
+async function failureLine(code: ErrorCode, text: string): Promise<string> {
+  const { failure, reasonOf } = await import('../http/errors.ts')
+  return json(failure(reasonOf(code), redact(text)))
 }
 
 function causeOf(error: unknown): string {

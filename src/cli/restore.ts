@@ -6,18 +6,19 @@ import { AnchorageError } from '../core/errors.ts'
 import type { SigningKey } from '../core/token.ts'
 import { restoreBackup } from '../store/restore.ts'
 import { localOperator } from './admin/local-operator.ts'
-import { noMore, required } from './arguments.ts'
-import { configArgumentsOf } from './config-arguments.ts'
+import { configuredVerb } from './config-arguments.ts'
 import { readBackupFile } from './backup-file.ts'
+import { page, prose } from './help.ts'
 import { json } from './print.ts'
 import { progress } from './progress.ts'
 import { toldParts } from './told-parts.ts'
-import type { Io } from './verb.ts'
 
-export const usage = `
-Usage: anchorage restore FILE [--json] [--config FILE] [--OPTION VALUE …]
-
-Fills a new database from a backup: all of it or, when anything is wrong, nothing. Make the database, bring it to the backup's
+/** Restores a backup. */
+export const command = configuredVerb(
+  (bare) =>
+    bare
+      .description(
+        prose(`Fills a new database from a backup: all of it or, when anything is wrong, nothing. Make the database, bring it to the backup's
 schema (anchorage migrate up), restore, and only then start the nodes. A database with anything in it is refused, and so is another
 master key than the one that wrapped the backup's signing keys. The old database, if there still is one, stays as it is.
 
@@ -25,36 +26,37 @@ Nodes are found again by their names, each with its old Kubo or a new one. What 
 you say so for each: anchorage admin reconcile, and anchorage admin reconcile NODE --confirm.
 Tokens that were revoked since the backup are good again: revoke them again, or end all with anchorage admin rotate-key --end-tokens.
 
---json  prints {"file","takenAt","restoreId","rows":{TABLE: N}}
-
-Needs database.url, database.systemUrl and the master key of old.
-`
-
-/** Restores a backup. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { config, values, positionals } = configArgumentsOf(argv, { json: { type: 'boolean' } }, io)
-  const [given, ...more] = positionals
-  noMore(more)
-  const file = required(given, 'FILE')
-  const { systemUrl } = storeUrls(config)
-  const key = await masterKey(config)
-  const size = await sizeOfFile(file)
-  const shown = progress(io, values.json)
-  let read = 0
-  const parts = toldParts(
-    readBackupFile(file, (bytes) => (read += bytes)),
-    (text) => shown.tell(`${Math.floor((100 * read) / size)} %  ${text}`),
-  )
-  const proveKey = (each: SigningKey) => assertOpens(key, each)
-  const terms = { systemUrl, proveKey, actor: localOperator() }
-  const { head, rows, restoreId } = await restoreBackup(terms, parts, io.signal)
-  shown.done()
-  const { takenAt } = head
-  if (values.json) return io.out(json({ file, takenAt, restoreId, rows }))
-  io.out(`${rows['pins']} pins of ${rows['orgs']} orgs are back, as of ${takenAt}
+Needs database.url, database.systemUrl and the master key of old.`),
+      )
+      .argument('<FILE>', 'a backup')
+      .addHelpText(
+        'after',
+        page({
+          json: '{"file","takenAt","restoreId","rows":{TABLE: N}}.',
+          examples: ['restore anchorage.backup'],
+        }),
+      ),
+  async ([file], _options, io, config) => {
+    const { systemUrl } = storeUrls(config)
+    const key = await masterKey(config)
+    const size = await sizeOfFile(file)
+    const shown = progress(io, io.json)
+    let read = 0
+    const parts = toldParts(
+      readBackupFile(file, (bytes) => (read += bytes)),
+      (text) => shown.tell(`${Math.floor((100 * read) / size)} %  ${text}`),
+    )
+    const proveKey = (each: SigningKey) => assertOpens(key, each)
+    const terms = { systemUrl, proveKey, actor: localOperator() }
+    const { head, rows, restoreId } = await restoreBackup(terms, parts, io.signal)
+    shown.done()
+    const { takenAt } = head
+    if (io.json) return io.out(json({ file, takenAt, restoreId, rows }))
+    io.out(`${rows['pins']} pins of ${rows['orgs']} orgs are back, as of ${takenAt}
 Tokens that were revoked after that are good again: revoke them again, or end all (anchorage admin rotate-key --end-tokens).
 Start the nodes; then anchorage admin reconcile shows what each would pin again and remove, and with NODE --confirm it does.\n`)
-}
+  },
+)
 
 function assertOpens(key: Uint8Array, signingKey: SigningKey): void {
   try {

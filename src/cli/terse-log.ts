@@ -1,15 +1,16 @@
 import { inOneLine } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
 import { redact } from '../app/redact.ts'
-import { printable } from './print.ts'
+import { json, printable } from './print.ts'
 import type { Io } from './verb.ts'
 
 /** The log of a command: warnings and errors, a line each with what caused it, for who typed it. */
-export function terseLog(io: Pick<Io, 'err'>): Log {
+export function terseLog(io: Pick<Io, 'err' | 'json'>): Log {
   const line = (fields: object, message: string): void => {
     const err: unknown = Reflect.get(fields, 'err')
     const because = err instanceof Error ? ` (${inOneLine(err)})` : ''
-    io.err(`${printable(redact(`${message}${because}`))}\n`)
+    const details = printable(redact(`${message}${because}`))
+    io.err(io.json ? json({ warning: { details } }) : `${details}\n`)
   }
   const log: Log = { debug() {}, info() {}, warn: line, error: line, child: () => log }
   return log

@@ -83,7 +83,7 @@ suite('growth from one node to three', () => {
     await post(20, [1])
     for (const name of ['dev-2', 'dev-3']) {
       // Refused while they count as alive.
-      const forget = () => world.admin('forget', name).then(() => true)
+      const forget = () => world.admin('forget', name, '--yes').then(() => true)
       await until(`${name} is forgotten`, forget, { withinMs: patience.longMs, everyMs: 2_000 })
     }
     await world.well()

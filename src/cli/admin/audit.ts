@@ -1,51 +1,60 @@
 import type { AuditEntry } from '../../core/ports.ts'
 import { auditWire } from '../../http/admin/admin-wire.ts'
-import { noMore, wholeNumberOf } from '../arguments.ts'
-import { configArgumentsOf } from '../config-arguments.ts'
-import { json, printable, table } from '../print.ts'
-import type { Io } from '../verb.ts'
+import { wholeNumberOf } from '../arguments.ts'
+import { configuredVerb } from '../config-arguments.ts'
+import { display, tableOf } from '../display.ts'
+import { page, prose } from '../help.ts'
+import { json, printable } from '../print.ts'
+import type { Column } from '../table.ts'
 import { followAudit } from './follow-audit.ts'
 import { withOperator } from './with-operator.ts'
 
-export const usage = `
-Usage: anchorage admin audit [--limit N] [--org SLUG] [--json] [--config FILE] [--OPTION VALUE …]
-       anchorage admin audit --follow [--limit N] [--org SLUG] [--json] [--config FILE] [--OPTION VALUE …]
-
-Shows who did what, newest first; with --follow oldest first, and on and on as it happens, until Ctrl-C.
-
---org    only what is this org's
---limit  at most this many, up to 1000 (default 20); with --follow, how many to begin with
-
---json prints {"results":[{"id","at","orgId","actor","action","target","details"}]}; with --follow, one line for each entry.
-Works on the database of the node's own config, with HTTP and NATS down.
-`
-
-const options = {
-  follow: { type: 'boolean' },
-  limit: { type: 'string' },
-  org: { type: 'string' },
-  json: { type: 'boolean' },
-} as const
+const columns: readonly Column[] = [
+  { head: 'AT', rank: 3 },
+  { head: 'ACTOR', rank: 1, least: 16 },
+  { head: 'ACTION', rank: 1 },
+  { head: 'TARGET', rank: 1, least: 14 },
+  { head: 'DETAILS', rank: 2, least: 12 },
+]
 
 /** Shows the audit log. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { config, values, positionals } = configArgumentsOf(argv, options, io)
-  noMore(positionals)
-  const limit = wholeNumberOf(values.limit ?? '20', '--limit', 1, 1000)
-  const asJson = values.json ?? false
-  await withOperator(config, io, async ({ use, orgs, asker }) => {
-    const org = values.org === undefined ? {} : { orgId: (await orgs.get(asker, values.org)).id }
-    const entries = await use.audit({ ...org, limit })
-    if (!values.follow) {
-      if (asJson) return io.out(json({ results: entries.map(auditWire) }))
-      return io.out(table(['AT', 'ACTOR', 'ACTION', 'TARGET', 'DETAILS'], entries.map(rowOf)))
-    }
-    const write = (entry: AuditEntry) =>
-      io.out(asJson ? json(auditWire(entry)) : `${printable(rowOf(entry).join('  '))}\n`)
-    const read: typeof use.audit = (query) => use.audit({ ...org, ...query })
-    await followAudit(entries.toReversed(), read, write, io)
-  })
-}
+export const command = configuredVerb(
+  (bare) =>
+    bare
+      .description(
+        prose(`Shows who did what, newest first; with --follow oldest first, and on and on as it happens, until Ctrl-C.
+Works on the database of the node's own config, with HTTP and NATS down.`),
+      )
+      .option('--follow', 'go on as it happens')
+      .option('--org <ORG>', "only what is this org's")
+      .option(
+        '--limit <N>',
+        'at most this many, up to 1000; with --follow, how many to begin with',
+        wholeNumberOf('--limit', 1, 1000),
+        20,
+      )
+      .addHelpText(
+        'after',
+        page({
+          json: '{"results":[{"id","at","orgId","actor","action","target","details"}]}; with --follow, one line for each entry.',
+          examples: ['admin audit --limit 100', 'admin audit --org acme --follow'],
+        }),
+      ),
+  async (_args, { follow, org: slug, limit }, io, config) =>
+    await withOperator(config, io, async ({ use, orgs, asker }) => {
+      const org = slug === undefined ? {} : { orgId: (await orgs.get(asker, slug)).id }
+      const asked = () => use.audit({ ...org, limit })
+      if (!follow) {
+        const wire = (entries: AuditEntry[]) => ({ results: entries.map(auditWire) })
+        const screen = (entries: AuditEntry[]) => tableOf(columns, entries.map(rowOf), io)
+        return await display({ read: asked, screen, json: wire }, false, io)
+      }
+      const write = (entry: AuditEntry) =>
+        io.out(io.json ? json(auditWire(entry)) : `${printable(rowOf(entry).join('  '))}\n`)
+      const read: typeof use.audit = (query) => use.audit({ ...org, ...query })
+      await followAudit((await asked()).toReversed(), read, write, io)
+    }),
+)
 
 function rowOf({ at, actor, action, target, details }: AuditEntry): string[] {
   const known = details === null || details === undefined ? '' : JSON.stringify(details)

@@ -1,33 +1,62 @@
+import type { NodeStatus } from '../../core/operator-use-cases.ts'
 import { nodeCachesWire } from '../../http/admin/admin-wire.ts'
-import { noMore } from '../arguments.ts'
-import { configArgumentsOf } from '../config-arguments.ts'
-import { json, table } from '../print.ts'
+import { configuredVerb } from '../config-arguments.ts'
+import { display, tableOf, watchTells, type Screen } from '../display.ts'
+import { page, prose } from '../help.ts'
+import { printable } from '../print.ts'
+import type { Column } from '../table.ts'
 import type { Io } from '../verb.ts'
 import { withOperator } from './with-operator.ts'
 
-export const usage = `
-Usage: anchorage admin cache-stats [--json] [--config FILE] [--OPTION VALUE …]
-
-Shows how the caches of each node fare, as each node last reported (every ten seconds).
-
-HITS           answered from memory, and their share
-INVALIDATIONS  heard from other nodes
-FLUSHES        times that the cache was emptied, after a reconnection
-VERSION        the newest version of its subject that the node knows of: nodes that differ for long do not hear one another
-
---json prints {"results":[{"id","name","reportedAt","caches":[…]}]}.
-Works on the database of the node's own config, with HTTP and NATS down.
-`
-
-const head = ['NODE', 'CACHE', 'SIZE', 'HITS', 'MISSES', 'INVALIDATIONS', 'FLUSHES', 'VERSION']
+const columns: readonly Column[] = [
+  { head: 'NODE', rank: 1, least: 12 },
+  { head: 'CACHE', rank: 1 },
+  { head: 'SIZE', rank: 3 },
+  { head: 'HITS', rank: 1, means: 'answered from memory, and their share' },
+  { head: 'MISSES', rank: 2 },
+  { head: 'INVALIDATIONS', rank: 5, means: 'heard from other nodes' },
+  { head: 'FLUSHES', rank: 6, means: 'times that the cache was emptied, after a reconnection' },
+  {
+    head: 'VERSION',
+    rank: 4,
+    means:
+      'the newest version of its subject that the node knows of: nodes that differ for long do not hear one another',
+  },
+]
 
 /** Shows the caches. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { config, values, positionals } = configArgumentsOf(argv, { json: { type: 'boolean' } }, io)
-  noMore(positionals)
-  const views = await withOperator(config, io, ({ use }) => use.statuses())
+export const command = configuredVerb(
+  (bare) =>
+    bare
+      .description(
+        prose(`Shows how the caches of each node fare, as each node last reported (every ten seconds).
+Works on the database of the node's own config, with HTTP and NATS down.`),
+      )
+      .option('--watch', watchTells)
+      .addHelpText(
+        'after',
+        page({
+          columns,
+          json: '{"results":[{"id","name","reportedAt","caches":[…]}]}.',
+          examples: ['admin cache-stats', 'admin cache-stats --watch'],
+        }),
+      ),
+  async (_args, { watch }, io, config) =>
+    await withOperator(config, io, ({ use }) =>
+      display(
+        {
+          read: () => use.statuses(),
+          screen: (views) => list(views, io),
+          json: (views) => ({ results: views.map(nodeCachesWire) }),
+        },
+        watch,
+        io,
+      ),
+    ),
+)
+
+function list(views: NodeStatus[], io: Io): Screen {
   const results = views.map(nodeCachesWire)
-  if (values.json) return io.out(json({ results }))
   const rows = results.flatMap(({ name, caches }) =>
     caches.map(({ cache, size, hits, misses, ...rest }) => [
       name,
@@ -40,7 +69,7 @@ export async function run(argv: string[], io: Io): Promise<void> {
       String(rest.version),
     ]),
   )
-  if (rows.length > 0) io.out(table(head, rows))
-  for (const { name, reportedAt } of results)
-    if (reportedAt === null) io.err(`${name} has not reported yet\n`)
+  const { text, notes = [] } = rows.length === 0 ? { text: '' } : tableOf(columns, rows, io)
+  const silent = results.filter(({ reportedAt }) => reportedAt === null)
+  return { text, notes: [...silent.map(({ name }) => printable(`${name} has not reported yet`)), ...notes] }
 }

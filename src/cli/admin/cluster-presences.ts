@@ -1,34 +1,70 @@
 import type { NodeStatus } from '../../core/operator-use-cases.ts'
 import { presencesWire } from '../../http/admin/admin-wire.ts'
-import { noMore } from '../arguments.ts'
-import { configArgumentsOf } from '../config-arguments.ts'
-import { duration, json, table } from '../print.ts'
+import { configuredVerb } from '../config-arguments.ts'
+import { display, tableOf, watchTells, type Screen } from '../display.ts'
+import { page, prose } from '../help.ts'
+import { stateIn } from '../paint.ts'
+import { duration } from '../print.ts'
+import type { Column } from '../table.ts'
 import type { Io } from '../verb.ts'
 import { withOperator } from './with-operator.ts'
 
-export const usage = `
-Usage: anchorage admin cluster-presences [--json] [--config FILE] [--OPTION VALUE …]
-
-Shows which nodes hear which. A row is a node as it last reported; HEARD is how long before that report it heard each of the
-others (a heartbeat goes out every second). "not heard": it did not for a while, or never did.
-SIGN is how long ago the node last signed in Postgres (every ten seconds), so it is fresh also while NATS is away.
-
---json prints {"results":[{"id","name","live","silentMs","leads","reportedAt","heard":[{"id","name","agoMs"}],"reasons"}]}.
-Works on the database of the node's own config, with HTTP and NATS down.
-`
+const columns: readonly Column[] = [
+  { head: 'NODE', rank: 1, least: 12 },
+  { head: 'LIVE', rank: 1, colour: stateIn },
+  {
+    head: 'SIGN',
+    rank: 2,
+    means:
+      'how long ago the node last signed in Postgres (every ten seconds), so it is fresh also while NATS is away',
+  },
+  { head: 'LEADS', rank: 3 },
+  {
+    head: 'HEARD',
+    rank: 1,
+    least: 20,
+    means:
+      'how long before its last report the node heard each of the others (a heartbeat goes out every second); “not heard”: it did not for a while, or never did',
+  },
+]
 
 /** Shows who hears whom. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { config, values, positionals } = configArgumentsOf(argv, { json: { type: 'boolean' } }, io)
-  noMore(positionals)
-  const views = await withOperator(config, io, ({ use }) => use.statuses())
-  if (values.json) return io.out(json({ results: presencesWire(views) }))
-  if (views.length === 0) return io.err('no node has started yet\n')
-  io.out(
-    table(
-      ['NODE', 'LIVE', 'SIGN', 'LEADS', 'HEARD'],
-      views.map((view) => rowOf(view, views)),
+export const command = configuredVerb(
+  (bare) =>
+    bare
+      .description(
+        prose(`Shows which nodes hear which. A row is a node as it last reported.
+Works on the database of the node's own config, with HTTP and NATS down.`),
+      )
+      .option('--watch', watchTells)
+      .addHelpText(
+        'after',
+        page({
+          columns,
+          json: '{"results":[{"id","name","live","silentMs","leads","reportedAt","heard":[{"id","name","agoMs"}],"reasons"}]}.',
+          examples: ['admin cluster-presences', 'admin cluster-presences --watch'],
+        }),
+      ),
+  async (_args, { watch }, io, config) =>
+    await withOperator(config, io, ({ use }) =>
+      display(
+        {
+          read: () => use.statuses(),
+          screen: (views) => list(views, io),
+          json: (views) => ({ results: presencesWire(views) }),
+        },
+        watch,
+        io,
+      ),
     ),
+)
+
+function list(views: NodeStatus[], io: Io): Screen {
+  if (views.length === 0) return { text: '', notes: ['no node has started yet'] }
+  return tableOf(
+    columns,
+    views.map((view) => rowOf(view, views)),
+    io,
   )
 }
 

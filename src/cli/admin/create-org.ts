@@ -1,35 +1,35 @@
 import { slugForm } from '../../core/org.ts'
 import { orgWire } from '../../http/orgs/org-wire.ts'
-import { noMore, required } from '../arguments.ts'
-import { configArgumentsOf } from '../config-arguments.ts'
+import { configuredVerb } from '../config-arguments.ts'
+import { page, prose } from '../help.ts'
 import { json } from '../print.ts'
-import { WrongUse, type Io } from '../verb.ts'
-import { orgChangeOf, orgOptions, orgOptionsUsage } from './org-options.ts'
+import { WrongUse } from '../verb.ts'
+import { orgChangeOf, withOrgOptions } from './org-options.ts'
 import { withOperator } from './with-operator.ts'
 
-export const usage = `
-Usage: anchorage admin create-org SLUG [--max-pins N] [--max-bytes SIZE] [--max-replicas N] [--replicas N]
-                                       [--json] [--config FILE] [--OPTION VALUE …]
-
-Makes an org; prints its id. SLUG is how it is named: letters a to z, digits and hyphens, at most 63. What is not said is orgs.maxPins
-and orgs.maxBytes of the config, and without these as much as there is; none lifts a limit.
-
-${orgOptionsUsage}
-
-Works on the database of the node's own config, also while no node runs.
-`
-
-const options = { ...orgOptions, json: { type: 'boolean' } } as const
-
 /** Makes an org. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { config, values, positionals } = configArgumentsOf(argv, options, io)
-  const [given, ...more] = positionals
-  noMore(more)
-  const slug = required(given, 'SLUG')
-  if (!slugForm.test(slug))
+export const command = configuredVerb(
+  (bare) =>
+    withOrgOptions(bare)
+      .description(
+        prose(`Makes an org; prints its id. What is not said is orgs.maxPins and orgs.maxBytes of the config, and without these as
+much as there is. Works on the database of the node's own config, also while no node runs.`),
+      )
+      .argument('<SLUG>', 'how it is named: letters a to z, digits and hyphens, at most 63', slugOf)
+      .addHelpText(
+        'after',
+        page({ json: 'the org.', examples: ['admin create-org acme --max-pins 100000 --max-bytes 1TiB'] }),
+      ),
+  async ([slug], values, io, config) => {
+    const org = await withOperator(config, io, ({ orgs, asker }) =>
+      orgs.create(asker, slug, orgChangeOf(values)),
+    )
+    io.out(io.json ? json(orgWire(org)) : `${org.id}\n`)
+  },
+)
+
+function slugOf(text: string): string {
+  if (!slugForm.test(text))
     throw new WrongUse('a SLUG is at most 63 of a to z, 0 to 9 and -, with no hyphen at either end')
-  const change = orgChangeOf(values)
-  const org = await withOperator(config, io, ({ orgs, asker }) => orgs.create(asker, slug, change))
-  io.out(values.json ? json(orgWire(org)) : `${org.id}\n`)
+  return text
 }

@@ -1,51 +1,44 @@
 import { drainWire } from '../../http/admin/admin-wire.ts'
 import type { DrainView, OperatorUseCases } from '../../core/operator-use-cases.ts'
-import { noMore, required } from '../arguments.ts'
-import { configArgumentsOf } from '../config-arguments.ts'
+import { configuredVerb } from '../config-arguments.ts'
+import { page, prose } from '../help.ts'
 import { bytes, duration, json, printable } from '../print.ts'
 import { timeLeft } from '../time-left.ts'
-import { WrongUse, type Io } from '../verb.ts'
+import type { Io } from '../verb.ts'
 import { watch } from '../watch.ts'
 import { withOperator } from './with-operator.ts'
 
-export const usage = `
-Usage: anchorage admin drain NODE [--wait | --no-wait] [--json] [--config FILE] [--OPTION VALUE …]
-
-Takes a node out of service: it takes no new content, and what it has is copied to other nodes; no copy is given up before
-another one stands. Shows how far it is until the node has nothing left. NODE is a name or a TypeID.
-Ctrl-C ends the watching, not the drain: anchorage admin uncordon NODE ends that. Drain again to watch on.
-
---wait     until the node is drained (what happens without it, too)
---no-wait  only begin
-
---json prints {"id","name","state","left","moving","waiting","removing","bytesLeft","waits"} at the end.
-Exit code 1 when it was not drained in the end. Works on the database of the node's own config, with HTTP and NATS down.
-`
-
-const options = {
-  wait: { type: 'boolean' },
-  'no-wait': { type: 'boolean' },
-  json: { type: 'boolean' },
-} as const
-
 /** Drains a node. */
-export async function run(argv: string[], io: Io): Promise<number> {
-  const { config, values, positionals } = configArgumentsOf(argv, options, io)
-  const [given, ...more] = positionals
-  noMore(more)
-  const node = required(given, 'NODE')
-  if (values.wait && values['no-wait']) throw new WrongUse('expected either --wait or --no-wait')
-  const asJson = values.json ?? false
-  return await withOperator(config, io, async ({ use, actor }) => {
-    const begun = await use.drain(node, actor)
-    const isWatched = !values['no-wait']
-    const drain = isWatched ? await watchDrain(use, begun, io, asJson) : begun
-    if (asJson) io.out(json(drainWire(drain)))
-    else if (!isWatched) io.out(`${progressOf(drain)}\n`)
-    if (isWatched && io.signal.aborted && !isOver(drain)) sayGoesOn(drain, io)
-    return !isWatched || drain.node.state === 'drained' ? 0 : 1
-  })
-}
+export const command = configuredVerb(
+  (bare) =>
+    bare
+      .description(
+        prose(`Takes a node out of service: it takes no new content, and what it has is copied to other nodes; no copy is given up before
+another one stands. Shows how far it is until the node has nothing left. Ctrl-C ends the watching, not the drain: anchorage admin
+uncordon NODE ends that. Drain again to watch on. Works on the database of the node's own config, with HTTP and NATS down.`),
+      )
+      .argument('<NODE>', 'a name or a TypeID')
+      .option('--wait', 'until the node is drained (what happens without it, too)')
+      .option('--no-wait', 'only begin')
+      .addHelpText(
+        'after',
+        page({
+          json: '{"id","name","state","left","moving","waiting","removing","bytesLeft","waits"} at the end.',
+          notes: 'Exit code 1 when it was not drained in the end.',
+          examples: ['admin drain anchor-2', 'admin drain anchor-2 --no-wait'],
+        }),
+      ),
+  async ([node], { wait }, io, config) =>
+    await withOperator(config, io, async ({ use, actor }) => {
+      const begun = await use.drain(node, actor)
+      const isWatched = wait !== false
+      const drain = isWatched ? await watchDrain(use, begun, io, io.json) : begun
+      if (io.json) io.out(json(drainWire(drain)))
+      else if (!isWatched) io.out(`${progressOf(drain)}\n`)
+      if (isWatched && io.signal.aborted && !isOver(drain)) sayGoesOn(drain, io)
+      return !isWatched || drain.node.state === 'drained' ? 0 : 1
+    }),
+)
 
 async function watchDrain(
   use: OperatorUseCases,
@@ -87,6 +80,7 @@ function progressOf({ node, left, moving, waiting, removing, bytesLeft, waits }:
 }
 
 function sayGoesOn({ node }: DrainView, io: Io): void {
+  if (io.json) return
   const name = printable(node.name)
   io.err(
     `the drain goes on; anchorage admin drain ${name} watches it again, anchorage admin uncordon ${name} ends it\n`,

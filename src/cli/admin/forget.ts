@@ -1,24 +1,33 @@
-import { noMore, required } from '../arguments.ts'
-import { configArgumentsOf } from '../config-arguments.ts'
-import { json, printable } from '../print.ts'
-import type { Io } from '../verb.ts'
+import { configuredVerb } from '../config-arguments.ts'
+import { confirm } from '../confirm.ts'
+import { page, prose } from '../help.ts'
+import { bytes, json, printable } from '../print.ts'
 import { withOperator } from './with-operator.ts'
 
-export const usage = `
-Usage: anchorage admin forget NODE [--json] [--config FILE] [--OPTION VALUE …]
-
-Takes a node that will not come back out of the book, for good. Refused while the node lives, and while it holds content that
-is pinned nowhere else: drain it first, or wait until what it had is repaired. NODE is a name or a TypeID.
-
---json prints {"id","name","forgotten"}. Works on the database of the node's own config, with HTTP and NATS down.
-`
-
 /** Forgets a node. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { config, values, positionals } = configArgumentsOf(argv, { json: { type: 'boolean' } }, io)
-  const [given, ...more] = positionals
-  noMore(more)
-  const asked = required(given, 'NODE')
-  const { id, name } = await withOperator(config, io, ({ use, actor }) => use.forget(asked, actor))
-  io.out(values.json ? json({ id, name, forgotten: true }) : `${printable(name)} (${id}) is forgotten\n`)
-}
+export const command = configuredVerb(
+  (bare) =>
+    bare
+      .description(
+        prose(`Takes a node that will not come back out of the book, for good; asks before it does. Refused while the node lives, and while
+it holds content that is pinned nowhere else: drain it first, or wait until what it had is repaired.
+Works on the database of the node's own config, with HTTP and NATS down.`),
+      )
+      .argument('<NODE>', 'a name or a TypeID')
+      .addHelpText(
+        'after',
+        page({
+          json: '{"id","name","forgotten"}.',
+          examples: ['admin forget anchor-3', 'admin forget anchor-3 --yes'],
+        }),
+      ),
+  async ([asked], _options, io, config) => {
+    const { id, name } = await withOperator(config, io, async ({ use, actor }) => {
+      const { node, placements, bytes: size } = await use.node(asked)
+      const has = `${placements} placements (${bytes(size)})`
+      await confirm(`${printable(node.name)} (${node.id}) goes out of the book for good, with its ${has}`, io)
+      return await use.forget(node.id, actor)
+    })
+    io.out(io.json ? json({ id, name, forgotten: true }) : `${printable(name)} (${id}) is forgotten\n`)
+  },
+)

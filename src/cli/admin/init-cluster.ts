@@ -7,37 +7,47 @@ import {
   type CertifiedKey,
 } from '../../cluster/cluster-ca.ts'
 import { AnchorageError } from '../../core/errors.ts'
-import { argumentsOf, noMore, required } from '../arguments.ts'
+import { nonEmpty } from '../arguments.ts'
+import { page, prose } from '../help.ts'
 import { json } from '../print.ts'
-import { WrongUse, type Io } from '../verb.ts'
+import { verb, WrongUse } from '../verb.ts'
 
-export const usage = `
-Usage: anchorage admin init-cluster --out DIR --nodes NODE,NODE,… [--json]
-
-Makes what the nats-servers of a cluster know one another by, in DIR: ca.pem and ca.key, secret, and NODE.pem and NODE.key for
-each node. NODE is the host at which the others reach it; when it has several, or is to be called otherwise: NAME=HOST+HOST.
-
-Each node gets ca.pem, secret, and its own two files:
-  nats: { cluster: { listen: 0.0.0.0:6222, announce: HOST:6222, caFile: …/ca.pem, certFile: …/NODE.pem, keyFile: …/NODE.key, secretFile: …/secret } }
-ca.key stays with you: with it in DIR, the same command adds nodes later. What is there is never written over.
-`
-
-const options = { out: { type: 'string' }, nodes: { type: 'string' }, json: { type: 'boolean' } } as const
+const example =
+  'nats: { cluster: { listen: 0.0.0.0:6222, announce: HOST:6222, caFile: …/ca.pem, certFile: …/NODE.pem, keyFile: …/NODE.key, secretFile: …/secret } }'
 
 /** Makes the cluster's CA and secret unless they are there, and the certificates of nodes that have none. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { values, positionals } = argumentsOf(argv, options)
-  noMore(positionals)
-  const dir = resolve(required(values.out, '--out DIR'))
-  const nodes = nodesOf(required(values.nodes, '--nodes LIST'))
-  await mkdir(dir, { recursive: true, mode: 0o700 })
-  const { ca, made } = await caIn(dir)
-  if (await writeNew(join(dir, 'secret'), `${makeClusterSecret()}\n`, 0o600)) made.push('secret')
-  for (const { name, hosts } of nodes)
-    made.push(...(await nodeFiles(dir, name, makeNodeCertificate(ca, hosts))))
-  if (values.json) io.out(json({ dir, made }))
-  else io.out(made.length === 0 ? `all is there already, in ${dir}\n` : `made in ${dir}: ${made.join(' ')}\n`)
-}
+export const command = verb(
+  (bare) =>
+    bare
+      .description(
+        prose(`Makes what the nats-servers of a cluster know one another by, in DIR: ca.pem and ca.key, secret, and NODE.pem and NODE.key
+for each node. ca.key stays with you: with it in DIR, the same command adds nodes later. What is there is never written over.`),
+      )
+      .requiredOption('--out <DIR>', 'where the files are made', nonEmpty('--out'))
+      .requiredOption(
+        '--nodes <LIST>',
+        'NODE,NODE,…: the host at which the others reach each; when it has several, or is to be called otherwise: NAME=HOST+HOST',
+        nodesOf,
+      )
+      .addHelpText(
+        'after',
+        page({
+          json: '{"dir","made"}.',
+          notes: `Each node gets ca.pem, secret, and its own two files:\n\n  ${example}`,
+          examples: ['admin init-cluster --out keys --nodes anchor-1,anchor-2,anchor-3'],
+        }),
+      ),
+  async (_args, { out, nodes }, io) => {
+    const dir = resolve(out)
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    const { ca, made } = await caIn(dir)
+    if (await writeNew(join(dir, 'secret'), `${makeClusterSecret()}\n`, 0o600)) made.push('secret')
+    for (const { name, hosts } of nodes)
+      made.push(...(await nodeFiles(dir, name, makeNodeCertificate(ca, hosts))))
+    if (io.json) return io.out(json({ dir, made }))
+    io.out(made.length === 0 ? `all is there already, in ${dir}\n` : `made in ${dir}: ${made.join(' ')}\n`)
+  },
+)
 
 /** `a,b=10.0.0.1+b.example` → the names of files, and the hosts in the certificates. */
 function nodesOf(list: string): { name: string; hosts: string[] }[] {

@@ -1,60 +1,70 @@
 import type { Maintenance } from '../../core/ports.ts'
 import { maintenanceWire } from '../../http/admin/admin-wire.ts'
-import { durationOf, noMore, required } from '../arguments.ts'
-import { configArgumentsOf } from '../config-arguments.ts'
+import { durationOf, nonEmpty, oneOfWords } from '../arguments.ts'
+import { configuredVerb } from '../config-arguments.ts'
+import { page, prose } from '../help.ts'
 import { duration, json, printable } from '../print.ts'
-import { WrongUse, type Io } from '../verb.ts'
+import { WrongUse } from '../verb.ts'
 import { withOperator, type Operator } from './with-operator.ts'
 
-export const usage = `
-Usage: anchorage admin maintenance on --reason TEXT [--ttl DURATION] [--json] [--config FILE] [--OPTION VALUE …]
-       anchorage admin maintenance off | status [--json] [--config FILE] [--OPTION VALUE …]
-
-While maintenance is on, nothing is repaired, moved or requeued, so that nodes may come and go; the API serves, and new pins are
-placed on the nodes that live.
-
-on      switches it on, or replaces its reason and end. With --ttl (30m, 2h) it ends by itself; without, when it is switched
-        off, and past cluster.maintenance.maxDuration the logs are loud about it.
-off     switches it off.
-status  tells whether it is on.
-
---json prints {"on","reason","actor","since","until"}. Works on the database of the node's own config, with HTTP and NATS down.
-`
-
-const options = {
-  reason: { type: 'string' },
-  ttl: { type: 'string' },
-  json: { type: 'boolean' },
-} as const
+const actions = ['on', 'off', 'status'] as const
 
 /** Switches maintenance on and off. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { config, values, positionals } = configArgumentsOf(argv, options, io)
-  const [action, ...more] = positionals
-  noMore(more)
-  const act = actionOf(action, values)
-  await withOperator(config, io, async (operator) => {
-    const maintenance = await act(operator)
-    io.out(values.json ? json(maintenanceWire(maintenance)) : `${inWords(maintenance, Date.now())}\n`)
-  })
-}
+export const command = configuredVerb(
+  (bare) =>
+    bare
+      .description(
+        prose(`While maintenance is on, nothing is repaired, moved or requeued, so that nodes may come and go; the API serves, and new pins
+are placed on the nodes that live. Works on the database of the node's own config, with HTTP and NATS down.`),
+      )
+      .addArgument(
+        bare.createArgument('<ACTION>').choices(actions).argParser(oneOfWords(actions, 'maintenance')),
+      )
+      .option('--reason <TEXT>', 'of on: why, for those who look', nonEmpty('--reason'))
+      .option(
+        '--ttl <DURATION>',
+        'of on: it ends by itself after so long, such as 30m or 2h',
+        durationOf('--ttl'),
+      )
+      .addHelpText(
+        'after',
+        page({
+          terms: {
+            Actions: [
+              [
+                'on',
+                'switch it on, or replace its reason and end; without --ttl it ends when it is switched off, and past cluster.maintenance.maxDuration the logs are loud about it',
+              ],
+              ['off', 'switch it off'],
+              ['status', 'tell whether it is on'],
+            ],
+          },
+          json: '{"on","reason","actor","since","until"}.',
+          examples: ['admin maintenance on --reason "new switches" --ttl 2h', 'admin maintenance off'],
+        }),
+      ),
+  async ([action], values, io, config) => {
+    const act = actionOf(action, values)
+    await withOperator(config, io, async (operator) => {
+      const maintenance = await act(operator)
+      io.out(io.json ? json(maintenanceWire(maintenance)) : `${inWords(maintenance, Date.now())}\n`)
+    })
+  },
+)
 
 type Action = (operator: Operator) => Promise<Maintenance | null>
 
-function actionOf(action: string | undefined, values: { reason?: string; ttl?: string }): Action {
+function actionOf(
+  action: (typeof actions)[number],
+  { reason, ttl: ttlMs = null }: { reason?: string | undefined; ttl?: number | null | undefined },
+): Action {
   if (action === 'on') {
-    const reason = required(values.reason, '--reason TEXT')
-    const ttlMs = values.ttl === undefined ? null : durationOf(values.ttl, '--ttl')
+    if (reason === undefined) throw new WrongUse('--reason TEXT is missing')
     return ({ use, actor }) => use.beginMaintenance({ reason, ttlMs }, actor)
   }
-  if (values.reason !== undefined || values.ttl !== undefined)
+  if (reason !== undefined || ttlMs !== null)
     throw new WrongUse('--reason and --ttl belong to maintenance on')
   if (action === 'status') return ({ use }) => use.maintenance()
-  if (action !== 'off') {
-    throw new WrongUse(
-      `expected on, off or status after maintenance${action === undefined ? '' : `, not ${action}`}`,
-    )
-  }
   return async ({ use, actor }) => {
     await use.endMaintenance(actor)
     return null

@@ -1,37 +1,57 @@
 import { memberWire } from '../../http/orgs/org-wire.ts'
-import { noMore, required } from '../arguments.ts'
-import { configArgumentsOf } from '../config-arguments.ts'
-import { json, table } from '../print.ts'
-import type { Io } from '../verb.ts'
+import { configuredVerb } from '../config-arguments.ts'
+import { display, tableOf } from '../display.ts'
+import { page, prose } from '../help.ts'
+import type { Column } from '../table.ts'
 import { withOperator } from './with-operator.ts'
 
-export const usage = `
-Usage: anchorage admin members ORG [--json] [--config FILE] [--OPTION VALUE …]
-
-Lists the members of an org. ORG is a slug or a TypeID.
-
-ROLE    viewer, member, admin or owner
-SOURCE  login: by a group of the identity provider, worked out anew at each login; manual: by an admin, or set-member
-
---json prints {"results":[…]}. Works on the database of the node's own config, also while no node runs.
-`
+const columns: readonly Column[] = [
+  { head: 'USER', rank: 1 },
+  { head: 'NAME', rank: 2, least: 10 },
+  { head: 'EMAIL', rank: 3, least: 14 },
+  { head: 'ROLE', rank: 1, means: 'viewer, member, admin or owner' },
+  {
+    head: 'SOURCE',
+    rank: 4,
+    means:
+      'login: by a group of the identity provider, worked out anew at each login; manual: by an admin, or set-member',
+  },
+  { head: 'SINCE', rank: 5 },
+]
 
 /** Lists members. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { config, values, positionals } = configArgumentsOf(argv, { json: { type: 'boolean' } }, io)
-  const [given, ...more] = positionals
-  noMore(more)
-  const org = required(given, 'ORG')
-  const members = await withOperator(config, io, ({ orgs, asker }) => orgs.members(asker, org))
-  if (values.json) return io.out(json({ results: members.map(memberWire) }))
-  if (members.length === 0) return io.err(`${org} has no members; anchorage admin set-member makes one\n`)
-  const rows = members.map(({ userId, name, email, role, source, since }) => [
-    userId,
-    name ?? '',
-    email ?? '',
-    role,
-    source,
-    since.toISOString(),
-  ])
-  io.out(table(['USER', 'NAME', 'EMAIL', 'ROLE', 'SOURCE', 'SINCE'], rows))
-}
+export const command = configuredVerb(
+  (bare) =>
+    bare
+      .description(
+        prose(
+          "Lists the members of an org. Works on the database of the node's own config, also while no node runs.",
+        ),
+      )
+      .argument('<ORG>', 'a slug or a TypeID')
+      .addHelpText('after', page({ columns, json: '{"results":[…]}.', examples: ['admin members acme'] })),
+  async ([org], _options, io, config) =>
+    await withOperator(config, io, ({ orgs, asker }) =>
+      display(
+        {
+          read: () => orgs.members(asker, org),
+          json: (members) => ({ results: members.map(memberWire) }),
+          screen(members) {
+            if (members.length === 0)
+              return { text: '', notes: [`${org} has no members; anchorage admin set-member makes one`] }
+            const rows = members.map(({ userId, name, email, role, source, since }) => [
+              userId,
+              name ?? '',
+              email ?? '',
+              role,
+              source,
+              since.toISOString(),
+            ])
+            return tableOf(columns, rows, io)
+          },
+        },
+        false,
+        io,
+      ),
+    ),
+)

@@ -1,48 +1,82 @@
 import type { Node } from '../../core/node.ts'
 import type { DrainView, NodeView } from '../../core/operator-use-cases.ts'
 import { nodeInFullWire, nodeWire } from '../../http/admin/admin-wire.ts'
-import { noMore } from '../arguments.ts'
-import { configArgumentsOf } from '../config-arguments.ts'
-import { bytes, duration, json, printable, table } from '../print.ts'
+import { configuredVerb } from '../config-arguments.ts'
+import { display, tableOf, watchTells, type Screen } from '../display.ts'
+import { page, prose } from '../help.ts'
+import { stateIn } from '../paint.ts'
+import { bytes, duration, printable } from '../print.ts'
+import type { Column } from '../table.ts'
 import type { Io } from '../verb.ts'
 import { withOperator } from './with-operator.ts'
 
-export const usage = `
-Usage: anchorage admin nodes [NODE] [--json] [--config FILE] [--OPTION VALUE …]
+const columns: readonly Column[] = [
+  { head: 'NODE', rank: 1, least: 12 },
+  { head: 'ID', rank: 9 },
+  { head: 'STATE', rank: 1, colour: stateIn },
+  { head: 'LIVE', rank: 1, colour: stateIn, means: 'a sign of it is fresh; else since when there was none' },
+  { head: 'ZONE', rank: 7 },
+  { head: 'LEADS', rank: 4 },
+  {
+    head: 'PLACEMENTS',
+    rank: 3,
+    means:
+      'contents that lie or are to lie there or are being removed, by the book, and the bytes of those that stand',
+  },
+  { head: 'DISK', rank: 2, means: 'what its Kubo uses, of what it may' },
+  { head: 'VERSION', rank: 8 },
+]
 
-Lists the nodes, or shows one in full: its drain, its workers' last reports, and what is not at its best. NODE is a name or a
-TypeID.
+/** Lists nodes, or shows one. */
+export const command = configuredVerb(
+  (verb) =>
+    verb
+      .description(
+        prose(`Lists the nodes, or shows one in full: its drain, its workers' last reports, and what is not at its best.
+Works on the database of the node's own config, with HTTP and NATS down.`),
+      )
+      .argument('[NODE]', 'show this one; a name or a TypeID')
+      .option('--watch', watchTells)
+      .addHelpText(
+        'after',
+        page({
+          columns,
+          json: '{"results":[…]}, or the one node.',
+          examples: [
+            'admin nodes',
+            'admin nodes anchor-2 --watch',
+            "admin nodes --json | jq '.results[].name'",
+          ],
+        }),
+      ),
+  async ([given], { watch }, io, config) =>
+    await withOperator(config, io, async ({ use }) => {
+      if (given === undefined) {
+        const json = (views: NodeView[]) => ({ results: views.map(nodeWire) })
+        return await display({ read: () => use.nodes(), screen: (views) => list(views, io), json }, watch, io)
+      }
+      const read = async () => {
+        const view = await use.node(given)
+        return { view, drain: view.node.state === 'active' ? null : await use.drainOf(view.node.id) }
+      }
+      const screen = ({ view, drain }: Read) => ({ text: inFull(view, drain, Date.now(), io) })
+      await display({ read, screen, json: ({ view, drain }) => nodeInFullWire(view, drain) }, watch, io)
+    }),
+)
 
-LIVE        a sign of it is fresh; else since when there was none
-PLACEMENTS  contents that lie or are to lie there or are being removed, by the book, and the bytes of those that stand
-DISK        what its Kubo uses, of what it may
-
---json prints {"results":[…]}, or the one node. Works on the database of the node's own config, with HTTP and NATS down.
-`
-
-/** Lists nodes. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { config, values, positionals } = configArgumentsOf(argv, { json: { type: 'boolean' } }, io)
-  const [given, ...more] = positionals
-  noMore(more)
-  await withOperator(config, io, async ({ use }) => {
-    if (given === undefined) return show(await use.nodes(), values.json ?? false, io)
-    const view = await use.node(given)
-    const drain = view.node.state === 'active' ? null : await use.drainOf(view.node.id)
-    io.out(values.json ? json(nodeInFullWire(view, drain)) : inFull(view, drain, Date.now()))
-  })
+interface Read {
+  view: NodeView
+  drain: DrainView | null
 }
 
-function show(views: NodeView[], asJson: boolean, io: Io): void {
-  if (asJson) return io.out(json({ results: views.map(nodeWire) }))
-  if (views.length === 0) return io.err('no node has started yet\n')
-  io.out(table(head, views.map(rowOf)))
-  for (const { node, report } of views)
-    for (const { what, reason } of report?.reasons ?? [])
-      io.err(printable(`${node.name}: ${what}: ${reason}`) + '\n')
+function list(views: NodeView[], io: Io): Screen {
+  if (views.length === 0) return { text: '', notes: ['no node has started yet'] }
+  const { text, notes = [] } = tableOf(columns, views.map(rowOf), io)
+  const reasons = views.flatMap(({ node, report }) =>
+    (report?.reasons ?? []).map(({ what, reason }) => printable(`${node.name}: ${what}: ${reason}`)),
+  )
+  return { text, notes: [...reasons, ...notes] }
 }
-
-const head = ['NODE', 'ID', 'STATE', 'LIVE', 'ZONE', 'LEADS', 'PLACEMENTS', 'DISK', 'VERSION']
 
 function rowOf({ node, placements, bytes: booked, report, leads }: NodeView): string[] {
   return [
@@ -71,7 +105,7 @@ export function diskOf(usedBytes: number | null, capacityBytes: number | null): 
 }
 
 /** Everything about one node, a line each. */
-function inFull(view: NodeView, drain: DrainView | null, nowMs: number): string {
+function inFull(view: NodeView, drain: DrainView | null, nowMs: number, { paint }: Io): string {
   const { node, report, reportedAt, leads } = view
   const blocked = report?.reconcileBlocked ?? null
   const lines: [string, string][] = [
@@ -94,7 +128,12 @@ function inFull(view: NodeView, drain: DrainView | null, nowMs: number): string 
     ...(drain === null ? [] : [drainLine(drain)]),
     ...(report?.workers ?? []).map((worker): [string, string] => ['worker', workerOf(worker, nowMs)]),
   ]
-  return lines.map(([label, value]) => `${label.padEnd(11)}${printable(value)}\n`).join('')
+  return lines
+    .map(([label, value]) => {
+      const shown = printable(value)
+      return `${label.padEnd(11)}${label === 'trouble' ? paint.yellow(shown) : label === 'state' ? stateIn(paint, shown) : shown}\n`
+    })
+    .join('')
 }
 
 function reconcileLine(name: string, blocked: number): [string, string] {

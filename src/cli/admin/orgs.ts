@@ -1,43 +1,73 @@
 import type { ListedOrg } from '../../core/org-use-cases.ts'
 import type { Org, Usage } from '../../core/org.ts'
 import { listedOrgWire } from '../../http/orgs/org-wire.ts'
-import { noMore } from '../arguments.ts'
-import { configArgumentsOf } from '../config-arguments.ts'
-import { bytes, json, printable, table } from '../print.ts'
+import { configuredVerb } from '../config-arguments.ts'
+import { display, tableOf, watchTells, type Screen } from '../display.ts'
+import { page, prose } from '../help.ts'
+import { stateIn } from '../paint.ts'
+import { bytes, printable } from '../print.ts'
+import type { Column } from '../table.ts'
 import type { Io } from '../verb.ts'
 import { withOperator, type Operator } from './with-operator.ts'
 
-export const usage = `
-Usage: anchorage admin orgs [ORG] [--json] [--config FILE] [--OPTION VALUE …]
+const columns: readonly Column[] = [
+  { head: 'ORG', rank: 1, least: 12 },
+  { head: 'ID', rank: 9 },
+  { head: 'PINS', rank: 1, means: 'pins, of so many that it may have' },
+  { head: 'BYTES', rank: 1, means: 'of the DAGs of its pins, as far as their size is known' },
+  { head: 'EACH', rank: 3, means: 'copies of a pin that does not say; at most so many' },
+  { head: 'MADE', rank: 8 },
+  {
+    head: 'STATE',
+    rank: 1,
+    least: 12,
+    colour: stateIn,
+    means: 'served, suspended since when and why, or being removed',
+  },
+]
 
-Lists the orgs with what they have and may have, or shows one. ORG is a slug or a TypeID.
-
-PINS   pins, of so many that it may have
-BYTES  of the DAGs of its pins, as far as their size is known
-EACH   copies of a pin that does not say; at most so many
-STATE  served, suspended since when and why, or being removed
-
---json prints {"results":[…]}, or the one org. Works on the database of the node's own config, also while no node runs.
-`
-
-const page = 1000
+const pageSize = 1000
 
 /** Lists orgs. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { config, values, positionals } = configArgumentsOf(argv, { json: { type: 'boolean' } }, io)
-  const [given, ...more] = positionals
-  noMore(more)
-  await withOperator(config, io, async (operator) => {
-    if (given === undefined) return show(await all(operator), values.json ?? false, io)
-    const { orgs, asker } = operator
-    const org = await orgs.get(asker, given)
-    const used = await orgs.usage(asker, org.id)
-    io.out(values.json ? json(listedOrgWire({ org, usage: used, role: null })) : orgInFull(org, used))
-  })
-}
+export const command = configuredVerb(
+  (bare) =>
+    bare
+      .description(
+        prose(`Lists the orgs with what they have and may have, or shows one.
+Works on the database of the node's own config, also while no node runs.`),
+      )
+      .argument('[ORG]', 'show this one; a slug or a TypeID')
+      .option('--watch', watchTells)
+      .addHelpText(
+        'after',
+        page({
+          columns,
+          json: '{"results":[…]}, or the one org.',
+          examples: ['admin orgs', 'admin orgs acme --json'],
+        }),
+      ),
+  async ([given], { watch }, io, config) =>
+    await withOperator(config, io, async (operator) => {
+      if (given === undefined) {
+        const json = (found: ListedOrg[]) => ({ results: found.map(listedOrgWire) })
+        return await display(
+          { read: () => all(operator), screen: (found) => list(found, io), json },
+          watch,
+          io,
+        )
+      }
+      const { orgs, asker } = operator
+      const read = async (): Promise<ListedOrg> => {
+        const org = await orgs.get(asker, given)
+        return { org, usage: await orgs.usage(asker, org.id), role: null }
+      }
+      const screen = ({ org, usage: used }: ListedOrg) => ({ text: orgInFull(org, used, io) })
+      await display({ read, screen, json: listedOrgWire }, watch, io)
+    }),
+)
 
 /** An org and what it has, a line each. */
-export function orgInFull(org: Org, used: Usage): string {
+export function orgInFull(org: Org, used: Usage, { paint }: Pick<Io, 'paint'>): string {
   const { limits, defaultReplicas } = org
   const states = Object.entries(used.pins).flatMap(([status, n]) => (n === 0 ? [] : [`${n} ${status}`]))
   const lines: [string, string][] = [
@@ -51,7 +81,7 @@ export function orgInFull(org: Org, used: Usage): string {
     ['bytes', ofLimit(bytes(used.bytes), limits.maxBytes, bytes)],
     ['replicas', defaultReplicas === null ? 'as many as is usual here' : String(defaultReplicas)],
     ['at most', limits.maxReplicas === null ? 'as many as a pin asks for' : String(limits.maxReplicas)],
-    ['state', printable(stateOf(org))],
+    ['state', stateIn(paint, printable(stateOf(org)))],
   ]
   return lines.map(([label, value]) => `${label.padEnd(10)}${value}\n`).join('')
 }
@@ -59,15 +89,15 @@ export function orgInFull(org: Org, used: Usage): string {
 async function all({ orgs, asker }: Operator): Promise<ListedOrg[]> {
   const found: ListedOrg[] = []
   for (;;) {
-    const next = await orgs.list(asker, { after: found.at(-1)?.org.slug ?? '', limit: page })
+    const next = await orgs.list(asker, { after: found.at(-1)?.org.slug ?? '', limit: pageSize })
     found.push(...next)
-    if (next.length < page) return found
+    if (next.length < pageSize) return found
   }
 }
 
-function show(found: ListedOrg[], asJson: boolean, io: Io): void {
-  if (asJson) return io.out(json({ results: found.map(listedOrgWire) }))
-  if (found.length === 0) return io.err('there are no orgs; anchorage admin create-org SLUG makes one\n')
+function list(found: ListedOrg[], io: Io): Screen {
+  if (found.length === 0)
+    return { text: '', notes: ['there are no orgs; anchorage admin create-org SLUG makes one'] }
   const rows = found.map(({ org, usage: used }) => [
     org.slug,
     org.id,
@@ -77,7 +107,7 @@ function show(found: ListedOrg[], asJson: boolean, io: Io): void {
     org.createdAt.toISOString(),
     stateOf(org),
   ])
-  io.out(table(['ORG', 'ID', 'PINS', 'BYTES', 'EACH', 'MADE', 'STATE'], rows))
+  return tableOf(columns, rows, io)
 }
 
 /** `suspended since 2026-01-31T12:00:00.000Z: reported for abuse` */

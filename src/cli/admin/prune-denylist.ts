@@ -1,21 +1,19 @@
-import { noMore } from '../arguments.ts'
-import { configArgumentsOf } from '../config-arguments.ts'
+import { configuredVerb } from '../config-arguments.ts'
+import { page, prose } from '../help.ts'
 import { json } from '../print.ts'
-import type { Io } from '../verb.ts'
 import { withOperator } from './with-operator.ts'
 
-export const usage = `
-Usage: anchorage admin prune-denylist [--json] [--config FILE] [--OPTION VALUE …]
-
-Removes from the denylist what stands there for nothing: revoked tokens that have expired since. The leader does it, too.
-
---json prints {"removed"}. Works on the database of the node's own config, with HTTP and NATS down.
-`
-
 /** Prunes the denylist. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { config, values, positionals } = configArgumentsOf(argv, { json: { type: 'boolean' } }, io)
-  noMore(positionals)
-  const removed = await withOperator(config, io, ({ use }) => use.pruneDenylist())
-  io.out(values.json ? json({ removed }) : `${removed} removed\n`)
-}
+export const command = configuredVerb(
+  (bare) =>
+    bare
+      .description(
+        prose(`Removes from the denylist what stands there for nothing: revoked tokens that have expired since. The leader does it, too.
+Works on the database of the node's own config, with HTTP and NATS down.`),
+      )
+      .addHelpText('after', page({ json: '{"removed"}.', examples: ['admin prune-denylist'] })),
+  async (_args, _options, io, config) => {
+    const removed = await withOperator(config, io, ({ use }) => use.pruneDenylist())
+    io.out(io.json ? json({ removed }) : `${removed} removed\n`)
+  },
+)

@@ -1,47 +1,87 @@
 import type { NodeStatus } from '../../core/operator-use-cases.ts'
-import { noMore } from '../arguments.ts'
-import { configArgumentsOf } from '../config-arguments.ts'
-import { duration, json, printable, table } from '../print.ts'
+import { configuredVerb } from '../config-arguments.ts'
+import { confirm } from '../confirm.ts'
+import { display, tableOf, watchTells, type Screen } from '../display.ts'
+import { page, prose } from '../help.ts'
+import { duration, json, printable } from '../print.ts'
+import type { Column } from '../table.ts'
 import { WrongUse, type Io } from '../verb.ts'
-import { withOperator } from './with-operator.ts'
+import { withOperator, type Operator } from './with-operator.ts'
 
-export const usage = `
-Usage: anchorage admin reconcile [NODE] [--json] [--config FILE] [--OPTION VALUE …]
-       anchorage admin reconcile NODE --confirm [--json] [--config FILE] [--OPTION VALUE …]
-
-Every node compares its Kubo's pins with its placements. Before it removes more pins than a mistake should cost (100, or 1 % of
-them) it stops: a wrong database or an old backup must not empty a fleet. On a restored database it changes nothing at all until it
-is let. This shows how each node's reconciler fares.
-
---confirm  lets the reconciler of NODE go on, this once; first make sure that the database is the right one and up to date.
-
-NODE is a name or a TypeID. --json prints {"results":[{"id","name","blocked","endedAt","report"}]}.
-Works on the database of the node's own config, with HTTP and NATS down.
-`
-
-const options = { confirm: { type: 'boolean' }, json: { type: 'boolean' } } as const
+const columns: readonly Column[] = [
+  { head: 'NODE', rank: 1, least: 12 },
+  { head: 'RAN', rank: 2 },
+  { head: 'FOUND', rank: 3, least: 16 },
+  { head: 'STOPPED BEFORE', rank: 1, least: 16, colour: (paint, text) => paint.yellow(text) },
+]
 
 /** Shows how reconcilers fare, or lets one go on. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { config, values, positionals } = configArgumentsOf(argv, options, io)
-  const [node, ...more] = positionals
-  noMore(more)
-  if (values.confirm && node === undefined)
-    throw new WrongUse(
-      'NODE is missing: --confirm lets one node go on, and anchorage admin reconcile lists them',
+export const command = configuredVerb(
+  (bare) =>
+    bare
+      .description(
+        prose(`Every node compares its Kubo's pins with its placements. Before it removes more pins than a mistake should cost (100, or 1 %
+of them) it stops: a wrong database or an old backup must not empty a fleet. On a restored database it changes nothing at all until it
+is let. This shows how each node's reconciler fares. Works on the database of the node's own config, with HTTP and NATS down.`),
+      )
+      .argument('[NODE]', 'only this one; a name or a TypeID')
+      .option(
+        '--confirm',
+        'let the reconciler of NODE go on, this once, after asking; first make sure that the database is the right one and up to date',
+      )
+      .option('--watch', watchTells)
+      .addHelpText(
+        'after',
+        page({
+          json: '{"results":[{"id","name","blocked","endedAt","report"}]}.',
+          examples: [
+            'admin reconcile',
+            'admin reconcile anchor-2 --confirm',
+            'admin reconcile anchor-2 --confirm --yes',
+          ],
+        }),
+      ),
+  async ([node], { confirm: isConfirmed, watch }, io, config) => {
+    if (isConfirmed && node === undefined)
+      throw new WrongUse(
+        'NODE is missing: --confirm lets one node go on, and anchorage admin reconcile lists them',
+      )
+    if (isConfirmed && watch) throw new WrongUse('expected either --confirm or --watch')
+    await withOperator(config, io, async (operator) => {
+      const { use } = operator
+      if (node !== undefined && isConfirmed) return await letGoOn(node, operator, io)
+      await display(
+        {
+          read: async () => (node === undefined ? await use.statuses() : [await use.node(node)]),
+          screen: (statuses) => list(statuses, io),
+          json: (statuses) => ({ results: statuses.map(wireOf) }),
+        },
+        watch,
+        io,
+      )
+    })
+  },
+)
+
+async function letGoOn(node: string, { use, actor }: Operator, io: Io): Promise<void> {
+  const asked = await use.node(node)
+  const { id, name, blocked, report } = wireOf(asked)
+  // One that waits for nothing is refused below, with the reason.
+  if (blocked !== null)
+    await confirm(
+      `${printable(name)} goes on with what it stopped before, which nothing takes back: ${stoppedBefore(blocked, report ?? {})}`,
+      io,
     )
-  const statuses = await withOperator(config, io, async ({ use, actor }) => {
-    if (node !== undefined && values.confirm) return [await use.confirmReconcile(node, actor)]
-    return node === undefined ? await use.statuses() : [await use.node(node)]
-  })
-  if (values.json) return io.out(json({ results: statuses.map(wireOf) }))
-  if (values.confirm)
-    return io.out(`${statuses.map(({ node: { name } }) => printable(name)).join()} goes on\n`)
-  io.out(
-    table(
-      ['NODE', 'RAN', 'FOUND', 'STOPPED BEFORE'],
-      statuses.map((view) => rowOf(view, Date.now())),
-    ),
+  const status = await use.confirmReconcile(id, actor)
+  io.out(io.json ? json({ results: [wireOf(status)] }) : `${printable(status.node.name)} goes on\n`)
+}
+
+function list(statuses: NodeStatus[], io: Io): Screen {
+  if (statuses.length === 0) return { text: '', notes: ['no node has started yet'] }
+  return tableOf(
+    columns,
+    statuses.map((view) => rowOf(view, Date.now())),
+    io,
   )
 }
 

@@ -1,33 +1,38 @@
 import { tokenIdIn } from '../../auth/token-format.ts'
 import { parseId, type TokenId } from '../../core/ids.ts'
-import { noMore, required } from '../arguments.ts'
-import { configArgumentsOf } from '../config-arguments.ts'
+import { configuredVerb } from '../config-arguments.ts'
+import { page, prose } from '../help.ts'
 import { json } from '../print.ts'
 import { secretFrom } from '../standard-input.ts'
-import { WrongUse, type Io } from '../verb.ts'
+import { WrongUse } from '../verb.ts'
 import { withOperator } from './with-operator.ts'
 
-export const usage = `
-Usage: anchorage admin revoke-token TOKEN [--json] [--config FILE] [--OPTION VALUE …]
-       anchorage admin revoke-token - < FILE
-
-Ends an API token for good. TOKEN is its id, tok_…, as mint-token --json, admin tokens and the audit tell it. With - the token itself
-is read from standard input: so one that leaked is ended without being seen in the list of processes. Every node refuses it at once,
-or within two seconds when it cannot be told.
-
---json prints {"id","revoked"}. Works on the database of the node's own config, with HTTP and NATS down.
-`
-
 /** Revokes a token. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { config, values, positionals } = configArgumentsOf(argv, { json: { type: 'boolean' } }, io)
-  const [given, ...more] = positionals
-  noMore(more)
-  const named = required(given, 'TOKEN')
-  const id = named === '-' ? idInToken(await secretFrom(io.in ?? process.stdin)) : tokenIdOf(named)
-  await withOperator(config, io, ({ revokeToken }) => revokeToken(id))
-  io.out(values.json ? json({ id, revoked: true }) : `${id} is revoked\n`)
-}
+export const command = configuredVerb(
+  (bare) =>
+    bare
+      .description(
+        prose(`Ends an API token for good. Every node refuses it at once, or within two seconds when it cannot be told. It is done without
+asking: it ends one token, which is named in full, and a leak does not wait.
+Works on the database of the node's own config, with HTTP and NATS down.`),
+      )
+      .argument(
+        '<TOKEN>',
+        'its id, tok_…, as mint-token --json, admin tokens and the audit tell it; with - the token itself is read from standard input, so that one that leaked is ended without being seen in the list of processes',
+      )
+      .addHelpText(
+        'after',
+        page({
+          json: '{"id","revoked"}.',
+          examples: ['admin revoke-token tok_01h455vb4pex5vsknk084sn02q', 'admin revoke-token - < leaked'],
+        }),
+      ),
+  async ([named], _options, io, config) => {
+    const id = named === '-' ? idInToken(await secretFrom(io.in ?? process.stdin)) : tokenIdOf(named)
+    await withOperator(config, io, ({ revokeToken }) => revokeToken(id))
+    io.out(io.json ? json({ id, revoked: true }) : `${id} is revoked\n`)
+  },
+)
 
 function tokenIdOf(text: string): TokenId {
   try {

@@ -3,7 +3,10 @@ import type { Plan, PlanUnderWay } from '../../core/plan-ports.ts'
 import type { ShareLine } from '../../core/fair-shares.ts'
 import { parseId, type PlanId } from '../../core/ids.ts'
 import { moveWire, planProgressWire } from '../../http/admin/admin-wire.ts'
-import { bytes, json, printable, table } from '../print.ts'
+import { tableOf } from '../display.ts'
+import { stateIn } from '../paint.ts'
+import { bytes, json, printable } from '../print.ts'
+import type { Column } from '../table.ts'
 import { WrongUse, type Io } from '../verb.ts'
 
 /** Beyond this a person looks at the sum. */
@@ -49,25 +52,33 @@ export function bytesMoved({ bytesDone, bytesArrived }: PlanUnderWay): number {
   return bytesDone + bytesArrived
 }
 
+/** How far a plan is, and what each node has of it. */
+export function planHead(view: PlanView, io: Io): string {
+  return `${view.plan.id}  ${stateIn(io.paint, progressOf(view))}\n${sharesOf(view.plan.summary, io)}`
+}
+
 /** A plan and its moves as tables: the first hundred, or `all`. Pages are written as they are read. */
 export async function planInFull(use: OperatorUseCases, id: PlanId, all: boolean, io: Io): Promise<void> {
   const view = await use.plan(id)
-  const { moves, summary } = view.plan
+  const { moves } = view.plan
   const names = await namesOf(use)
-  io.out(`${id}  ${progressOf(view)}\n`)
-  io.out(sharesOf(summary))
+  io.out(planHead(view, io))
+  const notes = new Set<string>()
   let shown = 0
   for await (const page of all ? use.allMoves(id) : [await use.moves(id, 0, shownMoves)]) {
-    if (page.length > 0)
-      io.out(
-        table(
-          head,
-          page.map((move) => rowOf(move, names)),
-        ),
-      )
     shown += page.length
+    if (page.length === 0) continue
+    const table = tableOf(
+      columns,
+      page.map((move) => rowOf(move, names)),
+      io,
+    )
+    io.out(table.text)
+    for (const note of table.notes ?? []) notes.add(note)
   }
-  if (shown < moves) io.err(`${shown} of ${moves} moves; anchorage admin plans ${id} --all lists every one\n`)
+  if (shown < moves)
+    notes.add(`${shown} of ${moves} moves; anchorage admin plans ${id} --all lists every one`)
+  for (const note of notes) io.err(`${note}\n`)
 }
 
 /** One JSON document with every move, written as it is read: a plan may have more moves than fit in memory. */
@@ -81,7 +92,15 @@ export async function planAsJson(use: OperatorUseCases, id: PlanId, io: Io): Pro
   io.out(']}\n')
 }
 
-const head = ['MOVE', 'CID', 'FROM', 'TO', 'BYTES', 'STATE', 'REASON']
+const columns: readonly Column[] = [
+  { head: 'MOVE', rank: 1 },
+  { head: 'CID', rank: 1, least: 16 },
+  { head: 'FROM', rank: 1, least: 8 },
+  { head: 'TO', rank: 1, least: 8 },
+  { head: 'BYTES', rank: 3 },
+  { head: 'STATE', rank: 1, colour: stateIn },
+  { head: 'REASON', rank: 2, least: 10 },
+]
 
 function rowOf(move: PlannedMove, names: Map<string, string>): string[] {
   const { number, cid, from, to, bytes: size, state, reason, note } = move
@@ -100,8 +119,16 @@ async function namesOf(use: OperatorUseCases): Promise<Map<string, string>> {
   return new Map((await use.statuses()).map(({ node }) => [node.id, node.name]))
 }
 
+const shares: readonly Column[] = [
+  { head: 'NODE', rank: 1, least: 12 },
+  { head: 'HAS', rank: 1 },
+  { head: 'SHARE', rank: 1 },
+  { head: 'FAIR SHARE', rank: 1 },
+  { head: 'AFTER', rank: 1 },
+]
+
 /** What each node has, and will have once the plan is carried out; a summary that another version made may tell none of it. */
-function sharesOf({ nodes }: Record<string, unknown>): string {
+function sharesOf({ nodes }: Record<string, unknown>, io: Io): string {
   const lines = Array.isArray(nodes) ? nodes.filter(isShareLine) : []
   if (lines.length === 0) return ''
   const rows = lines.map(({ name, bytes: size, share, fairShare, shareAfter }) => [
@@ -111,7 +138,7 @@ function sharesOf({ nodes }: Record<string, unknown>): string {
     percent(fairShare),
     percent(shareAfter),
   ])
-  return `${table(['NODE', 'HAS', 'SHARE', 'FAIR SHARE', 'AFTER'], rows)}\n`
+  return `${tableOf(shares, rows, io).text}\n`
 }
 
 function isShareLine(line: unknown): line is ShareLine {

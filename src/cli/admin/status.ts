@@ -1,53 +1,77 @@
 import type { ClusterStatus, Need } from '../../core/operator-use-cases.ts'
 import { statusWire } from '../../http/admin/admin-wire.ts'
-import { noMore } from '../arguments.ts'
-import { configArgumentsOf } from '../config-arguments.ts'
-import { bytes, json, printable, table } from '../print.ts'
+import { configuredVerb } from '../config-arguments.ts'
+import { display, tableOf, watchTells, type Screen } from '../display.ts'
+import { page, prose } from '../help.ts'
+import { stateIn } from '../paint.ts'
+import { bytes, printable } from '../print.ts'
+import type { Column } from '../table.ts'
 import type { Io } from '../verb.ts'
 import { diskOf, liveOf } from './nodes.ts'
 import { progressOf } from './show-plan.ts'
 import { withOperator } from './with-operator.ts'
 
-export const usage = `
-Usage: anchorage admin status [--json] [--config FILE] [--OPTION VALUE …]
-
-The whole cluster on one screen: its nodes and who leads, what waits, what is short of copies, and what needs a person, each with the
-command that mends or shows it.
-
---json prints what GET /v1/admin/status answers. Reads counts that are kept, so it takes as long with very many pins as with few.
-Works on the database of the node's own config, with HTTP and NATS down.
-`
+const columns: readonly Column[] = [
+  { head: 'NODE', rank: 1, least: 12 },
+  { head: 'STATE', rank: 1, colour: stateIn },
+  { head: 'LIVE', rank: 1, colour: stateIn },
+  { head: 'LEADS', rank: 4 },
+  { head: 'PLACEMENTS', rank: 3 },
+  { head: 'DISK', rank: 2 },
+]
 
 /** Shows the whole cluster. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { config, values, positionals } = configArgumentsOf(argv, { json: { type: 'boolean' } }, io)
-  noMore(positionals)
-  const status = await withOperator(config, io, ({ use }) => use.status())
-  io.out(values.json ? json(statusWire(status)) : screenOf(status))
-}
-
-function screenOf(status: ClusterStatus): string {
-  const { nodes, short, needs } = status
-  if (nodes.length === 0) return 'no node has started yet\n'
-  return [
-    table(
-      ['NODE', 'STATE', 'LIVE', 'LEADS', 'PLACEMENTS', 'DISK'],
-      nodes.map(({ node, leads, placements, bytes: size }) => [
-        node.name,
-        node.state,
-        liveOf(node),
-        leads === null ? '' : `epoch ${leads}`,
-        `${placements} (${bytes(size)})`,
-        diskOf(node.usedBytes, node.capacityBytes),
-      ]),
+export const command = configuredVerb(
+  (bare) =>
+    bare
+      .description(
+        prose(`The whole cluster on one screen: its nodes and who leads, what waits, what is short of copies, and what needs a person, each
+with the command that mends or shows it. Reads counts that are kept, so it takes as long with very many pins as with few.
+Works on the database of the node's own config, with HTTP and NATS down.`),
+      )
+      .option('--watch', watchTells)
+      .addHelpText(
+        'after',
+        page({
+          json: 'what GET /v1/admin/status answers.',
+          examples: ['admin status', 'admin status --watch'],
+        }),
+      ),
+  async (_args, { watch }, io, config) =>
+    await withOperator(config, io, ({ use }) =>
+      display(
+        { read: () => use.status(), screen: (status) => screenOf(status, io), json: statusWire },
+        watch,
+        io,
+      ),
     ),
+)
+
+function screenOf(status: ClusterStatus, io: Io): Screen {
+  const { nodes, short, needs } = status
+  if (nodes.length === 0) return { text: 'no node has started yet\n' }
+  const { paint } = io
+  const rows = nodes.map(({ node, leads, placements, bytes: size }) => [
+    node.name,
+    node.state,
+    liveOf(node),
+    leads === null ? '' : `epoch ${leads}`,
+    `${placements} (${bytes(size)})`,
+    diskOf(node.usedBytes, node.capacityBytes),
+  ])
+  const { text, notes = [] } = tableOf(columns, rows, io)
+  const lines = [
+    text,
     '\n',
     ...linesOf(status).map(([label, value]) => `${label.padEnd(12)}${printable(value)}\n`),
     ...short.map(({ cid, wanted, stands }) => `${' '.repeat(12)}${cid}: ${stands} of ${wanted}\n`),
     '\n',
-    needs.length === 0 ? 'nothing needs a person\n' : 'needs a person:\n',
+    needs.length === 0
+      ? `${paint.green('nothing needs a person')}\n`
+      : `${paint.yellow('needs a person:')}\n`,
     ...needs.map((need) => `  ${printable(lineOf(need))}\n`),
-  ].join('')
+  ]
+  return { text: lines.join(''), notes }
 }
 
 function linesOf({

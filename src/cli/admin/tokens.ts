@@ -1,40 +1,55 @@
 import type { TokenView } from '../../core/ports.ts'
 import { tokenWire } from '../../http/tokens/token-wire.ts'
-import { noMore, required, wholeNumberOf } from '../arguments.ts'
-import { configArgumentsOf } from '../config-arguments.ts'
-import { json, table } from '../print.ts'
-import type { Io } from '../verb.ts'
+import { wholeNumberOf } from '../arguments.ts'
+import { configuredVerb } from '../config-arguments.ts'
+import { display, tableOf } from '../display.ts'
+import { page, prose } from '../help.ts'
+import { stateIn } from '../paint.ts'
+import type { Column } from '../table.ts'
 import { withOperator } from './with-operator.ts'
 
-export const usage = `
-Usage: anchorage admin tokens ORG [--limit N] [--json] [--config FILE] [--OPTION VALUE …]
-
-Lists the access tokens of an org, newest first; never their secrets. ORG is a slug or a TypeID. STATE says until when one is
-good, or what ended it: it was revoked, its time was over, or the key that signed it was retired (rotate-key --end-tokens).
-
---limit  at most this many, up to 1000 (default 100)
-
---json prints {"results":[…]}. anchorage admin revoke-token TOKEN ends one.
-Works on the database of the node's own config, also while no node runs.
-`
-
-const options = { limit: { type: 'string' }, json: { type: 'boolean' } } as const
+const columns: readonly Column[] = [
+  { head: 'TOKEN', rank: 1 },
+  { head: 'NAME', rank: 2, least: 10 },
+  { head: 'SCOPES', rank: 4, least: 12 },
+  { head: 'MADE BY', rank: 6 },
+  {
+    head: 'STATE',
+    rank: 1,
+    colour: stateIn,
+    means:
+      'until when it is good, or what ended it: it was revoked, its time was over, or the key that signed it was retired (rotate-key --end-tokens)',
+  },
+  { head: 'LAST USED', rank: 5 },
+]
 
 /** Lists tokens. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { config, values, positionals } = configArgumentsOf(argv, options, io)
-  const [given, ...more] = positionals
-  noMore(more)
-  const org = required(given, 'ORG')
-  const limit = wholeNumberOf(values.limit ?? '100', '--limit', 1, 1000)
-  const tokens = await withOperator(config, io, async ({ orgs, asker, store }) => {
-    const { id } = await orgs.get(asker, org)
-    return await store.tokens(id, limit)
-  })
-  if (values.json) return io.out(json({ results: tokens.map(tokenWire) }))
-  if (tokens.length === 0) return io.err(`${org} has no tokens; anchorage admin mint-token makes one\n`)
-  io.out(table(['TOKEN', 'NAME', 'SCOPES', 'MADE BY', 'STATE', 'LAST USED'], tokens.map(rowOf)))
-}
+export const command = configuredVerb(
+  (bare) =>
+    bare
+      .description(
+        prose(`Lists the access tokens of an org, newest first; never their secrets. anchorage admin revoke-token TOKEN ends one.
+Works on the database of the node's own config, also while no node runs.`),
+      )
+      .argument('<ORG>', 'a slug or a TypeID')
+      .option('--limit <N>', 'at most this many, up to 1000', wholeNumberOf('--limit', 1, 1000), 100)
+      .addHelpText('after', page({ columns, json: '{"results":[…]}.', examples: ['admin tokens acme'] })),
+  async ([org], { limit }, io, config) =>
+    await withOperator(config, io, ({ orgs, asker, store }) =>
+      display(
+        {
+          read: async () => await store.tokens((await orgs.get(asker, org)).id, limit),
+          json: (tokens) => ({ results: tokens.map(tokenWire) }),
+          screen: (tokens) =>
+            tokens.length === 0
+              ? { text: '', notes: [`${org} has no tokens; anchorage admin mint-token makes one`] }
+              : tableOf(columns, tokens.map(rowOf), io),
+        },
+        false,
+        io,
+      ),
+    ),
+)
 
 function rowOf(token: TokenView): string[] {
   const { id, name, scopes, createdBy, lastUsedAt } = token

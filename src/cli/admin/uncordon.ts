@@ -1,24 +1,21 @@
-import { noMore, required } from '../arguments.ts'
-import { configArgumentsOf } from '../config-arguments.ts'
+import { configuredVerb } from '../config-arguments.ts'
+import { page, prose } from '../help.ts'
 import { json, printable } from '../print.ts'
-import type { Io } from '../verb.ts'
 import { withOperator } from './with-operator.ts'
 
-export const usage = `
-Usage: anchorage admin uncordon NODE [--json] [--config FILE] [--OPTION VALUE …]
-
-Lets a node that was drained, or is being drained, take new content again. What was moved stays where it is; the node fills
-with new pins, and by anchorage admin rebalance. NODE is a name or a TypeID.
-
---json prints {"id","name","state"}. Works on the database of the node's own config, with HTTP and NATS down.
-`
-
 /** Ends a drain. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { config, values, positionals } = configArgumentsOf(argv, { json: { type: 'boolean' } }, io)
-  const [given, ...more] = positionals
-  noMore(more)
-  const asked = required(given, 'NODE')
-  const { id, name, state } = await withOperator(config, io, ({ use, actor }) => use.uncordon(asked, actor))
-  io.out(values.json ? json({ id, name, state }) : `${printable(name)} (${id}) is ${state}\n`)
-}
+export const command = configuredVerb(
+  (bare) =>
+    bare
+      .description(
+        prose(`Lets a node that was drained, or is being drained, take new content again. What was moved stays where it is; the node
+fills with new pins, and by anchorage admin rebalance.
+Works on the database of the node's own config, with HTTP and NATS down.`),
+      )
+      .argument('<NODE>', 'a name or a TypeID')
+      .addHelpText('after', page({ json: '{"id","name","state"}.', examples: ['admin uncordon anchor-2'] })),
+  async ([asked], _options, io, config) => {
+    const { id, name, state } = await withOperator(config, io, ({ use, actor }) => use.uncordon(asked, actor))
+    io.out(io.json ? json({ id, name, state }) : `${printable(name)} (${id}) is ${state}\n`)
+  },
+)

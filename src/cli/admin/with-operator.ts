@@ -33,7 +33,7 @@ export interface Operator {
  */
 export async function withOperator<T>(
   config: Config,
-  io: Pick<Io, 'err'>,
+  io: Pick<Io, 'err' | 'json'>,
   work: (operator: Operator) => Promise<T>,
 ): Promise<T> {
   const log = terseLog(io)

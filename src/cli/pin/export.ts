@@ -1,44 +1,57 @@
 import { createReadStream } from 'node:fs'
 import { open, rename, stat, truncate } from 'node:fs/promises'
 import { AnchorageError } from '../../core/errors.ts'
-import type { PinClient, PinStatus } from '../../http/client.ts'
-import { argumentsOf, noMore, required } from '../arguments.ts'
+import type { PinClient, PinFilters, PinStatus } from '../../http/client.ts'
+import { nonEmpty } from '../arguments.ts'
+import { page, prose } from '../help.ts'
 import { eachLine } from '../lines.ts'
 import { json } from '../print.ts'
 import { progress } from '../progress.ts'
-import { WrongUse, type Io } from '../verb.ts'
+import { verb, WrongUse, type Io } from '../verb.ts'
 import { everyPin, placeAfter, type Place } from './every-pin.ts'
-import { filterOptions, filtersOf } from './filters.ts'
-import { serviceOf, serviceOptions, serviceUsage } from './service.ts'
-
-export const usage = `
-Usage: anchorage pin export FILE [--status queued,pinning,pinned,failed] [--name NAME] [--match …] [--cid CID,…]
-                            [--meta KEY=VALUE]… [--json] [--from URL] [--token-file FILE]
-
-Writes pins to FILE, one a line as the service tells it (NDJSON), newest first: those that match every filter given, of every status
-unless --status says otherwise. Any service of the Pinning Services API will do. What was broken off is gone on with by the same
-command: until all is there, FILE is called FILE.partial.
---from URL  another service than yours; its token is then in --token-file, and yours is never sent there
---json      prints {"file","pins"} at the end
-${serviceUsage}`
-
-const options = { ...serviceOptions, ...filterOptions, from: { type: 'string' } } as const
+import { filtersOf, withFilters } from './filters.ts'
+import { serviceOf, type Given } from './service.ts'
 
 /** Writes pins to a file. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { values, positionals } = argumentsOf(argv, options)
-  const [given, ...more] = positionals
-  noMore(more)
-  const file = required(given, 'FILE')
-  const filters = filtersOf(values)
-  const client = sourceOf(values, io)
-  if (await stat(file).catch(() => null))
-    throw new AnchorageError('conflict', `${file} is there already: an export overwrites nothing`)
+export const command = verb(
+  (bare) =>
+    withFilters(bare)
+      .description(
+        prose(`Writes pins to FILE, one a line as the service tells it (NDJSON), newest first: those that match every filter given, of every
+status unless --status says otherwise. Any service of the Pinning Services API will do. What was broken off is gone on with by the same
+command: until all is there, FILE is called FILE.partial.`),
+      )
+      .argument('<FILE>', 'where they are written; there must be none of this name yet')
+      .option(
+        '--from <URL>',
+        'another service than yours; its token is then in --token-file, and yours is never sent there',
+        nonEmpty('--from'),
+      )
+      .addHelpText(
+        'after',
+        page({
+          json: '{"file","pins"} at the end.',
+          examples: [
+            'pin export pins.ndjson',
+            'pin export theirs.ndjson --from https://pins.example.com --token-file their.token',
+          ],
+        }),
+      ),
+  async ([file], { from, url, token, tokenFile, ...values }, io) => {
+    const filters = filtersOf(values)
+    const client = sourceOf({ from, url, token, tokenFile }, io)
+    if (await stat(file).catch(() => null))
+      throw new AnchorageError('conflict', `${file} is there already: an export overwrites nothing`)
+    await write(file, client, filters, io)
+  },
+)
+
+async function write(file: string, client: PinClient, filters: PinFilters, io: Io): Promise<void> {
   const partial = `${file}.partial`
-  const shown = progress(io, values.json)
+  const shown = progress(io, io.json)
   const begun = await readPartial(partial)
   let { written } = begun
-  if (written > 0)
+  if (written > 0 && !io.json)
     io.err(`going on with ${partial}, which has ${written} pins; to begin anew, remove it first\n`)
   await using out = await open(partial, 'a', 0o600)
   let of = 0
@@ -51,21 +64,15 @@ export async function run(argv: string[], io: Io): Promise<void> {
   await out.sync()
   await rename(partial, file)
   shown.done()
-  io.out(values.json ? json({ file, pins: written }) : `${file}: ${written} pins\n`)
+  io.out(io.json ? json({ file, pins: written }) : `${file}: ${written} pins\n`)
 }
 
 /** With --from the token of the environment, which is our own service's, is told to nobody. */
-function sourceOf({ from, ...values }: SourceValues, io: Io): PinClient {
+function sourceOf({ from, ...values }: Given & { from?: string | undefined }, io: Io): PinClient {
   if (from === undefined) return serviceOf(values, io)
   if (values.url !== undefined) throw new WrongUse('expected --from or --url, not both')
-  return serviceOf({ url: from, 'token-file': required(values['token-file'], '--token-file') }, io)
-}
-
-interface SourceValues {
-  from?: string
-  url?: string
-  token?: string
-  'token-file'?: string
+  if (values.tokenFile === undefined) throw new WrongUse('--token-file is missing')
+  return serviceOf({ url: from, tokenFile: values.tokenFile }, io)
 }
 
 /** How far an earlier run came. A line that it did not end is cut off. */

@@ -1,33 +1,55 @@
+import type { Command } from '@commander-js/extra-typings'
 import { pinStatuses, nameMatches } from '../../core/pin.ts'
 import { oneOf } from '../../app/config-kinds.ts'
 import type { PinFilters } from '../../http/client.ts'
+import { many } from '../arguments.ts'
 import { WrongUse } from '../verb.ts'
+import { withService } from './service.ts'
 
-/** The options that choose pins, as `GET /pins` has them. */
-export const filterOptions = {
-  cid: { type: 'string' },
-  name: { type: 'string' },
-  match: { type: 'string' },
-  status: { type: 'string' },
-  meta: { type: 'string', multiple: true },
-} as const
+/** Declares what chooses pins, as `GET /pins` has it, for a verb of a service. */
+export function withFilters(bare: Command) {
+  const group = 'Filters:'
+  return withService(bare)
+    .addOption(bare.createOption('--cid <CID,…>', 'pins of these CIDs').helpGroup(group))
+    .addOption(bare.createOption('--name <NAME>', 'pins of this name').helpGroup(group))
+    .addOption(
+      bare
+        .createOption('--match <HOW>', 'how their name is like that one')
+        .choices(nameMatches)
+        .argParser((text) => among(text, nameMatches, '--match'))
+        .helpGroup(group),
+    )
+    .addOption(
+      bare
+        .createOption('--status <STATUS,…>', 'pins of these statuses, of all otherwise')
+        .choices(pinStatuses)
+        .argParser((text) => text.split(',').map((each) => among(each, pinStatuses, '--status', text)))
+        .helpGroup(group),
+    )
+    .addOption(
+      bare
+        .createOption('--meta <KEY=VALUE>', 'pins with this in their metadata; may be given many times')
+        .argParser(many)
+        .helpGroup(group),
+    )
+}
 
+/** What these options say. */
 export interface FilterValues {
-  cid?: string
-  name?: string
-  match?: string
-  status?: string
-  meta?: string[]
+  cid?: string | undefined
+  name?: string | undefined
+  match?: (typeof nameMatches)[number] | undefined
+  status?: PinFilters['status'] | undefined
+  meta?: string[] | undefined
 }
 
 /** The filters that the options ask for; without --status, pins of every status are meant. */
-export function filtersOf(values: FilterValues): PinFilters {
-  const { cid, name, match, status = pinStatuses.join(','), meta = [] } = values
+export function filtersOf({ cid, name, match, status, meta = [] }: FilterValues): PinFilters {
   return {
-    status: status.split(',').map((each) => among(each, pinStatuses, '--status')),
+    status: status ?? [...pinStatuses],
     ...(cid === undefined ? {} : { cid: cid.split(',') }),
     ...(name === undefined ? {} : { name }),
-    ...(match === undefined ? {} : { match: among(match, nameMatches, '--match') }),
+    ...(match === undefined ? {} : { match }),
     ...(meta.length === 0 ? {} : { meta: metaOf(meta) }),
   }
 }
@@ -43,10 +65,10 @@ export function metaOf(pairs: readonly string[]): Record<string, string> {
   )
 }
 
-function among<T extends string>(given: string, values: readonly T[], what: string): T {
+function among<T extends string>(given: string, values: readonly T[], what: string, all = given): T {
   try {
     return oneOf(...values).parse(given)
   } catch (error) {
-    throw new WrongUse(`${what} ${given}: ${error instanceof Error ? error.message : String(error)}`)
+    throw new WrongUse(`${what} ${all}: ${error instanceof Error ? error.message : String(error)}`)
   }
 }

@@ -1,57 +1,85 @@
-import type { PinStatus } from '../../http/client.ts'
-import { argumentsOf, noMore } from '../arguments.ts'
-import { duration, json, table } from '../print.ts'
-import { WrongUse, type Io } from '../verb.ts'
-import { filterOptions, filtersOf } from './filters.ts'
-import { serviceOf, serviceOptions, serviceUsage } from './service.ts'
+import type { PinClient, PinFilters, PinStatus } from '../../http/client.ts'
+import { display, tableOf, watchTells, type Screen } from '../display.ts'
+import { page, prose } from '../help.ts'
+import { stateIn } from '../paint.ts'
+import { duration, json } from '../print.ts'
+import type { Column } from '../table.ts'
+import { verb, WrongUse, type Io } from '../verb.ts'
+import { filtersOf, withFilters } from './filters.ts'
+import { serviceOf } from './service.ts'
 import { progressOf } from './show.ts'
 
-export const usage = `
-Usage: anchorage pin ls [--status queued,pinning,pinned,failed] [--name NAME] [--match exact|iexact|partial|ipartial]
-                        [--cid CID,…] [--meta KEY=VALUE]… [--limit N | --all] [--json] [--url URL] [--token-file FILE]
+const columns: readonly Column[] = [
+  { head: 'REQUESTID', rank: 1 },
+  { head: 'CID', rank: 2, least: 16 },
+  { head: 'STATUS', rank: 1, least: 12, colour: stateIn },
+  { head: 'AGE', rank: 4 },
+  { head: 'NAME', rank: 3, least: 12 },
+]
 
-Lists pins, newest first: those that match every filter given, of every status unless --status says otherwise.
---limit  at most this many, up to 1000 (default 20)
---all    every one that matches
---json   one line per pin, as the service tells it
-${serviceUsage}`
-
-const options = {
-  ...serviceOptions,
-  ...filterOptions,
-  limit: { type: 'string' },
-  all: { type: 'boolean' },
-} as const
+const usualLimit = 20
 
 /** Lists pins. */
-export async function run(argv: string[], io: Io): Promise<void> {
-  const { values, positionals } = argumentsOf(argv, options)
-  noMore(positionals)
-  const limit = limitOf(values.limit ?? '20')
-  const filters = filtersOf(values)
-  const client = serviceOf(values, io)
-  const asJson = values.json ?? false
-  if (values.all) {
-    const pins: PinStatus[] = []
-    for await (const pin of client.all(filters, io.signal)) {
-      if (asJson) io.out(json(pin))
-      else pins.push(pin)
-    }
-    if (!asJson) show(pins, pins.length, io)
-    return
-  }
-  const { count, results } = await client.list({ ...filters, limit }, io.signal)
-  if (asJson) io.out(results.map(json).join(''))
-  else show(results, count, io)
+export const command = verb(
+  (bare) =>
+    withFilters(bare)
+      .description(
+        prose(
+          'Lists pins, newest first: those that match every filter given, of every status unless --status says otherwise.',
+        ),
+      )
+      .option('--limit <N>', `at most this many, up to 1000 (default ${usualLimit})`, limitOf)
+      .option('--all', 'every one that matches')
+      .option('--watch', watchTells)
+      .addHelpText(
+        'after',
+        page({
+          json: 'one line for each pin, as the service tells it; with --watch {"count","results"}.',
+          examples: [
+            'pin ls',
+            'pin ls --status queued,pinning --watch',
+            'pin ls --name photos --match partial --all --json',
+          ],
+        }),
+      ),
+  async (_args, { limit = usualLimit, all, watch, ...values }, io) => {
+    const filters = filtersOf(values)
+    const client = serviceOf(values, io)
+    if (io.json && !watch) return await asLines(client, filters, all ? null : limit, io)
+    await display(
+      {
+        read: () => (all ? everyOne(client, filters, io) : client.list({ ...filters, limit }, io.signal)),
+        screen: (page) => list(page, io),
+        json: (page) => page,
+      },
+      watch,
+      io,
+    )
+  },
+)
+
+interface Listed {
+  count: number
+  results: PinStatus[]
 }
 
-function show(pins: PinStatus[], matching: number, io: Io): void {
-  if (pins.length > 0) io.out(table(head, pins.map(row)))
-  if (matching === 0) io.err('no pins match\n')
-  else if (pins.length < matching) io.err(`${pins.length} of ${matching}; --all lists every one\n`)
+async function asLines(client: PinClient, filters: PinFilters, limit: number | null, io: Io): Promise<void> {
+  if (limit === null) for await (const pin of client.all(filters, io.signal)) io.out(json(pin))
+  else io.out((await client.list({ ...filters, limit }, io.signal)).results.map(json).join(''))
 }
 
-const head = ['REQUESTID', 'CID', 'STATUS', 'AGE', 'NAME']
+async function everyOne(client: PinClient, filters: PinFilters, io: Io): Promise<Listed> {
+  const results: PinStatus[] = []
+  for await (const pin of client.all(filters, io.signal)) results.push(pin)
+  return { count: results.length, results }
+}
+
+function list({ count, results }: Listed, io: Io): Screen {
+  if (count === 0) return { text: '', notes: ['no pins match'] }
+  const { text, notes = [] } = tableOf(columns, results.map(row), io)
+  const fewer = results.length < count ? [`${results.length} of ${count}; --all lists every one`] : []
+  return { text: results.length === 0 ? '' : text, notes: [...fewer, ...notes] }
+}
 
 function row(pin: PinStatus): string[] {
   const nowMs = Date.now()

@@ -1,5 +1,7 @@
 import type { PinStatus } from '../../http/client.ts'
+import { stateIn } from '../paint.ts'
 import { bytes, duration, printable } from '../print.ts'
+import type { Io } from '../verb.ts'
 
 /** What is known of a pin's progress, in a few words: `pinning, 12 blocks, 3.4 MiB, attempt 2 (stalled, again in 9s)`. */
 export function progressOf(pin: PinStatus, nowMs: number): string {
@@ -17,7 +19,7 @@ export function progressOf(pin: PinStatus, nowMs: number): string {
 }
 
 /** Everything about one pin, a line each. */
-export function inFull(pin: PinStatus, nowMs: number): string {
+export function inFull(pin: PinStatus, nowMs: number, { paint }: Pick<Io, 'paint'>): string {
   const { cid, name, origins = [], meta = {} } = pin.pin
   const { status_details, ...info } = pin.info ?? {}
   const lines: [string, string][] = [
@@ -32,7 +34,12 @@ export function inFull(pin: PinStatus, nowMs: number): string {
     ...pin.delegates.map((delegate): [string, string] => ['delegate', delegate]),
     ...Object.entries(info).map(([key, value]): [string, string] => ['info', `${key}=${value}`]),
   ]
-  return lines.map(([label, value]) => `${label.padEnd(10)} ${printable(value)}\n`).join('')
+  return lines
+    .map(([label, value]) => {
+      const shown = printable(value)
+      return `${label.padEnd(10)} ${label === 'status' ? stateIn(paint, shown) : shown}\n`
+    })
+    .join('')
 }
 
 function amount(count: string | undefined): string {

@@ -1,26 +1,39 @@
-import { argumentsOf, noMore, required } from '../arguments.ts'
+import type { PinStatus } from '../../http/client.ts'
+import { display, watchTells } from '../display.ts'
+import { page, prose } from '../help.ts'
 import { json } from '../print.ts'
-import type { Io } from '../verb.ts'
+import { verb, WrongUse } from '../verb.ts'
 import { follow } from './follow.ts'
-import { serviceOf, serviceOptions, serviceUsage } from './service.ts'
+import { serviceOf, withService } from './service.ts'
 import { inFull } from './show.ts'
 
-export const usage = `
-Usage: anchorage pin status REQUESTID [--wait] [--json] [--url URL] [--token-file FILE]
-
-Shows everything the service tells of a pin. Exit code 1 when it has failed.
---wait  follows it until it is pinned or has failed
-${serviceUsage}`
-
 /** Shows a pin in full. */
-export async function run(argv: string[], io: Io): Promise<number> {
-  const { values, positionals } = argumentsOf(argv, { ...serviceOptions, wait: { type: 'boolean' } })
-  const [given, ...more] = positionals
-  noMore(more)
-  const client = serviceOf(values, io)
-  const asJson = values.json ?? false
-  const now = await client.get(required(given, 'REQUESTID'), io.signal)
-  const pin = values.wait ? await follow(client, now, io, asJson) : now
-  io.out(asJson ? json(pin) : inFull(pin, Date.now()))
-  return pin.status === 'failed' ? 1 : 0
-}
+export const command = verb(
+  (bare) =>
+    withService(bare)
+      .description(prose('Shows everything the service tells of a pin. Exit code 1 when it has failed.'))
+      .argument('<REQUESTID>', 'the id of the pin')
+      .option('--wait', 'follow it until it is pinned or has failed')
+      .option('--watch', watchTells)
+      .addHelpText(
+        'after',
+        page({
+          json: 'the pin as the service tells it.',
+          examples: [
+            'pin status pin_01h455vb4pex5vsknk084sn02q',
+            'pin status pin_01h455vb4pex5vsknk084sn02q --wait',
+          ],
+        }),
+      ),
+  async ([id], { wait, watch, ...service }, io) => {
+    if (wait && watch) throw new WrongUse('expected either --wait or --watch')
+    const client = serviceOf(service, io)
+    const read = () => client.get(id, io.signal)
+    const screen = (pin: PinStatus) => ({ text: inFull(pin, Date.now(), io) })
+    if (watch) return await display({ read, screen, json: (pin) => pin }, true, io)
+    const now = await read()
+    const pin = wait ? await follow(client, now, io, io.json) : now
+    io.out(io.json ? json(pin) : screen(pin).text)
+    return pin.status === 'failed' ? 1 : 0
+  },
+)

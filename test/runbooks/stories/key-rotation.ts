@@ -12,7 +12,7 @@ export async function keyRotation(at: Stage, next: Next): Promise<void> {
   const old = await world.mintToken('dev')
   await next('rotate-key')
   assert.equal(await at.answerTo(old), 200)
-  const second = lastLine(await next('rotate-key --end-tokens', acme))
+  const second = lastLine(await next('rotate-key --end-tokens --yes', acme))
   await until('the old token is over', async () => (await at.answerTo(old)) === 401, {
     withinMs: patience.longMs,
     everyMs: 500,
@@ -20,7 +20,7 @@ export async function keyRotation(at: Stage, next: Next): Promise<void> {
   assert.equal(await at.answerTo(second), 200)
   await next('openssl rand')
   await next('scp')
-  await next('rotate-key --end-tokens')
+  await next('rotate-key --end-tokens --yes')
   assert.equal((await next('systemctl restart')).match(/"status"/g)?.length, 3)
   assert.equal(await at.answerTo(second), 401)
   const token = lastLine(await next('mint-token', acme))

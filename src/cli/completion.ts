@@ -1,0 +1,40 @@
+import { oneOfWords } from './arguments.ts'
+import { page, prose } from './help.ts'
+import { json } from './print.ts'
+import { verb, type Entry } from './verb.ts'
+
+const shells = ['bash', 'zsh', 'fish'] as const
+
+/** The verb that prints a script for a shell, in which these verbs are. */
+export const completionOf = (verbs: Readonly<Record<string, Entry>>) =>
+  verb(
+    (bare) =>
+      bare
+        .description(
+          prose(`Prints a script with which the shell completes verbs, options and their values. It holds all that may be typed, so nothing is
+started while you type. The packages install it where shells look; elsewhere let the shell read it when it starts.`),
+        )
+        .addArgument(
+          bare.createArgument('<SHELL>').choices(shells).argParser(oneOfWords(shells, 'completion')),
+        )
+        .addHelpText(
+          'after',
+          page({
+            terms: {
+              'Where it goes': [
+                ['bash', 'in ~/.bashrc: source <(anchorage completion bash)'],
+                ['zsh', 'in ~/.zshrc, after compinit: source <(anchorage completion zsh)'],
+                ['fish', 'once: anchorage completion fish > ~/.config/fish/completions/anchorage.fish'],
+              ],
+            },
+            json: '{"shell","script"}.',
+            examples: ['completion bash'],
+          }),
+        ),
+    async ([shell], _options, io) => {
+      // Loaded here: they load every verb there is, this one too.
+      const { scriptFor } = await import('./completion/script-for.ts')
+      const script = await scriptFor(shell, verbs)
+      io.out(io.json ? json({ shell, script }) : script)
+    },
+  )

@@ -1,0 +1,64 @@
+import type { Argument, CommandUnknownOpts, Option } from '@commander-js/extra-typings'
+import { configKeys, flagOf } from '../../app/config-keys.ts'
+import { options as configOptions } from '../../app/config-options.ts'
+import { helpOf } from '../help.ts'
+import { declared, takesConfig } from '../declared.ts'
+import type { Entry } from '../verb.ts'
+
+/** What may stand somewhere in a command line, and what it is for. */
+export interface Word {
+  word: string
+  summary: string
+}
+
+/** A verb as manual pages and completions tell of it. */
+export interface KnownVerb {
+  /** The words after `anchorage`. */
+  name: string
+  summary: string
+  /** What `--help` prints. */
+  help: string
+  /** Words that its arguments may be, such as `up` and `status` of `migrate`. */
+  choices: string[]
+  options: (Word & { takesValue: boolean; choices: readonly string[] })[]
+  /** Whether every option of the config is a flag of it. */
+  takesConfig: boolean
+}
+
+/** All verbs, from the declarations by which the program itself reads a command line. */
+export async function everyVerb(verbs: Readonly<Record<string, Entry>>): Promise<KnownVerb[]> {
+  return Promise.all(
+    Object.entries(verbs).map(async ([name, entry]) => {
+      const { command } = await declared(name, entry)
+      return {
+        name,
+        summary: entry.summary,
+        help: helpOf(command, null, false).trim(),
+        choices: argumentsOf(command).flatMap(({ argChoices = [] }) => argChoices),
+        options: [...optionsOf(command).map(optionOf), helpOption],
+        takesConfig: takesConfig(command),
+      }
+    }),
+  )
+}
+
+/** The flags of the config. What might hold a secret is none. */
+export function configFlags(): Word[] {
+  return configKeys
+    .filter((key) => !configOptions[key].kind.mayHide)
+    .map((key) => ({ word: `--${flagOf(key)}`, summary: configOptions[key].help }))
+}
+
+const helpOption = { word: '--help', summary: 'show how it is used', takesValue: false, choices: [] }
+
+function argumentsOf({ registeredArguments }: CommandUnknownOpts): readonly Argument[] {
+  return registeredArguments
+}
+
+function optionsOf({ options }: CommandUnknownOpts): readonly Option[] {
+  return options.filter(({ hidden }) => !hidden)
+}
+
+function optionOf({ long = '', description, argChoices = [], ...rest }: Option) {
+  return { word: long, summary: description, takesValue: rest.required || rest.optional, choices: argChoices }
+}

@@ -1,0 +1,16 @@
+import type { CommandUnknownOpts } from '@commander-js/extra-typings'
+import { addGlobalOptions } from './global-options.ts'
+import type { Declared, Entry } from './verb.ts'
+
+/** A verb with all that may be typed after it. */
+export async function declared(name: string, { load }: Entry): Promise<Declared> {
+  const [{ Command }, loaded] = await Promise.all([import('@commander-js/extra-typings'), load()])
+  const verb = loaded.command.declare(new Command(`anchorage ${name}`))
+  addGlobalOptions(verb.command)
+  return verb
+}
+
+/** Whether the options of the config are flags of a verb. */
+export function takesConfig(command: CommandUnknownOpts): boolean {
+  return command.options.some(({ long }) => long === '--config')
+}

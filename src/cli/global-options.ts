@@ -1,0 +1,36 @@
+import type { CommandUnknownOpts } from '@commander-js/extra-typings'
+
+/** The options that every verb has, before it or after it. */
+const globalOptions = [
+  ['--json', 'print JSON; of a failure {"error":{"reason","details"}}'],
+  ['--wide', 'show tables in full, wider than the terminal'],
+  ['--yes', 'answer every question with yes'],
+  ['--no-color', 'no colours, as with NO_COLOR set'],
+  ['--debug', 'tell a failure with its whole story'],
+] as const
+
+type Flag = (typeof globalOptions)[number][0]
+
+const flags: ReadonlySet<string> = new Set(globalOptions.map(([flag]) => flag))
+
+export function isGlobal(word: string): word is Flag {
+  return flags.has(word)
+}
+
+/** Which of them stand in a command line. */
+export function globalsIn(words: readonly string[]): ReadonlySet<Flag> {
+  const end = words.indexOf('--')
+  return new Set(words.slice(0, end < 0 ? words.length : end).filter(isGlobal))
+}
+
+/** Declares them, and `--help`, below what the verb declares itself. */
+export function addGlobalOptions(command: CommandUnknownOpts): void {
+  for (const [flag, tells] of globalOptions)
+    command.addOption(command.createOption(flag, tells).helpGroup('Options of every verb:'))
+  command.addHelpOption(command.createOption('-h, --help', 'show this').helpGroup('Options of every verb:'))
+}
+
+/** What help shows of them without a verb. */
+export function globalOptionLines(): string {
+  return globalOptions.map(([flag, tells]) => `  ${flag.padEnd(12)}${tells}\n`).join('')
+}

@@ -1,0 +1,83 @@
+import type { CommandUnknownOpts } from '@commander-js/extra-typings'
+import type { Column } from './table.ts'
+
+/** What help tells below the options. */
+export interface Page {
+  /** Commands as they are typed, without `anchorage`; what each does, after two blanks and a #. */
+  examples: readonly string[]
+  /** Words and what they mean, under a title. */
+  terms?: Readonly<Record<string, readonly (readonly [word: string, means: string])[]>>
+  /** The columns of the table that it prints. */
+  columns?: readonly Column[]
+  /** What `--json` prints. */
+  json?: string
+  /** Further paragraphs. */
+  notes?: string
+}
+
+/** At most so wide, for lines that are easy to read. */
+const widest = 100
+
+/** The help of a verb as text; `columns` is how wide the terminal is. */
+export function helpOf(command: CommandUnknownOpts, columns: number | null, colours: boolean): string {
+  let text = ''
+  const helpWidth = Math.min(columns ?? widest, widest)
+  command.configureHelp({
+    helpWidth,
+    groupItems: optionsFirst,
+    styleTitle: (title) => (colours ? `\u001b[1m${title}\u001b[22m` : title),
+  })
+  command.configureOutput({
+    writeOut: (piece) => (text += piece),
+    getOutHelpWidth: () => helpWidth,
+    getOutHasColors: () => colours,
+  })
+  command.outputHelp()
+  return `${text.trim()}\n`
+}
+
+/** Text whose lines are broken anew for each terminal; an empty line ends a paragraph, and a line that begins with a blank stays. */
+export function prose(text: string): string {
+  return text.trim().replace(/(\S)\n(?=\S)/g, '$1 ')
+}
+
+/** For `addHelpText('after', …)`. */
+export function page({ examples, terms = {}, columns = [], json, notes }: Page) {
+  return ({ command }: { command: CommandUnknownOpts }): string => {
+    const helper = command.createHelp()
+    const width = helper.helpWidth ?? widest
+    const title = (text: string): string => `\n${helper.styleTitle(text)}\n`
+    const list = (rows: readonly (readonly [string, string])[]): string => {
+      const wide = Math.max(...rows.map(([word]) => word.length))
+      return rows.map(([word, means]) => `${helper.formatItem(word, wide, means, helper)}\n`).join('')
+    }
+    const paragraphs = (text: string): string => `${helper.boxWrap(prose(text), width)}\n`
+    const explained = columns.flatMap(({ head, means }) =>
+      means === undefined ? [] : [[head, means] as const],
+    )
+    return [
+      ...Object.entries(terms).map(([heading, rows]) => title(`${heading}:`) + list(rows)),
+      explained.length === 0 ? '' : title('Columns:') + list(explained),
+      json === undefined ? '' : title('JSON:') + indented(helper.boxWrap(prose(json), width - 2)),
+      notes === undefined ? '' : `\n${paragraphs(notes)}`,
+      title('Examples:') + examples.map((line) => `  anchorage ${line}\n`).join(''),
+    ].join('')
+  }
+}
+
+function indented(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => `  ${line}\n`)
+    .join('')
+}
+
+/** A verb's own options before those that it shares. */
+function optionsFirst<T>(_all: T[], visible: T[], groupOf: (item: T) => string): Map<string, T[]> {
+  const groups = Map.groupBy(visible, groupOf)
+  const [own, shared] = [
+    [...groups].filter(([name]) => name === 'Options:'),
+    [...groups].filter(([name]) => name !== 'Options:'),
+  ]
+  return new Map([...own, ...shared])
+}

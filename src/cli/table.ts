@@ -1,0 +1,110 @@
+import fastStringWidth from 'fast-string-width'
+import type { Colors } from 'picocolors/types.js'
+import { printable } from './print.ts'
+
+/** A column of a table, and how it gives way where the terminal is too narrow. */
+export interface Column {
+  head: string
+  /** 1 stays; of the others, the highest goes first. */
+  rank: number
+  /** May be cut down to so much before any column goes; none: not at all. */
+  least?: number
+  /** For the help of its verb. */
+  means?: string
+  /** For terminals. */
+  colour?: (paint: Colors, text: string) => string
+}
+
+/** Columns are so far apart. */
+const gap = 2
+
+/** A table as text, and how many columns were left out or cut. */
+export interface Table {
+  text: string
+  left: number
+  cut: number
+}
+
+/** Rows under a head, at most `width` wide (null: as wide as they need); control characters are shown, not obeyed. */
+export function layTable(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  width: number | null,
+  paint: Colors | null = null,
+): Table {
+  const lines = [columns.map(({ head }) => head), ...rows].map((row) => row.map(printable))
+  const needed = columns.map((_, at) => Math.max(...lines.map((row) => widthOf(row[at] ?? ''))))
+  const widths = width === null ? needed : fitted(columns, needed, width)
+  const kept = columns.flatMap((column, at) => {
+    const wide = widths[at]
+    return wide === undefined || wide === null ? [] : [{ column, at, wide }]
+  })
+  const text = lines.map((row, line) => {
+    const cells = kept.map(({ column, at, wide }) => {
+      const cell = shortened(row[at] ?? '', wide)
+      const shown = paint === null || line === 0 || !column.colour ? cell : column.colour(paint, cell)
+      return shown + ' '.repeat(Math.max(0, wide - widthOf(cell)))
+    })
+    return `${cells.join(' '.repeat(gap)).trimEnd()}\n`
+  })
+  const cut = kept.filter(({ at, wide }) => wide < (needed[at] ?? 0)).length
+  return { text: text.join(''), left: columns.length - kept.length, cut }
+}
+
+/** How wide each column is, null: it goes. First those that may are cut, then the least important go, and at last the widest are cut all the same. */
+function fitted(columns: readonly Column[], needed: readonly number[], width: number): (number | null)[] {
+  const widths: (number | null)[] = [...needed]
+  const overhang = (): number => {
+    const shown = widths.filter((wide) => wide !== null)
+    return shown.reduce((sum, wide) => sum + wide, gap * (shown.length - 1)) - width
+  }
+  const cut = (leastOf: (at: number) => number): void => {
+    columns.forEach((_, at) => {
+      const wide = widths[at]
+      const over = overhang()
+      if (over > 0 && wide !== null && wide !== undefined)
+        widths[at] = Math.max(Math.min(wide, leastOf(at)), wide - over)
+    })
+  }
+  const byRank = [...columns.keys()].toSorted((a, b) => (columns[b]?.rank ?? 0) - (columns[a]?.rank ?? 0))
+  cut((at) => columns[at]?.least ?? Infinity)
+  for (const at of byRank) {
+    if (overhang() <= 0 || (columns[at]?.rank ?? 1) === 1) break
+    widths[at] = null
+    // What was cut before gets back what the column leaves.
+    columns.forEach((_, other) => {
+      const wide = widths[other]
+      const spare = -overhang()
+      if (spare > 0 && wide !== null && wide !== undefined)
+        widths[other] = Math.min(needed[other] ?? 0, wide + spare)
+    })
+  }
+  cut(() => 4)
+  return widths
+}
+
+/** Columns of a terminal. Letters that come in pieces are counted as the ones they make up. */
+function widthOf(text: string): number {
+  return fastStringWidth(text.normalize('NFC'))
+}
+
+/** A cell in so many columns: `bafybeigd…4nqa`, for ids are told apart at both ends. */
+function shortened(cell: string, width: number): string {
+  if (widthOf(cell) <= width) return cell
+  const letters = Array.from(new Intl.Segmenter().segment(cell), ({ segment }) => segment)
+  const isWord = !cell.includes(' ')
+  const tail = isWord && width > 9 ? Math.floor((width - 1) / 3) : 0
+  const end = takeWithin(letters.toReversed(), tail).toReversed().join('')
+  return `${takeWithin(letters, width - 1 - widthOf(end)).join('')}…${end}`
+}
+
+function takeWithin(letters: readonly string[], width: number): string[] {
+  const taken: string[] = []
+  let used = 0
+  for (const letter of letters) {
+    used += widthOf(letter)
+    if (used > width) break
+    taken.push(letter)
+  }
+  return taken
+}

@@ -1,0 +1,125 @@
+import type { Entry } from './verb.ts'
+
+/** Every verb, by the heading under which the overview shows it. */
+const groups: Record<string, Record<string, Entry>> = {
+  'Run it': {
+    dev: { summary: 'everything on this machine, unconfigured', load: () => import('./dev.ts') },
+    serve: { summary: 'run a node', load: () => import('./serve.ts') },
+    migrate: { summary: 'up | status: bring the database up to date', load: () => import('./migrate.ts') },
+    backup: { summary: 'write all the database holds to a file', load: () => import('./backup.ts') },
+    restore: { summary: 'fill a new database from a backup', load: () => import('./restore.ts') },
+    config: { summary: 'options: check | print | docs | limits', load: () => import('./config.ts') },
+    doctor: { summary: 'say what is wrong and what to do', load: () => import('./doctor.ts') },
+  },
+  Pins: {
+    'pin add': { summary: 'pin a CID and follow it', load: () => import('./pin/add.ts') },
+    'pin ls': { summary: 'list pins', load: () => import('./pin/ls.ts') },
+    'pin rm': { summary: 'remove pins', load: () => import('./pin/rm.ts') },
+    'pin export': { summary: 'write pins to a file', load: () => import('./pin/export.ts') },
+    'pin import': { summary: 'take over pins of a file or a service', load: () => import('./pin/import.ts') },
+    'pin status': { summary: 'show a pin in full', load: () => import('./pin/status.ts') },
+  },
+  'The cluster': {
+    'admin init-cluster': {
+      summary: "make a cluster's CA, keys and secret",
+      load: () => import('./admin/init-cluster.ts'),
+    },
+    'admin status': { summary: 'the whole cluster on one screen', load: () => import('./admin/status.ts') },
+    'admin nodes': { summary: 'list the nodes, or show one', load: () => import('./admin/nodes.ts') },
+    'admin drain': { summary: 'take a node out of service', load: () => import('./admin/drain.ts') },
+    'admin uncordon': { summary: 'put a node into service again', load: () => import('./admin/uncordon.ts') },
+    'admin forget': { summary: 'strike out a node for good', load: () => import('./admin/forget.ts') },
+    'admin maintenance': {
+      summary: 'on | off | status: repair and move nothing',
+      load: () => import('./admin/maintenance.ts'),
+    },
+    'admin rebalance': {
+      summary: 'even out what lies on the nodes',
+      load: () => import('./admin/rebalance.ts'),
+    },
+    'admin plans': { summary: 'list plans of moves, or show one', load: () => import('./admin/plans.ts') },
+    'admin cluster-presences': {
+      summary: 'show which nodes hear which',
+      load: () => import('./admin/cluster-presences.ts'),
+    },
+    'admin cache-stats': {
+      summary: 'show how the caches of each node fare',
+      load: () => import('./admin/cache-stats.ts'),
+    },
+    'admin reconcile': {
+      summary: 'show reconcilers, let one go on',
+      load: () => import('./admin/reconcile.ts'),
+    },
+  },
+  Orgs: {
+    'admin create-org': { summary: 'make an org', load: () => import('./admin/create-org.ts') },
+    'admin set-org': { summary: "change an org's limits", load: () => import('./admin/set-org.ts') },
+    'admin orgs': { summary: 'list the orgs, or show one', load: () => import('./admin/orgs.ts') },
+    'admin suspend-org': {
+      summary: 'refuse its requests, put its work by',
+      load: () => import('./admin/suspend-org.ts'),
+    },
+    'admin resume-org': {
+      summary: 'serve a suspended org again',
+      load: () => import('./admin/resume-org.ts'),
+    },
+    'admin remove-org': {
+      summary: 'remove an org with all it has, for good',
+      load: () => import('./admin/remove-org.ts'),
+    },
+  },
+  'People and tokens': {
+    'admin members': { summary: 'list the members of an org', load: () => import('./admin/members.ts') },
+    'admin set-member': {
+      summary: 'make, change or remove a member',
+      load: () => import('./admin/set-member.ts'),
+    },
+    'admin users': { summary: 'list who has logged in', load: () => import('./admin/users.ts') },
+    'admin tokens': { summary: 'list the tokens of an org', load: () => import('./admin/tokens.ts') },
+    'admin mint-token': {
+      summary: "make an API token for an org's programs",
+      load: () => import('./admin/mint-token.ts'),
+    },
+    'admin revoke-token': {
+      summary: 'end an API token for good',
+      load: () => import('./admin/revoke-token.ts'),
+    },
+    'admin rotate-key': {
+      summary: 'sign new tokens with a new key',
+      load: () => import('./admin/rotate-key.ts'),
+    },
+    'admin audit': { summary: 'show who did what', load: () => import('./admin/audit.ts') },
+    'admin prune-denylist': {
+      summary: 'remove revoked tokens that expired',
+      load: () => import('./admin/prune-denylist.ts'),
+    },
+  },
+  'This program': {
+    completion: {
+      summary: 'let bash, zsh or fish complete all this',
+      load: async () => ({ command: (await import('./completion.ts')).completionOf(verbs) }),
+    },
+    version: { summary: 'show which version this is', load: () => import('./version.ts') },
+  },
+}
+
+/** All of them, by name. */
+export const verbs: Readonly<Record<string, Entry>> = Object.assign({}, ...Object.values(groups))
+
+/** The verbs that start with `prefix`, under their headings. */
+export function listing(prefix: string): string {
+  const wide = Math.max(...Object.keys(verbs).map((name) => (name.startsWith(prefix) ? name.length : 0)))
+  return Object.entries(groups)
+    .map(([heading, entries]) => {
+      const lines = Object.entries(entries)
+        .filter(([name]) => name.startsWith(prefix))
+        .map(([name, { summary }]) => `  anchorage ${name.padEnd(wide + 2)}${summary}\n`)
+      return lines.length === 0 ? '' : `${heading}:\n${lines.join('')}\n`
+    })
+    .join('')
+}
+
+/** A word that verbs begin with, such as `admin`. */
+export function isGroup(word: string): boolean {
+  return word !== '' && Object.keys(verbs).some((name) => name.startsWith(`${word} `))
+}
