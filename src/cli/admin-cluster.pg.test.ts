@@ -56,6 +56,45 @@ test('nodes are listed for people and for programs, and one is shown in full, by
   )
 })
 
+test('nodes fit a terminal of 80 columns, states have colours there, and --wide shows all', async () => {
+  for (const [columns, head, left] of [
+    [80, /^NODE +STATE +LIVE +ZONE +LEADS +PLACEMENTS +DISK +VERSION\n/, 'one column is'],
+    [60, /^NODE +STATE +LIVE +PLACEMENTS +DISK\n/, '4 columns are'],
+    [40, /^NODE +STATE +LIVE\n/, '6 columns are'],
+  ] as const) {
+    const fit = await run(['nodes'], { terminal: { columns } })
+    assert.match(fit.stdout, head)
+    for (const line of plain(fit.stdout).split('\n')) assert.ok(line.length <= columns, line)
+    assert.match(fit.stdout, /\u001b\[32mlive\u001b\[39m/)
+    assert.equal(fit.stderr, `${left} left out; --wide shows all\n`)
+  }
+  const wide = await run(['--no-color', 'nodes', '--wide'], { terminal: { columns: 80 } })
+  assert.equal(wide.stdout, (await anchorage('nodes')).stdout)
+  assert.equal(wide.stderr, '')
+})
+
+test('what shows a state is watched with --watch, until Ctrl-C, which is no failure', async () => {
+  for (const argv of [
+    ['status'],
+    ['nodes'],
+    ['nodes', 'anchor-1'],
+    ['orgs'],
+    ['reconcile'],
+    ['cluster-presences'],
+    ['cache-stats'],
+  ]) {
+    const stop = new AbortController()
+    let stdout = ''
+    const out = (text: string): void => {
+      stdout += text
+      stop.abort()
+    }
+    const { code, stderr } = await run([...argv, '--watch', '--json'], { out, signal: stop.signal })
+    assert.deepEqual([argv, code, stderr], [argv, 0, ''])
+    assert.ok(JSON.parse(stdout))
+  }
+})
+
 test('the whole cluster is shown on one screen, with what needs a person', async () => {
   const fine = await anchorage('status')
   assert.equal(fine.code, 0, fine.stderr)
@@ -201,6 +240,23 @@ test('maintenance is switched on with a reason and an end, shown, and switched o
   assert.equal((await anchorage('maintenance', 'off')).code, 0, 'switching off what is off is no failure')
 })
 
+test('forget asks first, and says what goes; without an answer nothing does', async () => {
+  const { nodeId } = await store.nodes.boot('anchor-5')
+  await system.query(`update nodes set last_seen = now() - interval '1 hour' where id = $1`, [uuidOf(nodeId)])
+  const silent = await anchorage('forget', 'anchor-5')
+  assert.deepEqual([silent.code, silent.stdout], [2, ''])
+  assert.match(
+    silent.stderr,
+    /anchor-5 \(nod_\w+\) goes out of the book for good, with its 0 placements.*--yes/,
+  )
+  const no = await run(['forget', 'anchor-5'], { ask: async () => '' })
+  assert.deepEqual([no.code, no.stdout], [1, ''])
+  assert.match(no.stderr, /nothing was changed/)
+  assert.equal((await json('nodes', 'anchor-5')).id, nodeId)
+  const yes = await run(['forget', 'anchor-5'], { ask: async () => 'y' })
+  assert.deepEqual([yes.code, yes.stdout], [0, `anchor-5 (${nodeId}) is forgotten\n`])
+})
+
 test('forget refuses a node that lives, and one that holds what is pinned nowhere else', async () => {
   const alive = await anchorage('forget', 'anchor-2', '--yes')
   assert.deepEqual([alive.code, alive.stdout], [1, ''])
@@ -296,6 +352,12 @@ test('reconcilers are shown, and one that stopped is let go on, once somebody co
   assert.match(early.stderr, /has not stopped/)
   await report(2, { reconcileBlocked: 250 })
   assert.match((await anchorage('reconcile')).stdout, /^anchor-3 +\S+ ago +removed 0 +250 removals$/m)
+  const silent = await anchorage('reconcile', 'anchor-3', '--confirm')
+  assert.deepEqual([silent.code, silent.stdout], [2, ''])
+  assert.match(silent.stderr, /anchor-3 goes on with what it stopped before.*: 250 removals.*--yes/)
+  assert.equal((await run(['reconcile', 'anchor-3', '--confirm'], { ask: async () => 'n' })).code, 1)
+  const none = await system.query('select from nodes where reconcile_confirmed_at is not null')
+  assert.equal(none.rowCount, 0, 'nobody said yes')
   const confirmed = await anchorage('reconcile', 'anchor-3', '--confirm', '--yes')
   assert.deepEqual([confirmed.code, confirmed.stdout], [0, 'anchor-3 goes on\n'])
   const noted = await system.query('select from nodes where reconcile_confirmed_at is not null')
@@ -410,6 +472,11 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
     assert.ok(Date.now() < deadline, 'it did not come to be')
     await sleep(50)
   }
+}
+
+/** Without colours. */
+function plain(text: string): string {
+  return text.replaceAll(/\u001b\[\d+m/g, '')
 }
 
 // what a document holds is what the test says of it

@@ -187,6 +187,9 @@ test('an org is removed once its slug was typed or given, which is watched to it
   assert.equal((await anchorageAs({ ask: typing('doom') }, 'admin', 'remove-org', 'doomed')).code, 2)
   assert.equal((await anchorage('admin', 'remove-org', 'doomed', '--confirm', 'stopped')).code, 2)
   assert.match((await anchorage('admin', 'orgs', 'doomed')).stdout, /^state +served$/m)
+  await anchorage('admin', 'create-org', 'doomed-too')
+  const unasked = await anchorage('admin', 'remove-org', 'doomed-too', '--yes', '--no-wait', '--json')
+  assert.deepEqual([unasked.code, JSON.parse(unasked.stdout).removed], [0, false], unasked.stderr)
   const begun = await anchorageAs({ ask: typing('doomed ') }, 'admin', 'remove-org', id, '--no-wait')
   assert.deepEqual(
     [begun.code, begun.stdout],
@@ -312,6 +315,15 @@ test('revoke-token ends a token also while no node can be told, by its id, or by
   assert.match(other.stderr, /no token tok_01h455vb4pex5vsknk084sn02q/)
 })
 
+test('with --json a warning is JSON, too', async () => {
+  await anchorage('admin', 'create-org', 'warned')
+  const asked = ['--org', 'warned', '--scopes', 'pins:read', '--ttl', '1h', '--json']
+  const { id }: { id: string } = JSON.parse((await anchorage('admin', 'mint-token', ...asked)).stdout)
+  const { stdout, stderr } = await anchorage('--json', 'admin', 'revoke-token', id)
+  assert.deepEqual(JSON.parse(stdout), { id, revoked: true })
+  assert.match(JSON.parse(stderr).warning.details, /could not be told/)
+})
+
 test('mint-token refuses an unknown org and unknown scopes, and says which', async () => {
   const nobody = await anchorage(
     'admin',
@@ -360,7 +372,12 @@ test('a token that ended with its signing key is not shown as good', async () =>
       (await anchorage('admin', 'tokens', 'leaked')).stdout,
     )?.[1]
   assert.match((await stateOf(before)) ?? '', /^until /, 'its key verifies on')
+  const silent = await anchorage('admin', 'rotate-key', '--end-tokens')
+  assert.deepEqual([silent.code, silent.stdout], [2, ''])
+  assert.match(silent.stderr, /all [1-9]\d* API tokens that are good end for good.*--yes/)
+  assert.match((await stateOf(before)) ?? '', /^until /, 'nobody said yes')
   assert.equal((await anchorage('admin', 'rotate-key', '--end-tokens', '--yes')).code, 0)
+  assert.match((await anchorage('admin', 'rotate-key', '--end-tokens')).stderr, /all 0 API tokens/)
   const { id: after }: { id: string } = JSON.parse((await anchorage(...mint)).stdout)
   assert.equal(await stateOf(before), 'ended with its signing key')
   assert.match((await stateOf(after)) ?? '', /^until /)

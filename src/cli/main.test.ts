@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { everyVerb } from './completion/words.ts'
 import { main } from './main.ts'
+import { verbs } from './verbs.ts'
 
 const program = join(import.meta.dirname, 'main.ts')
 
@@ -172,6 +174,101 @@ test('as a process, it keeps results, messages and exit codes apart', async () =
   assert.match(wrong.stderr, /^anchorage: unknown option --nonsense\nSee: anchorage config --help\n$/)
 })
 
+test('the version is told by a verb and by its usual options, also as JSON', async () => {
+  const [verb, short, long] = await Promise.all([
+    anchorage(['version']),
+    anchorage(['-v']),
+    anchorage(['--version']),
+  ])
+  assert.match(verb.stdout, /^\d+\.\d+\.\d+\n$/)
+  assert.deepEqual([short, long], [verb, verb])
+  for (const argv of [
+    ['version', '--json'],
+    ['--json', '-v'],
+  ]) {
+    const { version, node } = JSON.parse((await anchorage(argv)).stdout)
+    assert.deepEqual([`${version}\n`, node], [verb.stdout, process.versions.node])
+  }
+})
+
+test('options of every verb stand before it, between its words, or after it', async () => {
+  const after = await anchorage(['config', 'print', '--json'])
+  assert.ok(JSON.parse(after.stdout)['http.listen'])
+  assert.deepEqual(await anchorage(['--json', 'config', 'print']), after)
+  assert.deepEqual(await anchorage(['--debug', 'config', '--json', 'print']), after)
+  const between = await anchorage(['pin', '--json', 'ls'])
+  assert.equal(JSON.parse(between.stderr).error.reason, 'BAD_REQUEST')
+})
+
+test('with --json wrong use and failures are one line of JSON on standard error, and nothing else', async () => {
+  const env = { ANCHORAGE_DATABASE_OWNER_URL: 'postgres://o:pa55word@127.0.0.1:1/a' }
+  for (const [argv, code, reason, details] of [
+    [['srve', '--json'], 2, 'BAD_REQUEST', /^unknown verb srve \(did you mean serve\?\)$/],
+    [['--json', 'pin', 'lst'], 2, 'BAD_REQUEST', /^unknown verb pin lst \(did you mean pin ls\?\)$/],
+    [
+      ['pin', 'ls', '--jsno', '--json'],
+      2,
+      'BAD_REQUEST',
+      /^unknown option --jsno \(did you mean --json\?\)$/,
+    ],
+    [['migrate', '--json'], 2, 'BAD_REQUEST', /^expected up or status after migrate$/],
+    [
+      ['--json', 'config', 'check', '--http.listen', 'x'],
+      1,
+      'BAD_REQUEST',
+      /--http\.listen: expected host:port/,
+    ],
+    [['migrate', 'status', '--json'], 1, 'SERVICE_UNAVAILABLE', /^Postgres cannot be reached/],
+  ] as const) {
+    const ran = await anchorage([...argv], env)
+    assert.deepEqual([argv, ran.code, ran.stdout], [argv, code, ''], ran.stderr)
+    assert.match(ran.stderr, /^[^\n]+\n$/)
+    assert.deepEqual(Object.keys(JSON.parse(ran.stderr)), ['error'])
+    const { error } = JSON.parse(ran.stderr)
+    assert.deepEqual([Object.keys(error), error.reason], [['reason', 'details'], reason])
+    assert.match(error.details, details)
+    assert.doesNotMatch(ran.stderr, /pa55word/)
+  }
+})
+
+test('what cannot be meant is told: a value that was forgotten, an option twice over, what stands where no verb is', async () => {
+  for (const [argv, words] of [
+    [['admin', 'maintenance', 'on', '--reason', '--json'], /--reason: expected a value after it, not --json/],
+    [['admin', 'audit', '--limit'], /--limit: expected a value after it/],
+    [['admin', 'audit', '--follow=yes'], /unknown option --follow=yes/],
+    [['--limit', '3', 'pin', 'ls'], /unknown option --limit before a verb/],
+    [['version', 'now'], /unexpected argument now/],
+    [['pin', 'ls', '--pin.max-age', '3h'], /unknown option --pin\.max-age/],
+    [['completion'], /expected bash, zsh or fish after completion/],
+  ] as const) {
+    const { code, stdout, stderr } = await anchorage([...argv])
+    assert.deepEqual([argv, code, stdout], [argv, 2, ''], stderr)
+    assert.match(stderr, words)
+  }
+})
+
+test('colours are for terminals alone, and can be switched off', async () => {
+  const argv = ['doctor', '--http.listen', 'x']
+  const red = '\u001b[31mFAIL'
+  const terminal = { columns: 80 }
+  assert.ok((await anchorage(argv, {}, terminal)).stdout.includes(red))
+  for (const plain of [
+    await anchorage(argv),
+    await anchorage(argv, { NO_COLOR: '1' }, terminal),
+    await anchorage(argv, { TERM: 'dumb' }, terminal),
+    await anchorage([...argv, '--no-color'], {}, terminal),
+    await anchorage([...argv, '--json'], {}, terminal),
+  ])
+    assert.doesNotMatch(plain.stdout, /\u001b/)
+})
+
+test('every verb has an example, and tells what its JSON is', async () => {
+  for (const { name, help } of await everyVerb(verbs)) {
+    assert.match(help, new RegExp(`^Examples:\\n {2}anchorage ${name}`, 'm'))
+    if (name !== 'serve') assert.match(help, /^JSON:$/m, name)
+  }
+})
+
 test('a reader that has seen enough is no failure', async () => {
   const child = spawn(process.execPath, [program, 'config', 'docs'], {
     env: {},
@@ -183,13 +280,17 @@ test('a reader that has seen enough is no failure', async () => {
 })
 
 /** The command line within this process. */
-async function anchorage(argv: string[], env: Record<string, string> = {}) {
+async function anchorage(
+  argv: string[],
+  env: Record<string, string> = {},
+  terminal: { columns: number } | null = null,
+) {
   const written = { stdout: '', stderr: '' }
   const code = await main(argv, {
     env,
     out: (text) => (written.stdout += text),
     err: (text) => (written.stderr += text),
-    terminal: null,
+    terminal,
     signal: new AbortController().signal,
   })
   return { code, ...written }

@@ -8,6 +8,7 @@ import { json } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { freePort } from '../../dev/free-port.ts'
 import { main } from '../main.ts'
+import type { Process } from '../verb.ts'
 
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
 
@@ -112,7 +113,7 @@ test('what the service refuses is one line with its reason', async () => {
 test('a service that cannot be reached is told with the cause and the address, without the token', async () => {
   // Not port 1: fetch refuses to dial it.
   const port = await freePort()
-  const { code, stderr } = await anchorage(null, 'pin', 'ls', '--url', `http://127.0.0.1:${port}/v1`)
+  const { code, stderr } = await anchorage({}, 'pin', 'ls', '--url', `http://127.0.0.1:${port}/v1`)
   assert.equal(code, 1)
   assert.equal(
     stderr,
@@ -220,6 +221,57 @@ test('pin rm by name removes several only with --force', async () => {
   )
 })
 
+test('pin rm of several asks whoever is there, and --yes answers', async () => {
+  const two = { count: 2, results: [pin('queued', {}, 'pin_2'), pin('pinned', {})] }
+  await using service = await serve(
+    answer(200, two),
+    answer(200, two),
+    answer(200, two),
+    answer(202),
+    answer(202),
+  )
+  const refused = await service.anchorage.asking('no', 'pin', 'rm', '--name', 'n')
+  assert.deepEqual([refused.code, refused.stdout, service.asked.length], [1, '', 1])
+  assert.match(refused.stderr, /^2 pins match, and are removed\.\n/)
+  const done = await service.anchorage('--yes', 'pin', 'rm', '--name', 'n')
+  assert.deepEqual([done.code, done.stdout], [0, 'pin_2\npin_1\n'])
+})
+
+test('on a terminal of 80 columns the list of pins fits, and says how to see all; --wide and a pipe have all', async () => {
+  const named = { ...pin('pinned', {}, `pin_${'x'.repeat(26)}`), pin: { cid, name: 'photos of 日本' } }
+  const one = { count: 1, results: [named] }
+  await using service = await serve(answer(200, one), answer(200, one), answer(200, one))
+  const fit = await service.anchorage.onTerminal(80, 'pin', 'ls', '--no-color')
+  for (const line of fit.stdout.split('\n')) assert.ok(line.length <= 80, line)
+  assert.ok(fit.stdout.includes(named.requestid) && !fit.stdout.includes(cid))
+  assert.match(fit.stderr, /cut short; --wide shows all\n$/)
+  for (const all of [
+    await service.anchorage.onTerminal(80, '--wide', 'pin', 'ls'),
+    await service.anchorage('pin', 'ls'),
+  ]) {
+    assert.ok(all.stdout.includes(cid))
+    assert.equal(all.stderr, '')
+  }
+})
+
+test('with --json what the service refuses is a line of JSON, as the API itself fails', async () => {
+  await using service = await serve(
+    answer(404, { error: { reason: 'NOT_FOUND', details: 'there is no such pin' } }),
+    answer(202),
+    answer(404, { error: { reason: 'NOT_FOUND' } }),
+  )
+  const away = await service.anchorage('--json', 'pin', 'status', 'pin_9')
+  assert.deepEqual([away.code, away.stdout], [1, ''])
+  assert.deepEqual(JSON.parse(away.stderr), {
+    error: { reason: 'NOT_FOUND', details: 'there is no such pin' },
+  })
+  const some = await service.anchorage('pin', 'rm', 'pin_1', 'pin_2', '--json')
+  assert.deepEqual([some.code, some.stdout], [1, '{"removed":"pin_1"}\n'])
+  assert.deepEqual(JSON.parse(some.stderr), {
+    error: { reason: 'NOT_FOUND', details: 'pin_2: there is no such pin' },
+  })
+})
+
 test('pin status shows everything, and what strangers wrote cannot steer the terminal', async () => {
   const odd = pin('pinning', { status_details: 'fetching', attempts: '2', next_retry: 'never' })
   await using service = await serve(
@@ -271,11 +323,14 @@ async function serve(...steps: Step[]) {
   await once(server, 'listening')
   const bound = server.address()
   const url = `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}/v1`
-  const call = (...argv: string[]) => anchorage(null, ...argv, '--url', url)
-  const onTerminal = (columns: number, ...argv: string[]) => anchorage({ columns }, ...argv, '--url', url)
+  const call = (...argv: string[]) => anchorage({}, ...argv, '--url', url)
+  const onTerminal = (columns: number, ...argv: string[]) =>
+    anchorage({ terminal: { columns } }, ...argv, '--url', url)
+  const asking = (reply: string, ...argv: string[]) =>
+    anchorage({ ask: async () => reply }, ...argv, '--url', url)
   return {
     asked,
-    anchorage: Object.assign(call, { onTerminal }),
+    anchorage: Object.assign(call, { onTerminal, asking }),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       server.close()
@@ -285,14 +340,15 @@ async function serve(...steps: Step[]) {
   }
 }
 
-async function anchorage(terminal: { columns: number } | null, ...argv: string[]) {
+async function anchorage(given: Partial<Process>, ...argv: string[]) {
   const written = { stdout: '', stderr: '' }
   const code = await main(argv, {
     env: { ANCHORAGE_TOKEN: 'secret' },
     out: (text) => (written.stdout += text),
     err: (text) => (written.stderr += text),
-    terminal,
+    terminal: null,
     signal: new AbortController().signal,
+    ...given,
   })
   return { code, ...written }
 }

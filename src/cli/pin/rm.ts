@@ -45,7 +45,11 @@ match more than one pin. Exit code 1 when a pin was not there.`),
 
 async function matching(client: PinClient, filters: PinFilters, force: boolean, io: Io): Promise<string[]> {
   const { count } = await client.list({ ...filters, limit: 1 }, io.signal)
-  if (count > 1 && !force) await confirm(`${count} pins match; --force removes them all`, io)
+  if (count > 1 && !force) {
+    if (io.ask === undefined && !io.yes)
+      throw new WrongUse(`${count} pins match; --force removes them all, and so does --yes`)
+    await confirm(`${count} pins match, and are removed`, io)
+  }
   const ids: string[] = []
   for await (const pin of client.all(filters, io.signal)) ids.push(pin.requestid)
   if (ids.length === 0 && !io.json) io.err('no pins match\n')
