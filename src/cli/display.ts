@@ -37,15 +37,24 @@ export async function display<T>(
   for (const note of notes) io.err(`${note}\n`)
 }
 
+/** For what runs below a screen that is drawn over and over: its log lines would stand in the picture, which says what is away itself. */
+export function behind(io: Io, watch: boolean | undefined): Io {
+  return watch && io.terminal !== null ? { ...io, err() {} } : io
+}
+
 /** Rows as a table that fits the terminal; when something was left out, a note says how to see it. */
 export function tableOf(columns: readonly Column[], rows: readonly (readonly string[])[], io: Io): Screen {
   const width = io.terminal === null || io.wide ? null : io.terminal.columns
   const { text, left, cut } = layTable(columns, rows, width, io.paint)
   const said = [
-    left === 0 ? '' : left === 1 ? 'one column is left out' : `${left} columns are left out`,
-    cut === 0 ? '' : cut === 1 ? 'one is cut short' : `${cut} are cut short`,
+    left === 0 ? '' : `${countOf(left)} left out`,
+    cut === 0 ? '' : `${countOf(cut)} cut short`,
   ].filter((words) => words !== '')
   return { text, notes: said.length === 0 ? [] : [`${said.join(', ')}; --wide shows all`] }
+}
+
+function countOf(columns: number): string {
+  return columns === 1 ? 'one column is' : `${columns} columns are`
 }
 
 async function watchOn<T>(shown: Shown<T>, first: T, io: Io, everyMs: number): Promise<void> {

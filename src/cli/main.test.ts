@@ -203,6 +203,7 @@ test('options of every verb stand before it, between its words, or after it', as
 test('with --json wrong use and failures are one line of JSON on standard error, and nothing else', async () => {
   const env = { ANCHORAGE_DATABASE_OWNER_URL: 'postgres://o:pa55word@127.0.0.1:1/a' }
   for (const [argv, code, reason, details] of [
+    [['--json', 'pin'], 2, 'BAD_REQUEST', /^a verb is missing$/],
     [['srve', '--json'], 2, 'BAD_REQUEST', /^unknown verb srve \(did you mean serve\?\)$/],
     [['--json', 'pin', 'lst'], 2, 'BAD_REQUEST', /^unknown verb pin lst \(did you mean pin ls\?\)$/],
     [

@@ -104,6 +104,7 @@ function withoutVerb(asked: readonly string[], io: Io): number {
     const typed = asked.slice(0, group === '' ? 1 : 2).join(' ')
     throw new WrongUse(`unknown verb ${typed}${didYouMean(typed, Object.keys(verbs))}`)
   }
+  if (io.json) throw new WrongUse('a verb is missing')
   io.err(overview(group))
   return 2
 }

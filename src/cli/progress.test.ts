@@ -15,6 +15,13 @@ test('a terminal has one line that is kept current, as wide as it is, and cleare
   assert.deepEqual(told, ['\r\u001b[K10 of 2', '\r\u001b[K20', '\r\u001b[K'])
 })
 
+test('letters that are two columns wide count as such', () => {
+  const { told, shown, after } = stage({ columns: 8 })
+  after(200)
+  shown.tell('日本語日本語')
+  assert.deepEqual(told, ['\r\u001b[K日本語'])
+})
+
 test('elsewhere there is a line every few seconds', () => {
   const { told, shown, after } = stage(null)
   for (let n = 1; n <= 60; n++) {

@@ -1,3 +1,4 @@
+import { cutTo } from './table.ts'
 import type { Io } from './verb.ts'
 
 const liveEveryMs = 200
@@ -22,7 +23,7 @@ export function progress(
       if (quiet || nowMs - toldAtMs < everyMs) return
       toldAtMs = nowMs
       isOpen = terminal !== null
-      io.err(terminal === null ? `${text}\n` : `\r\u001b[K${text.slice(0, terminal.columns - 1)}`)
+      io.err(terminal === null ? `${text}\n` : `\r\u001b[K${cutTo(text, terminal.columns - 1)}`)
     },
     done(): void {
       if (isOpen) io.err('\r\u001b[K')

@@ -42,7 +42,8 @@ export function layTable(
   const text = lines.map((row, line) => {
     const cells = kept.map(({ column, at, wide }) => {
       const cell = shortened(row[at] ?? '', wide)
-      const shown = paint === null || line === 0 || !column.colour ? cell : column.colour(paint, cell)
+      const shown =
+        paint === null || line === 0 || cell === '' || !column.colour ? cell : column.colour(paint, cell)
       return shown + ' '.repeat(Math.max(0, wide - widthOf(cell)))
     })
     return `${cells.join(' '.repeat(gap)).trimEnd()}\n`
@@ -51,22 +52,22 @@ export function layTable(
   return { text: text.join(''), left: columns.length - kept.length, cut }
 }
 
-/** How wide each column is, null: it goes. First those that may are cut, then the least important go, and at last the widest are cut all the same. */
+/** How wide each column is, null: it goes. First those that may are cut, the least important before the others; then the least important go; at last all are cut. */
 function fitted(columns: readonly Column[], needed: readonly number[], width: number): (number | null)[] {
   const widths: (number | null)[] = [...needed]
   const overhang = (): number => {
     const shown = widths.filter((wide) => wide !== null)
     return shown.reduce((sum, wide) => sum + wide, gap * (shown.length - 1)) - width
   }
+  const byRank = [...columns.keys()].toSorted((a, b) => (columns[b]?.rank ?? 0) - (columns[a]?.rank ?? 0))
   const cut = (leastOf: (at: number) => number): void => {
-    columns.forEach((_, at) => {
+    for (const at of byRank) {
       const wide = widths[at]
       const over = overhang()
       if (over > 0 && wide !== null && wide !== undefined)
         widths[at] = Math.max(Math.min(wide, leastOf(at)), wide - over)
-    })
+    }
   }
-  const byRank = [...columns.keys()].toSorted((a, b) => (columns[b]?.rank ?? 0) - (columns[a]?.rank ?? 0))
   cut((at) => columns[at]?.least ?? Infinity)
   for (const at of byRank) {
     if (overhang() <= 0 || (columns[at]?.rank ?? 1) === 1) break
@@ -92,10 +93,17 @@ function widthOf(text: string): number {
 function shortened(cell: string, width: number): string {
   if (widthOf(cell) <= width) return cell
   const letters = Array.from(new Intl.Segmenter().segment(cell), ({ segment }) => segment)
-  const isWord = !cell.includes(' ')
+  const isWord = /^[\w./:-]+$/.test(cell)
   const tail = isWord && width > 9 ? Math.floor((width - 1) / 3) : 0
   const end = takeWithin(letters.toReversed(), tail).toReversed().join('')
   return `${takeWithin(letters, width - 1 - widthOf(end)).join('')}…${end}`
+}
+
+/** The beginning of a line that fits in so many columns. */
+export function cutTo(text: string, width: number): string {
+  if (widthOf(text) <= width) return text
+  const letters = Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment)
+  return takeWithin(letters, width).join('')
 }
 
 function takeWithin(letters: readonly string[], width: number): string[] {

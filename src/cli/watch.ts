@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isCode } from '../core/errors.ts'
 import { printable } from './print.ts'
+import { cutTo } from './table.ts'
 import type { Io } from './verb.ts'
 
 /** Asked again soon at first, since much is done in a moment; then less and less often. */
@@ -60,14 +61,14 @@ interface StatusLine {
 
 function statusLine(io: Io, quiet: boolean): StatusLine {
   if (quiet) return { show() {}, end() {} }
-  return io.terminal === null ? plainLines(io) : liveLine(io, io.terminal.columns)
+  return io.terminal === null ? plainLines(io) : liveLine(io, io.terminal)
 }
 
 /** One line, written over and over. */
-function liveLine(io: Io, columns: number): StatusLine {
+function liveLine(io: Io, terminal: NonNullable<Io['terminal']>): StatusLine {
   return {
     show: (text, more = '') =>
-      io.out(`\r\u001b[K${(more === '' ? text : `${text}  ${more}`).slice(0, columns - 1)}`),
+      io.out(`\r\u001b[K${cutTo(more === '' ? text : `${text}  ${more}`, terminal.columns - 1)}`),
     end: () => io.out('\n'),
   }
 }

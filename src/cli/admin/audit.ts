@@ -10,11 +10,11 @@ import { followAudit } from './follow-audit.ts'
 import { withOperator } from './with-operator.ts'
 
 const columns: readonly Column[] = [
-  { head: 'AT', rank: 3 },
+  { head: 'AT', rank: 1 },
   { head: 'ACTOR', rank: 1, least: 16 },
   { head: 'ACTION', rank: 1 },
-  { head: 'TARGET', rank: 1, least: 14 },
-  { head: 'DETAILS', rank: 2, least: 12 },
+  { head: 'TARGET', rank: 1, least: 12 },
+  { head: 'DETAILS', rank: 2, least: 20 },
 ]
 
 /** Shows the audit log. */

@@ -1,7 +1,7 @@
 import type { NodeStatus } from '../../core/operator-use-cases.ts'
 import { presencesWire } from '../../http/admin/admin-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
-import { display, tableOf, watchTells, type Screen } from '../display.ts'
+import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
 import { page, prose } from '../help.ts'
 import { stateIn } from '../paint.ts'
 import { duration } from '../print.ts'
@@ -46,7 +46,7 @@ Works on the database of the node's own config, with HTTP and NATS down.`),
         }),
       ),
   async (_args, { watch }, io, config) =>
-    await withOperator(config, io, ({ use }) =>
+    await withOperator(config, behind(io, watch), ({ use }) =>
       display(
         {
           read: () => use.statuses(),

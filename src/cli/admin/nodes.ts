@@ -2,7 +2,7 @@ import type { Node } from '../../core/node.ts'
 import type { DrainView, NodeView } from '../../core/operator-use-cases.ts'
 import { nodeInFullWire, nodeWire } from '../../http/admin/admin-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
-import { display, tableOf, watchTells, type Screen } from '../display.ts'
+import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
 import { page, prose } from '../help.ts'
 import { stateIn } from '../paint.ts'
 import { bytes, duration, printable } from '../print.ts'
@@ -50,7 +50,7 @@ Works on the database of the node's own config, with HTTP and NATS down.`),
         }),
       ),
   async ([given], { watch }, io, config) =>
-    await withOperator(config, io, async ({ use }) => {
+    await withOperator(config, behind(io, watch), async ({ use }) => {
       if (given === undefined) {
         const json = (views: NodeView[]) => ({ results: views.map(nodeWire) })
         return await display({ read: () => use.nodes(), screen: (views) => list(views, io), json }, watch, io)

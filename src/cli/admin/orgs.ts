@@ -2,7 +2,7 @@ import type { ListedOrg } from '../../core/org-use-cases.ts'
 import type { Org, Usage } from '../../core/org.ts'
 import { listedOrgWire } from '../../http/orgs/org-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
-import { display, tableOf, watchTells, type Screen } from '../display.ts'
+import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
 import { page, prose } from '../help.ts'
 import { stateIn } from '../paint.ts'
 import { bytes, printable } from '../print.ts'
@@ -47,7 +47,7 @@ Works on the database of the node's own config, also while no node runs.`),
         }),
       ),
   async ([given], { watch }, io, config) =>
-    await withOperator(config, io, async (operator) => {
+    await withOperator(config, behind(io, watch), async (operator) => {
       if (given === undefined) {
         const json = (found: ListedOrg[]) => ({ results: found.map(listedOrgWire) })
         return await display(

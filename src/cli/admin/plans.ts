@@ -3,7 +3,7 @@ import type { PlanId } from '../../core/ids.ts'
 import { planProgressWire, planWire } from '../../http/admin/admin-wire.ts'
 import { wholeNumberOf } from '../arguments.ts'
 import { configuredVerb } from '../config-arguments.ts'
-import { display, tableOf, watchTells, type Screen } from '../display.ts'
+import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
 import { page, prose } from '../help.ts'
 import { stateIn } from '../paint.ts'
 import { bytes } from '../print.ts'
@@ -42,7 +42,7 @@ Works on the database of the node's own config, with HTTP and NATS down.`),
         }),
       ),
   async ([id], { limit, all, watch }, io, config) =>
-    await withOperator(config, io, async ({ use }) => {
+    await withOperator(config, behind(io, watch), async ({ use }) => {
       if (id === undefined) return await list(use, limit, watch, io)
       if (watch) return await watchOne(use, id, io)
       if (io.json) return await planAsJson(use, id, io)

@@ -1,7 +1,7 @@
 import type { NodeStatus } from '../../core/operator-use-cases.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { confirm } from '../confirm.ts'
-import { display, tableOf, watchTells, type Screen } from '../display.ts'
+import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
 import { page, prose } from '../help.ts'
 import { duration, json, printable } from '../print.ts'
 import type { Column } from '../table.ts'
@@ -47,7 +47,7 @@ is let. This shows how each node's reconciler fares. Works on the database of th
         'NODE is missing: --confirm lets one node go on, and anchorage admin reconcile lists them',
       )
     if (isConfirmed && watch) throw new WrongUse('expected either --confirm or --watch')
-    await withOperator(config, io, async (operator) => {
+    await withOperator(config, behind(io, watch), async (operator) => {
       const { use } = operator
       if (node !== undefined && isConfirmed) return await letGoOn(node, operator, io)
       await display(

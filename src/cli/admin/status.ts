@@ -1,7 +1,7 @@
 import type { ClusterStatus, Need } from '../../core/operator-use-cases.ts'
 import { statusWire } from '../../http/admin/admin-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
-import { display, tableOf, watchTells, type Screen } from '../display.ts'
+import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
 import { page, prose } from '../help.ts'
 import { stateIn } from '../paint.ts'
 import { bytes, printable } from '../print.ts'
@@ -38,7 +38,7 @@ Works on the database of the node's own config, with HTTP and NATS down.`),
         }),
       ),
   async (_args, { watch }, io, config) =>
-    await withOperator(config, io, ({ use }) =>
+    await withOperator(config, behind(io, watch), ({ use }) =>
       display(
         { read: () => use.status(), screen: (status) => screenOf(status, io), json: statusWire },
         watch,
