@@ -19,7 +19,7 @@ export async function followAudit(
   begin: AuditEntry[],
   read: (query: { after: AuditCursor; limit: number }) => Promise<AuditEntry[]>,
   write: (entry: AuditEntry) => void,
-  io: Pick<Io, 'err' | 'signal'>,
+  io: Pick<Io, 'err' | 'signal'> & Partial<Pick<Io, 'json'>>,
   pollMs = everyMs,
 ): Promise<void> {
   const written = new Map<string, number>()
@@ -49,13 +49,13 @@ export async function followAudit(
 async function readPatiently(
   read: (query: { after: AuditCursor; limit: number }) => Promise<AuditEntry[]>,
   after: AuditCursor,
-  io: Pick<Io, 'err' | 'signal'>,
+  io: Pick<Io, 'err' | 'signal'> & Partial<Pick<Io, 'json'>>,
 ): Promise<AuditEntry[]> {
   try {
     return await read({ after, limit: page })
   } catch (error) {
     if (!isCode(error, 'unavailable')) throw error
-    if (!io.signal.aborted) io.err(`${printable(error.message)}; asking again\n`)
+    if (!io.signal.aborted && !io.json) io.err(`${printable(error.message)}; asking again\n`)
     return []
   }
 }
