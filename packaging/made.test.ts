@@ -31,6 +31,7 @@ test('the manual pages tell of every verb and every option', () => {
   for (const { name } of known)
     assert.match(verbs, new RegExp(`^\\.SS anchorage ${name.replaceAll('-', '\\\\-')}$`, 'm'))
   for (const key of configKeys) assert.ok(options.includes(`.BR ${key} `), key)
+  assert.equal(verbs.match(/\\-\\-no\\-color /g)?.length, 1, 'what every verb has is told once')
   // A line that begins with a dot or a quote is a request to roff, whatever was meant.
   const requests = /^[.'](?!TH |SH |SS |TP$|PP$|B |I |BR |RI |nf$|fi$|br$|\\")/m
   assert.doesNotMatch(verbs, requests)

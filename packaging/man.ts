@@ -1,5 +1,6 @@
 import { configKeys, flagOf, variableOf } from '../src/app/config-keys.ts'
 import { options } from '../src/app/config-options.ts'
+import { globalOptionLines } from '../src/cli/global-options.ts'
 import type { KnownVerb } from '../src/cli/completion/words.ts'
 
 /** Of which version and day (seconds) a page is. */
@@ -12,7 +13,7 @@ export interface Edition {
 export function commandPage(verbs: readonly KnownVerb[], edition: Edition): string {
   const parts = verbs.map(
     ({ name, summary, help }) =>
-      `.SS anchorage ${plain(name)}\n${line(summary)}\n.PP\n.nf\n${lines(help)}\n.fi\n`,
+      `.SS anchorage ${plain(name)}\n${line(summary)}\n.PP\n.nf\n${lines(withoutShared(help))}\n.fi\n`,
   )
   return `${heading('ANCHORAGE', 1, edition)}
 .SH NAME
@@ -24,6 +25,11 @@ anchorage \\- a self\\-hosted, multi\\-tenant IPFS pinning service
 .SH DESCRIPTION
 anchorage serves the IPFS Pinning Services API for many tenants, on one machine or many.
 Postgres keeps what should be, NATS carries hints, and Kubo keeps the content.
+.SH OPTIONS
+These stand before any command or after it.
+.PP
+.nf
+${lines(globalOptionLines())}.fi
 .SH COMMANDS
 ${parts.join('')}.SH EXIT STATUS
 0 when it is done, 1 when it failed, 2 when it cannot be meant like this.
@@ -37,6 +43,11 @@ What its nats\\-server keeps; all of it can be made again from Postgres.
 .SH SEE ALSO
 .BR anchorage\\-config (5)
 `
+}
+
+/** What every verb has stands once on the page. */
+function withoutShared(help: string): string {
+  return help.replace(/\nOptions of every verb:\n(?: .*(?:\n|$))+/, '')
 }
 
 /** anchorage-config(5): every option. */

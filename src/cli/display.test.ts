@@ -22,7 +22,22 @@ test('what is away for a moment ends nothing: it is said, and asked again', asyn
   const it = watching({ terminal: null }, ['a', new AnchorageError('unavailable', 'Postgres is away'), 'b'])
   await it.ended
   assert.deepEqual(it.out, ['a\n', 'b\n'])
-  assert.deepEqual(it.err, ['Postgres is away; asking again\n', ''])
+  assert.deepEqual(it.err, ['Postgres is away; asking again\n'])
+})
+
+test('Ctrl-C does not wait for an answer that does not come', async () => {
+  const stop = new AbortController()
+  const out: string[] = []
+  let asked = 0
+  const read = async (): Promise<string> => {
+    asked += 1
+    if (asked === 1) return 'a'
+    queueMicrotask(() => stop.abort())
+    return await new Promise<string>(() => {})
+  }
+  const shown = { read, screen: (text: string) => ({ text: `${text}\n` }), json: (text: string) => text }
+  await display(shown, true, { ...ioOf(out, []), signal: stop.signal }, 1)
+  assert.deepEqual(out, ['a\n'])
 })
 
 test('what does not pass by itself ends it', async () => {
@@ -42,7 +57,7 @@ test('on a terminal it is drawn over and over, never higher than that is; the la
   assert.match(troubled, /first[^]*Postgres is away; asking again/)
   assert.equal(last.split('\n').length - 1, 9)
   assert.match(last, /… 22 more lines/)
-  assert.ok(leave.startsWith('\u001b[?25h\u001b[?1049l') && leave.endsWith('line 29\n'))
+  assert.ok(leave.startsWith('\u001b[?7h\u001b[?25h\u001b[?1049l') && leave.endsWith('line 29\n'))
 })
 
 test('without --watch it is shown once, notes beside it', async () => {

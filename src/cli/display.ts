@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isCode } from '../core/errors.ts'
 import { json, printable } from './print.ts'
@@ -59,6 +60,11 @@ function countOf(columns: number): string {
 
 async function watchOn<T>(shown: Shown<T>, first: T, io: Io, everyMs: number): Promise<void> {
   const paper = io.terminal === null || io.json ? roll(io) : live(io, io.terminal)
+  // Ctrl-C does not wait for an answer that may not come.
+  const end = once(io.signal, 'abort').then((): never => {
+    throw io.signal.reason
+  })
+  end.catch(() => undefined)
   let state = first
   let trouble: string | null = null
   try {
@@ -68,7 +74,7 @@ async function watchOn<T>(shown: Shown<T>, first: T, io: Io, everyMs: number): P
       await sleep(everyMs, undefined, { signal: io.signal }).catch(() => undefined)
       if (io.signal.aborted) break
       try {
-        state = await shown.read()
+        state = await Promise.race([shown.read(), end])
         trouble = null
       } catch (error) {
         if (io.signal.aborted) break
@@ -96,15 +102,16 @@ function roll(io: Io): Paper {
       if (text !== last) io.out(text)
       last = text
       const told = [...notes, ...(trouble === null ? [] : [trouble])].map((note) => `${note}\n`).join('')
-      if (told !== lastNotes && !io.json) io.err(told)
+      if (told !== lastNotes && told !== '' && !io.json) io.err(told)
       lastNotes = told
     },
     end() {},
   }
 }
 
-const enter = '\u001b[?1049h\u001b[?25l'
-const leave = '\u001b[?25h\u001b[?1049l'
+/** Another screen, without cursor, on which long lines end at the edge; and back. */
+const enter = '\u001b[?1049h\u001b[?25l\u001b[?7l'
+const leave = '\u001b[?7h\u001b[?25h\u001b[?1049l'
 
 /** Drawn over and over on a screen of its own; what stood there last stays when it ends. */
 function live(io: Io, terminal: NonNullable<Io['terminal']>): Paper {

@@ -3,7 +3,7 @@ import type { Column } from './table.ts'
 
 /** What help tells below the options. */
 export interface Page {
-  /** Commands as they are typed, without `anchorage`; what each does, after two blanks and a #. */
+  /** Commands as they are typed, without `anchorage`. */
   examples: readonly string[]
   /** Words and what they mean, under a title. */
   terms?: Readonly<Record<string, readonly (readonly [word: string, means: string])[]>>
@@ -75,9 +75,6 @@ function indented(text: string): string {
 /** A verb's own options before those that it shares. */
 function optionsFirst<T>(_all: T[], visible: T[], groupOf: (item: T) => string): Map<string, T[]> {
   const groups = Map.groupBy(visible, groupOf)
-  const [own, shared] = [
-    [...groups].filter(([name]) => name === 'Options:'),
-    [...groups].filter(([name]) => name !== 'Options:'),
-  ]
-  return new Map([...own, ...shared])
+  const isOwn = ([name]: [string, T[]]): boolean => name === 'Options:'
+  return new Map([...groups].toSorted((a, b) => Number(isOwn(b)) - Number(isOwn(a))))
 }

@@ -240,6 +240,7 @@ test('what cannot be meant is told: a value that was forgotten, an option twice 
     [['--limit', '3', 'pin', 'ls'], /unknown option --limit before a verb/],
     [['version', 'now'], /unexpected argument now/],
     [['pin', 'ls', '--pin.max-age', '3h'], /unknown option --pin\.max-age/],
+    [['pin', 'ls', '--tokn', 'x'], /unknown option --tokn\nSee/],
     [['completion'], /expected bash, zsh or fish after completion/],
   ] as const) {
     const { code, stdout, stderr } = await anchorage([...argv])
@@ -261,6 +262,11 @@ test('colours are for terminals alone, and can be switched off', async () => {
     await anchorage([...argv, '--json'], {}, terminal),
   ])
     assert.doesNotMatch(plain.stdout, /\u001b/)
+  assert.match(
+    (await anchorage(['srve'], {}, null, true)).stderr,
+    /^\u001b\[31manchorage:\u001b\[39m unknown verb/,
+  )
+  assert.match((await anchorage(['srve'], {}, terminal)).stderr, /^anchorage: unknown verb/)
 })
 
 test('every verb has an example, and tells what its JSON is', async () => {
@@ -285,6 +291,7 @@ async function anchorage(
   argv: string[],
   env: Record<string, string> = {},
   terminal: { columns: number } | null = null,
+  errIsTerminal = false,
 ) {
   const written = { stdout: '', stderr: '' }
   const code = await main(argv, {
@@ -292,6 +299,7 @@ async function anchorage(
     out: (text) => (written.stdout += text),
     err: (text) => (written.stderr += text),
     terminal,
+    errIsTerminal,
     signal: new AbortController().signal,
   })
   return { code, ...written }

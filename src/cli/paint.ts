@@ -24,7 +24,6 @@ const colours: Readonly<Record<string, 'green' | 'yellow' | 'red'>> = {
   suspended: 'yellow',
   pending: 'yellow',
   silent: 'red',
-  down: 'red',
   failed: 'red',
   FAIL: 'red',
   drifted: 'red',

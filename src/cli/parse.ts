@@ -51,7 +51,11 @@ function unknown(
   name: string,
   flags: readonly string[],
 ): WrongUse {
-  const known = [...command.options.flatMap(({ long }) => long ?? []), '--help', ...flags]
+  const known = [
+    ...command.options.flatMap(({ long, hidden }) => (hidden ? [] : (long ?? []))),
+    '--help',
+    ...flags,
+  ]
   return new WrongUse(`unknown option ${word}${didYouMean(name, known)}`)
 }
 

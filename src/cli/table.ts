@@ -33,7 +33,9 @@ export function layTable(
   paint: Colors | null = null,
 ): Table {
   const lines = [columns.map(({ head }) => head), ...rows].map((row) => row.map(printable))
-  const needed = columns.map((_, at) => Math.max(...lines.map((row) => widthOf(row[at] ?? ''))))
+  const needed = columns.map((_, at) =>
+    lines.reduce((most, row) => Math.max(most, widthOf(row[at] ?? '')), 0),
+  )
   const widths = width === null ? needed : fitted(columns, needed, width)
   const kept = columns.flatMap((column, at) => {
     const wide = widths[at]

@@ -16,7 +16,7 @@ export interface KnownVerb {
   /** The words after `anchorage`. */
   name: string
   summary: string
-  /** What `--help` prints. */
+  /** What `--help` prints, for a manual page. */
   help: string
   /** Words that its arguments may be, such as `up` and `status` of `migrate`. */
   choices: string[]
@@ -24,6 +24,9 @@ export interface KnownVerb {
   /** Whether every option of the config is a flag of it. */
   takesConfig: boolean
 }
+
+/** What a manual page leaves of 80 columns. */
+const manualColumns = 72
 
 /** All verbs, from the declarations by which the program itself reads a command line. */
 export async function everyVerb(verbs: Readonly<Record<string, Entry>>): Promise<KnownVerb[]> {
@@ -33,7 +36,7 @@ export async function everyVerb(verbs: Readonly<Record<string, Entry>>): Promise
       return {
         name,
         summary: entry.summary,
-        help: helpOf(command, null, false).trim(),
+        help: helpOf(command, manualColumns, false).trim(),
         choices: argumentsOf(command).flatMap(({ argChoices = [] }) => argChoices),
         options: [...optionsOf(command).map(optionOf), helpOption],
         takesConfig: takesConfig(command),
