@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import { environment } from '../app/environment.ts'
 import { didYouMean } from '../app/nearest.ts'
+import { AnchorageError } from '../core/errors.ts'
 import { globalOptionLines, globalsIn, isGlobal } from './global-options.ts'
 import { paintFor } from './paint.ts'
 import { report } from './report.ts'
@@ -68,11 +69,14 @@ export async function runProcess(): Promise<void> {
   process.off('SIGTERM', onSignal)
 }
 
-/** On standard error, since standard output is for results. */
+/** On standard error, since standard output is for results. Rejects with `conflict` at Ctrl-C and Ctrl-D. */
 async function ask(question: string, signal: AbortSignal): Promise<string> {
   const lines = createInterface({ input: process.stdin, output: process.stderr })
   try {
     return await lines.question(question, { signal })
+  } catch {
+    process.stderr.write('\n')
+    throw new AnchorageError('conflict', 'stopped at the question: nothing was changed')
   } finally {
     lines.close()
   }

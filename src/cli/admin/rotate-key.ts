@@ -25,7 +25,7 @@ Works on the database of the node's own config, also while no node runs.`),
       if (atOnce) {
         const living = await store.livingTokens()
         await confirm(
-          `every API token ends for good, on every node within a minute; ${living} are in force now`,
+          `every API token ends for good, on every node within a minute (${living} in force now)`,
           io,
         )
       }
