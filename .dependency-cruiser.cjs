@@ -15,6 +15,11 @@ const owners = [
   { name: 'openid-client', library: 'node_modules/openid-client/', folders: 'auth' },
   { name: 'prom-client', library: 'node_modules/prom-client/', folders: 'metrics' },
   { name: 'opentelemetry', library: 'node_modules/@opentelemetry/', folders: 'tracing' },
+  {
+    name: 'commander',
+    library: 'node_modules/(commander|@commander-js/[^/]+|picocolors|fast-string-width)/',
+    folders: 'cli',
+  },
   { name: 'pino', library: 'node_modules/pino/', folders: 'app' },
 ]
 

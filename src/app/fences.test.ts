@@ -84,6 +84,11 @@ const breaches = [
     'src/http/span.ts',
     "import { trace } from '@opentelemetry/api'\nexport const t = trace",
   ],
+  [
+    'one-owner-of-commander',
+    'src/app/verb.ts',
+    "import { Command } from 'commander'\nexport const c = Command",
+  ],
   ['one-owner-of-pino', 'src/workers/say.ts', "import { pino } from 'pino'\nexport const p = pino"],
 ] as const
 

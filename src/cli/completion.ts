@@ -15,7 +15,10 @@ export const completionOf = (verbs: Readonly<Record<string, Entry>>) =>
 started while you type. The packages install it where shells look; elsewhere let the shell read it when it starts.`),
         )
         .addArgument(
-          bare.createArgument('<SHELL>').choices(shells).argParser(oneOfWords(shells, 'completion')),
+          bare
+            .createArgument('<SHELL>', 'for which')
+            .choices(shells)
+            .argParser(oneOfWords(shells, 'completion')),
         )
         .addHelpText(
           'after',

@@ -38,7 +38,10 @@ export const command = verb(
           prose('Looks at the options and where they come from, or prints what can be told of them.'),
         )
         .addArgument(
-          bare.createArgument('<ACTION>').choices(actions).argParser(oneOfWords(actions, 'config')),
+          bare
+            .createArgument('<ACTION>', 'what to do')
+            .choices(actions)
+            .argParser(oneOfWords(actions, 'config')),
         )
         .option('--offline', 'of check: look at the options and their files alone')
         .addHelpText(

@@ -35,7 +35,12 @@ export const command = configuredVerb(
         prose(`Brings the database to this version, or shows how far it is. What is wrong is a line each on standard error. Exit code 1 when
 something is pending, drifted or wrong.`),
       )
-      .addArgument(bare.createArgument('<ACTION>').choices(actions).argParser(oneOfWords(actions, 'migrate')))
+      .addArgument(
+        bare
+          .createArgument('<ACTION>', 'what to do')
+          .choices(actions)
+          .argParser(oneOfWords(actions, 'migrate')),
+      )
       .addHelpText(
         'after',
         page({

@@ -12,8 +12,14 @@ import { page, prose } from '../help.ts'
 import { json } from '../print.ts'
 import { verb, WrongUse } from '../verb.ts'
 
-const example =
-  'nats: { cluster: { listen: 0.0.0.0:6222, announce: HOST:6222, caFile: …/ca.pem, certFile: …/NODE.pem, keyFile: …/NODE.key, secretFile: …/secret } }'
+const example = `  nats:
+    cluster:
+      listen: 0.0.0.0:6222
+      announce: HOST:6222
+      caFile: …/ca.pem
+      certFile: …/NODE.pem
+      keyFile: …/NODE.key
+      secretFile: …/secret`
 
 /** Makes the cluster's CA and secret unless they are there, and the certificates of nodes that have none. */
 export const command = verb(
@@ -33,7 +39,7 @@ for each node. ca.key stays with you: with it in DIR, the same command adds node
         'after',
         page({
           json: '{"dir","made"}.',
-          notes: `Each node gets ca.pem, secret, and its own two files:\n\n  ${example}`,
+          notes: `Each node gets ca.pem, secret, and its own two files:\n\n${example}`,
           examples: ['admin init-cluster --out keys --nodes anchor-1,anchor-2,anchor-3'],
         }),
       ),

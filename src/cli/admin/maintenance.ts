@@ -18,7 +18,10 @@ export const command = configuredVerb(
 are placed on the nodes that live. Works on the database of the node's own config, with HTTP and NATS down.`),
       )
       .addArgument(
-        bare.createArgument('<ACTION>').choices(actions).argParser(oneOfWords(actions, 'maintenance')),
+        bare
+          .createArgument('<ACTION>', 'what to do')
+          .choices(actions)
+          .argParser(oneOfWords(actions, 'maintenance')),
       )
       .option('--reason <TEXT>', 'of on: why, for those who look', nonEmpty('--reason'))
       .option(
