@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import picocolors from 'picocolors'
 import { AnchorageError } from '../core/errors.ts'
-import { display } from './display.ts'
+import { behind, display } from './display.ts'
 import type { Io } from './verb.ts'
 
 test('piped, what is watched is printed again when it changed, and Ctrl-C ends it well', async () => {
@@ -72,6 +72,16 @@ test('without --watch it is shown once, notes beside it', async () => {
   await display(shown, undefined, io)
   await display(shown, undefined, { ...io, json: true })
   assert.deepEqual([out, err], [['a\n', '{"is":"a"}\n'], ['and more\n']])
+})
+
+test('log lines do not stand in a picture that is drawn over and over', () => {
+  const err: string[] = []
+  const io = { ...ioOf([], err), signal: new AbortController().signal }
+  const terminal = { columns: 80 }
+  behind({ ...io, terminal }, true).err('in the picture')
+  behind({ ...io, terminal }, undefined).err('shown once')
+  behind(io, true).err('piped')
+  assert.deepEqual(err, ['shown once', 'piped'])
 })
 
 /** Watches these states, or failures to read one, and presses Ctrl-C after the last. */

@@ -106,6 +106,14 @@ test('config print shows origins as a table or as JSON, and no secret in either'
   assert.doesNotMatch(table.stdout + asJson.stdout, /pa55word|c2VjcmV0/)
 })
 
+test('pages that are made of the code come as JSON, too', async () => {
+  const [plain, asJson] = await Promise.all([
+    anchorage(['config', 'limits']),
+    anchorage(['config', 'limits', '--json']),
+  ])
+  assert.deepEqual(JSON.parse(asJson.stdout), { markdown: plain.stdout })
+})
+
 test('config check --offline fails with every problem at once, and is content with a complete configuration', async () => {
   const lacking = await anchorage(['config', 'check', '--offline'], {
     ANCHORAGE_AUTH_MASTER_KEY: 'dG9vIHNob3J0',
@@ -240,6 +248,7 @@ test('what cannot be meant is told: a value that was forgotten, an option twice 
     [['--limit', '3', 'pin', 'ls'], /unknown option --limit before a verb/],
     [['version', 'now'], /unexpected argument now/],
     [['pin', 'ls', '--pin.max-age', '3h'], /unknown option --pin\.max-age/],
+    [['pin', 'lss'], /did you mean pin ls\?\)\nSee: anchorage pin --help\n/],
     [['pin', 'ls', '--tokn', 'x'], /unknown option --tokn\nSee/],
     [['completion'], /expected bash, zsh or fish after completion/],
   ] as const) {

@@ -29,7 +29,8 @@ export async function main(argv: readonly string[], given: Process): Promise<num
   } catch (error) {
     const isDebug = globals.has('--debug') || io.env['ANCHORAGE_LOG_LEVEL'] === 'debug'
     const prefix = paintFor(given, given.errIsTerminal ?? false, globals).red('anchorage:')
-    return await report(error, name, isDebug, { ...io, prefix })
+    const about = name ?? rest.find(isGroup)
+    return await report(error, about, isDebug, { ...io, prefix })
   }
 }
 
