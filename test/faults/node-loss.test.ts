@@ -65,7 +65,9 @@ suite('loss of a node with all its servers', () => {
       for (const n of [1, 2]) {
         const { http, reasons } = await world.ready(n)
         assert.equal(http, 200)
-        const [peer = assert.fail(`node ${n} misses no other`)] = reasons.filter(({ what }) => what === 'peer')
+        const [peer = assert.fail(`node ${n} misses no other`)] = reasons.filter(
+          ({ what }) => what === 'peer',
+        )
         assert.match(peer.reason, /^the node dev-3 has given no sign for \d+ s$/)
       }
     } finally {
