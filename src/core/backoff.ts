@@ -1,12 +1,12 @@
-/** The shortest and the longest wait between two tries. */
+/** The shortest and the longest wait between two attempts. */
 export interface BackoffRange {
   minMs: number
   maxMs: number
 }
 
 /**
- * How long to wait before try `failures + 1`: doubling from `minMs` to `maxMs`, of which between half and all, so that what failed
- * together does not come back together. `random` is in [0, 1).
+ * How long to wait before attempt `failures + 1`. The wait doubles from `minMs` to `maxMs`, and a random part between half and all of it is
+ * used, so that attempts that failed together are not repeated together. `random` is in [0, 1).
  */
 export function backoffMs(failures: number, { minMs, maxMs }: BackoffRange, random: number): number {
   const fullMs = Math.min(maxMs, minMs * 2 ** Math.min(failures - 1, 40))

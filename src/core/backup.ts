@@ -1,26 +1,26 @@
-/** What a backup is made of, whatever it is written to. */
+/** The parts of a backup, independent of where it is written. */
 
-/** What a backup says of itself before anything else. */
+/** The first part of a backup: what it is and where it comes from. */
 export interface BackupHead {
-  /** Of the sequence of parts itself; another number is another format. */
+  /** The version of the sequence of parts. A backup with another number has another format. */
   format: 1
-  /** Of the program that took it. */
+  /** The version of the program that took the backup. */
   version: string
-  /** The newest migration of the database that it was taken from; it goes back only into one at the same level. */
+  /** The newest migration of the source database. A backup is restored only into a database at the same level. */
   level: number
-  /** What Kubo's pins are named by. */
+  /** The id of the cluster, which is the name of its pins in Kubo. */
   clusterId: string
-  /** Both only grow, in one book as in its restored copy. */
+  /** `epoch` and `generation` only grow, also in a database that is restored from a backup. */
   epoch: number
   generation: number
-  /** Of the snapshot, by the database's clock; ISO 8601. */
+  /** When the snapshot was taken, by the database's clock; ISO 8601. */
   takenAt: string
 }
 
-/** Rows are JSON objects as Postgres wrote them, a line each, and nothing between the two databases reads them. */
+/** Rows are JSON objects as Postgres wrote them, one a line. No code between the two databases parses them. */
 export type BackupPart =
   | { kind: 'head'; head: BackupHead }
   | { kind: 'table'; table: string; columns: string[] }
   | { kind: 'rows'; lines: string[] }
-  /** How many rows each table has: without it a backup is not whole. */
+  /** How many rows each table has. A backup without this part is incomplete. */
   | { kind: 'end'; rows: Record<string, number> }

@@ -25,7 +25,7 @@ function rig(options: { max?: number; maxStaleMs?: number } = {}) {
   return { cache, clock, source, load, read }
 }
 
-test('an answer is asked for once until it is too old, by all that wait for it together', async () => {
+test('concurrent reads of a key load it once, and it is loaded again only when it is too old', async () => {
   const { cache, clock, source, read } = rig()
   assert.deepEqual(await Promise.all([read(), read(), read()]), ['a', 'a', 'a'])
   clock.nowMs = 999
@@ -38,7 +38,7 @@ test('an answer is asked for once until it is too old, by all that wait for it t
   assert.deepEqual([cache.stats().hits, cache.stats().misses, cache.stats().size], [1, 4, 1])
 })
 
-test('a newer version drops the answer at once, the same or a lower one changes nothing', async () => {
+test('an invalidation with a newer version drops the answer at once; the same or a lower version changes nothing', async () => {
   const { cache, source, read } = rig()
   await read()
   cache.invalidate({ key: 'k', version: 7 })
@@ -53,7 +53,7 @@ test('a newer version drops the answer at once, the same or a lower one changes 
   assert.equal(cache.stats().invalidations, 6)
 })
 
-test('invalidations that arrive in the wrong order drop what each of them is about', async () => {
+test('invalidations that arrive out of order each drop their own key', async () => {
   const { cache, source, read } = rig()
   await read('one')
   await read('two')
@@ -66,7 +66,7 @@ test('invalidations that arrive in the wrong order drop what each of them is abo
   assert.equal(source.asked, 3)
 })
 
-test('without a key everything older goes', async () => {
+test('an invalidation without a key drops every older answer', async () => {
   const { cache, read } = rig()
   await read('one')
   cache.invalidate({ key: null, version: 3 })
@@ -76,7 +76,7 @@ test('without a key everything older goes', async () => {
   assert.ok(cache.fresh('two'))
 })
 
-test('an answer that a change overtook is not kept', async () => {
+test('an answer that is being loaded when a change arrives is not kept', async () => {
   for (const overtake of ['invalidate', 'flush'] as const) {
     const { cache, source, load, read } = rig()
     const early = cache.read('k', load, never)
@@ -90,7 +90,7 @@ test('an answer that a change overtook is not kept', async () => {
   }
 })
 
-test('after a flush everything is asked for again', async () => {
+test('after a flush every key is loaded again', async () => {
   const { cache, source, read } = rig()
   await read()
   cache.flush()
@@ -99,7 +99,7 @@ test('after a flush everything is asked for again', async () => {
   assert.equal(cache.stats().flushes, 1)
 })
 
-test('while the source is away the last answer stands in for a bounded time, then nothing does', async () => {
+test('while the source is down the last answer is served for a bounded time, and then reads reject', async () => {
   const { clock, source, read } = rig()
   await read()
   source.down = true
@@ -111,7 +111,7 @@ test('while the source is away the last answer stands in for a bounded time, the
   assert.equal(await read(), 'a')
 })
 
-test('what was invalidated or flushed stands in for nothing', async () => {
+test('an invalidated or flushed answer is not served while the source is down', async () => {
   const { cache, source, read } = rig()
   await read('flushed')
   cache.flush()
@@ -122,7 +122,7 @@ test('what was invalidated or flushed stands in for nothing', async () => {
   await assert.rejects(read('invalidated'), /away/)
 })
 
-test('a rejection that is itself the answer drops what was remembered', async () => {
+test('a final rejection drops the remembered answer', async () => {
   const { cache, clock, source, load, read } = rig()
   await read()
   source.down = true
@@ -131,14 +131,14 @@ test('a rejection that is itself the answer drops what was remembered', async ()
   await assert.rejects(read(), /away/)
 })
 
-test('it holds no more keys than it may', async () => {
+test('the cache never holds more keys than its maximum', async () => {
   const { cache, read } = rig({ max: 10 })
   for (let i = 0; i < 1_000; i++) await read(`${i}`)
   assert.equal(cache.stats().size, 10)
 })
 
-/** Changes commit in the order of their versions; each is told at some later time, or never, or twice. */
-test('whatever is told late, doubled or out of order, an answer read after a change was told includes it', async () => {
+/** Changes commit in the order of their versions. Each is announced at some later time, or never, or twice. */
+test('an answer read after an invalidation includes that change, even when invalidations are late, repeated or out of order', async () => {
   const step = fc.oneof(
     fc.record({ do: fc.constant('change' as const), key: fc.nat(2) }),
     fc.record({ do: fc.constant('tell' as const), pick: fc.nat(1_000) }),

@@ -1,18 +1,18 @@
 import { LRUCache } from 'lru-cache'
 import type { CacheStats, Clock } from './ports.ts'
 
-/** A change that was made elsewhere: of one key, or of everything. Versions of one cache grow in the order of the changes' commits. */
+/** A change of the source: of one key, or of every key (null). Within one cache, versions grow in the order in which the changes commit. */
 export interface Invalidation {
   version: number
   key: string | null
 }
 
 export interface CacheOptions<V> {
-  /** How many keys are kept; those used longest ago go first. */
+  /** How many keys are kept. The least recently used ones are dropped first. */
   max: number
-  /** How long an answer is good without being asked for again. */
+  /** How long an answer is used before it is loaded again. */
   maxAgeMs: (value: V) => number
-  /** How long the last answer stands in for a source that cannot be asked. */
+  /** How long the last answer is still used when the source cannot be asked. */
   maxStaleMs: number
   clock: Pick<Clock, 'now'>
 }
@@ -30,16 +30,16 @@ interface Loading<V> {
 }
 
 /**
- * Answers that may be old by a bounded time, whoever changes their source: invalidations only make that time shorter, and may be
- * lost, late, doubled or out of order. An answer that was asked for after a change was known contains that change, so an
- * invalidation of its version or a lower one leaves it as it is.
+ * Answers that are old by a bounded time at most, no matter who changes their source. Invalidations only shorten that time: they may be
+ * lost, late, repeated or out of order. An answer that was loaded after a change was known contains that change, so an invalidation with
+ * its version or a lower one leaves it as it is.
  */
 export class Cache<V extends object> {
   readonly #options: CacheOptions<V>
   readonly #entries: LRUCache<string, Entry<V>>
   readonly #loading = new Map<string, Loading<V>>()
   #version = 0
-  /** The newest change of everything: answers that were asked for before it are dropped. */
+  /** The newest change of every key. Answers that were loaded before it are dropped. */
   #versionOfAll = 0
   #hits = 0
   #misses = 0
@@ -51,7 +51,7 @@ export class Cache<V extends object> {
     this.#entries = new LRUCache({ max: options.max })
   }
 
-  /** What is remembered and still good; null when `read` would have to ask. */
+  /** The remembered answer while it is fresh; null when `read` would call `load`. */
   fresh(key: string): V | null {
     const entry = this.#entries.get(key)
     if (entry === undefined || this.#ageMs(entry) >= this.#options.maxAgeMs(entry.value)) return null
@@ -60,8 +60,8 @@ export class Cache<V extends object> {
   }
 
   /**
-   * The answer for `key`: remembered, or of `load`, which is called once for all that wait. When `load` rejects, the last
-   * answer as long as it may stand in, unless `isFinal` tells that the rejection is itself the answer.
+   * The answer for `key`, remembered or from `load`, which is called once for all that wait. When `load` rejects, the last answer is
+   * returned for up to `maxStaleMs`, unless `isFinal` says that the rejection is itself the answer.
    */
   async read(key: string, load: () => Promise<V>, isFinal: (error: unknown) => boolean): Promise<V> {
     const fresh = this.fresh(key)
@@ -77,7 +77,7 @@ export class Cache<V extends object> {
     }
   }
 
-  /** Drops what was asked for before the change. */
+  /** Drops the answers that were loaded before the change. */
   invalidate({ version, key }: Invalidation): void {
     this.#invalidations++
     if (key === null) this.#invalidateAll(version)
@@ -85,7 +85,7 @@ export class Cache<V extends object> {
     this.#version = Math.max(this.#version, version)
   }
 
-  /** Drops everything: changes may have been missed. */
+  /** Drops everything, because changes may have been missed. */
   flush(): void {
     this.#flushes++
     this.#entries.clear()
@@ -103,7 +103,7 @@ export class Cache<V extends object> {
     }
   }
 
-  /** An answer that was overtaken by a change while it was on its way is given to those who asked before it, and not kept. */
+  /** An answer that is loaded while a change arrives is given to the callers that asked before the change, and is not kept. */
   #load(key: string, load: () => Promise<V>): Promise<V> {
     const askedAtMs = this.#options.clock.now()
     const loading: Loading<V> = { version: this.#version, answer: load() }
@@ -131,7 +131,7 @@ export class Cache<V extends object> {
     for (const key of [...this.#entries.keys(), ...this.#loading.keys()]) this.#drop(key, version)
   }
 
-  /** Nobody knows how old an answer of the future is: the clock was set back. */
+  /** Infinity when the clock was set back: the age is unknown, so the entry is not used. */
   #ageMs({ askedAtMs }: Entry<V>): number {
     const ageMs = this.#options.clock.now() - askedAtMs
     return ageMs < 0 ? Infinity : ageMs

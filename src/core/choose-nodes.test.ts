@@ -7,7 +7,7 @@ import { addressesOf, type Node } from './node.ts'
 
 const gib = 2 ** 30
 
-test('one node takes everything', () => {
+test('a single node takes every content', () => {
   const only = node({})
   assert.deepEqual(chooseNodes('cid', [only], 1), [only.id])
 })
@@ -30,7 +30,7 @@ test('a node that leaves moves only what it held', () => {
   }
 })
 
-test('content goes by free bytes', () => {
+test('nodes get content in proportion to their free bytes', () => {
   const large = node({ capacityBytes: 300 * gib })
   const small = node({ capacityBytes: 100 * gib })
   const onLarge = Array.from(
@@ -48,7 +48,7 @@ test('no zone gets a second copy before each has one', () => {
   }
 })
 
-test('the down, the full and the draining take nothing, even when no other is there', () => {
+test('nodes that are down, full or draining take nothing, even when there is no other node', () => {
   const well = node({})
   const down = node({ live: false })
   const full = node({ capacityBytes: gib, usedBytes: gib })
@@ -57,13 +57,13 @@ test('the down, the full and the draining take nothing, even when no other is th
   assert.deepEqual(chooseNodes('cid', [draining, full, down], 1), [])
 })
 
-test('nothing new goes above the high water', () => {
+test('a node above its high water takes no new content', () => {
   const high = node({ capacityBytes: 100 * gib, usedBytes: 91 * gib })
   const low = node({ capacityBytes: 100 * gib, usedBytes: 89 * gib })
   assert.deepEqual(chooseNodes('cid', [high, low], 2, { highWater: 0.9 }), [low.id])
 })
 
-test('a node that has not told its size yet gets no more than the others', () => {
+test('a node that has not reported its size yet gets no more than the others', () => {
   const others = [node({}), node({ usedBytes: 50 * gib }), node({})]
   const young = node({ capacityBytes: null, usedBytes: null })
   const rounds = 10_000
@@ -75,7 +75,7 @@ test('a node that has not told its size yet gets no more than the others', () =>
   assert.deepEqual(chooseNodes('cid', [young], 1), [young.id])
 })
 
-test('a thousand nodes are chosen from in about a millisecond', () => {
+test('choosing among a thousand nodes takes about a millisecond', () => {
   const nodes = Array.from({ length: 1_000 }, (_, i) => node({ zone: `zone-${i % 10}` }))
   const rounds = 100
   const started = performance.now()
@@ -84,7 +84,7 @@ test('a thousand nodes are chosen from in about a millisecond', () => {
   assert.ok(tookMs < 10, `${tookMs} ms each`)
 })
 
-test('ranks are fair among many nodes whose ids differ little, for CIDs that differ little', () => {
+test('ranks are fair among many nodes with similar ids, for similar CIDs', () => {
   const nodes = Array.from({ length: 50 }, () => node({}))
   const first = new Map<string, number>()
   const rounds = 50_000
@@ -98,7 +98,7 @@ test('ranks are fair among many nodes whose ids differ little, for CIDs that dif
   assert.ok(chiSquare < 100, `chi-square ${chiSquare}`)
 })
 
-test('a node whose Kubo was never met still has an address that parses', () => {
+test('a node whose Kubo was never reached still has an address that parses', () => {
   const [address] = addressesOf(node({}))
   assert.match(address ?? '', /^\/dns4\/[a-z0-9-]+\.invalid\/tcp\/4001\/p2p\/Qm[1-9A-HJ-NP-Za-km-z]{44}$/)
 })

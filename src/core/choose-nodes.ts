@@ -2,13 +2,13 @@ import type { NodeId } from './ids.ts'
 import type { Node } from './node.ts'
 import { freeBytes, hasRoom, type RoomPolicy } from './standing.ts'
 
-/** Nodes named beside the wanted ones: one that holds the content already is passed over. */
+/** How many nodes are named in addition to the wanted ones. The store skips nodes that already hold the content. */
 const spares = 3
 
 /**
- * The nodes for a new content, best first: weighted rendezvous hashing (Schindelhauer and Schomaker, 2005), so that a node that
- * comes or goes moves only its own share, and a node gets content in proportion to its free bytes. Zones alternate: no zone
- * gets a second copy before each has one. Only nodes that take content now: there may be fewer than `replicas`, or none.
+ * The nodes for a new content, best first. Weighted rendezvous hashing (Schindelhauer and Schomaker, 2005): a node that joins or leaves
+ * moves only its own share, and nodes get content in proportion to their free bytes. Zones alternate: no zone gets a second copy before
+ * each has one. Only nodes that take content now are returned, so there may be fewer than `replicas`, or none.
  */
 export function chooseNodes(
   cid: string,
@@ -22,14 +22,14 @@ export function chooseNodes(
     .map((node) => node.id)
 }
 
-/** May `node` take new content of `bytes` (0: not known) now? It lives, is in service, and has room below its high water. */
+/** Whether `node` may take new content of `bytes` (0: unknown) now: it is live, in service, and has room below its high water. */
 export function takesContent(node: Node, bytes: number, policy: RoomPolicy): boolean {
   return node.live && node.state === 'active' && hasRoom(node, bytes, policy)
 }
 
 /**
- * All of `nodes`, best first for this content: by rank, and the zones in turn. `beside` are the nodes that have it already:
- * their zones come later.
+ * All of `nodes`, best first for this content: by rank, with zones in turn. The zones of `beside`, the nodes that have the content already,
+ * come later.
  */
 export function preferred(
   cid: string,
@@ -49,7 +49,7 @@ function ranked(cid: string, nodes: readonly Node[], policy: RoomPolicy): Node[]
     .map(({ node }) => node)
 }
 
-/** A node's free bytes; one that has not told its size yet passes for as free as the others are in the middle. */
+/** A node's free bytes. A node that has not reported its size yet gets the median of the others. */
 function weights(nodes: readonly Node[], policy: RoomPolicy): (node: Node) => number {
   const isTold = ({ capacityBytes }: Node): boolean => capacityBytes !== null
   const known = nodes.filter(isTold).map((node) => freeBytes(node, policy))
@@ -58,7 +58,7 @@ function weights(nodes: readonly Node[], policy: RoomPolicy): (node: Node) => nu
   return (node) => (isTold(node) ? freeBytes(node, policy) : usual)
 }
 
-/** Keeps the order within a zone and takes the zones in turn, after the turns that `beside` had. Nodes without a zone share one. */
+/** Keeps the order within a zone and takes the zones in turn, after the turns that `beside` used. Nodes without a zone share one. */
 export function zonesInTurn(nodes: readonly Node[], beside: readonly Node[] = []): Node[] {
   const taken = new Map<string, number>()
   const turnOf = ({ zone }: Node): number => {
@@ -73,10 +73,10 @@ export function zonesInTurn(nodes: readonly Node[], beside: readonly Node[] = []
     .map(({ node }) => node)
 }
 
-/** What a content or a node brings to their rank: a hash of its id, which is worth keeping where many are ranked. */
+/** What a content or a node contributes to their rank: a hash of its id. Callers that rank many pairs keep it. */
 export type RankKey = readonly [number, number]
 
-/** Two hashes of 32 bits: FNV-1a, from two starts and with two factors. Weak in itself; it is mixed after. */
+/** Two 32-bit FNV-1a hashes, with two start values and two factors. They are weak by themselves; `rankScore` mixes them. */
 export function rankKey(id: string): RankKey {
   let a = 0x811c9dc5
   let b = 0x2c1b3c6d
@@ -88,15 +88,18 @@ export function rankKey(id: string): RankKey {
   return [a, b]
 }
 
-/** A node's score for one content: among many, its chance to be the highest is its share of the weights. The same everywhere. */
+/**
+ * A node's score for one content, the same on every machine. Among many nodes, the chance of having the highest score is the node's share
+ * of the weights.
+ */
 export function rankScore([a, b]: RankKey, [c, d]: RankKey, weight: number): number {
   const high = mix(a ^ mix(c ^ d))
   const low = mix(b ^ mix(d + high))
-  // of 48 bits, so that neither 0 nor 1 can come out
+  // 48 bits, so that the result is neither 0 nor 1
   return weight / -Math.log((high * 2 ** 16 + (low >>> 16) + 0.5) / 2 ** 48)
 }
 
-/** MurmurHash3's finalizer: every bit in flips every bit out with even odds. */
+/** MurmurHash3's finalizer: each input bit flips each output bit with probability one half. */
 function mix(word: number): number {
   let h = word
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)

@@ -7,7 +7,7 @@ import { CidSet } from './cid-set.ts'
 const whole = { seed: 12345, max: 1_000_000, buckets: 1, bucket: 0 }
 const cidOf = (index: number) => `bafkrei${createHash('sha256').update(String(index)).digest('hex')}`
 
-test('it answers as a Set does', () => {
+test('a CidSet answers as a Set does', () => {
   fc.assert(
     fc.property(fc.array(fc.string()), fc.array(fc.string()), fc.integer(), (inside, asked, seed) => {
       const cids = new CidSet({ ...whole, seed })
@@ -27,7 +27,7 @@ test('100,000 CIDs are found, and 100,000 others are not', () => {
   for (let index = 100_000; index < 200_000; index++) assert.ok(!cids.has(cidOf(index)))
 })
 
-test('a full set says so and goes on finding what it has', () => {
+test('a full set says that it is full and still finds the CIDs that it holds', () => {
   const cids = new CidSet({ ...whole, max: 100 })
   for (let index = 0; index < 100; index++) cids.add(cidOf(index))
   cids.add(cidOf(5))
@@ -38,7 +38,7 @@ test('a full set says so and goes on finding what it has', () => {
   assert.ok(cids.has(cidOf(99)) && !cids.has(cidOf(100)))
 })
 
-test('every CID falls into one bucket, and the buckets are about even', () => {
+test('every CID falls into exactly one bucket, and the buckets have about the same size', () => {
   const buckets = [0, 1, 2, 3].map((bucket) => new CidSet({ ...whole, buckets: 4, bucket }))
   for (let index = 0; index < 10_000; index++) {
     for (const cids of buckets) cids.add(cidOf(index))

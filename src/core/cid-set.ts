@@ -1,24 +1,24 @@
-/** What a set may hold, and which part of all CIDs is its. */
+/** How much a set holds, and which part of all CIDs it covers. */
 export interface CidSetOptions {
-  /** Anything; another one for each set, so that nobody can craft two CIDs that look alike in it. */
+  /** Any number, different for each set, so that no tenant can craft two CIDs with the same fingerprint. */
   seed: number
-  /** CIDs it takes; those beyond are not added, and it is `full`. */
+  /** The most CIDs that the set holds. Further ones are not added, and the set is `full`. */
   max: number
-  /** All CIDs fall into so many buckets … */
+  /** Into how many buckets all CIDs are divided. */
   buckets: number
-  /** … of which it holds this one. */
+  /** The bucket that this set covers. */
   bucket: number
 }
 
 const firstCapacity = 1_024
 
 /**
- * A set of CIDs in 16 bytes each: it keeps 63-bit fingerprints. Of n CIDs in it, one that is not is taken for one that is with a
- * chance of n in 2^63.
+ * A set of CIDs that takes 16 bytes for each, since it keeps 63-bit fingerprints. A set of n CIDs reports a CID that it does not hold as
+ * present with a probability of n in 2^63.
  */
 export class CidSet {
   readonly #options: CidSetOptions
-  /** Pairs of words, open addressing, at most half full; a low word of 0 is a free place. */
+  /** Pairs of words with open addressing, at most half full. A low word of 0 marks a free place. */
   #table = new Uint32Array(2 * firstCapacity)
   #size = 0
   #full = false
@@ -33,12 +33,12 @@ export class CidSet {
     return this.#size
   }
 
-  /** True when a CID of this bucket was left out for want of room: the set says nothing about absence then. */
+  /** True when a CID of this bucket was left out because the set is full. Then `has` proves no absence. */
   get full(): boolean {
     return this.#full
   }
 
-  /** Whether `cid` belongs to this bucket at all. */
+  /** Whether `cid` belongs to this set's bucket. */
   covers(cid: string): boolean {
     this.#digest(cid)
     return this.#high % this.#options.buckets === this.#options.bucket
@@ -63,7 +63,7 @@ export class CidSet {
     return this.covers(cid) && this.#table[place(this.#table, this.#low, this.#high)] !== 0
   }
 
-  /** Two lanes of murmur-like mixing; a CID's own text is random already. */
+  /** Two lanes of mixing in the manner of Murmur. A CID's text is close to random already. */
   #digest(cid: string): void {
     let low = this.#options.seed ^ 0x9e3779b9
     let high = this.#options.seed ^ 0x85ebca6b
@@ -83,7 +83,7 @@ function mixed(word: number): number {
   return whole ^ (whole >>> 16)
 }
 
-/** Where the pair stands, or the free place for it. */
+/** The index of the pair, or of the free place for it. */
 function place(table: Uint32Array, low: number, high: number): number {
   const mask = table.length - 1
   let at = ((low ^ high) << 1) & mask

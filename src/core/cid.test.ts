@@ -14,7 +14,7 @@ import { isCode } from './errors.ts'
 const v0 = 'QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG'
 const v1 = 'bafybeie5nqv6kd3qnfjupgvz34woh3oksc3iau6abmyajn7qvtf6d2ho34'
 
-/** Bases in which case means nothing, and those in which it does. */
+/** Bases in which letters have no case, and bases in which they do. */
 const caseless = [base32, base32upper, base36, base36upper, base16, base16upper]
 const cased = [base58btc, base64, base64url]
 
@@ -26,7 +26,7 @@ const v1s = fc
   })
   .map(({ codec, hash, digest }) => CID.createV1(codec, create(hash, digest)))
 
-/** `cid` in some base, letters after its prefix in whatever case means the same there. */
+/** `cid` in some base, with the letters after the prefix in any case that means the same in that base. */
 function spellings(cid: CID): fc.Arbitrary<string> {
   const mixed = fc
     .tuple(fc.constantFrom(...caseless), fc.infiniteStream(fc.boolean()))
@@ -45,11 +45,11 @@ function spellings(cid: CID): fc.Arbitrary<string> {
   )
 }
 
-test('a CIDv0 stays one, since Kubo pins by CID', () => {
+test('a CIDv0 stays a CIDv0, since Kubo pins by CID', () => {
   assert.equal(parseCid(v0), v0)
 })
 
-test('every spelling of a CIDv1 is one content, and it has one text', () => {
+test('every spelling of a CIDv1 gives the same canonical text', () => {
   const spelled = v1s.chain((cid) => fc.tuple(fc.constant(base32.encode(cid.bytes)), spellings(cid)))
   fc.assert(
     fc.property(spelled, ([canonical, spelling]) => {
@@ -60,12 +60,12 @@ test('every spelling of a CIDv1 is one content, and it has one text', () => {
   )
 })
 
-test('one letter in the other case is still the same CID', () => {
+test('a CID in mixed case is still the same CID', () => {
   for (let at = 1; at < v1.length; at++)
     assert.equal(parseCid(v1.slice(0, at) + v1.slice(at).toUpperCase()), v1)
 })
 
-test('what is no CID is refused by name', () => {
+test('text that is not a CID is refused as such', () => {
   for (const text of [
     '',
     'Q',
@@ -79,7 +79,7 @@ test('what is no CID is refused by name', () => {
     'b'.repeat(10_000),
     '../../etc',
     `bafkqaaa\u0000`,
-    // a CIDv0 has no prefix of a base
+    // a CIDv0 must not have a base prefix
     `z${v0}`,
     base32.encode(base58btc.baseDecode(v0)),
     // the codec in more bytes than it needs
@@ -108,7 +108,7 @@ test('an IPNS name is refused as what it is', () => {
     )
 })
 
-test('an identity CID that carries more than Kubo takes is refused', () => {
+test('an identity CID with more bytes than Kubo takes is refused', () => {
   const inline = `f0155 00`.replace(' ', '') // raw codec, identity hash
   assert.throws(
     () => parseCid(`${inline}ff01${'00'.repeat(255)}`),
@@ -116,6 +116,6 @@ test('an identity CID that carries more than Kubo takes is refused', () => {
   )
 })
 
-test('what Kubo says and we would not take is left as it is', () => {
+test('text from Kubo that we would not accept as a CID is returned unchanged', () => {
   assert.equal(canonicalCid('not a CID'), 'not a CID')
 })

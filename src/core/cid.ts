@@ -15,20 +15,20 @@ const bases = base32.decoder
   .or(base16upper.decoder)
   .or(base64.decoder)
   .or(base64url.decoder)
-/** Longer ones are identity hashes with content inside, which Kubo refuses as well (it takes 128 bytes of digest). */
+/** Longer CIDs are identity hashes with the content inside. Kubo refuses them as well (it takes 128 bytes of digest). */
 export const maxCidBytes = 192
-/** In any base; looked at first, since decoding base58 takes the square of its length. */
+/** The longest text of a CID in any base. It is checked before decoding, since decoding base58 takes quadratic time. */
 const maxText = 512
-/** How every canonical spelling looks, and no other CID. */
+/** Matches every canonical spelling, and no other spelling of a CID. */
 const canonical = /^(?:b[a-z2-7]+|Qm[1-9A-HJ-NP-Za-km-z]{44})$/
 const libp2pKey = 0x72
-/** A key as libp2p writes it: what an IPNS name is without its base and codec. */
+/** A key as libp2p writes it: an IPNS name without its base and codec. */
 const bareKey = /^(?:12D3KooW|16Uiu2HA)[1-9A-HJ-NP-Za-km-z]+$/
 
 /**
- * The canonical spelling of the CID that `text` spells, written anew from its bytes: a CIDv0 stays one (base58btc), a CIDv1 is
- * written in base32. The version is kept because Kubo's pins are by CID, and what was asked for must be what `ipfs pin ls` shows.
- * Throws `invalid` when `text` is no CID, or is an IPNS name.
+ * The canonical spelling of the CID in `text`, written from its bytes: a CIDv0 stays a CIDv0 (base58btc), a CIDv1 is written in base32. The
+ * version is kept because Kubo pins by CID, and `ipfs pin ls` must show the CID that was asked for. Throws `invalid` when `text` is not a
+ * CID, or is an IPNS name.
  */
 export function parseCid(text: string): string {
   const cid = decoded(text)
@@ -38,12 +38,15 @@ export function parseCid(text: string): string {
   return cid.toString()
 }
 
-/** The same for what Kubo says, which need not be content that we would take: that is given back as it is. */
+/** The same for text from Kubo, which may be a CID that we would not accept. Such text is returned unchanged. */
 export function canonicalCid(text: string): string {
   return canonical.test(text) ? text : (decoded(text)?.toString() ?? text)
 }
 
-/** By its bytes alone: of a CID that was parsed, multiformats gives the text back as it was, with what decoders pass over. */
+/**
+ * Decodes the bytes and makes a new CID from them. A CID parsed from text would print that text again, with the characters that decoders
+ * skip.
+ */
 function decoded(text: string): CID | null {
   if (text.length > maxText || text.includes('=')) return null
   try {

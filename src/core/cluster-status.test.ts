@@ -19,12 +19,12 @@ const well: ClusterSight = {
   plans: [],
 }
 
-test('of a cluster that is well nothing is asked', () => {
+test('a healthy cluster has no needs', () => {
   assert.deepEqual(clusterStatus(well).needs, [])
   assert.deepEqual(clusterStatus({ ...well, nodes: [] }).needs, [], 'nor of one that has not begun')
 })
 
-test('work and missing copies are counted from what lies on the nodes', () => {
+test('work and missing copies are counted from the placements on the nodes', () => {
   const { id: nodeId } = two.node
   const held: ClusterSight['held'] = [
     { nodeId, state: 'queued', reason: 'new', count: 3, bytes: 0 },
@@ -40,7 +40,7 @@ test('work and missing copies are counted from what lies on the nodes', () => {
   assert.equal(clusterStatus({ ...well, held, nodes: [one, silent] }).copies.nodeDown, 5)
 })
 
-test('short is content of which fewer copies stand on live nodes than are wanted, and why it waits is then a need', () => {
+test('content with fewer copies on live nodes than wanted is short, and the reason why it waits is then a need', () => {
   const silent = { ...two, node: { ...two.node, live: false, state: 'drained' as const } }
   const contents = [
     content('a', 1, copy(one, 'pinned')),
@@ -59,7 +59,7 @@ test('short is content of which fewer copies stand on live nodes than are wanted
   assert.deepEqual(clusterStatus({ ...well, contents: [enough], contentWaits: 'x' }).needs, [])
 })
 
-test('what needs a person is told once each, with the command for it', () => {
+test('everything that needs a person is listed once, with the command for it', () => {
   const silent = view('anchor-3', null, { reasons: [{ what: 'kubo', reason: 'it was away then' }] })
   Object.assign(silent.node, { live: false, silentMs: 90_000 })
   const peer = { what: 'peer', reason: 'the node anchor-3 has given no sign' } as const
@@ -81,7 +81,7 @@ test('what needs a person is told once each, with the command for it', () => {
   )
 })
 
-test('a drain that waits and a plan that is paused need a person; what waits for its turn does not', () => {
+test('a waiting drain and a paused plan need a person; a plan that waits for its turn does not', () => {
   const drains = [{ node: two.node, left: 1, bytesLeft: 1, waits: 'too few nodes' }]
   const [paused, next] = [planView('paused'), planView('applying')]
   const { needs } = clusterStatus({ ...well, drains, plans: [paused, next] })

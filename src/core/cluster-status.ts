@@ -3,18 +3,18 @@ import type { Held } from './measure-ports.ts'
 import type { ClusterStatus, Need, NodeDrain, NodeView, PlanView } from './operator-use-cases.ts'
 import type { ContentCopies } from './repair.ts'
 
-/** What a look at the cluster is made from. */
+/** The facts that a status of the cluster is made from. */
 export type ClusterSight = Omit<ClusterStatus, 'work' | 'copies' | 'short' | 'needs'> & {
   held: Held[]
-  /** The first contents that repair is to look at. */
+  /** The first contents that are marked for repair. */
   contents: ContentCopies[]
-  /** Why these wait; null while they do not. */
+  /** Why these contents wait; null while they do not. */
   contentWaits: string | null
 }
 
 const shownShort = 10
 
-/** Sums it up. */
+/** Sums up the facts. */
 export function clusterStatus({ held, contents, contentWaits, ...sight }: ClusterSight): ClusterStatus {
   const silent = new Set(sight.nodes.flatMap(({ node }) => (node.live ? [] : [node.id])))
   const live = new Set(sight.nodes.flatMap(({ node }) => (node.live ? [node.id] : [])))
@@ -61,24 +61,27 @@ function needsOf(
   ]
 }
 
-/** What maintenance or the want of a leader holds up is told of by itself. */
+/** The caller leaves this out in maintenance and without a leader: both are needs of their own. */
 function needsOfDrain({ node, waits }: NodeDrain): Need[] {
   return waits === null
     ? []
     : [need(node.name, `the drain waits: ${waits}`, `anchorage admin nodes ${node.name}`)]
 }
 
-/** One that waits for its turn passes by itself. */
+/** A plan that waits for its turn needs no person. */
 function needsOfPlan({ plan: { id, state } }: PlanView): Need[] {
   return state === 'paused'
     ? [need(id, 'the plan is paused', `anchorage admin rebalance --resume ${id}`)]
     : []
 }
 
-/** What the nodes say of one another, and of maintenance, is told once, and not by each. */
+/**
+ * Reports about other nodes, maintenance and the reconciler are listed once as needs of their own, not once for each node that reports
+ * them.
+ */
 const toldElsewhere = ['peer', 'maintenance', 'reconciler']
 
-/** A node that is silent says nothing of itself that holds now. */
+/** The last report of a silent node is ignored, since it may no longer be true. */
 function needsOfNode({ node, report }: NodeView): Need[] {
   if (!node.live)
     return node.state === 'drained'

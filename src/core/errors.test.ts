@@ -4,13 +4,13 @@ import { AnchorageError, inOneLine } from './errors.ts'
 
 const refused = (address: string) => new Error(`connect ECONNREFUSED ${address}`)
 
-test('an error that causes itself is told, and ends', () => {
+test('an error that causes itself is printed without an endless loop', () => {
   const round = new Error('round')
   round.cause = new Error('and round', { cause: round })
   assert.equal(inOneLine(round), 'round (and round)')
 })
 
-test('an error is one line with its causes, each said once', () => {
+test('an error and its causes are printed in one line, each once', () => {
   const cases: [unknown, string][] = [
     ['a text', 'a text'],
     [new Error('no'), 'no'],

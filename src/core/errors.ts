@@ -1,4 +1,4 @@
-/** Why an operation was refused; `http/errors.ts` alone knows which status each one is. */
+/** Why an operation was refused. Only `http/errors.ts` maps a code to an HTTP status. */
 export type ErrorCode =
   | 'invalid'
   | 'unauthenticated'
@@ -10,7 +10,7 @@ export type ErrorCode =
   | 'unavailable'
   /** Refused because maintenance is on. */
   | 'maintenance'
-  /** A leader's write was refused: by the database another epoch is the present one. */
+  /** A leader's write was refused: the database has another epoch by now. */
   | 'not_leading'
   | 'internal'
 
@@ -20,10 +20,10 @@ export type ErrorCode =
  */
 export class AnchorageError extends Error {
   readonly code: ErrorCode
-  /** Seconds after which trying again makes sense, where that is known. */
+  /** After how many seconds trying again makes sense, if that is known. */
   readonly retryAfterSeconds: number | undefined
 
-  /** Which limit it was, in words that hold no number, where it was one: for the log. */
+  /** The limit that was reached, in words without numbers, for the log. Undefined when no limit was the reason. */
   readonly bound: string | undefined
 
   constructor(
@@ -39,19 +39,19 @@ export class AnchorageError extends Error {
   }
 }
 
-/** True when `error` is ours and has one of `codes`. */
+/** True when `error` is an `AnchorageError` with one of `codes`. */
 export function isCode(error: unknown, ...codes: ErrorCode[]): error is AnchorageError {
   return error instanceof AnchorageError && codes.includes(error.code)
 }
 
-/** An error and its causes in one line: `what failed (why: and why that)`. A cause that an earlier text names already is left out. */
+/** An error and its causes in one line: `what failed (why: and why that)`. A cause that an earlier text already contains is left out. */
 export function inOneLine(error: unknown): string {
   const texts: string[] = []
   const seen = new Set<unknown>([undefined])
   for (let at = error; !seen.has(at); at = at instanceof Error ? at.cause : undefined) {
     seen.add(at)
     const text = messageOf(at)
-    // All that Node's fetch says of itself.
+    // Node's fetch says only this; its cause has the reason.
     if (text === 'fetch failed' && at instanceof Error && at.cause !== undefined) continue
     if (!texts.some((earlier) => earlier.includes(text))) texts.push(text)
   }
@@ -62,6 +62,6 @@ export function inOneLine(error: unknown): string {
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error.message !== '') return error.message
-  // A host with several addresses, none of which can be reached: an error for each, in one that says nothing.
+  // No address of a host can be reached: Node throws one error per address inside an error without a message.
   return error instanceof AggregateError ? error.errors.map(inOneLine).join(', ') : error.name
 }

@@ -1,10 +1,10 @@
 import type { Job } from './placement.ts'
 
-/** What a job waits as: content asked for the first time, content tried before, content to let go. */
+/** The kind of a waiting job: content requested for the first time, content tried before, content to unpin. */
 export const jobKinds = ['fresh', 'retry', 'unpin'] as const
 export type JobKind = (typeof jobKinds)[number]
 
-/** Jobs without an org stand under this name. */
+/** The name under which jobs without an org are counted. */
 const noOrg = ''
 
 /** The org a job is counted against. */
@@ -12,13 +12,13 @@ export function orgOf(job: Job): string {
   return job.orgId ?? noOrg
 }
 
-/** What `job` waits as. */
+/** The kind of `job`. */
 export function kindOf(job: Job): JobKind {
   if (job.orgId === null) return 'unpin'
   return job.attempt <= 1 ? 'fresh' : 'retry'
 }
 
-/** Jobs that wait on this node, in turns between orgs, so that an org with a million does not stand before one with a single one. */
+/** The jobs that wait on this node. Orgs take turns, so that an org with a million jobs does not hold up an org with one. */
 export class FairQueue {
   readonly #max: number
   readonly #maxPerOrg: number
@@ -26,7 +26,7 @@ export class FairQueue {
   readonly #perOrg = new Map<string, number>()
   readonly #lanes: Record<JobKind, Lane> = { fresh: emptyLane(), retry: emptyLane(), unpin: emptyLane() }
 
-  /** An empty queue of at most `max` jobs, at most `maxPerOrg` of any org. */
+  /** An empty queue of at most `max` jobs, and at most `maxPerOrg` of each org. */
   constructor({ max, maxPerOrg }: { max: number; maxPerOrg: number }) {
     this.#max = max
     this.#maxPerOrg = maxPerOrg
@@ -44,7 +44,7 @@ export class FairQueue {
     return this.#byCid.get(cid)
   }
 
-  /** Adds it behind its org's others; false when the queue, or its org's part, is full. Its CID must not be queued. */
+  /** Adds a job behind the others of its org. False when the queue or the org's part of it is full. Its CID must not be queued already. */
   push(job: Job): boolean {
     const ofOrg = this.#perOrg.get(orgOf(job)) ?? 0
     if (this.#byCid.size >= this.#max || ofOrg >= this.#maxPerOrg) return false
@@ -54,7 +54,7 @@ export class FairQueue {
     return true
   }
 
-  /** Takes out the job of `cid`, if any. */
+  /** Removes the job for `cid`, if there is one. */
   remove(cid: string): void {
     const job = this.#byCid.get(cid)
     if (job === undefined) return
@@ -62,14 +62,14 @@ export class FairQueue {
     withdraw(this.#lanes[kindOf(job)], job)
   }
 
-  /** Takes out all jobs; returns their CIDs. */
+  /** Removes all jobs and returns their CIDs. */
   clear(): string[] {
     const cids = [...this.#byCid.keys()]
     for (const cid of cids) this.remove(cid)
     return cids
   }
 
-  /** The next of `kind` of the org whose turn it is, passing over orgs that may not go. */
+  /** The next job of `kind` for the org whose turn it is. Orgs that `mayGo` refuses are skipped. */
   take(kind: JobKind, mayGo: (org: string) => boolean): Job | undefined {
     const job = next(this.#lanes[kind], mayGo)
     if (job !== undefined) this.#forget(job)
@@ -84,7 +84,7 @@ export class FairQueue {
   }
 }
 
-/** Jobs of one kind. A Map keeps its keys in order of insertion: its first org is the one whose turn it is. */
+/** Jobs of one kind. A Map keeps its keys in order of insertion, so the first org is the one whose turn it is. */
 interface Lane {
   size: number
   orgs: Map<string, Job[]>

@@ -2,20 +2,20 @@ import type { NodeId } from './ids.ts'
 import type { Node } from './node.ts'
 import { capacityOf, freeBytes, type RoomPolicy } from './standing.ts'
 
-/** What one node has, and what evening out does to it. Bytes by the book. */
+/** What one node has, and what evening out changes about it. Bytes are those in Postgres. */
 export interface Share {
   node: Node
   bytes: number
-  /** Of all bytes, by its capacity. */
+  /** The node's share of all bytes, by its capacity. */
   fairBytes: number
-  /** At most this is within the tolerance. */
+  /** The most bytes that are within the tolerance. */
   mostBytes: number
-  /** It gives away so many, or is given so many; never both. */
+  /** How many bytes the node gives away or receives. One of the two is always 0. */
   gives: number
   takes: number
 }
 
-/** One line of what an operator is shown. Shares are of all bytes, 0 to 1. */
+/** One line of the summary for operators. Shares are parts of all bytes, 0 to 1. */
 export interface ShareLine {
   nodeId: NodeId
   name: string
@@ -26,17 +26,17 @@ export interface ShareLine {
 }
 
 export interface SharesInput {
-  /** Those that may give and be given: alive and in service. */
+  /** The nodes that may give and receive: live and in service. */
   nodes: readonly Node[]
   usage: readonly { nodeId: NodeId; bytes: number }[]
-  /** How far a node may be from its fair share before anything moves: a part of it, 0 to 1. */
+  /** How far a node may be from its fair share before anything moves, as a part of that share, 0 to 1. */
   tolerance: number
 }
 
 /**
- * Who gives and who takes how many bytes, so that every node ends within `tolerance` of its fair share, and the least possible
- * is moved: the fullest are cut down to one level, the emptiest are filled up to another. A node's fair share follows its
- * capacity; not its free bytes, since what was moved away stays on its disk for a while and would be counted against it.
+ * Which nodes give and receive how many bytes, so that every node ends within `tolerance` of its fair share and as little as possible
+ * moves: the fullest nodes are cut down to one level, the emptiest are filled up to another. A node's fair share follows its capacity and
+ * not its free bytes, since moved content stays on its old disk for a while and would count against that node.
  */
 export function fairShares({ nodes, usage, tolerance }: SharesInput, policy: RoomPolicy): Share[] {
   const book = new Map(usage.map(({ nodeId, bytes }) => [nodeId, bytes]))
@@ -64,7 +64,7 @@ export function fairShares({ nodes, usage, tolerance }: SharesInput, policy: Roo
   }))
 }
 
-/** For people, the fullest first. */
+/** The shares as lines for people, the fullest node first. */
 export function shareLines(shares: readonly Share[]): ShareLine[] {
   const total = Math.max(
     sum(shares, ({ bytes }) => bytes),
@@ -96,7 +96,10 @@ function below({ bytes, weight, room }: Size, level: number): number {
   return Math.min(Math.max(level * weight - bytes, 0), room)
 }
 
-/** Where `volumeAt`, which falls from `near` (at least `volume`) to `far` (none), is `volume`; by halving. */
+/**
+ * The level between `near` and `far` where `volumeAt` equals `volume`, found by bisection. `volumeAt` falls from at least `volume` at
+ * `near` to 0 at `far`.
+ */
 function levelOf(volume: number, volumeAt: (level: number) => number, near: number, far: number): number {
   let [enough, short] = [near, far]
   for (let step = 0; step < 100; step++) {

@@ -1,4 +1,4 @@
-/** Orgs, members and tokens in memory, for the tests of what is built on them; keeps the promises of the ports as far as one process can. */
+/** Orgs, members and tokens in memory, for tests of the code above the ports. Keeps the promises of the ports as far as one process can. */
 import { AnchorageError } from './errors.ts'
 import { mintId, type OrgId, type TokenId, type UserId } from './ids.ts'
 import { scopesOf, type Member, type Org, type Role, type Usage, type User } from './org.ts'
@@ -17,7 +17,7 @@ export interface FakeTenants {
   orgs: OrgUseCases
   tokens: TokenUseCases
   kept: { orgs: Org[]; members: Map<OrgId, Member[]>; tokens: TokenView[]; entries: AuditEntry[] }
-  /** What the nodes were told of; with `deaf` they cannot be told. */
+  /** The revocations that were announced. While `deaf` is true, announcing fails. */
   told: Revoked[]
   deaf: boolean
   newOrg(slug: string): Org

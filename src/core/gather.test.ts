@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gather } from './gather.ts'
 
-/** A `run` that waits until the test lets each call go. */
+/** A `run` whose calls wait until the test resolves each one with `go`. */
 function gated() {
   const calls: { key: string; items: number[]; go: (error?: Error) => void }[] = []
   const run = (key: string, items: number[]) =>
@@ -19,7 +19,7 @@ function gated() {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-test('what is asked in one go shares a call, and what comes during a call shares the next', async () => {
+test('items added in one tick share a call, and items added during a call share the next one', async () => {
   const { run, calls, call } = gated()
   const double = gather(run, { max: 10 })
   const first = [double('a', 1), double('a', 2)]
@@ -83,7 +83,7 @@ test('one bad item is rejected alone; a rejected call rejects its batch and not 
   )
 })
 
-test('a run that loses count of its items rejects them rather than leaving them hanging', async () => {
+test('a run that returns the wrong number of results rejects its items rather than leaving them hanging', async () => {
   const short = gather(async () => [1], { max: 10 })
   const results = await Promise.allSettled([short('a', 1), short('a', 2)])
   assert.deepEqual(

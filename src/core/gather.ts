@@ -1,10 +1,10 @@
 /**
- * Micro-batching without a timer: while one call of a key is under way the next batch gathers, so a lone item waits for
- * nobody and a crowd shares its calls. At most one call per key is in flight, with at most `max` items, first come first served.
+ * Micro-batching without a timer: while a call for a key is under way, the next batch gathers. So a lone item does not wait, and many items
+ * share calls. At most one call per key is in flight, with at most `max` items, first come first served.
  *
- * `run` answers in input order; an `Error` in an item's place rejects that item alone, a rejection rejects the whole batch.
- * `pause` is told how many wait and is awaited before each batch is closed, for callers who at times would rather have fewer calls
- * than quick ones; it must not reject. An idle key holds no memory.
+ * `run` returns results in input order. An `Error` in place of a result rejects that item alone; a rejection rejects the whole batch.
+ * `pause` gets the number of waiting items and is awaited before each batch is closed, for callers that at times prefer fewer calls to
+ * quick ones. It must not reject. An idle key uses no memory.
  */
 export function gather<K, T, R>(
   run: (key: K, items: T[]) => Promise<(R | Error)[]>,
@@ -22,7 +22,7 @@ export function gather<K, T, R>(
       }
       const opened = [waiting]
       lanes.set(key, opened)
-      // One microtask later, so that what is asked for in one go shares the first call too.
+      // One microtask later, so that items added in the same tick share the first call too.
       queueMicrotask(() => void drain(key, opened))
     })
 

@@ -6,7 +6,7 @@ import { roles } from './org.ts'
 
 const byPrefix = groupRules('anchorage:', [])
 
-test('groups give the greatest role of each org, and operators', () => {
+test('groups give the greatest role in each org, and make operators', () => {
   const groups = [
     'anchorage:acme:member',
     'anchorage:acme:admin',
@@ -23,7 +23,7 @@ test('groups give the greatest role of each org, and operators', () => {
   assert.deepEqual(standingOf(['anchorage:operators'], byPrefix), { operator: true, roles: [] })
 })
 
-test('what only resembles a group of ours gives nothing', () => {
+test('a group that only resembles one of ours gives nothing', () => {
   const groups = [
     'anchorage:acme',
     'anchorage:acme:',
@@ -43,7 +43,7 @@ test('what only resembles a group of ours gives nothing', () => {
   assert.deepEqual(standingOf(groups, byPrefix), { operator: false, roles: [] })
 })
 
-test('groups by other names give what the config says, more than one thing if need be', () => {
+test('groups named in the config give what it says, also more than one thing', () => {
   const rules = groupRules('anchorage:', [
     'staff=acme:member',
     'cn=it,ou=groups=acme:admin',
@@ -60,7 +60,7 @@ test('groups by other names give what the config says, more than one thing if ne
   })
 })
 
-test('a line that gives nothing is refused, and says what was expected', () => {
+test('a config line without a valid grant is refused, and the error says what was expected', () => {
   for (const line of [
     'staff',
     'staff=',

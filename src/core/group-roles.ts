@@ -1,23 +1,23 @@
 import { AnchorageError } from './errors.ts'
 import { roles as knownRoles, type Role } from './org.ts'
 
-/** What one group of the identity provider gives to whoever is in it. */
+/** What one group of the identity provider gives to its members. */
 export type GroupGrant = 'operator' | { slug: string; role: Role }
 
-/** Which groups mean something here: those that the prefix begins, and those that are named. */
+/** Which groups have a meaning here: those with the prefix, and those that the config names. */
 export interface GroupRules {
-  /** `PREFIXoperators`, and `PREFIXSLUG:ROLE`. */
+  /** The prefix of `PREFIXoperators` and `PREFIXSLUG:ROLE`. */
   prefix: string
   named: ReadonlyMap<string, readonly GroupGrant[]>
 }
 
-/** What a person is by its groups: of each org the greatest role. */
+/** What a person gets from its groups: in each org the greatest role. */
 export interface GroupStanding {
   operator: boolean
   roles: { slug: string; role: Role }[]
 }
 
-/** `GROUP=SLUG:ROLE` and `GROUP=operator`, as the config has them; a group may stand there more than once. Throws `invalid`. */
+/** Parses `GROUP=SLUG:ROLE` and `GROUP=operator` from the config. A group may occur more than once. Throws `invalid`. */
 export function groupRules(prefix: string, lines: readonly string[]): GroupRules {
   const named = new Map<string, GroupGrant[]>()
   for (const line of lines) {
@@ -32,7 +32,7 @@ export function groupRules(prefix: string, lines: readonly string[]): GroupRules
   return { prefix, named }
 }
 
-/** A group that says nothing here is passed over: providers tell of all that a person is in. */
+/** Groups without a meaning here are ignored: providers list all groups of a person. */
 export function standingOf(groups: readonly string[], rules: GroupRules): GroupStanding {
   const grants = groups.flatMap((group) => [
     ...byPrefix(group, rules.prefix),

@@ -25,7 +25,7 @@ function hints(nodeId: NodeId, count: number): WokenPlacement[] {
   }))
 }
 
-test('hints for a node where enough waits are left out, for the others they go on', async () => {
+test('hints for a node with enough waiting jobs are left out; hints for other nodes are sent', async () => {
   const { limit } = world(() => Promise.resolve([busy]))
   assert.equal(limit(org, hints(busy, 64)).length, 64, 'nothing is known yet')
   await setImmediate()
@@ -34,7 +34,7 @@ test('hints for a node where enough waits are left out, for the others they go o
   assert.equal(limit(mintId('org'), hints(busy, 10)).length, 10, 'an org counts for itself')
 })
 
-test('what a look found is forgotten after a second', async () => {
+test('a result is forgotten after a second', async () => {
   const { at, limit } = world(() => Promise.resolve([busy]))
   limit(org, hints(busy, 64))
   await setImmediate()
@@ -42,7 +42,7 @@ test('what a look found is forgotten after a second', async () => {
   assert.equal(limit(org, hints(busy, 1)).length, 1)
 })
 
-test('a look that fails withholds nothing and is made again', async () => {
+test('a failed look withholds no hints and is repeated', async () => {
   let looks = 0
   const { limit } = world(() => Promise.reject(new Error(`away ${++looks}`)))
   for (let n = 0; n < 3; n++) {

@@ -2,11 +2,11 @@ import type { NodeId, OrgId } from './ids.ts'
 import type { WokenPlacement } from './pin.ts'
 import type { Clock, PinStore } from './ports.ts'
 
-/** So many hints of an org go out between two looks at how many of its jobs wait; a quarter of what may be outstanding. */
+/** After how many hints the backlog of an org is read again: a quarter of the jobs that may wait on one node. */
 const lookEvery = 64
-/** What a look found is true for so long. */
+/** A result is trusted for this long. */
 const staleMs = 1_000
-/** Orgs remembered; forgetting one costs a look. */
+/** How many orgs are remembered. Forgetting one costs a read of its backlog. */
 const orgsMax = 10_000
 
 interface Known {
@@ -16,9 +16,9 @@ interface Known {
 }
 
 /**
- * Which hints are worth sending: on a node where enough of an org's jobs wait, more of them only make its stream longer; the node
- * comes to those rows by itself. The look is beside the accepts, never within one: it reads what is waiting, and under load that
- * is the slowest thing there.
+ * Decides which hints are worth sending. Where enough of an org's jobs wait on a node, more hints only make the node's stream longer: the
+ * node finds those rows in Postgres anyway. The backlog is read concurrently with the accepts and never within one, since that read is the
+ * slowest thing there under load.
  */
 export function hintLimit(
   store: Pick<PinStore, 'crowded'>,
@@ -49,7 +49,7 @@ export function hintLimit(
       known.crowded = new Set(await store.crowded(orgId))
       known.lookedAtMs = clock.now()
     } catch {
-      // Too many hints do no harm; the next look tells.
+      // Too many hints do no harm; the next read tries again.
     }
   }
 }

@@ -32,12 +32,12 @@ export function parseId<K extends IdKind>(kind: K, text: string): Id<K> {
   }
 }
 
-/** The `uuid` that SQL keeps for an id. */
+/** The `uuid` under which SQL stores an id. */
 export function uuidOf(id: Id<IdKind>): string {
   return TypeID.fromString(id).toUUID()
 }
 
-/** The id of `kind` that a `uuid` column holds. */
+/** The id of `kind` for a `uuid` column. */
 export function idOf<K extends IdKind>(kind: K, uuid: string): Id<K> {
   return String(TypeID.fromUUID(kind, uuid)) as Id<K>
 }

@@ -1,6 +1,6 @@
 import type { PinErrorCode } from './pin.ts'
 
-/** What Kubo's refusal means for us; `permanent` when trying again cannot help. */
+/** Kubo's refusal in our terms. `permanent` means that trying again cannot help. */
 export class IpfsError extends Error {
   readonly code: PinErrorCode
   readonly permanent: boolean

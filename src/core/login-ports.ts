@@ -1,24 +1,25 @@
-/** What is outside of `core` about people's logins: their rows, and who says who they are. As `ports.ts`. */
+/** The ports of people's logins: the sessions in the database, and the identity provider. Same rules as `ports.ts`. */
 import type { SessionId, UserId } from './ids.ts'
 import type { Role, Session } from './org.ts'
 import type { Revoked } from './ports.ts'
 
-/** What the identity provider said of a person at a login. */
+/** What the identity provider says about a person at a login. */
 export interface LoginClaims {
   issuer: string
   subject: string
   name: string | null
   email: string | null
   operator: boolean
-  /** By the person's groups: the greatest role of each org. Orgs that do not exist are left out. */
+  /** The greatest role in each org, by the person's groups. Orgs that do not exist are ignored. */
   roles: { slug: string; role: Role }[]
 }
 
-/** People's logins; system scope, since a cookie is looked up before any org is known. Hashes are SHA-256 of the cookie's secret. */
+/** People's logins. System scope, since a cookie is looked up before any org is known. Hashes are SHA-256 of the cookie's secret. */
 export interface SessionStore {
   /**
-   * One transaction: the user as the provider says it is now, memberships of source `login` as the roles say (those without a role any more go,
-   * and so do tokens beyond the new roles), the session, audit. `previous` is the session that this browser had: it ends.
+   * One transaction with audit. Updates the user to what the provider says now. Sets the memberships of source `login` from `roles`: those
+   * without a role any more are removed, and tokens beyond the new roles are revoked. Adds the session. `previous` is the old session of
+   * this browser, which ends.
    */
   login(
     claims: LoginClaims,
@@ -27,23 +28,26 @@ export interface SessionStore {
       hash: Uint8Array
       /** The provider's own session id, for its back-channel logout. */
       providerSid: string | null
-      /** For the provider's logout page. */
+      /** Kept for the provider's logout page. */
       idToken: string
       userAgent: string | null
       address: string | null
-      /** What shares a limit with that address; it is known from then on. */
+      /** The network that shares a rate limit with that address. From now on it counts as a known network. */
       network: string | null
       maxAgeMs: number
     },
     previous: Uint8Array | null,
   ): Promise<{ session: Session; revoked: Revoked }>
-  /** Null when there is none, when it is over, or idle for longer than `idleMs`. Notes that it was seen, at most once a minute. */
+  /**
+   * Null when there is no such session, when it is over, or when it was idle for longer than `idleMs`. Notes that it was seen, at most once
+   * a minute.
+   */
   session(hash: Uint8Array, idleMs: number): Promise<Session | null>
-  /** The living ones of a user, newest first. */
+  /** The valid sessions of a user, newest first. */
   sessions(userId: UserId): Promise<(Session & { userAgent: string | null; address: string | null })[]>
-  /** `not_found` when the user has none by that id. Returns the id token that it was made with. Audited. */
+  /** `not_found` when the user has no such session. Returns the id token of the login. Audited. */
   endSession(userId: UserId, id: SessionId, actor: string): Promise<{ idToken: string }>
-  /** The provider says that a person (all sessions), or one of its sessions, is over. `jti` is taken once only: false the second time. */
+  /** The provider says that a person (all sessions) or one of its sessions is over. Each `jti` is accepted once; false the second time. */
   endByProvider(which: {
     issuer: string
     subject: string | null
@@ -51,20 +55,20 @@ export interface SessionStore {
     jti: string
     until: Date
   }): Promise<boolean>
-  /** Sessions that were over longer ago than `olderThanMs`; returns how many went. */
+  /** Deletes sessions that were over more than `olderThanMs` ago. Returns how many. */
   pruneSessions(olderThanMs: number, limit: number): Promise<number>
 }
 
-/** What a login that was begun keeps until the browser comes back: it travels with the browser, sealed. */
+/** What a login keeps until the browser comes back. It travels with the browser, sealed. */
 export interface LoginSecrets {
   state: string
   nonce: string
-  /** Of PKCE (RFC 7636). */
+  /** The code verifier of PKCE (RFC 7636). */
   verifier: string
   redirectUri: string
 }
 
-/** Whoever has just logged in, in the provider's words. */
+/** The person who just logged in, as the provider describes it. */
 export interface Identity {
   issuer: string
   subject: string
@@ -76,20 +80,20 @@ export interface Identity {
   idToken: string
 }
 
-/** A logout token of OpenID Connect Back-Channel Logout 1.0 that holds: a person, or one of its sessions, is over. */
+/** A valid logout token of OpenID Connect Back-Channel Logout 1.0: a person, or one of its sessions, is over. */
 export type ProviderLogout = Parameters<SessionStore['endByProvider']>[0]
 
-/** Who people are is said elsewhere: an OpenID Connect provider. All reject `unavailable` while it cannot be asked. */
+/** An OpenID Connect provider, which knows who people are. All methods reject `unavailable` while it cannot be asked. */
 export interface IdentityProvider {
-  /** Where to send the browser, and what to remember until it is back. */
+  /** The URL to send the browser to, and the secrets to remember until it is back. */
   begin(redirectUri: string): Promise<{ url: string; secrets: LoginSecrets }>
   /**
-   * `query` is what the browser came back with. `unauthenticated`, with the reason, unless it answers the very login that `secrets` are of;
-   * `forbidden` when the provider does not let the person in.
+   * `query` is the query string with which the browser came back. `unauthenticated`, with the reason, unless it answers the login that
+   * `secrets` belong to. `forbidden` when the provider does not let the person in.
    */
   finish(query: string, secrets: LoginSecrets): Promise<Identity>
-  /** The provider's page that ends its own session and leads back to `returnTo`; null when it has none. */
+  /** The provider's page that ends its own session and returns to `returnTo`; null when the provider has none. */
   logoutUrl(idToken: string, returnTo: string): Promise<string | null>
-  /** `invalid`, with the reason, when it is not a logout token for us. */
+  /** `invalid`, with the reason, when `token` is not a logout token for us. */
   readLogoutToken(token: string): Promise<ProviderLogout>
 }

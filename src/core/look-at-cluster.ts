@@ -7,9 +7,9 @@ import type { PlanStore } from './plan-ports.ts'
 import type { OperatorStore, RepairStore } from './ports.ts'
 import { whyContentWaits, whyDrainWaits, whyNothingMoves, whyPlanWaits } from './why-waiting.ts'
 
-/** Of the contents that repair is to look at so many are looked at here. */
+/** How many of the contents marked for repair are read here. */
 const looked = 1_000
-/** One that is older and neither carried out nor cancelled is found by `admin plans`. */
+/** An open plan that is older than these is found with `admin plans`. */
 const latestPlans = 20
 
 interface Parts {
@@ -20,7 +20,7 @@ interface Parts {
   policy: RepairPolicy
 }
 
-/** A look at the cluster: a bounded number of rows and counts that are kept, never a table from end to end. */
+/** The status of the cluster. It reads a bounded number of rows and counts that are kept up to date, never a whole table. */
 export function ofCluster(parts: Parts): Pick<OperatorUseCases, 'status'> {
   const { store, measures, repair, policy } = parts
   return {
@@ -57,7 +57,7 @@ export function ofCluster(parts: Parts): Pick<OperatorUseCases, 'status'> {
   }
 }
 
-/** Whether a drain goes on is told by any copy that is under way: whose it is would take looking at each. */
+/** A drain counts as going on while any copy is under way in the cluster: to find out for which node would mean reading each copy. */
 function drainsOf(parts: Parts, nodes: NodeView[], moving: number): Promise<NodeDrain[]> {
   return Promise.all(
     nodes

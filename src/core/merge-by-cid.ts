@@ -1,14 +1,14 @@
 /** Rows in ascending order of CIDs, a page at a time. */
 export interface CidSource<Row extends { cid: string }> {
-  /** Those after a CID ('': from the first); empty when there are no more. */
+  /** The next page after a CID ('': from the first one); empty when there are no more rows. */
   page(afterCid: string): Promise<Row[]>
-  /** Nothing more is wanted of it. */
+  /** True when no more rows of this source are needed. */
   done(): boolean
 }
 
 /**
- * The rows of all sources in one order, those of one CID together. Holds one page of each source and no more. The order is by
- * code units, which for CIDs (ASCII) is the database's own.
+ * The rows of all sources in one order, with rows of the same CID together. Holds one page of each source and no more. The order is by code
+ * units, which for CIDs (ASCII) is the database's order.
  */
 export async function* mergeByCid<Row extends { cid: string }, Source extends CidSource<Row>>(
   sources: readonly Source[],
@@ -30,7 +30,7 @@ export async function* mergeByCid<Row extends { cid: string }, Source extends Ci
   }
 }
 
-/** Where the merge stands in one source: its next row, and the rest of the page, the nearest last. */
+/** The position in one source: its next row, and the rest of the page in reverse order. */
 interface Cursor<Row, Source> {
   source: Source
   row: Row
@@ -49,7 +49,7 @@ async function enter<Row extends { cid: string }, Source extends CidSource<Row>>
 
 type Heap = { row: { cid: string } }
 
-/** A binary heap: no entry is after the two under it. */
+/** A binary heap: no entry sorts after its two children. */
 function put<Entry extends Heap>(heap: Entry[], entry: Entry): void {
   let at = heap.length
   while (at > 0) {
@@ -62,7 +62,7 @@ function put<Entry extends Heap>(heap: Entry[], entry: Entry): void {
   heap[at] = entry
 }
 
-/** Removes `least`, which is on top. */
+/** Removes `least`, which is at the top. */
 function takeLeast<Entry extends Heap>(heap: Entry[], least: Entry): Entry {
   const last = heap.pop()
   if (last === undefined || last === least) return least

@@ -1,19 +1,19 @@
 import type { NodeId } from './ids.ts'
 import type { Held } from './measure-ports.ts'
 
-/** Copies that are missing, by why. */
+/** How many copies are missing, by reason. */
 export interface MissingCopies {
-  /** They stand on nodes that give no sign, and count until these are given up. */
+  /** Pinned on silent nodes. They still count until those nodes are declared down. */
   nodeDown: number
-  /** They are being made anew. */
+  /** Being made again. */
   repairing: number
-  /** Making them anew failed; it is tried elsewhere. */
+  /** Could not be made again; another node is tried. */
   failed: number
 }
 
 /**
- * Counted from what lies on the nodes. A lost copy is not counted by itself: the copy that replaces it is. A copy that is moved stands
- * until the new one does.
+ * Counted from the placements on the nodes. A lost copy is not counted itself, but the copy that replaces it is. A copy that moves stays
+ * pinned until the new one is.
  */
 export function missingCopies(held: Omit<Held, 'bytes'>[], silent: ReadonlySet<NodeId>): MissingCopies {
   const anew = held.filter(({ reason }) => reason === 'node_down' || reason === 'repair')

@@ -4,7 +4,7 @@ import type { NodeStatus, NodeView } from './operator-use-cases.ts'
 import type { OperatorStore } from './ports.ts'
 import { leadingEpoch } from './why-waiting.ts'
 
-/** What an older version's report does not say. */
+/** Defaults for fields that the report of an older version lacks. */
 const unsaid = {
   leader: null,
   heard: {},
@@ -15,7 +15,7 @@ const unsaid = {
   reconcileBlocked: null,
 }
 
-/** All nodes and what each last reported. */
+/** All nodes with their last reports. */
 export async function statusesOf(store: OperatorStore): Promise<NodeStatus[]> {
   const reports = await store.reports()
   const epoch = leadingEpoch(reports)
@@ -27,12 +27,12 @@ export async function statusesOf(store: OperatorStore): Promise<NodeStatus[]> {
   }))
 }
 
-/** With what lies on each. */
+/** Adds the number and bytes of the placements on each node. */
 export function withHeld(statuses: NodeStatus[], held: Held[]): NodeView[] {
   return statuses.map((each) => ({ ...each, ...sumOf(held, each.node.id) }))
 }
 
-/** All placements of a node, whatever is to become of them. */
+/** The sum of all placements of a node, also those that are to be removed. */
 export function sumOf(held: Held[], id: NodeId): { placements: number; bytes: number } {
   const own = held.filter(({ nodeId }) => nodeId === id)
   return {

@@ -7,53 +7,59 @@ import type { AuditCursor, AuditEntry, DrainProgress, Maintenance, NodeReport } 
 import type { Move, MoveState } from './repair.ts'
 
 /**
- * What operators do to the cluster and see of it; the same for the command line and for HTTP. `actor` is who the audit names.
- * Nodes are given by TypeID or name. Whether somebody may is the caller's business. All reject with `AnchorageError`: `not_found`
- * names the nodes that there are, `conflict` says what is in the way, `unavailable` when Postgres cannot be asked.
+ * What operators do to the cluster and see of it, the same for the command line and for HTTP. `actor` is the name in the audit. Nodes are
+ * given by TypeID or name. The caller checks whether somebody may do this. All methods reject with `AnchorageError`: `not_found` lists the
+ * existing nodes, `conflict` says what is in the way, `unavailable` means that Postgres cannot be asked.
  */
 export interface OperatorUseCases {
-  /** All nodes and what lies on each; as cheap however much that is. */
+  /** All nodes, and the number and bytes of placements on each. The cost does not grow with the placements. */
   nodes(): Promise<NodeView[]>
   node(node: string): Promise<NodeView>
-  /** The whole cluster in one look; as cheap however many pins there are. */
+  /** The status of the whole cluster. The cost does not grow with the pins. */
   status(): Promise<ClusterStatus>
-  /** All nodes as they last reported: cheap. */
+  /** All nodes with their last reports. Cheap. */
   statuses(): Promise<NodeStatus[]>
-  /** The node takes no new content, and what it has goes to others. Repeating it changes nothing; it returns at once. */
+  /** The node takes no new content, and its content moves to other nodes. Returns at once. Repeating it changes nothing. */
   drain(node: string, actor: string): Promise<DrainView>
-  /** How far the drain of a node is. */
+  /** The progress of a node's drain. */
   drainOf(node: string): Promise<DrainView>
-  /** The node takes new content again; what was moved stays where it is. */
+  /** The node takes new content again. Content that has moved does not come back. */
   uncordon(node: string, actor: string): Promise<Node>
-  /** Takes the node out of the book; `conflict` while it lives, or holds what is pinned nowhere else. Returns what it was. */
+  /**
+   * Deletes the node from the database. `conflict` while it is live, or holds content that is pinned nowhere else. Returns the deleted
+   * node.
+   */
   forget(node: string, actor: string): Promise<Node>
   maintenance(): Promise<Maintenance | null>
-  /** Replaces what was set before. `ttlMs` null: until switched off. `invalid` without a reason. */
+  /** Replaces an earlier maintenance. With `ttlMs` null it stays on until it is switched off. `invalid` without a reason. */
   beginMaintenance(asked: { reason: string; ttlMs: number | null }, actor: string): Promise<Maintenance>
-  /** Switches it off; what it was, or null when it was off. */
+  /** Switches maintenance off. Returns the maintenance that was on, or null when none was. */
   endMaintenance(actor: string): Promise<Maintenance | null>
   /** Makes and saves a plan of moves that even out the nodes. Nothing moves until it is applied. */
   makePlan(actor: string, signal: AbortSignal): Promise<Plan>
   plans(limit: number): Promise<Plan[]>
   plan(id: PlanId): Promise<PlanView>
   moves(id: PlanId, afterNumber: number, limit: number): Promise<PlannedMove[]>
-  /** Every move of the plan, in its order, a page at a time. */
+  /** Every move of the plan, in the plan's order, a page at a time. */
   allMoves(id: PlanId): AsyncIterable<PlannedMove[]>
-  /** From now on the leader carries the plan out, or goes on with it after a pause. Repeating it changes nothing, nor does it when it is carried out already. */
+  /**
+   * From now on the leader carries the plan out, or resumes it after a pause. Changes nothing when the plan is being applied already, or
+   * has been applied.
+   */
   applyPlan(id: PlanId, actor: string): Promise<PlanView>
-  /** No further move is begun; those under way end. */
+  /** The leader starts no further move. Moves under way finish. */
   pausePlan(id: PlanId, actor: string): Promise<PlanView>
-  /** As a pause, for good. */
+  /** Stops the plan as a pause does, for good. */
   cancelPlan(id: PlanId, actor: string): Promise<PlanView>
-  /** Newest first; with `after`, what comes after it, oldest first. */
+  /** Newest first. With `after`, the entries after it, oldest first. */
   audit(query: { limit: number; orgId?: OrgId; after?: AuditCursor }): Promise<AuditEntry[]>
-  /** Entries of the denylist whose tokens are over anyway go; how many. */
+  /** Deletes the denylist entries of tokens that are over anyway. Returns how many. */
   pruneDenylist(): Promise<number>
-  /** Lets the reconciler of a node, which stopped before too many removals, go on once; `conflict` when it did not stop. */
+  /** Lets a node's reconciler, which stopped before too many removals, continue once. `conflict` when it has not stopped. */
   confirmReconcile(node: string, actor: string): Promise<NodeStatus>
 }
 
-/** A node, and what it last said of itself. */
+/** A node and its last report. */
 export interface NodeStatus {
   node: Node
   report: NodeReport | null
@@ -62,20 +68,20 @@ export interface NodeStatus {
   leads: number | null
 }
 
-/** The same, and the placements on it by the book, with the bytes of those that stand. */
+/** The same, with the number of its placements in Postgres and the bytes of the pinned ones. */
 export interface NodeView extends NodeStatus {
   placements: number
   bytes: number
 }
 
-/** How far the drain of a node is. */
+/** The progress of a node's drain. */
 export interface DrainView extends DrainProgress {
   node: Node
-  /** Why it does not go on by itself, in words; null while it does, and when there is no drain. */
+  /** Why the drain does not continue by itself, in words. Null while it continues, and when there is no drain. */
   waits: string | null
 }
 
-/** A plan, and why it does not go on by itself. */
+/** A plan, and why it does not continue by itself. */
 export interface PlanView {
   plan: PlanUnderWay
   waits: string | null
@@ -83,29 +89,29 @@ export interface PlanView {
 
 export type PlannedMove = Move & { number: number; state: MoveState; note: string | null }
 
-/** What an operator changed and nodes keep in memory: told, they read it now instead of seconds later. */
+/** A change by an operator to something that nodes keep in memory. Nodes that receive it read the change now instead of seconds later. */
 export type Announcement = { what: 'nodes' } | { what: 'maintenance'; maintenance: Maintenance | null }
 
-/** The whole cluster in one look. */
+/** The status of the whole cluster. */
 export interface ClusterStatus {
   nodes: NodeView[]
   maintenance: Maintenance | null
   pins: Record<PinStatus, number>
-  /** Placements of all nodes that somebody is to work on. */
+  /** Placements on all nodes that are waiting for work or being worked on. */
   work: { queued: number; pinning: number; unpinning: number }
   drains: NodeDrain[]
-  /** Those that are carried out or paused. */
+  /** The plans that are being applied or are paused. */
   plans: PlanView[]
   copies: MissingCopies
-  /** Contents that repair is to look at, counted up to a limit. */
+  /** How many contents are marked for repair, counted up to a limit. */
   unsettled: number
-  /** The first few of these of which fewer copies stand than are wanted. */
+  /** The first few of these contents that have fewer pinned copies than are wanted. */
   short: ShortContent[]
-  /** What does not pass by itself, worst first. */
+  /** What does not go away by itself, worst first. */
   needs: Need[]
 }
 
-/** A node that gives up what it has. */
+/** A node that gives up its content. */
 export interface NodeDrain {
   node: Node
   left: number
@@ -119,11 +125,11 @@ export interface ShortContent {
   stands: number
 }
 
-/** What a person is to see to. */
+/** Something that a person has to do. */
 export interface Need {
-  /** The node or plan that it is about; null: the cluster. */
+  /** The node or plan that it is about; null for the cluster. */
   about: string | null
   reason: string
-  /** A command that mends or shows it; null where none does. */
+  /** A command that fixes or shows it; null when there is none. */
   command: string | null
 }

@@ -14,7 +14,7 @@ const policy = { tolerance: 0, highWater: 0.9, downGraceMs: 300_000, minCopies: 
 const signal = new AbortController().signal
 const GiB = 2 ** 30
 
-test('nodes are found by name and by TypeID; another name is refused with those that there are', async () => {
+test('nodes are found by name and by TypeID; for an unknown name the error lists the existing nodes', async () => {
   const { use, nodes } = cluster(['anchor-1', 'anchor-2'])
   const id = nodes[1]?.id ?? ''
   assert.equal((await use.node('anchor-2')).node.id, id)
@@ -25,7 +25,7 @@ test('nodes are found by name and by TypeID; another name is refused with those 
   })
 })
 
-test('a change is in the store before the nodes hear of it, and stands when they cannot be told', async () => {
+test('a change is in the store before the nodes hear of it, and is kept when they cannot be told', async () => {
   const { use, done, warnings } = cluster(['anchor-1', 'anchor-2'], {
     announce: async ({ what }) => {
       done.push(`announce ${what}`)
@@ -44,7 +44,7 @@ test('a change is in the store before the nodes hear of it, and stands when they
   assert.equal(warnings.length, 2)
 })
 
-test('who leads is who lives and reported the newest epoch', async () => {
+test('the leader is the live node that reported the newest epoch', async () => {
   const { use, nodes } = cluster(['anchor-1', 'anchor-2', 'anchor-3'], { epochs: [6, 7, 8] })
   Object.assign(nodes[2] ?? {}, { live: false })
   assert.deepEqual(
@@ -53,7 +53,7 @@ test('who leads is who lives and reported the newest epoch', async () => {
   )
 })
 
-test('a report that says less, as an older version’s does, is shown with what it says', async () => {
+test('a report that lacks fields, as from an older version, is shown with defaults for them', async () => {
   const { use, nodes, reports } = cluster(['anchor-1'])
   const older: object = { version: '0.9' }
   reports.set(idOf(nodes, 0), JSON.parse(JSON.stringify(older)))
@@ -64,7 +64,7 @@ test('a report that says less, as an older version’s does, is shown with what 
   )
 })
 
-test('a drain says that it waits for too few nodes only when the leader could do nothing', async () => {
+test('a drain says that there are too few nodes only when the leader can do nothing', async () => {
   const { use, nodes, contents, progress } = cluster(['anchor-1', 'anchor-2', 'anchor-3'])
   Object.assign(progress, { left: 2, waiting: 2 })
   contents.push(content(2, nodes, ['pinned', 'pinned']))
@@ -81,14 +81,14 @@ test('a drain says that it waits for too few nodes only when the leader could do
   assert.equal((await use.drainOf('anchor-1')).waits, null, 'something moves')
 })
 
-test('copies that fail elsewhere are no lack of nodes', async () => {
+test('copies that fail on other nodes are not reported as too few nodes', async () => {
   const { use, nodes, contents, progress } = cluster(['anchor-1', 'anchor-2'])
   Object.assign(progress, { left: 1, waiting: 1 })
   contents.push(content(1, nodes, ['pinned', 'queued']))
   assert.match((await use.drain('anchor-1', 'me')).waits ?? '', /tried again/)
 })
 
-test('in maintenance, and without a leader, a drain and a plan wait and say so', async () => {
+test('in maintenance, and without a leader, a drain and a plan wait and say why', async () => {
   const { use, nodes } = cluster(['anchor-1', 'anchor-2'])
   const { id } = await use.makePlan('me', signal)
   await use.drain('anchor-1', 'me')
@@ -108,7 +108,7 @@ test('maintenance without a reason is refused', async () => {
   assert.deepEqual(done, [])
 })
 
-test('a plan is made of what lies on the nodes, saved whole, and applied once however often it is asked for', async () => {
+test('a plan is made from the copies on the nodes, saved whole, and applied once even when it is requested twice', async () => {
   const { use, done } = cluster(['anchor-1', 'anchor-2'])
   const plan = await use.makePlan('me', signal)
   assert.deepEqual([plan.moves, plan.bytes, plan.actor], [5, 5 * GiB, 'me'])
@@ -125,14 +125,14 @@ test('a plan is made of what lies on the nodes, saved whole, and applied once ho
   assert.deepEqual(done, ['plan applying by me', 'plan paused by me'])
 })
 
-test('a plan waits behind the one that is carried out first', async () => {
+test('a plan waits until the plan before it is carried out', async () => {
   const { use } = cluster(['anchor-1', 'anchor-2'])
   const [first, second] = [await use.makePlan('me', signal), await use.makePlan('me', signal)]
   await use.applyPlan(first.id, 'me')
   assert.equal((await use.applyPlan(second.id, 'me')).waits, `plan ${first.id} is carried out first`)
 })
 
-test('a plan that is carried out already is shown when it is asked for again', async () => {
+test('applying a plan that is already applied changes nothing and shows the plan', async () => {
   const { use, done } = cluster(['anchor-1', 'anchor-2'])
   const plan = await use.makePlan('me', signal)
   Object.assign(plan, { state: 'applied' })
@@ -140,7 +140,7 @@ test('a plan that is carried out already is shown when it is asked for again', a
   assert.deepEqual(done, [])
 })
 
-test('a node is shown with the same figures by itself and among all', async () => {
+test('a node has the same figures when shown alone and in the list', async () => {
   const { use, nodes, held } = cluster(['anchor-1', 'anchor-2'])
   const kind = { nodeId: idOf(nodes, 0), reason: 'new' } as const
   held.push(
@@ -152,7 +152,7 @@ test('a node is shown with the same figures by itself and among all', async () =
   assert.deepEqual(await use.node('anchor-1'), first)
 })
 
-test('a reconciler that did not stop has nothing to be confirmed', async () => {
+test('a confirmation for a reconciler that did not stop is refused', async () => {
   const { use, reports, nodes, done } = cluster(['anchor-1'])
   await assert.rejects(use.confirmReconcile('anchor-1', 'me'), { code: 'conflict' })
   Object.assign(reports.get(nodes[0]?.id ?? '') ?? {}, { reconcileBlocked: 200 })
@@ -160,7 +160,7 @@ test('a reconciler that did not stop has nothing to be confirmed', async () => {
   assert.deepEqual(done, ['confirm anchor-1 by me'])
 })
 
-/** A cluster in memory, as far as these use cases look: everything lies on the first node, ten contents of 1 GiB. */
+/** A cluster in memory, as far as these use cases look at it. All content is on the first node: ten contents of 1 GiB. */
 function cluster(
   names: string[],
   given: { epochs?: number[]; announce?: (a: Announcement) => Promise<void> } = {},

@@ -17,18 +17,18 @@ export interface OperatorParts {
   store: OperatorStore
   plans: PlanStore
   measures: Pick<MeasureStore, 'held' | 'pins' | 'unsettled'>
-  /** Only read: to tell what is short of copies, and why a drain waits. */
+  /** Only read, to report which contents are short of copies and why a drain waits. */
   repair: Pick<RepairStore, 'onNode' | 'unsettled' | 'moving'>
-  /** Tells the nodes; without it they find out by themselves a little later, so its failure is only logged. */
+  /** Tells the nodes. Without it they find out by themselves a little later, so a failure is only logged. */
   announce: (announcement: Announcement) => Promise<void>
-  /** How even a plan makes the nodes, and by what the leader repairs. */
+  /** How even a plan makes the nodes, and the leader's policy for repair. */
   policy: RebalancePolicy & RepairPolicy
   log: Log
 }
 
 type Told = Omit<OperatorParts, 'log'>
 
-/** The operators' side of the cluster. Every change is in Postgres, with its audit, before any node hears of it. */
+/** What operators do. Every change is committed in Postgres, with its audit, before any node hears of it. */
 export function operatorUseCases({ log, ...parts }: OperatorParts): OperatorUseCases {
   const announce = async (announcement: Announcement): Promise<void> => {
     try {
@@ -100,7 +100,7 @@ function ofNodes({ store, measures, repair, policy, announce }: Told): OfNodes {
     },
     async confirmReconcile(given, actor) {
       const { node, report } = await status(given)
-      // a leave given beforehand would let a mistake through that nobody has looked at
+      // a confirmation in advance would let a mistake through that no person has looked at
       if ((report?.reconcileBlocked ?? null) === null)
         throw new AnchorageError(
           'conflict',
@@ -149,7 +149,7 @@ function ofPlans({ store, plans, policy }: Told): OfPlans {
   }
   const become = async (id: PlanId, state: 'applying' | 'paused' | 'cancelled', actor: string) => {
     const now = await view(id)
-    // what is carried out already needs nothing more
+    // a plan that is already applied needs nothing more
     if (now.plan.state === state || (now.plan.state === 'applied' && state === 'applying')) return now
     await plans.setPlanState(id, state, actor)
     return await view(id)
@@ -184,7 +184,7 @@ function ofPlans({ store, plans, policy }: Told): OfPlans {
   }
 }
 
-/** By TypeID or name; `not_found` names those that there are. */
+/** Finds a node by TypeID or name. `not_found` lists the existing nodes. */
 async function findNode(store: OperatorStore, given: string): Promise<Node> {
   try {
     return await store.node(given)

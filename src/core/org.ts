@@ -3,7 +3,7 @@ import type { OrgId, SessionId, UserId } from './ids.ts'
 import type { PinStatus } from './pin.ts'
 import type { Scope } from './token.ts'
 
-/** What a member is in an org, the least first. */
+/** The roles of members, the least powerful first. */
 export const roles = ['viewer', 'member', 'admin', 'owner'] as const
 export type Role = (typeof roles)[number]
 
@@ -14,48 +14,50 @@ const scopesByRole: Record<Role, readonly Scope[]> = {
   owner: ['pins:read', 'pins:write', 'pins:delete', 'tokens:manage', 'org:admin'],
 }
 
-/** What a role allows in its org. Beyond these only an owner makes, changes or removes an owner. */
+/** The scopes of a role in its org. Beyond these, only an owner makes, changes or removes an owner. */
 export function scopesOf(role: Role): ReadonlySet<Scope> {
   return new Set(scopesByRole[role])
 }
 
-/** How much an org may have; null: as much as there is. */
+/** How much an org may have; null means no limit. */
 export interface OrgLimits {
   maxPins: number | null
-  /** Of the DAGs of its pins, each pin counted with all of its DAG once for each copy; of what is under way, what came so far. */
+  /**
+   * Bytes of the DAGs of its pins. Each pin counts its whole DAG once for each copy; a pin under way counts the bytes that have arrived.
+   */
   maxBytes: number | null
-  /** The most replicas that one of its pins may ask for. */
+  /** The most replicas that one pin may ask for. */
   maxReplicas: number | null
 }
 
-/** Beyond it no limit says anything. */
+/** A higher limit would have no effect. */
 export const maxPinsOfOrg = 1_000_000_000_000
 
-/** How an org is named: at most 63 letters, digits and inner hyphens, so that a name is never mistaken for an id. */
+/** The form of an org's name: at most 63 letters, digits and inner hyphens, so that a name is never mistaken for an id. */
 export const slugForm = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
 export interface Org {
   id: OrgId
   slug: string
   limits: OrgLimits
-  /** What its pins get that ask for no number; null: as many as is usual in the cluster. */
+  /** The number of replicas for pins that ask for none; null means the cluster's default. */
   defaultReplicas: number | null
   createdAt: Date
-  /** Its requests are refused with the reason, and its work is put by; null: it is not. */
+  /** While set, requests are refused with the reason and the org's work is paused. */
   suspended: { reason: string; since: Date } | null
-  /** It is suspended for good: the leader removes what it has, and then the org. */
+  /** When set, the org is suspended for good. The leader removes its data, and then the org itself. */
   removingSince: Date | null
 }
 
-/** What a request of a suspended org is told. */
+/** The answer to a request of a suspended org. */
 export function refusedAsSuspended(reason: string): AnchorageError {
   return new AnchorageError('forbidden', `this org is suspended: ${reason}`)
 }
 
-/** What an org has, exact at one moment. */
+/** What an org uses, exact at one moment. */
 export interface Usage {
   pins: Record<PinStatus, number>
-  /** Of its pins, once for each copy: of those whose DAG's size is known that, of those under way what came so far. */
+  /** Bytes of its pins, once for each copy: the size of the DAG where it is known, and the bytes that have arrived for pins under way. */
   bytes: number
 }
 
@@ -66,7 +68,7 @@ export interface User {
   subject: string
   name: string | null
   email: string | null
-  /** Has `cluster:admin`: by a group, at the last login. */
+  /** Has `cluster:admin`, through a group at the last login. */
   operator: boolean
 }
 
@@ -75,12 +77,12 @@ export interface Member {
   name: string | null
   email: string | null
   role: Role
-  /** `login`: by a group of the identity provider, worked out anew at each login. `manual`: by somebody here. */
+  /** `login`: from a group of the identity provider, set again at each login. `manual`: set by a person here. */
   source: 'login' | 'manual'
   since: Date
 }
 
-/** What a person is in an org; `suspended` is the reason when the org is. */
+/** A person's role in an org. `suspended` is the reason when the org is suspended. */
 export interface Membership {
   orgId: OrgId
   slug: string
@@ -95,6 +97,6 @@ export interface Session {
   memberships: Membership[]
   createdAt: Date
   lastSeenAt: Date
-  /** Over then, however busy it is. */
+  /** The session ends then, even when it is in use. */
   expiresAt: Date
 }

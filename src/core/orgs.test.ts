@@ -45,7 +45,7 @@ async function messageOf(work: Promise<unknown>): Promise<string> {
   )
 }
 
-test('an org of which nothing is said gets what is usual; what is said, also that there is no limit, counts', async () => {
+test('a new org gets the usual limits; a given limit, also "no limit", replaces the usual one', async () => {
   const { store, tenants } = rig()
   const announce = async () => {}
   const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
@@ -60,7 +60,7 @@ test('an org of which nothing is said gets what is usual; what is said, also tha
   })
 })
 
-test('a member reads its org by id or slug; one of others is not there, exactly as one that never was', async () => {
+test('a member reads its org by id or slug; a foreign org looks exactly like one that does not exist', async () => {
   const { orgs, acme, other, as } = rig()
   const viewer = as('viewer')
   assert.equal((await orgs.get(viewer, 'acme')).id, acme.id)
@@ -81,7 +81,7 @@ test('a member reads its org by id or slug; one of others is not there, exactly 
   }
 })
 
-test('what a scope does not cover is forbidden in the own org, and not there in another', async () => {
+test('a call that the scopes do not cover is forbidden in the own org, and "not found" in another', async () => {
   const { orgs, as, token } = rig()
   const viewer = as('viewer')
   const limits = { maxPins: 3 }
@@ -96,7 +96,7 @@ test('what a scope does not cover is forbidden in the own org, and not there in 
   assert.deepEqual(await orgs.audit(as('admin'), 'acme', { limit: 1 }), [])
 })
 
-test('an operator makes an org and changes its limits; null lifts one, what is left out stays', async () => {
+test('an operator makes an org and changes its limits; null removes a limit, and a limit that is left out stays', async () => {
   const { orgs } = rig()
   const made = await orgs.create(operator, 'new', { maxPins: 10, defaultReplicas: 2 })
   assert.deepEqual([made.limits.maxPins, made.defaultReplicas], [10, 2])
@@ -108,7 +108,7 @@ test('an operator makes an org and changes its limits; null lifts one, what is l
   await assert.rejects(orgs.create(operator, 'new', {}), refusal('conflict'))
 })
 
-test('a list has all orgs for an operator, those it is a member of for a person, and its own for a token', async () => {
+test('a list has all orgs for an operator, the orgs of its memberships for a person, and its own org for a token', async () => {
   const { fake, orgs, acme, as, token } = rig()
   fake.newOrg('beta')
   const slugs = async (asker: Asker, after = '', limit = 10) =>
@@ -157,14 +157,14 @@ test('admins change members, but only an owner or an operator makes, changes and
   await assert.rejects(orgs.setMember(operator, 'acme', "x' or 1=1", 'viewer'), refusal('not_found'))
 })
 
-test('any member may leave, and no other org hears of it', async () => {
+test('any member may leave its org, and finds no other org to leave', async () => {
   const { orgs, as } = rig()
   const viewer = as('viewer')
   await assert.rejects(orgs.removeMember(viewer, 'other', viewer.by), refusal('not_found'))
   await orgs.removeMember(viewer, 'acme', viewer.by)
 })
 
-test('tokens that a change of members took along are told of; that nobody hears it fails nothing', async () => {
+test('tokens that a change of members revokes are announced, and a failed announcement fails nothing', async () => {
   const { fake, orgs, tokens, acme, as, warnings } = rig()
   const member = as('member')
   const maker = { ...member, orgId: acme.id, until: null }

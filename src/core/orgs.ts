@@ -10,9 +10,9 @@ import type { Scope } from './token.ts'
 export interface OrgParts {
   store: OrgStore
   tenants: Omit<TenantStore, 'users'>
-  /** Tells the nodes which tokens ended; without it they find out by themselves within seconds, so its failure is only logged. */
+  /** Tells the nodes which tokens ended. Without it they find out by themselves within seconds, so a failure is only logged. */
   announce: (revoked: Revoked) => Promise<void>
-  /** What a new org may have of which nothing is said. */
+  /** The limits of a new org where the request sets none. */
   usual?: Partial<OrgLimits>
   log: Log
 }
@@ -20,7 +20,7 @@ export interface OrgParts {
 const readers: Scope[] = ['pins:read', 'org:admin']
 const admins: Scope[] = ['org:admin']
 
-/** Every change is in Postgres, with its audit, before any node hears of it. */
+/** Every change is committed in Postgres, with its audit, before any node hears of it. */
 export function orgUseCases(parts: OrgParts): OrgUseCases {
   const { store, tenants, usual = {} } = parts
   const find = (asker: Asker, given: string, anyOf: Scope[]) => orgFor(tenants, asker, given, anyOf)
@@ -62,7 +62,7 @@ export function orgUseCases(parts: OrgParts): OrgUseCases {
   }
 }
 
-/** How an operator stops an org. */
+/** The use cases with which an operator stops an org. */
 function ofStopping({ tenants, log }: OrgParts): Pick<OrgUseCases, 'suspend' | 'resume' | 'remove'> {
   const find = async (asker: Asker, given: string): Promise<Org> => {
     const org = await orgFor(tenants, asker, given, readers)
@@ -119,7 +119,7 @@ async function list(
   return page([{ org, usage, role: null }])
 }
 
-/** The org that was asked for, if the asker speaks for it with one of `anyOf`; else nothing tells whether it exists. */
+/** The requested org, if the asker speaks for it with one of `anyOf`. Otherwise the error does not reveal whether the org exists. */
 async function orgFor(
   tenants: Pick<TenantStore, 'findOrg'>,
   asker: Asker,
@@ -133,7 +133,7 @@ async function orgFor(
   return org
 }
 
-/** In a path any text is a name; the store is asked only about what can be one. */
+/** A path may contain any text. The store is asked only about text that can be a name. */
 function isName(text: string): boolean {
   return slugForm.test(text) || /^org_[0-9a-z]{26}$/.test(text)
 }
@@ -148,7 +148,7 @@ function demandScope(asker: Asker, anyOf: Scope[]): void {
   throw new AnchorageError('forbidden', `this needs the scope ${anyOf.join(' or ')} in this org`)
 }
 
-/** An operator, or an owner in person: a token has no role, and so never. */
+/** True for an operator and for an owner in person. False for a token, which has no role. */
 async function mayTouchOwners(store: OrgStore, asker: Asker, orgId: OrgId): Promise<boolean> {
   if (isOperator(asker)) return true
   const person = personOf(asker)
@@ -165,7 +165,7 @@ function demandOperator(asker: Asker): void {
   if (!isOperator(asker)) throw new AnchorageError('forbidden', 'this needs the scope cluster:admin')
 }
 
-/** Pins that say nothing would else be refused for a number that they never asked for. */
+/** Otherwise pins that ask for no number would be refused for a number that they never asked for. */
 function demandSound(change: OrgChange): OrgChange {
   const most = change.maxReplicas ?? maxReplicas
   if ((change.defaultReplicas ?? 0) > most) {
@@ -179,7 +179,7 @@ function personOf({ by }: Asker): UserId | null {
   return by.startsWith('usr_') ? parseId('usr', by) : null
 }
 
-/** In a path any text is an id; what is no user's names no user. */
+/** An id that cannot be parsed is reported as "not found". */
 function userIdOf(text: string): UserId {
   try {
     return parseId('usr', text)

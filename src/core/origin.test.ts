@@ -7,7 +7,7 @@ import { parseOrigin, usableOrigins } from './origin.ts'
 const qm = 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N'
 const ed = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA'
 
-test('what Kubo and its kin announce is taken as it is', () => {
+test('addresses that Kubo and other IPFS nodes announce are accepted unchanged', () => {
   const good = [
     `/ip4/127.0.0.1/tcp/4001/p2p/${qm}`,
     `/ip6/::1/udp/4001/quic-v1/p2p/${ed}`,
@@ -25,7 +25,7 @@ test('what Kubo and its kin announce is taken as it is', () => {
   for (const text of good) assert.equal(parseOrigin(text), text)
 })
 
-test('what names no peer is refused with a reason', () => {
+test('an address that names no peer is refused with a reason', () => {
   const wrong: [string, RegExp][] = [
     ['', /parsed|end in/],
     ['nonsense', /parsed/],
@@ -58,7 +58,7 @@ test('what names no peer is refused with a reason', () => {
 const ports = (count: number): string[] =>
   Array.from({ length: count }, (_, i) => `/ip4/127.0.0.1/tcp/${i + 1}/p2p/${qm}`)
 
-test('of many origins the first 20 that can be used are kept, and the rest is told of', () => {
+test('of many origins the first 20 usable ones are kept, and the rest is reported', () => {
   assert.deepEqual(usableOrigins([]), { origins: [], passedOver: null })
   assert.deepEqual(usableOrigins(ports(20)), { origins: ports(20), passedOver: null })
   for (const count of [21, 26])
@@ -74,7 +74,7 @@ test('of many origins the first 20 that can be used are kept, and the rest is to
   )
 })
 
-test('whatever is sent as origins, no more than 20 are kept, each once and usable, and what is said of the rest stays short', () => {
+test('for any origins at most 20 are kept, each once and usable, and the report on the rest stays short', () => {
   const text = fc.oneof(
     fc.constantFrom(...ports(30)),
     fc.string({ unit: 'binary', maxLength: 1024, size: 'max' }),
@@ -94,7 +94,7 @@ test('whatever is sent as origins, no more than 20 are kept, each once and usabl
   )
 })
 
-test('any text is taken or refused as invalid, never anything else', () => {
+test('any text is either accepted or refused as invalid', () => {
   const part = fc.constantFrom(
     'ip4',
     'tcp',

@@ -6,24 +6,27 @@ import { AnchorageError, isCode } from './errors.ts'
 
 /** Longer than any real address. */
 export const maxOriginLength = 1024
-/** As long as a name in DNS and more; base58 decodes in quadratic time, so the bound is also a defence. */
+/** A part this long exceeds any DNS name. The bound is also a defence, since base58 decodes in quadratic time. */
 const longPart = /[^/]{257}/
-/** As many origins of a pin are kept, which is what the spec lets it show … */
+/** How many origins of a pin are kept: as many as the spec lets a pin show. */
 export const maxOrigins = 20
-/** … and no more than these are looked at for them: Kubo announces some dozens. */
+/** How many are examined to find those: Kubo announces some dozens. */
 export const maxLooked = 100
-/** Of those that cannot be used, so many are named, each by so many characters. */
+/** How many unusable origins are named in the report, and how many characters of each. */
 const maxNamed = 5
 const maxNameLength = 100
-/** Go writes a socket's path as it is, where a part of an address would have no slash: taken as an origin, and never dialled. */
+/**
+ * Go writes the path of a Unix socket with its slashes, which other parts of an address do not contain. Accepted as an origin, but never
+ * dialled.
+ */
 const socketPath = /^\/unix\/(.+)(?=\/p2p\/[^/]+$)/
 const sha256 = 0x12
 const identity = 0x00
 const libp2pKey = 0x72
 
 /**
- * The first 20 of `given` that can be used, each once, and in words what was passed over; null when nothing was. An origin is a hint: one
- * that is of no use, or one too many, refuses no pin.
+ * The first 20 usable origins of `given`, each once, and a description of those passed over; null when none was. An origin is a hint: an
+ * unusable or surplus one does not refuse the pin.
  */
 export function usableOrigins(given: readonly string[]): { origins: string[]; passedOver: string | null } {
   const origins = new Set<string>()
@@ -51,7 +54,7 @@ export function usableOrigins(given: readonly string[]): { origins: string[]; pa
   return { origins: [...origins], passedOver: reasons.length === 0 ? null : passedOver }
 }
 
-/** `text` itself, when it is a multiaddr that ends in `/p2p/PEERID`; else throws `invalid` and says what is wrong with it. */
+/** Returns `text` when it is a multiaddr that ends in `/p2p/PEERID`. Otherwise throws `invalid` with the reason. */
 export function parseOrigin(text: string): string {
   if (text.length > maxOriginLength) throw bad(`longer than ${maxOriginLength} characters`)
   if (longPart.test(text)) throw bad('a part is longer than any name')
@@ -71,7 +74,7 @@ function componentsOf(text: string) {
   }
 }
 
-/** A peer id is the multihash of a key: bare in base58, or as a CID of codec `libp2p-key`. */
+/** A peer id is the multihash of a key, either bare in base58 or as a CID with the codec `libp2p-key`. */
 function isPeerId(text: string): boolean {
   try {
     const bare = text.startsWith('Qm') || text.startsWith('1')

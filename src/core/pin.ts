@@ -1,14 +1,14 @@
 import type { NodeId, OrgId, PinId, TokenId, UserId } from './ids.ts'
 
-/** The four states that the Pinning Services API knows; also the text kept in `pins.status`. */
+/** The four states of the Pinning Services API, also the text in `pins.status`. */
 export const pinStatuses = ['queued', 'pinning', 'pinned', 'failed'] as const
 export type PinStatus = (typeof pinStatuses)[number]
 
-/** How the `name` filter compares. */
+/** How the `name` filter compares names. */
 export const nameMatches = ['exact', 'iexact', 'partial', 'ipartial'] as const
 export type NameMatch = (typeof nameMatches)[number]
 
-/** Why content is not (yet) pinned: a closed set, shown as `info.error_code`. */
+/** Why content is not pinned (yet): a closed set, shown as `info.error_code`. */
 export const pinErrorCodes = [
   'not_found_in_time',
   'stalled',
@@ -22,11 +22,11 @@ export const pinErrorCodes = [
 ] as const
 export type PinErrorCode = (typeof pinErrorCodes)[number]
 
-/** What a client asks for: the body of `POST /pins`, validated. `cid` is as the client spelled it. */
+/** The request of a client: the validated body of `POST /pins`. `cid` is spelled as the client sent it. */
 export interface PinRequest {
   cid: string
   name?: string
-  /** As they were sent; those that can be used are kept. */
+  /** As they were sent. Only the usable ones are kept. */
   origins?: string[]
   meta?: Record<string, string>
 }
@@ -35,9 +35,9 @@ export interface PinRequest {
 export interface Pin {
   id: PinId
   status: PinStatus
-  /** Unique and strictly increasing in its org at millisecond resolution. */
+  /** Unique and strictly increasing within the org, with a resolution of one millisecond. */
   created: Date
-  /** As the client spelled it. */
+  /** Spelled as the client sent it. */
   cid: string
   name?: string
   origins?: string[]
@@ -45,8 +45,8 @@ export interface Pin {
   /** 1 to 20 multiaddrs, each ending in `/p2p/…`. */
   delegates: string[]
   /**
-   * `status_details`, `replicas`, and where they apply `copies`, `error_code`, `attempts`, `next_retry`, `blocks`, `bytes`, `dag_size`;
-   * `origins_passed_over` in the answer to the request that sent them.
+   * `status_details` and `replicas`; where they apply `copies`, `error_code`, `attempts`, `next_retry`, `blocks`, `bytes`, `dag_size`.
+   * `origins_passed_over` only in the answer to the request that sent the origins.
    */
   info: Record<string, string>
 }
@@ -64,46 +64,46 @@ export interface PinQuery {
   meta?: Record<string, string>
 }
 
-/** Whether a list reads more than its page, which an index gives. */
+/** Whether a list has to read more rows than its page. Without these filters an index gives exactly the page. */
 export function searchesFor({ cids, name, meta }: PinQuery): boolean {
   return cids !== undefined || name !== undefined || Object.keys(meta ?? {}).length > 0
 }
 
-/** One page, newest first, and how many pins match in all. */
+/** One page, newest first, and the total number of matching pins. */
 export interface PinPage {
   count: number
   results: Pin[]
 }
 
-/** A pin on its way into the store: ids and nodes are settled before the transaction, so that it can be tried again. */
+/** A pin on its way into the store. Its id and nodes are fixed before the transaction, so that the transaction can be repeated. */
 export interface NewPin {
   id: PinId
-  /** Canonical; `cidText` is the client's spelling. */
+  /** Canonical. `cidText` is the client's spelling. */
   cid: string
   cidText: string
   name?: string
   origins?: string[]
-  /** Which of those that were sent are not among them, in words. */
+  /** A description of the origins that were sent and not kept. */
   originsPassedOver?: string
   meta?: Record<string, string>
-  /** Null: as many as is usual for its org. */
+  /** Null: the org's default. */
   replicas: number | null
   /** Who asked, for the audit. */
   actor: TokenId | UserId
   /**
-   * The nodes that take content now, best first; the first `replicas` not yet holding it are used. With too few of them the pin is
-   * accepted all the same, and repair adds what is missing.
+   * The nodes that take content now, best first. The first `replicas` of them that do not hold it yet are used. With too few nodes the pin
+   * is accepted all the same, and repair adds the missing copies.
    */
   nodes: NodeId[]
 }
 
-/** A placement that the accepting transaction made or woke, to be hinted to its node. */
+/** A placement that the accepting transaction created or woke. Its node gets a hint. */
 export interface WokenPlacement {
   cid: string
   nodeId: NodeId
   orgId: OrgId
   generation: number
   attempt: number
-  /** As in a job. */
+  /** As in `Job`. */
   wokenBy?: PinId
 }

@@ -30,7 +30,7 @@ test('only nodes that can take content now are chosen, and none when none can', 
   assert.deepEqual((await accepted(unfit)).nodes, [])
 })
 
-test('the number of copies is what meta says, which stays as it was sent; else it is left to the org', async () => {
+test('meta gives the number of copies and stays as it was sent; without it the number is left to the org', async () => {
   const nodes = Array.from({ length: 12 }, () => node({}))
   const meta = { 'anchorage.replicas': '7', other: 'x' }
   const asked = await accepted(nodes, { meta })
@@ -42,7 +42,7 @@ test('the number of copies is what meta says, which stays as it was sent; else i
   assert.ok(silent.nodes.length >= 5)
 })
 
-test('a number that is none is refused before anything is stored', async () => {
+test('an invalid number of copies is refused before anything is stored', async () => {
   await assert.rejects(
     accepted([node({})], { meta: { 'anchorage.replicas': '0' } }),
     (error) => isCode(error, 'invalid') && error.message.startsWith('meta.anchorage.replicas: '),
@@ -58,7 +58,7 @@ test('meta is counted in bytes, keys and values together', async () => {
   )
 })
 
-test('the origins that can be used are kept, and what was passed over goes along in words', async () => {
+test('usable origins are kept, and those passed over are described in words', async () => {
   const origin = '/ip4/203.0.113.1/tcp/4001/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA'
   const some = await accepted([node({})], { origins: [origin, origin, '/hello'] })
   assert.deepEqual(some.origins, [origin])
@@ -71,7 +71,7 @@ test('before any node is known a pin is not accepted', async () => {
   await assert.rejects(accepted([]), (error) => isCode(error, 'unavailable'))
 })
 
-/** What the store is given for a pin that is asked for while there are `nodes`. */
+/** The pin that reaches the store when `request` is accepted in a cluster of `nodes`. */
 async function accepted(nodes: Node[], request: Partial<PinRequest> = {}): Promise<NewPin> {
   const given: NewPin[] = []
   const never = (): never => assert.fail('it is not asked')

@@ -13,11 +13,11 @@ import { replicasOf } from './replicas.ts'
 import type { RoomPolicy } from './standing.ts'
 import type { Principal } from './token.ts'
 
-/** Larger batches gain nothing more (measured) and make the last one wait. */
+/** Larger batches gain nothing (measured), and the last item waits longer. */
 const maxBatch = 32
-/** How many nodes are chosen for a pin that leaves the number to its org, which only the store knows; more than these, repair finds. */
+/** How many nodes are chosen for a pin that leaves the number to its org, which only the store knows. Repair finds further nodes. */
 const usualReplicas = 5
-/** How long an accept whose answer got lost is tried again before the client is told. */
+/** The waits between attempts to repeat an accept whose answer got lost, before the client gets an error. */
 const retryMs = [100, 400, 1_500]
 
 export interface PinsOptions {
@@ -29,11 +29,11 @@ export interface PinsOptions {
   pressure: Pressure
   /** How full a node may be and still take content. */
   room: RoomPolicy
-  /** How many bytes the keys and values of one pin's meta may have together. */
+  /** The most bytes that the keys and values of one pin's meta have together. */
   maxMetaBytes: number
 }
 
-/** What an org can do with its pins, over a store, the nodes there are, and the bus that carries hints. */
+/** What an org can do with its pins, over a store, the known nodes, and the bus for hints. */
 export function pinUseCases(options: PinsOptions): PinUseCases {
   const { store, bus, clock, log, pressure } = options
   const worthHinting = hintLimit(store, clock)
@@ -43,7 +43,7 @@ export function pinUseCases(options: PinsOptions): PinUseCases {
     { max: maxBatch },
   )
 
-  /** Hints may be lost: the rows are there, and their nodes ask for what is due. Never waited for. */
+  /** Hints may be lost: the rows exist, and nodes ask Postgres for due rows. So no request waits for this. */
   const hint = (orgId: OrgId, woken: WokenPlacement[]): void => {
     const worth = worthHinting(orgId, woken)
     if (worth.length === 0) return
@@ -85,7 +85,7 @@ function newPin(options: PinsOptions, principal: Principal, request: PinRequest)
   const known = presence.nodes()
   if (known.length === 0)
     throw new AnchorageError('unavailable', 'no node can take pins yet', { retryAfterSeconds: 5 })
-  // A node that cannot take it now is none of its nodes: repair finds one once there is one.
+  // A node that cannot take the content now is not chosen. Repair adds the copy once some node can.
   const nodes = chooseNodes(cid, known, replicas ?? usualReplicas, room)
   return {
     id: mintId('pin'),
@@ -113,7 +113,7 @@ function assertMetaFits(meta: Record<string, string>, max: number): void {
     )
 }
 
-/** Any string is a requestid to the spec, and most name no pin. */
+/** For the spec any string is a requestid. A string that is not a pin id is reported as "not found". */
 function pinId(requestid: string): PinId {
   try {
     return parseId('pin', requestid)
@@ -122,7 +122,7 @@ function pinId(requestid: string): PinId {
   }
 }
 
-/** Repeats what is safe to repeat while Postgres is away for a moment. */
+/** Repeats work that is safe to repeat while Postgres is briefly unavailable. */
 async function retried<T>({ clock }: PinsOptions, work: (again: boolean) => Promise<T>): Promise<T> {
   for (const [attempt, ms] of retryMs.entries()) {
     try {

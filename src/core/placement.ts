@@ -9,8 +9,8 @@ export type PlacementState = (typeof placementStates)[number]
 export type PlacementReason = 'new' | 'drain' | 'node_down' | 'rebalance' | 'repair'
 
 /**
- * A hint to a node to look at one placement. It may be lost, late or repeated: the row decides.
- * `generation` names the intent; a hint with another generation than the row's is dropped.
+ * A hint to a node to look at one placement. It may be lost, late or repeated: the row decides. `generation` names the intent. A hint whose
+ * generation differs from the row's is dropped.
  */
 export interface Job {
   cid: string
@@ -19,18 +19,18 @@ export interface Job {
   orgId: OrgId | null
   generation: number
   attempt: number
-  /** Its work is under way already, and this pin brought more origins for it: so this hint is none of the earlier ones again. */
+  /** Set when the work is under way already and this pin adds origins for it. It makes this hint different from the earlier ones. */
   wokenBy?: PinId
-  /** The trace that it is part of, as W3C Trace Context writes it; only where requests are traced. */
+  /** The trace that the job is part of, in W3C Trace Context format. Set only where requests are traced. */
   traceparent?: string
 }
 
-/** A placement that the store says is due now on a node. */
+/** A placement that is due now on a node, according to the store. */
 export interface DuePlacement extends Job {
   state: 'queued' | 'unpinning'
 }
 
-/** What a worker may do now, after its claim committed. */
+/** What a worker may do now that its claim is committed. */
 export interface Claim {
   cid: string
   generation: number
@@ -38,18 +38,18 @@ export interface Claim {
   work: 'pin' | 'unpin'
   /** 1 for the first attempt. */
   attempt: number
-  /** Offered by the orgs whose pins want it, that of the org that asked first before the others. */
+  /** Origins offered by the orgs whose pins want the content, the org that asked first before the others. */
   origins: OfferedOrigins[]
   /** Addresses of the nodes that already hold it. */
   holders: string[]
-  /** The row was in the middle of an unpin or a crash: look at `pin/ls` before finishing. */
+  /** The row was left in the middle of an unpin or by a crash: look at `pin/ls` before finishing. */
   verify: boolean
-  /** Milliseconds since it was last asked for, by the database's clock: what `pin.maxAge` bounds. */
+  /** Milliseconds since the content was last asked for, by the database's clock. `pin.maxAge` bounds this. */
   ageMs: number
   foreignPin: boolean
 }
 
-/** Multiaddrs that an org's pins name: at most 20, each once, those of its newest pin first. */
+/** Multiaddrs that an org's pins name: at most 20, each once, those of the newest pin first. */
 export interface OfferedOrigins {
   orgId: OrgId
   origins: string[]
@@ -60,7 +60,7 @@ export type Outcome =
   | { kind: 'pinned'; blocks: number; bytes: number; foreignPin: boolean }
   | ({ kind: 'retry'; errorCode: PinErrorCode; error: string; delayMs: number } & Partial<Progress>)
   | { kind: 'failed'; errorCode: PinErrorCode; error: string }
-  /** Handed back untouched (the node stops, or the slot was needed): counts as no attempt. */
+  /** Handed back unfinished, because the node stops or the slot was needed. Does not count as an attempt. */
   | ({ kind: 'released' } & Partial<Progress>)
   | { kind: 'unpinned' }
 
@@ -70,7 +70,7 @@ export interface Finish {
   outcome: Outcome
 }
 
-/** Progress of an attempt under way. */
+/** The progress of an attempt under way. */
 export interface Progress {
   blocks: number
   bytes: number

@@ -2,18 +2,18 @@ import type { NodeId, PlanId } from './ids.ts'
 import type { Job } from './placement.ts'
 import type { Move, MoveState, PlanState } from './repair.ts'
 
-/** Plans of moves. Reading and saving need no leadership; starting moves does. */
+/** Plans of moves. Reading and saving need no leadership, but starting moves does. */
 export interface PlanStore {
-  /** Pinned copies on `nodeId` that a move may take: bytes, and all nodes that hold the content in any state. */
+  /** Pinned copies on `nodeId` that may be moved: their bytes, and all nodes that hold the content in any state. */
   movable(
     nodeId: NodeId,
     afterCid: string,
     limit: number,
   ): Promise<{ cid: string; bytes: number; holders: NodeId[] }[]>
-  /** Bytes and placements that are to stay on every node, by the whole book: what a plan is made from. */
+  /** For every node the bytes and placements that are to stay there, from all placements. A plan is made from this. */
   usage(): Promise<{ nodeId: NodeId; placements: number; bytes: number }[]>
   savePlan(plan: NewPlan, pages: AsyncIterable<Move[]>): Promise<Plan>
-  /** `not_found` when there is none. */
+  /** `not_found` when there is no such plan. */
   plan(id: PlanId): Promise<PlanUnderWay>
   plans(limit: number): Promise<Plan[]>
   moves(
@@ -21,25 +21,28 @@ export interface PlanStore {
     afterNumber: number,
     limit: number,
   ): Promise<(Move & { number: number; state: MoveState; note: string | null })[]>
-  /** `conflict` when the plan is not in a state from which this is possible. Audited. */
+  /** `conflict` when the plan's present state does not allow it. Audited. */
   setPlanState(id: PlanId, state: 'applying' | 'paused' | 'cancelled', actor: string): Promise<Plan>
-  /** The plan being applied, oldest first; else one that was stopped with moves under way, for these to be noted; else null. */
+  /** The oldest plan that is being applied; else a stopped plan with moves under way, so that their ends can be noted; else null. */
   applying(): Promise<Plan | null>
-  /** Begins at most `limit` planned moves within `bytes`: the copy is added (`rebalance`), the old one is `leaving`; a move that no longer fits is skipped with a note. */
+  /**
+   * Begins at most `limit` planned moves within `bytes`: the new copy is added (`rebalance`), and the old one becomes `leaving`. A move
+   * that no longer fits is skipped with a note.
+   */
   startMoves(
     epoch: number,
     id: PlanId,
     limit: number,
     bytes: number,
   ): Promise<{ jobs: Job[]; started: number; skipped: number }>
-  /** Notes the moves whose old copy is gone as done; the plan is `applied` when none is left. */
+  /** Marks moves whose old copy is gone as done. The plan is `applied` when none is left. */
   settleMoves(epoch: number, id: PlanId): Promise<{ done: number; left: number }>
 }
 
 export interface NewPlan {
   id: PlanId
   actor: string
-  /** What the numbers are made of, for people: shares before and after, how many bytes. */
+  /** The figures behind the plan, for people: shares before and after, and how many bytes move. */
   summary: Record<string, unknown>
 }
 
@@ -54,9 +57,9 @@ export interface Plan extends NewPlan {
   bytesSkipped: number
 }
 
-/** With what is under way; all figures are of one moment. */
+/** A plan with its moves under way. All figures are of one moment. */
 export interface PlanUnderWay extends Plan {
   moving: number
-  /** Of what moves, what has arrived. */
+  /** How many bytes of the moves under way have arrived. */
   bytesArrived: number
 }

@@ -9,13 +9,13 @@ import type { Move } from './repair.ts'
 const policy: RebalancePolicy = { highWater: 0.9, tolerance: 0.05 }
 const ids = Array.from({ length: 12 }, () => mintId('nod')).toSorted()
 
-test('a new empty node is given its share, a bit from everybody', async () => {
+test('a new empty node gets its share, a part of it from every other node', async () => {
   const nodes = [node(0), node(1), node(2)]
   const book = bookOf(Array.from({ length: 1_000 }, (_, i) => ({ bytes: 1_000, on: [i % 2] })))
   const { summary, moves } = await plan(nodes, book)
   assert.ok(moves.every(({ to }) => to === ids[2]))
   assert.deepEqual([...new Set(moves.map(({ from }) => from))].toSorted(), ids.slice(0, 2))
-  // a third of all, less the tolerance
+  // a third of all bytes, less the tolerance
   assert.equal(summary.bytesToMove, Math.round((1_000_000 / 3) * 0.95))
   within(sum(moves) / summary.bytesToMove, 0.99, 1.01)
   const last = summary.nodes.at(-1)
@@ -42,7 +42,7 @@ test('shares follow capacity', async () => {
   within(sum(moves), 29_500, 29_600)
 })
 
-test('a node that drains, is silent, has no room, or has not told its size is given nothing and gives nothing', async () => {
+test('a node that drains, is silent, has no room, or has not reported its size gets nothing and gives nothing', async () => {
   const nodes = [
     node(0),
     node(1, { state: 'draining' }),
@@ -57,7 +57,7 @@ test('a node that drains, is silent, has no room, or has not told its size is gi
   assert.ok(moves.every(({ from, to }) => from === ids[0] && to === ids[4]))
 })
 
-test('content is not brought into fewer zones', async () => {
+test('no move brings content into fewer zones', async () => {
   const nodes = [
     node(0, { zone: 'east' }),
     node(1, { zone: 'west' }),
@@ -72,7 +72,7 @@ test('content is not brought into fewer zones', async () => {
   }
 })
 
-test('a content that is too large for what must move stays; smaller ones go', async () => {
+test('a content that is larger than the bytes to move stays; smaller ones move', async () => {
   const book = bookOf([
     { bytes: 900, on: [0] },
     ...Array.from({ length: 10 }, () => ({ bytes: 10, on: [0] })),
@@ -82,7 +82,7 @@ test('a content that is too large for what must move stays; smaller ones go', as
   assert.equal(moves.length, 10)
 })
 
-test('two nodes that give the same content give it to different ones, each at most once', async () => {
+test('two nodes that give the same content give it to different nodes', async () => {
   const nodes = Array.from({ length: 10 }, (_, i) => node(i))
   const book = bookOf(Array.from({ length: 2_000 }, () => ({ bytes: 100, on: [0, 1] })))
   const { moves, summary } = await plan(nodes, book)
@@ -91,7 +91,7 @@ test('two nodes that give the same content give it to different ones, each at mo
   assert.equal(places.size, moves.length)
 })
 
-test('an abort ends it between pages', async () => {
+test('an abort ends the planning between pages', async () => {
   const book = bookOf(Array.from({ length: 1_000 }, () => ({ bytes: 100, on: [0] })))
   const stop = new AbortController()
   stop.abort(new Error('enough'))
@@ -123,7 +123,7 @@ const anyCluster = fc
     ),
   }))
 
-test('no move is illegal, no node gets worse, and never much more moves than must', async () => {
+test('every move is legal, no node both gives and gets, and little more moves than must', async () => {
   await fc.assert(
     fc.asyncProperty(anyCluster, async ({ nodes, book }) => {
       const { moves, summary } = await plan(nodes, book)
@@ -146,7 +146,7 @@ test('no move is illegal, no node gets worse, and never much more moves than mus
   )
 })
 
-test('a plan that is carried out leaves little for the next, and that soon comes to an end', async () => {
+test('plans that are carried out one after another soon find nothing to move', async () => {
   await fc.assert(
     fc.asyncProperty(anyCluster, async ({ nodes, book }) => {
       for (let round = 0; ; round++) {

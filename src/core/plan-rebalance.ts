@@ -14,57 +14,57 @@ export interface Movable {
 }
 
 export interface RebalancePolicy extends RoomPolicy {
-  /** How far a node may be from its fair share before anything moves: a part of it, 0 to 1. */
+  /** How far a node may be from its fair share before anything moves, as a part of that share, 0 to 1. */
   tolerance: number
 }
 
 export interface RebalanceInput {
   nodes: readonly Node[]
-  /** Bytes by the book; a node that is left out has none. */
+  /** Bytes in Postgres. A node that is left out has none. */
   usage: readonly { nodeId: NodeId; bytes: number }[]
-  /** The movable copies of a node in ascending order of CIDs, after a CID. */
+  /** The next movable copies of a node after a CID, in ascending order of CIDs. */
   movable: (nodeId: NodeId, afterCid: string, limit: number) => Promise<Movable[]>
   policy: RebalancePolicy
   signal: AbortSignal
 }
 
 export interface Rebalance {
-  /** What the plan sets out to do, known before its moves are. */
+  /** What the plan sets out to do. Known before its moves are. */
   summary: RebalanceSummary
-  /** The moves in the order in which they are best begun: giving nodes take turns. Read once. */
+  /** The moves in the order in which they are best begun: giving nodes take turns. Can be read once. */
   pages: AsyncIterable<Move[]>
 }
 
 export type RebalanceSummary = {
   tolerance: number
-  /** The least that must move to bring every node within the tolerance; the moves come to this, as far as whole contents can. */
+  /** The least that must move to bring every node within the tolerance. The moves add up to this, as far as whole contents can. */
   bytesToMove: number
   totalBytes: number
   /** The nodes that take part, the fullest first. */
   nodes: ShareLine[]
 }
 
-/** Rows held at one time, over all giving nodes. */
+/** The most rows in memory at a time, over all giving nodes. */
 const rowsInMemory = 30_000
 const rowsInPage = 1_000
 const movesInPage = 500
 const rankedAtMost = 32
-/** By so much of what it gives or takes a node may be overshot: contents do not come in the sizes that are missing. */
+/** A node may give or receive more than planned by this part, since contents rarely have exactly the missing size. */
 const overshoot = 0.05
 /**
- * What no node that is missing bytes may take could still go to one that is not, and then those stay short. So a giving node looks
- * for other copies first, until what it has to give is this part of what it has not looked at.
+ * A copy that no node with missing bytes may take could go to another node, but then the missing bytes stay missing. So a giving node skips
+ * such copies until the bytes it still has to give reach this part of its unread bytes.
  */
 const choosy = 0.5
 
 /**
- * Moves that bring every live node in service within the tolerance of its fair share of the bytes, with (nearly) the least
- * possible moved. A copy never goes to a node that holds its content, never above the high water, and never so that the content
- * is in fewer zones. Where it goes is decided by what is missing there and by rank. Memory does not grow with the placements.
- * What it makes of a cluster that it has evened out is nothing.
+ * Moves that bring every live node in service within the tolerance of its fair share of the bytes, and move (nearly) as little as possible.
+ * A copy never goes to a node that holds its content, never above the high water, and never so that the content is in fewer zones. The
+ * target is decided by the missing bytes and by rank. Memory does not grow with the number of placements. For a cluster that is already
+ * even the plan is empty.
  */
 export function planRebalance(input: RebalanceInput): Rebalance {
-  // One that has not told its size yet would be taken for far larger than it is.
+  // A node that has not reported its size yet would be taken for far larger than it is.
   const taking = input.nodes.filter(
     ({ live, state, capacityBytes }) => live && state === 'active' && capacityBytes !== null,
   )
@@ -79,18 +79,21 @@ export function planRebalance(input: RebalanceInput): Rebalance {
   return { summary, pages: pagesOf(movesOf(input, shares)) }
 }
 
-/** A node as the plan fills or empties it. */
+/** A node while the plan fills or empties it. */
 interface Seat {
   share: Share
   id: NodeId
   key: RankKey
   zone: string
-  /** Bytes still to give, or to be given. */
+  /** Bytes that are still to be given, or received. */
   gives: number
   takes: number
-  /** May be given no more than this, whatever is missing elsewhere. */
+  /** The most that the node may receive, whatever is missing elsewhere. */
   room: number
-  /** Bytes of its copies that were not looked at yet: by the book, which counts some that may not be moved, until its last page is there. */
+  /**
+   * Bytes of its copies that have not been read yet. Until the last page is read this is the figure from Postgres, which includes copies
+   * that may not be moved.
+   */
   unread: number
 }
 
@@ -100,7 +103,7 @@ async function* movesOf(input: RebalanceInput, shares: Share[]): AsyncGenerator<
   const receiving = seats.filter(({ room }) => room > 0)
   const missing = receiving.filter(({ takes }) => takes > 0)
   for await (const together of mergeByCid<Movable, Giver>(giversOf(input, seats))) {
-    // a content that several give is in other places after each of its moves
+    // when several nodes give the same content, each move changes its holders
     let holders: NodeId[] | undefined
     for (const { source, row } of together) {
       const { seat: from } = source
@@ -138,17 +141,19 @@ function giversOf({ movable, signal }: RebalanceInput, seats: readonly Seat[]): 
   }))
 }
 
-/** What is of no size would go round without end. */
+/** A content of 0 bytes does not fit: moving it evens out nothing, so such moves would never end. */
 function fits({ bytes }: Movable, { gives, share }: Seat): boolean {
   return bytes > 0 && gives > 0 && bytes <= gives + overshoot * share.gives
 }
 
-/** Would `bytes` more be no more than what is missing there? */
+/** Whether the seat is still missing at least `bytes`, within the overshoot. */
 function isMissing({ takes, share }: Seat, bytes: number): boolean {
   return takes + overshoot * share.takes >= bytes
 }
 
-/** A copy that looks for a node: not one of those that hold the others, nor in a zone where its content would be twice for it. */
+/**
+ * A copy that needs a node: neither one of `others`, which hold the content already, nor one in `zones`, where it would be a second copy.
+ */
 interface Query {
   cid: string
   bytes: number
@@ -157,8 +162,8 @@ interface Query {
 }
 
 /**
- * The one of the best rank for a copy, of those with room and a weight above 0: of the first few, from a place that the content
- * decides, so that among a thousand nodes it is found as soon as among ten.
+ * The best ranked node for a copy, among those with room and a weight above 0. Only the first `rankedAtMost` of them are compared, from a
+ * start that the CID decides, so that a search among a thousand nodes is as quick as among ten.
  */
 function bestFor(
   { cid, bytes, others, zones }: Query,

@@ -12,23 +12,23 @@ const policy: RepairPolicy = { minCopies: 1, downGraceMs: 300_000, highWater: 0.
 const ids = Array.from({ length: 8 }, () => mintId('nod'))
 const [a, b, c, d] = nodes(8)
 
-test('content that stands where it should is left alone', () => {
+test('content with all its wanted copies is left alone', () => {
   assert.equal(plan([pinned(a), pinned(b)], [a, b, c], { wanted: 2 }), null)
 })
 
-test('a missing copy goes to a node that has none, and the next look finds nothing to do', () => {
+test('a missing copy goes to a node without one, and the next look finds nothing to do', () => {
   const repair = plan([pinned(a)], [a, b], { wanted: 2 })
   assert.deepEqual(repair?.add, [{ nodeId: b.id, reason: 'repair' }])
   assert.equal(repair.settled, true)
   assert.equal(plan([pinned(a), pinned(b, { state: 'queued' })], [a, b, c], { wanted: 2 }), null)
 })
 
-test('with too few nodes nothing is dropped, and it stays unsettled', () => {
+test('with too few nodes nothing is dropped, and the content stays unsettled', () => {
   const repair = plan([pinned(a)], [draining(a)], {})
   assert.deepEqual([repair?.add, repair?.drop, repair?.settled], [[], [], false])
 })
 
-test('a drain adds elsewhere first and drops only when that copy is pinned', () => {
+test('a drain adds a copy elsewhere first, and drops its own only when that copy is pinned', () => {
   const first = plan([pinned(a)], [draining(a), b], {})
   assert.deepEqual(first?.add, [{ nodeId: b.id, reason: 'drain' }])
   assert.deepEqual([first.drop, first.settled], [[], false])
@@ -39,7 +39,7 @@ test('a drain adds elsewhere first and drops only when that copy is pinned', () 
   assert.equal(last.settled, true)
 })
 
-test('what a draining node has not begun goes at once, what it has begun goes on until its copy stands', () => {
+test('a draining node drops a copy that it has not begun at once, and keeps one that it has begun until the other is pinned', () => {
   for (const state of ['queued', 'failed'] as const) {
     const repair = plan([pinned(a, { state })], [draining(a), b], {})
     assert.deepEqual(
@@ -51,7 +51,7 @@ test('what a draining node has not begun goes at once, what it has begun goes on
   assert.deepEqual(plan([pinned(a, { state: 'pinning' })], [draining(a), b], {})?.drop, [])
 })
 
-test('a node that blinks moves nothing; one that is down longer loses its copies until it is back', () => {
+test('a briefly silent node moves nothing; a node that is down loses its copies until it is back', () => {
   assert.equal(plan([pinned(a), pinned(b)], [blinking(a), b, c], { wanted: 2 }), null)
   const lost = plan([pinned(a), pinned(b)], [down(a), b, c], { wanted: 2 })
   assert.deepEqual([lost?.lose, lost?.add, lost?.drop], [[a.id], [{ nodeId: c.id, reason: 'node_down' }], []])
@@ -60,7 +60,7 @@ test('a node that blinks moves nothing; one that is down longer loses its copies
   assert.deepEqual(plan(copies, [blinking(a), b, c], { wanted: 2 })?.find, [a.id])
 })
 
-test('of a node that is back the copies are trimmed first: its disk may have been lost', () => {
+test('surplus copies are dropped first from a node that came back: its disk may have been lost', () => {
   for (const name of ['a', 'b', 'c', 'd']) {
     const copies = [pinned(a, { lost: true }), pinned(b)]
     const back = plan(copies, [a, b, c], { cid: name })
@@ -68,12 +68,12 @@ test('of a node that is back the copies are trimmed first: its disk may have bee
   }
 })
 
-test('a node that is back before the other copy stands makes that copy needless', () => {
+test('a node that comes back before the new copy is pinned makes that copy surplus', () => {
   const repair = plan([pinned(a, { lost: true }), pinned(b, { state: 'queued' })], [a, b], {})
   assert.deepEqual([repair?.find, repair?.drop], [[a.id], [{ nodeId: b.id, reason: 'surplus' }]])
 })
 
-test('below the minimum nobody waits for a silent node, and its copies are not lost for that', () => {
+test('content below the minimum is repaired without waiting for a silent node, whose copies are not marked lost', () => {
   const repair = plan([pinned(a), pinned(b)], [blinking(a), b, c], { wanted: 2 }, { minCopies: 2 })
   assert.deepEqual([repair?.add, repair?.lose], [[{ nodeId: c.id, reason: 'node_down' }], []])
   const added = [pinned(a), pinned(b), pinned(c, { state: 'queued' })]
@@ -81,12 +81,12 @@ test('below the minimum nobody waits for a silent node, and its copies are not l
   assert.deepEqual(next?.add ?? [], [])
 })
 
-test('what only a silent node has waits for it: there is nobody to copy from', () => {
+test('content that only a silent node has waits for it: there is no source to copy from', () => {
   assert.equal(plan([pinned(a)], [blinking(a), b, c], {}), null)
   assert.deepEqual(plan([pinned(a)], [down(a), b], {})?.add, [{ nodeId: b.id, reason: 'node_down' }])
 })
 
-test('a new pin that waits for a silent node alone is given to another one, which is one too many once both have it', () => {
+test('a new pin that waits only for a silent node is given to another one; once that has pinned it the first copy is surplus', () => {
   for (const state of ['queued', 'pinning'] as const) {
     const copies = [pinned(a, { state })]
     assert.deepEqual(plan(copies, [blinking(a), b], {})?.add, [{ nodeId: b.id, reason: 'node_down' }])
@@ -97,7 +97,7 @@ test('a new pin that waits for a silent node alone is given to another one, whic
   }
 })
 
-test('a copy that its node has no room for goes elsewhere, and is not tried there again before one stands', () => {
+test('a copy without room on its node goes elsewhere, and its failure is dropped once another copy is pinned', () => {
   const full = pinned(a, { state: 'failed', errorCode: 'node_full' })
   assert.deepEqual(plan([full], [a, b], {})?.add, [{ nodeId: b.id, reason: 'repair' }])
   const both = [full, pinned(b, { state: 'failed', errorCode: 'node_full' })]
@@ -106,23 +106,23 @@ test('a copy that its node has no room for goes elsewhere, and is not tried ther
   assert.deepEqual(plan([full, pinned(b)], [a, b], {})?.drop, [{ nodeId: a.id, reason: 'node_full' }])
 })
 
-test('a failure is tried elsewhere only where somebody has the content', () => {
+test('a failed copy is tried elsewhere only when some node has the content', () => {
   const failed = pinned(b, { state: 'failed', errorCode: 'stalled' })
   assert.deepEqual(plan([pinned(a), failed], [draining(a), b, c], {})?.add, [
     { nodeId: c.id, reason: 'drain' },
   ])
   assert.equal(plan([failed], [b, c], {}), null)
-  // nobody would come by again when it is heard once more
+  // no later run would look at this content when the node is heard again
   assert.equal(plan([pinned(a), failed], [blinking(a), b, c], { wanted: 2 })?.add.length, 1)
 })
 
-test('a content that is moved keeps its old copy until the new one stands', () => {
+test('content that moves keeps its old copy until the new one is pinned', () => {
   const leaving = pinned(a, { leaving: true })
   assert.deepEqual(plan([leaving, pinned(b, { state: 'pinning' })], [a, b, c], {})?.drop, [])
   assert.deepEqual(plan([leaving, pinned(b)], [a, b, c], {})?.drop, [{ nodeId: a.id, reason: 'rebalance' }])
 })
 
-test('what failed wherever it could is left to whoever asks for it again, with no more failures than copies are wanted', () => {
+test('content that failed on every node waits for a new request, with no more failed copies than are wanted', () => {
   const stalled = [a, b].map((node) => pinned(node, { state: 'failed', errorCode: 'stalled' }))
   assert.equal(plan(stalled, [a, b, c], { wanted: 2 }), null)
   const repair = plan(stalled, [a, b, c], {})
@@ -135,7 +135,7 @@ test('what failed wherever it could is left to whoever asks for it again, with n
   )
 })
 
-test('with no other node a move is given up, and a failure is tried again', () => {
+test('without another node a move is given up, and a failed copy is tried again', () => {
   const leaving = pinned(a, { leaving: true })
   const stuck = plan([leaving, pinned(b)], [a, draining(b)], {})
   assert.deepEqual([stuck?.add, stuck?.drop], [[{ nodeId: a.id, reason: 'drain' }], []])
@@ -153,7 +153,7 @@ test('content goes only where it has room below the high water', () => {
   assert.deepEqual(plan([], [small], { dagSize: 50 })?.add, [{ nodeId: b.id, reason: 'repair' }])
 })
 
-test('copies are added where no zone has one, and trimmed where a zone has two', () => {
+test('copies are added in a zone that has none, and dropped in a zone that has two', () => {
   const [east, east2, west] = [
     { ...a, zone: 'east' },
     { ...b, zone: 'east' },
@@ -171,7 +171,7 @@ test('copies are added where no zone has one, and trimmed where a zone has two',
   }
 })
 
-test('content that nobody wants is only noted as lost or found', () => {
+test('content that no pin wants is only marked lost or found', () => {
   assert.equal(plan([pinned(a), pinned(b)], [draining(a), b], { wanted: 0 }), null)
   assert.deepEqual(plan([pinned(a)], [down(a)], { wanted: 0 })?.lose, [a.id])
 })
@@ -212,7 +212,7 @@ const anySight = fc
     policy: { ...policy, minCopies },
   }))
 
-test('applied once, there is nothing to do the second time', () => {
+test('once a repair is applied there is nothing to do the second time', () => {
   fc.assert(
     fc.property(anySight, ({ content, nodes: there, policy: rules }) => {
       const repair = planRepair(content, there, rules)
@@ -222,7 +222,7 @@ test('applied once, there is nothing to do the second time', () => {
       assert.equal(again === null, repair.settled)
       if (again === null) return
       assert.deepEqual([again.add, again.lose, again.find], [[], [], []])
-      // a move that was given up: what it left behind stands at once, and others may go
+      // after a move is given up, its old copy counts again at once, and other copies may be dropped
       const revived = repair.add.some(({ nodeId }) =>
         content.copies.some((copy) => copy.nodeId === nodeId && copy.leaving && copy.state === 'pinned'),
       )
@@ -234,7 +234,7 @@ test('applied once, there is nothing to do the second time', () => {
   )
 })
 
-test('the order of nodes and copies decides nothing', () => {
+test('the order of nodes and copies does not matter', () => {
   fc.assert(
     fc.property(anySight, ({ content, nodes: there, policy: rules }) => {
       const turned = planRepair(
@@ -248,7 +248,7 @@ test('the order of nodes and copies decides nothing', () => {
   )
 })
 
-test('no pinned copy is dropped unless as many as are wanted stand pinned on live nodes beside it', () => {
+test('a pinned copy is dropped only while as many other copies as are wanted are pinned on live nodes', () => {
   fc.assert(
     fc.property(anySight, ({ content, nodes: there, policy: rules }) => {
       const repair = planRepair(content, there, rules)
@@ -266,7 +266,7 @@ test('no pinned copy is dropped unless as many as are wanted stand pinned on liv
   )
 })
 
-test('copies are added only to live active nodes where none counts, and never more than are missing', () => {
+test('copies are added only to live active nodes without a copy that counts, and never more than are missing', () => {
   fc.assert(
     fc.property(anySight, (sight) => {
       const { content, policy: rules } = sight
@@ -285,7 +285,7 @@ test('copies are added only to live active nodes where none counts, and never mo
   )
 })
 
-/** What the store makes of it, as far as the planner sees. */
+/** The content after the store has applied `repair`, as far as the planner can see. */
 function applied(content: ContentCopies, repair: Repair): ContentCopies {
   const has = (list: { nodeId: NodeId }[], id: NodeId): boolean => list.some(({ nodeId }) => nodeId === id)
   const stateOf = ({ nodeId, state }: Copy): Copy['state'] => {

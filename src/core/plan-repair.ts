@@ -7,20 +7,20 @@ import { isDown, standingOf, type DownPolicy, type RoomPolicy, type Standing } f
 
 export interface RepairPolicy extends DownPolicy, RoomPolicy {
   /**
-   * Content of which fewer copies stand on live nodes than this is repaired without waiting for silent ones; unless nobody alive has
-   * it, since then the silent node is the one to wait for.
+   * Content with fewer copies on live nodes than this is repaired without waiting for silent nodes. The exception is content that no live
+   * node has: then the silent node is the only source.
    */
   minCopies: number
 }
 
-/** A copy beside what its node is worth. */
+/** A copy together with the standing of its node. */
 interface Seat {
   copy: Copy
   node: Node | undefined
   standing: Standing
-  /** Counts for nothing, once the repair is applied. */
+  /** Does not count once the repair is applied. */
   lost: boolean
-  /** Counts again by this repair. Its node may have come back with an empty disk, so it is trusted last. */
+  /** Counts again with this repair. Its node may have come back with an empty disk, so this copy is trusted last. */
   found: boolean
 }
 
@@ -28,13 +28,13 @@ type Add = Repair['add'][number]
 type Drop = Repair['drop'][number]
 
 /**
- * What to do now for one content, given where its copies are and how the nodes are; null when nothing is and it is settled.
- * Pure and level-triggered: the same sight gives the same answer, and once that is applied, the next is to do nothing until
+ * What to do now for one content, given its copies and the state of the nodes. Null when there is nothing to do and the content is settled.
+ * Pure and level-triggered: the same input gives the same answer, and once that is applied, the next answer is to do nothing until
  * something else changes.
  *
- * A copy counts when its node is good or blinking and nobody gave it up: not lost, not leaving, not being unpinned, not failed
- * where another node could do better. Too few count: others are added. A pinned copy is dropped only while as many as are wanted
- * stand pinned on live nodes beside it, so never the last one.
+ * A copy counts when its node is good or blinking and the copy is not given up: not lost, not leaving, not being unpinned, not failed where
+ * another node could do better. When too few copies count, others are added. A pinned copy is dropped only while as many other copies as
+ * are wanted are pinned on live nodes, so the last one is never dropped.
  */
 export function planRepair(
   content: ContentCopies,
@@ -52,7 +52,7 @@ export function planRepair(
   return { ...leaveAsSeen(content), add, drop, lose, find, settled }
 }
 
-/** The repair that changes nothing of `content`, as it was seen, but that it is no longer marked. */
+/** A repair of `content`, as it was seen, that only removes its mark. */
 export function leaveAsSeen({ cid, copies }: ContentCopies): Repair {
   const seen = copies.map(({ nodeId, generation, state }) => ({ nodeId, generation, state }))
   return { cid, seen, add: [], drop: [], lose: [], find: [], settled: true }
@@ -60,16 +60,16 @@ export function leaveAsSeen({ cid, copies }: ContentCopies): Repair {
 
 function seatOf(copy: Copy, nodes: readonly Node[], policy: RepairPolicy): Seat {
   const node = nodes.find(({ id }) => id === copy.nodeId)
-  // a node that was not heard of yet is not one that is gone
+  // an unknown node is one that was not heard of yet, so its copy is not lost
   if (node === undefined) return { copy, node, standing: 'blinking', lost: copy.lost, found: false }
   const down = isDown(node, policy)
-  // found also while its node blinks: nobody comes by again when it does not
+  // a copy is found also while its node blinks, since no later run looks at the content when the node stops blinking
   const found = copy.lost && !down
   const lost = down && (copy.lost || isHeld({ copy }))
   return { copy, node, standing: standingOf(node, policy), lost, found }
 }
 
-/** Adds and drops among the copies that are not on their way out already. */
+/** Additions and drops among the copies that are not being unpinned. */
 function evenOut(
   content: ContentCopies,
   seats: Seat[],
@@ -82,9 +82,10 @@ function evenOut(
   const source = sources.length > 0
   const all = seats.filter((seat) => counts(seat, source))
   const standing = all.filter((seat) => seat.standing === 'good' && isPinned(seat))
-  // with none alive there is nobody to copy from; but what stands nowhere yet any node can fetch as well as a silent one
+  // with no live copy there is no source to copy from; content that is pinned nowhere yet can be fetched by any node as well as by the
+  // silent one
   const isShort = alive.length > 0 && alive.length < Math.min(policy.minCopies, wanted)
-  // failures here and there are what is left to be tried while the rest is silent: they stay
+  // failed copies do not count here: while the others are on silent nodes, they are all that can be tried, so they stay
   const hopeful = all.filter((seat) => !isFailed(seat))
   const isSilent = !source && hopeful.length > 0 && hopeful.every((seat) => seat.standing !== 'good')
   const isStranded = isSilent && hopeful.length === all.length
@@ -102,21 +103,22 @@ function evenOut(
     : isSilent
       ? []
       : failedSurplusOf(cid, wanted, all, policy)
-  // it failed wherever it could: what waits for a copy that stands would wait for ever
+  // every copy has failed: a drop that waits for a pinned copy would wait for ever
   const hopeless = all.length >= wanted && all.every(isFailed)
   const early = (seat: Seat): boolean =>
     (isStranded ? all : counted).length + add.length >= wanted &&
     (isIdle(seat) || (hopeless && isFailed(seat)))
   const drop = [...(enough ? given : given.filter(early)), ...surplus].map(dropOf)
   const exact = all.length + add.length - surplus.length === wanted
-  // stranded, and nobody is there to take it
+  // stranded, and no other node can take it
   const isHeldUp = isStranded && add.length === 0
   return { add, drop, settled: exact && !isHeldUp && drop.length === given.length + surplus.length }
 }
 
 /**
- * As many nodes as copies are missing, or as there are. First those that have none; then those whose copy was leaving, since its move
- * cannot be had; then those that failed, to be tried again. These only where silent nodes would not do as well.
+ * As many nodes as copies are missing, or fewer when there are too few nodes. First nodes without a copy, then nodes whose copy was
+ * leaving, since its move cannot be completed, then nodes whose copy failed, to try it again. The last two only as far as copies on silent
+ * nodes do not make up the number.
  */
 function addsFor(
   { cid, wanted, dagSize, copies }: ContentCopies,
@@ -141,10 +143,13 @@ function addsFor(
   )
 }
 
-/** Of what counts, beyond the wanted ones: what is not pinned yet, then copies just found, then those that rank lowest, zones kept. */
+/**
+ * The counted copies beyond the wanted number: those not pinned yet, then those just found, then the lowest ranked ones. The kept copies
+ * stay spread over zones.
+ */
 function surplusOf(cid: string, wanted: number, all: Seat[], standing: Seat[], policy: RepairPolicy): Seat[] {
   const unpinned = all.filter((seat) => !isPinned(seat))
-  // whether a blinking node comes back decides which copies are too many
+  // which copies are surplus depends on whether the blinking node comes back
   if (all.some((seat) => seat.standing === 'blinking' && isPinned(seat))) return unpinned
   const order = preferred(cid, standing.flatMap(nodeOf), policy)
   const trusted = order.filter((node) => standing.some((seat) => seat.node === node && !seat.found))
@@ -153,7 +158,7 @@ function surplusOf(cid: string, wanted: number, all: Seat[], standing: Seat[], p
   return [...unpinned, ...standing.filter(({ node }) => node === undefined || !keep.includes(node))]
 }
 
-/** Failures that count, beyond the wanted ones. */
+/** The counted failed copies beyond the wanted number. */
 function failedSurplusOf(cid: string, wanted: number, all: Seat[], policy: RepairPolicy): Seat[] {
   const failed = all.filter(isFailed)
   const worst = preferred(cid, failed.flatMap(nodeOf), policy)
@@ -162,7 +167,10 @@ function failedSurplusOf(cid: string, wanted: number, all: Seat[], policy: Repai
   return failed.filter(({ node }) => node !== undefined && worst.includes(node))
 }
 
-/** Does it count as one of the wanted copies? A failure is its node's where others could pin it; else any node would fail. */
+/**
+ * Whether a copy counts as one of the wanted ones. A failed copy does not count when its node is full or when another node has the content,
+ * since then the failure is the node's own. Otherwise any node would fail, so it counts.
+ */
 function counts({ copy, standing, lost }: Seat, source: boolean): boolean {
   return (
     !lost &&
@@ -195,12 +203,12 @@ function byUrgency(a: PlacementReason, b: PlacementReason): number {
   return urgency.indexOf(a) - urgency.indexOf(b)
 }
 
-/** Lost copies wait for their node, unless they are to go from there anyway. */
+/** A lost copy stays until its node is back, unless it is to be removed from there anyway. */
 function staysLost({ copy, standing, lost }: Seat): boolean {
   return lost && standing !== 'draining' && !copy.leaving
 }
 
-/** On a draining node, and nothing of it stands or is under way: it need not wait for the copy elsewhere. */
+/** A copy on a draining node that is neither pinned nor under way. Its drop need not wait until the other copy is pinned. */
 function isIdle({ copy, standing }: Seat): boolean {
   return standing === 'draining' && (copy.state === 'queued' || copy.state === 'failed')
 }

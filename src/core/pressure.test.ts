@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pressure } from './pressure.ts'
 
-test('a few accepts are no pressure, a crowd is, and it is over a moment after it left', async () => {
+test('a few accepts are no pressure; a crowd is, until a moment after it has left', async () => {
   let now = 1_000
   const pressed = pressure({ now: () => now })
   const ends: (() => void)[] = []
@@ -19,13 +19,13 @@ test('a few accepts are no pressure, a crowd is, and it is over a moment after i
   assert.equal(pressed.high(), false)
 })
 
-test('what fails is counted out as well', async () => {
+test('an accept that fails no longer counts as under way', async () => {
   const pressed = pressure({ now: () => 0 })
   for (let i = 0; i < 20; i++) await assert.rejects(pressed.during(Promise.reject(new Error('no'))))
   assert.equal(pressed.high(), false)
 })
 
-test('how long accepts take is told by those of the last seconds, the slowest tenth aside', async () => {
+test('the accept time is that of the last seconds without the slowest tenth', async () => {
   let now = 0
   const pressed = pressure({ now: () => now })
   const accept = async (tookMs: number): Promise<void> => {

@@ -1,21 +1,21 @@
 import type { Clock } from './ports.ts'
 
-/** So many accepts at once are a crowd. */
+/** This many accepts at a time are a crowd. */
 const crowd = 8
-/** A crowd comes and goes in waves, a batch at a time; between two of them it has not left. */
+/** A crowd comes in waves, one batch at a time. Between two waves it still counts as a crowd. */
 const lingerMs = 100
-/** Accepts older than this say nothing about now. */
+/** Accepts older than this are ignored. */
 const recentMs = 3_000
-/** No more of them are remembered. */
+/** The most accepts that are remembered. */
 const remembered = 512
 
-/** How hard the API is pressed by accepts: while it is, work that can wait takes less of the machine. */
+/** How much load accepts put on the API. While it is high, work that can wait uses less of the machine. */
 export interface Pressure {
-  /** `work`, counted and timed while it is under way. */
+  /** Awaits `work`, and counts and times it while it is under way. */
   during<T>(work: Promise<T>): Promise<T>
   /** True while a crowd is being accepted, or was a moment ago. */
   high(): boolean
-  /** What nine of ten accepts of the last seconds took no longer than, ms; null when there were none. */
+  /** The time within which nine of ten accepts of the last seconds finished, ms; null when there were none. */
   acceptMs(): number | null
 }
 

@@ -8,38 +8,41 @@ export interface Copy {
   generation: number
   state: PlacementState
   errorCode: PinErrorCode | null
-  /** On a node that was given up for down: it counts for nothing until its node is back. */
+  /** Its node was declared down. The copy does not count until that node is back. */
   lost: boolean
-  /** Given up on purpose (a move of a plan): it serves as a source, counts for nothing, and goes once the wanted copies stand. */
+  /** Given up on purpose, by a move of a plan. It serves as a source, does not count, and is dropped once the wanted copies are pinned. */
   leaving: boolean
 }
 
 /** One content with all its placements. */
 export interface ContentCopies {
   cid: string
-  /** How many copies its pins want; 0 when no pin is left. */
+  /** How many copies its pins want; 0 when it has no pins. */
   wanted: number
-  /** Bytes; null until it was first pinned. */
+  /** Bytes; null until it is pinned for the first time. */
   dagSize: number | null
   copies: Copy[]
 }
 
-/** Why a copy is let go, for the audit. */
+/** Why a copy is dropped, for the audit. */
 export type DropReason = 'drain' | 'rebalance' | 'surplus' | 'node_full' | 'node_down'
 
-/** What to change for one content, decided from `seen`; whoever applies it finds the same copies under the lock, or changes nothing. */
+/**
+ * What to change for one content, decided from `seen`. It is applied only if the same copies are found under the lock; otherwise nothing
+ * changes.
+ */
 export interface Repair {
   cid: string
-  /** The copies that it was decided from: node and generation and state. */
+  /** The copies that the decision is based on: node, generation and state. */
   seen: Pick<Copy, 'nodeId' | 'generation' | 'state'>[]
   add: { nodeId: NodeId; reason: PlacementReason }[]
-  /** These are to be unpinned. */
+  /** To be unpinned. */
   drop: { nodeId: NodeId; reason: DropReason }[]
-  /** These no longer count: their nodes are down. */
+  /** Copies that no longer count, because their nodes are down. */
   lose: NodeId[]
-  /** These count again: their nodes are back. */
+  /** Copies that count again, because their nodes are back. */
   find: NodeId[]
-  /** Nothing more is to be done for it now; else it is looked at again at the next run. */
+  /** Nothing more is to be done now. When false, the next run looks at the content again. */
   settled: boolean
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { isCode } from './errors.ts'
 import { replicasOf } from './replicas.ts'
 
-test('replicas are what meta says under the key, and nothing when it says nothing', () => {
+test('the replicas are the number under the key in meta, and null without the key', () => {
   for (const meta of [undefined, {}, { replicas: '3' }]) assert.equal(replicasOf(meta), null)
   for (const [text, replicas] of [
     ['1', 1],
@@ -13,7 +13,7 @@ test('replicas are what meta says under the key, and nothing when it says nothin
     assert.equal(replicasOf({ 'anchorage.replicas': text }), replicas)
 })
 
-test('anything but a whole number from 1 to 100 is refused, by the name of its field', () => {
+test('anything but a whole number from 1 to 100 is refused, and the error names the field', () => {
   for (const text of ['', '0', '-1', '101', '1e2', '2.0', ' 2', '02', '0x2', 'two', '٣', '1000'])
     assert.throws(
       () => replicasOf({ 'anchorage.replicas': text }),
@@ -22,6 +22,6 @@ test('anything but a whole number from 1 to 100 is refused, by the name of its f
     )
 })
 
-test('a key that objects inherit is no meta', () => {
+test('a key that an object inherits does not count as meta', () => {
   assert.equal(replicasOf(JSON.parse('{"__proto__": {"anchorage.replicas": "7"}}')), null)
 })

@@ -1,10 +1,13 @@
 import { AnchorageError } from './errors.ts'
 
-/** The key of a pin's `meta` that says how many nodes its content is to stand on; it stays in `meta` as any other. */
+/** The key in a pin's `meta` that sets on how many nodes its content is pinned. It stays in `meta` like any other key. */
 export const replicasKey = 'anchorage.replicas'
 export const maxReplicas = 100
 
-/** What a pin's `meta` asks for; null when it does not, and the org's default holds. `invalid`, naming the field, for anything but 1 to 100. */
+/**
+ * The number that a pin's `meta` asks for; null when it asks for none and the org's default applies. Anything but 1 to 100 is `invalid`,
+ * naming the field.
+ */
 export function replicasOf(meta: Record<string, string> | undefined): number | null {
   const text = meta !== undefined && Object.hasOwn(meta, replicasKey) ? meta[replicasKey] : undefined
   if (text === undefined) return null

@@ -1,6 +1,6 @@
-/** So many may go on at a time. */
+/** Limits how many callers go on at a time. */
 export interface Semaphore {
-  /** Waits for a place, first come first served; rejects with the signal's reason, and then no place was taken. */
+  /** Waits for a place, first come first served. When it rejects, with the signal's reason, no place was taken. */
   take(signal: AbortSignal): Promise<void>
   /** Gives a place back. */
   release(): void
@@ -33,7 +33,7 @@ export function semaphore(places: number): Semaphore {
       const [next] = waiting
       if (next === undefined) taken--
       else {
-        // the place goes on to the one who waited longest
+        // the place passes to the caller that has waited longest
         waiting.delete(next)
         next()
       }

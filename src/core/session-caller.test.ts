@@ -20,7 +20,7 @@ function session(memberships: [typeof acme, string, Role][], operator = false): 
   }
 }
 
-test('the only org need not be named; either name does', () => {
+test('a member of one org need not name it, and may name it by id or slug', () => {
   const one = session([[acme, 'acme', 'member']])
   for (const named of [
     nothing,
@@ -35,7 +35,7 @@ test('the only org need not be named; either name does', () => {
   }
 })
 
-test('of several orgs none is guessed', () => {
+test('a member of several orgs has to name one', () => {
   const two = session([
     [acme, 'acme', 'owner'],
     [beta, 'beta', 'viewer'],
@@ -47,7 +47,7 @@ test('of several orgs none is guessed', () => {
   assert.match(whyNot(two, unnamed, ['pins:read']).message, /anchorage-org \(acme, beta\)/)
 })
 
-test('a foreign org is as one that does not exist, however it is named', () => {
+test('a foreign org looks like one that does not exist, however it is named', () => {
   const one = session([[acme, 'acme', 'owner']])
   const errors = ['beta', beta, 'nothing', mintId('org'), '', 'ACME', "' or 1=1"].flatMap((name) =>
     [
@@ -64,7 +64,7 @@ test('a foreign org is as one that does not exist, however it is named', () => {
   assert.deepEqual(new Set(errors), new Set(['AnchorageError: there is no org of this name']))
 })
 
-test('an operator is no member: it has an org’s pins only where it is one, and may name any org in a path', () => {
+test('an operator may use pins only in orgs it is a member of, and may name any org in a path', () => {
   const operator = session([[acme, 'acme', 'viewer']], true)
   assert.deepEqual([...callerOfSession(operator, nothing).scopes], ['pins:read', 'cluster:admin'])
   assert.throws(() => callerOfSession(operator, { ...nothing, header: 'beta' }), { code: 'not_found' })
@@ -72,7 +72,7 @@ test('an operator is no member: it has an org’s pins only where it is one, and
   assert.deepEqual([elsewhere.orgId, [...elsewhere.scopes]], [null, ['cluster:admin']])
 })
 
-test('in a suspended org nobody may anything, and is told why; in the others as before, and an operator everywhere', () => {
+test('in a suspended org members may do nothing and are told why; other orgs are unaffected, and operators keep cluster:admin', () => {
   const two = session([
     [acme, 'acme', 'owner'],
     [beta, 'beta', 'member'],
@@ -97,7 +97,7 @@ test('in a suspended org nobody may anything, and is told why; in the others as 
   assert.deepEqual([...callerOfSession(operator, { ...nothing, path: 'acme' }).scopes], ['cluster:admin'])
 })
 
-test('who may not is told why', () => {
+test('a refusal says why', () => {
   const stranger = session([])
   assert.match(
     whyNot(stranger, callerOfSession(stranger, nothing), ['pins:read']).message,

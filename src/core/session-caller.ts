@@ -2,18 +2,18 @@ import { AnchorageError } from './errors.ts'
 import { refusedAsSuspended, scopesOf, type Session } from './org.ts'
 import type { Caller, Scope } from './token.ts'
 
-/** Which org a request by cookie says that it is about, each by TypeID or slug. */
+/** The org that a request with a cookie is about, named by TypeID or slug. */
 export interface NamedOrg {
-  /** By its path: the request is about this org, whatever else it says. */
+  /** Named in the path, which takes precedence. */
   path: string | undefined
-  /** By its header. */
+  /** Named in the header. */
   header: string | undefined
 }
 
 /**
- * Who a person is in the org that the request names, or else in the only one it is a member of. An org that it is no member of does not
- * exist (`not_found`), but that a path may name any org to an operator, who has no more than `cluster:admin` there. In a suspended org nobody
- * may anything, whatever the role.
+ * The caller that a person is in the named org, or else in the only org it is a member of. An org in which it is not a member is
+ * `not_found`. Only in a path may an operator name any org, and there it has no more than `cluster:admin`. In a suspended org no role gives
+ * any scope.
  */
 export function callerOfSession(session: Session, named: NamedOrg): Caller {
   const { user, memberships } = session
@@ -32,7 +32,7 @@ export function callerOfSession(session: Session, named: NamedOrg): Caller {
   return { by: user.id, orgId: membership?.orgId ?? null, scopes, until: null }
 }
 
-/** Why a person may not do what `caller` may not. */
+/** The error for a person whose `caller` lacks a scope, with the reason. */
 export function whyNot(session: Session, caller: Caller, anyOf: readonly Scope[]): AnchorageError {
   const suspended = session.memberships.find(({ orgId }) => orgId === caller.orgId)?.suspended ?? null
   if (suspended !== null) return refusedAsSuspended(suspended)

@@ -12,7 +12,7 @@ const masterKey = randomBytes(32)
 const stamp = stampFor(masterKey, 'session cookie')
 const fresh = () => randomBytes(32).toString('base64url')
 
-/** Logins over a store that knows no session, and counts how often it is asked. */
+/** Logins over a store that knows no session and counts how often it is asked. */
 function logins() {
   let asked = 0
   let nowMs = 0
@@ -50,7 +50,7 @@ function logins() {
   return { sessions, who, asked: () => asked, at: (ms: number) => void (nowMs = ms) }
 }
 
-test('a cookie that we did not make costs the store nothing', async () => {
+test('the store is not asked about a cookie that we did not make', async () => {
   const { who, asked } = logins()
   const whole = stamp.put(fresh())
   const turned = whole.replace(/.$/, (last) => (last === 'A' ? 'Q' : 'A'))
@@ -69,14 +69,14 @@ test('a cookie that we did not make costs the store nothing', async () => {
   assert.equal(asked(), 0)
 })
 
-test('a session that was found to be over is not asked about again', async () => {
+test('the store is not asked again about a session that is over', async () => {
   const { who, asked } = logins()
   const cookie = stamp.put(fresh())
   for (let n = 0; n < 10; n++) await who(cookie)
   assert.equal(asked(), 1)
 })
 
-test('a login that was begun may take ten minutes at the provider, and no longer', async () => {
+test('a login may take ten minutes at the provider, and no longer', async () => {
   const { sessions, at } = logins()
   const { login } = await sessions.begin('https://pins.example.com', '/')
   assert.equal(login.maxAgeMs, 600_000)

@@ -9,28 +9,28 @@ import type { Clock, Log, Revoked } from './ports.ts'
 import type { Browser, SessionUseCases } from './session-use-cases.ts'
 import { tellOfRevoked } from './tokens.ts'
 
-/** How long a person may take at the provider. */
+/** How long a login may take at the provider. */
 export const loginMs = 600_000
 const callbackPath = '/v1/auth/callback'
 const afterLogout = '/'
 const maxReturnLength = 2048
-/** 256 bits in base64url and their stamp: what a session's cookie looks like, and an access token never does. */
+/** The form of a session cookie: 256 bits in base64url and their stamp. An access token never has this form. */
 const cookieForm = /^[\w-]{65}$/
-/** So many sessions that are over are remembered, for their cookies to cost nothing any more. */
+/** How many sessions that are over are remembered, so that their cookies cost the store nothing more. */
 const rememberedOver = 10_000
-/** A path of ours, whatever a browser makes of it: no host, no backslash that would pass for one, nothing that URLs drop. */
+/** A path of ours, however a browser reads it: no host, no backslash that would count as a slash, no characters that URLs drop. */
 const localPath = /^\/(?![/\\])[!-[\]-~]*$/
 
-/** Closes what a browser keeps for us, so that it can neither read nor change it, and any node can open it. */
+/** Seals what a browser keeps for us: the browser can neither read nor change it, and any node can open it. */
 export interface Seal {
   close(plain: string): string
-  /** Null when it was not closed by us. */
+  /** Null when it was not sealed by us. */
   open(sealed: string): string | null
 }
 
-/** Says of a text that a browser brings whether it is one that we made, without asking anybody. */
+/** Tells whether a text from a browser was made by us, without a look-up. */
 export interface Stamp {
-  /** `text` with its stamp behind it. */
+  /** `text` followed by its stamp. */
   put(text: string): string
   holds(stamped: string): boolean
 }
@@ -43,20 +43,20 @@ export interface SessionParts {
   rules: GroupRules
   idleMs: number
   maxAgeMs: number
-  /** Tells the nodes which tokens ended; without it they find out by themselves within seconds, so its failure is only logged. */
+  /** Tells the nodes which tokens ended. Without it they find out by themselves within seconds, so a failure is only logged. */
   announce: (revoked: Revoked) => Promise<void>
   clock: Pick<Clock, 'now'>
   log: Log
 }
 
-/** What the login cookie holds. */
+/** The contents of the login cookie. */
 interface BegunLogin {
   secrets: LoginSecrets
   returnTo: string
   untilMs: number
 }
 
-/** Nothing of a login is stored before it succeeds: until then it lives in a sealed cookie, so that strangers write nothing. */
+/** Nothing of a login is stored before it succeeds. Until then it is kept in a sealed cookie, so that strangers cause no writes. */
 export function sessionUseCases(parts: SessionParts): SessionUseCases {
   const { store, provider, seal, clock } = parts
   const find = finder(parts)
@@ -108,7 +108,7 @@ function begunLogin(seal: Seal, cookie: string | undefined, nowMs: number): Begu
   throw new AnchorageError('unauthenticated', `${why}: begin again at /v1/auth/login`)
 }
 
-/** The value of the new session's cookie. */
+/** Opens a session and returns the value of its cookie. */
 async function openSession(
   parts: SessionParts,
   query: string,
@@ -135,7 +135,10 @@ async function openSession(
   return cookie
 }
 
-/** The session of a cookie. What we did not make, and what was found to be over, which it stays, the store is not asked about. */
+/**
+ * Finds the session of a cookie. The store is not asked about cookies that we did not make, nor about sessions already found to be over,
+ * which they stay.
+ */
 function finder({ store, stamp, idleMs }: SessionParts): (cookie: string) => Promise<Session | null> {
   const over = new LRUCache<string, true>({ max: rememberedOver })
   return async (cookie) => {
@@ -146,7 +149,7 @@ function finder({ store, stamp, idleMs }: SessionParts): (cookie: string) => Pro
   }
 }
 
-/** The id token of the session; null when it ended meanwhile. */
+/** Ends the session and returns its id token; null when the session ended in the meantime. */
 async function endOnce(store: SessionStore, { user, id }: Session): Promise<string | null> {
   try {
     return (await store.endSession(user.id, id, user.id)).idToken
@@ -156,7 +159,7 @@ async function endOnce(store: SessionStore, { user, id }: Session): Promise<stri
   }
 }
 
-/** Our session is over whether the provider can be asked or not. */
+/** The logout URL of the provider; null when the provider cannot be asked. Our session is over in both cases. */
 async function providersLogout(
   { provider, log }: Pick<SessionParts, 'provider' | 'log'>,
   idToken: string,

@@ -27,7 +27,7 @@ const many = (n: number, org: OrgId | null, name: string, attempt = 1) =>
 
 const cidsOf = (jobs: Job[]) => jobs.map((one) => one.cid)
 
-/** Everything at once: takes and ends until nothing waits. */
+/** Takes and ends jobs until none waits. Returns the CIDs in the order in which they were taken. */
 function drained(slots: Slots): string[] {
   const order: string[] = []
   for (;;) {
@@ -40,12 +40,12 @@ function drained(slots: Slots): string[] {
   }
 }
 
-test('orgs take turns: one with hundreds does not stand before one with a single pin', () => {
+test('orgs take turns: one with hundreds of jobs does not hold up one with a single job', () => {
   const slots = filled({}, [...many(200, orgAt(0), 'big'), ...many(1, orgAt(1), 'small')])
   assert.ok(cidsOf(slots.take()).slice(0, 2).includes('small0'))
 })
 
-test('one org alone leaves an eighth of the slots free for the next that comes', () => {
+test('one org alone leaves an eighth of the slots free for the next org', () => {
   const slots = filled({}, many(50, orgAt(0), 'a'))
   assert.equal(slots.take().length, 7)
   slots.offer(job('b', orgAt(1)))
@@ -64,7 +64,7 @@ test('retries may use all slots that their org may have when nothing fresh waits
   assert.equal(filled({}, many(100, orgAt(0), 'old', 2)).take().length, 7)
 })
 
-test('unpins take an eighth while pins wait, and go on when none do', () => {
+test('unpins take an eighth of the slots while pins wait, and more when none do', () => {
   const slots = filled({}, [...many(20, null, 'u'), ...many(20, orgAt(0), 'a'), ...many(20, orgAt(1), 'b')])
   assert.equal(cidsOf(slots.take()).filter((cid) => cid.startsWith('u')).length, 1)
   assert.equal(drained(filled({}, many(20, null, 'u'))).length, 20)
@@ -82,14 +82,14 @@ test('an attempt without a block gives up its slot, and a block brings it back',
   assert.deepEqual(slots.counts(), { queued: 0, active: 1, searching: 0, long: 0 })
 })
 
-test('an attempt that still waits for its claim is not silent', () => {
+test('an attempt that still waits for its claim does not count as silent', () => {
   const slots = filled({}, [job('a', orgAt(0))])
   slots.take()
   slots.tick(1_000_000)
   assert.equal(slots.counts().active, 1)
 })
 
-test('while others wait, silence is cut short', () => {
+test('while other jobs wait, a silent attempt gives up its slot sooner', () => {
   const slots = filled({ concurrency: 1 }, [job('a', orgAt(0)), job('b', orgAt(1))])
   assert.deepEqual(cidsOf(slots.take()), ['a'])
   slots.heard('a', 0)
@@ -97,7 +97,7 @@ test('while others wait, silence is cut short', () => {
   assert.deepEqual(cidsOf(slots.take()), ['b'])
 })
 
-test('with too many searching, those that searched longest stop, no more of them than needed', () => {
+test('when too many attempts search, those that have searched longest stop, and no more than needed', () => {
   const slots = filled({ concurrency: 2, searching: 2 }, many(6, orgAt(0), 'a'))
   for (const nowMs of [0, 1_000]) {
     for (const one of slots.take()) slots.heard(one.cid, nowMs)
@@ -113,7 +113,7 @@ test('with too many searching, those that searched longest stop, no more of them
   assert.deepEqual(cidsOf(slots.take()), ['a4', 'a5'])
 })
 
-test('large content moves beside the slots, but not without bound', () => {
+test('large content moves out of the slots, up to a limit', () => {
   const slots = filled({ long: 4 }, [...many(20, orgAt(0), 'large'), ...many(1, orgAt(1), 'small')])
   for (const one of slots.take()) slots.heard(one.cid, 0)
   for (let nowMs = 0; nowMs <= 10_000; nowMs += 250) {
@@ -124,7 +124,7 @@ test('large content moves beside the slots, but not without bound', () => {
   assert.deepEqual(slots.counts(), { queued: 13, active: 5, searching: 0, long: 3 })
 })
 
-test('an older or equal job of a queued CID is known; a newer one takes its place', () => {
+test('an older or equal job for a queued CID is reported as known; a newer one replaces it', () => {
   const old = job('a', orgAt(0), 3)
   const slots = filled({}, [old])
   assert.equal(slots.offer(old), 'known')
@@ -145,7 +145,7 @@ test('the queue is bounded, in all and for each org', () => {
   assert.equal(slots.offer(job('a3', orgAt(0))), 'queued')
 })
 
-test('300 CIDs that nobody has hold up 200 fresh ones of the same org for seconds, not minutes', () => {
+test('300 CIDs that no peer has hold up 200 fresh ones of the same org for seconds, not minutes', () => {
   const slots = new Slots({ ...slotLimits(32), queuedPerOrg: 1_000 })
   for (const one of [...many(300, orgAt(0), 'nobody'), ...many(200, orgAt(0), 'fresh')]) slots.offer(one)
   let nowMs = 0
@@ -176,7 +176,7 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('take' as const) }),
 )
 
-test('whatever happens: bounds hold, nothing runs twice, nothing is lost, everything ends', () => {
+test('in any order of events bounds hold, nothing runs twice, nothing is lost, and every job ends', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 400 }), (steps) => {
       const limits = { ...slotLimits(8), searching: 4, queued: 20, queuedPerOrg: 12, long: 3 }
@@ -195,7 +195,7 @@ test('whatever happens: bounds hold, nothing runs twice, nothing is lost, everyt
       }
       for (const one of steps) {
         const cid = 'cid' in one ? `c${one.cid}` : ''
-        // The worker never offers what it has under way.
+        // The worker never offers a CID that it has under way.
         if (one.do === 'offer' && !running.has(cid)) {
           const offered = slots.offer(job(cid, one.org < 0 ? null : orgAt(one.org), one.attempt))
           if (offered === 'queued') queued.add(cid)
@@ -226,7 +226,7 @@ test('whatever happens: bounds hold, nothing runs twice, nothing is lost, everyt
   )
 })
 
-test('of any orgs that wait with fresh jobs, none gets two turns before another got one', () => {
+test('among orgs with fresh jobs none gets two turns before each of the others has had one', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 2, maxLength: 5 }), (sizes) => {
       const slots = filled(

@@ -2,23 +2,23 @@ import { FairQueue, kindOf, orgOf } from './fair-queue.ts'
 import type { JobKind } from './fair-queue.ts'
 import type { Job } from './placement.ts'
 
-/** How much a node takes on at a time. */
+/** How much a node works on at a time. */
 export interface SlotLimits {
   /** Attempts that may hold an active slot. */
   concurrency: number
-  /** Attempts that may wait in Kubo for a first or next block without holding a slot. */
+  /** Attempts that may wait in Kubo for a first or a next block without holding a slot. */
   searching: number
-  /** Attempts that may run on beside the active ones because they are large. */
+  /** Attempts that may go on outside of the active slots because they are large. */
   long: number
   queued: number
   queuedPerOrg: number
-  /** An attempt silent for so long gives up its slot … */
+  /** An attempt that is silent for this long gives up its slot. */
   silentMs: number
-  /** … or for so long, when others wait for one. */
+  /** The same while other jobs wait for a slot. */
   hurriedMs: number
-  /** When no more may search, one that searched at least so long is told to stop. */
+  /** When no more attempts may search, one that has searched for at least this long is told to stop. */
   searchMs: number
-  /** An attempt that keeps receiving for so long moves beside the active ones. */
+  /** An attempt that keeps receiving for this long moves out of the active slots. */
   longMs: number
 }
 
@@ -37,10 +37,10 @@ export function slotLimits(concurrency: number): SlotLimits {
   }
 }
 
-/** What became of an offered job: `known` the queue has it, or a newer one; `full` it is left to the database. */
+/** What became of an offered job. `known`: the queue already has it, or a newer one. `full`: it is left to the database. */
 export type Offered = 'queued' | 'known' | 'full'
 
-/** How many stand where. */
+/** The number of jobs in each place. */
 export interface SlotCounts {
   queued: number
   active: number
@@ -48,7 +48,7 @@ export interface SlotCounts {
   long: number
 }
 
-/** The turns of the kinds, when all of them wait. */
+/** The order of turns when all kinds wait. */
 const turns: readonly JobKind[] = ['fresh', 'fresh', 'fresh', 'retry', 'fresh', 'fresh', 'fresh', 'unpin']
 
 type Pool = 'active' | 'searching' | 'long'
@@ -58,21 +58,21 @@ interface Attempt {
   readonly kind: JobKind
   readonly org: string
   pool: Pool
-  /** Infinity until the attempt came to Kubo: waiting for a claim is not silence. */
+  /** Infinity until the attempt reaches Kubo: waiting for a claim does not count as silence. */
   heardAtMs: number
   startedAtMs: number
   stopping: boolean
 }
 
 /**
- * Which of a node's jobs run now; pure: it is told what happened and when, and answers what to do.
+ * Decides which of a node's jobs run now. Pure: it is told what happened and when, and answers what to do.
  *
- * A job *waits* in its org's turn; `take` gives it an *active* slot. An attempt that hears of no block moves to *searching*, which
- * frees its slot (waiting in Kubo costs little); a block brings it back, though that may exceed the slots by a few. One that
- * receives for long moves to *long*, so that large content does not hold up small. `end` forgets it.
+ * A job *waits* for its org's turn; `take` gives it an *active* slot. An attempt that receives no block moves to *searching*, which frees
+ * its slot (waiting in Kubo costs little). A block brings it back, though that may exceed the slots by a few. An attempt that receives for
+ * long moves to *long*, so that large content does not hold up small content. `end` forgets an attempt.
  *
- * Fresh jobs go first, but retries and unpins get a turn too, so nothing starves; while others wait, retries hold at most half of
- * the slots, unpins an eighth, and any one org leaves an eighth to the rest at all times.
+ * Fresh jobs go first, but retries and unpins get turns too, so none of them starves. While others wait, retries hold at most half of the
+ * slots, and unpins an eighth. Any one org leaves an eighth of the slots to the others at all times.
  */
 export class Slots {
   readonly #limits: SlotLimits
@@ -92,7 +92,7 @@ export class Slots {
     this.#queue = new FairQueue({ max: limits.queued, maxPerOrg: limits.queuedPerOrg })
   }
 
-  /** Queues a job, or takes it in an older one's place. */
+  /** Queues a job, in place of an older one for the same CID. */
   offer(job: Job): Offered {
     const queued = this.#queue.get(job.cid)
     if (queued !== undefined) {
@@ -102,12 +102,12 @@ export class Slots {
     return this.#queue.push(job) ? 'queued' : 'full'
   }
 
-  /** Forgets all that waits; returns its CIDs. */
+  /** Forgets all waiting jobs; returns their CIDs. */
   drop(): string[] {
     return this.#queue.clear()
   }
 
-  /** Jobs that start now, so that at most `most` are active; each holds a slot until `end`. */
+  /** The jobs that start now, such that at most `most` are active. Each holds a slot until `end`. */
   take(most = this.#limits.concurrency): Job[] {
     const taken: Job[] = []
     while (this.#active < Math.min(most, this.#limits.concurrency) && this.#queue.size > 0) {
@@ -119,7 +119,7 @@ export class Slots {
     return taken
   }
 
-  /** The attempt came to Kubo, or received a block. */
+  /** The attempt reached Kubo, or received a block. */
   heard(cid: string, nowMs: number): void {
     const attempt = this.#attempts.get(cid)
     if (attempt === undefined) return
@@ -128,7 +128,7 @@ export class Slots {
     if (attempt.pool === 'searching' && !attempt.stopping) this.#move(attempt, 'active')
   }
 
-  /** Moves the silent and the long out of their slots; returns the CIDs that must stop because too many search. */
+  /** Moves silent and long attempts out of their slots. Returns the CIDs that must stop because too many search. */
   tick(nowMs: number): string[] {
     const crowd = this.#queue.size > 0
     const silenceMs = crowd ? this.#limits.hurriedMs : this.#limits.silentMs
@@ -145,7 +145,7 @@ export class Slots {
     return crowd && wanting > 0 ? this.#makeRoom(wanting, nowMs) : []
   }
 
-  /** The attempt is over: its place is free. */
+  /** The attempt is over, and its place is free. */
   end(cid: string): void {
     const attempt = this.#attempts.get(cid)
     if (attempt === undefined) return
@@ -218,7 +218,7 @@ export class Slots {
     return this.#long < long && (this.#longOfOrg.get(org) ?? 0) < atLeastOne(long / 2)
   }
 
-  /** Stops those that searched longest. */
+  /** Stops the attempts that have searched longest. */
   #makeRoom(wanted: number, nowMs: number): string[] {
     const stopped: string[] = []
     let stopping = 0

@@ -1,8 +1,8 @@
 import type { Node } from './node.ts'
 
 /**
- * What a node is worth to its copies: `good` lives; `blinking` is silent, though not yet for long, and its copies still count;
- * `down` is silent for longer than the grace; `draining` gives up its content, or has, whether it lives or not.
+ * How far a node's copies can be relied on. `good`: it is live. `blinking`: it is silent, but only briefly, so its copies still count.
+ * `down`: it is silent for longer than the grace. `draining`: it gives up its content or has given it up, whether it is live or not.
  */
 export type Standing = 'good' | 'blinking' | 'down' | 'draining'
 
@@ -22,22 +22,22 @@ export function standingOf(node: Node, policy: DownPolicy): Standing {
   return isDown(node, policy) ? 'down' : 'blinking'
 }
 
-/** Is the node given up for down? Draining or not: its copies are lost until a sign of it is seen again. */
+/** Whether the node is declared down, draining or not. Its copies are lost until it gives a sign again. */
 export function isDown(node: Node, { downGraceMs }: DownPolicy): boolean {
   return !node.live && node.silentMs > downGraceMs
 }
 
-/** Would `bytes` more (0: not known) keep the node below its high water? */
+/** Whether the node stays below its high water with `bytes` more (0: unknown). */
 export function hasRoom(node: Node, bytes: number, policy: RoomPolicy): boolean {
   return freeBytes(node, policy) >= Math.max(bytes, 1)
 }
 
-/** Up to the high water. */
+/** The free bytes up to the high water. */
 export function freeBytes(node: Node, { highWater }: RoomPolicy): number {
   return Math.max(capacityOf(node) * highWater - (node.usedBytes ?? 0), 0)
 }
 
-/** Nodes that have not told their size yet count as having 1 TiB. */
+/** A node that has not reported its size yet counts as having 1 TiB. */
 export function capacityOf({ capacityBytes }: Node): number {
   return capacityBytes ?? 2 ** 40
 }

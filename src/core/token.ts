@@ -1,8 +1,8 @@
 import type { KeyId, OrgId, TokenId, UserId } from './ids.ts'
 
 /**
- * What a caller may do. The pins ones and `org:admin` are about the caller's org, `tokens:manage` about tokens that the caller made
- * (with `org:admin` about all of the org's); `cluster:admin` is for operators, whatever the org.
+ * What a caller may do. The `pins:` scopes and `org:admin` apply to the caller's org. `tokens:manage` applies to tokens that the caller
+ * made, with `org:admin` to all tokens of the org. `cluster:admin` is for operators, whatever the org.
  */
 export const scopes = [
   'pins:read',
@@ -22,25 +22,25 @@ export interface ApiToken {
   name: string | null
   scopes: Scope[]
   expiresAt: Date
-  /** The person or token that made it; null: an operator, by command. */
+  /** The person or token that made it; null for an operator at the command line. */
   createdBy: UserId | TokenId | null
 }
 
-/** A key that signs (active) or only verifies tokens; `wrapped` is AES-256-GCM under the master key. */
+/** A key that signs (active) or only verifies tokens. `wrapped` is its secret, AES-256-GCM under the master key. */
 export interface SigningKey {
   id: KeyId
   wrapped: Uint8Array
   state: 'active' | 'verify' | 'retired'
 }
 
-/** Who a request is: the outcome of a verified bearer or session cookie. */
+/** The identity behind a request, from a verified bearer token or session cookie. */
 export interface Caller {
-  /** Who the audit names. */
+  /** The name in the audit. */
   by: TokenId | UserId
-  /** The org that it speaks for; null: a person who named none and is a member of none or of several. */
+  /** The org that the caller speaks for. Null for a person who named no org and is a member of none or of several. */
   orgId: OrgId | null
   scopes: ReadonlySet<Scope>
-  /** When a token's caller ends: no token that it makes lives longer. Null for a session. */
+  /** When a calling token ends; no token that it makes lives longer. Null for a session. */
   until: Date | null
 }
 
@@ -49,6 +49,6 @@ export interface Principal extends Caller {
   orgId: OrgId
 }
 
-/** `revoked` by somebody or with its maker, `expired` by its own time, `key`: with the key that signed it. */
+/** Why a token is over. `revoked`: it or its maker was revoked. `expired`: its time is over. `key`: its signing key was retired. */
 export const tokenEnds = ['revoked', 'expired', 'key'] as const
 export type TokenEnd = (typeof tokenEnds)[number]

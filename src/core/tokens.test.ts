@@ -32,7 +32,7 @@ function rig() {
 const refusal = (code: ErrorCode, words: RegExp) => (error: unknown) =>
   isCode(error, code) && words.test(error.message)
 
-test('a token carries what was asked for, for ninety days unless said otherwise', async () => {
+test('a token has the requested name and scopes, and lasts ninety days unless requested otherwise', async () => {
   const { tokens, person } = rig()
   const member = person('member')
   const { secret, token } = await tokens.create(member, { name: 'laptop', scopes: ['pins:read'] })
@@ -59,7 +59,7 @@ test('a token may do no more than whoever makes it', async () => {
   assert.deepEqual((await asks(operator, 'cluster:admin')).token.scopes, ['cluster:admin'])
 })
 
-test('a token lives no longer than the one that makes it, and ten years at most', async () => {
+test('a token lives no longer than its maker, and ten years at most', async () => {
   const { tokens, person, program } = rig()
   const until = new Date(now + dayMs)
   const maker = program(until, 'tokens:manage')
@@ -77,7 +77,7 @@ test('a token lives no longer than the one that makes it, and ten years at most'
   await assert.rejects(asks(member, { expiresAt: until, ttlMs: 5000 }), refusal('invalid', /not both/))
 })
 
-test('a member sees and ends its own tokens; one that administers the org sees and ends all', async () => {
+test('a member sees and ends its own tokens; an admin of the org sees and ends all', async () => {
   const { tokens, person, told } = rig()
   const [ann, bob, admin] = [person('member'), person('member'), person('admin')]
   const { token: anns } = await tokens.create(ann, { name: 'ann', scopes: ['pins:read'] })

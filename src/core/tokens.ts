@@ -10,7 +10,7 @@ export const longestMs = 3653 * dayMs
 
 export interface TokenParts {
   store: Pick<OrgStore, 'tokens' | 'revokeToken'>
-  /** Signs and stores a token; the secret is in the answer alone. */
+  /** Signs and stores a token. The secret is only in the answer. */
   mint: (request: {
     orgId: OrgId
     name: string | null
@@ -18,13 +18,13 @@ export interface TokenParts {
     ttlMs: number
     createdBy: UserId | TokenId
   }) => Promise<{ token: string; id: TokenId; createdAt: Date; expiresAt: Date }>
-  /** Tells the nodes which tokens ended; without it they find out by themselves within seconds, so its failure is only logged. */
+  /** Tells the nodes which tokens ended. Without it they find out by themselves within seconds, so a failure is only logged. */
   announce: (revoked: Revoked) => Promise<void>
   clock: Pick<Clock, 'now'>
   log: Log
 }
 
-/** Tokens by self-service: nobody makes one that may do more, or lives longer, than whoever makes it. */
+/** Tokens by self-service: no token may do more, or live longer, than its maker. */
 export function tokenUseCases(parts: TokenParts): TokenUseCases {
   const { store, mint, clock } = parts
   return {
@@ -43,13 +43,13 @@ export function tokenUseCases(parts: TokenParts): TokenUseCases {
     async revoke(caller, given) {
       const id = tokenIdOf(given)
       const { tokens, version } = await store.revokeToken(caller.orgId, id, caller.by, ...madeBy(caller))
-      // also when it was over before: whoever ended it may have reached nobody
+      // also when it was over before: the node that ended it may have failed to tell the others
       await tellOfRevoked(parts, { tokens: [...new Set([id, ...tokens])], version })
     },
   }
 }
 
-/** Tells the nodes of tokens that a change took along. The change stands, also when they cannot be told. */
+/** Tells the nodes which tokens a change ended. The change is kept even when the nodes cannot be told. */
 export async function tellOfRevoked(
   { announce, log }: Pick<TokenParts, 'announce' | 'log'>,
   revoked: Revoked,
@@ -74,14 +74,14 @@ function demandOwn(caller: Principal, scopes: readonly Scope[]): void {
   )
 }
 
-/** When the new token ends, ms. Without a wish: in 90 days, or with the caller. */
+/** When the new token ends, ms. When the request says nothing: in 90 days, or with the caller if that is sooner. */
 function endOf({ until }: Principal, { ttlMs, expiresAt }: NewToken, nowMs: number): number {
   const lastMs = until?.getTime() ?? Infinity
   if (ttlMs !== undefined && expiresAt !== undefined)
     throw new AnchorageError('invalid', 'say how long it lives or when it ends, not both')
   if (ttlMs === undefined && expiresAt === undefined) return Math.min(nowMs + usualMs, lastMs)
   const endMs = expiresAt?.getTime() ?? nowMs + (ttlMs ?? 0)
-  // whole seconds are what a token can say: one that ends within this second would have ended before it was made
+  // a token's end is in whole seconds: one that ends within this second would have ended before it was made
   if (!(endMs >= nowMs + 1000)) throw new AnchorageError('invalid', 'a token must end in the future')
   if (endMs > nowMs + longestMs) throw new AnchorageError('invalid', 'a token lives for ten years at most')
   if (endMs > lastMs) {
@@ -91,12 +91,12 @@ function endOf({ until }: Principal, { ttlMs, expiresAt }: NewToken, nowMs: numb
   return endMs
 }
 
-/** Whose tokens a caller sees: its own, or, as one that administers the org, all. */
+/** Whose tokens a caller sees: only its own, or with `org:admin` all. */
 function madeBy({ scopes, by }: Principal): [] | [UserId | TokenId] {
   return scopes.has('org:admin') ? [] : [by]
 }
 
-/** In a path any text is an id; what is no token's names no token. */
+/** An id that cannot be parsed is reported as "not found". */
 function tokenIdOf(text: string): TokenId {
   try {
     return parseId('tok', text)

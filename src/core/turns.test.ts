@@ -6,7 +6,7 @@ import { turns } from './turns.ts'
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-test('each key has turns of its own, and who waits goes in the order of coming', async () => {
+test('each key has its own turns, first come first served', async () => {
   const shares = turns({ atOnce: 2, waiting: 10, what: 'requests' })
   const order: string[] = []
   const take = async (key: string, name: string) => {
@@ -27,7 +27,7 @@ test('each key has turns of its own, and who waits goes in the order of coming',
   assert.deepEqual(order, ['a1', 'a2', 'b1', 'a3', 'a4'])
 })
 
-test('when too many wait the next is refused, and another key is not', async () => {
+test('when too many wait the next is refused, and another key is not affected', async () => {
   const shares = turns({ atOnce: 1, waiting: 1, what: 'requests of one org' })
   const end = await shares.take('a')
   const waiting = shares.take('a')
@@ -40,7 +40,7 @@ test('when too many wait the next is refused, and another key is not', async () 
   await waiting
 })
 
-test('who leaves while waiting takes no turn, and takes none from the next', async () => {
+test('a caller that leaves while waiting takes no turn, and takes none from the next', async () => {
   const shares = turns({ atOnce: 1, waiting: 2, what: 'requests' })
   const end = await shares.take('a')
   const leaving = new AbortController()
@@ -54,7 +54,7 @@ test('who leaves while waiting takes no turn, and takes none from the next', asy
   ;(await shares.take('a'))()
 })
 
-test('whatever comes and goes, no more than may are under way, and nobody is forgotten', async () => {
+test('in any order of calls the limit per key holds, and every caller gets its turn', async () => {
   const steps = fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.nat(3)), { maxLength: 60 })
   await fc.assert(
     fc.asyncProperty(steps, fc.integer({ min: 1, max: 3 }), async (asked, atOnce) => {

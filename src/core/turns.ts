@@ -1,24 +1,24 @@
 import { AnchorageError } from './errors.ts'
 
 export interface TurnsOptions {
-  /** Of one key's work, so much goes on at a time … */
+  /** How many calls of one key go on at a time. */
   atOnce: number
-  /** … and so much waits; what comes then is refused. */
+  /** How many calls of one key may wait. Further ones are refused. */
   waiting: number
-  /** What is taken turns at, for the refusal: `requests of one org`, say. */
+  /** The name of what is limited, for the refusal, such as `requests of one org`. */
   what: string
 }
 
-/** Shares something out between keys: each has turns of its own, so that whoever asks for much waits behind itself alone. */
+/** Limits concurrent work per key. Each key has its own turns, so a key that asks for much only waits for itself. */
 export interface Turns {
   /**
-   * Resolves when it is this one's turn, first come first served, with a function that ends the turn (once; more is harmless).
-   * Rejects `too_many` when too many wait, and with the signal's reason when that is aborted first.
+   * Resolves when it is the caller's turn, first come first served, with a function that ends the turn (calling it again does nothing).
+   * Rejects `too_many` when too many wait, and with the signal's reason when that aborts first.
    */
   take(key: string, signal?: AbortSignal): Promise<() => void>
-  /** The same without waiting: null when it is not its turn yet. */
+  /** The same without waiting: null when it is not the caller's turn yet. */
   takeNow(key: string): (() => void) | null
-  /** `work`, in its turn, which ends with it. Rejects as `take` and as `work` do. */
+  /** Runs `work` in a turn, which ends when `work` does. Rejects as `take` and `work` do. */
   during<T>(key: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T>
 }
 
@@ -27,7 +27,7 @@ interface Lane {
   waiting: Set<() => void>
 }
 
-/** An idle key holds no memory. */
+/** An idle key uses no memory. */
 export function turns({ atOnce, waiting, what }: TurnsOptions): Turns {
   const lanes = new Map<string, Lane>()
 
@@ -83,7 +83,10 @@ export function turns({ atOnce, waiting, what }: TurnsOptions): Turns {
   }
 }
 
-/** Begins in the very moment that it is told to go; rejects with the signal's reason when that is aborted first. */
+/**
+ * Calls `begin` synchronously when the waiter is released, so that no other caller can take its place. Rejects with the signal's reason
+ * when that aborts first.
+ */
 function nextIn<T>(waiting: Set<() => void>, begin: () => T, signal?: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const leave = () => {

@@ -1,4 +1,4 @@
-/** As `work`; but once the signal aborts it is waited for no longer, and this rejects with the signal's reason. */
+/** Resolves or rejects as `work` does. Once the signal aborts, it no longer waits for `work` and rejects with the signal's reason. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const onAbort = (): void => reject(signal.reason)

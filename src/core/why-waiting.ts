@@ -5,12 +5,12 @@ import type { Plan, PlanStore } from './plan-ports.ts'
 import type { Maintenance, OperatorStore, RepairStore } from './ports.ts'
 import type { ContentCopies } from './repair.ts'
 
-/** What is left longest on a draining node lies first in its order: so many are looked at. */
+/** How many contents of a draining node are read. Those left longest come first in the order of CIDs. */
 const looked = 100
 
 type Reports = Awaited<ReturnType<OperatorStore['reports']>>
 
-/** Why a drain does not go on by itself, in words; null while it does, and when there is none. */
+/** Why a drain does not continue by itself, in words. Null while it continues, and when there is no drain. */
 export async function whyDrainWaits(
   parts: { store: OperatorStore; repair: Pick<RepairStore, 'onNode'>; policy: RepairPolicy },
   node: Node,
@@ -26,7 +26,7 @@ export async function whyDrainWaits(
   return whyContentWaits(contents, nodes, policy)
 }
 
-/** Why a plan does not go on by itself, in words; null while it does, and when it is over. */
+/** Why a plan does not continue by itself, in words. Null while it continues, and when it is over. */
 export async function whyPlanWaits(
   { store, plans }: { store: OperatorStore; plans: PlanStore },
   plan: Plan,
@@ -43,7 +43,7 @@ export async function whyPlanWaits(
   return `plan ${first.id} is carried out first`
 }
 
-/** The newest epoch that a living node says it leads under: an older leader's last report may still say that it leads. */
+/** The newest epoch under which a live node says that it leads. An older leader's last report may still say that it leads. */
 export function leadingEpoch(reports: Reports): number | null {
   const epochs = reports.flatMap(({ node, report }) =>
     node.live && report?.leader ? [report.leader.epoch] : [],
@@ -51,13 +51,16 @@ export function leadingEpoch(reports: Reports): number | null {
   return epochs.length === 0 ? null : Math.max(...epochs)
 }
 
-/** Why the leader does nothing with the book just now, in words; null when it does. */
+/** Why the leader changes no placements just now, in words; null when it may. */
 export function whyNothingMoves(maintenance: Maintenance | null, reports: Reports): string | null {
   if (maintenance !== null) return `maintenance is on (${maintenance.reason}): nothing moves until it is off`
   return leadingEpoch(reports) === null ? 'no node leads just now: nothing moves until one does' : null
 }
 
-/** What the leader would do for these contents now tells what they wait for; null when it would do something, or nothing is to be done. */
+/**
+ * Why these contents wait, in words, found by planning what the leader would do for them now. Null when it would change something, or when
+ * there is nothing to do.
+ */
 export function whyContentWaits(
   contents: ContentCopies[],
   nodes: readonly Node[],
