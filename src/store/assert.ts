@@ -25,13 +25,13 @@ export async function assertSchema(system: Query): Promise<void> {
     )
 }
 
-/** Refuses (`invalid`, with what to do) a login that has more, or less, than its role, or whose sessions run under other settings. */
+/** Refuses (`invalid`, with what to do) a login with more or fewer rights than its role, or whose sessions run under other settings. */
 export async function assertLogin(query: Query, role: Role): Promise<void> {
   await assertRole(query, role)
   await assertRoleSettings(query, role)
 }
 
-/** Refuses (`invalid`, with what to do) a login that has more, or less, than its role. */
+/** Refuses (`invalid`, with what to do) a login with more or fewer rights than its role. */
 export async function assertRole(query: Query, role: Role): Promise<void> {
   const key = loginKey(role)
   const [row] = await query<{

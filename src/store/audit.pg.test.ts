@@ -15,7 +15,7 @@ const monthOf = (ago: number): Date => {
 }
 const nameOf = (ago: number): string => monthOf(ago).toISOString().slice(0, 7).replace('-', '')
 
-/** A log with the last eight months, a line in each, and of the month before those a few lines that lie outside of months. */
+/** An audit log with a partition and a line for each of the last eight months, and five older lines outside of the month partitions. */
 async function aged() {
   const made = new AsyncDisposableStack()
   const database = made.use(await testDatabase())
@@ -51,7 +51,7 @@ async function aged() {
   return { store, system, tenant, left, [Symbol.asyncDispose]: () => made.disposeAsync() }
 }
 
-test('whole old months of the audit go, and lines as old outside of months a few at a time; the log tells it itself', async () => {
+test('old months of the audit are dropped whole, equally old lines outside of them a few at a time, and the log records it', async () => {
   await using it = await aged()
   const { store } = it
   assert.deepEqual(await store.audit.drop(3, 2), { months: [8, 7, 6, 5, 4].map(nameOf), lines: 2 })
@@ -72,7 +72,7 @@ test('whole old months of the audit go, and lines as old outside of months a few
   )
 })
 
-test('nobody can have the last three months dropped, nor drop or delete anything but by that function', async () => {
+test('no role can drop the last three months, and nothing is dropped or deleted except by the function for it', async () => {
   await using it = await aged()
   for (const months of [2, 0, -5])
     await assert.rejects(it.store.audit.drop(months, 100), (error) => isCode(error, 'conflict'))
@@ -92,7 +92,7 @@ test('nobody can have the last three months dropped, nor drop or delete anything
   assert.equal((await it.left()).length, 13)
 })
 
-test('months that somebody writes to just now are left for the next time', async () => {
+test('old months are left for the next run while a transaction writes to the log', async () => {
   await using it = await aged()
   await it.system.query('begin')
   await it.system.query(

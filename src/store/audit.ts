@@ -3,7 +3,7 @@ import type { AuditCursor, AuditEntry } from '../core/ports.ts'
 import type { SystemTx, TenantTx } from './database.ts'
 import { fromText } from './text.ts'
 
-/** One line of the log, in the transaction of what it tells. */
+/** Writes one line of the audit log, in the transaction of the change that it records. */
 export async function audit(
   tx: SystemTx | TenantTx,
   entry: { orgId?: OrgId; actor: string; action: string; target: string; details?: object },
@@ -21,10 +21,13 @@ export async function audit(
   )
 }
 
-/** As many months are kept whatever is asked: whoever has the system's password cannot have the latest forgotten. */
+/** At least this many months are kept, so that an intruder with the system's password cannot erase the latest ones. */
 export const leastAuditMonths = 3
 
-/** Drops whole months, but the present one and the `months` before it, and writes that down; at most `limit` lines that lie outside of months. */
+/**
+ * Drops whole months, except the present one and the `months` before it, and at most `limit` lines as old that lie outside of the month
+ * partitions. Writes a line about it.
+ */
 export async function dropAudit(
   tx: SystemTx,
   months: number,
@@ -37,7 +40,7 @@ export async function dropAudit(
   return dropped ?? { months: [], lines: 0 }
 }
 
-/** Lines come to be seen when their transaction commits: one who follows waits this long, so that none is passed over. */
+/** A line becomes visible when its transaction commits. A reader that follows the log stays this far behind, so that it misses no line. */
 const lateMs = 2_000
 
 interface AuditRow {
@@ -50,7 +53,7 @@ interface AuditRow {
   details: unknown
 }
 
-/** Newest first; with `after`, the oldest first of those after it, as they were at least two seconds ago. */
+/** Newest first. With `after`: the lines after it, oldest first, leaving out the last two seconds. */
 export async function readAudit(
   tx: SystemTx | TenantTx,
   {

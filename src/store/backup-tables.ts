@@ -1,7 +1,7 @@
 import { AnchorageError } from '../core/errors.ts'
 import type { Query } from './query.ts'
 
-/** What a backup holds, in an order in which every row finds what it refers to. */
+/** The tables that a backup holds, in an order in which every row comes after the rows that it refers to. */
 export const backedUp = [
   'orgs',
   'signing_keys',
@@ -22,7 +22,7 @@ export const backedUp = [
   'audit_log',
 ] as const
 
-/** What it does without, and why. */
+/** The tables that a backup leaves out, and why. */
 export const leftOut: Record<string, string> = {
   cluster: 'the head of a backup says what is kept of it',
   schema_migrations: 'made by migrate up',
@@ -38,7 +38,7 @@ export const leftOut: Record<string, string> = {
   placement_counts: 'added up from placement_changes',
 }
 
-/** The tables that a backup of this database holds, in their order; `invalid` when there is one of which nobody decided. */
+/** The tables that a backup of this database holds, in order; `invalid` when the database has a table that is in neither list. */
 export async function tablesToKeep(query: Query): Promise<string[]> {
   const rows = await query<{ name: string }>(
     `select relname::text as name from pg_class
@@ -55,7 +55,7 @@ export async function tablesToKeep(query: Query): Promise<string[]> {
   return kept.filter((name) => there.has(name))
 }
 
-/** Orgs whose counts and sums are not those of their rows. A login that sees only a part of the rows is told by this too. */
+/** Orgs whose counts and sums do not match their rows. This also finds a login that sees only a part of the rows. */
 const wrongSums = `
   select org_id from (
     select org_id, status, level, bucket, n from pin_counts
@@ -71,7 +71,7 @@ const wrongSums = `
     select org_id, reserved as bytes from org_usage union all select org_id, -sum(bytes) from reserved_bytes group by 1) d
   group by org_id having sum(bytes) <> 0`
 
-/** Refuses (`conflict`) a database whose counts are not what its rows add up to: it is not to be kept, or gone back to, as it is. */
+/** Refuses (`conflict`) a database whose counts do not match its rows: it must not be backed up or restored as it is. */
 export async function assertSums(query: Query): Promise<void> {
   const wrong = await query(wrongSums)
   if (wrong.length > 0)

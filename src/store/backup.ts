@@ -7,13 +7,13 @@ import { codeLevel } from './migrate.ts'
 import { withLongTransaction } from './one-client.ts'
 import type { Query } from './query.ts'
 
-/** So many rows travel at once. */
+/** This many rows are fetched at a time. */
 const pageRows = 1_000
 
 /**
- * Hands everything that is kept of the database to `take`, part by part, as it was at one moment; nodes go on meanwhile. `version`
- * is the program's. Rejects with `invalid` when the login or the schema is not this program's, `conflict` when the counts are
- * not those of the pins; whatever was taken by then is no backup.
+ * Hands all tables that a backup holds to `take`, part by part, as they were at one moment; nodes go on working meanwhile. `version` is the
+ * program's. Rejects with `invalid` when the login or the schema is not this program's, and with `conflict` when the counts do not match
+ * the pins. If it rejects, the parts that were taken are no backup.
  */
 export async function readBackup(
   systemUrl: string,
@@ -42,7 +42,7 @@ interface HeadRow {
   takenAt: Date
 }
 
-/** The level must be ours exactly: of a newer schema we would leave out what we do not know. */
+/** The level must be exactly ours: a backup of a newer schema would leave out what this code does not know. */
 async function headOf(query: Query, version: string): Promise<BackupHead> {
   const [there] = await query<{ there: boolean }>(
     `select to_regclass('schema_migrations') is not null as there`,

@@ -57,12 +57,12 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-test('every table and every function with more rights is decided about, and no role reaches more or less than was decided', async () => {
+test('each table and each function with more rights has a decision, and no role reaches more or less than was decided', async () => {
   assert.deepEqual(await beltBreaches(roles, two), [])
   await store.nodes.assertReady()
 })
 
-test('whatever policy is taken away or widened, and whatever else of the belt is loosened, is noticed', async () => {
+test('each policy that is dropped or widened, and each other way to loosen the belt, is noticed', async () => {
   const blind: string[] = []
   const unseen: string[] = []
   for (const [loosen, restore, boot] of await loosenings()) {
@@ -87,7 +87,7 @@ interface Change {
   of: string
 }
 
-/** Ways to loosen the belt, each with its way back and whether a node must notice when it boots. */
+/** Ways to loosen the belt, each with its undo and whether a node must notice it when it boots. */
 async function loosenings(): Promise<[loosen: Change, restore: Change, boot: boolean][]> {
   const policies = await roles.owner.query<{
     name: string
@@ -108,13 +108,13 @@ async function loosenings(): Promise<[loosen: Change, restore: Change, boot: boo
       `create policy ${name} on ${of} ${kind}${using === null ? '' : ` using (${using})`}${check === null ? '' : ` with check (${check})`}`
     const change = (sql: string): Change => ({ sql, of })
     const back = change(`${drop}; ${make(qual, checked)}`)
-    // as wide as `true` in the scope of any org, and names the org all the same
+    // lets in as much as `true` in the scope of any org, although it names the org
     const wide = 'current_org() is not null'
     const widened = [
       ...(qual === null ? [] : [make(wide, checked)]),
       ...(checked === null ? [] : [make(qual, wide)]),
     ].map((sql): [Change, Change, boolean] => [change(`${drop}; ${sql}`), back, true])
-    // audit_log and orgs keep a policy when one of several goes; the system's are none of the tenant's
+    // audit_log and orgs still have a policy when one of several is dropped; policies of the system do not apply to the tenant
     const only = policies.rows.filter((row) => row.of === of && row.tenant).length === 1
     return [
       [change(drop), change(make(qual, checked)), tenant && only] satisfies [Change, Change, boolean],
@@ -143,7 +143,7 @@ async function loosenings(): Promise<[loosen: Change, restore: Change, boot: boo
   return [...ofPolicies, ...tables, ...ofFunctions, ...others, ofScope()]
 }
 
-/** Who has no scope would have one all the same. */
+/** Gives a scope to statements that have none. */
 function ofScope(): [Change, Change, boolean] {
   const scope = `nullif(current_setting('anchorage.org_id', true), '')::uuid`
   const [loose, sound] = [`coalesce(${scope}, '${two.orgs[0]}')`, scope].map((returned) => ({

@@ -1,38 +1,38 @@
 import { AnchorageError } from '../core/errors.ts'
 import type { Query } from './query.ts'
 
-/** What the tenant role may read or write in any way, of the schema as it is. */
+/** Every relation of the schema that the tenant role can read or write in any way. */
 const reached = `select c.oid, c.relname, c.relkind, c.relrowsecurity, c.relforcerowsecurity from pg_class c
   where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
     and (has_any_column_privilege(c.oid, 'select, insert, update, references')
       or has_table_privilege(c.oid, 'delete, truncate, trigger'))`
 
-/** What Postgres shows of an expression, with its line breaks as blanks. */
+/** An expression as Postgres prints it, with line breaks turned into blanks. */
 const shown = (expression: string): string => `regexp_replace(coalesce(${expression}, ''), '\\s+', ' ', 'g')`
 
-/** Policies of these tables, and whether each is the tenant role's. */
+/** All policies, and whether each one applies to the tenant role (`ours`). */
 const policies = `select p.polrelid as oid, p.polname, p.polpermissive,
     exists (select from unnest(p.polroles) r where r = 0 or pg_has_role(r, 'usage')) as ours,
     ${shown('pg_get_expr(p.polqual, p.polrelid)')} as qual, ${shown('pg_get_expr(p.polwithcheck, p.polrelid)')} as checked
   from pg_policy p`
 
 /**
- * All that a policy may say of the rows of the table `t`, to the letter: whatever else names the org may still mean those of all. A policy that
- * says it in other words is refused, and that is the safe side.
+ * The only condition that a policy of table `t` may have, compared as text. Any other condition that names the org may still let in the
+ * rows of all orgs. A policy that says the same in other words is refused too, which is the safe side.
  */
 const rule = `case t.relname
     when 'orgs' then '(id = current_org())'
     when 'users' then '(EXISTS ( SELECT FROM memberships m WHERE ((m.user_id = users.id) AND (m.org_id = current_org()))))'
     else '(org_id = current_org())' end`
 
-/** What the org of a statement is. */
+/** The body that `current_org()` must have. */
 const scope = `RETURN (NULLIF(current_setting('anchorage.org_id'::text, true), ''::text))::uuid`
 
 const definers = `select p.oid::regprocedure::text as name, p.proacl, p.proconfig, r.rolname as owner
   from pg_proc p join pg_roles r on r.oid = p.proowner
   where p.pronamespace = 'public'::regnamespace and p.prosecdef`
 
-/** Each finds the names of what is not as it must be. */
+/** Each query finds the names of the things that break its rule. */
 const breaches: [sql: string, refusal: (names: string) => string][] = [
   [
     `select relname as name from (${reached}) t where relkind not in ('r', 'p')`,
@@ -74,8 +74,8 @@ const breaches: [sql: string, refusal: (names: string) => string][] = [
 ]
 
 /**
- * Refuses (`invalid`, with what to do) a database in which the login of `tenant` could reach another org's rows. What is looked at comes
- * from the catalog, so a table that somebody adds is looked at as well.
+ * Refuses (`invalid`, with what to do) a database in which the login of `tenant` could reach another org's rows. The tables and functions
+ * to check come from the catalog, so it also checks a table that was added by hand.
  */
 export async function assertBelt(tenant: Query): Promise<void> {
   for (const [sql, refusal] of breaches) {

@@ -24,7 +24,7 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-test('whatever others must know of a node is a new version of the nodes; that it lives is none', async () => {
+test('a change of a node that other nodes must know makes a new version of the nodes; a sign of life does not', async () => {
   assert.deepEqual(await store.nodes.read(), { nodes: [], version: 0 })
   const node = await store.nodes.boot('node-1')
   const booted = await newerThan(0)
@@ -36,7 +36,7 @@ test('whatever others must know of a node is a new version of the nodes; that it
   await newerThan(bound)
 })
 
-test('a revoked token is revoked at once, for good, and each revocation is a new version of the tokens', async () => {
+test('a token is revoked at once and for good, and each revocation makes a new version of the tokens', async () => {
   const [one, two] = [await newToken(), await newToken()]
   const before = await store.tokens.cacheVersion('tokens')
   const first = await store.tokens.revokeToken(one)

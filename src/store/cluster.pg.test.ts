@@ -20,7 +20,7 @@ let system: pg.Client
 let org: OrgId
 let other: OrgId
 let epoch: number
-/** Fresh ones for each test. */
+/** New nodes for each test. */
 let a: NodeIdentity
 let b: NodeIdentity
 let c: NodeIdentity
@@ -48,7 +48,7 @@ beforeEach(async () => {
   c = await store.nodes.boot(`c-${round}`)
 })
 
-test('a draining node gives up its copy once another stands, each step audited; uncordon leaves what moved', async () => {
+test('a draining node gives up its copy once another is pinned, each step is audited, and uncordon does not move it back', async () => {
   const pin = await pinned('drained', a)
   await store.operator.drain(a.nodeId, 'token:op')
   await store.operator.drain(a.nodeId, 'token:op')
@@ -68,7 +68,7 @@ test('a draining node gives up its copy once another stands, each step audited; 
   assert.deepEqual(await store.repair.moving(), { copies: 1, bytes: 10 })
   const progress = { left: 1, moving: 1, waiting: 0, removing: 0, bytesLeft: 10 }
   assert.deepEqual(await store.operator.drainProgress(a.nodeId), progress)
-  // the only copy that stands is not dropped, whatever was decided
+  // the only pinned copy is not dropped, whatever was decided
   const early = await repair('drained', { drop: [{ nodeId: a.nodeId, reason: 'drain' }] })
   assert.equal(early.stale, 1)
   assert.equal((await store.pins.getPin(org, pin)).status, 'pinned')
@@ -108,7 +108,7 @@ test('a draining node gives up its copy once another stands, each step audited; 
   ])
 })
 
-test('an accept that chose a node before it was closed leaves nothing there, and repair is told', async () => {
+test('an accept that chose a node before it was closed adds nothing there and marks the content for repair', async () => {
   await store.operator.drain(a.nodeId, 'op')
   const id = await accept('closed', { nodes: [a.nodeId] })
   assert.deepEqual(await copies('closed'), [])
@@ -120,7 +120,7 @@ test('an accept that chose a node before it was closed leaves nothing there, and
   assert.equal((await store.pins.getPin(org, id)).status, 'pinned')
 })
 
-test('a drain waits for accepts under way, so that it sees all they left on the node', async () => {
+test('a drain waits for accepts under way, so that it sees all placements that they add to the node', async () => {
   const tenant = new pg.Client({ connectionString: database.tenantUrl })
   await tenant.connect()
   try {
@@ -138,7 +138,7 @@ test('a drain waits for accepts under way, so that it sees all they left on the 
     await tenant.end()
   }
 
-  /** Once the drain is seen to wait for its lock. */
+  /** Resolves once the drain waits for its lock. */
   async function waiting(): Promise<'waiting'> {
     for (;;) {
       const { rows } = await system.query(
@@ -149,7 +149,7 @@ test('a drain waits for accepts under way, so that it sees all they left on the 
   }
 })
 
-test('lost copies count for nothing and are found again; a pin with none left is queued', async () => {
+test('lost copies do not count until they are found again; a pin without any copy left is queued', async () => {
   const one = await pinned('lost', a)
   await store.repair.noteDown(epoch, a.nodeId, true)
   assert.ok((await store.repair.downNodes()).includes(a.nodeId))
@@ -177,7 +177,7 @@ test('lost copies count for nothing and are found again; a pin with none left is
   assert.equal((await store.pins.getPin(other, two)).status, 'pinned')
 })
 
-test('the copies that hold a content are told to whoever fetches it, lost ones last', async () => {
+test('a claim lists the nodes with a copy of the content, lost copies last', async () => {
   await pinned('held', a)
   await pinnedAlso('held', b)
   for (const [node, address] of [
@@ -190,7 +190,7 @@ test('the copies that hold a content are told to whoever fetches it, lost ones l
   assert.deepEqual(claim?.holders, ['/ip4/127.0.0.1/tcp/1/p2p/b', '/ip4/127.0.0.1/tcp/1/p2p/a'])
 })
 
-test('a repair that saw other copies, or sees an unpin turn round, changes nothing and stays to be done', async () => {
+test('a repair that saw other copies than there are now changes nothing, and the content stays to be repaired', async () => {
   await pinned('stale', a)
   const seen = await look('stale')
   await pinnedAlso('stale', b)
@@ -208,7 +208,7 @@ test('a repair that saw other copies, or sees an unpin turn round, changes nothi
   assert.ok((await unsettled()).includes('stale'))
 })
 
-test('a repair wakes the copy that is being unpinned, and tries the failed one again', async () => {
+test('a repair pins a copy again that is being unpinned, and tries a failed copy again', async () => {
   await pinned('woken', a)
   await pinnedAlso('woken', b)
   await repair('woken', { drop: [{ nodeId: b.nodeId, reason: 'surplus' }] })
@@ -226,7 +226,7 @@ test('a repair wakes the copy that is being unpinned, and tries the failed one a
   await work(b, 'woken')
 })
 
-test('two leaders: the older epoch changes nothing, in whatever it does', async () => {
+test('two leaders: no call of the older epoch changes anything', async () => {
   await pinned('fenced', a)
   const seen = await look('fenced')
   const old = epoch
@@ -245,15 +245,15 @@ test('two leaders: the older epoch changes nothing, in whatever it does', async 
   for (const call of calls) await assert.rejects(call(), (error) => isCode(error, 'not_leading'))
   assert.deepEqual(await copies('fenced'), [[a.nodeId, 'pinned']])
   assert.equal((await store.repair.apply(epoch, [add])).added, 1)
-  // the same again finds other copies
+  // the same repair again finds other copies than it saw
   assert.equal((await store.repair.apply(epoch, [add])).stale, 1)
 })
 
-test('two leaders, one paused in the middle of a write: the next epoch waits for that write, and the next write is refused', async () => {
+test('two leaders, one paused in the middle of a write: the next epoch waits for that write, and the old leader is refused the next', async () => {
   await pinned('paused', a)
   const add = repairOf(await look('paused'), { add: [{ nodeId: b.nodeId, reason: 'repair' }] })
   const old = epoch
-  // The old leader's transaction has found its epoch, and waits here for the content as long as the test likes.
+  // The old leader's transaction has checked its epoch, and waits here for the content until the test lets it go on.
   const lock = new pg.Client({ connectionString: database.systemUrl })
   await lock.connect()
   try {
@@ -267,7 +267,7 @@ test('two leaders, one paused in the middle of a write: the next epoch waits for
     await until('the new leader waits for the old one', async () => (await waiting()) >= 2)
     assert.equal(next, 0, 'an epoch began while a write of the one before was under way')
     await lock.query('commit')
-    // It began under an epoch that was good, and is whole before another begins.
+    // It began under a valid epoch, and commits before the next one begins.
     assert.equal((await midWrite).added, 1)
     epoch = await taking
   } finally {
@@ -284,7 +284,7 @@ test('two leaders, one paused in the middle of a write: the next epoch waits for
   ])
 })
 
-test('in maintenance neither repair nor sweep changes anything, the watchdog does, and accepts go on', async () => {
+test('in maintenance repair and sweep change nothing, accepts go on, and the watchdog may end it', async () => {
   await pinned('resting', a)
   assert.equal(await store.operator.maintenance(), null)
   const on = await store.operator.setMaintenance({ reason: 'new disks', ttlMs: 60_000 }, 'op')
@@ -314,7 +314,7 @@ test('in maintenance neither repair nor sweep changes anything, the watchdog doe
   assert.equal((await store.repair.apply(epoch, [add])).added, 1)
 })
 
-test('with fewer nodes than replicas the content is accepted and repaired later; a delete lowers what is wanted', async () => {
+test('with fewer nodes than replicas the content is accepted and repaired later; a delete lowers the number of copies wanted', async () => {
   const three = await accept('wide', { replicas: 3, nodes: [a.nodeId, b.nodeId] })
   assert.equal((await copies('wide')).length, 2)
   assert.ok((await unsettled()).includes('wide'))
@@ -340,7 +340,7 @@ test('with fewer nodes than replicas the content is accepted and repaired later;
   assert.equal((await repair('wide', drop(b.nodeId))).dropped, 1)
 })
 
-test('what was wanted often and by nobody for a while is wanted as often as its new pin says', async () => {
+test('content that no pin wanted for a while gets as many copies as its new pin says', async () => {
   const id = await accept('again', { replicas: 2, nodes: [a.nodeId, b.nodeId] })
   await work(a, 'again')
   await work(b, 'again')
@@ -352,7 +352,7 @@ test('what was wanted often and by nobody for a while is wanted as often as its 
   assert.ok((await unsettled()).includes('again'))
 })
 
-test('hints are repeated to nodes that take them, and what waits on others holds up none', async () => {
+test('hints are repeated to nodes that take them, and work that waits on other nodes does not hold them up', async () => {
   await accept('hinted', { nodes: [a.nodeId] })
   await accept('silent', { nodes: [b.nodeId] })
   await accept('drains', { nodes: [c.nodeId] })
@@ -363,7 +363,7 @@ test('hints are repeated to nodes that take them, and what waits on others holds
   assert.ok(!hinted.includes('silent') && !hinted.includes('drains'))
 })
 
-test('a walk that missed something of a draining node begins anew', async () => {
+test('a walk that missed content of a draining node begins again', async () => {
   await pinned('missed', a)
   await store.operator.drain(a.nodeId, 'op')
   await store.repair.advanceWalk(epoch, a.nodeId, 'zzz')
@@ -372,14 +372,14 @@ test('a walk that missed something of a draining node begins anew', async () => 
   await store.repair.advanceWalk(epoch, a.nodeId, null)
   await store.repair.noteDrained(epoch)
   assert.equal(await walkOf(a), '')
-  // what is marked needs no walk
+  // content that is marked needs no walk
   await system.query(`update contents set unsettled = true where cid = 'missed'`)
   await store.repair.advanceWalk(epoch, a.nodeId, null)
   await store.repair.noteDrained(epoch)
   assert.equal(await walkOf(a), undefined)
 })
 
-test('a node is forgotten once it is gone and nothing stands on it alone', async () => {
+test('a node is forgotten once it is gone and has no content that is pinned nowhere else', async () => {
   const id = await pinned('remembered', a)
   await accept('never-tried', { nodes: [a.nodeId] })
   await assert.rejects(
@@ -403,7 +403,7 @@ test('a node is forgotten once it is gone and nothing stands on it alone', async
   assert.equal(await store.nodes.see(a, { usedBytes: null, capacityBytes: null }), false)
 })
 
-test('nodes tell their zone, route and report, and only their newest incarnation does', async () => {
+test('only the newest incarnation of a node sets its zone, route and report', async () => {
   const report = {
     version: '1',
     leader: null,
@@ -429,7 +429,7 @@ test('nodes tell their zone, route and report, and only their newest incarnation
   )
 })
 
-test('the audit is read newest first, and followed from a cursor without passing over what commits late', async () => {
+test('the audit is read newest first, and followed from a cursor without missing lines that commit late', async () => {
   const [newest] = await store.operator.audit({ limit: 1 })
   assert.ok(newest)
   await store.operator.drain(c.nodeId, 'op')
@@ -446,7 +446,7 @@ test('the audit is read newest first, and followed from a cursor without passing
   assert.ok(ours.length > 0 && ours.every((entry) => entry.orgId === org))
 })
 
-test('the denylist is pruned of tokens that are over', async () => {
+test('tokens that have expired are pruned from the denylist', async () => {
   const over = uuidOf(mintId('tok'))
   const live = uuidOf(mintId('tok'))
   await system.query(
@@ -457,7 +457,7 @@ test('the denylist is pruned of tokens that are over', async () => {
   assert.deepEqual((await system.query('select jti from token_denylist')).rows, [{ jti: live }])
 })
 
-test('an operator lets a reconciler go on, once', async () => {
+test('the confirmation of an operator lets a reconciler go on once', async () => {
   await store.operator.confirmReconcile(a.nodeId, 'op')
   assert.equal(await store.reconcile.takeConfirmation(a, 60_000), true)
   assert.equal(await store.reconcile.takeConfirmation(a, 60_000), false)
@@ -475,14 +475,14 @@ async function accept(cid: string, more: Partial<NewPin> = {}, of: OrgId = org):
   return pin.id
 }
 
-/** A pin whose one copy stands on `node`. */
+/** A pin whose only copy is pinned on `node`. */
 async function pinned(cid: string, node: NodeIdentity): Promise<PinId> {
   const id = await accept(cid, { nodes: [node.nodeId] })
   await work(node, cid)
   return id
 }
 
-/** A further copy, beyond what is wanted. */
+/** One more copy than is wanted. */
 async function pinnedAlso(cid: string, node: NodeIdentity): Promise<void> {
   await repair(cid, { add: [{ nodeId: node.nodeId, reason: 'repair' }] })
   await work(node, cid)
@@ -512,7 +512,7 @@ async function work(node: NodeIdentity, cid: string, outcome?: Outcome): Promise
   await finish(node, cid, claim.generation, outcome)
 }
 
-/** As repair sees it, marked or not. */
+/** The content as repair sees it, marked or not. */
 async function look(cid: string): Promise<ContentCopies> {
   const { rows } = await system.query('select unsettled from contents where cid = $1', [cid])
   await system.query('update contents set unsettled = true where cid = $1', [cid])
@@ -526,7 +526,7 @@ function repairOf(content: ContentCopies, more: Partial<Repair>): Repair {
   return { ...leaveAsSeen(content), ...more }
 }
 
-/** Applies to what is there now. */
+/** Applies a repair to the content as it is now. */
 async function repair(cid: string, more: Partial<Repair>) {
   const content = await look(cid)
   return store.repair.apply(epoch, [repairOf(content, more)])

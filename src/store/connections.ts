@@ -11,16 +11,16 @@ import { loginKey, roleSettings, serves, type Role } from './role-settings.ts'
 /** The connections of one login. */
 export interface Connections extends AsyncDisposable {
   /**
-   * Lends a connection to `work`. Only one that shows its role's settings is lent, and only one that can go on as before is lent again:
-   * whatever else `work` met on it, it is closed. `direct`: no pooler lies between, so what is prepared by name stays with the connection.
-   * When `signal` aborts, the connection is closed, whereupon Postgres ends what it does for it within a second.
+   * Lends a connection to `work`. A connection is lent only if it has its role's settings. It is lent again only if its session is
+   * unharmed; after any other error it is closed. `direct`: no pooler lies between, so statements prepared by name stay with the
+   * connection. When `signal` aborts, the connection is closed, and Postgres ends its statement within a second.
    */
   use<T>(work: (client: pg.PoolClient, direct: boolean) => Promise<T>, signal?: AbortSignal): Promise<T>
   /** Rejects unless a transaction that writes commits, within 15 s. */
   proveWrite(): Promise<void>
-  /** What lies between, as far as its answers tell. */
+  /** Whether a pooler lies between, as far as the answers of Postgres show it. */
   way(): Promise<Way>
-  /** How many connections there are, now. */
+  /** How many connections there are now. */
   pool(): PoolUse
 }
 
@@ -34,15 +34,15 @@ export interface ConnectionOptions {
   log: Log
 }
 
-/** How many statements of tenants Postgres is asked at a time, and how many of the system. */
+/** The size of each of the two pools: this many statements of tenants run at a time, and this many of the system. */
 export const connectionsPerRole = 8
 
 const connectMs = 5_000
-/** Beyond the roles' statement_timeout: what has not answered by then is out of reach, and its connection is ended. */
+/** Longer than the roles' statement_timeout: a server that has not answered by then is out of reach, and the connection is closed. */
 const answerMs = 20_000
 const lookMs = 5_000
 
-/** A write that changes nothing, with a commit that has to reach the disk, and the standby where one is waited for. */
+/** A write that changes no row, but whose commit must reach the disk, and the standby if commits wait for one. */
 const writing = {
   text: `with nothing as (update org_usage set org_id = org_id where false returning 1)
     select pg_logical_emit_message(true, 'anchorage', '')`,
@@ -57,9 +57,9 @@ export function openConnections({ url, role, name, log }: ConnectionOptions): Co
   const use: Connections['use'] = async (work, signal) => {
     signal?.throwIfAborted()
     const client = await pool.connect()
-    // Until it has been looked at.
+    // Closed when it is released, unless it passes the checks below.
     let over: Error | boolean = true
-    // One that is lost between two statements of ours says so to nobody else, and an error that nobody hears ends the process.
+    // A connection that is lost between two of our statements emits `error`, and an `error` without a listener ends the process.
     const onLost = (error: Error) => (over = error)
     client.on('error', onLost)
     const hangUp = () => void streamOf(client).destroy()
@@ -89,7 +89,7 @@ export function openConnections({ url, role, name, log }: ConnectionOptions): Co
   }
 }
 
-/** A pool that survives Postgres' death: its clients' errors are logged, the next query connects anew. */
+/** A pool that survives a crash of Postgres: its clients' errors are logged, and the next query opens a new connection. */
 function openPool(url: string, name: string, log: Log): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
@@ -106,7 +106,7 @@ function openPool(url: string, name: string, log: Log): pg.Pool {
   } as pg.PoolConfig)
   pool.on('connect', (client) => endsByException(streamOf(client)))
   pool.on('error', (err) => {
-    // In words alone: the whole connection hangs on the error, with the key that cancels its queries.
+    // Only the message: the error holds the whole connection, with the key that cancels its queries.
     log.warn({ reason: inOneLine(err) }, 'a connection to Postgres was lost; the next query opens another')
   })
   return pool
@@ -120,7 +120,7 @@ function streamOf(client: pg.PoolClient): Duplex {
   return (client as unknown as { connection: { stream: Duplex } }).connection.stream
 }
 
-/** Runs `send`, and hands all that it sends to the socket at once: the client would write once for each statement. */
+/** Runs `send`, and writes all that it sends to the socket at once. Otherwise the client would write once for each statement. */
 export function inOneWrite<T>(client: pg.PoolClient, send: () => T): T {
   const stream = streamOf(client)
   stream.cork()
@@ -131,16 +131,16 @@ export function inOneWrite<T>(client: pg.PoolClient, send: () => T): T {
   }
 }
 
-/** What is known of a connection since it was opened. */
+/** What was found out about a connection when it was opened. */
 interface Admission {
-  /** One that takes no writes serves what reads, and once, so that none is left when Postgres takes writes again. */
+  /** A connection that takes no writes still serves reads, but only once, so that none is left when Postgres takes writes again. */
   writes: boolean
   direct: boolean
 }
 
 /**
- * Looks at a new connection, in one round trip: rejects (`unavailable`, its cause the `invalid` that says what to do) when it does not run
- * under its role's settings.
+ * Checks a new connection, in one round trip. Rejects when it does not run under its role's settings: with `unavailable`, whose cause is
+ * the `invalid` that says what to do.
  */
 async function admit(client: pg.PoolClient, role: Role): Promise<Admission> {
   const names = Object.keys(roleSettings[role])
@@ -160,12 +160,12 @@ async function admit(client: pg.PoolClient, role: Role): Promise<Admission> {
   throw new AnchorageError('unavailable', reason.message, { cause: reason, retryAfterSeconds: 5 })
 }
 
-/** The backend as the handshake named it. A pooler shows its clients keys of its own, so theirs is another. */
+/** The pid of the backend as the handshake gave it. A pooler gives its clients keys of its own, so theirs differs from the real pid. */
 function toldPid(client: pg.PoolClient): number | null | undefined {
   return (client as { processID?: number | null }).processID
 }
 
-/** A pooler by transaction lends two clients the same backend, or one of them two. */
+/** A pooler in transaction mode may lend the same backend to two clients, or two backends to one client. */
 async function wayOf(one: pg.PoolClient, other: pg.PoolClient): Promise<Way> {
   const pids: number[] = []
   for (const client of [one, other, one, other]) {

@@ -10,7 +10,7 @@ import { openDatabase, type Database } from './database.ts'
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 
-test('a connection that is lost between two statements ends its transaction, and nothing else', async () => {
+test('a connection that is lost between two statements ends its transaction and nothing else', async () => {
   await using database = await testDatabase()
   await using db = openDatabase({ ...database, log: quiet })
   const other = new pg.Client(database.systemUrl)
@@ -19,7 +19,7 @@ test('a connection that is lost between two statements ends its transaction, and
     db.system(async (tx) => {
       const [me] = await tx.query<{ pid: number }>('select pg_backend_pid() as pid')
       await other.query('select pg_terminate_backend($1, 5000)', [me?.pid])
-      // nobody waits for an answer while the connection ends
+      // no statement waits for an answer while the connection ends
       await new Promise((resolve) => setTimeout(resolve, 100))
       await tx.query('select 1')
     }),
@@ -30,7 +30,7 @@ test('a connection that is lost between two statements ends its transaction, and
 })
 
 const org = mintId('org')
-/** The doors to the database, each with one statement. */
+/** The ways to query the database, each with one statement. */
 const doors: Record<string, (db: Database, sql: string) => Promise<unknown[]>> = {
   tenant: (db, sql) => db.tenant(org, (tx) => tx.query(sql)),
   tenantAtOnce: async (db, sql) => (await db.tenantAtOnce(org, [[sql, []]]))[0] ?? [],
@@ -39,7 +39,7 @@ const doors: Record<string, (db: Database, sql: string) => Promise<unknown[]>> =
 }
 const backend = 'select pg_backend_pid() as pid'
 
-test('after an error that hangs on its session a connection is lent to nobody, after any other it is', async () => {
+test('a connection is closed after an error that belongs to its session, and lent again after any other error', async () => {
   await using database = await testDatabase()
   const ends = ['25006', '57P01', '57P02', '57P03', '57P05', '08006', '08P01', '42501', '42P01', '25P02']
   ends.push('26000', '42P05', '0A000', 'XX000', '58030')
@@ -56,7 +56,7 @@ test('after an error that hangs on its session a connection is lent to nobody, a
   }
 })
 
-test('a statement that was prepared before a migration changed its answer is answered anew, on each connection', async () => {
+test('a statement that was prepared before a migration changed its result is run again, on each connection', async () => {
   await using database = await testDatabase()
   await using db = openDatabase({ ...database, log: quiet })
   const owner = new pg.Client(database.ownerUrl)
@@ -74,7 +74,7 @@ test('a statement that was prepared before a migration changed its answer is ans
   await owner.end()
 })
 
-test('whoever hangs up ends the statement, whose connection is lent to nobody', async () => {
+test('a client that hangs up ends its statement, and the connection is closed', async () => {
   await using database = await testDatabase()
   await using db = openDatabase({ ...database, log: quiet })
   const running = `select pid from pg_stat_activity where query like '%so long%' and pid <> pg_backend_pid() and state = 'active'`
@@ -89,7 +89,7 @@ test('whoever hangs up ends the statement, whose connection is lent to nobody', 
   assert.notDeepEqual(after, before)
 })
 
-test('our own refusals leave a connection as it was, unless the driver stands behind them', async () => {
+test('our own refusals keep the connection, unless their cause is an error of its session', async () => {
   await using database = await testDatabase()
   await using db = openDatabase({ ...database, log: quiet })
   const before = await db.system((tx) => tx.query(backend))
@@ -105,7 +105,7 @@ test('our own refusals leave a connection as it was, unless the driver stands be
   assert.notDeepEqual(await db.system((tx) => tx.query(backend)), before)
 })
 
-test('a database that takes no writes serves what reads, and each role is seen to write again at its first try', async () => {
+test('a database that takes no writes serves reads, and each role can write at its first try once writes are allowed again', async () => {
   await using database = await testDatabase()
   await using db = openDatabase({ ...database, log: quiet })
   const owner = new pg.Client(database.ownerUrl)
@@ -120,7 +120,7 @@ test('a database that takes no writes serves what reads, and each role is seen t
     await asRole.query(endOthers)
     await asRole.end()
     await until('the role cannot write', async () => (await refused(), true))
-    // a session of before would still be good for it
+    // a session from before could still write; none is left, so each new one is refused again below
     for (const ask of Object.values(doors)) assert.equal((await ask(db, backend)).length, 1)
     await refused()
     await owner.query(`alter role ${role} in database ${name} reset default_transaction_read_only`)

@@ -19,23 +19,26 @@ export interface SystemTx {
   query: Query
 }
 
-/** One statement, with its parameters; a `name`, which no other text may have, where it is worth planning once a connection. */
+/**
+ * One statement, with its parameters. A `name`, which no other text may have, is for a text that is worth planning only once per
+ * connection.
+ */
 export type Statement = [text: string, params: unknown[], name?: string]
 
-/** The pools and the only two doors to them. */
+/** The two pools, and the only ways to use them. */
 export interface Database extends AsyncDisposable {
   /** One transaction for `orgId`. Deadlocks are tried again, so `work` may run more than once. */
   tenant<T>(orgId: OrgId, work: (tx: TenantTx) => Promise<T>): Promise<T>
   /**
-   * One transaction for `orgId` whose statements do not depend on one another's answers: all travel at once, COMMIT with them, so
-   * no lock waits for this process. When `signal` aborts they end, within a second.
+   * One transaction for `orgId` whose statements do not depend on one another's answers. All are sent at once, with COMMIT, so no lock is
+   * held while Postgres waits for this process. When `signal` aborts, they end within a second.
    */
   tenantAtOnce(orgId: OrgId, statements: Statement[], signal?: AbortSignal): Promise<unknown[][]>
   /** For single statements of the system: each is a transaction of its own, in one round trip. */
   statement: SystemTx
-  /** One transaction as the tenant role without any org: it sees no rows; for looking at the role itself. */
+  /** One transaction as the tenant role without any org: it sees no rows, and serves to look at the role itself. */
   anyTenant<T>(work: (query: Query) => Promise<T>): Promise<T>
-  /** One transaction of the system, likewise. */
+  /** One transaction of the system. Deadlocks are tried again, as in `tenant`. */
   system<T>(work: (tx: SystemTx) => Promise<T>): Promise<T>
   /** Rejects (`unavailable`) unless both roles can write and commit, within 15 s. */
   proveWrites(): Promise<void>
@@ -74,7 +77,7 @@ export function openDatabase(options: { tenantUrl: string; systemUrl: string; lo
 
 const tries = 4
 
-/** Runs again what Postgres rolled back for no fault of its own. Every connection may have a plan of before a migration, once. */
+/** Retries `work` when Postgres rolled it back for no fault of its own. Each connection may once hold a plan from before a migration. */
 async function retried<T>(work: () => Promise<T>): Promise<T> {
   let stale = 0
   for (let attempt = 1; ; attempt++) {
@@ -87,7 +90,7 @@ async function retried<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** BEGIN and the scope travel with the first statement, in one round trip. */
+/** BEGIN and the scope are sent with the first statement, in one round trip. */
 async function transaction<T>(
   connections: Connections,
   orgId: OrgId | null,
@@ -128,7 +131,7 @@ async function atOnce(
       ),
       client.query('commit'),
     ])
-    // The connection is another's only when all that travels on it has been answered.
+    // The connection goes back to the pool only after every statement on it has been answered.
     const outcomes = await Promise.allSettled(sent)
     const answers = outcomes.map((outcome) => {
       if (outcome.status === 'rejected') throw outcome.reason
@@ -139,7 +142,10 @@ async function atOnce(
   }, signal)
 }
 
-/** Planned once a connection, by its name. Not behind a pooler: the next backend would not know it, or have it from somebody else. */
+/**
+ * Sends BEGIN and the org's scope. The scope is planned once per connection, by its name. Not behind a pooler: the next backend would not
+ * know the name, or know it from another client.
+ */
 function open(client: pg.PoolClient, direct: boolean, orgId: OrgId | null): Promise<pg.QueryResult>[] {
   const begun = client.query('begin')
   if (orgId === null) return [begun]

@@ -5,7 +5,7 @@ import { audit } from './audit.ts'
 import type { SystemTx } from './database.ts'
 import { isAlive } from './session-rows.ts'
 
-/** `not_found` when the user has no living one of that id. */
+/** `not_found` when the user has no live session with this id. */
 export async function endSession(
   tx: SystemTx,
   userId: UserId,
@@ -17,7 +17,7 @@ export async function endSession(
   return { idToken: ended.idToken }
 }
 
-/** Ends the living sessions that `where` names, each audited; their id tokens are kept no longer. */
+/** Ends the live sessions that match `where`, audits each, and deletes their id tokens. */
 export async function end(
   tx: SystemTx,
   where: string,
@@ -38,7 +38,7 @@ export async function end(
   return ended
 }
 
-/** False when this logout token was taken before. */
+/** False when this logout token was used before. */
 export async function endByProvider(
   tx: SystemTx,
   which: { issuer: string; subject: string | null; sid: string | null; jti: string; until: Date },

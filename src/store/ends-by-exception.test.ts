@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { endsByException } from './ends-by-exception.ts'
 
-test('what throws while it reads ends its connection, with the reason', async () => {
+test('an exception in a reader destroys the stream with that exception', async () => {
   const stream = new PassThrough()
   endsByException(stream)
   const read: string[] = []

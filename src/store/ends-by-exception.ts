@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream'
 
-/** An exception in whatever reads `stream` (an answer beyond what a string can hold, say) ends the stream, and not the process. */
+/**
+ * An exception in a reader of `stream` (for example, an answer too long for a string) destroys the stream instead of ending the process.
+ */
 export function endsByException(stream: Duplex): void {
   const emit = stream.emit.bind(stream)
   stream.emit = (event: string | symbol, ...given: unknown[]) => {

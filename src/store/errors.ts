@@ -13,15 +13,15 @@ export function isTransient(error: unknown): boolean {
   return state === '40P01' || state === '40001'
 }
 
-/** A migration changed what a statement answers that this connection had prepared before; another connection takes it. */
+/** A migration changed the result of a statement that this connection had prepared before. Another connection may take it. */
 export function isStalePlan(error: unknown): boolean {
   return error instanceof Error && 'routine' in error && error.routine === 'RevalidateCachedQuery'
 }
 
 /**
- * Whether a session goes on as before after `error`, once its transaction is rolled back: what is about the data, a lock, a limit or our own
- * rules. Anything else may hang on the session (it became read-only, it is being ended, its role, its plans or its statements are not what
- * they were, its answers are out of step), and would meet whoever has it next.
+ * Whether a session goes on as before after `error`, once its transaction is rolled back. True for errors of the data, a lock, a limit or
+ * our own rules. Any other error may belong to the session (it became read-only, it is being ended, its role, plans or statements are not
+ * what they were, its answers are out of step), and the next user of the session would meet it again.
  */
 export function leavesSessionWhole(error: unknown): boolean {
   if (error instanceof AnchorageError) return error.cause === undefined || leavesSessionWhole(error.cause)
@@ -34,7 +34,7 @@ export function isBadData(error: unknown): boolean {
   return /^(22|23|54)/.test(state)
 }
 
-/** A driver's error in our words; `AnchorageError` and our own mistakes pass as they are. */
+/** A driver's error in our words; `AnchorageError` and our own mistakes are returned unchanged. */
 export function translate(error: unknown): Error {
   if (error instanceof AnchorageError || error instanceof TypeError || error instanceof RangeError)
     return error
@@ -47,7 +47,7 @@ export function translate(error: unknown): Error {
     })
   if (state === 'AN002')
     return new AnchorageError('not_leading', 'another leader has been elected', { cause: error })
-  // raised in our own words
+  // our SQL raises these with a message in our own words
   if (state === 'AN003') return new AnchorageError('maintenance', messageOf(error), { cause: error })
   if (state === 'AN004') return new AnchorageError('conflict', messageOf(error), { cause: error })
   if (state === '25006')
@@ -57,7 +57,7 @@ export function translate(error: unknown): Error {
     })
   if (state && /^(22|23|42|54|XX|AN)/.test(state))
     return new AnchorageError('internal', 'the database refused a statement', { cause: error })
-  // 08 connection, 53 resources, 57 shutdown and timeouts, 55 locks, 40 rollbacks, and whatever the socket says
+  // 08 connection, 53 resources, 57 shutdown and timeouts, 55 locks, 40 rollbacks, and every error of the socket
   return new AnchorageError('unavailable', 'the database cannot be reached; try again', {
     cause: error,
     retryAfterSeconds: 5,

@@ -52,7 +52,7 @@ async function shown(id: PinId): Promise<[status: string, details: string | unde
   return [status, info['status_details']]
 }
 
-test('a pin that wants more copies than there are nodes is pinned when each has it, and says what is missing', async () => {
+test('a pin that wants more copies than there are nodes is pinned once each node has one, and says how many are missing', async () => {
   const id = await accept(newPin('wide', 100))
   assert.equal((await shown(id))[0], 'queued')
   await settle()
@@ -62,7 +62,7 @@ test('a pin that wants more copies than there are nodes is pinned when each has 
   await assertAgreement(database.systemUrl)
 })
 
-test('however often a pin is replaced it holds one other content at most, and Kubo no more', async () => {
+test('however often a pin is replaced, it holds at most one other content, and all others are unpinned', async () => {
   const stood = await accept(newPin('stood', 100))
   await settle()
   let last = stood
@@ -82,7 +82,7 @@ test('however often a pin is replaced it holds one other content at most, and Ku
   await store.pins.removePin(org, last, actor)
 })
 
-test('a replace of what stands keeps it until the new pin stands', async () => {
+test('a replace keeps the old pinned content until the new pin is pinned', async () => {
   const old = await accept(newPin('old', 1))
   await settle()
   const next = newPin('new', 1)
@@ -96,7 +96,7 @@ test('a replace of what stands keeps it until the new pin stands', async () => {
   assert.deepEqual(await cids(), ['new'])
 })
 
-test('a node that joins changes nothing of what is pinned, and of what waits the count', async () => {
+test('a node that joins changes no pin that is pinned, but raises the number of copies that a waiting pin needs', async () => {
   const id = await accept(newPin('grows', 2))
   await settle()
   assert.equal((await shown(id))[0], 'pinned')

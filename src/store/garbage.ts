@@ -2,7 +2,7 @@ import { uuidOf } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/ports.ts'
 import type { SystemTx } from './database.ts'
 
-/** Whether content of which blocks came already is queued on the node, and not for want of room. */
+/** Whether content is queued on the node of which some blocks have arrived, and which does not just wait for room on the node. */
 export async function hasHalfFetched(tx: SystemTx, node: NodeIdentity): Promise<boolean> {
   const rows = await tx.query(
     `select from placements where node_id = $1 and state = 'queued' and blocks > 0

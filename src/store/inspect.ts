@@ -11,46 +11,46 @@ import { loginKey, type Role } from './role-settings.ts'
 /** How many connections one node opens at most. */
 export const connectionsPerNode = 2 * connectionsPerRole
 
-/** What a Postgres server says of itself. */
+/** What a Postgres server reports about itself. */
 export interface ServerFacts {
-  /** As `18.4`. */
+  /** For example `18.4`. */
   version: string
   isTooOld: boolean
   encoding: string
   fsync: boolean
   fullPageWrites: boolean
   autovacuum: boolean
-  /** It takes no writes: a standby, or set so. */
+  /** It takes no writes: it is a standby, or is set to be read-only. */
   readOnly: boolean
-  /** Connections for all who are no superusers. */
+  /** The number of connections for logins that are not superusers. */
   maxConnections: number
-  /** Its clock less this machine's, within half of what the question took. */
+  /** Its clock minus this machine's, accurate to half of `tookMs`. */
   clockAheadMs: number
   tookMs: number
 }
 
-/** What the cluster's own tables say, as far as a look at one node needs it. */
+/** The part of the cluster's own tables that a look at one node needs. */
 export interface ClusterFacts {
   clusterId: string
   nodes: number
-  /** The peer that the node of that name is bound to; null when it has met none yet, or never started. */
+  /** The peer id that the node with this name is bound to; null when it has not met its Kubo yet, or never started. */
   peerId: string | null
-  /** Where the nats-servers of the other nodes are reached, host:port. */
+  /** Where the nats-servers of the other nodes can be reached, host:port. */
   otherRoutes: { name: string; route: string }[]
-  /** Where the Kubos of the other nodes are reached, as multiaddrs. */
+  /** Where the Kubos of the other nodes can be reached, as multiaddrs. */
   otherAddresses: string[]
 }
 
-/** One login, looked at: nothing is changed. Each rejects with what is wrong and what to do. */
+/** Checks of one login; they change nothing. Each rejects with what is wrong and what to do. */
 export interface LoginLook {
   server(): Promise<ServerFacts>
-  /** It has its role's rights and settings, and no others. */
+  /** The login has its role's rights and settings, and no others. */
   assertLogin(): Promise<void>
-  /** The schema is one that this version serves; asked as the system. */
+  /** This version can serve with the schema; needs the system's login. */
   assertSchema(): Promise<void>
-  /** Row-level security keeps orgs apart; asked as the tenant. */
+  /** Row-level security keeps orgs apart; needs the tenant's login. */
   assertBelt(): Promise<void>
-  /** Asked as the system. */
+  /** Needs the system's login. */
   cluster(nodeName: string): Promise<ClusterFacts>
 }
 
@@ -81,8 +81,8 @@ export function withLogin<T>(
 }
 
 /**
- * Reaches Postgres as a node does, and commits a transaction that writes nothing but its own record in the log of Postgres. Rejects when this
- * login's sessions are not such as a node may use.
+ * Reaches Postgres as a node does, and commits a transaction that writes nothing but a record in the WAL. Rejects when a node must not use
+ * the sessions of this login.
  */
 export async function inspectWay(login: {
   url: string

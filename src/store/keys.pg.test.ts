@@ -57,7 +57,7 @@ async function stateOf(id: KeyId): Promise<{ state: string; bytes: number } | un
   return rows[0]
 }
 
-test('an org has no more living tokens than it may, however many are made at once', async () => {
+test('an org has no more live tokens than its limit, however many are made at once', async () => {
   await using few = openStore({ ...database, log: quiet, maxTokens: 3 })
   const { id: orgId } = await few.tenants.createOrg('few-tokens', {}, 'operator')
   const key = await newKey()
@@ -76,7 +76,7 @@ test('an org has no more living tokens than it may, however many are made at onc
   await few.tokens.insertToken(made())
 })
 
-test('a key goes from active to verify, and retires with its secret once its last token has been over for a while', async () => {
+test('a key goes from active to verify, and retires and loses its secret a while after its last token has expired', async () => {
   const key = await newKey()
   const [short, long] = [tokenOf(key), tokenOf(key)]
   await store.tokens.insertToken(short)
@@ -102,7 +102,7 @@ test('a key goes from active to verify, and retires with its secret once its las
   assert.equal(entries.filter(({ action, target }) => action === 'key.retire' && target === key).length, 1)
 })
 
-test('tokens that were over long ago go, and nothing else', async () => {
+test('tokens that expired long ago are pruned, and no others', async () => {
   const key = await newKey()
   const [old, recent, living] = [tokenOf(key), tokenOf(key), tokenOf(key)]
   for (const token of [old, recent, living]) await store.tokens.insertToken(token)
@@ -116,13 +116,13 @@ test('tokens that were over long ago go, and nothing else', async () => {
   for (const kept of [recent, living]) assert.notEqual(await store.tokens.tokenState(kept.id), null)
 })
 
-test('the active key stays, however long nothing was signed with it', async () => {
+test('the active key does not retire, even if it has signed nothing', async () => {
   const key = await newKey()
   await store.tokens.retireKeys()
   assert.equal((await stateOf(key))?.state, 'active')
 })
 
-test('a rotation waits for a token that is being stored, and spares its key', async () => {
+test('a rotation waits for a token that is being stored, and does not retire its key', async () => {
   const key = await newKey()
   const token = tokenOf(key)
   await system.query('begin')
@@ -138,7 +138,7 @@ test('a rotation waits for a token that is being stored, and spares its key', as
   assert.equal((await stateOf(key))?.state, 'verify')
 })
 
-test('a token whose key is rotated away while it is stored is refused, and leaves nothing', async () => {
+test('a token whose key is rotated while it is being stored is refused and leaves no trace', async () => {
   const key = await newKey()
   const token = tokenOf(key)
   await system.query('begin')
@@ -153,7 +153,7 @@ test('a token whose key is rotated away while it is stored is refused, and leave
   await newKey()
 })
 
-test('a rotation at once ends what older keys signed, and the new key signs', async () => {
+test('a rotation at once ends the tokens of older keys, and the new key signs', async () => {
   const mint = minter({ store: store.tokens, masterKey, clock, operator: 'operator:test' })
   const request = { orgId: org, name: null, scopes: ['pins:read'], ttlMs: 60_000, createdBy: null }
   await mint.rotateKey()
@@ -172,7 +172,7 @@ test('a rotation at once ends what older keys signed, and the new key signs', as
   assert.equal(last?.actor, 'operator:test')
 })
 
-test('tokens that are minted while keys rotate and retire all work, on a node that never heard of the keys', async () => {
+test('tokens that are minted while keys rotate and retire all work, even on a node that has not seen the keys', async () => {
   const mint = minter({ store: store.tokens, masterKey, clock })
   await mint.rotateKey()
   const minted: MintedToken[] = []

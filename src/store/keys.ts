@@ -3,7 +3,7 @@ import type { SigningKey } from '../core/token.ts'
 import { audit } from './audit.ts'
 import type { SystemTx } from './database.ts'
 
-/** How much later than here it may be over on a node whose clock is slow: a key outlives its last token by so much. */
+/** A key is kept this long after its last token has expired: on a node whose clock is slow, the token still counts as valid. */
 const slowClockMs = 10 * 60_000
 
 export async function signingKeys(tx: SystemTx): Promise<SigningKey[]> {
@@ -14,8 +14,8 @@ export async function signingKeys(tx: SystemTx): Promise<SigningKey[]> {
 }
 
 /**
- * `key` becomes the active one, the active one before only verifies; keys whose tokens are all over retire, `atOnce` also those whose are
- * not: then these tokens end, as when somebody else may know the keys.
+ * `key` becomes the active key, and the active key before it only verifies from now on. Keys whose tokens have all expired retire. With
+ * `atOnce`, the other keys retire too, which ends their tokens: for when a key may have leaked.
  */
 export async function rotateKey(
   tx: SystemTx,
@@ -34,8 +34,8 @@ export async function rotateKey(
 }
 
 /**
- * Keys that only verify, and whose last token is over, are forgotten for good: their secret goes. No token is signed with such a key any
- * more, so one that has none left gets none. The second time it finds nothing.
+ * Retires keys that only verify and whose last token has expired: their secrets are deleted. No new token is signed with such a key, so it
+ * cannot get another token. A second call finds nothing.
  */
 export async function retireKeys(tx: SystemTx, actor = 'operator'): Promise<KeyId[]> {
   const isOver = `not exists (select from api_tokens t where t.key_id = k.id

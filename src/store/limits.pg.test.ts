@@ -34,7 +34,7 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-test('an org has no more pins than it may: of a batch those that fit are accepted, and a refusal says the numbers', async () => {
+test('an org has no more pins than its limit: the pins of a batch that fit are accepted, and a refusal gives the numbers', async () => {
   const own = await org('pins', { maxPins: 3 })
   const batch = [1, 2, 3, 4, 5].map((n) => newPin(`pins-${n}`))
   const outcomes = await store.pins.acceptPins(own, batch, false)
@@ -65,7 +65,7 @@ test('an org has no more pins than it may: of a batch those that fit are accepte
   assert.equal((await store.orgs.usage(own)).pins.queued, 4)
 })
 
-test('the times of an org run ahead of the clock by ten minutes, and no further', async () => {
+test('the times of an org run ahead of the clock by at most ten minutes', async () => {
   const own = await org('ahead', {})
   const ahead = (by: string) =>
     asSystem(`update orgs set last_created = clock_timestamp() + interval '${by}' where slug = 'ahead'`)
@@ -81,7 +81,7 @@ test('the times of an org run ahead of the clock by ten minutes, and no further'
   assert.deepEqual((await accept(own, newPin('ahead-3'))).map(textOf), ['queued'])
 })
 
-test('a pin asks for no more replicas than its org may, and one that asks for none gets no more', async () => {
+test('a pin that asks for more replicas than its org may have is refused, and a pin without a number gets at most that many', async () => {
   const own = await org('replicas', { maxReplicas: 1 })
   const [refused, usual] = await store.pins.acceptPins(
     own,
@@ -97,7 +97,7 @@ test('a pin asks for no more replicas than its org may, and one that asks for no
   assert.equal((await store.pins.getPin(own, usual.pin.id)).cid, 'replicas-usual')
 })
 
-test('an org that has its bytes takes no new pin, nor one whose content is known to be too big; smaller ones and replaces that add nothing it does', async () => {
+test('content known to be too big is refused, and so is any new pin of an org at its byte limit; smaller content and replaces that add nothing pass', async () => {
   const own = await org('bytes', { maxBytes: 100 })
   await standing('bytes-90', 90)
   await standing('bytes-11', 11)
@@ -130,7 +130,7 @@ test('an org that has its bytes takes no new pin, nor one whose content is known
   assert.equal((await store.orgs.usage(own)).bytes, 11)
 })
 
-test('a pin whose content turns out to be too big is failed for its org alone, counts nothing, and leaves others their pins', async () => {
+test('a pin whose content turns out to be too big fails for its org alone, counts no bytes, and leaves other orgs their pins', async () => {
   const own = await org('too-big', { maxBytes: 50 })
   const before = (await store.orgs.usage(free)).bytes
   const [mine] = await accept(own, newPin('too-big', 2))
@@ -159,7 +159,7 @@ test('a pin whose content turns out to be too big is failed for its org alone, c
   assert.equal((await store.orgs.usage(own)).bytes, 30)
 })
 
-test('content that only refused pins want is unpinned, may be wanted again, and is forgotten with the last of them', async () => {
+test('content that only refused pins want is unpinned, can be pinned again, and is forgotten with the last of these pins', async () => {
   const own = await org('only', { maxBytes: 50 })
   const [mine] = await accept(own, newPin('only'))
   await finish('only', { kind: 'pinned', blocks: 1, bytes: 60, foreignPin: false })
@@ -177,7 +177,7 @@ test('content that only refused pins want is unpinned, may be wanted again, and 
   assert.deepEqual(await wanted('only'), [])
 })
 
-test('work is stopped once more of a content came than the only org that wants it may have', async () => {
+test('work stops once more of a content has arrived than the only org that wants it may have', async () => {
   const own = await org('outgrown', { maxBytes: 50 })
   const [mine] = await accept(own, newPin('outgrown'))
   const [claim] = await claimOf('outgrown')
@@ -193,7 +193,7 @@ test('work is stopped once more of a content came than the only org that wants i
   assert.equal((await store.orgs.usage(own)).pins.failed, 1)
 })
 
-test('bytes count as they arrive, once for each copy, against all that the org has, and are given back when the pin goes, fails or stands', async () => {
+test('bytes count as they arrive, once for each copy, and the reservation ends when the pin is deleted, fails or is pinned', async () => {
   const own = await org('arriving', { maxBytes: 100 })
   const has = async () => (await store.orgs.usage(own)).bytes
   const [one, two, three] = await store.pins.acceptPins(
@@ -253,7 +253,7 @@ test('bytes count as they arrive, once for each copy, against all that the org h
   }
 })
 
-test('content that is known counts for each copy that its pin asks for', async () => {
+test('content of known size counts once for each copy that its pin asks for', async () => {
   const own = await org('copies', { maxBytes: 100 })
   await standing('copied-40', 40)
   const outcomes = await store.pins.acceptPins(
@@ -275,7 +275,7 @@ test('content that is known counts for each copy that its pin asks for', async (
   assert.equal((await store.orgs.usage(own)).bytes, 40)
 })
 
-test('an org whose bytes are limited has no grace: what it lets go of goes with the next sweep, and none holds what none counts', async () => {
+test('an org whose bytes are limited has no grace: content that it no longer pins is unpinned by the next sweep', async () => {
   await using graceful = openStore({ ...database, log: quiet, unpinGraceMs: 3_600_000 })
   const own = await org('no-grace', { maxBytes: 100 })
   for (const [who, act, left] of [
@@ -295,7 +295,7 @@ test('an org whose bytes are limited has no grace: what it lets go of goes with 
   }
 })
 
-test('where bytes are limited a replace keeps nothing that no pin counts; elsewhere it does until the new pin stands', async () => {
+test('where bytes are limited, a replace gives up the old content at once; elsewhere it keeps it until the new pin is pinned', async () => {
   const own = await org('holds', { maxBytes: 100 })
   for (const [who, left] of [
     [own, []],
@@ -314,7 +314,7 @@ test('where bytes are limited a replace keeps nothing that no pin counts; elsewh
   }
 })
 
-test('content with very many pins of one org is weighed in steps, and as many of them stand as the org may have', async () => {
+test('very many pins of one org on one content are counted in steps, and as many are pinned as the org may have', async () => {
   const own = await org('many', { maxBytes: 11_000 })
   const batch = (n: number) => Array.from({ length: n }, () => newPin('many'))
   for (let i = 0; i < 15; i++) await store.pins.acceptPins(own, batch(100), false)
@@ -328,7 +328,7 @@ test('content with very many pins of one org is weighed in steps, and as many of
   assert.deepEqual(await placementsOf('many'), ['pinned'])
 })
 
-test('whatever races, usage is what a recount says, and no org has more than it may', async () => {
+test('in every race, usage equals a recount, and no org has more than its limit', async () => {
   const dice = new Random(11)
   const random = () => dice.next()
   const pick = <T>(list: readonly T[]): T => {
@@ -342,7 +342,7 @@ test('whatever races, usage is what a recount says, and no org has more than it 
     await org('race-both', { maxPins: 12, maxBytes: 150, maxReplicas: 1 }),
   ]
   const orgs = [...limited, await org('race-free', {})]
-  // a content is as big as its name says, of which nobody knows before it came
+  // the name of a content gives its size, which the store does not know before the content has arrived
   const cids = Array.from({ length: 24 }, (_, i) => `race-${i}-${(i * 37) % 120}`)
   const sizeOf = (cid: string): number => Number(/^race-.*-(\d+)$/.exec(cid)?.[1] ?? 1)
   const own = new Map(orgs.map((id) => [id, new Set<PinId>()]))
@@ -424,7 +424,7 @@ test('whatever races, usage is what a recount says, and no org has more than it 
   await assertAgreement(database.systemUrl)
 })
 
-test('the upgrade counts what stands once for each copy', async () => {
+test('the upgrade counts pinned content once for each copy', async () => {
   const own = await org('upgrade', {})
   await standing('upgraded', 40)
   await accept(own, newPin('upgraded', 3))
@@ -471,13 +471,13 @@ function textOf(outcome: Accepted): string {
   return `${outcome.error.code}: ${outcome.error.message}`
 }
 
-/** Content of which another org has a pin that stands. */
+/** Content that another org has pinned. */
 async function standing(cid: string, bytes: number): Promise<void> {
   await accept(free, newPin(cid))
   await finish(cid, { kind: 'pinned', blocks: 1, bytes, foreignPin: false })
 }
 
-/** A content that begins to arrive: a tick of its progress, and its end. */
+/** A content that begins to arrive: `at` reports progress, `end` ends the attempt. */
 async function arrive(cid: string) {
   const [claim] = await claimOf(cid)
   assert.ok(claim)
@@ -487,7 +487,7 @@ async function arrive(cid: string) {
   }
 }
 
-/** Orgs with a limit whose pins, older than a time, want content of which more came than is reserved for them, for each copy. */
+/** The pins, accepted before `olderThan`, of orgs with a byte limit for which less is reserved than has arrived, counted for each copy. */
 async function unreserved(cids: string[], olderThan: Date | undefined): Promise<unknown[]> {
   return asSystem(
     `select p.cid, p.org_id, p.replicas, q.bytes, r.bytes as reserved from pins p
@@ -514,7 +514,7 @@ async function finish(cid: string, outcome: Outcome): Promise<void> {
   )
 }
 
-/** Nobody wants it: it goes at once. */
+/** No pin wants the content: it is unpinned at once. */
 async function unpinned(cid: string): Promise<void> {
   await store.sweep.releaseDue(epoch, 100)
   await finish(cid, { kind: 'unpinned' })
@@ -525,7 +525,7 @@ async function placementsOf(cid: string): Promise<string[]> {
   return (await store.reconcile.placementsOf(node, [cid])).map((placement) => placement.state)
 }
 
-/** How many copies the content is to have; none when it is forgotten. */
+/** How many copies the content is to have; empty when it is forgotten. */
 async function wanted(cid: string): Promise<number[]> {
   const rows = await asSystem<{ wanted: number }>('select wanted from contents where cid = $1', [cid])
   return rows.map((row) => Number(row.wanted))

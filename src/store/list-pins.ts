@@ -6,21 +6,21 @@ import { pinColumns, type DetailRow, type NodeBook, type PinRow } from './pin-ro
 import { pinOf } from './show-pin.ts'
 import { fold, mapMeta, toText } from './text.ts'
 
-/** What a page is made for: only if it is small, or however large. */
+/** `small`: make the page only if it is small. `any`: make it however large it is. */
 export type PageSize = 'small' | 'any'
 
 export interface ListContext {
   book: NodeBook
   size: PageSize
-  /** Called when the org's names are worth noting, so that the next search for a part of one reads fewer. */
+  /** Called when it is worth noting the org's names, so that the next search for part of a name reads fewer pins. */
   noteNames: (orgId: OrgId) => void
   signal: AbortSignal | undefined
 }
 
 /**
- * One page, newest first, and how many match in all, from one statement; null when a small page was asked for and it is not small. `seq`
- * runs with `created`, so the bounds are looked up once and everything else goes by `seq`. Status and time alone are counted from buckets
- * and never scan; any other filter walks its own index once, for the page and the count together.
+ * One page, newest first, and how many pins match in all, from one statement. Null when a small page was asked for and the page is not
+ * small. `seq` grows with `created`, so the time bounds are looked up once, and everything else uses `seq`. Filters by status and time
+ * alone are counted from buckets and never scan. Any other filter walks its own index once, for both the page and the count.
  */
 export async function listPins(
   db: Database,
@@ -50,7 +50,10 @@ export async function listPins(
   }
 }
 
-/** A page comes in parts, since to read a large one at a stretch keeps others waiting. The first says what is known of all. */
+/**
+ * A page comes in parts, since reading a large one in one go would keep other work of the process waiting. The first part has the facts
+ * about the whole page.
+ */
 interface ListPart {
   count: number
   finds: boolean
@@ -59,7 +62,7 @@ interface ListPart {
   details: DetailRow[] | null
 }
 
-/** Lists that do not search have one text for each of these names: one plan fits them all. */
+/** A list that does not search has one of a few texts, each with its own name: one plan fits all calls of a text. */
 function nameOf(query: PinQuery, size: PageSize): [name?: string] {
   if (searchesFor(query)) return []
   return [
@@ -77,7 +80,7 @@ class Sql {
   }
 }
 
-/** `lo` and `hi`: the seqs between which the time filters leave something (created has whole milliseconds). */
+/** `lo` and `hi`: the range of seqs that the time filters leave (`created` has whole milliseconds). */
 function boundsOf(sql: Sql, { before, after }: PinQuery): string {
   const hi =
     before === undefined
@@ -92,19 +95,22 @@ function boundsOf(sql: Sql, { before, after }: PinQuery): string {
   return `select coalesce(${lo}, 9e15::bigint) as lo, coalesce(${hi}, 0) as hi`
 }
 
-/** Times no pin can have are as good as the nearest that Postgres takes. */
+/** A time that no pin can have is moved to the nearest one that Postgres takes. */
 function instant(ms: number): string {
   return new Date(Math.min(Math.max(ms, 0), Date.UTC(9000, 0))).toISOString()
 }
 
-/** A page ends before the pin at which its answer would be this large, so that no list is a burden to Postgres, the node or its neighbours. */
+/** A page ends after the pin with which it reaches this size, so that no list overloads Postgres, the node or other orgs. */
 export const maxPageBytes = 4 << 20
 /** A page that is no larger than this is small. */
 export const smallPageBytes = 256 << 10
 
 const shownBytes = 'coalesce(shown_bytes, shown_bytes(meta, name, origins, replicas))'
 
-/** Of what was found: all or nothing; and as many, from the newest on, as an answer may hold, the first always. */
+/**
+ * The part of the found pins that makes the page. `small`: all of them, or none. `any`: as many as an answer may hold, newest first, at
+ * least one.
+ */
 const pageOf: Record<PageSize, string> = {
   small: `select ${pinColumns}, seq, 0 as part from found where (select sum(${shownBytes}) from found) <= ${smallPageBytes}`,
   any: `select ${pinColumns}, seq, bytes_before / ${smallPageBytes} as part
@@ -113,12 +119,15 @@ const pageOf: Record<PageSize, string> = {
     where bytes_before < ${maxPageBytes}`,
 }
 
-/** Up to so many pins with the wanted meta are looked up one by one; beyond, one pass over the other filter is cheaper (`is true` makes it a hash). */
+/**
+ * Up to this many pins with the wanted meta are looked up one by one. Beyond that, one pass over the other filter is cheaper (`is true`
+ * makes it a hash).
+ */
 const fewRows = 2_000
 
 /**
- * The parts of a list: a scalar subquery; CTEs of which the last is `found`: the page, were it not for its bytes; and whether names are to be
- * noted, so that the next list of this kind reads fewer.
+ * The SQL of a list. `count`: a scalar subquery. `found`: CTEs, the last of which is named `found` and is the page before it is cut by
+ * bytes. `behind`: whether names should be noted, so that the next list of this kind reads fewer pins.
  */
 interface Parts {
   count: string
@@ -142,14 +151,14 @@ function countedList(sql: Sql, { statuses = [...pinStatuses], limit }: PinQuery)
   }
 }
 
-/** Only seqs are gathered, so that an index alone answers most filters; the page's rows are then looked up by status and seq. */
+/** Gathers only seqs, so that an index alone answers most filters, and then looks up the page's rows by status and seq. */
 function filteredList(sql: Sql, query: PinQuery): Parts {
   const meta = Object.entries(mapMeta(query.meta ?? {}, toText))
   const part = namePart(query)
-  // `+ 0` keeps the planner from taking the bounds, whose width it cannot know, for the narrow filter
+  // `+ 0` keeps the planner from taking the bounds, whose width it cannot know, for the selective filter
   const between = 'between (select lo from bound) and (select hi from bound)'
   const onPins = pinFilters(sql, query, part === null).join(' and ')
-  // `offset 0` keeps it from making one pass over all of the org's pins of what is asked for a few of them
+  // `offset 0` keeps the planner from turning lookups of a few pins into one pass over all pins of the org
   const own = `select seq from pins where org_id = current_org() and ${onPins}`
   const [pair, ...others] = meta
   const tables = [
@@ -178,8 +187,9 @@ function filteredList(sql: Sql, query: PinQuery): Parts {
 }
 
 /**
- * The pins with all of these pairs, by a statement of one size however many there are. If one of the pairs is rare, its pins are looked
- * up by the others; if none is, what they all match is gone through once, so the work grows with their sum and not their product.
+ * The pins that have all of these pairs. The statement has the same size for any number of pairs. If one pair is rare, its pins are checked
+ * against the other pairs. If none is rare, the matches of all pairs are read once, so the work grows with their sum and not with their
+ * product.
  */
 function taggedBy(sql: Sql, meta: [string, string][], between: string): string {
   const keys = sql.param(meta.map(([key]) => key))
@@ -199,37 +209,40 @@ function taggedBy(sql: Sql, meta: [string, string][], between: string): string {
     where (select min(n) from pairs) = ${fewRows} group by m.seq having count(*) = ${meta.length}`
 }
 
-/** The same of one pair. */
+/** The same for one pair. */
 function taggedByOne(sql: Sql, [key, value]: [string, string], between: string): string {
   return `select seq from pin_meta where org_id = current_org() and key = meta_key(${sql.param(key)})
     and value = meta_key(${sql.param(value)}) and seq + 0 ${between}`
 }
 
-/** A part of a name: folded, and unless its case does not matter as it is written. */
+/** A part of a name: folded, and also as it is written (`exact`) if its case matters. */
 interface NamePart {
   folded: string
   exact: string | null
 }
 
-/** Three letters or digits in a row, by which noted names are found. */
+/** Noted names can be searched only for a part with three letters or digits in a row. */
 const findable = /[\p{L}\p{N}]{3}/u
 
-/** The part of a name that is to be looked up among noted names, rather than by going through those of all that the other filters leave. */
+/** The part of a name to look up among the noted names. Null: check the names of all pins that the other filters leave. */
 function namePart({ name, match, cids }: PinQuery): NamePart | null {
   if (name === undefined || cids !== undefined || (match !== 'partial' && match !== 'ipartial')) return null
   const folded = toText(fold(name))
   return findable.test(folded) ? { folded, exact: match === 'partial' ? toText(name) : null } : null
 }
 
-/** Names are noted once an org that searches has so many pins, and again when so many came since. */
+/** The names of an org that searches are noted once it has `first` pins, and again whenever `again` more pins have come since. */
 const worthNoting = { first: 3_000, again: 1_000 }
 
-/** Whether enough names are noted that the others can be gone through, and whether some are to be noted. */
+/** `most`: so many names are noted that the other names can be checked one by one. `lags`: more names should be noted now. */
 const noted = `noted as materialized (
   select created, created > '-infinity' and behind <= ${worthNoting.first} as most,
     behind > case when created > '-infinity' then ${worthNoting.again} else ${worthNoting.first} end as lags from names_noted())`
 
-/** From the noted names and those that came since; from all of them unless most are noted. */
+/**
+ * If most names are noted: the pins with a noted name that matches, and matching pins that came since. Otherwise: all matching pins, by
+ * checking every name.
+ */
 function named(sql: Sql, query: PinQuery, { folded, exact }: NamePart, between: string): string {
   const byName = nameFilter(sql, query)
   const others = `select seq from pins where org_id = current_org() and ${byName} and seq + 0 ${between}`
@@ -239,12 +252,12 @@ function named(sql: Sql, query: PinQuery, { folded, exact }: NamePart, between: 
     union all ${others} and not (select most from noted)`
 }
 
-/** What is asked of a pin's row itself; `byName` unless that is looked up elsewhere. */
+/** The conditions on a pin's row itself. The name is one of them only if `byName`; otherwise it is looked up elsewhere. */
 function pinFilters(sql: Sql, query: PinQuery, byName: boolean): string[] {
   return [
     ...(query.cids ? [`cid = any (${sql.param(query.cids)})`] : []),
     ...(query.name === undefined || !byName ? [] : [nameFilter(sql, query)]),
-    // all of them are no filter, and what Kubo sends
+    // all statuses together are no filter; Kubo sends them all
     ...(query.statuses && new Set(query.statuses).size < pinStatuses.length
       ? [`status = any (${sql.param(query.statuses)})`]
       : []),

@@ -12,7 +12,7 @@ const plain: PinQuery = { limit: 10, statuses: ['pinned'] }
 const search: PinQuery = { limit: 10, name: 'x', match: 'partial' }
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-/** Lists that go on until they are told to end, and how many of whom go on. */
+/** Lists that run until the test ends them, and which org's lists are running. */
 function lists(perOrg: number) {
   const inTurn = listTurns(perOrg)
   const under: {
@@ -35,7 +35,7 @@ function lists(perOrg: number) {
   }
 }
 
-test('however much an org searches, half of its lists and half of the connections are left', async () => {
+test('however much an org searches, half of its lists and half of the connections stay free', async () => {
   const { ask, of, under } = lists(4)
   const orgs = [mintId('org'), mintId('org'), mintId('org'), mintId('org')]
   const [loud = mintId('org'), ...others] = orgs
@@ -53,7 +53,7 @@ test('however much an org searches, half of its lists and half of the connection
   assert.equal(under.at(-1)?.query, plain)
 })
 
-test('lists of one org go on a few at a time, and leave connections for what is no list', async () => {
+test('lists of one org run a few at a time, and leave connections for other requests', async () => {
   const { ask, of, under } = lists(4)
   const loud = mintId('org')
   for (let n = 0; n < 50; n++) void ask(loud, plain)
@@ -67,7 +67,7 @@ test('lists of one org go on a few at a time, and leave connections for what is 
   assert.equal(under.length - 1, (connectionsPerRole * 3) / 4)
 })
 
-test('who hangs up while waiting asks Postgres nothing, and too many that wait are refused', async () => {
+test('a client that hangs up while it waits asks Postgres nothing, and too many waiting lists are refused', async () => {
   const { ask, of } = lists(1)
   const loud = mintId('org')
   void ask(loud, plain)
@@ -83,7 +83,7 @@ test('who hangs up while waiting asks Postgres nothing, and too many that wait a
   assert.equal(of(loud).length, 1)
 })
 
-test('pages that turn out to be large are asked for again one at a time, and orgs take turns', async () => {
+test('pages that turn out to be large are read again one at a time, and orgs take turns', async () => {
   const { ask, of, under } = lists(4)
   const [loud, other] = [mintId('org'), mintId('org')]
   const pages = [plain, plain, search, { limit: 1000 }].map((query) => ask(loud, query))

@@ -4,15 +4,15 @@ import { turns } from '../core/turns.ts'
 import { connectionsPerRole } from './connections.ts'
 import type { PageSize } from './list-pins.ts'
 
-/** So many lists of one org wait for their turn. */
+/** At most this many lists of one org wait for their turn. */
 export const waitingLists = 200
 
-/** A list that asks for more pins than this is not even tried as a small page. */
+/** A list that asks for more pins than this is never tried as a small page. */
 export const fewPins = 250
 
 /**
- * Runs `work`, which lists `orgId`'s pins, when it is its turn, and again when the page turns out not to be small (null); who gives up
- * (`signal`) waits no longer.
+ * Runs `work`, which lists the pins of `orgId`, when its turn comes, and once more when the page turns out not to be small (null). When
+ * `signal` aborts, it stops waiting.
  */
 export type ListTurns = (
   orgId: OrgId,
@@ -22,10 +22,10 @@ export type ListTurns = (
 ) => Promise<PinPage>
 
 /**
- * Lists share the tenant's connections fairly: of one org `perOrg` go on at a time, and half as many that search, since those may read
- * all that the org has; of all orgs together three of four connections hold lists, and two of four searches. So no list waits behind
- * another org's many, and what only looks up or writes a pin behind none. A page that is not small keeps Postgres and the node busy for
- * a while, so there is one at a time, and orgs take turns at it.
+ * Lists share the tenant's connections fairly. One org runs `perOrg` lists at a time, and half as many searches, since a search may read
+ * all that the org has. All orgs together use three of four connections for lists, and two of four for searches. So no list waits behind
+ * the many lists of another org, and a request that only reads or writes one pin waits behind no list. A page that is not small keeps
+ * Postgres and the node busy for a while, so only one runs at a time, and orgs take turns.
  */
 export function listTurns(perOrg: number): ListTurns {
   const part = (of: number, share: number): number => Math.max(1, Math.floor(of * share))

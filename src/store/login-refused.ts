@@ -1,7 +1,7 @@
 import { AnchorageError } from '../core/errors.ts'
 import { sqlState } from './errors.ts'
 
-/** What to do when Postgres answers with this SQLSTATE: for the owner's login, and for those of the roles that `migrate up` makes. */
+/** What to do about each SQLSTATE that refuses a login: for the owner's login, and for those of the roles that `migrate up` makes. */
 const mends: Record<string, { owner: string; roles: string }> = {
   '28P01': {
     owner: 'correct its password',
@@ -18,8 +18,8 @@ const mends: Record<string, { owner: string; roles: string }> = {
 }
 
 /**
- * `invalid`, with what to do, when `error` says that Postgres refused a login for a reason that waiting does not mend; else null. `option`
- * names the login: `database.url`.
+ * `invalid`, with what to do, when `error` says that Postgres refused a login for a reason that waiting does not mend; otherwise null.
+ * `option` names the option with the login, for example `database.url`.
  */
 export function loginRefused(error: unknown, option: string): AnchorageError | null {
   const reason = error instanceof AnchorageError ? error.cause : error

@@ -12,10 +12,13 @@ import { revokeTokens } from './tokens.ts'
 
 type NewSession = Parameters<SessionStore['login']>[1]
 
-/** As much as is kept of what a browser calls itself. */
+/** At most this many characters of a browser's `User-Agent` are kept. */
 const userAgentLength = 400
 
-/** A person comes in: who it is, what it is in which org, its tokens beyond that, and the new session in place of the browser's last. */
+/**
+ * A person logs in: saves the user and its memberships, revokes its tokens that go beyond these, and starts a session that replaces the
+ * browser's last one.
+ */
 export async function login(
   tx: SystemTx,
   claims: LoginClaims,
@@ -75,7 +78,7 @@ async function saveUser(tx: SystemTx, claims: LoginClaims): Promise<UserId> {
   return userId
 }
 
-/** Memberships that somebody here set stay as they are; the others are what the provider's groups say now. */
+/** Memberships that were set by hand stay as they are; the others follow what the provider's groups say now. */
 async function saveMemberships(tx: SystemTx, userId: UserId, roles: LoginClaims['roles']): Promise<void> {
   const orgs = await tx.query<{ id: string; slug: string }>(
     `select id, slug from orgs o
@@ -111,7 +114,7 @@ async function setRole(tx: SystemTx, orgId: OrgId, userId: UserId, role: Role | 
   await audit(tx, { ...entry, action: 'member.set', details: { role, source: 'login' } })
 }
 
-/** Ends the person's tokens, of whatever org, that say more than the person may now. */
+/** Revokes the person's tokens, in any org, that allow more than the person may do now. */
 async function revokeBeyond(tx: SystemTx, userId: UserId): Promise<Revoked> {
   const rows = await tx.query<{ id: string; scopes: string[]; role: Role | null; operator: boolean }>(
     `select t.id, t.scopes, m.role, u.operator from api_tokens t join users u on u.id = t.made_by_user

@@ -12,13 +12,13 @@ interface MaintenanceRow {
 const columns =
   'maintenance_reason as reason, maintenance_actor as actor, maintenance_since as since, maintenance_until as until'
 
-/** Null while it is off. One whose time is over is on until somebody ends it. */
+/** Null while maintenance is off. Maintenance whose time is over stays on until it is ended. */
 export async function readMaintenance(tx: SystemTx): Promise<Maintenance | null> {
   const [row] = await tx.query<MaintenanceRow>(`select ${columns} from cluster`)
   return maintenanceOf(row)
 }
 
-/** Waits for the leader's transactions under way; none begins after. Its time counts by the database's clock. */
+/** Waits for the leader's transactions under way; none begins after its commit. `ttlMs` counts by the database's clock. */
 export async function setMaintenance(
   tx: SystemTx,
   on: { reason: string; ttlMs: number | null } | null,
@@ -38,7 +38,7 @@ export async function setMaintenance(
   return maintenanceOf(row)
 }
 
-/** Ends what has lasted its time; true when this call did. */
+/** Ends maintenance whose time is over; true when this call ended it. */
 export async function endMaintenance(tx: SystemTx, epoch: number): Promise<boolean> {
   await tx.query('select assert_epoch($1)', [epoch])
   const ended = await tx.query(`${off} where maintenance_until <= clock_timestamp() returning epoch`)

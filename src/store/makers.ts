@@ -9,8 +9,9 @@ export function isUser(id: UserId | TokenId): id is UserId {
 }
 
 /**
- * Refuses (`forbidden`) a token whose maker may not make it. What that rests on stays locked to the commit, so that whoever takes a role or
- * a token away waits for this one, and then takes it along. Locks in the order of a login: the user, the org, the membership.
+ * Refuses (`forbidden`) a token whose maker may not make it. The rows that give the maker this right stay locked until the commit, so a
+ * transaction that takes away its role or token waits for the new token, and then revokes it too. Locks in the order of a login: the user,
+ * the org, the membership.
  */
 export async function demandMaker(tx: SystemTx, token: ApiToken): Promise<void> {
   const { createdBy } = token

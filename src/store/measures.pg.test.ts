@@ -43,12 +43,12 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-test('however pins and placements come and go, beside one another too, their counts are what counting them gives', async () => {
+test('however pins and placements come and go, also concurrently, their counts equal a recount', async () => {
   assert.deepEqual((await store.measures.cluster(epoch)).placements, [])
   for (let round = 0; round < 4; round++) {
     await Promise.all(orgs.map((orgId) => churn(orgId, round)))
     await demandHeldAsCounted()
-    // An epoch's reader may be cut off and another come: who reads does not matter, nor how often.
+    // The reader of an epoch may be cut off and another may come: neither who reads nor how often matters.
     await Promise.all([store.measures.cluster(epoch), store.measures.cluster(epoch)])
   }
   await system.query(`update placements set lost = true where node_id = $1`, [
@@ -72,7 +72,7 @@ test('however pins and placements come and go, beside one another too, their cou
   )
 })
 
-test('placements that are older than the counts are counted by the migration', async () => {
+test('the migration counts the placements that are older than the counts', async () => {
   const { placements } = await store.measures.cluster(epoch)
   assert.ok(placements.length > 2)
   const file = await readFile(new URL('../../migrations/0019_measures.sql', import.meta.url), 'utf8')
@@ -89,7 +89,7 @@ test('placements that are older than the counts are counted by the migration', a
   await demandHeldAsCounted()
 })
 
-test('the cluster is measured while pins and placements are locked: neither is read', async () => {
+test('the cluster is measured while pins and placements are locked, since neither is read', async () => {
   await accept('locked')
   const owner = new pg.Client({ connectionString: database.ownerUrl })
   await owner.connect()
@@ -114,7 +114,7 @@ test('the age of a queue is read from indexes of the queue', async () => {
   for (const line of reads) assert.match(line, /Index (?:Only )?Scan using placements_(?:due|unpinning) on /)
 })
 
-test('a statement that only notes progress adds nothing to be counted', async () => {
+test('a statement that only records progress adds no change to be counted', async () => {
   const [node = assert.fail()] = nodes
   await accept('progress')
   const claims = await claimAll(node)
@@ -135,7 +135,7 @@ test('a leader of an old epoch counts nothing', async () => {
   await assert.rejects(store.measures.cluster(past), (error) => isCode(error, 'not_leading'))
 })
 
-test('a queue is as old as the placement that waits longest in it, of any org; a later attempt does not wait yet', async () => {
+test('the age of a queue is that of the placement that waits longest, of any org; an attempt that is due later does not count', async () => {
   const node = await store.nodes.boot('three')
   assert.equal(await store.measures.queueOldestMs(node), 0)
   for (const orgId of orgs) await accept(`old-${orgId}`, orgId, [node])
@@ -162,7 +162,7 @@ test('a queue is as old as the placement that waits longest in it, of any org; a
   assert.ok((await store.measures.queueOldestMs(node)) >= 45_000, 'an unpin waits too')
 })
 
-test('what a suspended org waits for is no part of the age of a queue', async () => {
+test('work that a suspended org waits for does not count for the age of a queue', async () => {
   const node = await store.nodes.boot('four')
   const { id } = await store.tenants.createOrg('suspended', {}, 'operator')
   await accept('put by', id, [node])
@@ -189,7 +189,7 @@ async function churn(orgId: OrgId, round: number): Promise<void> {
   await store.sweep.releaseDue(epoch, 100)
 }
 
-/** What lies on the nodes is what counting it gives, bytes and all, also before a leader has added up what changed. */
+/** The placements and bytes held by the nodes equal a recount, even before a leader has added up the changes. */
 async function demandHeldAsCounted(): Promise<void> {
   const { rows } = await system.query(
     `select node_id, case when lost then 'lost' else state end as state, reason, count(*)::int as count,

@@ -3,12 +3,12 @@ import type { ClusterMeasures, Held, MeasureStore } from '../core/measure-ports.
 import { pinStatuses, type PinStatus } from '../core/pin.ts'
 import type { Database, SystemTx } from './database.ts'
 
-/** Changes that are added up in one transaction. */
+/** At most this many changes are added up in one transaction. */
 const changesMax = 50_000
 /** Unsettled contents are counted up to this number. */
 const unsettledMax = 100_000
 
-/** Reads counts that are kept as pins and placements change; no pin and no placement is read to count it. */
+/** Reads counters that are maintained as pins and placements change. It never reads the pins or placements themselves to count them. */
 export function measureStore(db: Database, applying: () => Promise<ClusterMeasures['plan']>): MeasureStore {
   return {
     async queueOldestMs({ nodeId }) {
@@ -66,7 +66,7 @@ async function placements(tx: SystemTx): Promise<PlacementCount[]> {
   }))
 }
 
-/** With the changes that no leader has added up yet: of one moment, so what was added up meanwhile is counted once. */
+/** Includes the changes that no leader has added up yet. One statement reads both, so a change that is added up meanwhile counts once. */
 async function held(tx: SystemTx): Promise<Held[]> {
   const rows = await tx.query<Omit<Held, 'nodeId' | 'count'> & { node_id: string; n: number }>(
     `select node_id, state, reason, sum(n)::bigint as n, sum(bytes)::bigint as bytes

@@ -6,10 +6,10 @@ import { audit } from './audit.ts'
 import type { TenantTx } from './database.ts'
 import { sqlState } from './errors.ts'
 
-/** A token that the user $1 made. */
+/** Condition: a live token that the user $1 made. */
 const isLiving = 'made_by_user = $1 and revoked_at is null and expires_at > clock_timestamp()'
 
-/** Makes a user a member, or gives a member another role; with it go the tokens that the user made and may not have any more. */
+/** Makes a user a member, or gives a member another role. Revokes the tokens that the user made and that the new role does not allow. */
 export async function setMember(
   tx: TenantTx,
   orgId: OrgId,
@@ -32,7 +32,7 @@ export async function setMember(
       throw new AnchorageError('not_found', `there is no user ${userId}`, { cause })
     })
   await audit(tx, { orgId, actor: by.actor, action: 'member.set', target: userId, details: { role } })
-  // cluster:admin is no matter of a role
+  // no role gives cluster:admin, so it is left out of the comparison
   const beyond = await tx.query<{ id: string }>(
     `select id from api_tokens where org_id = current_org() and ${isLiving}
        and not array_remove(scopes, 'cluster:admin') <@ $2::text[]`,
@@ -46,7 +46,7 @@ export async function setMember(
   )
 }
 
-/** Ends a membership, and with it the tokens that the user made. */
+/** Ends a membership, and revokes the tokens that the user made in this org. */
 export async function removeMember(
   tx: TenantTx,
   orgId: OrgId,
@@ -70,7 +70,7 @@ export async function removeMember(
   )
 }
 
-/** Ends the org's tokens of these uuids and those that they made, each audited. */
+/** Revokes the org's tokens of these uuids and the tokens that they made, and audits each. */
 export async function revokeOwn(
   tx: TenantTx,
   orgId: OrgId,
@@ -86,7 +86,7 @@ export async function revokeOwn(
   return { tokens, version: row?.version ?? 0 }
 }
 
-/** The org's row is locked first, so that of two owners who remove each other one stays. Null: no member. */
+/** Locks the org's row first, so that one of two owners who remove each other stays. Null when the user is no member. */
 async function lockMember(
   tx: TenantTx,
   userId: UserId,

@@ -40,7 +40,7 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-test('contents that were kept under several texts of one CID become one, with all that their pins and copies were', async () => {
+test('contents that were kept under several spellings of one CID become one, with all of their pins and copies', async () => {
   const [one, two] = orgs
   assert.ok(one && two)
   await owner.query('alter table contents drop constraint cid_is_lower_case')

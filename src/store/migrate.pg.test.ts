@@ -11,7 +11,7 @@ const passwordsOf = (urls: { tenantUrl: string; systemUrl: string }) => ({
   system: new URL(urls.systemUrl).password,
 })
 
-test('an empty database is brought to the level of this code, by any number of runs at once', async () => {
+test('any number of concurrent runs bring an empty database to the level of this code', async () => {
   await using database = await testDatabase()
   await asOwner(database.ownerUrl, async (client) => {
     await client.query(
@@ -26,7 +26,7 @@ test('an empty database is brought to the level of this code, by any number of r
   assert.equal(runs[0]?.at(-1)?.version, codeLevel)
 })
 
-test('a migration whose file changed after it was applied is seen, and nothing more is applied', async () => {
+test('a migration whose file changed after it was applied is reported, and nothing more is applied', async () => {
   await using database = await testDatabase()
   await asOwner(database.ownerUrl, async (client) => {
     await client.query(`update schema_migrations set checksum = 'other' where version = 2`)
@@ -43,7 +43,7 @@ test('a migration whose file changed after it was applied is seen, and nothing m
   assert.equal((await migrateStatus(database.ownerUrl))[2]?.state, 'pending')
 })
 
-test('what newer code applied is shown as unknown', async () => {
+test('a migration that newer code applied is shown as unknown', async () => {
   await using database = await testDatabase()
   await asOwner(database.ownerUrl, async (client) => {
     await client.query(
@@ -57,7 +57,7 @@ test('what newer code applied is shown as unknown', async () => {
   })
 })
 
-test('a server that is not there is unavailable, with its address and no password', async () => {
+test('a server that cannot be reached is unavailable, with its address and without the password', async () => {
   await assert.rejects(migrateStatus('postgres://owner:hunter2@127.0.0.1:1/none'), (error) => {
     return (
       isCode(error, 'unavailable') && /127\.0\.0\.1/.test(error.message) && !error.message.includes('hunter2')

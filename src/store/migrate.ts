@@ -10,8 +10,9 @@ import { ensureRoles } from './roles.ts'
 export const codeLevel = 22
 
 /**
- * Makes the roles, with their settings, applies what is pending, each file in a transaction, and mends what others changed since; under an advisory
- * lock, so that any number may run at once. `ownerUrl` needs CREATEROLE and to own the database; passwords are those that the nodes will log in with.
+ * Makes the roles with their settings, applies pending migrations, each file in a transaction, and mends what was changed since. An
+ * advisory lock lets any number of runs go on at once. `ownerUrl` must own the database and needs CREATEROLE; `passwords` are those that
+ * the nodes will log in with.
  */
 export async function migrateUp(
   ownerUrl: string,
@@ -48,12 +49,12 @@ async function mend(client: pg.Client, log: Pick<Log, 'info'>): Promise<void> {
   if (mended.length > 0) log.info({ mended }, 'mended what was not as the migrations make it')
 }
 
-/** What is applied and what is not, in order; `unknown` ones were applied by newer code. */
+/** The state of each migration, in order; `unknown` ones were applied by newer code. */
 export async function migrateStatus(url: string): Promise<MigrationStatus[]> {
   return withOwner(url, async (client) => compare(client, await readMigrations()))
 }
 
-/** Whether there was anything to apply: another run may have come first. */
+/** False when there was nothing to apply: another run may have come first. */
 async function apply(client: pg.Client, file: Migration): Promise<boolean> {
   const { rows } = await client.query('select from schema_migrations where version = $1', [file.version])
   if (rows.length > 0) return false

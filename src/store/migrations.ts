@@ -4,7 +4,7 @@ import type pg from 'pg'
 import { AnchorageError } from '../core/errors.ts'
 import { withOneClient } from './one-client.ts'
 
-/** Where a migration stands: `drifted` was applied with another text than the file has now. */
+/** The state of a migration. `drifted`: it was applied with another text than the file has now. */
 export interface MigrationStatus {
   version: number
   name: string
@@ -38,7 +38,7 @@ export async function withOwner<T>(url: string, work: (client: pg.Client) => Pro
   })
 }
 
-/** Where it is written what was applied. */
+/** Creates the table that records which migrations were applied. */
 export async function makeBook(client: pg.Client): Promise<void> {
   await client.query(`create table if not exists schema_migrations (
     version integer primary key, name text not null, checksum text not null, min_code integer not null,
@@ -46,7 +46,10 @@ export async function makeBook(client: pg.Client): Promise<void> {
   await client.query('grant select on schema_migrations to anchorage_system')
 }
 
-/** A transaction of its own, one at a time of all runs there are. It holds nothing beyond its end, so a pooler may lie between. */
+/**
+ * Runs `work` in a transaction of its own, one at a time among all runs that there are. It holds nothing after its end, so a pooler may lie
+ * between.
+ */
 export async function locked<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
   await client.query('begin')
   try {
@@ -60,7 +63,7 @@ export async function locked<T>(client: pg.Client, work: () => Promise<T>): Prom
   }
 }
 
-/** Where each of `files` stands in the database, and what newer code applied. */
+/** The state of each of `files` in the database, and the migrations that newer code applied. */
 export async function compare(client: pg.Client, files: Migration[]): Promise<MigrationStatus[]> {
   const exists = await client.query(`select to_regclass('schema_migrations') is not null as there`)
   const applied = exists.rows[0]?.there
@@ -77,7 +80,7 @@ export async function compare(client: pg.Client, files: Migration[]): Promise<Mi
   return [...known, ...newer]
 }
 
-/** All there are, in order. */
+/** All migrations, in order. */
 export async function readMigrations(): Promise<Migration[]> {
   const names = (await readdir(folder)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort()
   return Promise.all(

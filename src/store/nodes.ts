@@ -4,7 +4,7 @@ import type { Node, NodeState } from '../core/node.ts'
 import type { NodeIdentity, NodeReport } from '../core/ports.ts'
 import type { SystemTx } from './database.ts'
 
-/** Beyond this `last_seen` no longer counts as a sign of life; it is written every 10 s. */
+/** A `last_seen` that is older than this is no sign of life; it is written every 10 s. */
 export const freshMs = 15_000
 
 /** Makes or finds the node called `name` and starts a new incarnation of it: claims of the older ones are void. */
@@ -19,7 +19,7 @@ export async function bootNode(tx: SystemTx, name: string, zone: string | null):
   return { nodeId: idOf('nod', row.id), incarnation: row.incarnation }
 }
 
-/** Requeues what earlier incarnations were in the middle of; at most `limit` a call, returns how many there were. */
+/** Requeues the placements that earlier incarnations were working on, at most `limit` a call; returns how many there were. */
 export async function voidClaims(tx: SystemTx, node: NodeIdentity, limit: number): Promise<number> {
   const [row] = await tx.query<{ n: number }>('select void_claims($1, $2, $3) as n', [
     uuidOf(node.nodeId),
@@ -29,11 +29,11 @@ export async function voidClaims(tx: SystemTx, node: NodeIdentity, limit: number
   return row?.n ?? 0
 }
 
-/** What a node says of itself every ten seconds. */
+/** What a node reports about itself every ten seconds. */
 export interface Sign {
   usedBytes: number | null
   capacityBytes: number | null
-  /** What operators are shown; left out: as it was. */
+  /** Shown to operators; when it is left out, the last report stays. */
   report?: NodeReport
 }
 
@@ -49,8 +49,8 @@ export async function seeNode(tx: SystemTx, node: NodeIdentity, sign: Sign): Pro
 }
 
 /**
- * Binds the node to its Kubo, for ever: `conflict` when it was bound to another peer id, since then its placements would speak
- * of a repository that is not there.
+ * Binds the node to its Kubo, for ever: `conflict` when it is bound to another peer id, since its placements describe the repository of
+ * that Kubo.
  */
 export async function bindKubo(
   tx: SystemTx,
@@ -102,7 +102,7 @@ export function nodeOf(row: NodeRow): Node {
   }
 }
 
-/** All nodes, `live` as their `last_seen` tells. */
+/** All nodes; `live` depends on `last_seen` alone. */
 export async function listNodes(tx: SystemTx): Promise<Node[]> {
   return (await readNodes(tx)).nodes
 }
@@ -115,7 +115,7 @@ export async function readNodes(tx: SystemTx): Promise<{ nodes: Node[]; version:
   return { nodes: rows.map(nodeOf), version: rows[0]?.version ?? 0 }
 }
 
-/** Where the node's nats-server is reached by the others', host:port; null when it is not. */
+/** Saves where the other nodes' nats-servers reach this node's, host:port; null when they cannot. */
 export async function setRoute(tx: SystemTx, node: NodeIdentity, route: string | null): Promise<void> {
   await tx.query('update nodes set route = $3 where id = $1 and incarnation = $2', [
     uuidOf(node.nodeId),
@@ -124,7 +124,7 @@ export async function setRoute(tx: SystemTx, node: NodeIdentity, route: string |
   ])
 }
 
-/** The routes of all nodes that told theirs. */
+/** The routes of all nodes that have one. */
 export async function routes(tx: SystemTx): Promise<{ nodeId: NodeId; name: string; route: string }[]> {
   const rows = await tx.query<{ id: string; name: string; route: string }>(
     'select id, name, route from nodes where route is not null order by name',
@@ -139,14 +139,14 @@ export async function clusterId(tx: SystemTx): Promise<string> {
   return row.cluster_id
 }
 
-/** The next epoch: every later leader's is greater, whoever it is. */
+/** The next epoch. Every later leader gets a greater one. */
 export async function nextEpoch(tx: SystemTx): Promise<number> {
   const [row] = await tx.query<{ epoch: number }>('update cluster set epoch = epoch + 1 returning epoch')
   if (!row) throw new AnchorageError('internal', 'the cluster row is missing')
   return row.epoch
 }
 
-/** Makes the audit log's coming partitions. */
+/** Makes the next partitions of the audit log. */
 export async function extendAudit(tx: SystemTx): Promise<void> {
   await tx.query('select audit_extend()')
 }

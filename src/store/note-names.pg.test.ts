@@ -11,7 +11,7 @@ import { fold } from './text.ts'
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const actor = mintId('tok')
-/** More than an org has whose names are not noted. */
+/** More pins than an org has before its names are noted. */
 const many = 3_100
 const words = ['backup', 'Straße', 'ΟΔΥΣΣΕΥΣ', '日本語文書', '100%_done\\', 'a\u0000b\u0001c', 'x', '']
 
@@ -20,7 +20,7 @@ let store: Store
 let system: pg.Client
 let org: OrgId
 let other: OrgId
-/** The org's pins as they should be found, newest first. */
+/** The org's pins as searches should find them, newest first. */
 let pins: NewPin[] = []
 let nodeId: NodeId
 
@@ -123,7 +123,7 @@ async function assertFound(): Promise<void> {
   }
 }
 
-test('what a search finds is the same before its org has names noted, with all noted, and with some that came or went since', async () => {
+test('a search finds the same pins before names are noted, with all names noted, and after some pins came or went', async () => {
   assert.equal(await behind(), many)
   await store.pins.listPins(org, { limit: 1, name: 'backup' })
   await store.pins.listPins(org, { limit: 1, name: 'ba', match: 'partial' })
@@ -144,7 +144,7 @@ test('what a search finds is the same before its org has names noted, with all n
   await assertAgreement(database.systemUrl)
 })
 
-test('another org finds nothing of it, noted or not', async () => {
+test('another org finds none of these names, noted or not', async () => {
   await accept(other, [newPin(1)])
   const { count } = await store.pins.listPins(other, { limit: 10, name: 'backup', match: 'partial' })
   assert.equal(count, 0)
@@ -167,7 +167,7 @@ test('a part of a name is found by the index of names', async () => {
   assert.match(JSON.stringify(rows), /Bitmap Index Scan on pin_names_by_part/)
 })
 
-test('a pin that is removed while its name is noted leaves no name', async () => {
+test('a pin that is removed while its name is being noted leaves no noted name', async () => {
   const [tenant, remover] = [database.tenantUrl, database.systemUrl].map(
     (connectionString) => new pg.Client({ connectionString }),
   ) as [pg.Client, pg.Client]

@@ -4,16 +4,19 @@ import type { Log } from '../core/ports.ts'
 import { turns } from '../core/turns.ts'
 import type { Database } from './database.ts'
 
-/** So many names are noted in one transaction. */
+/** This many names are noted in one transaction. */
 const atOnce = 1_000
 
-/** Notes names of orgs that search for parts of them. */
+/** Notes the names of orgs that search for parts of names. */
 export interface NameNoting extends AsyncDisposable {
-  /** Notes what of the org's names is not noted yet, in the background; while it does, more is harmless. What fails is left to the next search. */
+  /**
+   * Notes the org's names that are not noted yet, in the background. Calling it again meanwhile is harmless. After a failure the next
+   * search tries again.
+   */
   start(orgId: OrgId): void
 }
 
-/** One org at a time, and for half of the time at most: the rest is for whoever waits for Postgres. */
+/** Works for one org at a time, and at most half of the time: the rest leaves Postgres to others. */
 export function nameNoting(db: Pick<Database, 'tenant'>, log: Log): NameNoting {
   const underWay = new Map<OrgId, Promise<void>>()
   const turn = turns({ atOnce: 1, waiting: Infinity, what: 'orgs whose names are noted' })

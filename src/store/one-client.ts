@@ -8,17 +8,17 @@ export interface OneClient {
   url: string
   /** The option that names the login, for messages: `database.url`. */
   option: string
-  /** What Postgres lists the connection under. */
+  /** The name under which Postgres lists the connection. */
   name: string
-  /** How long one statement may take; without it, as long as it likes. */
+  /** How long one statement may take; no limit when it is left out. */
   answerMs?: number
   /** Ends the connection, and with it the statement that is under way. */
   signal?: AbortSignal
 }
 
 /**
- * Lends `work` one connection outside the pools, as it is: nothing is set on it, so a pooler may lie between. Rejects `invalid` when Postgres
- * refuses the login, `unavailable` when there is no connection to be had.
+ * Lends `work` one connection outside the pools. Nothing is set on the connection, so a pooler may lie between. Rejects with `invalid` when
+ * Postgres refuses the login, and with `unavailable` when it cannot connect.
  */
 export async function withOneClient<T>(
   { url, option, name, answerMs, signal }: OneClient,
@@ -54,7 +54,7 @@ export function queryOf(client: pg.Client): Query {
   return async <R>(text: string, params: unknown[] = []) => (await client.query(text, params)).rows as R[]
 }
 
-/** One long transaction of the system, for as long as `work` takes; `begin` is how it begins. */
+/** One transaction of the system that lasts as long as `work` takes. `begin` is the statement that begins it. */
 export async function withLongTransaction<T>(
   login: OneClient,
   begin: string,
@@ -75,7 +75,7 @@ export async function withLongTransaction<T>(
 }
 
 /**
- * Whole tables are gone through, for as long as it takes; but a process that froze must not hold back vacuum for ever. Local to the
+ * Whole tables are read, however long that takes, but a frozen process must not hold back vacuum for ever. The settings are local to the
  * transaction, so a pooler may lie between.
  */
 const unlikeRequests = `

@@ -44,7 +44,7 @@ function uuidIn(idOrName: string): string | null {
   }
 }
 
-/** Once this commits nothing new appears on the node: accepts that chose it before are waited for. */
+/** After its commit no new placement appears on the node: it waits for accepts that chose the node before. */
 async function drain(tx: SystemTx, nodeId: NodeId, actor: string): Promise<void> {
   await tx.query('select close_nodes()')
   const changed = await tx.query(
@@ -55,7 +55,7 @@ async function drain(tx: SystemTx, nodeId: NodeId, actor: string): Promise<void>
   else await mustBeThere(tx, nodeId)
 }
 
-/** A walk under way goes on, since it may look for lost copies; of what a drain would have moved it leaves alone what stands. */
+/** A walk under way goes on, since it may look for lost copies. It leaves alone the pinned copies that a drain would have moved. */
 async function uncordon(tx: SystemTx, nodeId: NodeId, actor: string): Promise<void> {
   const changed = await tx.query(
     `update nodes set state = 'active', cordoned_at = null where id = $1 and state <> 'active' returning id`,
@@ -74,8 +74,8 @@ const lookBatch = 5_000
 const forgetBatch = 500
 
 /**
- * Looks at everything first, so that a refusal changes nothing; then closes the node and takes its placements out in batches, each of
- * which asks again. One that breaks off in between is simply repeated.
+ * Looks at everything first, so that a refusal changes nothing. Then it closes the node and removes its placements in batches, each of
+ * which checks again. A call that breaks off in between can simply be repeated.
  */
 async function forget(db: Database, nodeId: NodeId, actor: string): Promise<void> {
   const id = uuidOf(nodeId)

@@ -39,7 +39,7 @@ function limitsOf(row: OrgRow): OrgLimits {
   return { maxPins: row.max_pins, maxBytes: row.max_bytes, maxReplicas: row.max_replicas }
 }
 
-/** What the pins of an org `o` add up to, with what came so far of those under way. */
+/** The sums over the pins of an org `o`. `bytes` includes what has arrived so far of contents under way. */
 export interface UsageRow {
   pins: Partial<Record<PinStatus, number>> | null
   bytes: number | null

@@ -9,7 +9,7 @@ import { removeMember, revokeOwn, setMember } from './members.ts'
 import { orgColumns, orgOf, usageColumns, usageOf, type OrgRow, type UsageRow } from './org-rows.ts'
 import { fromText } from './text.ts'
 
-/** What an org does with itself. */
+/** What an org sees and changes of itself. */
 export function orgStore(db: Database): OrgStore {
   return {
     org: (orgId) => db.tenant(orgId, readOrg),

@@ -9,7 +9,7 @@ import { openStore } from './store.ts'
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const actor = mintId('tok')
 
-test('what is read of a pin’s content stays the same while its org grows, by a plan made when it was small', async () => {
+test('the details of a pin cost about as many block reads after its org has grown, with a plan made when it was small', async () => {
   await using database = await testDatabase()
   await using store = openStore({
     ...database,
@@ -50,6 +50,6 @@ test('what is read of a pin’s content stays the same while its org grows, by a
   await blocksRead()
   const large = await blocksRead()
   await tenant.end()
-  // Trees of an index grow by a level, which is a block for each look-up.
+  // The tree of an index grows by a level, which is one more block for each look-up.
   assert.ok(large <= small + 3 * cids.length, `${small} blocks, then ${large}`)
 })

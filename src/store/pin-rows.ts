@@ -1,7 +1,7 @@
 import type { NodeId } from '../core/ids.ts'
 import type { PinStatus } from '../core/pin.ts'
 
-/** A row of `pins` as an org reads it, by way of JSON. */
+/** A row of `pins` as an org reads it, parsed from JSON. */
 export interface PinRow {
   id: string
   cid: string
@@ -19,7 +19,7 @@ export interface PinRow {
 export const pinColumns =
   'id, cid, cid_text, name, meta, origins, replicas, status, error_code, attempts_before, created'
 
-/** A row of `pin_details`: one placement of a content; likewise. */
+/** A row of `pin_details`, also parsed from JSON: one placement of a content. */
 export interface DetailRow {
   cid: string
   dag_size: number | null
@@ -37,9 +37,9 @@ export interface DetailRow {
 
 /** What is known of the nodes without asking Postgres. */
 export interface NodeBook {
-  /** Where its Kubo can be dialled. */
+  /** The addresses at which the node's Kubo can be dialled. */
   addresses(nodeId: NodeId): readonly string[]
   name(nodeId: NodeId): string
-  /** Where content can be brought that has no node yet: at least one address. */
+  /** The addresses to which content can be brought that has no node yet; at least one. */
   anyAddresses(): readonly string[]
 }

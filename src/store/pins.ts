@@ -16,7 +16,7 @@ import { pinColumns, type DetailRow, type NodeBook, type PinRow } from './pin-ro
 import { acceptedInfo, delegatesOf, pinOf } from './show-pin.ts'
 import { fold, mapMeta, toText } from './text.ts'
 
-/** Beyond this many waiting jobs of one org on one node no hints are published: the node comes to them in turn. */
+/** Once this many jobs of one org wait on one node, no more hints are published for it: the node gets to them in turn. */
 const maxHints = 256
 
 interface AcceptedRow {
@@ -27,19 +27,21 @@ interface AcceptedRow {
   /** How many of the replicas have a node so far; null for a pin that was there already. */
   copies: number | null
   woken: { nodeId: string; generation: number; attempt: number }[] | null
-  /** The limit of the org that the pin is beyond; all else is null then, but the id. */
+  /** The limit of the org that the pin would exceed; all other fields but the id are then null. */
   refused: Beyond | null
 }
 
-/** What accepts go by beside the pins: the nodes, how many replicas an org has that was given no number of its own, and what a delete goes by. */
+/**
+ * What an accept needs beside the pins: the nodes, the number of replicas for an org that has none of its own, and the grace for a delete.
+ */
 export interface AcceptTerms {
   book: NodeBook
   replicas: number
-  /** How long content that nobody wants any more stays pinned. */
+  /** How long content that no pin wants any more stays pinned. */
   graceMs: number
 }
 
-/** Accepts `pins` in order; `again` when they may be there already: those are answered from their rows. */
+/** Accepts `pins` in order. `again`: they may have been accepted before; those are answered from their rows. */
 export async function acceptPins(
   db: Database,
   orgId: OrgId,
@@ -72,7 +74,7 @@ export async function acceptPins(
   })
 }
 
-/** Nodes where so many of the org's placements wait that hints for more are of no use. */
+/** Nodes where so many of the org's placements wait that more hints are useless. */
 export async function crowded(db: Database, orgId: OrgId): Promise<NodeId[]> {
   const [rows = []] = await db.tenantAtOnce(orgId, [
     ['select node_id from org_backlog() where waiting > $1', [maxHints], 'crowded'],
@@ -117,7 +119,7 @@ export async function getPin(db: Database, orgId: OrgId, id: PinId, book: NodeBo
   return pinOf(row.pin, row.details ?? [], book)
 }
 
-/** What an org may have, and has (or, of replicas, asks for). */
+/** What an org may have, and what it has (for replicas: what it asks for). */
 interface Beyond {
   limit: 'pins' | 'bytes' | 'replicas'
   may: number
@@ -155,7 +157,7 @@ function toItem(pin: NewPin, id: string | undefined): object {
   }
 }
 
-/** As the accept left it; nothing else is known of it yet, so nothing is asked. */
+/** The pin as the accept left it. Nothing else is known of it yet, so no query is needed. */
 function accepted(pin: NewPin, row: AcceptedRow, book: NodeBook): Pin {
   return {
     id: pin.id,

@@ -16,17 +16,17 @@ interface ClaimRow {
   foreign_pin: boolean
 }
 
-/** What `content_origins` says; null of what is not to be pinned, or has none. */
+/** The answer of `content_origins`; null when the content is not to be pinned, or when no org offers origins. */
 type OffersRow = { org: string; origins: string[] }[] | null
 
-/** Claims those of `jobs` that may be claimed now, in input order; what only suspended orgs wait for is put by before. */
+/** Claims those of `jobs` that may be claimed now, in input order. Work that only suspended orgs wait for is set aside first (`put_by`). */
 export async function claim(
   tx: SystemTx,
   node: NodeIdentity,
   jobs: Pick<Job, 'cid' | 'generation'>[],
   leaseMs: number,
 ): Promise<Claim[]> {
-  // its own `origins` are flat: they tell that there are some, not whose
+  // the `origins` that `claim_placements` returns are one flat list: it shows that there are some, not which org offers them
   const rows = await tx.query<ClaimRow>(
     `select c.cid, c.generation, c.state, c.attempt, c.holders, c.verify, c.age_ms, c.foreign_pin,
        case when c.state = 'pinning' and c.origins <> '{}' then
@@ -47,8 +47,8 @@ export async function claim(
 }
 
 /**
- * Extends claims with their progress; returns the CIDs whose intent changed, those that only suspended orgs still wait for among them. Their
- * pins show `pinning` from now on.
+ * Extends claims and records their progress. Returns the CIDs whose intent changed, including those that only suspended orgs still wait
+ * for. (`showPinning` then lets their pins show `pinning`.)
  */
 export async function extend(
   tx: SystemTx,
@@ -65,17 +65,17 @@ export async function extend(
   return rows.map((row) => row.cid)
 }
 
-/** Folds those of `cids` that have pins still shown as `queued`: their work has begun. */
+/** Updates the status of the pins of `cids` that still show `queued`: work on them has begun. */
 export async function showPinning(tx: SystemTx, cids: string[]): Promise<void> {
   await tx.query('select show_pinning($1)', [cids])
 }
 
-/** Counts for their orgs what came of `cids`, which do not stand yet. */
+/** Counts the bytes that have arrived so far of `cids`, which are not pinned yet, for the orgs that want them. */
 export async function reserveBytes(tx: SystemTx, cids: string[]): Promise<void> {
   await tx.query('select reserve_bytes($1)', [cids])
 }
 
-/** Records outcomes; returns what waited behind an ended claim. */
+/** Records outcomes. Returns the placements whose intent changed during the claim that now ends: they can be claimed now. */
 export async function finish(
   tx: SystemTx,
   node: NodeIdentity,
@@ -106,17 +106,19 @@ interface DueRow {
   state: 'queued' | 'unpinning'
 }
 
-/** A row of what is queued: of an org that has nothing due only its place in the walk is told. */
+/** A queued placement that is due. An org with nothing due has one row without a placement, which tells only its place in the walk. */
 type TurnRow = { again: boolean | null; place: number; org_id: string } & (DueRow | { cid: null })
 
-/** The org that a node's last walk over those with fresh placements ended at, and the same of those with placements tried before. */
+/**
+ * The org at which a node's last read ended: among the orgs with fresh placements, and among those with placements that were tried before.
+ */
 export interface Walk {
   fresh: string
   again: string
 }
 
 const start = '00000000-0000-0000-0000-000000000000'
-/** Orgs that one read walks over at most. */
+/** One read visits at most this many orgs. */
 const orgsMax = 256
 
 /** A walk that has not begun. */
@@ -125,8 +127,9 @@ export function newWalk(): Walk {
 }
 
 /**
- * What is due on this node: at most a quarter unpins, a quarter retries, and fresh placements, each org in turn. Each read goes on after the
- * org that the last one ended at, and round: of n orgs with fresh placements each is met within n/256 reads, or n/(limit/2).
+ * The placements that are due on this node: at most a quarter of `limit` unpins, a quarter retries, and the rest fresh placements, each org
+ * in turn. Each read goes on after the org at which the last one ended, and wraps around. So each of n orgs with fresh placements is
+ * visited within n/256 reads, or within n/(limit/2) if that is more.
  */
 export async function due(
   tx: SystemTx,
@@ -136,7 +139,7 @@ export async function due(
   walk: Walk,
 ): Promise<DuePlacement[]> {
   const quarter = Math.ceil(limit / 4)
-  // So few that each of them has a place in what is answered.
+  // Few enough that the answer has room for each of them.
   const orgs = Math.min(orgsMax, Math.max(limit - 2 * quarter, 1))
   const rows = await tx.query<TurnRow>(
     `select d.*, 0 as place, null as again from due_unpins($1, $6) d
@@ -158,7 +161,7 @@ function endOf(rows: TurnRow[], again: boolean): string | undefined {
   return last?.org_id
 }
 
-/** What is to be unpinned on this node now, longest due first. */
+/** The unpins that are due on this node, longest due first. */
 export async function dueUnpins(tx: SystemTx, node: NodeIdentity, limit: number): Promise<DuePlacement[]> {
   const rows = await tx.query<DueRow>('select * from due_unpins($1, $2)', [uuidOf(node.nodeId), limit])
   return rows.map((row) => dueOf(row, node))
@@ -170,7 +173,7 @@ export async function originsOf(tx: SystemTx, cid: string): Promise<OfferedOrigi
   return offersOf(row?.offers ?? null)
 }
 
-/** A row of placements to be looked at, as a job. */
+/** A placement that a query returns to be looked at; `jobOf` makes a job of it. */
 export interface JobRow {
   cid: string
   node_id: string

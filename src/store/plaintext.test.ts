@@ -16,7 +16,7 @@ const refused = (url: string): boolean => {
 }
 const login = 'postgres://anchorage_tenant:hunter2@'
 
-test('a password goes to another host over TLS only', () => {
+test('a password is sent to another host over TLS only', () => {
   for (const at of [
     'db.internal/anchorage',
     '10.0.0.7:5432/anchorage',
@@ -41,7 +41,7 @@ test('a password goes to another host over TLS only', () => {
     assert.ok(!refused(login + at), at)
 })
 
-test('on this machine a password may go as it is', () => {
+test('on this machine a password may be sent unencrypted', () => {
   for (const at of [
     'localhost/anchorage',
     '127.0.0.1:5433/anchorage',
@@ -56,7 +56,7 @@ test('on this machine a password may go as it is', () => {
     assert.ok(!refused(login + at), at)
 })
 
-test('a certificate that cannot be read is a refusal that names the option and the file', () => {
+test('a certificate that cannot be read is refused, and the error names the option and the file', () => {
   assert.throws(
     () => refusePlaintext('database.url', `${login}db/a?sslrootcert=/no/such.pem`),
     (error) => isCode(error, 'invalid') && /^database\.url: .*\/no\/such\.pem/.test(error.message),

@@ -7,8 +7,8 @@ loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')
 
 /**
- * Refuses (`invalid`) a URL by which the driver would send a password and rows unencrypted to another host. The driver itself is asked, so
- * its own defaults, the variables that it reads and the parameters that it takes all count. `name` is where the URL was given.
+ * Refuses (`invalid`) a URL with which the driver would send a password and rows unencrypted to another host. It asks the driver itself, so
+ * the driver's defaults, its environment variables and the URL's parameters all count. `name` is where the URL was given.
  */
 export function refusePlaintext(name: string, url: string): void {
   const { host, ssl } = connectionOf(name, url)
@@ -24,14 +24,14 @@ function connectionOf(name: string, url: string): pg.Client {
   try {
     return new pg.Client({ connectionString: url })
   } catch (cause) {
-    // of files that it names, say
+    // for example, a certificate file that the URL names cannot be read
     throw new AnchorageError('invalid', `${name}: ${cause instanceof Error ? cause.message : 'unreadable'}`, {
       cause,
     })
   }
 }
 
-/** Whether what goes to `host` stays on this machine. */
+/** Whether a connection to `host` stays on this machine. */
 export function isHere(host: string): boolean {
   return (
     host.startsWith('/') || host === 'localhost' || loopback.check(host, host.includes(':') ? 'ipv6' : 'ipv4')

@@ -17,7 +17,7 @@ let store: Store
 let system: pg.Client
 let org: OrgId
 let epoch: number
-/** Fresh ones for each test. */
+/** New nodes for each test. */
 let full: NodeIdentity
 let empty: NodeIdentity
 let round = 0
@@ -43,7 +43,7 @@ beforeEach(async () => {
   await system.query(`update plan_moves set state = 'done' where state = 'moving'`)
 })
 
-test('what may be moved, and what lies where by the book', async () => {
+test('the store lists the copies that may be moved, and what each node has', async () => {
   await pinned(['book-1', 'book-2', 'book-3'])
   assert.deepEqual(await store.plans.movable(full.nodeId, 'book-1', 10), [
     { cid: 'book-2', bytes: 10, holders: [full.nodeId] },
@@ -54,7 +54,7 @@ test('what may be moved, and what lies where by the book', async () => {
   assert.equal(await usageOf(empty), undefined)
 })
 
-test('a plan is there only once all of its pages are, with its moves in order', async () => {
+test('a plan is visible only once all of its pages are saved, with its moves in order', async () => {
   const id = mintId('pln')
   const seen: unknown[] = []
   const whole = await store.plans.savePlan({ id, actor: 'op', summary: { why: 'test' } }, pages())
@@ -91,7 +91,7 @@ test('a plan is there only once all of its pages are, with its moves in order', 
   )
 })
 
-test('states go only where they may, and each change is audited once', async () => {
+test('a plan changes its state only as allowed, and each change is audited once', async () => {
   const { id } = await planOf([moveOf('x')])
   await assert.rejects(store.plans.setPlanState(id, 'paused', 'op'), (e) => isCode(e, 'conflict'))
   assert.equal((await store.plans.setPlanState(id, 'applying', 'op')).state, 'applying')
@@ -115,7 +115,7 @@ test('states go only where they may, and each change is audited once', async () 
   )
 })
 
-test('a move adds its copy, then its old one leaves, and never is the content without', async () => {
+test('a move adds its copy before the old one leaves, so the content always has one', async () => {
   const [pin] = await pinned(['moved'])
   assert.ok(pin)
   const { id } = await planOf([moveOf('moved')])
@@ -139,7 +139,7 @@ test('a move adds its copy, then its old one leaves, and never is the content wi
     bytesArrived: 0,
     bytesSkipped: 0,
   })
-  // a further pin of it needs no copy of its own
+  // another pin of the content needs no copy of its own
   const [again] = await store.pins.acceptPins(org, [newPin('moved')], false)
   assert.ok(again && 'pin' in again)
   assert.deepEqual([again.pin.status, again.woken.map((woken) => woken.nodeId)], ['pinned', [empty.nodeId]])
@@ -182,7 +182,7 @@ test('a move adds its copy, then its old one leaves, and never is the content wi
   assert.equal((await store.pins.getPin(org, pin)).status, 'pinned')
 })
 
-test('a move that no longer fits is skipped, with why', async () => {
+test('a move that no longer fits is skipped, with the reason', async () => {
   const [, gone] = await pinned(['fits', 'gone', 'there', 'elsewhere'])
   assert.ok(gone)
   await store.pins.removePin(org, gone, actor)
@@ -220,13 +220,13 @@ test('a move that no longer fits is skipped, with why', async () => {
   })
 })
 
-test('a plan without moves is carried out as it is saved', async () => {
+test('a plan without moves is applied as soon as it is saved', async () => {
   const { id, state } = await planOf([])
   assert.equal(state, 'applied')
   await assert.rejects(store.plans.setPlanState(id, 'cancelled', 'op'), (e) => isCode(e, 'conflict'))
 })
 
-test('moves begin within their number and bytes, one of any size among them', async () => {
+test('moves begin within their limits of number and bytes, but one move of any size may begin', async () => {
   const cids = Array.from({ length: 6 }, (_, i) => `bound-${i}`)
   await pinned(cids)
   const { id } = await planOf(cids.map(moveOf))
@@ -239,7 +239,7 @@ test('moves begin within their number and bytes, one of any size among them', as
   assert.equal(await started(10, 1), 1)
 })
 
-test('two leaders: the older one moves nothing; a paused plan begins nothing, and what it began is noted', async () => {
+test('two leaders: the older one moves nothing; a cancelled plan begins nothing, and the moves that it began are settled', async () => {
   await pinned(['fence-1', 'fence-2'])
   const { id } = await planOf([moveOf('fence-1'), moveOf('fence-2')])
   await store.plans.setPlanState(id, 'applying', 'op')
@@ -260,7 +260,7 @@ test('two leaders: the older one moves nothing; a paused plan begins nothing, an
   assert.equal((await store.plans.plan(id)).state, 'cancelled')
 })
 
-test('plans that are over go after a while, and those that were never saved to the end', async () => {
+test('plans that are over are pruned after a while, and so are those that were never saved to the end', async () => {
   const [over, open] = [await planOf([moveOf('x')]), await planOf([moveOf('x')])]
   await store.plans.setPlanState(over.id, 'cancelled', 'op')
   assert.equal(await store.plans.prunePlans(60_000, 100), 0)

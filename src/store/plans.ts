@@ -43,7 +43,7 @@ async function movable(
   return rows.map((row) => ({ cid: row.cid, bytes: row.bytes, holders: row.holders.map(ids) }))
 }
 
-/** Few nodes, and a great many moves between them: spelling an id costs more than looking it up. */
+/** Remembers the results of `spell`: there are few nodes and very many moves, and a lookup costs less than spelling an id. */
 function remembered<From, To>(spell: (id: From) => To): (id: From) => To {
   const known = new Map<From, To>()
   return (id) => {
@@ -56,8 +56,8 @@ function remembered<From, To>(spell: (id: From) => To): (id: From) => To {
 }
 
 /**
- * What is to stay on each node: one pass over all placements (a million take about a second), so the one place where a scan beats
- * an index. A copy that is not pinned yet weighs what its content does, as far as that is known.
+ * What is to stay on each node. One pass over all placements (a million take about a second), so this is the one place where a scan beats
+ * an index. A copy that is not pinned yet counts with the size of its content, as far as that is known.
  */
 async function usage(tx: SystemTx): Promise<{ nodeId: NodeId; placements: number; bytes: number }[]> {
   await tx.query('set local enable_seqscan = on')
@@ -73,7 +73,10 @@ async function usage(tx: SystemTx): Promise<{ nodeId: NodeId; placements: number
   }))
 }
 
-/** Page by page; until the last is there the plan does not exist for anybody. One that breaks off is removed, at the latest by pruning. */
+/**
+ * Saves page by page; no reader sees the plan before the last page is saved. A plan whose saving breaks off is removed, at the latest by
+ * pruning.
+ */
 async function savePlan(db: Database, plan: NewPlan, pages: AsyncIterable<Move[]>): Promise<Plan> {
   const id = uuidOf(plan.id)
   await db.statement.query('insert into plans (id, actor, summary) values ($1, $2, $3)', [
@@ -91,7 +94,7 @@ async function savePlan(db: Database, plan: NewPlan, pages: AsyncIterable<Move[]
       bytes += page.reduce((sum, move) => sum + move.bytes, 0)
     }
     await db.system(async (tx) => {
-      // one without moves is carried out as it stands
+      // a plan without moves is `applied` at once
       await tx.query(
         `update plans set whole = true, moves = $2, bytes = $3, state = case when $2 = 0 then 'applied' else state end where id = $1`,
         [id, count, bytes],
@@ -164,7 +167,7 @@ function planOf({ id, created_at, bytes_done, bytes_skipped, ...row }: PlanRow):
   return { ...row, ...figures, id: idOf('pln', id), createdAt: created_at }
 }
 
-/** What is under way is a few moves, whatever the plan has. */
+/** Only a few moves are under way, however many the plan has. */
 async function onePlan(tx: SystemTx, id: PlanId): Promise<PlanUnderWay> {
   const [row] = await tx.query<PlanRow & { moving: number; bytes_arrived: number }>(
     `select ${planColumns},
@@ -182,7 +185,7 @@ async function onePlan(tx: SystemTx, id: PlanId): Promise<PlanUnderWay> {
   return { ...planOf(plan), moving, bytesArrived }
 }
 
-/** The oldest that is being applied; else one that was stopped and has moves under way, for these to be noted. */
+/** The oldest plan that is being applied. If there is none: a stopped plan with moves under way, so that their ends are noted. */
 async function applying(tx: SystemTx): Promise<Plan | null> {
   const [plan] = await readPlans(tx, `where whole and state = 'applying' order by created_at, id limit 1`, [])
   if (plan) return plan
@@ -223,7 +226,7 @@ async function moves(
   }))
 }
 
-/** From which states each can be reached; the same one is no change, and no error. */
+/** The states from which each state can be reached. The same state again is no change, and no error. */
 const before: Record<'applying' | 'paused' | 'cancelled', PlanState[]> = {
   applying: ['planned', 'paused', 'applying'],
   paused: ['applying', 'paused'],
@@ -246,7 +249,7 @@ async function setPlanState(
   return { ...was, state }
 }
 
-/** A move of any size may begin as long as some bytes are left, or it never would. */
+/** A move of any size may begin while some of `bytes` are left, or a large one never would. */
 async function startMoves(
   tx: SystemTx,
   epoch: number,
@@ -284,7 +287,7 @@ async function settleMoves(tx: SystemTx, epoch: number, id: PlanId): Promise<{ d
   return { done: row?.done ?? 0, left: row?.remaining ?? 0 }
 }
 
-/** With those that were never saved to the end a day ago. */
+/** Also prunes plans that are a day old and were never saved to the end. */
 async function prunePlans(db: Database, olderThanMs: number, limit: number): Promise<number> {
   const rows = await db.statement.query<{ id: string }>(
     `update plans set whole = false where id = any (array(
@@ -300,7 +303,7 @@ async function prunePlans(db: Database, olderThanMs: number, limit: number): Pro
 
 const removeBatch = 50_000
 
-/** One that is not whole goes with its moves, so many at a time that no statement takes long. */
+/** Deletes a plan that is not whole, with its moves, in batches so that no statement takes long. */
 async function removePlan({ statement }: Database, id: string): Promise<void> {
   for (let removed = removeBatch; removed === removeBatch;) {
     const rows = await statement.query(

@@ -1,4 +1,4 @@
-// A Postgres of its own: what is changed here are roles, which all databases of a server share, and by a superuser.
+// A Postgres of its own: a superuser changes roles here, and all databases of a server share them.
 import assert from 'node:assert/strict'
 import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -19,7 +19,7 @@ let admin: pg.Client
 const ownerUrl = () => `postgres://owner:o@${at}`
 const prove = () => proveSchema(ownerUrl())
 
-/** `migrate up`: what it mended, and what is wrong still. */
+/** Runs `migrate up`; returns what it mended, and what is still wrong. */
 async function migrate() {
   const mended: string[] = []
   const info = (fields: { mended?: string[] }) => void mended.push(...(fields.mended ?? []))
@@ -57,7 +57,7 @@ after(() => undo.disposeAsync())
 
 const nothing = { mended: [], wrong: [] }
 
-test('a migrated database is as the migrations make it, and to prove it leaves nothing behind', async () => {
+test('a migrated database is as the migrations make it, and the check leaves nothing behind', async () => {
   const inside = `select oid, relname, relnamespace::regnamespace::text as schema from pg_class
     where relnamespace::regnamespace::text !~ '^(pg_|information_schema)' order by oid`
   const { rows: was } = await admin.query(inside)
@@ -66,7 +66,7 @@ test('a migrated database is as the migrations make it, and to prove it leaves n
   assert.deepEqual((await admin.query(inside)).rows, was)
 })
 
-/** One change of what the migrations made, and what is said of it. */
+/** Changes of what the migrations made, each with the line that reports it. */
 const changes: [what: RegExp, sql: string][] = [
   [/^missing: anchorage_tenant may insert on pins$/, 'revoke insert on pins from anchorage_tenant'],
   [
@@ -113,7 +113,7 @@ const changes: [what: RegExp, sql: string][] = [
   ],
 ]
 
-test('each grant, policy, owner, trigger and function that is not as it was made is named, and mended', async () => {
+test('each grant, policy, owner, trigger and function that was changed is reported and mended', async () => {
   for (const [, sql] of changes) await admin.query(sql)
   const wrong = await prove()
   for (const [what, sql] of changes) assert.ok(wrong.filter((line) => what.test(line)).length === 1, sql)
@@ -123,7 +123,7 @@ test('each grant, policy, owner, trigger and function that is not as it was made
   assert.deepEqual(await migrate(), nothing)
 })
 
-test('a dump that came back without its roles is told, and serves again', async () => {
+test('a dump that was restored without its roles is reported, and serves again after migrate up', async () => {
   const ours = 'anchorage_tenant, anchorage_system, anchorage_audit'
   await admin.query(`reassign owned by ${ours} to owner; drop owned by ${ours}; drop role ${ours}`)
   const wrong = await prove()
@@ -157,7 +157,7 @@ test('a dump that came back without its roles is told, and serves again', async 
   assert.ok(accepted && 'pin' in accepted)
 })
 
-test('what cannot be mended while nodes work is named, and stays wrong', async () => {
+test('a difference that cannot be mended while nodes work is reported, and stays', async () => {
   await admin.query('drop index pins_by_content; alter table pins drop column shown_bytes')
   const { mended, wrong } = await migrate()
   assert.deepEqual(mended, [])
@@ -171,7 +171,7 @@ test('what cannot be mended while nodes work is named, and stays wrong', async (
   assert.deepEqual(await prove(), [])
 })
 
-test('a role that must not be as mighty is named', async () => {
+test('a role that has too many rights, no login or a missing setting is reported', async () => {
   await admin.query(`alter role anchorage_system superuser; alter role anchorage_tenant nologin;
     alter role anchorage_tenant reset lock_timeout`)
   assert.deepEqual(await prove(), [
@@ -183,7 +183,7 @@ test('a role that must not be as mighty is named', async () => {
   assert.deepEqual(await migrate(), nothing)
 })
 
-test('where the schema is another’s, that is told, and migrate up goes on without a look', async () => {
+test('a schema with another owner is reported, and migrate up goes on without comparing it', async () => {
   await admin.query(
     'alter schema public owner to admin; grant all on schema public to owner with grant option',
   )
@@ -195,7 +195,7 @@ test('where the schema is another’s, that is told, and migrate up goes on with
   assert.deepEqual(await migrate(), nothing)
 })
 
-test('what is not ours is left alone', async () => {
+test('objects that are not ours are left alone', async () => {
   await admin.query(`create table theirs (x int); grant select on theirs to anchorage_tenant;
     create role visitor; grant select on pins to visitor;
     create function mine() returns int language sql as 'select 1'; create index also on pins (org_id, accepted_at)`)
@@ -207,7 +207,7 @@ test('what is not ours is left alone', async () => {
   await admin.query('drop table theirs; drop function mine(); drop index also')
 })
 
-test('a database that lacks a migration, or has one of newer code, is not judged', async () => {
+test('a database that lacks a migration, or has one of newer code, is not compared', async () => {
   await admin.query('revoke insert on pins from anchorage_tenant')
   await admin.query('create table kept as select * from schema_migrations')
   await admin.query(

@@ -6,8 +6,8 @@ import { ensureRoles, roleFaults, rolesAreThere } from './roles.ts'
 import { schemaFacts, type Fact } from './schema-facts.ts'
 
 /**
- * Holds roles, tables, grants, policies and functions against what the migrations make, and tells what differs, a line each. A database
- * that lacks migrations, or has some of newer code, is not judged but for its roles. Changes nothing.
+ * Compares roles, tables, grants, policies and functions with what the migrations make, and returns what differs, a line each. Of a
+ * database that lacks migrations, or has some of newer code, it compares only the roles. Changes nothing.
  */
 export async function proveSchema(ownerUrl: string): Promise<string[]> {
   return withOwner(ownerUrl, async (client) => {
@@ -20,7 +20,7 @@ export async function proveSchema(ownerUrl: string): Promise<string[]> {
   })
 }
 
-/** Puts right what it can while nodes work, in one transaction; tells what it did. The second time there is nothing to do. */
+/** Mends, in one transaction, what can be mended while nodes work; returns what it mended. A second run finds nothing to do. */
 export async function mendSchema(client: pg.Client): Promise<string[]> {
   const query = queryOf(client)
   const must = (await whyNoModel(query)) === null ? await model(client, query) : null
@@ -34,7 +34,7 @@ export async function mendSchema(client: pg.Client): Promise<string[]> {
   })
 }
 
-/** What the owner lacks to look at all else, with what to do; null: nothing. */
+/** Why the owner cannot compare the rest, with what to do; null when it can. */
 async function whyNoModel(query: Query): Promise<string | null> {
   const [schema] = await query<{ ours: boolean; owner: string; me: string }>(
     `select pg_has_role(nspowner, 'usage') and has_database_privilege(current_database(), 'create') as ours,
@@ -47,8 +47,8 @@ async function whyNoModel(query: Query): Promise<string | null> {
 }
 
 /**
- * What the migrations make, found by applying them all once more, in a transaction that is rolled back: what is in the schema public has another
- * name meanwhile, which nobody else sees. Null when these are not exactly the migrations that were applied.
+ * The facts of the schema that the migrations make. It applies them all once more, in a transaction that is rolled back. Meanwhile the real
+ * schema public has another name, which no other session sees. Null when other migrations were applied than these.
  */
 async function model(client: pg.Client, query: Query): Promise<Fact[] | null> {
   const files = await readMigrations()
@@ -76,7 +76,7 @@ interface Difference extends Fact {
   statement: string | null
 }
 
-/** What is too much comes first. Of what the migrations know nothing of, nothing is said. */
+/** What is too much comes first, then what is missing. Ignores objects that the migrations do not know. */
 function differences(must: Fact[], is: Fact[]): Difference[] {
   const things = new Set(must.map(({ of }) => of))
   const [wanted, there] = [must, is].map((facts) => new Set(facts.map(({ fact }) => fact)))
@@ -102,7 +102,7 @@ function isMonth(of: string): boolean {
   return of.startsWith('table audit_log_')
 }
 
-/** Grants follow from whose a thing is, so it is looked at again after each round. */
+/** A change of owner changes the grants, so the schema is compared again after each round. */
 const rounds = 3
 
 async function mendAll(client: pg.Client, query: Query, must: Fact[]): Promise<void> {
@@ -118,7 +118,7 @@ async function mendAll(client: pg.Client, query: Query, must: Fact[]): Promise<v
         await client.query(statement)
         await client.query('reset role; release savepoint one')
       } catch {
-        // it is still wrong when all is looked at again, and told
+        // the next comparison finds it still wrong, and reports it
         await client.query('rollback to savepoint one; reset role')
       }
     }
@@ -126,7 +126,7 @@ async function mendAll(client: pg.Client, query: Query, must: Fact[]): Promise<v
   await client.query('revoke create on schema public from anchorage_system')
 }
 
-/** The role of ours whose it is now: only as that one it can be changed. */
+/** Which of our roles owns it now; only that role can change it. */
 function ownerOf(of: string, is: Fact[]): string | null {
   const prefix = `${of} belongs to `
   const found = is.find(({ fact }) => fact.startsWith(prefix))

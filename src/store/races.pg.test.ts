@@ -31,7 +31,7 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-test('accepts, replaces, deletes, work and sweeps that race over few contents leave counts, pins and placements that agree', async () => {
+test('accepts, replaces, deletes, work and sweeps that race over a few contents leave consistent counts, pins and placements', async () => {
   const epoch = await store.nodes.nextEpoch()
   const pins = new Map(orgs.map((org) => [org, new Set<PinId>()]))
   const dice = new Random(7)

@@ -6,7 +6,7 @@ import { openStore, type Store } from './store.ts'
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 let database: TestDatabase
-/** Two nodes. */
+/** The stores of two nodes. */
 let one: Store
 let other: Store
 
@@ -23,7 +23,7 @@ after(async () => {
 
 const limits = (...keys: string[]) => keys.map((key, index) => ({ key, perWindow: 10 * (index + 1) }))
 
-test('nodes that count at the same moment miss none, and count nothing beyond the first limit that is passed', async () => {
+test('nodes that count at the same moment miss no request, and count under no key after the first limit that is passed', async () => {
   const counted = await Promise.all(
     Array.from({ length: 60 }, (_, n) => (n % 2 === 0 ? one : other).rates.count(limits('a', 'all'), 60)),
   )
@@ -39,7 +39,7 @@ test('nodes that count at the same moment miss none, and count nothing beyond th
   assert.ok(resetMs > 30_000 && resetMs <= 60_000, String(resetMs))
 })
 
-test('keys shared in every combination, and others that are over just then, never wait for one another for ever', async () => {
+test('requests that share keys in every combination, while other keys expire, never deadlock', async () => {
   const keys = ['x', 'y', 'z']
   await Promise.all(
     Array.from({ length: 300 }, (_, n) =>
@@ -51,7 +51,7 @@ test('keys shared in every combination, and others that are over just then, neve
   )
 })
 
-test('a count begins anew when its time is over, and what is over is thrown away', async () => {
+test('a count begins again when its time is over, and counts that are over are deleted', async () => {
   await one.rates.count(limits('short'), 0.05)
   const client = new pg.Client({ connectionString: database.systemUrl })
   await client.connect()

@@ -1,10 +1,10 @@
 import type { RateStore } from '../core/ports.ts'
 import type { SystemTx } from './database.ts'
 
-/** For so long a network from which somebody signed in is known. */
+/** A network counts as known for this many days after a person signed in from it. */
 const knownDays = 30
 
-/** One statement, so a transaction of its own: no lock of a key waits for this process. */
+/** One statement, which is a transaction of its own: no key stays locked while Postgres waits for this process. */
 export async function countRequest(
   tx: SystemTx,
   limits: Parameters<RateStore['count']>[0],

@@ -35,7 +35,7 @@ export async function requeueMissing(tx: SystemTx, node: NodeIdentity, cids: str
   return rows.map(jobOf)
 }
 
-/** Whether the database came from a backup since this node's reconciler was last let loose on it. */
+/** Whether the database was restored from a backup, and no operator has confirmed this node's reconciler since. */
 export async function isRestored(tx: SystemTx, node: NodeIdentity): Promise<boolean> {
   const rows = await tx.query(
     `select from cluster c where c.restore_id is not null
@@ -45,13 +45,13 @@ export async function isRestored(tx: SystemTx, node: NodeIdentity): Promise<bool
   return rows.length > 0
 }
 
-/** Whether an operator let this node's reconciler go on, less than `withinMs` ago. */
+/** Whether an operator confirmed this node's reconciler less than `withinMs` ago. */
 export async function isConfirmed(tx: SystemTx, node: NodeIdentity, withinMs: number): Promise<boolean> {
   const rows = await tx.query(`select from nodes where id = $1 and ${fresh}`, [uuidOf(node.nodeId), withinMs])
   return rows.length > 0
 }
 
-/** The same, and uses it up. */
+/** The same, and uses the confirmation up. */
 export async function takeConfirmation(tx: SystemTx, node: NodeIdentity, withinMs: number): Promise<boolean> {
   const rows = await tx.query(
     `update nodes set reconcile_confirmed_at = null where id = $1 and ${fresh} returning id`,

@@ -34,7 +34,7 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-test('repairs, moves and drains that race with accepts, deletes and work, while nodes go and leaders change, end with every content where it is wanted', async () => {
+test('repairs, moves and drains that race with accepts, deletes and work, while nodes go and leaders change, leave every content with its wanted copies', async () => {
   const world = new World(11)
   const users = Promise.all([...orgs, ...orgs].map((org) => world.user(org)))
   const others = Promise.all([
@@ -70,7 +70,7 @@ class World {
 
   async user(org: OrgId): Promise<void> {
     const own = new Set<PinId>()
-    // on a busy machine the others take longer to have done some of everything
+    // on a busy machine the other actors need longer to do some of everything
     for (let i = 0; i < 30 || (i < 2_000 && !this.#all()); i++) {
       const act = this.#random()
       const old = [...own][Math.floor(this.#random() * own.size)]
@@ -94,7 +94,7 @@ class World {
     }
   }
 
-  /** Did everything happen that is to race? */
+  /** Whether each of the actions that are to race has happened. */
   #all(): boolean {
     const { added, dropped, started, refused } = this.did
     return [added, dropped, started, refused].every((n) => n > 0)
@@ -107,7 +107,7 @@ class World {
     }
   }
 
-  /** Repairs; now and then another is elected, and the older one tries once more. */
+  /** Repairs. Now and then another leader is elected, and the older one tries to write once more. */
   async leader(): Promise<void> {
     while (this.busy) {
       const old = this.#epoch
@@ -120,7 +120,7 @@ class World {
     }
   }
 
-  /** Returns how much it did. */
+  /** Returns how many walks, contents and released rows it handled. */
   async repairOnce(): Promise<number> {
     const epoch = this.#epoch
     const seen = await this.#nodes()
@@ -188,7 +188,7 @@ class World {
     }
   }
 
-  /** At no time does a pin read `pinned` of which no copy stands. */
+  /** At no time does a pin show `pinned` while no copy of its content is pinned. */
   async watcher(): Promise<void> {
     const client = new pg.Client({ connectionString: database.systemUrl })
     await client.connect()
@@ -205,7 +205,7 @@ class World {
     }
   }
 
-  /** Until nothing is left to do for anybody. */
+  /** Goes on until neither the leader nor a node has anything left to do. */
   async settle(): Promise<void> {
     for (let quietRounds = 0; quietRounds < 3;) {
       let did = await this.repairOnce()

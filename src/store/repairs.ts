@@ -90,10 +90,10 @@ function toItem(repair: Repair): object {
   }
 }
 
-/** Of `placements`: a copy under way that no new pin waits for, as the index `placements_moving` has it. */
+/** Condition on `placements`: a copy under way that was not made for a new pin. It must be that of the index `placements_moving`. */
 export const isMoving = `reason <> 'new' and not lost and (state = 'pinning' or state = 'queued' and not retrying)`
 
-/** Beyond so many copies under way nobody needs to know how many. */
+/** Copies under way are counted up to this number; no caller needs to know of more. */
 const enough = 10_000
 
 async function moving(tx: SystemTx): Promise<{ copies: number; bytes: number }> {
@@ -126,8 +126,8 @@ async function downNodes(tx: SystemTx): Promise<NodeId[]> {
 const glance = 1_000
 
 /**
- * Draining nodes with nothing left are drained. One that has content which no walk will come to and nobody marked is walked again:
- * what a repair left alone then may have become its business since.
+ * Marks draining nodes without placements as drained. A draining node is walked again if it has content that no walk will reach and that is
+ * not marked: a repair left it alone then, but may have to act on it now.
  */
 async function noteDrained(tx: SystemTx, epoch: number): Promise<NodeId[]> {
   await tx.query('select assert_leading($1)', [epoch])

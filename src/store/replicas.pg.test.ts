@@ -26,7 +26,7 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-test('a pin that says no number gets its org’s, an org that has none the cluster’s', async () => {
+test('a pin without a number of replicas gets that of its org, or else that of the cluster', async () => {
   const org = (await store.tenants.createOrg('numbers', {}, 'operator')).id
   assert.deepEqual(await accepted('cluster', { org }), ['2', 2])
   await store.tenants.setOrg(org, { defaultReplicas: 3 }, 'operator')
@@ -38,7 +38,7 @@ test('a pin that says no number gets its org’s, an org that has none the clust
   assert.deepEqual(await accepted('made', { org: made }), ['1', 1])
 })
 
-test('in one batch each pin of a content has its own number, and the content stands on the most that is asked for', async () => {
+test('in one batch each pin of a content keeps its own number of replicas, and the content gets the greatest of them', async () => {
   const org = (await store.tenants.createOrg('batch', {}, 'operator')).id
   const outcomes = await store.pins.acceptPins(
     org,
@@ -53,7 +53,7 @@ test('in one batch each pin of a content has its own number, and the content sta
   assert.deepEqual(await contentOf('batched'), { wanted: 3, unsettled: false })
 })
 
-test('with fewer nodes than replicas a pin is accepted, placed on what is there, and left to repair', async () => {
+test('with fewer nodes than replicas a pin is accepted, placed on the nodes that there are, and left to repair', async () => {
   const org = (await store.tenants.createOrg('short', {}, 'operator')).id
   const [short] = await store.pins.acceptPins(
     org,
@@ -68,7 +68,7 @@ test('with fewer nodes than replicas a pin is accepted, placed on what is there,
   const pin = await store.pins.getPin(org, short.pin.id)
   assert.match(pin.info.status_details ?? '', /2 copies wait for a node that has room$/)
 
-  // one that wants no more than there is unsettles nothing
+  // a pin that wants no more copies than there are nodes marks nothing for repair
   await store.pins.acceptPins(org, [newPin('enough', { replicas: 1, nodes: nodes.slice(0, 1) })], false)
   assert.deepEqual(await contentOf('enough'), { wanted: 1, unsettled: false })
 })
@@ -81,13 +81,13 @@ test('with no node at all a pin is accepted, queued, and left to repair', async 
   assert.equal(await placementsOf('none'), 0)
   assert.deepEqual(await contentOf('none'), { wanted: 1, unsettled: true })
   assert.equal((await store.pins.getPin(org, none.pin.id)).status, 'queued')
-  // the next pin of it finds a node
+  // the next pin of the content finds a node
   await store.pins.acceptPins(org, [newPin('none', { replicas: 1 })], false)
   assert.equal(await placementsOf('none'), 1)
   await store.pins.removePin(org, none.pin.id, actor)
 })
 
-test('a second pin that wants more adds only what is missing', async () => {
+test('a second pin that wants more copies adds only the missing ones', async () => {
   const org = (await store.tenants.createOrg('more', {}, 'operator')).id
   await store.pins.acceptPins(org, [newPin('more', { replicas: 1, nodes: [...nodes].reverse() })], false)
   const [second] = await store.pins.acceptPins(org, [newPin('more', { replicas: 3 })], false)
@@ -96,7 +96,7 @@ test('a second pin that wants more adds only what is missing', async () => {
   assert.equal(await placementsOf('more'), 3)
 })
 
-test('an accept that is repeated answers with the number it was accepted with', async () => {
+test('an accept that is repeated answers with the number of replicas that it was accepted with', async () => {
   const org = (await store.tenants.createOrg('again', { defaultReplicas: 3 }, 'operator')).id
   const pin = newPin('again')
   await store.pins.acceptPins(org, [pin], false)
@@ -109,7 +109,7 @@ function newPin(cid: string, more: Partial<NewPin> = {}): NewPin {
   return { id: mintId('pin'), cid, cidText: cid, replicas: null, actor, nodes, ...more }
 }
 
-/** What `info` says was wanted, and how many placements there are. */
+/** The number of replicas in `info`, and how many placements there are. */
 async function accepted(
   cid: string,
   { org, replicas = null }: { org: Parameters<Store['pins']['acceptPins']>[0]; replicas?: number | null },

@@ -12,22 +12,25 @@ import { freshMs } from './nodes.ts'
 import { withLongTransaction } from './one-client.ts'
 import type { Query } from './query.ts'
 
-/** Numbers that were given after the backup are given to nobody again: those of a restored book begin so far beyond the backup's. */
+/**
+ * Numbers that were given out after the backup must not be given out again: a restored database begins this far beyond the backup's
+ * numbers.
+ */
 const leap = 1_000_000
 
-/** What the new database must fit. */
+/** The database to restore into, and what the backup must fit. */
 export interface RestoreTerms {
   systemUrl: string
   /** Throws for a signing key that this master key does not open. */
   proveKey: (key: SigningKey) => void
-  /** Who the audit names. */
+  /** The actor that the audit names. */
   actor: string
 }
 
 /**
- * Fills an empty database from a backup, all of it or nothing: one transaction. Rejects with `conflict` when there is anything in the
- * database already or a node lives on it, `invalid` when the backup is another schema's, another master key's, is not whole, or does not
- * agree with itself. `restoreId` is the mark that it leaves.
+ * Fills an empty database from a backup, all of it or nothing, in one transaction. Rejects with `conflict` when the database is not empty,
+ * when a node is alive on it, or when the counts do not match the rows. Rejects with `invalid` when the backup is of another schema level
+ * or another master key, or is not whole. `restoreId` is the mark that it leaves in the database.
  */
 export async function restoreBackup(
   { systemUrl, proveKey, actor }: RestoreTerms,
@@ -60,7 +63,7 @@ async function fill(query: Query, parts: AsyncIterable<BackupPart>, proveKey: Re
       case 'head':
         head = part.head
         await assertLevel(query, head)
-        // no node starts, and no other restore runs, beside this one
+        // no node starts and no other restore runs while this one does
         await query('lock table nodes, orgs in share row exclusive mode')
         await assertEmpty(query)
         break
@@ -86,7 +89,7 @@ async function fill(query: Query, parts: AsyncIterable<BackupPart>, proveKey: Re
   throw damaged('its end is missing')
 }
 
-/** Columns by name: their order, and what migrations added since, are the database's business. */
+/** Inserts by column name: the order of columns may differ, and the database fills columns that the backup lacks. */
 function insertInto(table: string, columns: string[]): string {
   if (!backedUp.some((known) => known === table)) throw damaged(`there is no table ${table}`)
   const names = columns.map((column) => pg.escapeIdentifier(column)).join(', ')
@@ -151,8 +154,9 @@ async function assertEmpty(query: Query): Promise<void> {
 }
 
 /**
- * What a copy of the book must not say: who is alive, which Kubo a node has, claims of processes that may still run somewhere (those
- * are void once the incarnations are beyond them), what was to go while nobody could say otherwise. With the mark reconcilers only report.
+ * Removes from a restored database what may no longer be true: which nodes are alive, which Kubo a node has, and claims of processes that
+ * may still run somewhere (the incarnations leap beyond them, which voids them). Unpins are put off by the age of the backup, since no
+ * client could want the content again meanwhile. While the mark is there, reconcilers only report.
  */
 async function settle(query: Query, head: BackupHead, restoreId: string): Promise<void> {
   await query(

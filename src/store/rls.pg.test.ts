@@ -46,7 +46,7 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-test('within an org it sees that org and no other, and changes nothing of another', async () => {
+test('in the scope of an org the tenant role sees only that org, and changes nothing of another', async () => {
   const other = uuidOf(theirs)
   await scoped(ours, async () => {
     for (const table of ['pins', 'pin_meta', 'pin_counts', 'audit_log']) {
@@ -90,7 +90,7 @@ test('within an org it sees that org and no other, and changes nothing of anothe
     )
 })
 
-test('nobody but its own role can change or drop what the audit log holds', async () => {
+test('only the role that owns the audit log can change or drop its lines', async () => {
   for (const url of [database.systemUrl, database.tenantUrl]) {
     const client = new pg.Client({ connectionString: url })
     await client.connect()
@@ -109,7 +109,7 @@ test('nobody but its own role can change or drop what the audit log holds', asyn
   }
 })
 
-test('a schema or a login that is not as it must be is refused, with what to do', async () => {
+test('a wrong schema or login is refused, with what to do', async () => {
   const owner = new pg.Client({ connectionString: database.ownerUrl })
   await owner.connect()
   const refuses = async (

@@ -1,4 +1,4 @@
-// A Postgres of its own: what is changed here are the roles, which all databases of a server share.
+// A Postgres of its own: roles are changed here, and all databases of a server share them.
 import assert from 'node:assert/strict'
 import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -52,7 +52,7 @@ before(async () => {
 })
 after(() => undo.disposeAsync())
 
-test('the roles bring their settings along, whoever connects, and migrate up restores them', async () => {
+test('every session of a role has its settings, and migrate up restores them', async () => {
   await accepted(urls())
   for (const [role, settings] of Object.entries(roleSettings)) {
     const login = new pg.Client(role === 'anchorage_tenant' ? urls().tenantUrl : urls().systemUrl)
@@ -74,7 +74,7 @@ test('the roles bring their settings along, whoever connects, and migrate up res
   }
 })
 
-test('a URL cannot take a setting away, nor stand in for the role', async () => {
+test('a URL can neither change a setting nor give it in place of the role', async () => {
   const inUrl: [more: string, mend: RegExp][] = [
     ['?options=-c%20statement_timeout%3D0', /take statement_timeout out of database\.(url|systemUrl)/],
     [
@@ -89,7 +89,7 @@ test('a URL cannot take a setting away, nor stand in for the role', async () => 
     ['?statement_timeout=60000', /take statement_timeout out of/],
     ['?lock_timeout=1', /take lock_timeout out of/],
     ['?idle_in_transaction_session_timeout=86400000', /take idle_in_transaction_session_timeout out of/],
-    // what the role says too, so a request would not notice; but the URL may change tomorrow
+    // the same value as the role's, so a request would not notice; but the URL may change tomorrow
     ['?statement_timeout=15000', /take statement_timeout out of/],
   ]
   for (const [more, mend] of inUrl) {
@@ -106,7 +106,7 @@ test('a URL cannot take a setting away, nor stand in for the role', async () => 
   }
 })
 
-test('what the role has in this database alone counts, and is named when it is wrong', async () => {
+test('a setting of the role for this database alone counts, and is named when it is wrong', async () => {
   for (const role of Object.keys(roleSettings)) {
     await owner.client.query(`alter role ${role} in database app set statement_timeout = 0`)
     await refused(urls(), new RegExp(`alter role ${role} in database app reset statement_timeout$`))
@@ -118,7 +118,7 @@ test('what the role has in this database alone counts, and is named when it is w
   }
 })
 
-test('a login that is a member of the role needs the settings itself, and is told how', async () => {
+test('a login that is a member of the role needs settings of its own, and the error says how', async () => {
   await owner.client.query(`create role app_login login password 'l' in role anchorage_tenant`)
   const member = { ...urls(), tenantUrl: `postgres://app_login:l@${at}` }
   const said = await refused(member, /members inherit no settings/)
@@ -127,7 +127,7 @@ test('a login that is a member of the role needs the settings itself, and is tol
   await accepted(member)
 })
 
-test('a connection whose settings differ serves nobody, from the moment on that they do', async () => {
+test('a new connection whose settings differ serves no request, until they are right again', async () => {
   await using db = openDatabase({ ...urls(), log: quietLog })
   const org = mintId('org')
   const ask = () => db.tenant(org, (tx) => tx.query('select 1'))
@@ -153,7 +153,7 @@ async function accepted(logins: { tenantUrl: string; systemUrl: string }): Promi
   await store.nodes.proveWrites()
 }
 
-/** Refused at boot; returns what was said. */
+/** Asserts that the logins are refused at boot; returns the message. */
 async function refused(logins: { tenantUrl: string; systemUrl: string }, mend: RegExp): Promise<string> {
   await using store = openStore({ ...logins, log: quietLog })
   const error = await store.nodes.assertReady().then(

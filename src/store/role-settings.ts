@@ -5,8 +5,9 @@ import type { Query } from './query.ts'
 export type Role = 'anchorage_tenant' | 'anchorage_system'
 
 /**
- * Limits so that a frozen process holds no lock for ever, and one that hung up no statement, a commit that means it, statements that see what was committed before them, and
- * plans by key: every statement here goes by an index, and a plan made while a table was small must not become a scan of a large one.
+ * Timeouts: a frozen process holds no lock for ever, and a statement ends when its client hangs up. Commits are durable, and a statement
+ * sees what was committed before it. Plans look up by key: every statement here uses an index, and a plan made while a table was small must
+ * not become a scan of a large one.
  */
 const both = {
   statement_timeout: '15s',
@@ -22,16 +23,16 @@ const both = {
 }
 
 /**
- * What each role's sessions run under. `migrate up` gives it to the roles, so that it holds on whatever connection a pooler hands out. All
- * that the system asks goes by key, so one plan fits every call: planning each anew cost more than many of them do. Pages come in the order
- * of their index: a bitmap would read all that is left of a large node for every page of it.
+ * The settings of each role's sessions. `migrate up` sets them on the roles, so that they hold on any connection that a pooler hands out.
+ * Every statement of the system looks up by key, so one generic plan fits every call: planning each call cost more than many of the calls.
+ * Pages are read in the order of their index: a bitmap scan would read the whole rest of a large node for every page.
  */
 export const roleSettings: Record<Role, Record<string, string>> = {
   anchorage_tenant: both,
   anchorage_system: { ...both, plan_cache_mode: 'force_generic_plan', enable_bitmapscan: 'off' },
 }
 
-/** Whether a setting may read so: as it is written here, or stricter. */
+/** Whether a setting may have this value: the one written here, or a stricter one. */
 export function serves(role: Role, name: string, value: string | null | undefined): boolean {
   return value === roleSettings[role][name] || (name === 'synchronous_commit' && value === 'remote_apply')
 }
@@ -60,8 +61,8 @@ const look = `select s.name, current_setting(s.name) as value, s.source,
   from pg_settings s where s.name = any($1) order by s.name`
 
 /**
- * Refuses (`invalid`, with what to do) a session of `role` that runs under other settings than the role's, or has them from anywhere but its
- * login: a URL or a pooler that gives them today may not tomorrow.
+ * Refuses (`invalid`, with what to do) a session of `role` whose settings differ from the role's, or come from anywhere but its login: a
+ * URL or a pooler that gives them today may not give them tomorrow.
  */
 export async function assertRoleSettings(query: Query, role: Role): Promise<void> {
   const shown = await query<Shown>(look, [Object.keys(roleSettings[role])])
@@ -75,7 +76,7 @@ export async function assertRoleSettings(query: Query, role: Role): Promise<void
   )
 }
 
-/** From the login itself, or from the login in this database. */
+/** Whether a setting comes from the login itself, or from the login in this database. */
 function isGiven(source: string): boolean {
   return source === 'user' || source === 'database user'
 }

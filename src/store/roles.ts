@@ -5,10 +5,10 @@ import { roleSettings, serves, type Role } from './role-settings.ts'
 const roleNames = ['anchorage_tenant', 'anchorage_system', 'anchorage_audit'] as const
 
 /**
- * The three roles beside the owner, none a superuser, none with BYPASSRLS: tenant and system log in; audit only owns the log,
- * so that nothing that serves requests can change or drop what was written there.
- * The owner may take on system and audit (`set role`), never inherits from them. What their sessions run under is the roles' own, in every
- * database, so no connection is without it, whoever opened it. Without a password (null) a role is left to log in as before.
+ * Makes the three roles beside the owner, none a superuser, none with BYPASSRLS. Tenant and system log in. Audit only owns the audit log,
+ * so that no login that serves requests can change or drop its lines. The owner may take on system and audit (`set role`), but never
+ * inherits from them. The settings of sessions belong to the roles, in every database, so that every connection has them. A role whose
+ * password is null keeps its login as it was.
  */
 export async function ensureRoles(
   client: pg.Client,
@@ -32,7 +32,7 @@ async function ensureRole(client: pg.Client, name: string, password: string | nu
     await client.query(`alter role ${name} login password ${client.escapeLiteral(password)}`)
 }
 
-/** Sets what the role lacks: one that somebody else made as it must be is left alone. */
+/** Sets the settings that the role lacks. A role that already has them all is not altered. */
 async function ensureSettings(client: pg.Client, role: Role): Promise<void> {
   const { rows } = await client.query<{ config: string[] | null }>(
     'select rolconfig as config from pg_roles where rolname = $1',
@@ -49,7 +49,7 @@ function splitSetting(setting: string): [name: string, value: string] {
   return [setting.slice(0, at), setting.slice(at + 1)]
 }
 
-/** Whether all three are there, whatever is wrong with them. */
+/** Whether all three roles exist, even with faults. */
 export async function rolesAreThere(query: Query): Promise<boolean> {
   return (await roleRows(query)).length === roleNames.length
 }
@@ -61,7 +61,7 @@ interface RoleRow {
   config: string[] | null
 }
 
-/** What is wrong with the roles, a line each; `migrate up` mends all but what makes one a superuser. */
+/** The faults of the roles, a line each. `migrate up` mends all but a role that bypasses row-level security. */
 export async function roleFaults(query: Query): Promise<string[]> {
   const rows = await roleRows(query)
   const faults: string[] = []

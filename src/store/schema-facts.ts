@@ -1,31 +1,31 @@
 import type { Query } from './query.ts'
 
-/** Something that is so of a schema, or must be. */
+/** One thing that is, or must be, true of a schema. */
 export interface Fact {
-  /** What it is about: `table pins`, `function current_org()`. */
+  /** The object that it is about: `table pins`, `function current_org()`. */
   of: string
-  /** In words, and to the letter. */
+  /** The fact in words. Two facts are the same if their words are. */
   fact: string
-  /** The statement that makes it so; null: none that may run while nodes work. */
+  /** The statement that makes it true; null when no such statement may run while nodes work. */
   mend: string | null
-  /** The statement that ends it where it must not be; null: it does no harm. */
+  /** The statement that ends it where it must not be true; null when it does no harm. */
   undo: string | null
-  /** The least first: a function before who may call it, whose something is at last, since grants change with that. */
+  /** The order of mending, lowest first: a function before its grants, and owners last, since a change of owner changes the grants. */
   rank: number
 }
 
-/** Our roles, and `public`, which stands for all. Of what others may, we say nothing. */
+/** Our roles, and `public`, which means every role. The rights of other roles are not compared. */
 const ours = `select oid, rolname::text as name, quote_ident(rolname) as ident from pg_roles
     where rolname in ('anchorage_tenant', 'anchorage_system', 'anchorage_audit') union all select 0, 'public', 'public'`
 
-/** The months of the audit come and go. */
+/** The month partitions of the audit log; they come and go. */
 const month = `relname ~ '^audit_log_[0-9]{6}$'`
 
 const relations = `select c.oid, c.relname::text as name, quote_ident(c.relname) as ident, c.relowner as owner, c.relacl as acl,
     case c.relkind when 'S' then 'sequence' else 'table' end as kind, c.relrowsecurity and c.relforcerowsecurity as forced
   from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'S') and not ${month}`
 
-/** Those of extensions are none of ours. */
+/** Without the functions of extensions. */
 const functions = `select p.oid, p.oid::regprocedure::text as name, p.proowner as owner, coalesce(p.proacl, acldefault('f', p.proowner)) as acl
   from pg_proc p where p.pronamespace = 'public'::regnamespace and p.prokind in ('f', 'p')
     and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')`
@@ -61,7 +61,7 @@ const kinds: string[] = [
      format('alter %s %s owner to %s', r.kind, r.ident, o.ident), null, 4 from rel r join ours o on o.oid = r.owner`,
   `select 'function ' || r.name, format('function %s belongs to %s', r.name, o.name),
      format('alter function %s owner to %s', r.name, o.ident), null, 4 from fun r join ours o on o.oid = r.owner`,
-  // found only where it is wrong
+  // a month partition is listed only when its owner is wrong
   `select 'table ' || relname, format('table %s belongs to %s', relname, relowner::regrole), null,
      format('alter table %I owner to anchorage_audit', relname), 4
    from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' and ${month}
@@ -70,14 +70,14 @@ const kinds: string[] = [
      case when a.attnotnull then ' not null' else '' end, coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '')), null, null, 0
    from rel r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
    left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum where r.kind = 'table'`,
-  // whichever schema an extension stands in
+  // without the schema of an operator class, since an extension may be in any schema
   `select 'table ' || r.name, regexp_replace(pg_get_indexdef(i.indexrelid), '\\w+\\.(\\w+_ops)', '\\1'), null, null, 0
    from rel r join pg_index i on i.indrelid = r.oid where i.indisvalid`,
   `select 'table ' || r.name, format('%s has the constraint %s %s', r.name, c.conname, pg_get_constraintdef(c.oid)), null, null, 0
    from rel r join pg_constraint c on c.conrelid = r.oid where c.contype in ('c', 'f', 'p', 'u')`,
 ]
 
-/** What our roles may do with each of these, but for what is theirs. */
+/** The grants of our roles on each row of `source`, except on what a role owns. */
 function grants(source: string, of: string, on: string): string {
   return `select ${of}, format('%s may %s on %s', o.name, lower(a.privilege_type), r.name),
      format('grant %s on %s to %s', a.privilege_type, ${on}, o.ident),
@@ -85,7 +85,7 @@ function grants(source: string, of: string, on: string): string {
    from ${source} r cross join lateral aclexplode(r.acl) a join ours o on o.oid = a.grantee where a.grantee <> r.owner`
 }
 
-/** All that is so of the schema public, as its owner sees it: what there is, who may do what with it, and whose it is. */
+/** All facts about the schema public, as its owner sees it: the objects in it, their grants and their owners. */
 export async function schemaFacts(query: Query): Promise<Fact[]> {
   return query<Fact>(
     `with ours as (${ours}), rel as (${relations}), fun as (${functions}), facts (of, fact, mend, undo, rank) as (

@@ -17,7 +17,7 @@ export interface SessionRow extends UserRow {
 export const sessionColumns = `s.id, s.created_at, s.last_seen_at, s.expires_at, ${userColumns},
   (select json_agg(json_build_object('org_id', o.id, 'slug', o.slug, 'role', m.role, 'suspended', o.suspended_reason) order by o.slug)
    from memberships m join orgs o on o.id = m.org_id where m.user_id = u.id) as memberships`
-/** Neither ended nor over. */
+/** Neither ended nor expired. */
 export const isAlive = 's.ended_at is null and s.expires_at > clock_timestamp()'
 
 export function sessionOf(row: SessionRow): Session {
@@ -36,7 +36,7 @@ export function sessionOf(row: SessionRow): Session {
   }
 }
 
-/** The session of that id as it is now. */
+/** The session with this id, as it is now. */
 export async function readSession(tx: SystemTx, id: SessionId): Promise<Session> {
   const [row] = await tx.query<SessionRow>(
     `select ${sessionColumns} from sessions s join users u on u.id = s.user_id where s.id = $1`,

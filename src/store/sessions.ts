@@ -6,7 +6,7 @@ import { endByProvider, endSession } from './end-sessions.ts'
 import { login } from './logins.ts'
 import { isAlive, sessionColumns, sessionOf, type SessionRow } from './session-rows.ts'
 
-/** People's logins: who a cookie stands for, and the ends of it. */
+/** People's logins: finds the session of a cookie, and ends sessions. */
 export function sessionStore(db: Database): SessionStore {
   return {
     login: (claims, session, previous) => db.system((tx) => login(tx, claims, session, previous)),
@@ -18,7 +18,9 @@ export function sessionStore(db: Database): SessionStore {
   }
 }
 
-/** Null when it is over, or idle. Noting that it was seen is a write, so it is done once a minute. */
+/**
+ * Null when there is no such session, or when it has ended, expired or been idle for `idleMs`. Writes `last_seen_at` at most once a minute.
+ */
 async function findSession(tx: SystemTx, hash: Uint8Array, idleMs: number): Promise<Session | null> {
   const [row] = await tx.query<SessionRow>(
     `with found as materialized (

@@ -12,7 +12,7 @@ const book: NodeBook = {
   anyAddresses: () => ['/at/any'],
 }
 
-test('info says where each copy is, in the order of names; delegates are those that have it or get it', () => {
+test('info says where each copy is, in the order of node names; delegates are the nodes that have or fetch a copy', () => {
   const pin = shown({ status: 'pinning', replicas: 2 }, [
     copy(3, { state: 'pinning', blocks: 4, bytes: 400 }),
     copy(1, { state: 'pinned', blocks: 9, bytes: 900 }),
@@ -24,7 +24,7 @@ test('info says where each copy is, in the order of names; delegates are those t
   assert.deepEqual(pin.delegates, ['/at/node-1', '/at/node-3'])
 })
 
-test('a lost copy stands for nothing, a leaving one serves, one that is being unpinned is none', () => {
+test('a lost copy does not count, a leaving copy still serves, and a copy that is being unpinned is not shown', () => {
   const lost = shown({ status: 'pinned', replicas: 2 }, [
     copy(1, { state: 'pinned' }),
     copy(2, { state: 'pinned', lost: true }),
@@ -56,14 +56,14 @@ test('a pin without a node says what it waits for, and still has an address to c
   )
 })
 
-test('an error is told with its code; a copy that a full node refused waits for another node', () => {
+test('an error is shown with its code; a copy that a full node refused waits for another node', () => {
   const error = { state: 'failed', error_code: 'node_full', error: 'the repository is full' }
   const pin = shown({ status: 'queued', replicas: 2 }, [copy(1, error), copy(2, { state: 'queued' })])
   assert.equal(pin.info.error_code, 'node_full')
   assert.match(pin.info.status_details ?? '', /repository is full; 1 copy waits for a node that has room$/)
 })
 
-test('what is tried again says when, and what was put by says nothing of the kind', () => {
+test('a pin that will be tried again says when; a pin whose work was set aside does not', () => {
   const nextTry = (at: string) => {
     const trouble = { state: 'queued', error_code: 'stalled', error: 'stalled', next_attempt_at: at }
     return shown({ status: 'queued' }, [copy(1, trouble)]).info.next_retry

@@ -3,9 +3,9 @@ import type { Pin } from '../core/pin.ts'
 import type { DetailRow, NodeBook, PinRow } from './pin-rows.ts'
 import { fromText, mapMeta } from './text.ts'
 
-/** `row` and what its content's placements say, as the API shows a pin. */
+/** The pin as the API shows it, from its row and from the placements of its content. */
 export function pinOf(row: PinRow, details: DetailRow[], book: NodeBook): Pin {
-  // one that was refused has none, whatever others have of its content
+  // a refused pin has no copies, even if other pins of its content have some
   const copies = row.error_code === null ? copiesOf(details, book) : []
   return {
     id: idOf('pin', row.id),
@@ -23,13 +23,13 @@ export function pinOf(row: PinRow, details: DetailRow[], book: NodeBook): Pin {
   }
 }
 
-/** 1 to 20 unique addresses; the spec allows neither none nor more. */
+/** 1 to 20 unique addresses: the spec demands at least one, and no more than 20. */
 export function delegatesOf(nodes: NodeId[], book: NodeBook): string[] {
   const addresses = nodes.flatMap((node) => [...book.addresses(node)])
   return [...new Set(addresses.length > 0 ? addresses : book.anyAddresses())].slice(0, 20)
 }
 
-/** What the accept knows: how many copies are wanted, and for how many there is a node. */
+/** The `info` that an accept can give: how many copies are wanted, and how many of them have a node. */
 export function acceptedInfo(
   replicas: number,
   copies: number | null,
@@ -40,13 +40,13 @@ export function acceptedInfo(
   return { status_details: words.join('; '), replicas: String(replicas) }
 }
 
-/** A placement that is to stay, or that still serves, as its org sees it. */
+/** A placement that is to stay, or that still serves the content, as its org sees it. */
 interface CopyRow extends DetailRow {
   nodeId: NodeId
   nodeName: string
 }
 
-/** The copies in the order of their nodes' names; what is only being unpinned is none. */
+/** The copies, ordered by the names of their nodes. A copy that is being unpinned does not count as a copy. */
 function copiesOf(details: DetailRow[], book: NodeBook): CopyRow[] {
   return details
     .flatMap((row) => {
@@ -57,7 +57,7 @@ function copiesOf(details: DetailRow[], book: NodeBook): CopyRow[] {
     .sort((a, b) => (a.nodeName < b.nodeName ? -1 : 1))
 }
 
-/** What the API tells beside a pin's status: in words, as codes and numbers, and where each copy is. */
+/** What the API shows beside a pin's status: words, codes and numbers, and where each copy is. */
 function infoOf(row: PinRow, copies: CopyRow[], dagSize: number | null): Record<string, string> {
   const info: Record<string, string> = {
     status_details: details(row, copies),
@@ -75,7 +75,7 @@ function infoOf(row: PinRow, copies: CopyRow[], dagSize: number | null): Record<
   const code = row.error_code ?? trouble?.error_code
   if (code) info.error_code = code
   const next = Date.parse(trouble?.next_attempt_at ?? '')
-  // one that was put by has none
+  // work that was set aside has no next attempt (`infinity`)
   if (row.status === 'queued' && Number.isFinite(next)) info.next_retry = new Date(next).toISOString()
   if (row.status === 'pinning') {
     info.blocks = String(sum(underWay(copies), 'blocks'))
@@ -121,13 +121,13 @@ function pinnedOn(standing: number, replicas: number): string {
   return `pinned on ${standing} of ${replicas} nodes`
 }
 
-/** Copies that have no node yet: there are too few that are there and have room. */
+/** In words: copies that have no node yet, since too few of the nodes that are up have room. */
 function waiting(missing: number): string[] {
   if (missing <= 0) return []
   return [`${missing} ${plural(missing, 'copy waits', 'copies wait')} for a node that has room`]
 }
 
-/** As the status counts it, or will once it stands. */
+/** Whether the pin's status counts this copy, or will once it is pinned. */
 function counts(copy: CopyRow): boolean {
   return !copy.lost && !copy.leaving && !(copy.state === 'failed' && copy.error_code === 'node_full')
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mapInSlices } from './slices.ts'
 
-test('items are mapped in their order, and others have their turn between slices', async () => {
+test('items are mapped in order, and other work runs between the slices', async () => {
   let turns = 0
   const other = setInterval(() => turns++, 0)
   const busy = (n: number) => {

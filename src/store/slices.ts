@@ -1,9 +1,9 @@
 import { setImmediate as others } from 'node:timers/promises'
 
-/** What goes on at a stretch, milliseconds. */
+/** Work goes on for this long before a break, milliseconds. */
 const sliceMs = 4
 
-/** `items` mapped in their order; whatever else the process has to do is done between slices of a few milliseconds. */
+/** Maps `items` in order, in slices of a few milliseconds. The process does its other work between the slices. */
 export async function mapInSlices<T, R>(items: readonly T[], map: (item: T) => R): Promise<R[]> {
   const mapped: R[] = []
   let began = performance.now()

@@ -39,7 +39,7 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-test('a suspension is told with its reason by whatever a request is let in by, and no token is made meanwhile', async () => {
+test('tokens, sessions and the org itself show a suspension with its reason, and no token is made meanwhile', async () => {
   const { id } = await store.tenants.createOrg('told', {}, 'test')
   const tokenId = await token(id)
   const hash = await login('told')
@@ -71,7 +71,7 @@ test('a suspension is told with its reason by whatever a request is let in by, a
   await walked()
 })
 
-test('work that only suspended orgs wait for is not taken up, and an attempt under way ends; what another org wants too goes on', async () => {
+test('work that only suspended orgs wait for is not begun, and an attempt under way ends; work that another org also wants goes on', async () => {
   const [bad, good] = await orgs('work')
   const running = await pin(bad, 'work-running')
   const shared = await pin(bad, 'work-shared')
@@ -104,7 +104,7 @@ test('work that only suspended orgs wait for is not taken up, and an attempt und
   assert.deepEqual([await status(bad, running), await status(bad, waiting)], ['pinned', 'pinned'])
 })
 
-test('what was put by is taken up at once when an org that is served asks for it', async () => {
+test('work that was set aside is begun at once when an org that is not suspended asks for it', async () => {
   const [bad, good] = await orgs('asked')
   await pin(bad, 'asked')
   await store.tenants.suspendOrg(bad, 'reported', 'test')
@@ -114,7 +114,7 @@ test('what was put by is taken up at once when an org that is served asks for it
   await settle()
 })
 
-test('of two suspended orgs the one that is resumed gets its work back, and the other does not', async () => {
+test('when one of two suspended orgs is resumed, only that org gets its work back', async () => {
   const [one, two] = await orgs('both')
   for (const n of [1, 2, 3]) await pin(one, `both-one-${n}`)
   for (const n of [1, 2, 3]) await pin(two, `both-two-${n}`)
@@ -130,7 +130,7 @@ test('of two suspended orgs the one that is resumed gets its work back, and the 
   await settle()
 })
 
-test('who resumes an org waits for what is being put by, and wakes it', async () => {
+test('resuming an org waits for work that is just being set aside, and wakes it', async () => {
   const [bad] = await orgs('resumed-meanwhile')
   await pin(bad, 'resumed-meanwhile')
   await store.tenants.suspendOrg(bad, 'reported', 'test')
@@ -143,7 +143,7 @@ test('who resumes an org waits for what is being put by, and wakes it', async ()
   await settle()
 })
 
-test('what an accept is about to ask for is not put by', async () => {
+test('work that a concurrent accept asks for is not set aside', async () => {
   const [bad, good] = await orgs('asked-meanwhile')
   await pin(bad, 'asked-meanwhile')
   await store.tenants.suspendOrg(bad, 'reported', 'test')
@@ -159,7 +159,7 @@ test('what an accept is about to ask for is not put by', async () => {
   await settle()
 })
 
-test('a few jobs of a suspended org take the rest of its backlog out of the way of others', async () => {
+test('claiming one job of a suspended org sets aside the rest of its backlog, out of the way of others', async () => {
   const [bad, good] = await orgs('backlog')
   await pins(bad, 150, 'backlog')
   await pin(good, 'backlog-good')
@@ -169,7 +169,7 @@ test('a few jobs of a suspended org take the rest of its backlog out of the way 
   await settle()
 })
 
-test('what a suspended org has pinned stays, counts, and is repaired', async () => {
+test('content that a suspended org has pinned stays, counts, and is repaired', async () => {
   const [bad] = await orgs('stays')
   const id = await pin(bad, 'stays')
   await finish(await claim('stays'), 'stays', { kind: 'pinned', blocks: 1, bytes: 7, foreignPin: false })
@@ -182,7 +182,7 @@ test('what a suspended org has pinned stays, counts, and is repaired', async () 
   assert.equal(await status(bad, id), 'pinned')
 })
 
-test('an org is removed in small steps, whoever leads and wherever the last one broke off; of others nothing changes', async () => {
+test('an org is removed in small steps, across changes of leader and steps that broke off, and nothing of other orgs changes', async () => {
   const [bad, good] = await orgs('removed')
   const ids = await pins(bad, 7, 'removed', { a: 'b' })
   const shared = await pin(good, 'removed-3')
@@ -208,7 +208,7 @@ test('an org is removed in small steps, whoever leads and wherever the last one 
     const old = epoch
     epoch = await store.nodes.nextEpoch()
     await assert.rejects(store.orgRemoval.removeSome(old, 3), (e) => isCode(e, 'not_leading'))
-    // one that broke off before its commit
+    // a step that broke off before its commit
     await system.query('begin')
     await system.query('select remove_org($1, 3, 0, $2)', [epoch, uuidOf(mintId('aud'))])
     await system.query('rollback')
@@ -243,7 +243,7 @@ test('nothing of an org is removed while maintenance is on', async () => {
   while ((await store.orgRemoval.removeSome(epoch, 10)) !== null);
 })
 
-test('suspensions, accepts, attempts, resumptions and a removal at once leave a book that agrees, and all work that is wanted', async () => {
+test('concurrent suspensions, accepts, attempts, resumptions and a removal leave tables that agree, and lose no work that is wanted', async () => {
   const names = ['race-a', 'race-b', 'race-c']
   const ids = await Promise.all(
     names.map(async (slug) => (await store.tenants.createOrg(slug, {}, 'test')).id),
@@ -287,7 +287,7 @@ test('suspensions, accepts, attempts, resumptions and a removal at once leave a 
   assert.deepEqual(await tablesWith(first), ['audit_log'])
 })
 
-/** Begins `work` while a statement's transaction is open, and commits that once `work` waits for it. */
+/** Begins `work` while the transaction of this statement is open, and commits it once `work` waits for it. */
 async function whileHeld<T>(sql: string, params: unknown[], work: () => Promise<T>): Promise<T> {
   const held = new pg.Client({ connectionString: database.systemUrl })
   await held.connect()
@@ -307,7 +307,7 @@ async function whileHeld<T>(sql: string, params: unknown[], work: () => Promise<
   }
 }
 
-/** All that may be done is done, and the book agrees. */
+/** Does all work that may be done, and checks that the tables agree. */
 async function settle(): Promise<void> {
   await settlePlacements(store, node, epoch, () => 10)
   await assertAgreement(database.systemUrl)
@@ -349,7 +349,7 @@ async function due(): Promise<string[]> {
   return (await store.placements.due(node, 1_000, 1_000)).map(({ cid }) => cid).toSorted()
 }
 
-/** Claims what is there of these, due or not, as hints would. */
+/** Claims the placements of these contents, due or not, as hints would. */
 async function claim(...cids: string[]): Promise<Claim[]> {
   const { rows } = await system.query<{ cid: string; generation: string }>(
     'select cid, generation from placements where node_id = $1 and cid = any ($2) order by cid',
@@ -376,7 +376,7 @@ async function finish(
   await store.placements.finish(node, [{ cid, generation, outcome }])
 }
 
-/** The walk of whatever was resumed, to its end; what it woke. */
+/** Finishes the walk over the work of orgs that were resumed; returns what it woke. */
 async function walked(limit = 100): Promise<string[]> {
   const woken: string[] = []
   for (;;) {
@@ -399,7 +399,7 @@ async function actions(orgId: OrgId): Promise<string[]> {
     .toReversed()
 }
 
-/** The tables that have something of an org; a placement's is only whose turn it takes. */
+/** The tables with rows of an org. Placements are left out: the org of a placement only says whose turn it takes. */
 async function tablesWith(orgId: OrgId): Promise<string[]> {
   const { rows } = await system.query<{ name: string; key: string }>(
     `select c.relname as name, a.attname as key from pg_class c join pg_attribute a on a.attrelid = c.oid
@@ -429,7 +429,7 @@ async function token(orgId: OrgId): Promise<TokenId> {
   return id
 }
 
-/** Somebody who is a member of this org; the hash of the cookie. */
+/** Logs in a member of this org; returns the hash of the cookie. */
 async function login(slug: string): Promise<Uint8Array> {
   const hash = randomBytes(32)
   const roles = [

@@ -8,7 +8,10 @@ import { orgColumns, orgOf, usageColumns, usageOf, type OrgRow, type UsageRow } 
 import { jobOf, type JobRow } from './placements.ts'
 import { toText } from './text.ts'
 
-/** Nothing of the org is walked: its tokens and sessions are looked up with it, and its work is put by where it is claimed or extended. */
+/**
+ * Changes only the org's row. Its tokens and sessions are looked up together with the org, and its work is set aside (`put_by`) when a node
+ * claims or extends it.
+ */
 export async function suspendOrg(tx: SystemTx, orgId: OrgId, reason: string, actor: string): Promise<Org> {
   await lockStoppable(tx, orgId)
   const changed = await tx.query(
@@ -22,7 +25,7 @@ export async function suspendOrg(tx: SystemTx, orgId: OrgId, reason: string, act
   return org
 }
 
-/** From its commit on nothing of the org is put by; what was, the leader wakes. */
+/** After its commit no work of the org is set aside any more. The leader wakes the work that was. */
 export async function resumeOrg(tx: SystemTx, orgId: OrgId, actor: string): Promise<Org> {
   await lockStoppable(tx, orgId)
   const changed = await tx.query(
@@ -34,7 +37,7 @@ export async function resumeOrg(tx: SystemTx, orgId: OrgId, actor: string): Prom
   return org
 }
 
-/** Marks it; the leader does the rest, step by step. */
+/** Marks the org; the leader removes it step by step. */
 export async function removeOrg(tx: SystemTx, orgId: OrgId, actor: string): Promise<Org> {
   const changed = await tx.query(
     `update orgs set removing_at = clock_timestamp(), suspended_at = coalesce(suspended_at, clock_timestamp()),
@@ -49,7 +52,7 @@ export async function removeOrg(tx: SystemTx, orgId: OrgId, actor: string): Prom
   return org
 }
 
-/** One step of removing the org that was asked for first; null when none is to be removed. */
+/** One step of removing the org whose removal was requested first; null when no org is being removed. */
 export async function removeSome(
   tx: SystemTx,
   epoch: number,

@@ -38,7 +38,7 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-test('a batch is accepted in order, with created unique at milliseconds, and listed newest first', async () => {
+test('a batch is accepted in order, with a created that is unique to the millisecond, and listed newest first', async () => {
   const pins = Array.from({ length: 20 }, (_, i) => newPin(`order-${i}`, { name: 'order' }))
   const accepted = (await store.pins.acceptPins(org, pins, false)).map(pinIn)
   const times = accepted.map((pin) => pin.created.getTime())
@@ -72,7 +72,7 @@ test('a batch that is accepted again gives the same pins and no others', async (
   assert.equal((await store.pins.listPins(org, { limit: 10, cids: pins.map((p) => p.cid) })).count, 2)
 })
 
-test('the same content twice is two pins and one placement, and new pins on what stands are pinned at once', async () => {
+test('two pins of one content share one placement, and a new pin of pinned content is pinned at once', async () => {
   const [one] = await store.pins.acceptPins(org, [newPin('shared')], false)
   assert.ok(one && 'pin' in one)
   assert.equal(one.woken.length, 1)
@@ -85,7 +85,7 @@ test('the same content twice is two pins and one placement, and new pins on what
   assert.equal((await store.pins.getPin(other, two.pin.id)).info.dag_size, '300')
 })
 
-test('names and meta come back as they were sent, U+0000 included, and are found by it', async () => {
+test('names and meta come back as they were sent, U+0000 included, and searches find them', async () => {
   const name = 'nul \u0000 and \u0001 and \u0010 ß'
   const meta = { 'k\u0000': 'v\u0001', long: 'x'.repeat(5_000) }
   const [accepted] = await store.pins.acceptPins(org, [newPin('nul', { name, meta })], false)
@@ -110,7 +110,7 @@ test('names and meta come back as they were sent, U+0000 included, and are found
   assert.equal((await store.pins.listPins(org, { limit: 10, meta })).count, 0)
 })
 
-test('as much meta as the API allows is taken away with its pin, in the time that a statement has', async () => {
+test('as much meta as the API allows is deleted with its pin, within the time limit of a statement', async () => {
   const meta = Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`key ${n}`, `value ${n}`]))
   const kept = await acceptOne('much-kept', { meta })
   const removed = await acceptOne('much-removed', { meta })
@@ -126,7 +126,7 @@ test('as much meta as the API allows is taken away with its pin, in the time tha
   await store.pins.removePin(org, kept, actor)
 })
 
-test('a filter of several pairs finds the pins that have them all, newest first, whatever else they have', async () => {
+test('a filter of several meta pairs finds the pins that have them all, newest first, whatever other pairs they have', async () => {
   const { id: tagged } = await store.tenants.createOrg('tagged', {}, 'operator')
   // pin n has the pair `bit b` for each bit b of n, so pairs differ in how rare they are
   const bits = (n: number) => [0, 1, 2, 3, 4, 5].filter((b) => (n >> b) % 2 === 1)
@@ -155,10 +155,10 @@ test('a filter of several pairs finds the pins that have them all, newest first,
   )
 })
 
-test('a page ends by bytes too, after one pin at least; pages joined are the list, and its count is of them all', async () => {
+test('a page is also limited by bytes but has at least one pin; the pages make up the whole list, and the count covers all of it', async () => {
   const { id: large } = await store.tenants.createOrg('large', {}, 'operator')
   const meta = (bytes: number) => ({ blob: '\u0007'.repeat(bytes) })
-  // six bytes of JSON each, so a page has room for 9 of them; and one that no page has room for
+  // each byte takes six in JSON, so a page has room for 9 of these pins; one more pin is larger than any page
   const pins = Array.from({ length: 30 }, (_, n) =>
     newPin(`large-${n}`, { nodes: [], meta: meta(n === 20 ? 1 << 20 : 70_000) }),
   )
@@ -186,7 +186,7 @@ test('a page ends by bytes too, after one pin at least; pages joined are the lis
   }
 })
 
-test('another org sees, replaces and removes nothing of this one', async () => {
+test('an org cannot see, replace or remove the pins of another org', async () => {
   const id = await acceptOne('private', { name: 'private', meta: { private: 'yes' } })
   await assert.rejects(store.pins.getPin(other, id), (e) => isCode(e, 'not_found'))
   await assert.rejects(store.pins.removePin(other, id, actor), (e) => isCode(e, 'not_found'))
@@ -198,14 +198,14 @@ test('another org sees, replaces and removes nothing of this one', async () => {
   assert.equal((await store.pins.getPin(org, id)).name, 'private')
 })
 
-test('a replace takes the old pin away in one step, and repeating it gives the same pin', async () => {
+test('a replace removes the old pin in the same step, and repeating it gives the same pin', async () => {
   const old = await acceptOne('before')
   await work('before', { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: false })
   const next = newPin('after')
   const { pin } = await store.pins.replacePin(org, old, next, false)
   assert.equal((await store.pins.replacePin(org, old, next, true)).pin.id, pin.id)
   await assert.rejects(store.pins.getPin(org, old), (e) => isCode(e, 'not_found'))
-  // held until the new one stands
+  // the old content is held until the new pin is pinned
   await sweepAll()
   assert.deepEqual(await states('before'), ['pinned'])
   await work('after', { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: false })
@@ -214,7 +214,7 @@ test('a replace takes the old pin away in one step, and repeating it gives the s
   assert.deepEqual(await states('after'), ['pinned'])
 })
 
-test('the last of two orgs to delete unpins, and a pin that comes back in time stops it', async () => {
+test('the content is unpinned when the last of two orgs deletes its pin, unless a new pin comes in time', async () => {
   const mine = await acceptOne('common')
   const [theirs] = await store.pins.acceptPins(other, [newPin('common')], false)
   await work('common', { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: false })
@@ -245,8 +245,8 @@ test('the last of two orgs to delete unpins, and a pin that comes back in time s
   ])
 })
 
-test('an outcome of an intent that changed meanwhile counts for nothing: neither as pinned nor as unpinned', async () => {
-  // Pinned, after nobody wanted it any more: it is not to stand as pinned.
+test('the outcome of an intent that changed meanwhile does not count, neither as pinned nor as unpinned', async () => {
+  // Pinned, after no pin wanted it any more: it must not become pinned.
   const first = await acceptOne('late-pin')
   const [pin] = await claimDue('late-pin')
   assert.ok(pin)
@@ -254,7 +254,7 @@ test('an outcome of an intent that changed meanwhile counts for nothing: neither
   const pinned = { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: false } as const
   await store.placements.finish(node, [{ cid: 'late-pin', generation: pin.generation, outcome: pinned }])
   assert.deepEqual(await states('late-pin'), ['unpinning'])
-  // Unpinned, after it was wanted again: it is not to be forgotten.
+  // Unpinned, after a pin wanted it again: it must not be forgotten.
   const second = await acceptOne('late-unpin')
   await work('late-unpin', pinned)
   await store.pins.removePin(org, second, actor)
@@ -268,7 +268,7 @@ test('an outcome of an intent that changed meanwhile counts for nothing: neither
   assert.deepEqual(await states('late-unpin'), ['queued'])
 })
 
-test('a delete in the middle of pinning voids the attempt and leaves an unpin behind it', async () => {
+test('a delete in the middle of pinning voids the attempt and leaves an unpin to be done', async () => {
   const id = await acceptOne('aborted')
   const [claim] = await claimDue('aborted')
   assert.ok(claim)
@@ -294,7 +294,7 @@ test('a pin that was never tried leaves nothing behind when it is deleted', asyn
   assert.deepEqual(await states('untouched'), [])
 })
 
-test('a failed attempt says why, is due later, and a new pin wakes it', async () => {
+test('a failed attempt shows why and is due later, and a new pin makes it due at once', async () => {
   const id = await acceptOne('slow')
   await work('slow', { kind: 'retry', errorCode: 'stalled', error: 'no block for a while', delayMs: 60_000 })
   const pin = await store.pins.getPin(org, id)
@@ -312,7 +312,7 @@ test('a failed attempt says why, is due later, and a new pin wakes it', async ()
   assert.equal((await store.pins.getPin(org, id)).status, 'queued')
 })
 
-test('a pin that is asked for again while its attempt fails is tried again at once', async () => {
+test('content that is asked for again while its attempt fails is tried again at once', async () => {
   for (const outcome of [
     { kind: 'retry', errorCode: 'stalled', error: 'stalled', delayMs: 60_000 },
     { kind: 'failed', errorCode: 'not_found_in_time', error: 'nobody had it' },
@@ -348,7 +348,7 @@ test('work of an old epoch is refused', async () => {
   await store.sweep.releaseDue(epoch, 10)
 })
 
-test('what is due comes from all orgs in turn, fresh before retries', async () => {
+test('due placements come from all orgs in turn, fresh ones before retries', async () => {
   await store.pins.acceptPins(
     org,
     Array.from({ length: 40 }, (_, i) => newPin(`many-${i}`)),
@@ -365,10 +365,10 @@ test('what is due comes from all orgs in turn, fresh before retries', async () =
   )
 })
 
-test('of more orgs than a read takes, each is met in its turn, fresh or tried before, though others have nothing due', async () => {
+test('with more orgs than one read visits, each gets its turn, fresh or tried before, even if other orgs have nothing due', async () => {
   const many = await store.nodes.boot('node-of-many')
   const count = 700
-  // what no org's turn brings: three hundred of them wait to be tried again, much later
+  // the turns of three hundred orgs bring no retry: theirs are due much later
   await asSystem(
     `with made as (
        insert into contents (cid, wanted) select 'turn-' || case when again then 'again-' else '' end || n, 1
@@ -393,7 +393,7 @@ test('of more orgs than a read takes, each is met in its turn, fresh or tried be
   await asSystem(`delete from contents where cid like 'turn-%'`)
 })
 
-test('status filters count from buckets exactly, whatever the time bounds', async () => {
+test('filters by status are counted from buckets, exactly, whatever the time bounds', async () => {
   const everything = await store.pins.listPins(org, { limit: 1000 })
   for (const statuses of [
     ['queued'],
@@ -438,7 +438,7 @@ const listFilters = fc.record(
   { requiredKeys: [] },
 )
 
-test('the pages of a list, joined by before, are the list, and the count falls by what was seen', async () => {
+test('pages that follow one another by before make up the whole list, and the count falls by the pins seen', async () => {
   const { id } = await store.tenants.createOrg('pages', {}, 'operator')
   const pins = Array.from({ length: 24 }, (_, i) =>
     newPin(rawCid(i % 6), {
@@ -478,7 +478,7 @@ test('the pages of a list, joined by before, are the list, and the count falls b
   )
 })
 
-/** What the specification says a filter means, pin by pin. */
+/** Whether a pin matches the filters, as the specification defines them. */
 function isMeant(pin: Pin, { cid, name, match = 'exact', status, meta }: ListQuery): boolean {
   const isFiltered = cid !== undefined || name !== undefined || status !== undefined || meta !== undefined
   const fold = (text: string) => (match.startsWith('i') ? text.toLowerCase() : text)
@@ -495,7 +495,7 @@ function rawCid(n: number): string {
   return parseCid(`f01551220${n.toString(16).padStart(64, '0')}`)
 }
 
-test('a claim brings the origins of each org apart: at most 20, those of its newest pins first, the asking org before others', async () => {
+test('a claim lists the origins of each org separately: at most 20, those of its newest pins first, and the asking org first', async () => {
   const offer = (whose: OrgId, cid: string, origins?: string[]) =>
     store.pins.acceptPins(whose, [newPin(cid, origins && { origins })], false)
   const dead = (pin: number) => Array.from({ length: 12 }, (_, i) => `/dead/${pin}/${i}`)
@@ -511,7 +511,7 @@ test('a claim brings the origins of each org apart: at most 20, those of its new
   const since = await store.placements.origins('offered')
   assert.deepEqual(new Set(since), new Set([ours, theirs]))
 
-  // the claim's work is under way: only a pin that brings origins is told of, by a hint of its own
+  // the work of the claim is under way: only a pin that brings origins is announced, by a hint of its own
   const woken = async (origins?: string[]) => {
     const pin = newPin('offered', origins && { origins })
     const [accepted] = await store.pins.acceptPins(other, [pin], false)
@@ -524,7 +524,7 @@ test('a claim brings the origins of each org apart: at most 20, those of its new
   assert.deepEqual(await store.placements.origins('unoffered'), [])
 })
 
-test('of very many orgs 16 are asked for origins, the asking one among them, and each in its turn', async () => {
+test('of very many orgs, 16 give their origins at a time: always the asking org, and the others in turn', async () => {
   const orgs: OrgId[] = []
   for (let i = 0; i < 40; i++) orgs.push((await store.tenants.createOrg(`crowd-${i}`, {}, 'operator')).id)
   for (const [i, each] of [org, ...orgs].entries())

@@ -59,8 +59,8 @@ export interface NodeStore {
   /** Refuses (`invalid`, with what to do) a schema or logins that this version must not serve with. */
   assertReady(): Promise<void>
   /**
-   * Rejects unless a write of each role commits, within 15 s: `unavailable`, or `invalid` with what to do when the connections are not such
-   * as this version may serve with.
+   * Rejects unless a write of each role commits, within 15 s: with `unavailable`, or with `invalid` and what to do when this version must
+   * not serve with such connections.
    */
   proveWrites(): Promise<void>
   /** How each role's login reaches Postgres. */
@@ -70,7 +70,7 @@ export interface NodeStore {
   voidClaims(node: NodeIdentity, limit: number): Promise<number>
   see(node: NodeIdentity, sign: nodes.Sign): Promise<boolean>
   bindKubo(node: NodeIdentity, kubo: { peerId: string; multiaddrs: string[] }): Promise<void>
-  /** Where this node's nats-server is reached by the others', host:port. */
+  /** Where the other nodes' nats-servers reach this node's, host:port. */
   setRoute(node: NodeIdentity, route: string | null): Promise<void>
   routes(): Promise<{ nodeId: NodeId; name: string; route: string }[]>
   list(): Promise<Node[]>
@@ -109,13 +109,13 @@ export interface StoreOptions {
   log: Log
   /** The nodes' names, and where their Kubos are reached: what a pin's `info` and `delegates` show. */
   book?: Partial<NodeBook>
-  /** How many nodes content is to stand on when neither its pin nor its org says. */
+  /** How many nodes are to pin a content when neither its pin nor its org says. */
   replicas?: number
-  /** How long content that nobody wants stays pinned. */
+  /** How long content that no pin wants stays pinned. */
   unpinGraceMs?: number
   /** How many tokens of one org may be alive at a time. */
   maxTokens?: number
-  /** How many lists of one org go on at a time. */
+  /** How many lists of one org run at a time. */
   listsPerOrg?: number
 }
 
@@ -189,7 +189,7 @@ function pinStore(
   }
 }
 
-/** A batch with an item that the database cannot take: each by itself, so that only that one fails. */
+/** For a batch with an item that the database cannot take: accepts each pin separately, so that only that one fails. */
 async function oneByOne(batch: NewPin[], accept: (pin: NewPin) => Promise<Accepted[]>): Promise<Accepted[]> {
   const outcomes: Accepted[] = []
   for (const pin of batch) {
@@ -203,7 +203,7 @@ async function oneByOne(batch: NewPin[], accept: (pin: NewPin) => Promise<Accept
 
 function placementStore(db: Database): PlacementStore {
   const tx = db.statement
-  // Of each node that is asked for here: as a rule of one.
+  // One walk for each node that is asked for here; as a rule there is one node.
   const walks = new Map<NodeId, placements.Walk>()
   return {
     claim: (node, jobs, leaseMs) => placements.claim(tx, node, jobs, leaseMs),
@@ -313,7 +313,7 @@ function nodeStore(db: Database): NodeStore {
   }
 }
 
-/** What Postgres refuses a login for does not pass by itself: `invalid`, with what to do. */
+/** Turns a refused login into `invalid`, with what to do: it does not pass by waiting. */
 async function loggedIn(role: Role, work: () => Promise<void>): Promise<void> {
   try {
     await work()
@@ -322,7 +322,7 @@ async function loggedIn(role: Role, work: () => Promise<void>): Promise<void> {
   }
 }
 
-/** A request only hears that it cannot be served; whoever starts or watches the node hears why its connections are refused. */
+/** A request only learns that it cannot be served. The operator who starts or watches the node learns why its connections are refused. */
 async function withReason<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()

@@ -40,8 +40,8 @@ export async function wakePutBy(tx: SystemTx, epoch: number, limit: number): Pro
 }
 
 /**
- * Placements due for longer than `overdueMs` that nobody claimed, longest first. Nodes that take on no hints are left out: what waits
- * there for long would stand before all others.
+ * Placements that have been due for longer than `overdueMs` without a claim, longest first. Nodes that take no hints now are left out:
+ * their placements wait longest, and would push out all others.
  */
 export async function lostHints(tx: SystemTx, overdueMs: number, limit: number): Promise<Job[]> {
   const rows = await tx.query<JobRow>(

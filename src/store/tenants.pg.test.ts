@@ -26,7 +26,7 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-test('an org is made with limits, found by id and slug, changed in part, and listed with what it has', async () => {
+test('an org is made with limits, found by id and slug, changed in part, and listed with its usage', async () => {
   const made = await store.tenants.createOrg(
     'limited',
     { limits: { maxPins: 10 }, defaultReplicas: 2 },
@@ -63,7 +63,7 @@ test('an org is made with limits, found by id and slug, changed in part, and lis
   assert.deepEqual(actions, ['org.set', 'org.create'])
 })
 
-test('a login makes the user once, keeps what the provider says of it, and gives and takes roles that come from groups', async () => {
+test('a login creates the user once, updates it from the provider, and gives and takes roles that come from groups', async () => {
   const a = (await store.tenants.createOrg('groups-a', {}, 'test')).id
   const b = (await store.tenants.createOrg('groups-b', {}, 'test')).id
   const first = await login('grouped', {
@@ -100,7 +100,7 @@ test('a login makes the user once, keeps what the provider says of it, and gives
   assert.equal((await store.tenants.users('', 1000)).filter((user) => user.id === userId).length, 1)
 })
 
-test('a session is found by its cookie until it is idle, over, ended or replaced', async () => {
+test('a session is found by its cookie until it is idle, expired, ended or replaced', async () => {
   const { hash, session } = await login('sessions')
   assert.equal((await store.sessions.session(hash, hour))?.id, session.id)
   assert.equal(await store.sessions.session(randomBytes(32), hour), null)
@@ -127,7 +127,7 @@ test('a session is found by its cookie until it is idle, over, ended or replaced
   assert.equal(await store.sessions.pruneSessions(0, 100), 3)
 })
 
-test('the provider ends a session by its id or all of a person, and each of its logout tokens counts once', async () => {
+test('the provider ends one session by its id or all sessions of a person, and each logout token works once', async () => {
   const one = await login('back-channel', {}, { providerSid: 'one' })
   const two = await login('back-channel', {}, { providerSid: 'two' })
   const stranger = await login('back-channel-stranger', {}, { providerSid: 'one', issuer: 'https://other' })
@@ -147,7 +147,7 @@ test('the provider ends a session by its id or all of a person, and each of its 
   assert.ok(await store.sessions.session(stranger.hash, hour))
 })
 
-test('a member is set and removed, and takes along the tokens that it may not have any more, and what these made', async () => {
+test('setting or removing a member revokes the tokens that it may no longer have, and the tokens that these made', async () => {
   const org = (await store.tenants.createOrg('members', {}, 'test')).id
   const elsewhere = (await store.tenants.createOrg('members-elsewhere', {}, 'test')).id
   const userId = (await login('member', { operator: true })).session.user.id
@@ -188,7 +188,7 @@ test('a member is set and removed, and takes along the tokens that it may not ha
   )
 })
 
-test('only those who rule owners touch them, and the last one stays, also when two remove each other', async () => {
+test('only an actor who may change owners does so, and the last owner stays, even when two remove each other', async () => {
   const org = (await store.tenants.createOrg('owners', {}, 'test')).id
   const [a, b] = [(await login('owner-a')).session.user.id, (await login('owner-b')).session.user.id]
   const admin = { actor: 'test', owners: false }
@@ -214,7 +214,7 @@ test('only those who rule owners touch them, and the last one stays, also when t
   assert.deepEqual(await store.orgs.members(grouped), [], 'the provider decides about roles that it gave')
 })
 
-test('a role, an operator and a token that go away take what was made by them along, whatever is made at that moment', async () => {
+test('a person who loses a role or operator rights loses every token made with them, even one that is made at that moment', async () => {
   const org = (await store.tenants.createOrg('racing', {}, 'test')).id
   const roles: LoginClaims['roles'] = [{ slug: 'racing', role: 'admin' }]
   for (let i = 0; i < 15; i++) {
@@ -238,7 +238,7 @@ test('a role, an operator and a token that go away take what was made by them al
   }
 })
 
-test('an org lists and ends its own tokens, of one maker or of all, and no other org does', async () => {
+test('an org lists and revokes its own tokens, of one maker or of all, and no other org can', async () => {
   const org = (await store.tenants.createOrg('tokens', {}, 'test')).id
   const other = (await store.tenants.createOrg('tokens-other', {}, 'test')).id
   const maker = await token(org, ['tokens:manage', 'pins:read'], null)
@@ -288,10 +288,10 @@ test('an org reads its own audit in pages, newest first', async () => {
   assert.ok(all.every((entry) => entry.orgId === org))
 })
 
-/** A living token of `org`; its id. */
+/** Makes a live token of `org`; returns its id. */
 async function token(org: OrgId, scopes: Scope[], createdBy: UserId | TokenId | null): Promise<TokenId> {
   const id = mintId('tok')
-  // what a token makes ends no later than it
+  // a token must not expire later than the token that made it
   const expiresAt = new Date('2099-01-01')
   await store.tokens.insertToken({ id, orgId: org, keyId, name: 'n\u0000', scopes, expiresAt, createdBy })
   return id

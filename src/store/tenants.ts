@@ -9,7 +9,7 @@ import { orgColumns, orgOf, usageColumns, usageOf, type OrgRow, type UsageRow } 
 import { removeOrg, resumeOrg, suspendOrg } from './stop-orgs.ts'
 import { userColumns, userOf, type UserRow } from './user-rows.ts'
 
-/** Operators' side of orgs and people. */
+/** What operators do with orgs and people. */
 export function tenantStore(db: Database): TenantStore {
   return {
     findOrg: (idOrSlug) => findOrg(db.statement, idOrSlug),
@@ -58,7 +58,7 @@ async function orgsOf(tx: SystemTx, userId: UserId): Promise<(Org & { usage: Usa
   return rows.map((row) => ({ ...orgOf(row), usage: usageOf(row), role: row.role }))
 }
 
-/** What of an org can be set. */
+/** The settings of an org that can be changed. */
 type OrgChange = Partial<OrgLimits> & { defaultReplicas?: number | null }
 
 const columns: [key: keyof OrgChange, column: string][] = [
@@ -68,7 +68,7 @@ const columns: [key: keyof OrgChange, column: string][] = [
   ['defaultReplicas', 'default_replicas'],
 ]
 
-/** `conflict` when the slug is taken, `invalid` when it is none. */
+/** `conflict` when the slug is taken, `invalid` when it is not a valid slug. */
 async function createOrg(
   tx: SystemTx,
   slug: string,

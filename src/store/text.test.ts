@@ -5,7 +5,7 @@ import { fold, fromText, toText } from './text.ts'
 
 const strings = fc.string({ unit: fc.constantFrom('\u0000', '\u0001', '\u0010', '\u0011', 'a', 'ß', '😀') })
 
-test('what is stored comes back as it was sent, and holds no U+0000', () => {
+test('stored text comes back as it was sent, and contains no U+0000', () => {
   fc.assert(
     fc.property(strings, (text) => {
       assert.equal(fromText(toText(text)), text)
@@ -18,7 +18,7 @@ test('different strings stay different', () => {
   fc.assert(fc.property(strings, strings, (a, b) => assert.equal(toText(a) === toText(b), a === b)))
 })
 
-test('folding is the same for what differs only in case', () => {
+test('strings that differ only in case fold to the same string', () => {
   for (const [a, b] of [
     ['Straße', 'STRASSE'],
     ['ΣΊΣΥΦΟΣ', 'σίσυφος'],

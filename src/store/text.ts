@@ -15,7 +15,7 @@ export function mapMeta(meta: Record<string, string>, map: (text: string) => str
   return Object.fromEntries(Object.entries(meta).map(([key, value]) => [map(key), map(value)]))
 }
 
-/** What `iexact` and `ipartial` compare: near to Unicode's full case folding ('ß' = 'SS', 'ς' = 'Σ'). */
+/** The form in which `iexact` and `ipartial` compare names: close to Unicode's full case folding ('ß' = 'SS', 'ς' = 'Σ'). */
 export function fold(value: string): string {
   return value.toUpperCase().toLowerCase().replaceAll('ς', 'σ')
 }

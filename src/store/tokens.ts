@@ -22,8 +22,9 @@ export async function orgBySlug(tx: SystemTx, slug: string): Promise<OrgId> {
 export const usualMaxTokens = 1_000
 
 /**
- * `forbidden` when who makes it may not any more, or when its org is suspended; `over_quota` when the org has `maxTokens` living ones. `conflict` when the token's key is not the active one any more. The key's row is locked to
- * the commit, so a rotation waits for this token and then sees it: no key retires before a token that it signed.
+ * `forbidden` when its maker may no longer make it, or when its org is suspended. `over_quota` when the org has `maxTokens` live tokens.
+ * `conflict` when the token's key is no longer the active one. The key's row is locked until the commit, so a rotation waits for this token
+ * and then sees it: no key retires before a token that it signed.
  */
 export async function insertToken(
   tx: SystemTx,
@@ -61,7 +62,7 @@ export async function insertToken(
   return made.created_at
 }
 
-/** The org's row is locked to the commit, so that of many that are made at once none is one too many, and none after a suspension. */
+/** Locks the org's row until the commit: concurrent calls cannot exceed the limit together, and no token is made after a suspension. */
 async function demandRoom(tx: SystemTx, orgId: OrgId, maxTokens: number): Promise<void> {
   const [org] = await tx.query<{ suspended: string | null }>(
     'select suspended_reason as suspended from orgs where id = $1 for no key update',
@@ -109,14 +110,16 @@ export async function tokenState(tx: SystemTx, id: TokenId): ReturnType<TokenSto
   }
 }
 
-/** Ends a token for good, and those that it made. */
+/** Revokes a token for good, and the tokens that it made. */
 export async function revokeToken(tx: SystemTx, id: TokenId, actor = 'operator'): Promise<Revoked> {
   const known = await tx.query('select from api_tokens where id = $1', [uuidOf(id)])
   if (known.length === 0) throw new AnchorageError('not_found', `there is no token ${id}`)
   return revokeTokens(tx, [uuidOf(id)], actor)
 }
 
-/** Ends the tokens of these uuids and those that they made, each audited; one that was over before is none of the answer. */
+/**
+ * Revokes the tokens of these uuids and the tokens that they made, and audits each. Tokens that were revoked before are not in the answer.
+ */
 export async function revokeTokens(tx: SystemTx, uuids: string[], actor: string): Promise<Revoked> {
   const rows = await tx.query<{ id: string; org_id: string }>('select id, org_id from revoke_tokens($1)', [
     uuids,
@@ -137,7 +140,7 @@ export async function cacheVersion(tx: SystemTx, cache: CacheName): Promise<numb
   return row.version
 }
 
-/** At most one write a minute and token. */
+/** Writes at most once a minute for each token. */
 export async function touchToken(tx: SystemTx, id: TokenId): Promise<void> {
   await tx.query(
     `update api_tokens set last_used_at = now()
@@ -154,7 +157,7 @@ export async function livingTokens(tx: SystemTx): Promise<number> {
   return row?.living ?? 0
 }
 
-/** What they made is over, too: no token outlives its maker. */
+/** The tokens that they made have expired too: no token outlives its maker. */
 export async function pruneTokens(tx: SystemTx, olderThanMs: number, limit: number): Promise<number> {
   const gone = await tx.query(
     `delete from api_tokens where id = any (array(
