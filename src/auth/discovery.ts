@@ -12,30 +12,31 @@ import {
 import type { Clock } from '../core/ports.ts'
 import { unreachable } from './oidc-errors.ts'
 
-/** What a provider says of itself is read again after this long. */
+/** The provider's metadata is read again once it is older than this. */
 const maxAgeMs = 3_600_000
-/** After a failure the provider is left alone for this long: anybody can ask for a login. */
+/** After a failure the provider is not asked again for this long, since any stranger can start a login. */
 const pauseMs = 1_000
 const timeoutSeconds = 5
-/** How far the clocks of provider and node may be apart. */
+/** How far apart the clocks of the provider and this node may be. */
 export const clockToleranceSeconds = 30
 
 /** How a client shows its secret to the provider. */
 export const clientAuthentications = ['client_secret_post', 'client_secret_basic'] as const
 
 export interface OidcClient {
-  /** As the provider writes it, slash at the end or not. */
+  /** Spelled exactly as the provider spells it, with or without a slash at the end. */
   issuer: string
   clientId: string
   /** Null: a public client, which PKCE alone protects. */
   clientSecret: string | null
-  /** Where the provider takes both. */
+  /** The method to use when the provider accepts both. */
   clientAuthentication: (typeof clientAuthentications)[number]
 }
 
 /**
- * The provider as it describes itself (OpenID Connect Discovery 1.0), read when first asked for and remembered. Rejects `unavailable` while it
- * cannot be read and nothing is remembered: so a provider that is away keeps no node from starting.
+ * Returns a function that gives the provider's metadata (OpenID Connect Discovery 1.0). The metadata is read at the first call and
+ * remembered. The function rejects with `unavailable` while the metadata cannot be read and none is remembered. So a provider that is down
+ * does not keep a node from starting.
  */
 export function discovered(client: OidcClient, clock: Pick<Clock, 'now'>): () => Promise<Configuration> {
   let known: Configuration | null = null
@@ -71,12 +72,12 @@ async function discover(client: OidcClient): Promise<Configuration> {
   const plain = server.protocol === 'http:' ? [allowInsecureRequests] : []
   return await discovery(server, clientId, metadata, authentication(client), {
     timeout: timeoutSeconds,
-    // ID tokens come straight from the provider, and their signatures are checked all the same.
+    // ID tokens come directly from the provider; their signatures are checked nevertheless.
     execute: [...plain, enableNonRepudiationChecks],
   })
 }
 
-/** As the provider can, where it takes only one of the two; else as the config says. */
+/** If the provider supports only one of the two methods, uses that one; otherwise the configured one. */
 function authentication({ clientSecret, clientAuthentication }: OidcClient): ClientAuth {
   if (clientSecret === null) return None()
   const methods = {
@@ -84,7 +85,7 @@ function authentication({ clientSecret, clientAuthentication }: OidcClient): Cli
     client_secret_post: ClientSecretPost(clientSecret),
   }
   return (server, client, body, headers) => {
-    // What says nothing takes basic (OpenID Connect Discovery 1.0, section 3).
+    // A provider that lists no methods supports basic (OpenID Connect Discovery 1.0, section 3).
     const supported = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
     const only = clientAuthentications.filter((method) => supported.includes(method))
     const method = only.length === 1 && only[0] !== undefined ? only[0] : clientAuthentication

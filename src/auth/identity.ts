@@ -1,6 +1,6 @@
 import type { Identity } from '../core/login-ports.ts'
 
-/** The names of the claims that are looked at; `a.b` also finds `b` in an object `a`. */
+/** The names of the claims to read; `a.b` also finds `b` in an object `a`. */
 export interface ClaimNames {
   name: string
   email: string
@@ -9,12 +9,12 @@ export interface ClaimNames {
 
 type Claims = Readonly<Record<string, unknown>>
 
-/** Which of `names` the claims say nothing of. */
+/** Returns those of `names` that `claims` does not contain. */
 export function missingClaims(claims: Claims, names: ClaimNames): string[] {
   return Object.values(names).filter((name) => valueOf(claims, name) === undefined)
 }
 
-/** What is shown of a person, and its groups; a claim of another shape than expected is as one that is not there. */
+/** The person's name, email and groups. A claim of an unexpected type is treated as missing. */
 export function personIn(claims: Claims, names: ClaimNames): Pick<Identity, 'name' | 'email' | 'groups'> {
   return {
     name: textOf(valueOf(claims, names.name)),
@@ -33,7 +33,7 @@ function valueOf(claims: Claims, name: string): unknown {
   return value
 }
 
-/** For people to read: without control characters, and not without end. */
+/** Text for people: control characters become blanks, and it is cut after 255 characters. */
 function textOf(value: unknown): string | null {
   if (typeof value !== 'string') return null
   const text = value.replaceAll(/\p{Cc}+/gu, ' ').trim()

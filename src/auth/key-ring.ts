@@ -4,21 +4,21 @@ import type { Clock, TokenStore } from '../core/ports.ts'
 import type { SigningKey } from '../core/token.ts'
 import { unwrapKey } from './key-wrap.ts'
 
-/** The store is read no oftener than this: anyone can invent the id of a key. */
+/** The shortest time between two reads of the store. Any client can invent a key id, and an unknown id causes a read. */
 const minReadMs = 250
-/** After this long a known key is looked up again, so that a retired one stops working. */
+/** The keys are read again once the last read is older than this, so that a retired key stops working. */
 const maxAgeMs = 60_000
 
 /** The keys that verify tokens, by `kid`. A `kid` is only ever compared with the ids in this map. */
 export interface KeyRing {
   /**
-   * Null when no key has this id: so says the store, read after the question was put, since another node may have made the key a moment
-   * ago. `unavailable` when it is not known and the store cannot be asked.
+   * Null when no key has this id. Only a read of the store that began after the call can say so, since another node may have made the key a
+   * moment ago. Rejects with `unavailable` when the key is not known and the store cannot be read.
    */
   readonly secretOf: (kid: string) => Promise<Uint8Array | null>
 }
 
-/** A ring that is filled from the store when it is first asked, and whenever it is asked for a key it does not know. */
+/** Reads the keys from the store at the first call, and whenever a call names a key that it does not know. */
 export function keyRing(options: {
   store: Pick<TokenStore, 'signingKeys'>
   masterKey: Uint8Array
@@ -28,7 +28,7 @@ export function keyRing(options: {
   let keys = new Map<string, SigningKey>()
   const secrets = new Map<string, Uint8Array>()
   let startedAtMs = -Infinity
-  /** When the store was asked for what it last answered. */
+  /** When the last successful read of the store began. */
   let askedAtMs = -Infinity
   let reading: Promise<void> = Promise.resolve()
   let next: Promise<void> | null = null
@@ -40,7 +40,7 @@ export function keyRing(options: {
     keys = new Map(rows.filter((key) => key.state !== 'retired').map((key) => [key.id, key]))
     secrets.clear()
   }
-  /** A read that has not begun yet, the same for all who ask before it does. */
+  /** Starts one more read of the store. All callers that come before it begins share it. */
   const readAnew = () => {
     next ??= (async () => {
       await reading.catch(() => undefined)
@@ -73,7 +73,7 @@ export function keyRing(options: {
   }
 }
 
-/** Bounded also when the machine's clock was set back. */
+/** Never waits longer than `minReadMs`, even if the machine's clock was set back. */
 async function pause(clock: Clock, ms: number): Promise<void> {
   if (ms > 0) await clock.sleep(Math.min(ms, minReadMs), new AbortController().signal)
 }

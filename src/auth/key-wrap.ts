@@ -10,13 +10,16 @@ const keyLength = 32
 const nonceLength = 12
 const tagLength = 16
 
-/** A fresh 256-bit signing key, wrapped: what goes into the store. */
+/** A new 256-bit signing key, wrapped as it is stored. */
 export function newSigningKey(masterKey: Uint8Array): SigningKey {
   const id = mintId('key')
   return { id, wrapped: wrapKey(masterKey, id, randomBytes(keyLength)), state: 'active' }
 }
 
-/** `secret` under the master key, as nonce, tag and ciphertext. The key's id is authenticated: it cannot pass for another. */
+/**
+ * Encrypts `secret` with the master key, as nonce, tag and ciphertext. The key's id is authenticated too, so a wrapped key does not open
+ * under another id.
+ */
 export function wrapKey(masterKey: Uint8Array, id: KeyId, secret: Uint8Array): Uint8Array {
   const nonce = randomBytes(nonceLength)
   const box = createCipheriv(cipher, masterKey, nonce).setAAD(Buffer.from(id))
@@ -24,7 +27,7 @@ export function wrapKey(masterKey: Uint8Array, id: KeyId, secret: Uint8Array): U
   return Buffer.concat([nonce, box.getAuthTag(), sealed])
 }
 
-/** The secret of a wrapped key; throws `internal` when it does not open, which means another master key or a changed row. */
+/** The secret of a wrapped key. Throws `internal` when it cannot be decrypted: the master key differs or the row was changed. */
 export function unwrapKey(masterKey: Uint8Array, key: Pick<SigningKey, 'id' | 'wrapped'>): Uint8Array {
   const nonce = key.wrapped.subarray(0, nonceLength)
   const tag = key.wrapped.subarray(nonceLength, nonceLength + tagLength)

@@ -8,16 +8,16 @@ import { unreachable } from './oidc-errors.ts'
 
 const event = 'http://schemas.openid.net/event/backchannel-logout'
 const maxLength = 16_384
-/** A token that was issued longer ago is refused, so that used ones need not be remembered for longer. */
+/** Tokens issued longer ago than this are refused, so used ones have to be remembered only this long. */
 const maxAgeSeconds = 600
 const fetchTimeoutMs = 5_000
-/** Signed with a private key: what is signed with the client's secret, or not at all, is never looked at. */
+/** Only algorithms with a private key. A token that is unsigned, or signed with the client's secret, is always refused. */
 const asymmetric = /^(?:RS|PS|ES)(?:256|384|512)$|^Ed(?:DSA|25519)$/
 const assumedAlgorithms = ['RS256']
 
 /**
- * Reads logout tokens of one provider: OpenID Connect Back-Channel Logout 1.0, section 2.6. Rejects `invalid` with the reason, `unavailable`
- * when the provider's keys cannot be read.
+ * Reads logout tokens of one provider (OpenID Connect Back-Channel Logout 1.0, section 2.6). Rejects with `invalid` and the reason, or with
+ * `unavailable` when the provider's keys cannot be read.
  */
 export function logoutTokens(clientId: string, clock: Pick<Clock, 'now'>) {
   const keySets = new Map<string, JWTVerifyGetKey>()
@@ -36,7 +36,7 @@ export function logoutTokens(clientId: string, clock: Pick<Clock, 'now'>) {
         algorithms: supported.filter((algorithm) => asymmetric.test(algorithm)),
         issuer: provider.issuer,
         audience: clientId,
-        // Not `exp`, which drafts of the standard did not know: how old it may be is settled below.
+        // `exp` is not required, since drafts of the standard did not have it. `maxTokenAge` bounds the age instead.
         requiredClaims: ['iat', 'jti', 'events'],
         maxTokenAge: maxAgeSeconds,
         clockTolerance: clockToleranceSeconds,
@@ -50,7 +50,7 @@ export function logoutTokens(clientId: string, clock: Pick<Clock, 'now'>) {
   }
 }
 
-/** Recommended, not required; but what says that it is something else, is not a logout token. */
+/** The standard recommends `typ` but does not require it. A token with another `typ` is not a logout token. */
 function demandType(typ: unknown): void {
   if (typ === undefined || typ === 'JWT' || typ === 'logout+jwt' || typ === 'application/logout+jwt') return
   throw refused('its typ is another')
@@ -61,7 +61,7 @@ function contents(payload: JWTPayload): ProviderLogout {
   const events = payload['events']
   const about = typeof events === 'object' && events !== null ? Reflect.get(events, event) : undefined
   if (typeof about !== 'object' || about === null) throw refused('it tells of no logout')
-  // So that no ID token passes for one.
+  // Otherwise an ID token could pass as a logout token.
   if (payload['nonce'] !== undefined) throw refused('it has a nonce')
   const subject = textOrNull(sub, 'sub')
   const providerSid = textOrNull(sid, 'sid')

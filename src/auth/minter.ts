@@ -19,18 +19,20 @@ export interface MintedToken {
 }
 
 export interface Minter {
-  /** `invalid` when a scope is unknown, none is given, or `ttlMs` is not positive. Makes the first signing key when there is none. */
+  /**
+   * Rejects with `invalid` when a scope is unknown, none is given, or `ttlMs` is not positive. Makes the first signing key if none exists.
+   */
   mint(request: {
     orgId: OrgId
     name: string | null
     scopes: readonly string[]
     ttlMs: number
-    /** Null: an operator, by command. */
+    /** Null: an operator, through the CLI. */
     createdBy: UserId | TokenId | null
   }): Promise<MintedToken>
   /**
-   * From now on tokens are signed with a new key. Tokens of older keys stay good until they expire; `atOnce` ends them, on every node within a
-   * minute.
+   * From now on tokens are signed with a new key. Tokens of older keys stay valid until they expire; with `atOnce` they end on every node
+   * within a minute.
    */
   rotateKey(options?: { atOnce?: boolean }): Promise<{ kid: KeyId }>
 }
@@ -39,7 +41,7 @@ export interface Minter {
 export function minter(options: {
   store: Pick<TokenStore, 'insertToken' | 'signingKeys' | 'rotateKey'>
   masterKey: Uint8Array
-  /** Whom the audit names for what neither a person nor a token does. */
+  /** The actor in the audit log when neither a person nor a token acts. */
   operator?: string
   clock?: Pick<Clock, 'now'>
 }): Minter {
@@ -83,7 +85,7 @@ export function minter(options: {
   }
 }
 
-/** When it was; null when the key was rotated away in the meantime. */
+/** Stores the token and returns when it was created; null if its key was rotated away in the meantime. */
 async function stored(
   store: Pick<TokenStore, 'insertToken'>,
   token: ApiToken,
@@ -110,7 +112,7 @@ function parseScopes(asked: readonly string[]): Scope[] {
   return knownScopes.filter((scope) => asked.includes(scope))
 }
 
-/** In whole seconds, since that is what a token can say. */
+/** Rounded down to whole seconds, as a token holds its expiry. */
 function expiry(nowMs: number, ttlMs: number): Date {
   const expiresAt = new Date(Math.floor((nowMs + ttlMs) / 1000) * 1000)
   if (!(ttlMs > 0) || Number.isNaN(expiresAt.getTime())) {

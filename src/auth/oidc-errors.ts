@@ -6,7 +6,7 @@ import {
 } from 'openid-client'
 import { AnchorageError } from '../core/errors.ts'
 
-/** The provider was not reached, or what answered was not it. */
+/** The provider could not be reached, or something else answered in its place. */
 const awayCodes = new Set([
   'OAUTH_TIMEOUT',
   'OAUTH_ABORT',
@@ -17,13 +17,13 @@ const awayCodes = new Set([
 const busyErrors = new Set(['server_error', 'temporarily_unavailable'])
 const again = 'begin again at /v1/auth/login'
 
-/** Why the provider cannot be asked. */
+/** The error for a provider that cannot be asked. */
 export function unreachable(cause: unknown): AnchorageError {
   if (cause instanceof AnchorageError) return cause
   return new AnchorageError('unavailable', 'the identity provider cannot be reached just now', { cause })
 }
 
-/** Why a login did not come to its end, in words for whoever tried it. */
+/** The error for a failed login, in words for the person who tried it. */
 export function failedLogin(cause: unknown): AnchorageError {
   if (cause instanceof AnchorageError) return cause
   if (cause instanceof AuthorizationResponseError) {
@@ -49,12 +49,12 @@ export function failedLogin(cause: unknown): AnchorageError {
   )
 }
 
-/** `fetch` fails with a TypeError. */
+/** `fetch` throws a `TypeError` when it cannot reach the server. */
 function isAway(cause: unknown): boolean {
   return cause instanceof ClientError ? awayCodes.has(cause.code ?? '') : cause instanceof TypeError
 }
 
-/** It came through the browser, so anything may stand there. */
+/** The error code came through the browser, so it may be any text. */
 function spoken(error: string): string {
   return /^[a-z_]{1,40}$/.test(error) ? error : 'it gave no reason'
 }

@@ -19,16 +19,16 @@ import { logoutTokens } from './logout-token.ts'
 import { failedLogin } from './oidc-errors.ts'
 
 export interface OidcOptions extends OidcClient {
-  /** `openid` and what makes the provider tell the claims. */
+  /** `openid`, and the scopes that make the provider send the claims. */
   scopes: readonly string[]
   claims: ClaimNames
   clock: Pick<Clock, 'now'>
 }
 
-/** A person in hundreds of groups has a long ID token, and servers take addresses of about 8 KiB. */
+/** A longer ID token is not sent as a hint: a person in hundreds of groups has a long one, and servers accept URLs of about 8 KiB. */
 const maxHintLength = 4096
 
-/** An OpenID Connect provider as its client sees it: the code flow, with PKCE (S256), state and nonce at every login. */
+/** The client side of an OpenID Connect provider: the code flow, with PKCE (S256), state and nonce at every login. */
 export function oidcProvider(options: OidcOptions): IdentityProvider {
   const { clientId, scopes, claims, clock } = options
   const provider = discovered(options, clock)
@@ -81,7 +81,7 @@ export function oidcProvider(options: OidcOptions): IdentityProvider {
     async logoutUrl(idToken, returnTo) {
       const config = await provider()
       if (config.serverMetadata().end_session_endpoint === undefined) return null
-      // Without the hint the provider asks first; that is better than an address that is too long for it.
+      // Without the hint the provider asks the person first; that is better than a URL that is too long for it.
       const hint: Record<string, string> = idToken.length > maxHintLength ? {} : { id_token_hint: idToken }
       return buildEndSessionUrl(config, { ...hint, post_logout_redirect_uri: returnTo }).href
     },
@@ -89,7 +89,7 @@ export function oidcProvider(options: OidcOptions): IdentityProvider {
   }
 }
 
-/** Many providers keep claims out of the ID token and tell them at the userinfo endpoint alone; so it is asked for what is missing. */
+/** Many providers return some claims only at the userinfo endpoint and not in the ID token, so it is asked when one is missing. */
 async function withUserInfo(
   config: Configuration,
   accessToken: string,

@@ -12,12 +12,12 @@ const cipher = 'aes-256-gcm'
 const nonceLength = 12
 const tagLength = 16
 const macLength = 16
-/** As long in base64url. */
+/** The length of the MAC in base64url. */
 const macText = 22
 
 /**
- * A seal for one `purpose`, with a key of its own from the master key (HKDF, RFC 5869), so that every node opens what any has closed, and
- * nothing closed for one purpose passes for another.
+ * A seal for one `purpose`. Its key is derived from the master key (HKDF, RFC 5869), so every node can open what any node has sealed, and a
+ * text sealed for one purpose does not open for another.
  */
 export function sealFor(masterKey: Uint8Array, purpose: string): Seal {
   const key = keyFor(masterKey, purpose)
@@ -43,7 +43,7 @@ export function sealFor(masterKey: Uint8Array, purpose: string): Seal {
   }
 }
 
-/** A stamp for one `purpose`, with a key of its own likewise: 128 bits of HMAC-SHA-256 behind the text, in base64url. */
+/** A stamp for one `purpose`, with a key derived in the same way: 128 bits of HMAC-SHA-256 in base64url, appended to the text. */
 export function stampFor(masterKey: Uint8Array, purpose: string): Stamp {
   const key = keyFor(masterKey, purpose)
   const put = (text: string): string =>

@@ -9,12 +9,12 @@ const algorithm = 'HS256'
 const typ = 'anchorage-token+jwt'
 const issuer = 'anchorage'
 const audience = 'anchorage-api'
-/** Ours are about 500 characters. */
+/** The tokens that we sign have about 500 characters. */
 const maxTokenLength = 4096
-/** Held to here, since base64 decoders pass over blanks. */
+/** Checked here, since base64 decoders ignore blanks. */
 const compactForm = /^[\w-]+\.[\w-]+\.[\w-]*$/
 
-/** What a token says once its signature, its type and all of its claims hold. */
+/** The content of a token whose signature, type and claims have been verified. */
 export interface TokenClaims {
   tokenId: TokenId
   orgId: OrgId
@@ -36,8 +36,8 @@ export function signToken(token: ApiToken, secret: Uint8Array): Promise<string> 
 }
 
 /**
- * What `bearer` says. Throws `unauthenticated` with the reason when it is not one of ours or has expired;
- * whatever `secretOf` throws comes through. `kid` is only handed to `secretOf`.
+ * Verifies `bearer` and returns its claims. Throws `unauthenticated` with the reason when it is not one of our tokens or has expired;
+ * errors of `secretOf` are passed on. `kid` is used only as the argument of `secretOf`.
  */
 export async function readToken(
   bearer: string,
@@ -67,7 +67,10 @@ export async function readToken(
   }
 }
 
-/** The id that a token says it has, to know which one is meant; nothing else of it is looked at, nor its signature. Null when it is none of ours. */
+/**
+ * The id that a token claims to have, to find out which token is meant. Neither its signature nor its other claims are checked. Null when
+ * it is not one of our tokens.
+ */
 export function tokenIdIn(bearer: string): TokenId | null {
   if (bearer.length > maxTokenLength || !compactForm.test(bearer)) return null
   try {
@@ -86,7 +89,7 @@ async function keyFor(
   return secret
 }
 
-/** Scopes of a later version are left out: they allow nothing here. */
+/** Scopes that only a later version knows are left out: they allow nothing here. */
 function scopesOf(claim: unknown, subject: unknown): ReadonlySet<Scope> {
   if (!Array.isArray(claim) || text(subject) === '') throw refused('a claim is malformed')
   return new Set(knownScopes.filter((scope) => claim.includes(scope)))

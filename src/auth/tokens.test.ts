@@ -10,7 +10,7 @@ import { newSigningKey, unwrapKey } from './key-wrap.ts'
 import { minter } from './minter.ts'
 import { verifier } from './verifier.ts'
 
-/** A TokenStore in memory that counts what it is asked, can be cut off, and retires keys that signed nothing. */
+/** A TokenStore in memory that counts its calls, can be made unavailable, and retires keys that signed nothing. */
 class MemoryStore implements TokenStore {
   keys: SigningKey[] = []
   tokens = new Map<string, ApiToken>()
@@ -84,7 +84,7 @@ function rig() {
 const refused = (why: RegExp) => (error: unknown) =>
   isCode(error, 'unauthenticated') && why.test(error.message)
 
-test('a minted token says who it is', async () => {
+test('a minted token is verified as its principal', async () => {
   const { verify, newToken, orgId, clock } = rig()
   const { token, id, expiresAt } = await newToken()
   const principal = await verify(token)
@@ -93,7 +93,7 @@ test('a minted token says who it is', async () => {
   assert.equal(expiresAt.getTime(), clock.nowMs + 90_000)
 })
 
-test('a token in use costs one look-up: neither keys nor state are asked for again within two seconds', async () => {
+test('a token in use is verified from memory: keys and state are not read again within two seconds', async () => {
   const { verify, newToken, store, clock } = rig()
   const { token } = await newToken()
   await verify(token)
@@ -105,7 +105,7 @@ test('a token in use costs one look-up: neither keys nor state are asked for aga
   assert.equal(store.asked.state, 1, 'fifty requests at once share one question')
 })
 
-test('a revoked token stops working within two seconds, and stays refused without asking', async () => {
+test('a revoked token stops working within two seconds, and is then refused without asking the store', async () => {
   const { verify, newToken, store, clock } = rig()
   const { token, id } = await newToken()
   await verify(token)
@@ -118,7 +118,7 @@ test('a revoked token stops working within two seconds, and stays refused withou
   assert.equal(store.asked.state, state)
 })
 
-test('a revocation that is told works at once, and one that is told again asks nothing', async () => {
+test('an announced revocation works at once, and repeating it does not ask the store', async () => {
   const { verify, remembered, newToken, store } = rig()
   const { token, id } = await newToken()
   const { token: other } = await newToken()
@@ -135,7 +135,7 @@ test('a revocation that is told works at once, and one that is told again asks n
   assert.equal(remembered.stats().version, version)
 })
 
-test('tokens of a suspended org are refused with the reason within two seconds, and let in within two once it is resumed', async () => {
+test('tokens of a suspended org are refused with the reason within two seconds, and accepted within two seconds after it is resumed', async () => {
   const { verify, newToken, mint, store, clock, orgId } = rig()
   const { token } = await newToken()
   const admin = await mint.mint({
@@ -160,7 +160,7 @@ test('tokens of a suspended org are refused with the reason within two seconds, 
   for (const each of tokens) await verify(each)
 })
 
-test('after a flush with the store away nobody is let in, since a revocation may have been missed', async () => {
+test('after a flush no token is accepted while the store is down, since a revocation may have been missed', async () => {
   const { verify, remembered, newToken, store } = rig()
   const { token, id } = await newToken()
   await verify(token)
@@ -172,7 +172,7 @@ test('after a flush with the store away nobody is let in, since a revocation may
   await assert.rejects(verify(token), refused(/revoked/))
 })
 
-test('a token expires, also one that is remembered', async () => {
+test('a token expires, even if it is remembered', async () => {
   const { verify, newToken, clock } = rig()
   const { token } = await newToken()
   await verify(token)
@@ -183,7 +183,7 @@ test('a token expires, also one that is remembered', async () => {
   await assert.rejects(verify(next), refused(/expired/))
 })
 
-test('rotation: old tokens stay good, new ones have the new key, and a verifier knows them at once', async () => {
+test('after a rotation old tokens stay valid, and new ones have the new key and are accepted at once', async () => {
   const { verify, newToken, mint } = rig()
   const before = await newToken()
   await verify(before.token)
@@ -195,7 +195,7 @@ test('rotation: old tokens stay good, new ones have the new key, and a verifier 
   await verify(before.token)
 })
 
-test('a key that was made just after the keys were read is found all the same, by all who ask at once', async () => {
+test('a key that was made just after the keys were read is found by all concurrent requests', async () => {
   const { verify, newToken, mint, store, clock } = rig()
   await verify((await newToken()).token)
   await mint.rotateKey()
@@ -207,7 +207,7 @@ test('a key that was made just after the keys were read is found all the same, b
   assert.ok(clock.nowMs - startedMs <= 500)
 })
 
-test('a read of the keys that began before a question does not answer it', async () => {
+test('a read of the keys that began before a request does not answer that request', async () => {
   const { verify, newToken, mint, store } = rig()
   const before = await newToken()
   let answer = () => {}
@@ -228,7 +228,7 @@ test('a read of the keys that began before a question does not answer it', async
   assert.equal((await second).by, after.id)
 })
 
-test('a clock that is set back makes nothing young again: the store is asked', async () => {
+test('after the clock was set back, the store is asked again', async () => {
   const { verify, newToken, store, clock } = rig()
   const { token, id } = await newToken()
   await verify(token)
@@ -237,7 +237,7 @@ test('a clock that is set back makes nothing young again: the store is asked', a
   await assert.rejects(verify(token), refused(/revoked/))
 })
 
-test('a retired key ends its tokens, also remembered ones', async () => {
+test('a retired key ends its tokens, even remembered ones', async () => {
   const { verify, newToken, store, clock } = rig()
   const { token } = await newToken()
   await verify(token)
@@ -246,7 +246,7 @@ test('a retired key ends its tokens, also remembered ones', async () => {
   await assert.rejects(verify(token), refused(/retired/))
 })
 
-test('with the store away a remembered token works for a minute, an unknown one is unavailable, not refused', async () => {
+test('while the store is down, a remembered token works for a minute, and an unknown one is answered as unavailable, not as invalid', async () => {
   const { verify, newToken, store, clock } = rig()
   const { token } = await newToken()
   const { token: other } = await newToken()
@@ -264,7 +264,7 @@ test('with the store away a remembered token works for a minute, an unknown one 
   await verify(token)
 })
 
-test('two processes that mint the first token at once both end with a token that works', async () => {
+test('processes that mint the first token at the same time all get a token that works', async () => {
   const { store, masterKey, clock, verify, orgId } = rig()
   const request = { orgId, name: null, scopes: ['pins:read'], ttlMs: 60_000, createdBy: null }
   const minters = Array.from({ length: 4 }, () => minter({ store, masterKey, clock }))
@@ -272,7 +272,7 @@ test('two processes that mint the first token at once both end with a token that
   for (const { token } of minted) await verify(token)
 })
 
-test('a key that is rotated away while its first token is stored does not make a dead token', async () => {
+test('a token works even if its key is rotated away while it is being stored', async () => {
   const { store, masterKey, mint, newToken, verify } = rig()
   let raced = false
   store.beforeInsert = async () => {
@@ -283,7 +283,7 @@ test('a key that is rotated away while its first token is stored does not make a
   await verify((await newToken()).token)
 })
 
-test('the last use is noted once a minute', async () => {
+test('the last use is recorded once a minute', async () => {
   const { verify, newToken, store, clock } = rig()
   const { token } = await newToken()
   for (let i = 0; i < 40; i += 1) {
@@ -293,7 +293,7 @@ test('the last use is noted once a minute', async () => {
   assert.equal(store.asked.touch, 2)
 })
 
-test('keys are of no use under another master key, nor under another id', async () => {
+test('a wrapped key does not open with another master key or under another id', async () => {
   const { store, newToken, masterKey, clock } = rig()
   const { token } = await newToken()
   const wrong = verifier({ store, masterKey: randomBytes(32), clock })
@@ -308,7 +308,7 @@ test('keys are of no use under another master key, nor under another id', async 
   assert.equal(Buffer.from(key.wrapped).includes(Buffer.from(unwrapKey(masterKey, key))), false)
 })
 
-test('minting refuses unknown scopes, no scopes, and lifetimes that are none', async () => {
+test('minting refuses unknown scopes, no scopes, and impossible lifetimes', async () => {
   const { mint, orgId, store } = rig()
   const request = { orgId, name: null, scopes: ['pins:read'], ttlMs: 1000, createdBy: null }
   const wrong = [
@@ -325,14 +325,14 @@ test('minting refuses unknown scopes, no scopes, and lifetimes that are none', a
   assert.equal(store.tokens.size, 0)
 })
 
-/** Signs whatever it is told to, as an attacker who had the key would: shows that claims and header are held to as well. */
+/** Signs any header and claims, as an attacker with the key could: shows that header and claims are checked as well. */
 function forge(secret: Uint8Array, header: object, claims: object, digest = 'sha256') {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const signed = `${part(header)}.${part(claims)}`
   return `${signed}.${createHmac(digest, secret).update(signed).digest('base64url')}`
 }
 
-/** With a key pair of the attacker's own, as JWS wants it. */
+/** Signs with a key pair of the attacker's own, in the form that JWS requires. */
 function signedBy(key: KeyObject, header: object, claims: object) {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const signed = `${part(header)}.${part(claims)}`
@@ -340,7 +340,7 @@ function signedBy(key: KeyObject, header: object, claims: object) {
   return `${signed}.${signature.toString('base64url')}`
 }
 
-test('the attacks: each is refused, says why, and asks the store about no token', async (t) => {
+test('forged tokens are refused with the reason, and invalid ones without asking the store', async (t) => {
   const { store, masterKey, verify, newToken, clock, orgId } = rig()
   const { token, id, kid } = await newToken()
   const [key] = store.keys
@@ -469,31 +469,31 @@ test('the attacks: each is refused, says why, and asks the store about no token'
       assert.equal(store.asked.state, before)
     })
   }
-  await t.test('a token of another org under the same id', async () => {
+  await t.test('a token of another org with the same id is refused', async () => {
     await assert.rejects(
       verify(forge(secret, header, { ...claims, org: mintId('org') })),
       refused(/unknown here/),
     )
   })
-  await t.test('the right token with more scopes, or a longer life', async () => {
+  await t.test('a token with more scopes or a longer life than was minted is refused', async () => {
     const more = [{ scopes: ['pins:read', 'org:admin'] }, { exp: exp + 86_400 }]
     for (const each of more) {
       await assert.rejects(verify(forge(secret, header, { ...claims, ...each })), refused(/unknown here/))
     }
   })
-  await t.test('the right token under another key that is known', async () => {
+  await t.test('a token signed with another known key is refused', async () => {
     const other = newSigningKey(masterKey)
     store.keys.push({ ...other, state: 'verify' })
     const forged = forge(unwrapKey(masterKey, other), { ...header, kid: other.id }, claims)
     await assert.rejects(verify(forged), refused(/unknown here/))
   })
-  await t.test('a token that was never minted', async () => {
+  await t.test('a token that was never minted is refused', async () => {
     await assert.rejects(
       verify(forge(secret, header, { ...claims, jti: mintId('tok') })),
       refused(/unknown here/),
     )
   })
-  await t.test('a flood of invented kids asks for the keys once in a while', async () => {
+  await t.test('a flood of invented key ids causes one read of the keys', async () => {
     clock.nowMs += 10_000
     const before = store.asked.keys
     const flood = Array.from({ length: 200 }, () => forge(secret, { ...header, kid: mintId('key') }, claims))
@@ -502,7 +502,7 @@ test('the attacks: each is refused, says why, and asks the store about no token'
   })
 })
 
-test('any text as a bearer is refused, never anything else', async () => {
+test('any text as a bearer is refused as unauthenticated', async () => {
   const { verify, newToken } = rig()
   const { token } = await newToken()
   const parts = token.split('.')

@@ -10,41 +10,44 @@ import { readToken } from './token-format.ts'
 import type { TokenClaims } from './token-format.ts'
 
 const cacheSize = 10_000
-/** Told or not, a revocation is seen within this time, and so is that an org is suspended, or resumed: the store is asked again about a token that was used this long after. */
+/**
+ * A node notices within this time that a token was revoked, or that an org was suspended or resumed, even if no message about it arrives:
+ * an answer of the store about a token is used only this long.
+ */
 const revocationMs = 2_000
-/** How long the last answer stands in for a store that cannot be asked. */
+/** How long the last answer is used while the store cannot be asked. */
 const maxStaleMs = 60_000
 const touchEveryMs = 60_000
 
-/** Bearer → who it is. */
+/** Turns a bearer into the principal that it belongs to. */
 export interface Verifier {
   /**
    * Throws `unauthenticated` with the reason (garbled, wrong algorithm, unknown key, expired, revoked, …), `forbidden` with the operator's
-   * reason when the org is suspended, `unavailable` when neither what is remembered nor the store can tell.
+   * reason when the org is suspended, `unavailable` when the store cannot be asked and no remembered answer can be used.
    */
   readonly verify: (bearer: string) => Promise<Principal>
-  /** What is remembered of the store's tokens, by their ids; the key of an invalidation is such an id. */
+  /** The store's answers that are remembered, by token id; the key of an invalidation is a token id. */
   readonly remembered: RememberedTokens
 }
 
 export interface RememberedTokens {
   invalidate(change: Invalidation): void
-  /** Revocations may have been missed. */
+  /** Forgets every answer, since revocations may have been missed. */
   flush(): void
   stats(): CacheStats
 }
 
-/** A token whose signature held. That never changes; what the store says of it does. */
+/** A token whose signature was verified. That never changes, but the token's state in the store does. */
 interface Known {
   claims: TokenClaims
   principal: Principal
   touchedAtMs: number
 }
 
-/** What the store last said of a token. */
+/** The last answer of the store about a token. */
 type Standing = NonNullable<Awaited<ReturnType<TokenStore['tokenState']>>>
 
-/** Remembers what it verified by the token's hash, so that a token in use costs one hash and two look-ups. */
+/** Remembers verified tokens by their hash, so that a token in use costs one hash and two look-ups in memory. */
 export function verifier(options: {
   store: Pick<TokenStore, 'signingKeys' | 'tokenState' | 'touchToken'>
   masterKey: Uint8Array
@@ -55,7 +58,7 @@ export function verifier(options: {
   const known = new LRUCache<string, Known>({ max: cacheSize })
   const standings = new Cache<Standing>({
     max: cacheSize,
-    // what is revoked stays so
+    // a revocation is final
     maxAgeMs: ({ revoked }) => (revoked ? Infinity : revocationMs),
     maxStaleMs,
     clock,
@@ -79,7 +82,7 @@ export function verifier(options: {
     if (standing === null) throw refused('it is unknown here')
     if (!standing.revoked && nowMs - token.touchedAtMs >= touchEveryMs) {
       token.touchedAtMs = nowMs
-      // When it was last used is a courtesy to the owner: the request neither waits for it nor fails by it.
+      // The time of the last use is a courtesy to the owner: the request neither waits for this write nor fails with it.
       store.touchToken(tokenId).catch(() => undefined)
     }
     return standing
@@ -112,7 +115,7 @@ export function verifier(options: {
   }
 }
 
-/** Whoever got hold of a signing key can make no more of a token than what was minted under its id. */
+/** Even a stolen signing key cannot make a token that allows more, or lives longer, than the one minted under its id. */
 function isAsMinted({ kid, orgId, scopes, expiresAtMs }: TokenClaims, minted: Standing): boolean {
   return (
     kid === minted.keyId &&

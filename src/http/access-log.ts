@@ -4,9 +4,9 @@ import type { Caller } from '../core/token.ts'
 import { routeOf } from './metrics.ts'
 
 /**
- * One line for each answered request, to find again what a client met by its `x-request-id`: what was asked for, the answer, how long it
- * took, and whose it was, by ids alone. No line has a secret or a client's text but that id: the route is its pattern, without what stands
- * in its path or its query.
+ * Logs one line for each answered request: the route, the answer, how long it took, and the ids of the caller. By its `x-request-id` an
+ * operator finds the request that a client asks about. A line holds no secret, and no text of the client's except that id: the route is
+ * logged as its pattern, without the values in its path or query.
  */
 export function logAnswers(
   app: FastifyInstance,

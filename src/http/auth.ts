@@ -11,30 +11,33 @@ const bearerForm = /^bearer +([^ ].*)$/i
 const howTo = 'send the header "Authorization: Bearer TOKEN"'
 const orgHeader = 'anchorage-org'
 
-/** Who each request is, from the moment its bearer or its session cookie was verified. */
+/** Tells who sends a request, by its bearer or its session cookie. */
 export interface Auth {
   /**
-   * Who a request says it is; null when it says nothing. It is looked into once, however often it is asked. Rejects
-   * `unauthenticated` when what it says is wrong, `unavailable` when nobody can tell; of a cookie also `forbidden`, when another site's page
-   * sent it, and `not_found`, when the org that it names is not the person's.
+   * The caller of a request; null if it has no credential. The credential is verified once, however often this is called. Rejects with
+   * `unauthenticated` when it is wrong, and `unavailable` when it cannot be verified just now. For a cookie also with `forbidden`, when
+   * another site's page sent it, and `not_found`, when the person does not belong to the org that the request names.
    */
   readonly identify: (request: FastifyRequest) => Promise<Caller | null>
-  /** Who a request is known to be by now; nobody is asked. */
+  /** The caller as far as it has been verified by now; verifies nothing itself. */
   readonly known: (request: FastifyRequest) => Caller | null
-  /** A hook that admits only callers with one of `anyOf`, or any caller; runs before anything of the request but its head is read. */
+  /**
+   * A hook that admits only callers with one of the scopes in `anyOf`, or any caller if it is empty. Runs when only the head of the request
+   * has been read.
+   */
   readonly admit: (...anyOf: Scope[]) => onRequestAsyncHookHandler
-  /** Who was admitted. */
+  /** The caller that was admitted. */
   readonly callerOf: (request: FastifyRequest) => Caller
-  /** Who was admitted, where an org is spoken for. */
+  /** The caller that was admitted; throws `forbidden` if it does not speak for an org. */
   readonly principalOf: (request: FastifyRequest) => Principal
-  /** The session of who was admitted; null when it came with a bearer. */
+  /** The session of the caller that was admitted; null if it came with a bearer. */
   readonly sessionOf: (request: FastifyRequest) => Session | null
 }
 
-/** How people sign in; their cookies are looked at only where they can. */
+/** How people sign in. Without this, session cookies are ignored. */
 export interface People {
   sessions: SessionUseCases
-  /** Our origin as browsers see it; null: what they name, on loopback. */
+  /** Our origin as browsers see it; null: the origin that the browser names, on loopback only. */
   publicUrl: string | null
 }
 
@@ -43,7 +46,7 @@ interface Known {
   session: Session | null
 }
 
-/** `verify` throws `unauthenticated` with the reason. A request with a bearer is judged by it alone, whatever cookies it has. */
+/** `verify` throws `unauthenticated` with the reason. If a request has a bearer, its cookies are ignored. */
 export function auth(verify: (bearer: string) => Promise<Principal>, people: People | null = null): Auth {
   const orSignIn = people === null ? '' : ', or sign in at /v1/auth/login'
   const identified = new WeakMap<FastifyRequest, Promise<Known | null>>()
@@ -111,7 +114,7 @@ async function byCookie(request: FastifyRequest, { sessions, publicUrl }: People
   return { caller, session }
 }
 
-/** Of the routes below `/orgs/:org`. */
+/** The org in the path, for the routes below `/orgs/:org`. */
 function orgInPath(params: unknown): string | undefined {
   const org: unknown = typeof params === 'object' && params !== null ? Reflect.get(params, 'org') : undefined
   return typeof org === 'string' ? org : undefined

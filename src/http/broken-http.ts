@@ -42,26 +42,29 @@ const byCode: Record<string, Refusal> = {
   },
 }
 
-/** A socket closed at once, with bytes still arriving, resets the connection before the client has read why. */
+/**
+ * How long a socket stays open after the answer. Closing it at once, with bytes still arriving, would reset the connection before the
+ * client has read the answer.
+ */
 const lingerMs = 1_000
 
 /**
- * Answers what the parser could not read, where there is no request yet: the answer is written by hand, with `rules` in its head, then the
- * socket closed.
+ * Answers bytes that the parser could not read. There is no request yet, so the answer is written to the socket by hand, with `rules` in
+ * its head. Then the socket is closed.
  */
 export function answerBrokenHttp(rules: Head): (error: NodeJS.ErrnoException, socket: Socket) => void {
   return (error, socket) => {
     if (socket.destroyed || error.code === 'ECONNRESET') return
-    // With an answer to an earlier request under way, these bytes would pass for a part of it.
+    // While an earlier request is being answered, the client would read these bytes as a part of that answer.
     if (isAnswering(socket)) return void socket.destroy()
-    // What comes after the first error is more of the same, thrown away until the client stops or the time is up.
+    // After the first error the socket is ended already. Further bytes are thrown away until the client stops or `lingerMs` is over.
     if (!socket.writable) return
     socket.end(answer(byCode[error.code ?? ''] ?? malformed, rules))
     setTimeout(() => socket.destroy(), lingerMs).unref()
   }
 }
 
-/** Answers what Node would refuse by itself, without a body: tunnels, and expectations other than `100-continue`. */
+/** Answers requests that Node itself would refuse without a body: tunnels, and expectations other than `100-continue`. */
 export function answerUnusualHttp(server: Server, rules: Head): void {
   server.on('connect', (_request, socket) => socket.end(answer(noTunnel, rules)))
   server.on('checkExpectation', (request) => request.socket.end(answer(unmet, rules)))

@@ -19,7 +19,7 @@ const claims = {
   'true-client-ip': '203.0.113.9',
 }
 
-test('who comes in directly is who the socket says, whatever the headers say', () => {
+test('a direct client has the address of its socket, whatever its headers say', () => {
   const none = clientAddress([])
   const some = clientAddress(['10.0.0.0/8', '2001:db8:aaaa::/48'])
   for (const addressOf of [none, some]) {
@@ -31,7 +31,7 @@ test('who comes in directly is who the socket says, whatever the headers say', (
   assert.equal(none(request('127.0.0.1', claims)), '127.0.0.1', 'not even loopback is a proxy by itself')
 })
 
-test('a trusted proxy says whom it was asked by; what stands before that is the client’s own invention', () => {
+test('a trusted proxy names its client, and what the client wrote before that is ignored', () => {
   const addressOf = clientAddress(['10.0.0.0/8', '2001:db8:aaaa::/48'])
   const through = (said: string | string[], from = '10.1.2.3'): string =>
     addressOf(request(from, { ...claims, 'x-forwarded-for': said }))
@@ -46,7 +46,7 @@ test('a trusted proxy says whom it was asked by; what stands before that is the 
   assert.equal(through('10.7.7.7'), '10.7.7.7', 'a client in the network of the proxies')
 })
 
-test('all spellings of an address are one', () => {
+test('all spellings of an address are the same address', () => {
   const addressOf = clientAddress(['10.0.0.0/8'])
   const through = (said: string): string => addressOf(request('10.1.2.3', { 'x-forwarded-for': said }))
   for (const said of [
@@ -61,7 +61,7 @@ test('all spellings of an address are one', () => {
     assert.equal(through(said), '2001:db8::7', said)
 })
 
-test('a proxy that names nobody stands for its clients', () => {
+test('if a proxy names no client, its own address counts', () => {
   const addressOf = clientAddress(['10.0.0.0/8'])
   for (const said of [
     '',
@@ -80,7 +80,7 @@ test('a proxy that names nobody stands for its clients', () => {
   assert.equal(addressOf(request('10.1.2.3', { 'x-forwarded-for': `203.0.113.9,${long}` })), '10.1.1.1')
 })
 
-test('whatever a client sends, a proxy that appends its address gives that address', () => {
+test('a client has the address that its proxy appends, whatever it sends itself', () => {
   const addressOf = clientAddress(['10.0.0.0/8', '2001:db8:aaaa::/48'])
   const group = fc.integer({ min: 0, max: 0xffff }).map((bits) => bits.toString(16))
   const address = fc.oneof(
@@ -95,7 +95,7 @@ test('whatever a client sends, a proxy that appends its address gives that addre
   )
 })
 
-test('an IPv6 address shares its limits with its /64 and its /48; IPv4 in IPv6 is IPv4', () => {
+test('an IPv6 address shares its limits with its /64 and its /48, and IPv4 within IPv6 counts as IPv4', () => {
   assert.deepEqual(sharersOf('198.51.100.7'), ['198.51.100.7'])
   assert.deepEqual(sharersOf('2001:db8:1:2:3:4:5:6'), ['2001:db8:1:2::/64', '2001:db8:1::/48'])
   assert.deepEqual(sharersOf('2001:db8:1:2::1'), ['2001:db8:1:2::/64', '2001:db8:1::/48'])

@@ -21,7 +21,7 @@ const refused = (code: AnchorageError['code'], status: number, reason: string) =
   error.status === status &&
   error.reason === reason
 
-test('a pin from its acceptance to its end', async (t) => {
+test('a pin is added, read, listed, replaced and removed', async (t) => {
   const { client } = await rig(t)
   const request = { cid, name: 'a b&c', meta: { 'k=&': 'v' }, origins: [peer] }
   const pin = await client.add(request)
@@ -34,7 +34,7 @@ test('a pin from its acceptance to its end', async (t) => {
   await assert.rejects(client.remove(next.requestid), refused('not_found', 404, 'NOT_FOUND'))
 })
 
-test('filters arrive as they were meant', async (t) => {
+test('filters arrive unchanged', async (t) => {
   const { client, pins } = await rig(t)
   const before = '2026-01-31T12:00:00.5Z'
   await client.list({
@@ -60,7 +60,7 @@ test('filters arrive as they were meant', async (t) => {
   })
 })
 
-test('all() walks every page, in every status', async (t) => {
+test('all() lists every page, in every status', async (t) => {
   const { client, pins } = await rig(t)
   const principal = await verifyFake('all')
   for (let i = 0; i < 2500; i += 1) await pins.create(principal, { cid, name: String(i) })
@@ -94,7 +94,7 @@ test('a refusal carries code, status, reason and details', async (t) => {
   await assert.rejects(stranger.list(), refused('unauthenticated', 401, 'UNAUTHORIZED'))
 })
 
-test('a service that is away or talks nonsense is unavailable; an abort is an abort', async (t) => {
+test('a service that is down or sends no JSON is unavailable, and an aborted call rejects with the reason', async (t) => {
   const away = pinClient({ url: 'http://127.0.0.1:1', token: 'x' })
   await assert.rejects(away.list(), refused('unavailable', 0, 'UNREACHABLE'))
 

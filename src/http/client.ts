@@ -1,4 +1,4 @@
-/** The Pinning Services API from the client's side. Runs in a browser as well: nothing here but `fetch` and types. */
+/** A client of the Pinning Services API. It runs in a browser too, since it needs nothing but `fetch`. */
 import { AnchorageError } from '../core/errors.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { NameMatch, PinStatus as Status } from '../core/pin.ts'
@@ -16,7 +16,10 @@ export interface PinFilters {
   meta?: Record<string, string>
 }
 
-/** What the service refused, in its own words: `message` is its `details`. `code` is ours, so that callers need no statuses. */
+/**
+ * A refusal by the service; `message` is the `details` that it gave. `code` is one of our error codes, so that callers need no HTTP
+ * statuses.
+ */
 export class PinServiceError extends AnchorageError {
   readonly status: number
   readonly reason: string
@@ -33,16 +36,19 @@ export class PinServiceError extends AnchorageError {
   }
 }
 
-/** Every call rejects with `PinServiceError`; `unavailable` (status 0) when the service cannot be reached. An abort's reason comes through. */
+/**
+ * Every call rejects with `PinServiceError`, with code `unavailable` (status 0) if the service cannot be reached. An aborted call rejects
+ * with the signal's reason.
+ */
 export interface PinClient {
   add(pin: Pin, signal?: AbortSignal): Promise<PinStatus>
   get(requestid: string, signal?: AbortSignal): Promise<PinStatus>
   /**
-   * One page, newest first; 10 of them unless `limit` (at most 1000) says otherwise. Pinned ones alone where none of `status`, `cid`, `name` and
-   * `meta` is given.
+   * One page, newest first; 10 pins unless `limit` (at most 1000) says otherwise. If none of `status`, `cid`, `name` and `meta` is given,
+   * only pins with the status `pinned` are listed.
    */
   list(filters?: PinFilters & { limit?: number }, signal?: AbortSignal): Promise<PinResults>
-  /** All that match, newest first, in every status unless `status` says otherwise. */
+  /** All pins that match, newest first, in every status unless `status` is given. */
   all(filters?: PinFilters, signal?: AbortSignal): AsyncGenerator<PinStatus>
   replace(requestid: string, pin: Pin, signal?: AbortSignal): Promise<PinStatus>
   remove(requestid: string, signal?: AbortSignal): Promise<void>
@@ -132,7 +138,7 @@ function parsed<T>(text: string): T {
   return JSON.parse(text)
 }
 
-/** Services other than ours may answer with no JSON at all, from a proxy in front of them say. */
+/** Other services, or a proxy in front of them, may answer without JSON. */
 function refusal(response: Response, text: string): PinServiceError {
   const { status } = response
   const retryAfter = Number(response.headers.get('retry-after') ?? NaN)

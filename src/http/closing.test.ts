@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { fastify } from 'fastify'
 import { closeGently } from './closing.ts'
 
-/** Connects, sends a request, says so in shared memory, and posts what it was answered, or the error's code. */
+/** Connects, sends a request, says so in shared memory, and posts the answer or the error's code. */
 const client = `
 const { workerData: { port, sent }, parentPort } = require('node:worker_threads')
 const socket = require('node:net').connect(port, '127.0.0.1')
@@ -20,7 +20,7 @@ socket.on('connect', () =>
   }),
 )`
 
-test('closing answers a request that the machine had taken while the process was busy', async () => {
+test('closing answers a request that the kernel received while the process was busy', async () => {
   const app = fastify()
   app.get('/', async () => 'served')
   const sent = new Int32Array(new SharedArrayBuffer(4))
@@ -29,7 +29,7 @@ test('closing answers a request that the machine had taken while the process was
     const { port } = app.server.address() as AddressInfo
     const worker = new Worker(client, { eval: true, workerData: { port, sent } })
     worker.once('message', resolve)
-    // Without a turn for this process's sockets, until the whole request waits in them.
+    // Blocks the event loop of this process until the whole request waits in its sockets.
     Atomics.wait(sent, 0, 0)
   })
   closeGently(app, 10_000)

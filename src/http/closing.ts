@@ -4,14 +4,14 @@ import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 
 /**
- * For so long connections that rest are kept, and a request on one is told to go elsewhere: a client that asks just as its
- * connection is closed learns nothing but that it was reset, and cannot know whether it was heard.
+ * How long idle connections are kept while closing; requests on them are answered that this node is stopping. A client that sends a request
+ * just as its connection is closed sees only a reset, and cannot know whether the request was handled.
  */
 const noticeMs = 1_000
 
 /**
- * Makes `app.close()` end, and gently: nobody new is let in, requests under way have `graceMs` to finish, connections without one
- * end after a moment in which they may still be told. Returns whether the server is closing.
+ * Makes `app.close()` graceful and bounded: new connections are refused, requests under way have `graceMs` to finish, and idle connections
+ * are closed after `noticeMs`. Returns a function that says whether the server is closing.
  */
 export function closeGently(app: FastifyInstance, graceMs: number): () => boolean {
   const sockets = new Set<Socket>()
@@ -26,12 +26,12 @@ export function closeGently(app: FastifyInstance, graceMs: number): () => boolea
     if (!app.server.listening) return
     const ended = once(app.server, 'close')
     await hearWhatHasArrived()
-    // That of HTTP servers would close what is idle, too, at once.
+    // The `close` of HTTP servers would also close idle connections at once.
     Server.prototype.close.call(app.server)
     const timer = setTimeout(() => app.server.closeAllConnections(), Math.max(graceMs, noticeMs))
     const noticed = performance.now() + noticeMs
     while (sockets.size > 0 && performance.now() < noticed) await sleep(20)
-    // Node neither counts a connection that never asked, nor ends one after its last answer.
+    // Node does not count a connection without any request as idle, and does not end a connection after its last answer.
     app.server.keepAliveTimeout = 1
     await hearWhatHasArrived()
     app.server.closeIdleConnections()
@@ -43,8 +43,8 @@ export function closeGently(app: FastifyInstance, graceMs: number): () => boolea
 }
 
 /**
- * Lets the server accept the connections, and begin the requests, that the machine has taken for it already: on a busy machine they
- * wait there, and closing now would reset them. The first turn may end a look at the sockets that began before, the second has one
+ * Lets the server accept the connections, and begin the requests, that the kernel has already received for it. On a busy machine they wait
+ * there, and closing now would reset them. The first turn of the event loop may only end a poll that began earlier; the second has a poll
  * of its own.
  */
 async function hearWhatHasArrived(): Promise<void> {

@@ -3,11 +3,11 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { sessionCookie } from './session/cookies.ts'
 
-/** Nothing of the page comes from elsewhere, and nothing it does leaves this origin. */
+/** The page loads nothing from other origins and sends nothing to them. */
 const contentPolicy =
   "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 
-/** `/v1/openapi.json`, made of the schemas that the routes validate with, and `/v1/docs`, a page to read and try it. */
+/** Serves `/v1/openapi.json`, made from the schemas that the routes validate with, and `/v1/docs`, a page to read it and try it out. */
 export function docs(app: FastifyInstance): void {
   app.register(swagger, {
     openapi: {
@@ -55,7 +55,7 @@ export function docs(app: FastifyInstance): void {
         done()
       },
     },
-    // without the bar of a toolkit's logo and a box for other people's documents
+    // without the bar that has a logo and a box for other documents
     uiConfig: {
       url: '/v1/openapi.json',
       layout: 'BaseLayout',
@@ -68,8 +68,8 @@ export function docs(app: FastifyInstance): void {
 }
 
 /**
- * What travels as JSON has no `style`. And an example is moved from a parameter to its schema: the page shows it there as well, but does
- * not put it into the field, where it would narrow what somebody tries first.
+ * Removes `style` from parameters that are sent as JSON. Moves the example of a parameter to its schema: the page shows it there too, but
+ * does not prefill the field with it, which would narrow the results of a first try.
  */
 const asReadersNeedIt: SwaggerTransformObject = (document) => {
   if (!('openapiObject' in document)) return document.swaggerObject

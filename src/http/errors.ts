@@ -7,7 +7,7 @@ import { defaultLimits } from './limits.ts'
 import type { NoteRefusal } from './refusals.ts'
 import type { Failure } from './spec/schema.ts'
 
-/** What a refusal looks like on the wire. */
+/** A refusal as it is sent to the client. */
 interface Refusal {
   status: number
   reason: string
@@ -27,7 +27,7 @@ const byCode: Record<Exclude<ErrorCode, 'internal'>, Pick<Refusal, 'status' | 'r
   not_leading: { status: 409, reason: 'CONFLICT' },
 }
 
-/** What Fastify itself refuses, in our words. */
+/** Our texts for requests that Fastify itself refuses. */
 const byStatus: Record<number, Pick<Refusal, 'reason' | 'details'>> = {
   400: { reason: 'BAD_REQUEST', details: 'the request cannot be understood' },
   413: {
@@ -39,12 +39,12 @@ const byStatus: Record<number, Pick<Refusal, 'reason' | 'details'>> = {
 
 const defaultRetryAfterSeconds = 1
 
-/** A body of a kind that nobody here reads: 415. `message` says which, and what to send. */
+/** A body of a kind that no route reads: 415. `message` says which kind it is, and what to send. */
 export class UnsupportedBody extends Error {
   readonly statusCode = 415
 }
 
-/** How a failure of this kind is called in the body of an answer. */
+/** The `reason` in the body of an answer with this error code. */
 export function reasonOf(code: ErrorCode): string {
   return code === 'internal' ? 'INTERNAL_SERVER_ERROR' : byCode[code].reason
 }
@@ -54,7 +54,7 @@ export function failure(reason: string, details: string): Failure {
   return { error: { reason, details } }
 }
 
-/** Answers every error that a hook or a handler throws; what is not ours to tell a stranger goes to the log alone. */
+/** Answers every error that a hook or a handler throws. Details that a stranger must not see go only to the log. */
 export function answerErrors(app: FastifyInstance, note: NoteRefusal, log: Log): void {
   app.setErrorHandler<FastifyError | AnchorageError | UnsupportedBody>((error, request, reply) => {
     const refusal = refusalOf(error, request)
@@ -66,7 +66,7 @@ export function answerErrors(app: FastifyInstance, note: NoteRefusal, log: Log):
   })
 }
 
-/** Answers a path that cannot be decoded, which Fastify refuses before any hook runs: there is nothing by such a name. */
+/** Answers a path that cannot be decoded with 404: nothing has such a name. Fastify refuses it before any hook runs. */
 export function answerBadPath(
   greeting: Greeting,
 ): (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void {

@@ -1,4 +1,4 @@
-/** What the tests of the operators' routes serve: a cluster of two nodes in memory, which notes what was asked of it and by whom. */
+/** Fake use cases for the tests of the operators' routes: a cluster of two nodes in memory, which records what it was asked and by whom. */
 import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
@@ -155,7 +155,7 @@ function statusOf({ nodes, maintenance, plans }: Kept): ClusterStatus {
   }
 }
 
-/** The first node leads and has reported; the other one has not yet. */
+/** The first node leads and has reported; the other has not reported yet. */
 function viewOf(node: Node): NodeView {
   const isFirst = node.zone !== null
   return {

@@ -1,4 +1,4 @@
-/** What the tests of this folder serve: use cases in memory whose functions a test can replace, and a log that remembers. */
+/** Fakes for the tests of this folder: use cases in memory whose functions a test can replace, and a log that keeps its lines. */
 import type { FastifyInstance } from 'fastify'
 import { AnchorageError } from '../core/errors.ts'
 import { fakeTenants, type FakeTenants } from '../core/fake-tenants.ts'
@@ -91,7 +91,7 @@ export function memoryLog(): Log & { lines: LogLine[] } {
   return log
 }
 
-/** Bearers are read as the scopes they have: `Bearer pins:read+pins:write`; `Bearer all` has them all. */
+/** A bearer is the list of its scopes: `Bearer pins:read+pins:write`; `Bearer all` has all of them. */
 export async function verifyFake(bearer: string): Promise<Principal> {
   const asked = bearer === 'all' ? [...scopes] : bearer.split('+')
   const granted = scopes.filter((scope) => asked.includes(scope))
@@ -120,7 +120,7 @@ export function fakeServer(options: Partial<HttpServerOptions> = {}): FakeServer
   return { app: httpServer({ pins, operator, log, ...parts, ...options }), pins, operator, tenants, log }
 }
 
-/** What a server is made of, all in memory. */
+/** The parts of a server, all in memory. */
 export function fakeParts() {
   const log = memoryLog()
   const tenants = fakeTenants({ log })

@@ -9,7 +9,7 @@ const check = publishedCheck()
 const { app, pins } = fakeServer()
 const numRuns = 400
 
-/** Whatever is asked, the answer is one that the spec knows; returns its status. */
+/** Checks that the answer to `request` has a shape of the spec; returns its status. */
 async function holds(request: InjectOptions, name: 'PinStatus' | 'PinResults'): Promise<number> {
   pins.kept.clear()
   const headers = { authorization: 'Bearer all', ...request.headers }
@@ -20,7 +20,7 @@ async function holds(request: InjectOptions, name: 'PinStatus' | 'PinResults'): 
   return statusCode
 }
 
-/** Any Unicode, with all that databases and parsers stumble over. */
+/** Any Unicode text, including everything that databases and parsers stumble over. */
 const text = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.string({ unit: 'grapheme' }),
@@ -49,7 +49,7 @@ const goodBody = fc.record(
   { requiredKeys: ['cid'] },
 )
 
-test('good bodies are accepted and come back as they were', async () => {
+test('valid bodies are accepted and kept unchanged', async () => {
   await fc.assert(
     fc.asyncProperty(
       goodBody,

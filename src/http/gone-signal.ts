@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { AnchorageError } from '../core/errors.ts'
 
-/** Aborted when the client hangs up before it has been answered. */
+/** A signal that is aborted when the client disconnects before it has been answered. */
 export function goneSignal({ raw }: FastifyReply): AbortSignal {
   const gone = new AbortController()
   raw.once('close', () => {

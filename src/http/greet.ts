@@ -5,25 +5,28 @@ import { AnchorageError } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
 import { speaksByCookie } from './session/cookies.ts'
 
-/** The part of an answer's head that a page of another origin may read, beside what the Fetch standard always lets it. */
+/** The headers of an answer that a page of another origin may read, besides those that the Fetch standard always allows. */
 const readable = [
   'x-request-id',
   'retry-after',
   ...['limit', 'remaining', 'reset'].flatMap((what) => [`ratelimit-${what}`, `x-ratelimit-${what}`]),
 ].join(', ')
-/** With these a page of any origin may read an answer. Every answer has them but those to a cookie. */
+/** With these headers a page of any origin may read an answer. Every answer has them, except those to requests with a session cookie. */
 export const forAnyPage = { 'access-control-allow-origin': '*', 'access-control-expose-headers': readable }
 const takenOver = /^[\w.:-]{1,64}$/
 
-/** What every answer says, whoever asks and whoever writes it. Without `hstsMs` nothing is said of TLS, which is the proxy's. */
+/**
+ * The headers that every answer has, whichever part of the server writes it. Without `hstsMs` there is no HSTS header, since TLS is the
+ * proxy's.
+ */
 export function houseRules(hstsMs: number | null): Record<string, string> {
   const overTls =
     hstsMs === null ? {} : { 'strict-transport-security': `max-age=${Math.floor(hstsMs / 1000)}` }
-  // No browser is to read content as another type than we say: meta and names are what clients wrote.
+  // Browsers must not read content as another type than we say, since meta and names are written by clients.
   return { 'x-content-type-options': 'nosniff', ...overTls }
 }
 
-/** Ids that are unique without asking the system for randomness each time; a proxy's own id is kept. */
+/** Makes request ids that are unique without asking the system for randomness each time. An id from a proxy is kept. */
 export function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => string {
   const boot = randomBytes(6).toString('hex')
   let count = 0
@@ -35,7 +38,10 @@ export function requestIds(): (request: Pick<IncomingMessage, 'headers'>) => str
   }
 }
 
-/** What happens to every request first: its id, and who may read the answer. */
+/**
+ * Runs first for every request: sets the headers that every answer has, and refuses requests without a host, or while the server is
+ * closing.
+ */
 export function greet(app: FastifyInstance, greeting: Greeting, isClosing: () => boolean, log: Log): void {
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(greeting(request))
@@ -51,7 +57,7 @@ export function greet(app: FastifyInstance, greeting: Greeting, isClosing: () =>
   })
 }
 
-/** The head that every answer to a request begins with. */
+/** The headers that every answer to a request begins with. */
 export type Greeting = (request: FastifyRequest) => Record<string, string>
 
 export function greetingWith(rules: Record<string, string>): Greeting {

@@ -4,13 +4,13 @@ import type { Degradation } from '../core/node.ts'
 import { failure } from './errors.ts'
 import { Failure, ref } from './spec/schema.ts'
 
-/** How this node is. It is asked at every probe, so it must answer from memory. */
+/** The state of this node. It is read at every probe, so it must come from memory. */
 export interface Health {
   node: { id: string; name: string }
   version: string
-  /** Why a node that works wants no new traffic; null when it takes some. */
+  /** Why a working node wants no new traffic; null when it accepts traffic. */
   away: 'draining' | 'stopping' | null
-  /** What is not at its best. Without `postgres` or its `schema` nothing can be served; without the rest it only takes longer. */
+  /** The degraded parts. While `postgres` or its `schema` is among them, nothing can be served; the others only make work take longer. */
   reasons: Degradation[]
 }
 
@@ -33,7 +33,7 @@ const Healthy = Type.Object(
   { description: 'It lives; `status` says whether it is ready' },
 )
 
-/** For load balancers and monitors, so without a token: whether the process lives, and whether to send it requests. */
+/** Tells load balancers and monitors, without a token, whether the process is alive and whether to send it requests. */
 export function healthRoutes(app: FastifyInstance, health: () => Health): void {
   app.get(
     '/health',
@@ -72,7 +72,7 @@ export function healthRoutes(app: FastifyInstance, health: () => Health): void {
   )
 }
 
-/** Whether `/v1/ready` says so. */
+/** Whether `/v1/ready` answers that this node is ready. */
 export function isReady(health: Pick<Health, 'away' | 'reasons'>): boolean {
   return report(health).status !== 'unavailable'
 }

@@ -1,7 +1,7 @@
 import type { FastifySchemaValidationError } from 'fastify'
 import { AnchorageError } from '../core/errors.ts'
 
-/** The first thing that a schema found wrong, told by its field and what it should be. */
+/** The error for the first violation of a schema: it names the field and says what it should be. */
 export function invalidBySchema(errors: FastifySchemaValidationError[], where: string): AnchorageError {
   const [error] = errors
   if (error === undefined) return new AnchorageError('invalid', `${where}: not valid`)
@@ -53,7 +53,7 @@ function unescaped(part: string): string {
   return part.replaceAll('~1', '/').replaceAll('~0', '~')
 }
 
-/** A name that the client chose: given back in part, and only as text that every log and terminal can take. */
+/** A name that the client chose, shortened and escaped so that every log and terminal can show it. */
 export function quoted(name: string): string {
   return /^[\w-]{1,40}$/.test(name) ? name : JSON.stringify(name.slice(0, 40)).slice(1, -1)
 }

@@ -6,9 +6,9 @@ import { UnsupportedBody } from './errors.ts'
 import { quoted } from './invalid.ts'
 
 /**
- * Bodies are JSON in UTF-8 and nothing else; other media types and encodings are refused with 415. Keys such as `__proto__` are text
- * like any other: bodies are never merged into objects. A body that is not there has no type: its `content-type` is passed over, and
- * a route that needs one says that it is missing.
+ * Accepts only bodies in JSON and UTF-8; other media types and content encodings are refused with 415. Keys such as `__proto__` are plain
+ * text, since bodies are never merged into objects. Without a body the `content-type` is ignored, and a route that needs a body reports
+ * that it is missing.
  */
 export function readJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
@@ -32,10 +32,10 @@ export function readJson(app: FastifyInstance): void {
   })
 }
 
-/** To read and judge a larger body takes so long that others would notice many in a row. */
+/** Parsing and validating a larger body takes so long that many in a row would delay other requests. */
 const smallBodyBytes = 16 << 10
 
-/** Resolves for one after the other, with whatever else the process has to do between them. */
+/** Lets callers continue one after the other, and other work of the process run between them. */
 function oneByOne(): () => Promise<unknown> {
   let last: Promise<unknown> = Promise.resolve()
   return () => (last = last.then(() => others()))
@@ -62,7 +62,7 @@ function parsed(body: Buffer): unknown {
   }
 }
 
-/** Whether its characters are two or four bytes wide: a mark says so, or NULs beside the ASCII that JSON begins with. */
+/** Whether the text is UTF-16 or UTF-32: it begins with a byte order mark, or with a NUL beside the ASCII that JSON begins with. */
 function isWide(body: Buffer): boolean {
   return /^(fffe|feff|00..|..00)$/.test(body.toString('hex', 0, 2))
 }

@@ -23,13 +23,13 @@ const list = (query: string): InjectOptions => ({ url: `/v1/pins?${query}`, head
 const token = (more: object): InjectOptions => sent('POST', '/v1/tokens', { scopes: ['pins:read'], ...more })
 const pairs = (n: number): Record<string, string> =>
   Object.fromEntries(Array.from({ length: n }, (_, i) => [`k${i}`, 'v']))
-/** A CID of `length` bytes, another one for each `fill`: the content itself lies in it. */
+/** A CID of `length` bytes, a different one for each `fill`. It holds its content itself. */
 function cidOf(length: number, fill = 0): string {
   const head = length < 130 ? 4 : 5
   return CID.createV1(0x55, create(0x00, new Uint8Array(length - head).fill(fill))).toString()
 }
 
-/** One bound: what it bounds, a request with as much of that as a number says, the most, and the status beyond it. */
+/** One bound: its name, a request that uses `n` of it, the most that is allowed, and the status of a request beyond it. */
 const bounds: [what: string, ask: (n: number) => InjectOptions, most: number, beyond?: number][] = [
   ['characters of a name', (n) => pin({ name: 'x'.repeat(n) }), maxNameLength],
   ['characters of a name that take four bytes each', (n) => pin({ name: '😀'.repeat(n) }), maxNameLength],
@@ -64,7 +64,7 @@ const bounds: [what: string, ask: (n: number) => InjectOptions, most: number, be
   ],
 ]
 
-suite('of what a request may say, one less and as much as is allowed is taken, and one more refused', () => {
+suite('a request at its bound, or one below, is accepted, and one above is refused', () => {
   const server = fakeServer()
   server.tenants.newOrg('acme')
   for (const [what, ask, most, beyond = 400] of bounds) {

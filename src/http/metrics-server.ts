@@ -9,7 +9,7 @@ import { metricsRoute, type Scrape } from './metrics.ts'
 import { guardSockets, settingsOf } from './server.ts'
 import { Failure } from './spec/schema.ts'
 
-/** A server of `/metrics` alone, for a listener of its own; as guarded as the API. It does not listen yet. */
+/** A server of `/metrics` alone, for a separate listener, with the same bounds as the API. It does not listen yet. */
 export function metricsServer(scrape: Scrape, log: Log): FastifyInstance {
   const rules = houseRules(null)
   const greeting = greetingWith(rules)

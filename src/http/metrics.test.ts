@@ -11,13 +11,13 @@ const body = 'anchorage_ready 1\n'
 const read: Scrape['read'] = async () => ({ type: 'text/plain; version=0.0.4; charset=utf-8', text: body })
 const scrape = (...allow: string[]): Scrape => ({ allow, read })
 
-/** From a socket at this address. */
+/** Reads the metrics from a socket at this address. */
 async function asked(allow: string[], remoteAddress: string) {
   await using server = metricsServer(scrape(...allow), memoryLog())
   return await server.inject({ url: '/metrics', remoteAddress })
 }
 
-test('sockets within metrics.allow read the metrics, and no other: IPv4, IPv6, and IPv4 as a dual-stack socket spells it', async () => {
+test('only sockets within metrics.allow read the metrics: IPv4, IPv6, and IPv4 as a dual-stack socket spells it', async () => {
   const cases: [address: string, allow: string, status: number][] = [
     ['10.1.2.3', '10.0.0.0/8', 200],
     ['::ffff:10.1.2.3', '10.0.0.0/8', 200],
@@ -26,7 +26,7 @@ test('sockets within metrics.allow read the metrics, and no other: IPv4, IPv6, a
     ['::ffff:11.1.2.3', '10.0.0.0/8', 403],
     ['2001:db8:1::7', '2001:db8:1::/48', 200],
     ['2001:db8:2::7', '2001:db8:1::/48', 403],
-    // an IPv6 address whose bits begin as those of an IPv4 network do
+    // an IPv6 address that begins with the same bits as an IPv4 network
     ['a00::1', '10.0.0.0/8', 403],
     ['10.1.2.3', '2001:db8::/32', 403],
     ['fe80::1%eth0', 'fe80::/10', 200],
@@ -44,7 +44,7 @@ test('sockets within metrics.allow read the metrics, and no other: IPv4, IPv6, a
   assert.equal((await asked([], '127.0.0.1')).statusCode, 403, 'nobody is allowed')
 })
 
-test('a request that a proxy passed on is refused from any address: directly, behind a trusted proxy, and from an address that is allowed', async () => {
+test('a request that a proxy passed on is refused from any address, even if the proxy is trusted or the address is allowed', async () => {
   for (const trustProxy of [[], ['192.0.2.0/24'], ['10.0.0.0/8', '127.0.0.0/8', '::1/128']]) {
     const { app } = fakeServer({
       scrape: scrape('10.0.0.0/8', '127.0.0.0/8', '::1/128', '192.0.2.200/32'),
@@ -94,7 +94,7 @@ test('a page of another origin cannot read metrics, and no cache keeps them', as
   assert.match(String(headers['content-type']), /^text\/plain; version=0\.0\.4/)
 })
 
-test('no rate limit holds for metrics', async () => {
+test('metrics have no rate limit', async () => {
   const rateLimits = {
     signInPerAddress: 1,
     anonymousPerAddress: 1,
@@ -139,7 +139,7 @@ suite('over real sockets', () => {
     })
 })
 
-test('a listener of its own serves metrics and nothing else, and refuses as the API does', async () => {
+test('a separate listener serves only metrics, and refuses as the API does', async () => {
   const server = metricsServer(scrape('127.0.0.0/8'), memoryLog())
   const refused = await server.inject({ url: '/metrics', remoteAddress: '10.1.1.1' })
   assert.equal(refused.statusCode, 403)
@@ -150,7 +150,7 @@ test('a listener of its own serves metrics and nothing else, and refuses as the 
   await server.close()
 })
 
-test('every answer is told by its route, and never by a path or a method that a client made up', async () => {
+test('every answer is reported by its route, and never by a path or a method that a client made up', async () => {
   const told: Answer[] = []
   const { app } = fakeServer({ onAnswer: (answer) => told.push(answer) })
   for (const url of ['/v1/health', '/v1/pins/pin_x', '/made/up', '/v1/pins?name=secret'] as const)
@@ -164,7 +164,7 @@ test('every answer is told by its route, and never by a path or a method that a 
   assert.ok(told.every(({ ms }) => ms >= 0))
 })
 
-test('every refusal by a limit is told with the name of the limit', async () => {
+test('every refusal by a limit is reported with the name of the limit', async () => {
   const told: string[] = []
   const { app } = fakeServer({ onLimit: (limit) => told.push(limit) })
   const headers = { authorization: 'Bearer all', 'content-type': 'application/json' }

@@ -4,9 +4,9 @@ import { AnchorageError } from '../core/errors.ts'
 import { isWithin, socketAddress } from './client-address.ts'
 import { Failure, ref } from './spec/schema.ts'
 
-/** What Prometheus reads, and who may read it. */
+/** The metrics for Prometheus, and who may read them. */
 export interface Scrape {
-  /** Networks (CIDRs) from whose addresses it is read. */
+  /** Networks (CIDRs) whose addresses may read the metrics. */
   allow: readonly string[]
   /** The type and text of one answer. */
   read: () => Promise<{ type: string; text: string }>
@@ -21,7 +21,7 @@ export interface Answer {
   ms: number
 }
 
-/** Tells of every answer. Paths and methods that no route takes are made up by clients, so they are not told. */
+/** Calls `onAnswer` for every answer. If no route matches, path and method are left out, since clients make them up. */
 export function tellAnswers(app: FastifyInstance, onAnswer: (answer: Answer) => void): void {
   app.addHook('onResponse', (request, { statusCode: status, elapsedTime: ms }, done) => {
     onAnswer({ ...routeOf(request), status, ms })
@@ -36,9 +36,9 @@ export function routeOf({ is404, method, routeOptions }: FastifyRequest): Pick<A
 }
 
 /**
- * `/metrics`, for sockets within `allow` and nobody else. A request that a proxy passed on is refused wherever it comes from: the socket is
- * the proxy's then, and a proxy on this machine would open the metrics to all of its clients. No token is asked for, so pages of other origins
- * must not read the answer.
+ * Serves `/metrics` to sockets within `allow` and to no others. A request that a proxy passed on is always refused: its socket is the
+ * proxy's, and a proxy on this machine would open the metrics to all of its clients. No token is needed, so pages of other origins must not
+ * be able to read the answer.
  */
 export function metricsRoute(app: FastifyInstance, { allow, read }: Scrape): void {
   const isAllowed = isWithin(allow)
@@ -68,7 +68,7 @@ export function metricsRoute(app: FastifyInstance, { allow, read }: Scrape): voi
   })
 }
 
-/** Headers that proxies add, each by itself or with others; an empty one counts. */
+/** Headers that proxies add. Any one of them is enough, even if it is empty. */
 const proxyHeader = /^(?:forwarded|via|x-real-ip|x-forwarded-.*)$/
 
 function isPassedOn({ headers }: FastifyRequest): boolean {

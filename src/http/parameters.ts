@@ -1,8 +1,8 @@
-/** The parameters of a query, as far as all routes read them alike. */
+/** Reads the parameters of a query, as far as all routes do it alike. */
 import { AnchorageError } from '../core/errors.ts'
 import { quoted } from './invalid.ts'
 
-/** The pairs of a query, decoded, in their order; `invalid` for percent-encoding that is none. */
+/** The decoded pairs of a query, in their order. Throws `invalid` if the percent-encoding is broken. */
 export function* parameters(url: string): Generator<[string, string]> {
   const start = url.indexOf('?')
   if (start === -1) return
@@ -24,8 +24,8 @@ function decoded(text: string, name?: string): string {
 }
 
 /**
- * Throws `invalid` when `name`, which the route does not know, is one of `spellings` in another spelling: `status[0]`, `status.in`,
- * `Status`, `statuses`. To pass over it would answer with more than was asked for, and a script may delete all that it lists.
+ * Throws `invalid` when `name`, which the route does not know, is a misspelling of one of `spellings`: `status[0]`, `status.in`, `Status`,
+ * `statuses`. Ignoring it would list more than was asked for, and a script may delete all that it lists.
  */
 export function refuseMisspelt(name: string, spellings: ReadonlyMap<string, string>): void {
   const [start = ''] = name
@@ -39,12 +39,15 @@ export function refuseMisspelt(name: string, spellings: ReadonlyMap<string, stri
   }
 }
 
-/** Not `Number()`, which takes `1e1`, `0x10`, ` 5` and nothing at all. What is no number stays text, for the schema to refuse. */
+/**
+ * Not `Number()`, which accepts `1e1`, `0x10`, ` 5` and the empty text. A text that is no whole number stays text, for the schema to
+ * refuse.
+ */
 export function wholeNumber(text: string): number | string {
   return /^-?\d{1,15}$/.test(text) ? Number(text) : text
 }
 
-/** What `limit` asks for; empty, as generated clients send it that were given none, it asks for nothing. */
+/** The value of `limit`. An empty one counts as absent: generated clients send it when no limit was given. */
 export function limitOf(text: string): number | string | undefined {
   return text === '' ? undefined : wholeNumber(text)
 }

@@ -5,21 +5,21 @@ import type { RateStore } from '../core/ports.ts'
 
 /** All limits are per minute, counted from the first request. */
 export const windowSeconds = 60
-/** Of so many keys the counts are kept; those asked about longest ago are forgotten, so that strangers cannot fill the memory. */
+/** How many keys are counted. The least recently used ones are forgotten, so that strangers cannot fill the memory. */
 const maxKeys = 20_000
 
-/** So many requests a minute for each key. */
+/** How many requests per minute each key may make. */
 export interface Limit {
   name: string
   perMinute: number
 }
 
-/** What is left after a request was counted. */
+/** The state of a limit after a request was counted. */
 export interface Standing {
   limit: Limit
   refused: boolean
   remaining: number
-  /** Until the count begins anew. */
+  /** How long until the count begins again at zero. */
   resetMs: number
 }
 
@@ -42,7 +42,7 @@ export function counter(limit: Limit): Counter {
   }
 }
 
-/** Counts one request on each rung in turn, and on none beyond the first that refuses it. Tells of the one with the least left. */
+/** Counts one request on each rung in turn, up to the first that refuses it. Returns that one, or else the one with the least remaining. */
 export async function climb(rungs: readonly (() => Promise<Standing | null>)[]): Promise<Standing | null> {
   const passed: Standing[] = []
   for (const rung of rungs) {
@@ -62,8 +62,8 @@ function tightestOf([first, ...others]: Standing[]): Standing | null {
 }
 
 /**
- * The same limits counted over all nodes, under keys from the narrowest to the widest; asked last, so that what this node refuses costs
- * Postgres nothing. While Postgres is away each node counts for itself, and null is the answer.
+ * Counts the same limits over all nodes, under keys from the narrowest to the widest. It is called last, so that what this node refuses
+ * costs Postgres nothing. While Postgres is unavailable it returns null, and each node counts for itself.
  */
 export async function countTogether(
   store: RateStore,
@@ -83,7 +83,7 @@ export async function countTogether(
   return tightestOf(standings)
 }
 
-/** How the library says that there is nothing left. */
+/** The library rejects with a `RateLimiterRes` when nothing is left. */
 function overdrawn(reason: unknown): RateLimiterRes {
   if (reason instanceof RateLimiterRes) return reason
   throw reason

@@ -45,7 +45,7 @@ async function signedIn(store: Store | undefined, network: string): Promise<void
   )
 }
 
-/** Asks all nodes by turns, all at the same time, and says how many were refused. */
+/** Sends all requests at once, spread over the nodes, and returns how many were refused. */
 async function refused(times: number, addressOf: (n: number) => string): Promise<number> {
   const answers = await Promise.all(
     Array.from({ length: times }, async (_, n) =>
@@ -55,7 +55,7 @@ async function refused(times: number, addressOf: (n: number) => string): Promise
   return answers.filter((answer) => answer?.statusCode === 429).length
 }
 
-test('an address has its ten at the whole cluster, and keeps nobody else out at any node', async () => {
+test('an address has its own ten in the whole cluster, and keeps no other address out at any node', async () => {
   assert.equal(await refused(30, () => '198.51.100.7'), 20)
   assert.equal(await refused(30, (n) => `2001:db8:1:2::${n}`), 20)
   assert.equal(await refused(9, () => '198.51.100.8'), 0)
@@ -66,12 +66,12 @@ test('an address has its ten at the whole cluster, and keeps nobody else out at 
   assert.equal(two?.headers['ratelimit-remaining'], '8')
 })
 
-test('all addresses together have their 120 at the whole cluster', async () => {
-  // 10 + 10 + 9 + 2 are taken.
+test('all addresses together have 120 in the whole cluster', async () => {
+  // 10 + 10 + 9 + 2 are used up already.
   assert.equal(await refused(120, (n) => `203.0.113.${n}`), 31)
 })
 
-test('from where somebody signed in lately one can sign in, whatever strangers do; from elsewhere not', async () => {
+test('during a flood people can sign in only from networks from which somebody signed in lately', async () => {
   const [store] = stores
   for (const network of ['192.0.2.1', '2001:db8:5:5::/64']) await signedIn(store, network)
   assert.equal(await refused(5, (n) => `203.0.113.${200 + n}`), 5)
@@ -81,7 +81,7 @@ test('from where somebody signed in lately one can sign in, whatever strangers d
   assert.equal(await refused(3, () => '192.0.2.1'), 3, 'its ten are used up')
 })
 
-test('while Postgres is away, each node counts for itself', async () => {
+test('while Postgres is unavailable, each node counts for itself', async () => {
   await database[Symbol.asyncDispose]()
   assert.equal(await refused(60, () => '198.51.100.20'), 30)
 })

@@ -23,7 +23,7 @@ function limited(change: Partial<RateLimits> = {}): FakeServer {
   return fakeServer({ rateLimits: { ...rateLimits, ...change }, trustProxy: ['10.0.0.0/8'] })
 }
 
-/** Asks `times` times, and says how often which status came. */
+/** Sends `times` requests, and returns how often each status came. */
 async function asked(
   { app }: FakeServer,
   times: number,
@@ -46,7 +46,7 @@ const through = (address: string, more: Record<string, string> = {}): InjectOpti
   signIn({ remoteAddress: proxy, headers: { 'x-forwarded-for': address, ...more } })
 
 suite('signing in', () => {
-  test('is tried ten times a minute from an address, however the address is dressed up', async () => {
+  test('an address may sign in ten times a minute, whatever its headers claim', async () => {
     const invented: ((n: number) => Record<string, string>)[] = [
       () => ({}),
       (n) => ({ 'x-forwarded-for': `203.0.113.${n}` }),
@@ -69,7 +69,7 @@ suite('signing in', () => {
     }
   })
 
-  test('of an address, over every spelling of the path, there and back', async () => {
+  test('the login and callback paths count together, in every spelling', async () => {
     const server = limited()
     const urls = [
       '/v1/auth/login',
@@ -84,7 +84,7 @@ suite('signing in', () => {
     assert.equal(statuses[429], 10)
   })
 
-  test('through a proxy it is each client that has its ten, and what a client says of itself is not heard', async () => {
+  test('behind a proxy each client has its own ten, and headers that a client invents change nothing', async () => {
     const server = limited()
     assert.equal((await asked(server, 15, () => through(client)))[429], 5)
     assert.equal((await asked(server, 10, (n) => through(`203.0.113.${n}, ${client}`)))[429], 10)
@@ -98,7 +98,7 @@ suite('signing in', () => {
     assert.equal((await asked(server, 10, () => through('198.51.100.8')))[429], undefined)
   })
 
-  test('a machine has one /64 of IPv6, and a site one /48', async () => {
+  test('addresses of one IPv6 /64 share a limit, and so do those of one /48', async () => {
     const server = limited()
     const inNetwork = (n: number): InjectOptions => signIn({ remoteAddress: `2001:db8:1:2::${n}` })
     assert.equal((await asked(server, 15, inNetwork))[429], 5)
@@ -107,7 +107,7 @@ suite('signing in', () => {
     assert.equal((await asked(server, 10, () => through('2001:db8:2::1')))[429], undefined)
   })
 
-  test('a client that hammers keeps nobody else out, by whatever it hammers', async () => {
+  test('a client that floods any route keeps no other client out', async () => {
     const server = limited()
     const urls = ['/v1/auth/login', '/v1/pins', '/v1/openapi.json', '/nothing', '/v1/auth/session']
     const credentials = [{}, { authorization: 'Bearer wrong' }, { cookie: '__Host-anchorage=wrong' }]
@@ -119,7 +119,7 @@ suite('signing in', () => {
     assert.deepEqual(others, { 401: 50 })
   })
 
-  test('a flood without tokens from everywhere leaves it as it is, also one at the other routes of sessions', async () => {
+  test('a flood from many addresses without tokens keeps no person out, even one at other session routes', async () => {
     const server = limited()
     const urls = ['/v1/pins', '/v1/auth/session', '/v1/auth/sessions']
     const from = (n: number): InjectOptions => ({
@@ -133,7 +133,7 @@ suite('signing in', () => {
 })
 
 suite('requests without a token', () => {
-  test('are 60 a minute of an address, and 120 of all, whatever they ask for', async () => {
+  test('an address may send 60 a minute, and all addresses together 120, whatever the path', async () => {
     const server = limited()
     const urls = ['/v1/pins', '/v1/openapi.json', '/nothing', '/v1/tokens']
     const from = (address: string) => (n: number) => ({ url: urls[n % 4] ?? '', remoteAddress: address })
@@ -142,7 +142,7 @@ suite('requests without a token', () => {
     assert.equal((await asked(server, 5, from('198.51.100.9')))[429], 5)
   })
 
-  test('a wrong token opens no further requests where none is asked for', async () => {
+  test('a wrong token allows no more requests on a path that needs none', async () => {
     const statuses = await asked(limited(), 100, (n) => ({
       url: '/v1/openapi.json',
       headers: { authorization: `Bearer wrong-${n}` },
@@ -150,12 +150,12 @@ suite('requests without a token', () => {
     assert.deepEqual(statuses, { 200: 60, 429: 40 })
   })
 
-  test('who goes on with a token that is over is told so for longer, and then refused as well', async () => {
+  test('a client with an ended token is answered with 401 up to five times the limit of strangers, and then with 429', async () => {
     const wrong = { url: '/v1/pins', headers: { authorization: 'Bearer over' } }
     assert.deepEqual(await asked(limited(), 400, wrong), { 401: 300, 429: 100 })
   })
 
-  test('health is never counted, nor whether a page may ask at all', async () => {
+  test('health and CORS preflights are never counted', async () => {
     const server = limited()
     assert.equal((await asked(server, 70, { url: '/v1/pins' }))[429], 10)
     assert.deepEqual(await asked(server, 50, { url: '/v1/health' }), { 200: 50 })
@@ -176,7 +176,7 @@ suite('requests with a token', () => {
     headers: { authorization: `Bearer ${bearer}` },
   })
 
-  test('are the token’s, not the address’s, also for paths that do not exist', async () => {
+  test('requests count for the token and not for the address, even on paths that do not exist', async () => {
     const server = oneCaller()
     assert.equal((await asked(server, 200, { url: '/v1/pins' }))[429], 140)
     assert.deepEqual(await asked(server, 500, withToken('tok_a')), { 200: 500 })
@@ -185,7 +185,7 @@ suite('requests with a token', () => {
     assert.deepEqual(await asked(server, 10, withToken('tok_b')), { 200: 10 })
   })
 
-  test('tell in every answer how many are left, in both spellings, and in a 429 when to come again', async () => {
+  test('every answer says how many requests are left, in both spellings, and a 429 says when to try again', async () => {
     const { app } = fakeServerWith(['tok_a'], { perCaller: 2 })()
     const answers = []
     for (let n = 0; n < 3; n++) answers.push(await app.inject(withToken('tok_a')))
@@ -213,7 +213,7 @@ suite('requests with a token', () => {
     )
   })
 
-  test('are also the org’s, however many tokens it makes', async () => {
+  test('requests count for the org too, however many tokens it makes', async () => {
     const server = fakeServerWith(['tok_a', 'tok_b'], { perOrg: 15 }, mintId('org'))()
     assert.deepEqual(await asked(server, 10, withToken('tok_a')), { 200: 10 })
     assert.deepEqual(await asked(server, 10, withToken('tok_b')), { 200: 5, 429: 5 })
@@ -222,7 +222,7 @@ suite('requests with a token', () => {
     assert.match(json().error.details, /of one org: at most 15 in 60 seconds/)
   })
 
-  test('are worked on a few of an org at a time; the others wait, and no other org behind them', async () => {
+  test('a few requests of an org are handled at a time; the others wait, and no other org waits behind them', async () => {
     const ours = mintId('org')
     const server = fakeServerWith(['tok_a', 'tok_b'], { atOncePerOrg: 2 }, ours)()
     const list = server.pins.list.bind(server.pins)
@@ -244,7 +244,7 @@ suite('requests with a token', () => {
     assert.deepEqual(await Promise.all(soon), [200, 200, 200, 200, 200])
   })
 
-  test('nobody is refused or counted when nobody can tell who asks', async () => {
+  test('requests are neither counted nor refused while the caller cannot be determined', async () => {
     const server = fakeServer({
       rateLimits,
       verify: () => Promise.reject(new Error('Postgres is away')),
@@ -253,7 +253,7 @@ suite('requests with a token', () => {
   })
 })
 
-/** A server where each of `names` is a caller of its own, of `orgId` or of an org of its own. */
+/** A server where each of `names` is the bearer of a separate caller, which speaks for `orgId` or else for an org of its own. */
 function fakeServerWith(names: string[], change: Partial<RateLimits> = {}, orgId?: OrgId): () => FakeServer {
   return () => {
     const callerOf = async () => ({ ...(await verifyFake('all')), ...(orgId === undefined ? {} : { orgId }) })
@@ -287,7 +287,7 @@ suite('over real sockets', () => {
       asking.once('error', reject).end()
     })
 
-  test('IPv4 on a socket for both, and IPv6: each address has its ten, and headers change nothing', async () => {
+  test('each IPv4 and IPv6 address has its own ten on a dual-stack socket, and headers change nothing', async () => {
     for (const [host, from] of [
       ['127.0.0.1', '127.0.0.2'],
       ['127.0.0.1', '127.0.0.3'],
@@ -302,7 +302,7 @@ suite('over real sockets', () => {
     }
   })
 
-  test('through a proxy at a trusted address it is the client that has ten, over IPv4 and IPv6; from any other address nobody is heard', async () => {
+  test('behind a trusted proxy each client has its own ten, over IPv4 and IPv6, and headers from any other address are ignored', async () => {
     const ask = (from: string, said: string): Promise<number> =>
       status('127.0.0.1', from, { 'x-forwarded-for': said, forwarded: `for="${said.slice(0, 3)}"` })
     for (const [client, dressed] of [

@@ -10,49 +10,54 @@ import type { Counter, Limit, Standing } from './rate-ladder.ts'
 import { isPreflight } from './routing.ts'
 import { cookieOf, sessionCookie, speaksByCookie } from './session/cookies.ts'
 
-/** How many requests a minute. */
+/** Limits in requests per minute, except for `atOncePerOrg`. */
 export interface RateLimits {
-  /** Of one client address to where people sign in and come back. */
+  /** From one client address to the login and callback routes. */
   signInPerAddress: number
-  /** Of one client address without a credential. */
+  /** From one client address without a credential. */
   anonymousPerAddress: number
   /**
-   * Of all without a credential together. Signing in has as many of its own, and from where somebody signed in lately as many again, so that
-   * no flood from elsewhere keeps people out.
+   * From all clients without a credential together. Signing in has its own count of the same size. Networks from which somebody signed in
+   * lately share yet another one, so that no flood from elsewhere keeps people out.
    */
   anonymous: number
-  /** Of one token or person. */
+  /** From one token or person. */
   perCaller: number
-  /** Of one org, whatever tokens and people it has. */
+  /** From one org, through all of its tokens and members together. */
   perOrg: number
-  /** Requests of one org (or operator) that are worked on at a time; more wait for their turn. */
+  /** How many requests of one org (or operator) are handled at a time; further ones wait for their turn. */
   atOncePerOrg: number
 }
 
 /**
- * Who shows a wrong credential gets more than who shows none: programs go on with a token that is over, and are to read each time that
- * it is.
+ * A client with a wrong credential gets this many times the limit of a client without one. Programs keep using a token that has ended, and
+ * each answer should tell them so.
  */
 export const mistakesPerAnonymous = 5
-/** What one site may take of what all have, however many addresses it has. */
+/** The share of the common limit that one site may use, however many addresses it has. */
 export const sharePerSite = 0.75
 export const addressesPerSite = 4
 
-/** So many of an org's requests wait for their turn; heads only, since no body is read before it. */
+/** How many requests of one org may wait for their turn. Only their heads are kept, since no body is read before its turn. */
 export const waitingPerOrg = 1_000
 
-/** Answered from memory to whoever watches the node, during a flood too. */
+/** Never counted: they are answered from memory, and monitors need them during a flood too. */
 const exempt = new Set(['/v1/health', '/v1/ready', '/metrics'])
-/** The page where people sign in and its files: answered from memory, which costs no more than to refuse them, and no flood shuts it. */
+/**
+ * The sign-in page and its files are never counted either. They are answered from memory, which costs no more than a refusal, so no flood
+ * can make the page unavailable.
+ */
 const page = /^\/(?:$|pages\/)/
 const signIn = new Set(['/v1/auth/login', '/v1/auth/callback'])
-/** Asked by the identity provider for all of its people, and proves who asks by its body. */
+/** The identity provider calls this for all of its people, and the body proves who calls. */
 const byProvider = new Set(['/v1/auth/backchannel-logout'])
 
 /**
- * Counts every request before its route, and refuses what is too much with 429: a caller's by the caller; everyone else's by the client's
- * address first, and only what that lets through by what all strangers share, so that one client cannot use that up.
- * Health and metrics are never refused, nor is a browser's question whether it may ask (no page elsewhere could use the API otherwise).
+ * Counts every request before its route runs, and refuses with 429 what exceeds a limit. A request with a valid credential counts for its
+ * caller and org. Any other request counts for the client's address first. Only if that admits it, it counts for the limit that all
+ * strangers share, so one client cannot use that up.
+ * Health, metrics and the sign-in page are never refused. Neither are CORS preflights: without them no page of another origin could use the
+ * API.
  */
 export function limitRates(
   app: FastifyInstance,
@@ -69,7 +74,7 @@ export function limitRates(
     const address = addressOf(request)
     const cookie = speaksByCookie(request) ? cookieOf(request, sessionCookie) : undefined
     const session = cookie === undefined ? null : await bySession(cookie)
-    // Postgres is not asked whose it is.
+    // Refused before Postgres is asked whose session it is.
     if (session?.refused === true) throw tooMany(session)
     const who = await whoOf(request, identify)
     const standing = who === null ? null : await count(who, address)
@@ -80,7 +85,7 @@ export function limitRates(
   })
 }
 
-/** Waits for a turn, which ends with the answer; who hangs up waits no longer. */
+/** Waits for a turn, which ends with the answer. A client that disconnects stops waiting. */
 async function takeTurn(shares: Turns, key: string, reply: FastifyReply): Promise<void> {
   const end = shares.takeNow(key) ?? (await shares.take(key, goneSignal(reply)))
   if (reply.raw.closed) end()
@@ -118,8 +123,8 @@ function counters(
 }
 
 /**
- * Counts by address, by site where an address tells its site, and then for all; with `store` over all nodes as well, and from where somebody
- * signed in lately apart from all others.
+ * Counts by address, then by site if the address tells its site, then for all addresses together. With `store` it also counts over all
+ * nodes, and networks from which somebody signed in lately are counted apart from all others.
  */
 function ladder(
   name: string,
@@ -155,7 +160,7 @@ function ladder(
   }
 }
 
-/** While Postgres is away nobody is. */
+/** Whether somebody signed in from `network` lately; false while Postgres is unavailable. */
 async function isKnown(store: RateStore, network: string): Promise<boolean> {
   try {
     return await store.signedInFrom(network)
@@ -171,29 +176,32 @@ function isExempt(request: FastifyRequest): boolean {
   return isPreflight(request)
 }
 
-/** Null: counted for nobody, since nobody can tell just now who asks. */
+/** Who sends the request. Null when that cannot be determined just now; such a request is not counted. */
 async function whoOf(request: FastifyRequest, identify: Auth['identify']): Promise<Who | null> {
   const url = request.routeOptions.url ?? ''
   if (signIn.has(url)) return 'signing-in'
   if (byProvider.has(url)) return 'provider'
-  // Nobody asks Postgres whose cookie it is that comes along with a page.
+  // Browsers send the cookie along with every page, so a route that needs no credential does not look it up in Postgres.
   if (isOpen(request) && request.headers.authorization === undefined) return 'stranger'
   try {
     const caller = await identify(request)
     return caller === null ? 'stranger' : { caller: caller.by, org: caller.orgId }
   } catch (error) {
-    // Where no credential is asked for, a wrong one is no better than none.
+    // Where no credential is needed, a wrong one counts like none.
     if (!isCode(error, 'unauthenticated', 'forbidden', 'not_found')) return null
     return isOpen(request) ? 'stranger' : 'mistaken'
   }
 }
 
-/** Whether nothing at this path asks for a credential, as its schema says. */
+/** Whether this path needs no credential, according to the schema of its route. */
 function isOpen({ is404, routeOptions: { schema } }: FastifyRequest): boolean {
   return is404 || schema === undefined || schema.hide === true || schema.security?.length === 0
 }
 
-/** The older draft's three headers, which clients know, and the same as the custom is (`reset` as Unix time), which the pinning suite reads. */
+/**
+ * Sets the three `ratelimit-*` headers of the older draft, which clients know, and the customary `x-ratelimit-*` ones (`reset` as Unix
+ * time), which the pinning compliance suite reads.
+ */
 function tell(reply: FastifyReply, { limit, remaining, resetMs }: Standing): void {
   const seconds = Math.ceil(resetMs / 1000)
   reply.header('ratelimit-limit', limit.perMinute)

@@ -5,7 +5,7 @@ import { mintId } from '../core/ids.ts'
 import { cid, fakeServer, memoryLog, verifyFake, type FakeServer } from './fake-pins.ts'
 import { tally } from './refusals.ts'
 
-/** The lines about refusals, once the server has closed: what was counted until then is told. */
+/** The lines about refusals. Closes the server first, which logs what has been counted. */
 async function told({ app, log }: FakeServer) {
   await app.close()
   const lines = log.lines.filter(({ message }) =>
@@ -15,7 +15,7 @@ async function told({ app, log }: FakeServer) {
   return lines.map(({ fields }) => fields)
 }
 
-test('who was refused is told, one line an asker, reason and minute with the count, and no secret', async () => {
+test('refusals are logged in one line per asker, reason and minute, with the count and without a secret', async () => {
   const server = fakeServer()
   const ask = (remoteAddress: string, authorization: string, method: 'GET' | 'POST' = 'GET') =>
     server.app.inject({ url: '/v1/pins', method, remoteAddress, headers: { authorization } })
@@ -34,7 +34,7 @@ test('who was refused is told, one line an asker, reason and minute with the cou
   assert.doesNotMatch(JSON.stringify(server.log.lines), /hunter2/)
 })
 
-test('which org met which limit is one line an org, whatever tokens it met it with', async () => {
+test('a limit that an org reached is logged in one line per org, whatever tokens it used', async () => {
   const orgId = mintId('org')
   const server = fakeServer({
     rateLimits: {
@@ -86,7 +86,7 @@ test('which org met which limit is one line an org, whatever tokens it met it wi
   )
 })
 
-test('however many strangers are refused within a minute, the lines are bounded, and none is left out of the counts', () => {
+test('however many strangers are refused within a minute, the lines are bounded, and every refusal is counted', () => {
   const log = memoryLog()
   const refusals = tally(log)
   for (let n = 0; n < 5_000; n++) refusals.add({ status: 401, address: `2001:db8::${n}` })

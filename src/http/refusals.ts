@@ -4,25 +4,28 @@ import type { Log } from '../core/ports.ts'
 import type { Caller } from '../core/token.ts'
 import type { AddressOf } from './client-address.ts'
 
-/** How often the counts become lines. */
+/** How often the counts are written to the log. */
 const everyMs = 60_000
-/** Of so many askers and reasons lines are kept apart; what comes beyond them within a minute is told together, so no flood fills memory or log. */
+/**
+ * At most this many askers and reasons have a line of their own each minute. Further ones share a line per reason, so a flood fills neither
+ * memory nor log.
+ */
 const maxLines = 1_000
 
-/** Told of every answer to a request that was refused. */
+/** Called for every request that was refused. */
 export type NoteRefusal = (request: FastifyRequest, error: Error, status: number) => void
 
-/** Refusals by what they have in common, until they are told. */
+/** Counts refusals with the same asker and reason, until they are logged. */
 export interface Tally {
   add(refused: Refused): void
-  /** One line for each that was added since the last time. */
+  /** Logs one line for each asker and reason since the last call. */
   tell(): void
 }
 
-/** One refusal. No part of it is a secret, nor text of the client's. */
+/** One refusal. It holds no secret, and no text that the client sent. */
 export interface Refused {
   status?: number
-  /** Which limit, where it was one. */
+  /** The name of the limit, if a limit was the reason. */
   bound?: string
   orgId?: string
   caller?: string
@@ -35,9 +38,9 @@ interface Line {
 }
 
 /**
- * Notes who was refused what, for whoever watches the log: credentials that are wrong (401), rights that lack (403), and limits that were
- * met. One line an asker, reason and minute, with how often. An asker is, of limits, the org; else the caller, if known, or the address.
- * Each limit that is met is told to `onLimit` too.
+ * Logs which clients were refused what: wrong credentials (401), missing rights (403), and limits that were reached. There is one line per
+ * asker, reason and minute, with the count. For a limit the asker is the org. Otherwise, or if the org is not known, it is the caller, or
+ * else the address. Each limit that is reached is reported to `onLimit` too.
  */
 export function noteRefusals(
   app: FastifyInstance,
@@ -98,7 +101,7 @@ function boundOf(error: Error, status: number): string | undefined {
   return status === 413 ? 'bytes of a body' : undefined
 }
 
-/** What it has in common with those of other askers. */
+/** The refusal without its asker, for a line that several askers share. */
 function alike({ status, bound }: Refused): Refused {
   return { ...(status !== undefined && { status }), ...(bound !== undefined && { bound }) }
 }

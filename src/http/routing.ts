@@ -1,26 +1,26 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { failure } from './errors.ts'
 
-/** Clients join their paths to base URLs that end in a slash: slashes side by side are one, and one at the end is none. */
+/** Clients append their paths to base URLs that end in a slash. So repeated slashes count as one, and a slash at the end is ignored. */
 export const slashes = { ignoreDuplicateSlashes: true, ignoreTrailingSlash: true }
 
-/** A proxy asks by whole addresses: `GET http://host/path`. */
+/** Proxies may send absolute URLs: `GET http://host/path`. */
 const wholeAddress = /^https?:\/\/[^/?#]*/i
 const nothingHere = 'there is nothing at this path; the API is described at /v1/docs'
-/** What is told to a client that was given a wrong base URL. */
+/** The answer to a client with a wrong base URL. */
 export const pinsAreElsewhere =
   'there is nothing at this path: pins are at /v1/pins. The base URL to give a client is the address of this server with /v1 behind it ' +
   'and nothing more, since clients add /pins by themselves'
 
-/** Which methods each path of the server takes; asked only about requests that matched no route. */
+/** The methods that each path of the server takes. Used only for requests that match no route. */
 export interface Routing {
   /** The methods of `path`, in the order of an `Allow` header; empty when there is no such path. */
   methodsOf(path: string): string[]
-  /** The route, as it is declared, that `path` matches. */
+  /** The declared pattern of the route that `path` matches. */
   routeOf(path: string): string | undefined
 }
 
-/** Notes every route that is added to `app` from now on. */
+/** Records every route that is added to `app` from now on. */
 export function noteRoutes(app: FastifyInstance): Routing {
   const methods = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ url, method }) => {
@@ -40,7 +40,7 @@ export function noteRoutes(app: FastifyInstance): Routing {
   }
 }
 
-/** The path of `url` as routes are matched. */
+/** The path of `url`, normalised as it is for matching routes. */
 function pathOf(url: string): string {
   const [path = ''] = url.replace(wholeAddress, '').split(/[?#]/, 1)
   return path.replaceAll(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '')
@@ -51,7 +51,7 @@ function matches(pattern: string[], path: string[]): boolean {
   return pattern.every((part, i) => part === path[i] || (part.startsWith(':') && path[i] !== ''))
 }
 
-/** Answers what matched no route before any body is read, and after the hooks that were added before this. */
+/** Answers requests that match no route before their body is read, and after the hooks that were added before this one. */
 export function answerUnroutedEarly(app: FastifyInstance, routing: Routing): void {
   app.addHook('onRequest', (request, reply, done) => {
     if (request.is404) answerUnrouted(routing, request, reply)
@@ -61,14 +61,14 @@ export function answerUnroutedEarly(app: FastifyInstance, routing: Routing): voi
 }
 
 /**
- * Answers what matched no route: 404, or 405 for a path that takes other methods,
- * or what a browser asks before it sends a request of its own (any origin may: a bearer is needed, cookies are not looked at).
+ * Answers a request that matches no route: with 404, with 405 for a path that takes other methods, or as a CORS preflight. Any origin is
+ * allowed: pages of other origins need a bearer, and cookies are not looked at.
  */
 function answerUnrouted(routing: Routing, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const path = pathOf(request.raw.url ?? '')
   const methods = routing.methodsOf(path)
   if (methods.length === 0) {
-    // A page, too, is to read that there is nothing, and why.
+    // Lets a page of another origin read the 404 and its reason.
     if (isPreflight(request)) return allowAll(reply, '*')
     return reply.code(404).send(failure('NOT_FOUND', whereInstead(routing, path)))
   }
@@ -78,7 +78,7 @@ function answerUnrouted(routing: Routing, request: FastifyRequest, reply: Fastif
   return reply.code(405).send(failure('METHOD_NOT_ALLOWED', `this path takes ${allow}`))
 }
 
-/** Whether a browser asks if a page of another origin may ask. */
+/** Whether this is a CORS preflight. */
 export function isPreflight({ method, headers }: FastifyRequest): boolean {
   return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
 }
@@ -92,7 +92,7 @@ function allowAll(reply: FastifyReply, methods: string): FastifyReply {
     .send()
 }
 
-/** What to ask for instead of `path`, where that can be known. */
+/** The details of a 404: the right path instead of `path`, if it can be known. */
 function whereInstead(routing: Routing, path: string): string {
   const lower = path.toLowerCase()
   if (lower.split('/').includes('pins')) return pinsAreElsewhere

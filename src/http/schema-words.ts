@@ -1,4 +1,4 @@
-/** What schemas of answers are often made of. */
+/** Building blocks for the schemas of answers. */
 import Type from 'typebox'
 import type { Static, TSchema } from 'typebox'
 

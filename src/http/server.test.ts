@@ -14,7 +14,7 @@ const all = { authorization: 'Bearer all' }
 const json = { ...all, 'content-type': 'application/json' }
 const nobody = 'pin_01h455vb4pex5vsknk084sn02q'
 
-/** Sends a request as `all`, and holds the answer to what every answer must be. */
+/** Sends a request as `all`, and checks what holds for every answer. */
 async function ask({ app }: FakeServer, options: InjectOptions) {
   const response = await app.inject({ headers: all, ...options })
   assert.match(String(response.headers['x-request-id']), /^[\w.:-]+$/)
@@ -28,7 +28,7 @@ async function ask({ app }: FakeServer, options: InjectOptions) {
   return response
 }
 
-/** Asks, and demands a refusal of this status whose details match. */
+/** Sends a request that must be refused with this status and with details that match. */
 async function refused(
   server: FakeServer,
   options: InjectOptions,
@@ -52,7 +52,7 @@ const post = (payload: unknown, headers: Record<string, string> = json): InjectO
   payload: typeof payload === 'string' || Buffer.isBuffer(payload) ? payload : JSON.stringify(payload),
 })
 
-test('a pin from its acceptance to its end', async () => {
+test('a pin is added, read, listed, replaced and removed', async () => {
   const server = fakeServer()
   const request = { cid, name: 'a', meta: { app: 'x' }, origins: [peer] }
   const added = await ask(server, post(request))
@@ -84,7 +84,7 @@ test('a pin from its acceptance to its end', async () => {
   await refused(server, { method: 'DELETE', url: gone }, 404, /no pin/)
 })
 
-test('any text is a requestid, and names no pin', async () => {
+test('any text may be a requestid, and an unknown one is not found', async () => {
   const server = fakeServer()
   for (const id of [
     nobody,
@@ -104,7 +104,7 @@ test('any text is a requestid, and names no pin', async () => {
   await refused(server, { ...post({}), url: `/v1/pins/${nobody}` }, 400, /cid/)
 })
 
-test('without a good bearer nothing else is looked at: neither path, nor query, nor body', async () => {
+test('without a valid bearer neither path, query nor body is read', async () => {
   const server = fakeServer()
   const requests: InjectOptions[] = [
     { url: '/v1/pins?limit=0' },
@@ -140,7 +140,7 @@ test('without a good bearer nothing else is looked at: neither path, nor query, 
   assert.equal(spelled.statusCode, 200, 'the scheme is case-insensitive')
 })
 
-test('each route asks for its scope, by name', async () => {
+test('each route demands its scope and names it', async () => {
   const server = fakeServer()
   const routes: [InjectOptions, string][] = [
     [{ url: '/v1/pins' }, 'pins:read'],
@@ -158,7 +158,7 @@ test('each route asks for its scope, by name', async () => {
   }
 })
 
-test('bodies that are refused name the field, and reach no use case', async () => {
+test('an invalid body is refused with the name of the field, and reaches no use case', async () => {
   const server = fakeServer()
   const long = 'x'.repeat(256)
   const wrong: [unknown, RegExp][] = [
@@ -212,7 +212,7 @@ test('bodies that are refused name the field, and reach no use case', async () =
   assert.deepEqual(server.pins.calls, [])
 })
 
-test('bodies that look odd and are good come back as they were', async () => {
+test('unusual but valid bodies come back unchanged', async () => {
   const server = fakeServer()
   const good = [
     { cid, name: '' },
@@ -238,7 +238,7 @@ test('bodies that look odd and are good come back as they were', async () => {
   assert.equal(charset.statusCode, 202)
 })
 
-test('origins that are of no use, or too many, refuse no pin: what is kept comes back', async () => {
+test('a pin with useless or too many origins is accepted, and the answer lists those that were kept', async () => {
   const server = fakeServer()
   const many = Array.from({ length: 26 }, (_, i) => peer.replace('4001', String(i + 1)))
   const sent: [string[], string[]][] = [
@@ -258,7 +258,7 @@ test('origins that are of no use, or too many, refuse no pin: what is kept comes
   }
 })
 
-test('only JSON is taken, and no more than 256 KiB', async () => {
+test('only JSON is accepted, and no more than 256 KiB', async () => {
   const server = fakeServer()
   const body = JSON.stringify({ cid })
   for (const type of [
@@ -276,7 +276,7 @@ test('only JSON is taken, and no more than 256 KiB', async () => {
   assert.deepEqual(server.pins.calls, [])
 })
 
-test('a body that is not there has no type, and a route that needs one says that it is missing', async () => {
+test('without a body the content type is ignored, and a route that needs a body says that it is missing', async () => {
   const server = fakeServer()
   const types = ['application/json', 'text/plain', 'application/x-www-form-urlencoded', 'x', '']
   for (const type of types) {
@@ -292,7 +292,7 @@ test('a body that is not there has no type, and a route that needs one says that
   assert.equal(server.pins.kept.size, 0)
 })
 
-test('a body in another encoding is refused by the name of the encoding', async () => {
+test('a body with a content encoding is refused with the name of the encoding', async () => {
   const server = fakeServer()
   const text = JSON.stringify({ cid })
   const packed = gzipSync(text)
@@ -314,7 +314,7 @@ test('a body in another encoding is refused by the name of the encoding', async 
   }
 })
 
-test('a byte order mark before the JSON is passed over; wide characters are told what they are', async () => {
+test('a byte order mark before the JSON is ignored, and UTF-16 and UTF-32 are refused by name', async () => {
   const server = fakeServer()
   const text = JSON.stringify({ cid, name: '\ufeffa' })
   const marked = await ask(server, post(Buffer.from(`\ufeff${text}`)))
@@ -328,7 +328,7 @@ test('a byte order mark before the JSON is passed over; wide characters are told
     await refused(server, post(body), 400, /^the body: UTF-16 or UTF-32; send it as UTF-8/)
 })
 
-test('large bodies are judged one by one, with whatever else there is to do between them', async () => {
+test('large bodies are processed one by one, and other work runs between them', async () => {
   const server = fakeServer()
   let turn = 0
   const refusedAt = async (payload: string) => {
@@ -345,7 +345,7 @@ test('large bodies are judged one by one, with whatever else there is to do betw
   assert.equal(new Set(at).size, 8)
 })
 
-test('a path says which methods it takes, and an unknown path says that it is none', async () => {
+test('a wrong method is refused with the methods of the path, and an unknown path with 404', async () => {
   const server = fakeServer()
   const allow: Record<string, string> = {
     '/v1/pins': 'GET, HEAD, OPTIONS, POST',
@@ -389,7 +389,7 @@ test('a path says which methods it takes, and an unknown path says that it is no
   }
 })
 
-test('a path with slashes side by side, or one at its end, is the path without them', async () => {
+test('repeated slashes, and a slash at the end of a path, are ignored', async () => {
   const server = fakeServer()
   const at = (pathname: string, search = ''): InjectOptions => ({ url: { pathname, search } as never })
   for (const path of ['//v1/pins', '/v1//pins', '/v1/pins/', '///v1///pins//']) {
@@ -412,7 +412,7 @@ test('a path with slashes side by side, or one at its end, is the path without t
   assert.equal((await ask(server, at('//v1/health/'))).statusCode, 200)
 })
 
-test('a path that was nearly right is told what is', async () => {
+test('a path that is nearly right is answered with the right one', async () => {
   const server = fakeServer()
   const bases = ['/pins', '/v1/pins/pins', '/v1/v1/pins', '/api/v1/pins', '/V1/pins', '/v1/PINS', '/v2/pins/']
   for (const url of bases.flatMap((path) => [path, `${path}/${nobody}`])) {
@@ -432,7 +432,7 @@ test('a path that was nearly right is told what is', async () => {
   await refused(server, { url: '/nope' }, 404, /described at \/v1\/docs$/)
 })
 
-test('a browser may ask first, without a token', async () => {
+test('a browser may send a CORS preflight without a token', async () => {
   const server = fakeServer()
   for (const url of ['/v1/pins', `/v1/pins/${nobody}`]) {
     const headers = {
@@ -451,7 +451,7 @@ test('a browser may ask first, without a token', async () => {
   assert.equal(unauthorized.statusCode, 401, 'and can read why it was refused')
 })
 
-test('what the core refuses has its own status and reason; what it breaks is told to nobody but the log', async () => {
+test('each refusal of the core has its status and reason, and details of internal errors go only to the log', async () => {
   const cases: [ErrorCode, number, string][] = [
     ['invalid', 400, 'BAD_REQUEST'],
     ['unauthenticated', 401, 'UNAUTHORIZED'],
@@ -496,7 +496,7 @@ test('what the core refuses has its own status and reason; what it breaks is tol
   await refused(down, { url: '/v1/pins' }, 503, /tokens/)
 })
 
-test('good requests leave no line above debug, and no line tells the token', async () => {
+test('requests are logged at debug only, and no line contains the token', async () => {
   const server = fakeServer()
   await ask(server, post({ cid }))
   await ask(server, { url: '/v1/pins?limit=0' })
@@ -506,7 +506,7 @@ test('good requests leave no line above debug, and no line tells the token', asy
   assert.doesNotMatch(JSON.stringify(server.log.lines), /s3cr3t|Bearer/)
 })
 
-test('with the access log each answer is a line at info: what, how it went and whose it was, without a secret', async () => {
+test('the access log has a line at info for each answer, with route, status and caller, and without a secret', async () => {
   const server = fakeServer({ accessLog: true })
   const headers = { ...all, 'x-request-id': 'proxy-7' }
   await ask(server, { url: '/v1/pins?name=s3cr3t', headers })
@@ -530,7 +530,7 @@ test('with the access log each answer is a line at info: what, how it went and w
   assert.doesNotMatch(JSON.stringify(lines), /s3cr3t|Bearer/)
 })
 
-test('a request has an id of its own, or the one its proxy gave it', async () => {
+test('a request has an id of its own, or the one that its proxy sent', async () => {
   const server = fakeServer()
   const ids = new Set<unknown>()
   for (let i = 0; i < 100; i += 1) ids.add((await ask(server, { url: '/v1/health' })).headers['x-request-id'])
@@ -541,7 +541,7 @@ test('a request has an id of its own, or the one its proxy gave it', async () =>
   assert.notEqual(forged.headers['x-request-id'], 'a" b{}')
 })
 
-test('every answer tells browsers to come over TLS alone, where that was configured', async () => {
+test('every answer has an HSTS header if that is configured', async () => {
   const { app } = fakeServer({ hstsMs: 31_536_000_000 })
   for (const url of ['/', '/v1/docs/', '/v1/health', '/v1/pins', '/nothing', '/v1/%ff', '/v1/auth/login']) {
     for (const cookie of ['', '__Host-anchorage=x']) {
@@ -552,7 +552,7 @@ test('every answer tells browsers to come over TLS alone, where that was configu
   }
 })
 
-test('health and readiness', async (t) => {
+test('health and readiness report the state of the node', async (t) => {
   const nats: Degradation = { what: 'nats', reason: 'no stream leader' }
   const postgres: Degradation = { what: 'postgres', reason: 'connection refused' }
   const schema: Degradation = { what: 'schema', reason: 'migration 0003 is pending' }
@@ -588,7 +588,7 @@ test('health and readiness', async (t) => {
   }
 })
 
-test('the docs page comes whole from here', async () => {
+test('the docs page loads everything from this server', async () => {
   const { app } = fakeServer()
   for (const url of ['/v1/docs', '/v1/docs/']) {
     const page = await app.inject(url)

@@ -46,26 +46,26 @@ export interface HttpServerOptions {
   operator: OperatorUseCases
   orgs: OrgUseCases
   tokens: TokenUseCases
-  /** Rejects `unauthenticated` with the reason, or `unavailable`. */
+  /** Rejects with `unauthenticated` and the reason, or with `unavailable`. */
   verify: (bearer: string) => Promise<Principal>
-  /** Without it people cannot log in: bearers alone say who a request is. */
+  /** Without it people cannot log in, and only bearers identify callers. */
   people?: People | null
   health: () => Health
   /** Without it there is no `/metrics` here. */
   scrape?: Scrape | null
-  /** Told of every answer. */
+  /** Called for every answer. */
   onAnswer?: (answer: Answer) => void
-  /** Told of every request or connection that a limit refused, by the name of the limit. */
+  /** Called for every request or connection that a limit refused, with the name of the limit. */
   onLimit?: (limit: string) => void
   /** Without it no request is traced. */
   trace?: Tracing['request']
-  /** Networks (CIDRs) of proxies that say whom they speak for; none: every client is who its socket says. */
+  /** Networks (CIDRs) of proxies whose `X-Forwarded-For` is trusted. If empty, every client has the address of its socket. */
   trustProxy?: readonly string[]
-  /** Without it nobody's requests are counted. */
+  /** Without it requests are not counted. */
   rateLimits?: RateLimits
-  /** Where nodes count together; without it each counts for itself. */
+  /** The counts that all nodes share; without it each node counts for itself. */
   rates?: RateStore | null
-  /** For so long browsers are to come over TLS alone; null: nothing is said of it. */
+  /** How long browsers must use TLS only (HSTS); null: answers do not say so. */
   hstsMs?: number | null
   /** A line at `info` for each answered request. */
   accessLog?: boolean
@@ -73,7 +73,7 @@ export interface HttpServerOptions {
   limits?: Partial<HttpLimits>
 }
 
-/** The whole HTTP side of a node, from its use cases. It does not listen; `close()` lets requests under way finish. */
+/** Builds the whole HTTP server of a node from its use cases. It does not listen yet; `close()` lets requests under way finish. */
 export function httpServer({
   pins,
   operator,
@@ -137,7 +137,7 @@ export function httpServer({
   return app
 }
 
-/** How Fastify and the server under it behave. */
+/** Options of Fastify and of the Node server below it. */
 export function settingsOf(bounds: HttpLimits) {
   return {
     bodyLimit: bounds.maxBodyBytes,
@@ -155,7 +155,7 @@ export function settingsOf(bounds: HttpLimits) {
   } as const
 }
 
-/** What happens below the routes. */
+/** Applies the bounds that hold below the routes, for sockets and for HTTP that reaches no route. */
 export function guardSockets(server: Server, bounds: HttpLimits, rules: Record<string, string>): void {
   server.maxConnections = bounds.maxConnections
   answerUnusualHttp(server, rules)
@@ -171,7 +171,7 @@ const allNamed = [
   ...namedAdminSchemas,
 ]
 
-/** Routes with hooks of their own. */
+/** Registers routes whose hooks apply to them alone. */
 function below(app: FastifyInstance, prefix: string, routes: (part: FastifyInstance) => void): void {
   app.register(
     (part, _options, done) => {

@@ -72,7 +72,7 @@ async function answers(socket: Socket): Promise<Answer[]> {
   return found
 }
 
-/** A page of any origin may read the answer, and what every answer says is said, whoever wrote it. */
+/** Checks that a page of any origin may read the answer, and that it has the headers that every answer has. */
 function readableElsewhere({ headers }: Answer, what?: string): void {
   assert.equal(headers.get('x-content-type-options'), 'nosniff', what)
   assert.equal(headers.get('strict-transport-security'), 'max-age=86400', what)
@@ -80,7 +80,7 @@ function readableElsewhere({ headers }: Answer, what?: string): void {
   assert.match(headers.get('access-control-expose-headers') ?? '', /x-request-id.*ratelimit-reset/, what)
 }
 
-/** What comes back for these bytes: one refusal of this status, whole, in the spec's shape. */
+/** Sends these bytes, and expects one whole refusal of this status in the shape of the spec. */
 async function refused(
   server: Listening,
   bytes: string | Buffer,
@@ -107,7 +107,7 @@ async function refused(
   return answer
 }
 
-test('what is not HTTP is answered in JSON all the same', async (t) => {
+test('malformed HTTP is answered in JSON', async (t) => {
   const server = await listening(t)
   const broken: [string | Buffer, number, RegExp][] = [
     ['nonsense\r\n\r\n', 400, /well-formed/],
@@ -137,7 +137,7 @@ test('what is not HTTP is answered in JSON all the same', async (t) => {
   assert.deepEqual(server.pins.calls, [])
 })
 
-test('methods that nobody has a route for', async (t) => {
+test('a method without a route is refused with the methods of the path', async (t) => {
   const server = await listening(t)
   for (const method of ['TRACE', 'QUERY', 'PROPFIND', 'PUT', 'PATCH']) {
     const answer = await refused(
@@ -153,7 +153,7 @@ test('methods that nobody has a route for', async (t) => {
   await refused(server, 'OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 404, /nothing/)
 })
 
-test('a request line of 45 KB says what is wrong with it; one beyond all bounds is refused too', async (t) => {
+test('a request line of 45 KB is answered with what is wrong in it, and one beyond the bound with 431', async (t) => {
   const server = await listening(t)
   const long = 'x'.repeat(45_000)
   const get = (path: string) => `GET ${path} HTTP/1.1\r\n${auth}Connection: close\r\n\r\n`
@@ -170,7 +170,7 @@ test('a request line of 45 KB says what is wrong with it; one beyond all bounds 
   await refused(server, `GET /v1/pins HTTP/1.1\r\n${auth}x: ${'x'.repeat(200_000)}\r\n\r\n`, 431, /too long/)
 })
 
-test('a query that is not percent-encoded is told so', async (t) => {
+test('a query that is not percent-encoded is refused with that reason', async (t) => {
   const server = await listening(t)
   for (const encoding of ['utf8', 'latin1'] as const) {
     const bytes = Buffer.from(`GET /v1/pins?name=caf\u00e9 HTTP/1.1\r\n${auth}\r\n`, encoding)
@@ -178,7 +178,7 @@ test('a query that is not percent-encoded is told so', async (t) => {
   }
 })
 
-test('a body that is too large is refused before it is read, whether it says so or not', async (t) => {
+test('a body that is too large is refused before it is read to its end, with or without a content length', async (t) => {
   const server = await listening(t)
   const head = `POST /v1/pins HTTP/1.1\r\n${auth}Content-Type: application/json\r\n`
   await refused(server, `${head}Content-Length: 2000000\r\n\r\n{`, 413, /256 KiB/)
@@ -192,7 +192,7 @@ test('a body that is too large is refused before it is read, whether it says so 
   assert.deepEqual(server.pins.calls, [])
 })
 
-/** Sends `head` and `mebibytes` of blanks, and only then reads: the answers, or the error of a socket that was reset. */
+/** Sends `head` and `mebibytes` of blanks, and only then reads the answers; rejects if the socket was reset. */
 async function sendAllThenRead(server: Listening, head: string, mebibytes: number): Promise<Answer[]> {
   const socket = server.dial()
   socket.write(head)
@@ -201,13 +201,13 @@ async function sendAllThenRead(server: Listening, head: string, mebibytes: numbe
     await new Promise<void>((resolve, reject) =>
       socket.write(blanks, (error) => (error ? reject(error) : resolve())),
     )
-    // As a client over a network would: the server acts on what it has before the rest comes.
+    // As over a network: the server acts on what it has before the rest arrives.
     await sleep(20)
   }
   return answers(socket)
 }
 
-test('who sends a whole body before reading learns why it was refused', async (t) => {
+test('a client that sends its whole body before it reads learns why it was refused', async (t) => {
   const server = await listening(t)
   const json = 'Content-Type: application/json\r\n'
   const size = `Content-Length: ${4 << 20}\r\nConnection: close\r\n\r\n`
@@ -238,7 +238,7 @@ test('a connection whose refused body was read to its end serves the next reques
   )
 })
 
-test('who goes on sending after a refusal is cut off, by bytes and by time', async (t) => {
+test('a client that goes on sending after a refusal is cut off after too many bytes or too long', async (t) => {
   const head = `POST /v1/pins HTTP/1.1\r\n${auth}Content-Type: text/plain\r\nContent-Length: ${64 << 20}\r\n\r\n`
   const few = await listening(t, { maxUnreadBytes: 1 << 20, unreadGraceMs: 60_000 })
   await assert.rejects(sendAllThenRead(few, head, 64), { code: /EPIPE|ECONNRESET|ERR_STREAM_DESTROYED/ })
@@ -251,7 +251,7 @@ test('who goes on sending after a refusal is cut off, by bytes and by time', asy
   )
 })
 
-test('who expects 100-continue gets it, then the answer', async (t) => {
+test('a client that expects 100-continue gets it, then the answer', async (t) => {
   const server = await listening(t)
   const socket = server.dial()
   socket.write(
@@ -265,7 +265,7 @@ test('who expects 100-continue gets it, then the answer', async (t) => {
   )
 })
 
-test('a client that sends byte by byte, or nothing more, is told that its time is up', async (t) => {
+test('a client that sends byte by byte, or stops sending, is answered with 408', async (t) => {
   const server = await listening(t, { headTimeoutMs: 300, requestTimeoutMs: 600, timeoutCheckMs: 50 })
   const slow = server.dial()
   const drip = setInterval(() => slow.write('x'), 20)
@@ -288,7 +288,7 @@ const onePin: Pin = {
   info: {},
 }
 
-test('a client that does not read its answer is cut off, and the answer with it', async (t) => {
+test('a client that does not read its answer is cut off before it has the whole answer', async (t) => {
   const server = await listening(t, { answerTimeoutMs: 200 })
   server.pins.list = async () => ({
     count: 1000,
@@ -303,7 +303,7 @@ test('a client that does not read its answer is cut off, and the answer with it'
   assert.ok(accepted.bytesWritten < 64 << 20)
 })
 
-test('connections beyond the bound are closed unread and told of; those that are there are served, and each that ends makes room', async (t) => {
+test('connections beyond the bound are closed unread and logged; earlier ones are served, and each that ends makes room', async (t) => {
   const server = await listening(t, { maxConnections: 2 })
   const get = 'GET /v1/health HTTP/1.1\r\nHost: x\r\n'
   const open = async () => {
@@ -333,7 +333,7 @@ test('connections beyond the bound are closed unread and told of; those that are
   })
 })
 
-test('rubbish behind a good request does not pass for its answer', async (t) => {
+test('malformed bytes after a valid request do not corrupt its answer', async (t) => {
   const server = await listening(t)
   const socket = server.dial()
   socket.write(`GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\nrubbish\r\n\r\n`)
@@ -344,7 +344,7 @@ test('rubbish behind a good request does not pass for its answer', async (t) => 
   )
 })
 
-test('closing: what is under way is answered, what comes after is told to try elsewhere, idle connections end', async (t) => {
+test('closing answers requests under way, refuses later ones with 503, and ends idle connections', async (t) => {
   const server = await listening(t)
   const reached = Promise.withResolvers<void>()
   const release = Promise.withResolvers<void>()
@@ -375,7 +375,7 @@ test('closing: what is under way is answered, what comes after is told to try el
   assert.equal(pins.kept.size, 1)
 })
 
-test('closing: a client that asks again on a connection it kept is told to go elsewhere, not cut off', async (t) => {
+test('closing answers a request on a kept connection with 503, and does not cut it off', async (t) => {
   const server = await listening(t)
   const kept = server.dial()
   kept.write('GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -391,7 +391,7 @@ test('closing: a client that asks again on a connection it kept is told to go el
   await closed
 })
 
-test('closing ends though a client keeps its connection, or never finishes its request', async (t) => {
+test('closing ends even if a client keeps its connection or never finishes its request', async (t) => {
   const server = await listening(t, { closeGraceMs: 200 })
   const kept = server.dial()
   kept.write('GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n')

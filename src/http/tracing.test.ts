@@ -6,7 +6,7 @@ import { fakePins, fakeServer } from './fake-pins.ts'
 
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
-/** What a trace is told, and within which of its requests pins are made. */
+/** A server that records what its trace is told, and within which traced request a pin is made. */
 function traced() {
   const told: (RequestHead | string)[] = []
   const within = new AsyncLocalStorage<string>()
@@ -46,7 +46,7 @@ test('a request is traced from its route to its answer, and handled within its t
   ])
 })
 
-test('probes, scrapes and what no route takes are not traced', async () => {
+test('probes, scrapes and requests without a route are not traced', async () => {
   const { app, told } = traced()
   for (const url of ['/v1/health', '/v1/ready', '/metrics', '/nothing', '/v1/pins/%zz'])
     await app.inject({ url })

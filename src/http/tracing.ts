@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { RequestSpan, Tracing } from '../core/tracing.ts'
 
-/** Probes and scrapes come every few seconds and cause nothing. */
+/** Routes that are not traced: probes and scrapes come every few seconds and cause no other work. */
 const untold = /\/(health|ready|metrics)$/
 
-/** Follows every request that a route takes, until it is answered. */
+/** Traces every request that matches a route, until it is answered. */
 export function traceRequests(app: FastifyInstance, begin: NonNullable<Tracing['request']>): void {
   const under = new WeakMap<FastifyRequest, RequestSpan>()
   app.addHook('onRequest', (request, _reply, done) => {
@@ -16,7 +16,7 @@ export function traceRequests(app: FastifyInstance, begin: NonNullable<Tracing['
     under.set(request, begin({ method, route, requestId, traceparent: told }))
     done()
   })
-  // Only here: a body that arrives later comes out of another chain of events.
+  // The span is entered here and not in `onRequest`, since a body that arrives later runs in another async context.
   app.addHook('preHandler', (request, _reply, done) => {
     const span = under.get(request)
     if (span === undefined) done()

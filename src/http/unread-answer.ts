@@ -1,8 +1,8 @@
 import type { Server } from 'node:http'
 
 /**
- * Cuts off a client that has not read the whole answer `answerTimeoutMs` after its request's head came in: until it has, the answer
- * is kept in memory, and its share of the server with it.
+ * Cuts off a client that has not read its whole answer `answerTimeoutMs` after the head of its request arrived. Until then the answer takes
+ * memory, and the request keeps its turn among those of its org.
  */
 export function endUnreadAnswers(server: Server, { answerTimeoutMs }: { answerTimeoutMs: number }): void {
   server.on('request', (request, response) => {

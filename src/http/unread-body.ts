@@ -7,13 +7,12 @@ type Bounds = Pick<HttpLimits, 'maxUnreadBytes' | 'unreadGraceMs'>
 const lookEveryMs = 20
 
 /**
- * Reads on, and throws away, what a client still sends of a body after its answer. A socket closed at once, with bytes
- * arriving, resets the connection, and the client never reads why it was refused. Who sends on for longer, or more, than
- * `bounds` is cut off.
+ * Reads and discards what a client still sends of a body after its answer. Closing the socket at once, with bytes arriving, would reset the
+ * connection, and the client would never read why it was refused. A client that sends for longer, or more, than `bounds` allows is cut off.
  */
 export function discardUnread(server: Server, bounds: Bounds): void {
   server.on('request', (request, response) => {
-    // Before Node's own listener, which closes the socket of an answer that said `connection: close`.
+    // Runs before Node's own listener, which closes the socket of an answer with `connection: close`.
     response.prependOnceListener('finish', () => {
       if (!request.complete && !request.socket.destroyed) discardRest(request, bounds)
     })
@@ -41,7 +40,7 @@ function discardRest(request: IncomingMessage, { maxUnreadBytes, unreadGraceMs }
   request.resume()
 }
 
-/** Until restored, Node's wish to close `socket` ends our side alone: what arrives is still read. */
+/** Until restored, a close of `socket` by Node ends only our side: what arrives is still read. */
 function endsInsteadOfClosing(socket: Socket): { restore(): void } {
   socket.destroySoon = () => void socket.end()
   return { restore: () => void Reflect.deleteProperty(socket, 'destroySoon') }

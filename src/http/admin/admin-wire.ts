@@ -1,4 +1,4 @@
-/** What operators see, as JSON: for HTTP and for `--json` alike. */
+/** Converts what operators see to JSON, both for HTTP and for `--json`. */
 import type { Node } from '../../core/node.ts'
 import type {
   ClusterStatus,
@@ -24,7 +24,7 @@ import type {
   Status,
 } from './schema.ts'
 
-/** A node in short, as lists show it. */
+/** The short form of a node, for lists. */
 export function nodeWire({ node, placements, bytes, report, reportedAt, leads }: NodeView): AdminNode {
   return {
     id: node.id,
@@ -102,7 +102,7 @@ export function statusWire(status: ClusterStatus): Status {
   }
 }
 
-/** Whom each node hears; a node that was heard and is not in the book has its id for a name. */
+/** Which nodes each node hears. A node that is heard but has no row in Postgres is named by its id. */
 export function presencesWire(views: NodeStatus[]): Presence[] {
   const names = new Map(views.map(({ node }) => [String(node.id), node.name]))
   return views.map(({ node, report, reportedAt, leads }) => ({

@@ -8,7 +8,7 @@ import { fakeServer, type FakeServer } from '../fake-pins.ts'
 const operatorToken = { authorization: 'Bearer cluster:admin' }
 const plan = 'pln_01h455vb4pex5vsknk084sn02q'
 
-/** Every route, once, with what it takes. */
+/** Every route once, with its input. */
 const routes: (InjectOptions & { url: string })[] = [
   { url: '/v1/admin/nodes' },
   { url: '/v1/admin/nodes/anchor-1' },
@@ -49,7 +49,7 @@ async function refused(server: FakeServer, options: InjectOptions, status: numbe
   assert.match(response.json().error.details, details, what)
 }
 
-test('every operators’ route is in the document, and wants the scope cluster:admin before it looks at anything', async () => {
+test('every admin route is in the document, and demands the scope cluster:admin before it reads anything else', async () => {
   const server = fakeServer()
   const document = (await server.app.inject('/v1/openapi.json')).json()
   const described = Object.entries<object>(document.paths)
@@ -75,11 +75,11 @@ test('every operators’ route is in the document, and wants the scope cluster:a
   assert.deepEqual(server.operator.calls, [])
 })
 
-test('what a token of an org may do with its pins, an operators’ token may not', async () => {
+test('an operator’s token may not read the pins of an org', async () => {
   await refused(fakeServer(), { url: '/v1/pins' }, 403, /pins:read/)
 })
 
-test('every answer is what the document says', async () => {
+test('every answer matches its schema in the document', async () => {
   const server = fakeServer()
   const document = (await server.app.inject('/v1/openapi.json')).json()
   const ajv = new Ajv2020({ strict: false, allErrors: true })
@@ -99,7 +99,7 @@ test('every answer is what the document says', async () => {
   }
 })
 
-test('a node is drained and put back by name or by TypeID, and the audit gets the token', async () => {
+test('a node is drained and uncordoned by name or by TypeID, and the audit names the token', async () => {
   const server = fakeServer()
   const drained = await ask(server, { method: 'POST', url: '/v1/admin/nodes/anchor-2/drain' })
   assert.equal(drained.statusCode, 202)
@@ -114,7 +114,7 @@ test('a node is drained and put back by name or by TypeID, and the audit gets th
   assert.match(String(call?.arguments[1]), /^tok_/)
 })
 
-test('a node that reported nothing yet is shown with what is known', async () => {
+test('a node that has not reported yet is shown with what is known', async () => {
   const { results } = (await ask(fakeServer(), { url: '/v1/admin/nodes' })).json()
   assert.deepEqual(
     results.map(({ leads, version, reportedAt }: Record<string, unknown>) => [leads, version, reportedAt]),
@@ -125,7 +125,7 @@ test('a node that reported nothing yet is shown with what is known', async () =>
   )
 })
 
-test('what is not there is 404, what cannot be now is 409, and both say so', async () => {
+test('missing things are answered with 404 and impossible changes with 409, both with the reason', async () => {
   const server = fakeServer()
   const { id } = (await ask(server, { method: 'POST', url: '/v1/admin/plans' })).json()
   await refused(server, { url: '/v1/admin/nodes/anchor-9' }, 404, /no such node/)
@@ -161,7 +161,7 @@ test('maintenance is set with a reason and an end, read, and ended', async () =>
   }
 })
 
-test('the moves of a plan come page by page', async () => {
+test('the moves of a plan are listed page by page', async () => {
   const server = fakeServer()
   const made = await ask(server, { method: 'POST', url: '/v1/admin/plans' })
   assert.equal(made.statusCode, 201)
@@ -179,7 +179,7 @@ test('the moves of a plan come page by page', async () => {
   await refused(server, { url: `${url}?limit=1&limit=2` }, 400, /limit: give it once/)
 })
 
-test('the audit log is asked for an org, and after an entry', async () => {
+test('the audit log is read for one org, and from after an entry', async () => {
   const server = fakeServer()
   const org = 'org_01h455vb4pex5vsknk084sn02q'
   const entry = 'aud_01h455vb4pex5vsknk084sn02q'

@@ -13,7 +13,7 @@ import { auditQuery, readAdminQuery } from './read-admin-query.ts'
 const plansPage = 20
 const movesPage = 100
 
-/** Who the audit names for a request. */
+/** The actor that the audit log names for a request. */
 type ActorOf = (request: FastifyRequest) => string
 
 /** The operators' routes, below `/admin`: every one needs the scope `cluster:admin`. */
@@ -78,7 +78,7 @@ function planRoutes(app: TypedApp, operator: OperatorUseCases, actorOf: ActorOf)
   }))
   app.post('/plans', { schema: operations.makePlan }, async (request, reply) => {
     const gone = new AbortController()
-    // A plan of very many moves takes seconds: it is not made for a client that went away.
+    // A plan of very many moves takes seconds to make, so it is given up when the client disconnects.
     reply.raw.once('close', () => gone.abort(new Error('the client went away')))
     return reply.code(201).send(wire.planWire(await operator.makePlan(actorOf(request), gone.signal)))
   })
@@ -99,7 +99,7 @@ function planRoutes(app: TypedApp, operator: OperatorUseCases, actorOf: ActorOf)
   )
 }
 
-/** How an org is stopped; what else is done with orgs stands below `/orgs`. */
+/** Routes that suspend, resume and remove an org; all other routes of orgs are below `/orgs`. */
 function stopRoutes(app: TypedApp, orgs: OrgUseCases, { callerOf }: Auth): void {
   app.post('/orgs/:org/suspend', { schema: operations.suspendOrg }, async (request) =>
     orgWire(await orgs.suspend(callerOf(request), request.params.org, request.body.reason)),
@@ -114,7 +114,7 @@ function stopRoutes(app: TypedApp, orgs: OrgUseCases, { callerOf }: Auth): void 
   )
 }
 
-/** What is only read. */
+/** Routes that only read. */
 function bookRoutes(app: TypedApp, operator: OperatorUseCases): void {
   app.get('/status', { schema: operations.getStatus }, async () => wire.statusWire(await operator.status()))
   app.get('/presences', { schema: operations.listPresences }, async () => ({
@@ -128,7 +128,7 @@ function bookRoutes(app: TypedApp, operator: OperatorUseCases): void {
   }))
 }
 
-/** In a path any text is an id; what is no plan's names no plan. */
+/** An id that cannot be parsed is reported as "not found", like that of a plan that does not exist. */
 function planIdOf(text: string): PlanId {
   try {
     return parseId('pln', text)

@@ -1,4 +1,4 @@
-/** What each route of `/v1/admin` takes and answers. All need a token with the scope `cluster:admin`. */
+/** The input and the answers of each route of `/v1/admin`. All need a token with the scope `cluster:admin`. */
 import Type from 'typebox'
 import { Org } from '../orgs/schema.ts'
 import { Failure, ref } from '../spec/schema.ts'

@@ -10,8 +10,8 @@ import { instantMs } from '../spec/instant.ts'
 const maxAuditPage = 100
 
 /**
- * The query of a route of ours, not yet validated. A parameter given twice is `invalid`, as is one that the route has in another
- * spelling; unknown ones are ignored.
+ * The query of a route that is not part of the Pinning Services API, not yet validated. A parameter that is given twice or is misspelt is
+ * `invalid`; unknown ones are ignored.
  */
 export function readAdminQuery({ raw, routeOptions }: FastifyRequest): Record<string, unknown> {
   const spellings = spellingsOf(routeOptions.schema?.querystring)
@@ -35,7 +35,7 @@ function read(name: string, value: string): unknown {
   return name === 'afterNumber' ? wholeNumber(value) : value
 }
 
-/** What a validated query of the audit log asks for; `invalid` names the parameter. */
+/** Converts a validated query of the audit log for the use case. Throws `invalid` if the org or the entry is malformed. */
 export function auditQuery(query: {
   org?: string
   after?: string
@@ -49,7 +49,7 @@ export function auditQuery(query: {
   }
 }
 
-/** The entry of the audit that a parameter names as `at,id`. */
+/** The audit entry that a parameter names as `at,id`. */
 export function cursorOf(text: string, parameter: string): AuditCursor {
   const [at = '', id = ''] = text.split(',')
   const ms = instantMs(at)

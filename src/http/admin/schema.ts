@@ -1,4 +1,4 @@
-/** What operators see of the cluster: the answers of `/v1/admin`, and what `--json` of the operators' verbs prints. */
+/** The schemas of what operators see: the answers of `/v1/admin`, and what `--json` of the operators' verbs prints. */
 import Type from 'typebox'
 import type { Static } from 'typebox'
 import { nodeStates } from '../../core/node.ts'
@@ -252,7 +252,7 @@ export const AuditEntry = named(
   }),
 )
 
-/** All that have a name in the document. */
+/** The schemas that have a name in the OpenAPI document. */
 export const namedAdminSchemas = [
   AdminNode,
   AdminNodeInFull,

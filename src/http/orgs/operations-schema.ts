@@ -1,4 +1,4 @@
-/** What each route of `/v1/orgs` takes and answers. */
+/** The input and the answers of each route of `/v1/orgs`. */
 import Type from 'typebox'
 import { slugForm } from '../../core/org.ts'
 import { AuditEntry } from '../admin/schema.ts'

@@ -1,4 +1,4 @@
-/** Orgs as JSON: for HTTP and for `--json` alike. */
+/** Converts orgs to JSON, both for HTTP and for `--json`. */
 import type { ListedOrg as CoreListedOrg, OrgChange as CoreOrgChange } from '../../core/org-use-cases.ts'
 import type { Member as CoreMember, Org as CoreOrg, Usage as CoreUsage } from '../../core/org.ts'
 import type { ListedOrg, Member, Org, OrgChange, Usage } from './schema.ts'
@@ -29,7 +29,7 @@ export function memberWire({ userId, name, email, role, source, since }: CoreMem
   return { id: userId, name, email, role, source, since: since.toISOString() }
 }
 
-/** What a validated body wants changed. */
+/** The change that a validated body asks for. */
 export function orgChange({ maxPins, maxBytes, maxReplicas, defaultReplicas }: OrgChange): CoreOrgChange {
   return {
     ...(maxPins !== undefined && { maxPins }),

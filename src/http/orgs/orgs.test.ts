@@ -10,7 +10,7 @@ import { scopesOf } from '../../core/org.ts'
 import type { Principal, Scope } from '../../core/token.ts'
 import { fakeServer, memoryLog } from '../fake-pins.ts'
 
-/** An org `acme` with an owner, a foreign one, and bearers that name who asks. */
+/** An org `acme` with an owner and a viewer, a foreign org, and a bearer for each kind of caller. */
 function rig() {
   const tenants = fakeTenants({ log: memoryLog() })
   const acme = tenants.newOrg('acme')
@@ -56,7 +56,7 @@ function rig() {
   return { app, ask, acme, other, owner, viewer, tenants }
 }
 
-test('an operator makes an org, gives it limits and its first owner, who then reads all about it', async () => {
+test('an operator makes an org, and gives it limits and its first owner', async () => {
   const { ask, viewer } = rig()
   const made = await ask('operator', 'POST', '', { slug: 'new', maxPins: 10, role: 'ignored' })
   assert.equal(made.status, 201)
@@ -72,7 +72,7 @@ test('an operator makes an org, gives it limits and its first owner, who then re
   )
 })
 
-test('what is foreign is answered byte for byte as what is absent, on every route', async () => {
+test('every route answers for a foreign org byte for byte as for a missing one', async () => {
   const { ask, viewer } = rig()
   const routes = [
     ['GET', ''],
@@ -92,7 +92,7 @@ test('what is foreign is answered byte for byte as what is absent, on every rout
   }
 })
 
-test('only the scopes and roles that a route names get through', async () => {
+test('each route admits only its own scopes and roles', async () => {
   const { ask, owner, viewer } = rig()
   assert.equal((await ask('nobody', 'GET', '/acme')).status, 401)
   const refused = [
@@ -114,7 +114,7 @@ test('only the scopes and roles that a route names get through', async () => {
   assert.equal((await ask('owner', 'DELETE', `/acme/members/${owner}`)).status, 409)
 })
 
-test('limits and roles that are none are refused, with the name of the field', async () => {
+test('invalid limits and roles are refused with the name of the field', async () => {
   const { ask, viewer } = rig()
   const wrong: [object, RegExp][] = [
     [{ maxPins: -1 }, /maxPins/],
@@ -143,7 +143,7 @@ test('limits and roles that are none are refused, with the name of the field', a
     assert.equal((await ask('operator', 'GET', path)).status, 404, path)
 })
 
-test('every answer about orgs is what the document says', async () => {
+test('every answer about orgs matches its schema in the document', async () => {
   const { app, ask, tenants, acme, viewer } = rig()
   tenants.kept.entries.push({
     id: mintId('aud'),

@@ -9,7 +9,7 @@ import * as wire from './org-wire.ts'
 
 const page = 100
 
-/** The routes of orgs, below `/orgs`. Which org a caller may see, and as what, the use cases judge. */
+/** The routes of orgs, below `/orgs`. The use cases decide which orgs a caller may see, and in which role. */
 export function orgRoutes(instance: FastifyInstance, orgs: OrgUseCases, auth: Auth): void {
   instance.addHook('preValidation', async (request) => {
     // oxlint-disable-next-line no-param-reassign -- where Fastify looks for what it validates

@@ -1,4 +1,4 @@
-/** What orgs, their members and usage look like: the answers of `/v1/orgs`, and what `--json` of the verbs about orgs prints. */
+/** The schemas of orgs, their members and usage: the answers of `/v1/orgs`, and what `--json` of the verbs about orgs prints. */
 import Type from 'typebox'
 import type { Static } from 'typebox'
 import { roles } from '../../core/org.ts'
@@ -27,7 +27,7 @@ export const OrgLimits = named(
   Type.Object(limits, { description: 'What an org may have at most' }),
 )
 
-/** A part of the limits, to set. */
+/** A change of the limits; those left out stay. */
 export const OrgChange = Type.Object(
   {
     maxPins: Type.Optional(limits.maxPins),
@@ -109,7 +109,7 @@ export const Member = named(
   ),
 )
 
-/** All that have a name in the document. */
+/** The schemas that have a name in the OpenAPI document. */
 export const namedOrgSchemas = [OrgLimits, Role, Suspension, Org, Usage, ListedOrg, Member]
 
 export type Org = Static<typeof Org>

@@ -3,10 +3,10 @@ import { at, complain, make } from './elements.js'
 import { sessionsPart } from './sessions.js'
 import { forgetSecret, tokensPart } from './tokens.js'
 
-/** Where the choice of an org is kept, for the next visit with this tab. */
+/** The key under which the chosen org is kept, for the next visit with this tab. */
 const orgKey = 'anchorage.org'
 
-/** Does `work`; what is refused is told, and whoever is signed out is shown so. */
+/** Runs `work` and shows why it failed. If the session is over, shows the page of a signed-out person. */
 async function attempt(work) {
   try {
     await work()
@@ -84,7 +84,7 @@ async function signOut() {
   location.assign(redirect ?? '/')
 }
 
-/** A reason as a sentence. */
+/** Turns a reason into a sentence. */
 function sentence(text) {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 }

@@ -1,4 +1,4 @@
-/** A refusal, with what the node says of it. */
+/** A refusal, with the details that the node gave. */
 export class Refused extends Error {
   /**
    * @param {number} status
@@ -11,7 +11,7 @@ export class Refused extends Error {
 }
 
 /**
- * Asks the node by the session's cookie; `org` names the org that it is about. Null for an empty answer.
+ * Sends a request to the node with the session's cookie; `org` names the org that it is about. Returns null for an empty answer.
  * @param {string} method
  * @param {string} path below /v1
  * @param {{ org?: string | null, body?: object }} [more]

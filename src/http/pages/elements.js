@@ -6,7 +6,7 @@ export function at(id) {
 }
 
 /**
- * A new element; texts stay texts, whatever they contain.
+ * A new element. Texts in it stay texts and are never read as HTML.
  * @param {string} tag
  * @param {Record<string, unknown>} properties
  * @param {...(Node | string)} children
@@ -20,7 +20,7 @@ export function make(tag, properties, ...children) {
 const days = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' })
 const minutes = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 
-/** The day of an instant, as people here write it; the minute shows when it is pointed at. @param {string} iso */
+/** The day of an instant, as written in the language of the browser; its tooltip shows the minute. @param {string} iso */
 export function day(iso) {
   const date = new Date(iso)
   return make('time', { dateTime: iso, title: minutes.format(date) }, days.format(date))
@@ -31,20 +31,20 @@ export function minute(iso) {
   return make('time', { dateTime: iso }, minutes.format(new Date(iso)))
 }
 
-/** Says what was done. @param {string} text */
+/** Shows what was done. @param {string} text */
 export function tell(text) {
   at('trouble').textContent = ''
   at('notice').textContent = text
 }
 
-/** Says what did not work. @param {string} text */
+/** Shows what failed. @param {string} text */
 export function complain(text) {
   at('notice').textContent = ''
   at('trouble').textContent = text
 }
 
 /**
- * Asks whether somebody means it; Escape and closing are a no.
+ * Asks for a confirmation; Escape and closing the dialog mean no.
  * @param {string} title
  * @param {string} details
  * @returns {Promise<boolean>}
@@ -57,7 +57,7 @@ export function isSure(title, details) {
   dialog.showModal()
   return new Promise((resolve) => {
     dialog.addEventListener('close', function closed() {
-      // The browser tells of a close later than it happens: this one may be that of the question before.
+      // The browser sends `close` late, so this event may belong to the question before.
       if (dialog.open) return
       dialog.removeEventListener('close', closed)
       resolve(dialog.returnValue === 'yes')

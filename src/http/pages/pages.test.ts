@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fakeServer } from '../fake-pins.ts'
 
-test('the page lets nothing run but its own files, and all that these ask for is there', async () => {
+test('the page runs only its own files, and every file that they load exists', async () => {
   const { app } = fakeServer()
   const page = await app.inject('/')
   assert.equal(page.statusCode, 200)

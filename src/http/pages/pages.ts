@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import type { FastifyInstance } from 'fastify'
 
-/** Nothing of the page comes from elsewhere, nothing it does leaves this origin, and nothing in it runs but its own files. */
+/** The page loads nothing from other origins, sends nothing to them, and runs only its own files. */
 const contentPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 const script = 'text/javascript; charset=utf-8'
 
-/** The path of each file, and what it is. */
+/** The file and the content type of each path. */
 const files = {
   '/': ['account.html', 'text/html; charset=utf-8'],
   '/pages/account.css': ['account.css', 'text/css; charset=utf-8'],
@@ -18,7 +18,9 @@ const files = {
   '/pages/tokens.js': ['tokens.js', script],
 } as const
 
-/** A plain page at `/` for people: signing in and out, their tokens and sessions. It talks to the routes that programs have. */
+/**
+ * Serves a plain page at `/` where people sign in and out and manage their tokens and sessions. It calls the same routes as programs do.
+ */
 export async function pageRoutes(app: FastifyInstance): Promise<void> {
   for (const [path, [name, type]] of Object.entries(files)) {
     const content = await readFile(new URL(name, import.meta.url))
@@ -28,7 +30,7 @@ export async function pageRoutes(app: FastifyInstance): Promise<void> {
           'content-type': type,
           'content-security-policy': contentPolicy,
           'referrer-policy': 'same-origin',
-          // the files of another version would not fit together
+          // files of different versions would not fit together
           'cache-control': 'no-cache',
         })
         .send(content),

@@ -50,7 +50,7 @@ function itemOf(session, end) {
   return make('li', {}, text, ...(current ? [] : [button]))
 }
 
-/** A browser in few words: what it calls itself names all its ancestors. */
+/** A short name for a browser: its user agent string names all its ancestors too. */
 function browserOf(userAgent) {
   if (userAgent === null) return 'An unknown browser'
   const name = /(Firefox|Edg|OPR|Chrome|Safari)[\w]*\/\d+/.exec(userAgent)?.[1]

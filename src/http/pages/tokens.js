@@ -1,7 +1,7 @@
 import { ask } from './api.js'
 import { at, day, isSure, make, minute, tell } from './elements.js'
 
-/** What each scope means to a person, and whether a new token has it unless asked otherwise. */
+/** The words for each scope, and whether its box is checked at first. */
 const words = {
   'pins:read': ['read pins', true],
   'pins:write': ['pin', true],
@@ -11,7 +11,7 @@ const words = {
   'cluster:admin': ['operate the cluster', false],
 }
 
-/** Why somebody can neither see nor make tokens. */
+/** Why this person can neither see nor make tokens. */
 function whyNone(org, isSuspended) {
   if (org === null) return 'You are a member of no org: ask an admin of yours to add you, by your id above.'
   return isSuspended
@@ -79,7 +79,7 @@ function offer(scopes) {
   at('scopes').replaceChildren(...boxes)
 }
 
-/** What the form asks for. @param {HTMLFormElement} form */
+/** The body of the request that the form asks for. @param {HTMLFormElement} form */
 function wished(form) {
   const name = inputAt('name').value.trim()
   return {

@@ -2,14 +2,14 @@ import type { FastifyRequest } from 'fastify'
 import type { KeptCookie } from '../../core/session-use-cases.ts'
 
 /**
- * The prefix binds a cookie to this very host, over TLS (or on loopback), for all paths: no neighbour under the same domain can set it
- * (RFC 6265bis, section 4.1.3.2).
+ * The prefix binds the cookie to exactly this host, over TLS (or on loopback), for all paths: no other host under the same domain can set
+ * it (RFC 6265bis, section 4.1.3.2).
  */
 export const sessionCookie = '__Host-anchorage'
-/** What a login keeps while the person is at the provider. */
+/** Holds the state of a login while the person is at the provider. */
 export const loginCookie = '__Host-anchorage-login'
 
-/** Lax: it comes along when a link or the provider leads here, and with nothing that another site posts. */
+/** Lax: a browser sends the cookie when a link or the provider leads here, but not when another site posts to us. */
 const attributes = 'Path=/; Secure; HttpOnly; SameSite=Lax'
 
 /** The value of the cookie `name` that a request brings. */
@@ -22,7 +22,7 @@ export function cookieOf(
   return found?.trim().slice(start.length)
 }
 
-/** Whether a request speaks by its cookie: a bearer beside it is what it is judged by. */
+/** Whether a request is identified by its session cookie. If it also has a bearer, the bearer identifies it. */
 export function speaksByCookie(request: Pick<FastifyRequest, 'headers'>): boolean {
   return request.headers.authorization === undefined && cookieOf(request, sessionCookie) !== undefined
 }
@@ -32,7 +32,7 @@ export function setCookie(name: string, { value, maxAgeMs }: KeptCookie): string
   return `${name}=${value}; Max-Age=${Math.floor(maxAgeMs / 1000)}; ${attributes}`
 }
 
-/** The one that takes it away. */
+/** The `set-cookie` header that makes a browser delete the cookie. */
 export function dropCookie(name: string): string {
   return `${name}=; Max-Age=0; ${attributes}`
 }

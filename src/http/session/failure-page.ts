@@ -1,10 +1,10 @@
 import { escaped } from '../escaped.ts'
 import type { FastifyInstance } from 'fastify'
 
-/** A page without any script, style or picture of others. */
+/** The page loads no script, style or image. */
 const contentPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
-/** Failures of these routes as a page for a browser that came here by itself; programs get the same failure as JSON. */
+/** Shows failures of these routes as a page to a browser that navigated here; programs get the same failure as JSON. */
 export function showFailures(app: FastifyInstance): void {
   app.addHook('onSend', async (request, reply, payload) => {
     if (reply.statusCode < 400 || typeof payload !== 'string') return payload
@@ -13,7 +13,7 @@ export function showFailures(app: FastifyInstance): void {
     reply.headers({
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': contentPolicy,
-      // what the provider sent along stands in this page's address
+      // the address of this page holds what the provider sent
       'referrer-policy': 'no-referrer',
     })
     return page(error.details)

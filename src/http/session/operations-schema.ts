@@ -1,4 +1,4 @@
-/** What each route of `/v1/auth` takes and answers. */
+/** The input and the answers of each route of `/v1/auth`. */
 import Type from 'typebox'
 import { Failure, ref } from '../spec/schema.ts'
 import { OwnSessions, SignedIn, SignedOut } from './schema.ts'

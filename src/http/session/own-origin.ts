@@ -5,8 +5,8 @@ const readers = new Set(['GET', 'HEAD', 'OPTIONS'])
 const loopback = /^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(?::\d{1,5})?$/
 
 /**
- * Our origin as the browser of `request` sees it: `http.publicUrl`. Without it, on loopback, what the browser itself names; anywhere else the
- * name of a host is not to be believed (`unavailable`, with what to configure).
+ * Our origin as the browser of `request` sees it: `http.publicUrl`. Without that, the origin that the browser names, but only on loopback.
+ * Any other host name cannot be trusted: throws `unavailable`, with what to configure.
  */
 export function ownOrigin({ headers: { host = '' } }: FastifyRequest, publicUrl: string | null): string {
   if (publicUrl !== null) return publicUrl
@@ -18,8 +18,9 @@ export function ownOrigin({ headers: { host = '' } }: FastifyRequest, publicUrl:
 }
 
 /**
- * Refuses (`forbidden`) a request by cookie that changes something and was not made by a page of ours: a browser sends the cookie along
- * with what other sites make it send. Browsers say which it was (Fetch Metadata); of those that do not, the origin is asked for.
+ * Refuses with `forbidden` a request with a session cookie that changes something and does not come from a page of ours: a browser sends
+ * the cookie also with requests that other sites make it send. Fetch Metadata says where a request comes from; a browser without it must
+ * send our origin.
  */
 export function demandOwnPage(request: FastifyRequest, publicUrl: string | null): void {
   if (readers.has(request.method)) return

@@ -1,4 +1,4 @@
-/** What people see of their logins. */
+/** The schemas of what people see of their logins. */
 import Type from 'typebox'
 import type { Static } from 'typebox'
 import { roles } from '../../core/org.ts'
@@ -71,7 +71,7 @@ export const SignedOut = named(
   ),
 )
 
-/** All that have a name in the document. */
+/** The schemas that have a name in the OpenAPI document. */
 export const namedSessionSchemas = [SignedIn, OwnSession, OwnSessions, SignedOut]
 
 export type SignedIn = Static<typeof SignedIn>

@@ -15,10 +15,10 @@ import type { OwnSession, SignedIn } from './schema.ts'
 const maxUserAgent = 255
 const maxFormBytes = 32 << 10
 
-/** How people sign in; throws `not_found` where they cannot. */
+/** Returns how people sign in; throws `not_found` where login is off. */
 type Door = () => People
 
-/** Signing in and out, below `/auth`. Where login is off, every one says what to configure. */
+/** The routes to sign in and out, below `/auth`. Where login is off, each of them answers what to configure. */
 export function sessionRoutes(
   instance: FastifyInstance,
   people: People | null,
@@ -44,7 +44,7 @@ export function sessionRoutes(
   })
 }
 
-/** Where a browser goes by itself: failures are pages. */
+/** The routes that a browser navigates to, so failures are pages. */
 function loginRoutes(instance: FastifyInstance, door: Door, addressOf: AddressOf): void {
   showFailures(instance)
   const app = typed(instance)
@@ -58,7 +58,7 @@ function loginRoutes(instance: FastifyInstance, door: Door, addressOf: AddressOf
       .send(null)
   })
   app.get('/callback', { schema: operations.callback }, async (request, reply) => {
-    // Whatever comes of it, this login is over.
+    // Whether it succeeds or fails, this login is over.
     reply.header('set-cookie', dropCookie(loginCookie))
     const address = addressOf(request)
     const browser = { ...browserOf(request), address, network: networkOf(address) }
@@ -131,7 +131,7 @@ function noSession(): AnchorageError {
   )
 }
 
-/** As it came: the provider's answer is read by its own rules. */
+/** The query as it was sent: the OpenID Connect client parses it by its own rules. */
 function queryOf({ raw: { url = '' } }: FastifyRequest): string {
   const start = url.indexOf('?')
   return start < 0 ? '' : url.slice(start)
@@ -145,7 +145,7 @@ function browserOf(request: FastifyRequest): Omit<Browser, 'address' | 'network'
   }
 }
 
-/** In a path any text is an id; what is no session's names none. */
+/** An id that cannot be parsed is reported as "not found", like that of a session that does not exist. */
 function sessionIdOf(text: string): SessionId {
   try {
     return parseId('ses', text)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { instantMs } from './instant.ts'
 
-test('dates, fractions and offsets', () => {
+test('dates, fractions and offsets are read', () => {
   const good: [string, number][] = [
     ['1970-01-01T00:00:00Z', 0],
     ['2020-07-27T17:32:28.276Z', Date.UTC(2020, 6, 27, 17, 32, 28, 276)],
@@ -29,7 +29,7 @@ test('dates, fractions and offsets', () => {
   }
 })
 
-test('what is no date-time is null', () => {
+test('a text that is not a date-time gives null', () => {
   const wrong = [
     '',
     'x',
@@ -67,7 +67,7 @@ test('what is no date-time is null', () => {
   for (const text of wrong) assert.equal(instantMs(text), null, text)
 })
 
-test('whatever Date writes is read back', () => {
+test('every instant that Date writes is read back', () => {
   const date = fc.date({
     min: new Date('0000-01-01T00:00:00Z'),
     max: new Date('9999-12-31T23:59:59.999Z'),

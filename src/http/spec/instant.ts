@@ -1,8 +1,9 @@
 const rfc3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d+)?(?:[Zz]|([+\- ])(\d\d):?(\d\d))$/
 
 /**
- * Milliseconds since 1970 of an RFC 3339 date-time, with what its fraction says below a millisecond kept; null when it is none.
- * Clients write offsets in two more ways: `+0200`, and with a blank where a `+` was not escaped in a query. A leap second is the first instant of the next minute.
+ * Milliseconds since 1970 of an RFC 3339 date-time, including fractions of a millisecond; null if `text` is not one. Offsets may also be
+ * written in two other ways that clients use: `+0200`, and with a blank where a `+` was not escaped in a query. A leap second is the first
+ * instant of the next minute.
  */
 export function instantMs(text: string): number | null {
   const parts = rfc3339.exec(text)

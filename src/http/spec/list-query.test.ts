@@ -8,7 +8,7 @@ const headers = { authorization: 'Bearer all' }
 const all = encodeURIComponent
 const { app, pins } = fakeServer()
 
-/** What the use case is asked for. */
+/** The query that the use case gets. */
 async function asked(query: string): Promise<unknown> {
   pins.calls.length = 0
   const response = await app.inject({ url: `/v1/pins?${query}`, headers })
@@ -25,7 +25,7 @@ async function refused(query: string, details: RegExp): Promise<void> {
   assert.deepEqual(pins.calls, [])
 }
 
-test('filters that mean something', async (t) => {
+test('valid filters reach the use case', async (t) => {
   const limit = 10
   const exact = 'exact' as const
   const statuses: PinQuery['statuses'] = ['pinned']
@@ -92,7 +92,7 @@ test('filters that mean something', async (t) => {
       assert.deepEqual(got, expected)
     })
   }
-  await t.test('a prototype as a key is a key', async () => {
+  await t.test('__proto__ is a key like any other', async () => {
     const expected = JSON.parse('{"__proto__":"x"}')
     for (const query of ['meta[__proto__]=x', `meta=${all('{"__proto__":"x"}')}`]) {
       assert.equal(JSON.stringify(await asked(query)), JSON.stringify({ limit, meta: expected }))
@@ -100,7 +100,7 @@ test('filters that mean something', async (t) => {
   })
 })
 
-test('filters that mean nothing are refused by name', async () => {
+test('invalid filters are refused by name', async () => {
   const other = (i: number) => `f01551220${String(i).padStart(64, '0')}`
   const wrong: [string, RegExp][] = [
     ...[

@@ -1,4 +1,4 @@
-/** What each route of the Pinning Services API takes and answers. */
+/** The input and the answers of each route of the Pinning Services API. */
 import Type from 'typebox'
 import { Failure, ListQuery, Pin, PinResults, PinStatus, ref } from './schema.ts'
 

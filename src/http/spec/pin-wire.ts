@@ -7,7 +7,7 @@ import type { ListQuery, Pin, PinStatus } from './schema.ts'
 
 const defaultLimit = 10
 
-/** A body that its schema validated, as the core takes it; `invalid` for what no schema can tell. Unlisted properties end here. */
+/** Converts a validated body for the core. Throws `invalid` for errors that no schema can find. Unlisted properties are dropped here. */
 export function pinRequest({ cid, name, origins, meta }: Pin): PinRequest {
   inField('cid', () => parseCid(cid))
   if (name !== undefined) wellFormed('name', name)
@@ -21,7 +21,10 @@ export function pinRequest({ cid, name, origins, meta }: Pin): PinRequest {
   }
 }
 
-/** What a list asks for. Without a filter only pinned ones are meant; `limit`, `before` and `after` page through them and filter nothing. */
+/**
+ * Converts a validated list query for the core. Without a filter only pins with the status `pinned` are listed. `limit`, `before` and
+ * `after` make pages and do not count as filters.
+ */
 export function pinQuery({
   limit = defaultLimit,
   cid,
@@ -94,14 +97,14 @@ function wellFormedMap(meta: Record<string, string>): void {
   }
 }
 
-/** Of no use it may be, or not known here, but it must be meant as one. */
+/** An origin may be useless, or of a protocol that is unknown here, but it must look like a multiaddr. */
 function beginsAsMultiaddr(field: string, text: string): void {
   if (text.startsWith('/')) return
   const example = '/ip4/203.0.113.142/tcp/4001/p2p/PEERID'
   throw new AnchorageError('invalid', `${field}: must be a multiaddr, which begins with a slash: ${example}`)
 }
 
-/** Half of a surrogate pair can be written in JSON but is no character: no database and no other program would take it. */
+/** JSON can hold half of a surrogate pair, which is no character: no database and no other program would accept it. */
 function wellFormed(field: string, text: string): void {
   if (!text.isWellFormed())
     throw new AnchorageError('invalid', `${field}: holds half of a surrogate pair, which is not text`)

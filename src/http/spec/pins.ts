@@ -64,7 +64,7 @@ export function pinRoutes(instance: FastifyInstance, pins: PinUseCases, { admit,
   wrongBase(instance)
 }
 
-/** What a client asks for whose base URL ends in `/pins`; without these routes, a pin with the id `pins`. */
+/** Answers clients whose base URL ends in `/pins`. Without these routes they would be asking for a pin with the id `pins`. */
 function wrongBase(app: FastifyInstance): void {
   const onRequest = async () => {
     throw new AnchorageError('not_found', pinsAreElsewhere)

@@ -1,4 +1,4 @@
-/** The published Pinning Services API, for the tests that hold ours against it. */
+/** The published Pinning Services API, for the tests that compare ours with it. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv } from 'ajv'
@@ -21,7 +21,7 @@ export function publishedSpec(): PublishedSpec {
   return parse(readFileSync(join(import.meta.dirname, 'ipfs-pinning-service.yaml'), 'utf8'))
 }
 
-/** Throws, with what is wrong, when `value` is not what schema `name` of the published spec says. */
+/** Returns a function that throws, with what is wrong, if `value` does not match the schema `name` of the published spec. */
 export function publishedCheck(): (name: string, value: unknown) => void {
   const ajv = new Ajv({ strict: false, allErrors: true })
   formats.default(ajv)

@@ -4,7 +4,7 @@ import { limitOf, parameters, refuseMisspelt } from '../parameters.ts'
 const metaInBrackets = /^meta\[(.*)\]$/s
 const listInBrackets = /^(cid|status)\[\]$/
 
-/** What `GET /pins` takes, and how each is written. */
+/** The parameters of `GET /pins`, and how to write each. */
 const spellings = new Map([
   ['cid', 'cid=CID,CID'],
   ['status', 'status=STATUS,STATUS'],
@@ -13,10 +13,10 @@ const spellings = new Map([
 ])
 
 /**
- * Takes the query of `GET /pins` apart as far as the wire goes: what comes out is what `ListQuery` describes, not yet validated.
- * What has one meaning is taken: a list may be repeated, and its name may end in `[]`; an empty limit is none. The rest is `invalid`:
- * another parameter given twice, bad percent-encoding, a limit that is no plain number, a parameter of ours in another spelling.
- * Parameters that the API does not have are ignored.
+ * Parses the query of `GET /pins` into the shape of `ListQuery`, not yet validated. A spelling with only one meaning is accepted: a list
+ * may be repeated, its name may end in `[]`, and an empty limit counts as absent. Everything else is `invalid`: another parameter given
+ * twice, bad percent-encoding, a limit that is not a plain number, a misspelt parameter of ours. Parameters that the API does not have are
+ * ignored.
  */
 export function readQuery(url: string): Record<string, unknown> {
   const query: Record<string, unknown> = {}
@@ -61,8 +61,8 @@ function metaOfJson(text: string): unknown {
 }
 
 /**
- * `map[app:x user:y]`: what Kubo's Go client sends for a map. A word without a colon goes on with the value before it,
- * since a value may hold blanks.
+ * `map[app:x user:y]`: what Kubo's Go client sends for a map. A word without a colon continues the value before it, since a value may
+ * contain blanks.
  */
 function metaOfGo(text: string): Record<string, string> {
   const entry = /^map\[(.*)\]$/s.exec(text)

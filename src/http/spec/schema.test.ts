@@ -5,7 +5,7 @@ import { publishedSpec } from './published-spec.ts'
 
 type Json = Record<string, unknown>
 
-/** Words for readers; and where our document says more or less than the spec asks, which is listed in `stricter` and `others`. */
+/** Keywords for readers, which are not compared. Where else our document differs from the spec is listed in `stricter` and `others`. */
 const prose = new Set([
   'description',
   'example',
@@ -23,10 +23,10 @@ const stricter = [
   /^parameter cid\.items\.maxLength$/,
   /^Origins\.items\.maxLength$/,
 ]
-/** Bounds that we hold a request to in another way than the spec: what is beyond them is passed over, or they are smaller. */
+/** Bounds that differ from the spec: ours are smaller, or a request that exceeds them is accepted and the excess is ignored. */
 const others = [/^Origins\.(maxItems|uniqueItems)$/, /^parameter meta\.maxProperties$/]
 
-/** The spec has these bounds one level too deep, on the strings of a map instead of on the map. */
+/** Corrects the spec, which has these bounds one level too deep: on the strings of a map instead of on the map. */
 function mended(schema: Json): Json {
   const strings = schema['additionalProperties']
   if (typeof strings !== 'object' || strings === null || !('maxProperties' in strings)) return schema
@@ -37,7 +37,7 @@ function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** What a schema demands, as a flat map of paths: so a difference shows by its place. */
+/** The demands of a schema as a flat map by path, so that a difference shows its place. */
 function demands(value: unknown, at: string, found: Map<string, unknown> = new Map()): Map<string, unknown> {
   if (!isObject(value)) return found.set(at, Array.isArray(value) ? [...value].map(String).toSorted() : value)
   for (const [key, inner] of Object.entries(mended(value))) {
@@ -53,7 +53,7 @@ function same(ours: unknown, theirs: unknown, at: string): void {
   for (const path of our.keys())
     if ([...stricter, ...others].some((each) => each.test(path))) our.delete(path)
   for (const path of their.keys()) if (others.some((each) => each.test(path))) their.delete(path)
-  // The spec says `minItems: 0` here and there; it asks for nothing.
+  // The spec has `minItems: 0` in some places, which demands nothing.
   const idle = (map: Map<string, unknown>) =>
     [...map].filter(([path, value]) => !(path.endsWith('.minItems') && value === 0))
   assert.deepEqual(Object.fromEntries(idle(our)), Object.fromEntries(idle(their)))
@@ -66,7 +66,7 @@ async function ourDocument() {
   return response.json()
 }
 
-test('each schema of the spec is ours, and says the same', async () => {
+test('our document has every schema of the spec, with the same demands', async () => {
   const ours = await ourDocument()
   const { schemas } = publishedSpec().components
   for (const [name, schema] of Object.entries(schemas)) {
@@ -75,7 +75,7 @@ test('each schema of the spec is ours, and says the same', async () => {
   }
 })
 
-test('each operation of the spec is ours: path, method, parameters, body and answers', async () => {
+test('our document has every operation of the spec, with the same path, method, parameters, body and answers', async () => {
   const ours = await ourDocument()
   const { paths, components } = publishedSpec()
   for (const [path, operations] of Object.entries(paths)) {
@@ -107,7 +107,7 @@ test('each operation of the spec is ours: path, method, parameters, body and ans
     }
   }
 
-  /** `meta` is given in place in ours and by name in theirs; every other reference is the same on both sides. */
+  /** `meta` is inline in our document and a reference in the spec; every other reference is the same on both sides. */
   function named(schema: unknown): unknown {
     if (isObject(schema) && isObject(schema['application/json'])) {
       const inner = schema['application/json']['schema']
@@ -128,7 +128,7 @@ interface Operation {
   requestBody?: { content: Record<string, { schema: Json; example?: unknown }> }
 }
 
-/** What the document suggests to send to one operation; throws where it suggests nothing. */
+/** The requests that the document suggests for one operation; throws if an example is missing. */
 function suggested({ parameters = [], requestBody }: Operation, schemas: Record<string, Json>, path: string) {
   const exampleOf = (schema: Json): unknown => {
     const { examples } = schemas[String(schema['$ref']).split('/').at(-1) ?? ''] ?? schema
@@ -174,7 +174,7 @@ test('each parameter and each body has an example, and the server understands it
           ...(body.payload && { payload: body.payload }),
         }
         const { statusCode, body: said } = await app.inject(request)
-        // Nothing that an example names is there, and here nobody can sign in.
+        // 404 is right here: nothing that an example names exists, and login is off.
         assert.ok(statusCode < 400 || statusCode === 404, `${method} ${request.url}: ${said}`)
         assert.doesNotMatch(said, /nothing at this path/)
       }
@@ -182,7 +182,7 @@ test('each parameter and each body has an example, and the server understands it
   }
 })
 
-test('the document says what it is, and how to authenticate', async () => {
+test('the document names its version and how to authenticate', async () => {
   const ours = await ourDocument()
   assert.equal(ours.openapi, '3.1.0')
   const { accessToken, session, ...others } = ours.components.securitySchemes

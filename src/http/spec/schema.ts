@@ -1,23 +1,23 @@
 /**
  * The objects of the Pinning Services API 1.0.0. They validate requests, serialise responses and make the OpenAPI document;
- * `schema.test.ts` holds them against the published spec. Properties that are not listed are ignored on the way in.
+ * `schema.test.ts` compares them with the published spec. Unlisted properties of a request are ignored.
  */
 import Type from 'typebox'
 import type { Static, TSchema } from 'typebox'
 import { maxOriginLength } from '../../core/origin.ts'
 import { nameMatches, pinStatuses } from '../../core/pin.ts'
 
-/** Longer texts are no CID; base58 decodes in quadratic time, so the bound is also a defence. */
+/** No CID is longer. Base58 decodes in quadratic time, so the bound is also a defence. */
 export const maxCidLength = 512
 export const maxNameLength = 255
 /** Far more than any node announces. */
 export const maxOriginsSent = 1000
 export const maxMetaKeys = 1000
-/** Of a filter, as the spec has it. */
+/** CIDs in a filter, as in the spec. */
 export const maxCids = 10
-/** The same: pins of one page. */
+/** Pins on a page, as in the spec. */
 export const maxPage = 1000
-/** Of a filter: each pair costs a look-up for every pin that the others match. */
+/** Pairs in a filter: each costs a look-up for every pin that the other filters match. */
 export const maxMetaPairs = 10
 
 interface Named {
@@ -34,7 +34,7 @@ export function ref<S extends TSchema>(schema: S & Named) {
   return Type.Unsafe<Static<S>>({ $ref: `${schema.$id}#` })
 }
 
-/** Not `Type.Record`: its pattern `.*` passes over keys with a line break. */
+/** Not `Type.Record`, whose pattern `.*` does not match keys with a line break. */
 function stringMap(options: {
   description: string
   examples: Record<string, string>[]
@@ -175,7 +175,7 @@ export const Failure = named(
   ),
 )
 
-/** The filters of a list, after `read-query.ts` took the query apart. `style` and `explode` say how they travel. */
+/** The filters of a list, as `read-query.ts` parses them. `style` and `explode` say how they are encoded. */
 export const ListQuery = Type.Object(
   {
     cid: Type.Optional(
@@ -234,7 +234,7 @@ export const ListQuery = Type.Object(
         'x-consume': 'application/json',
         description:
           'Pins with all of these pairs: a JSON object of strings, such as {"app_id":"x"}; every pin has all of {}',
-        // The page puts it into its field, so that a first try finds something.
+        // The docs page fills its field with this, so that a first try finds something.
         examples: [{}],
       }),
     ),
@@ -242,7 +242,7 @@ export const ListQuery = Type.Object(
   { style: 'form', explode: false },
 )
 
-/** All that have a name in the document. */
+/** The schemas that have a name in the OpenAPI document. */
 export const namedSchemas = [
   Pin,
   PinStatus,

@@ -1,4 +1,4 @@
-/** What each route of `/v1/tokens` takes and answers. All need the scope `tokens:manage`. */
+/** The input and the answers of each route of `/v1/tokens`. All need the scope `tokens:manage`. */
 import Type from 'typebox'
 import { Failure, ref } from '../spec/schema.ts'
 import { CreatedToken, NewToken, Token } from './schema.ts'

@@ -1,4 +1,4 @@
-/** What tokens look like: the answers of `/v1/tokens`, and what `--json` of the verbs about tokens prints. */
+/** The schemas of tokens: the answers of `/v1/tokens`, and what `--json` of the verbs about tokens prints. */
 import Type from 'typebox'
 import type { Static } from 'typebox'
 import { scopes, tokenEnds, type TokenEnd } from '../../core/token.ts'
@@ -64,7 +64,7 @@ export const NewToken = Type.Object(
   },
 )
 
-/** All that have a name in the document. */
+/** The schemas that have a name in the OpenAPI document. */
 export const namedTokenSchemas = [Token, CreatedToken]
 
 export type Token = Static<typeof Token>

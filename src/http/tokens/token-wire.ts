@@ -1,4 +1,4 @@
-/** Tokens as JSON: for HTTP and for `--json` alike. */
+/** Converts tokens to JSON, both for HTTP and for `--json`. */
 import type { TokenView } from '../../core/ports.ts'
 import type { NewToken as CoreNewToken } from '../../core/token-use-cases.ts'
 import { instantMs } from '../spec/instant.ts'

@@ -7,7 +7,7 @@ import { scopesOf, type Role } from '../../core/org.ts'
 import type { Principal } from '../../core/token.ts'
 import { fakeServer } from '../fake-pins.ts'
 
-/** An org's people, each with its role for a bearer, and `orphan`, who may all but speaks for no org. */
+/** The people of one org; the bearer of each is the name of its role. */
 function rig() {
   const orgId = mintId('org')
   const by = { admin: mintId('usr'), member: mintId('usr'), viewer: mintId('usr') }
@@ -35,7 +35,7 @@ function rig() {
   return { ...server, ask, create, by }
 }
 
-test('a token is made, its secret shown once, listed without it, and ended', async () => {
+test('a token is made, shows its secret once, is listed without it, and is ended', async () => {
   const { ask, create, by, tenants } = rig()
   const made = await create('member', {
     name: 'laptop',
@@ -61,7 +61,7 @@ test('a token is made, its secret shown once, listed without it, and ended', asy
   assert.deepEqual(tenants.told[0]?.tokens, [id])
 })
 
-test('one sees and ends its own tokens, an admin all of the org; what others have is absent', async () => {
+test('a member sees and ends only its own tokens, and an admin all tokens of the org', async () => {
   const { ask, create } = rig()
   const { id }: { id: TokenId } = (await create('admin', { scopes: ['org:admin'] })).json()
   assert.deepEqual((await ask('member', {})).json(), { results: [] })
@@ -74,7 +74,7 @@ test('one sees and ends its own tokens, an admin all of the org; what others hav
   assert.equal((await ask('admin', { method: 'DELETE', url: `/v1/tokens/${mine.id}` })).statusCode, 204)
 })
 
-test('who may not manage tokens, or wants more than it has, is refused', async () => {
+test('a caller that may not manage tokens, or asks for more scopes than it has, is refused', async () => {
   const { ask, create } = rig()
   assert.equal((await create('viewer', { scopes: ['pins:read'] })).statusCode, 403)
   assert.equal((await ask('viewer', {})).statusCode, 403)
@@ -85,7 +85,7 @@ test('who may not manage tokens, or wants more than it has, is refused', async (
   assert.match(beyond.body, /cluster:admin/)
 })
 
-test('a token that makes no sense is refused, and none is made', async () => {
+test('a malformed request for a token is refused, and no token is made', async () => {
   const { create, tenants } = rig()
   const wrong = [
     {},
