@@ -36,7 +36,7 @@ const connection = (cluster: Cluster): NatsConnection => {
   return nc
 }
 
-/** A server, a connection and a bus, which end in the right order also when the test fails. */
+/** A server, a connection and a bus, which end in the right order, also when the test fails. */
 async function rig(options: Partial<ClusterOptions> = {}, serverLog = quietLog) {
   const stack = new AsyncDisposableStack()
   const nats: TestNats = stack.use(await testNats(process.env))
@@ -71,7 +71,7 @@ async function rig(options: Partial<ClusterOptions> = {}, serverLog = quietLog) 
     log,
     rebuilt,
     stop,
-    /** Whose store is replaced from now on. */
+    /** Sets the server whose store is replaced from now on. */
     restartOn: (later: NatsChild) => (current = later),
     consume: (maxPending: number, onJob: (job: Job) => Promise<void>) => {
       consuming.push(bus.consumeJobs(nodeId, maxPending, onJob, stop.signal))
@@ -81,7 +81,7 @@ async function rig(options: Partial<ClusterOptions> = {}, serverLog = quietLog) 
   }
 }
 
-/** Consumes into a list. */
+/** Consumes jobs into a list. */
 function collect(rigged: Awaited<ReturnType<typeof rig>>, maxPending = 64): Job[] {
   const got: Job[] = []
   void rigged.consume(maxPending, (one) => {
@@ -98,7 +98,7 @@ const kill = async (child: NatsChild): Promise<void> => {
   await until('the death to be noticed', () => child.pid !== pid)
 }
 
-test('jobs arrive as they were sent, at their own node only', async () => {
+test('jobs arrive unchanged, and only at their own node', async () => {
   await using it = await rig()
   const got = collect(it)
   const unpin: Job = { ...job(7), orgId: null }
@@ -107,7 +107,7 @@ test('jobs arrive as they were sent, at their own node only', async () => {
   assert.deepEqual(got, [job(1), unpin, job(3)])
 })
 
-test('a hint is told once, and again for each pin that brings origins for work under way', async () => {
+test('a hint is delivered once, and again for each pin that brings origins for running work', async () => {
   await using it = await rig()
   const got = collect(it)
   const [one, other] = [mintId('pin'), mintId('pin')]
@@ -117,7 +117,7 @@ test('a hint is told once, and again for each pin that brings origins for work u
   assert.deepEqual(got, [job(1), job(1), job(1), job(2)])
 })
 
-test('streams, bucket and consumer are made once, with their limits, and reported', async () => {
+test('streams, bucket and consumer are created once, with their limits, and are reported', async () => {
   await using it = await rig()
   assert.deepEqual(it.rebuilt, [[jobsStream, bucketStream, consumerName(nodeId)]])
   const manager = await jetstreamManager(connection(it.cluster))
@@ -131,7 +131,7 @@ test('streams, bucket and consumer are made once, with their limits, and reporte
   assert.ok((bucket.subject_delete_marker_ttl ?? 0) > 0)
 })
 
-test('limits of an older version are brought up to date, once', async () => {
+test('limits of an older version are updated, and nothing is reported as rebuilt', async () => {
   await using it = await rig()
   const manager = await jetstreamManager(connection(it.cluster))
   await manager.streams.update(jobsStream, { max_msgs_per_subject: 5 })
@@ -159,7 +159,7 @@ test('a hint sent twice arrives once; the same placement with another attempt ar
   )
 })
 
-test('no more than maxPending jobs are in hand, and the rest follow', async () => {
+test('at most maxPending jobs are worked on at once, and the rest follow', async () => {
   await using it = await rig()
   let inHand = 0
   let most = 0
@@ -180,7 +180,7 @@ test('no more than maxPending jobs are in hand, and the rest follow', async () =
   assert.equal(most, 8)
 })
 
-test('a job whose row could not be looked at comes again', async () => {
+test('a job whose row could not be looked at is delivered again', async () => {
   await using it = await rig()
   let calls = 0
   void it.consume(4, () => {
@@ -191,7 +191,7 @@ test('a job whose row could not be looked at comes again', async () => {
   await until('a second call', () => calls === 2)
 })
 
-test('garbage and unknown versions are dropped for good, counted, and warned about once', async () => {
+test('malformed jobs and jobs of unknown versions are dropped for good, counted, and warned about once', async () => {
   await using it = await rig()
   const got = collect(it)
   const js = jetstream(connection(it.cluster))
@@ -209,7 +209,7 @@ test('garbage and unknown versions are dropped for good, counted, and warned abo
   assert.equal(it.log.said.length, 1)
 })
 
-test('with the server killed, publishing is refused and says unavailable; afterwards all goes on', async () => {
+test('while the server is down, publishing rejects with unavailable; once it is back, jobs flow again', async () => {
   await using it = await rig()
   const got = collect(it)
   await it.bus.publishJobs([job(1)])
@@ -227,7 +227,7 @@ test('with the server killed, publishing is refused and says unavailable; afterw
   await until('the restart to be reported', () => it.rebuilt.at(-1)?.includes('nats-server'))
 })
 
-test('a store wiped while the server was down is rebuilt and reported, and consuming goes on', async () => {
+test('a store that was wiped while the server was down is rebuilt and reported, and consuming continues', async () => {
   await using it = await rig()
   const got = collect(it)
   await it.child[Symbol.asyncDispose]()
@@ -240,7 +240,7 @@ test('a store wiped while the server was down is rebuilt and reported, and consu
   assert.ok(it.rebuilt[1]?.includes(jobsStream) && it.rebuilt[1].includes(bucketStream))
 })
 
-test('a store wiped under a running server that is then killed is rebuilt too', async () => {
+test('a store that is wiped under a running server is rebuilt after the server is killed', async () => {
   await using it = await rig()
   const got = collect(it)
   await rm(natsPaths(it.nats.dir).store, { recursive: true })
@@ -251,7 +251,7 @@ test('a store wiped under a running server that is then killed is rebuilt too', 
   await until('the job', () => got.length === 1)
 })
 
-test('a store whose files are all garbage is told of, and all in it is made anew', async () => {
+test('a store with only corrupt files is logged, and everything in it is created again', async () => {
   await using it = await rig()
   const got = collect(it)
   await it.child[Symbol.asyncDispose]()
@@ -260,7 +260,7 @@ test('a store whose files are all garbage is told of, and all in it is made anew
     if (entry.isFile()) await writeFile(join(entry.parentPath, entry.name), 'garbage')
   }
   const log = recordingLog()
-  // Some versions of the server leave out what they cannot read; others stumble over it until the store is put aside.
+  // Some versions of the server skip files that they cannot read; others fail on them until the store is moved aside.
   it.restartOn(await it.nats.start({ log }))
   await until('all to be made again', () => {
     const made = it.rebuilt.slice(1).flat()
@@ -272,7 +272,7 @@ test('a store whose files are all garbage is told of, and all in it is made anew
   assert.ok(log.said.some((line) => line.includes(jobsStream)))
 })
 
-test('a store in which JetStream cannot make what is missing is put aside, and an empty one takes its place', async () => {
+test('a store in which JetStream cannot create missing streams is moved aside, and an empty one takes its place', async () => {
   const log = recordingLog()
   await using it = await rig({}, log)
   const got = collect(it)
@@ -293,7 +293,7 @@ for (const [what, remove] of [
   ['consumer', (nc: NatsConnection) => deleteConsumer(nc)],
   ['stream', (nc: NatsConnection) => deleteStream(nc)],
 ] as const) {
-  test(`a ${what} deleted under a running node is made again within seconds`, async () => {
+  test(`a ${what} that is deleted while the node runs is created again within seconds`, async () => {
     await using it = await rig()
     const got = collect(it)
     await it.bus.publishJobs([job(1)])
@@ -314,7 +314,7 @@ async function deleteStream(nc: NatsConnection): Promise<void> {
   await (await jetstreamManager(nc)).streams.delete(jobsStream)
 }
 
-test('a node that starts before its server connects once the server is there', async () => {
+test('a node connects as soon as its server is up, even if the node started first', async () => {
   await using nats = await testNats(process.env)
   const child = await nats.start()
   await child[Symbol.asyncDispose]()
@@ -328,7 +328,7 @@ test('a node that starts before its server connects once the server is there', a
   await well(cluster)
 })
 
-test('jobs in hand when the signal aborts are finished and acknowledged before consuming ends', async () => {
+test('jobs in progress when the signal aborts are finished and acknowledged before consuming ends', async () => {
   await using it = await rig()
   const gate = Promise.withResolvers<void>()
   let done = 0
@@ -347,7 +347,7 @@ test('jobs in hand when the signal aborts are finished and acknowledged before c
   await until('four acknowledged', async () => (await unacked()) === 0)
 })
 
-test('five thousand jobs pass through, each once', async () => {
+test('five thousand jobs are delivered, each once', async () => {
   await using it = await rig()
   const seen = new Map<number, number>()
   void it.consume(maxAckPending, ({ generation }) => {

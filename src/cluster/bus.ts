@@ -15,7 +15,7 @@ import { answer, startPull, type PullEnd, type RunningPull, type Verdict } from 
 export interface BusCounts {
   published: number
   consumed: number
-  /** Messages that no version of ours reads. */
+  /** Messages that this version cannot read. */
   unreadable: number
 }
 
@@ -51,7 +51,7 @@ export class JetStreamBus implements Bus {
     }
     const lanes = Array.from({ length: Math.min(jobs.length, maxInFlight) }, () =>
       lane().catch((cause: unknown) => {
-        // One time-out is enough to wait for: the other lanes stop with what they have in flight.
+        // Waiting for one time-out is enough: the other lanes stop after the job that they have in flight.
         failed = true
         throw new AnchorageError('unavailable', 'JetStream does not take jobs', { cause })
       }),
@@ -96,7 +96,7 @@ export class JetStreamBus implements Bus {
     }
   }
 
-  /** The time-out counts from before the wait for a slot, so that a server that hangs costs every caller the same. */
+  /** The time-out includes the wait for a slot, so that a server that hangs costs every caller the same. */
   async #publish(job: Job): Promise<void> {
     const deadline = performance.now() + publishTimeoutMs
     await this.#takeSlot()
@@ -115,7 +115,7 @@ export class JetStreamBus implements Bus {
     }
   }
 
-  /** Kept for as long as its connection: making one costs as much as a publish. */
+  /** The client is kept as long as its connection: creating one costs as much as a publish. */
   #clientOf(nc: NatsConnection): JetStreamClient {
     if (this.#client?.nc !== nc) this.#client = { nc, js: jetstream(nc) }
     return this.#client.js
@@ -152,7 +152,7 @@ export class JetStreamBus implements Bus {
   }
 }
 
-/** The messages in work. It outlives connections, so that their number stays bounded across them. */
+/** The messages that are being worked on. A `Hand` outlives connections, so that their number stays bounded across them. */
 class Hand {
   readonly #max: number
   readonly #handle: (message: Msg) => Promise<Verdict>
@@ -173,7 +173,7 @@ class Hand {
     return await this.#pull.ended
   }
 
-  /** Tells the server of the jobs that it would otherwise hand out again. */
+  /** Tells the server that the held jobs are in progress, so that it does not deliver them again. */
   stillWorking(): void {
     for (const message of this.#held) answer(message, 'working')
   }
@@ -185,7 +185,7 @@ class Hand {
     })
   }
 
-  /** Asks in halves at least: a request per message would cost as much as the message. */
+  /** Asks for at least half of the maximum at once: a request per message would cost as much as the message. */
   #room(): number {
     const free = this.#max - this.#held.size
     return free * 2 >= this.#max ? free : 0

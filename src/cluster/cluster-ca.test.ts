@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { isCode } from '../core/errors.ts'
 import { makeClusterCa, makeClusterSecret, makeNodeCertificate, type CertifiedKey } from './cluster-ca.ts'
 
-test("a node's certificate is signed by its CA, for its hosts, for both ends, and for years", () => {
+test("a node's certificate is signed by its CA and is valid for its hosts, for both ends, and for years", () => {
   const ca = new X509Certificate(makeClusterCa().certificate)
   assert.ok(ca.ca && ca.verify(ca.publicKey))
   const signer = makeClusterCa()
@@ -25,13 +25,13 @@ test("a node's certificate is signed by its CA, for its hosts, for both ends, an
   assert.ok(Date.parse(node.validFrom) < Date.now() && leftMs > 9 * 365 * 86_400_000)
 })
 
-test('a certificate made near 2050 still says when it ends', () => {
+test('a certificate that ends after 2050 says so correctly', () => {
   const now = new Date('2045-06-01T00:00:00Z')
   const { validTo } = new X509Certificate(makeNodeCertificate(makeClusterCa(now), ['a'], now).certificate)
   assert.equal(new Date(validTo).getUTCFullYear(), 2055)
 })
 
-test('what is no host gets no certificate', () => {
+test('a text that is neither a host name nor an IP address gets no certificate', () => {
   for (const host of ['', 'a b', '*.example', '-a', 'a,b', 'http://a', '[::1]']) {
     assert.throws(
       () => makeNodeCertificate(makeClusterCa(), [host]),
@@ -41,7 +41,7 @@ test('what is no host gets no certificate', () => {
   }
 })
 
-test('TLS with both ends verified stands between two nodes of a CA, and not with a stranger', async () => {
+test('mutual TLS succeeds between two nodes of one CA, and fails with a stranger', async () => {
   const ca = makeClusterCa()
   const server = makeNodeCertificate(ca, ['127.0.0.1'])
   assert.equal(await handshake(ca, server, makeNodeCertificate(ca, ['127.0.0.1'])), 'authorized')
@@ -55,7 +55,7 @@ test('no two secrets are the same', () => {
   assert.equal(Buffer.from(makeClusterSecret(), 'base64').length, 32)
 })
 
-/** What both ends make of one another when all that they trust is `ca`. */
+/** The result of a handshake in which both ends trust only `ca`. */
 async function handshake(ca: CertifiedKey, server: CertifiedKey, client: CertifiedKey): Promise<string> {
   const end = ({ certificate, key }: CertifiedKey) => ({ ca: ca.certificate, cert: certificate, key })
   const listener = createServer({ ...end(server), requestCert: true, rejectUnauthorized: true })

@@ -18,9 +18,9 @@ export interface CertifiedKey {
 }
 
 const yearMs = 365 * 24 * 60 * 60 * 1000
-/** Long, since an expired certificate stops a cluster that nothing else is wrong with, and the CA serves nothing but these routes. */
+/** Long, since an expired certificate stops a cluster that is otherwise healthy, and the CA serves nothing but these routes. */
 const lifeMs = 10 * yearMs
-/** Clocks of machines differ. */
+/** Certificates are valid from this long ago, because the clocks of machines differ. */
 const earlyMs = 60 * 60 * 1000
 
 const oid = {
@@ -37,15 +37,18 @@ const oid = {
 }
 
 /**
- * The certificate authority of one cluster: it signs its nodes' certificates and nothing else. Its key is needed only to make
- * certificates; no node needs it to run.
+ * Makes the certificate authority of one cluster, which signs the certificates of its nodes and nothing else. Its key is needed only to
+ * make certificates; no node needs it to run.
  *
- * A node of a cluster needs these options, besides `database.*`: `nats.cluster.listen` (host:port where the other nodes' routes
- * come in; without it the node's nats-server stands alone), `nats.cluster.announce` (host:port at which the others reach that,
- * when `listen` is a wildcard), `nats.cluster.caFile` (`certificate` of the CA, the same on all nodes), `nats.cluster.certFile` and
- * `nats.cluster.keyFile` (what `makeNodeCertificate` made for this node, with the announced host among `hosts`), and
- * `nats.cluster.secretFile` (what `makeClusterSecret` made, the same on all nodes). `nats.cluster.members` is not needed: nodes
- * find one another in Postgres.
+ * A node of a cluster needs these options, besides `database.*`:
+ * - `nats.cluster.listen`: the host:port on which the node accepts routes from other nodes. Without it the node's nats-server runs alone.
+ * - `nats.cluster.announce`: the host:port at which the other nodes reach it, when `listen` is a wildcard.
+ * - `nats.cluster.caFile`: the `certificate` of the CA, the same on all nodes.
+ * - `nats.cluster.certFile` and `nats.cluster.keyFile`: the result of `makeNodeCertificate` for this node, with the announced host among
+ *   `hosts`.
+ * - `nats.cluster.secretFile`: the result of `makeClusterSecret`, the same on all nodes.
+ *
+ * `nats.cluster.members` is not needed: nodes find one another in Postgres.
  */
 export function makeClusterCa(now = new Date()): CertifiedKey {
   const { publicKey, privateKey } = newKey()
@@ -65,8 +68,8 @@ export function makeClusterCa(now = new Date()): CertifiedKey {
 }
 
 /**
- * A certificate for one node's routes, good for both ends of a TLS connection. `hosts` are the names and addresses at which the
- * other nodes reach it; `invalid` when one is neither.
+ * Makes a certificate for one node's routes, valid for both ends of a TLS connection. `hosts` are the names and addresses at which the
+ * other nodes reach it. Throws `invalid` when one of them is neither a host name nor an IP address, or when there are none.
  */
 export function makeNodeCertificate(
   ca: CertifiedKey,
@@ -98,7 +101,7 @@ export function makeNodeCertificate(
   })
 }
 
-/** What the routes of one cluster prove to one another beside their certificates; the same on all nodes. */
+/** Makes the secret that the routes of one cluster require besides certificates; the same on all nodes. */
 export function makeClusterSecret(): string {
   return randomBytes(32).toString('base64')
 }
@@ -114,7 +117,7 @@ interface Certificate {
 
 function certify({ issuer, subject, publicKey, privateKey, now, extensions }: Certificate): CertifiedKey {
   const algorithm = der.sequence(der.objectId(oid.ecdsaWithSha256))
-  // The first bit is clear and the second set: never negative, and never shorter than it is.
+  // The first bit is clear and the second is set, so the number is never negative and always has its full length.
   const serial = randomBytes(16)
   serial.writeUInt8((serial.readUInt8(0) & 0x7f) | 0x40, 0)
   const toBeSigned = der.sequence(
@@ -166,7 +169,7 @@ function altName(host: string): Buffer {
 
 function addressBytes(address: string): Buffer {
   if (isIPv4(address)) return Buffer.from(address.split('.').map(Number))
-  // A URL writes every IPv6 address in one way, without dotted digits.
+  // `URL` writes every IPv6 address in one form, without dotted digits.
   const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::')
   const words = (text: string): string[] => (text === '' ? [] : text.split(':'))
   const zeros = tail === undefined ? 0 : 8 - words(head).length - words(tail).length

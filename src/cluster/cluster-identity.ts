@@ -18,7 +18,10 @@ export async function ownerOf(nc: NatsConnection): Promise<string | null> {
   }
 }
 
-/** Claims this NATS, whose bucket stands, unless somebody has; returns whose it is. Of several clusters, one wins. */
+/**
+ * Claims this NATS for `clusterId` unless a cluster owns it already, and returns its owner. The bucket must exist. Of several clusters that
+ * try, one wins.
+ */
 export async function claim(nc: NatsConnection, clusterId: string): Promise<string> {
   const owner = await ownerOf(nc)
   if (owner !== null) return owner
@@ -31,7 +34,7 @@ export async function claim(nc: NatsConnection, clusterId: string): Promise<stri
   }
 }
 
-/** `invalid`, with what to do: this NATS is the one of cluster `owner`. */
+/** The error `invalid`, which says what to do: this NATS belongs to the cluster `owner`. */
 export function foreignNats(owner: string, clusterId: string): AnchorageError {
   return new AnchorageError(
     'invalid',

@@ -5,9 +5,9 @@ import { dial } from './dial.ts'
 import { explain } from './nats-error.ts'
 
 /**
- * A connection for one command, which ends with it: nothing is made there, and what was published is on its way when it is disposed of.
- * `clusterId`: given for an outside NATS, which may be another cluster's. Rejects `unavailable` when there is no connection at
- * once, and `invalid` when that NATS is another cluster's.
+ * A connection for one command. It creates nothing in NATS, and disposing of it sends out what was published. `clusterId` is given for an
+ * outside NATS, which may belong to another cluster. Rejects with `unavailable` when there is no connection at once, and with `invalid`
+ * when that NATS belongs to another cluster.
  */
 export async function connectOnce(url: string, clusterId?: string): Promise<Link & AsyncDisposable> {
   const nc = await dial(url, 'operator').catch((cause: unknown) => {
@@ -31,7 +31,7 @@ export async function connectOnce(url: string, clusterId?: string): Promise<Link
       })
       return () => subscription.unsubscribe()
     },
-    // It has been made, and there is no other.
+    // The one connection exists already, and there will be no other.
     onConnected: () => () => {},
     [Symbol.asyncDispose]: () => nc.drain(),
   }

@@ -14,58 +14,58 @@ export interface ClusterOptions {
   url: string
   nodeId: NodeId
   log: Log
-  /** The servers there are, as known now; by default the one. After a change, `repair()` acts on it sooner. */
+  /** The servers that exist, as known now; by default this node's one server. After a change, `repair()` makes it take effect sooner. */
   layout?: () => Layout
-  /** This anchorage cluster's id: given for an outside NATS, which may be another's; a NATS that is, is not used. */
+  /** This anchorage cluster's id. Given for an outside NATS: if that belongs to another cluster, it is not used. */
   clusterId?: string
-  /** NATS turned out to be another cluster's; it is asked again now and then. */
+  /** Called when NATS turns out to belong to another cluster. Its owner is checked again now and then. */
   onForeign?: (error: AnchorageError) => void
   probeEveryMs?: number
-  /** How long a stream may be without a server that speaks for it, beyond any election, before it is made anew on the others. */
+  /** How long a stream may have no leader before it is recreated on the other servers. This is longer than any election. */
   leaderlessMs?: number
-  /** Streams or consumers were missing and were made anew, or the only server was started again: hints may be lost. */
+  /** Called when streams or consumers were missing and were created again, or when the only server was restarted: hints may be lost. */
   onRebuilt?: (what: string[]) => void
-  /** JetStream answers, but cannot make what is missing because its files are broken. */
+  /** Called when JetStream answers but cannot create missing streams or consumers because its files are broken. */
   onBrokenStore?: (reason: string) => void
 }
 
-/** A way to NATS that outlives connections. */
+/** Access to NATS that outlives connections. */
 export interface Link {
-  /** The connection of the moment; null while there is none. Never keep it: each reconnection brings another. */
+  /** The current connection; null while there is none. Never keep it: each reconnection brings another. */
   connection(): NatsConnection | null
-  /** Hands over what is published on `subject`, through this connection and all later ones; returns how to stop that. */
+  /** Calls `onMessage` for each message on `subject`, through this connection and all later ones. Returns a function that stops this. */
   subscribe(subject: string, onMessage: (message: Msg) => void): () => void
-  /** Calls `listener` at each connection from now on: what was published before it was missed. Returns how to stop that. */
+  /** Calls `listener` at each later connection: messages published before it were missed. Returns a function that stops this. */
   onConnected(listener: () => void): () => void
 }
 
-/** This node's standing connection to NATS. */
+/** This node's permanent connection to NATS. */
 export interface Cluster extends Link, AsyncDisposable {
   readonly nodeId: NodeId
   /** Waits for a connection; rejects with the signal's reason. */
   connected(signal: AbortSignal): Promise<NatsConnection>
   /** Null while JetStream takes messages; else why not. */
   trouble(): string | null
-  /** Why streams lie on fewer servers than they should, although messages are taken; null when they do not. */
+  /** Why streams have fewer replicas than they should, although messages are taken; null when they have enough. */
   shortage(): string | null
-  /** Something was found missing: look now and make it. */
+  /** Something is missing: compare now and create it. */
   repair(): void
 }
 
 const firstRedialMs = 50
 const maxRedialMs = 2_000
-/** Besides at each connection and whenever something was missed, what should exist is compared this often. */
+/** Streams and consumers are compared with what should exist this often, and also at each connection and when something is missing. */
 const compareEveryMs = 10_000
-/** The same while servers are missing that are about to come: what lies on one server only is gone with it. */
+/** The same while expected servers are missing: data on one server only is lost with that server. */
 const compareShortEveryMs = 1_000
 const failuresToBlameStore = 3
 const tooFew =
   'too few nats-servers are at hand for the replicas that streams should have; they get them once there are more'
 
 /**
- * Connects, and reconnects for ever. Returns at once: a server that is away shows as `trouble()`.
- * While connected it makes streams, bucket and this node's consumer when they are missing, and publishes a probe every
- * few seconds, since only an acknowledged message proves that JetStream works.
+ * Connects, and reconnects for ever. Returns at once: a server that cannot be reached shows as `trouble()`. While connected it creates the
+ * streams, the bucket and this node's consumer when they are missing, and publishes a probe every few seconds, since only an acknowledged
+ * message proves that JetStream works.
  */
 export function connectCluster(options: ClusterOptions): Cluster {
   return new Connection(options)
@@ -85,7 +85,7 @@ class Connection implements Cluster {
   #brokenStore = 0
   #short = false
   #leaderlessSince: number | null = null
-  /** Made anew and not yet reported. */
+  /** Created and not yet reported. */
   readonly #made = new Set<string>()
 
   constructor(options: ClusterOptions) {
@@ -133,7 +133,7 @@ class Connection implements Cluster {
   }
 
   onConnected(listener: () => void): () => void {
-    // One function may listen twice.
+    // Wrapped, since one function may be registered twice.
     const own = (): void => listener()
     this.#listeners.add(own)
     return () => void this.#listeners.delete(own)
@@ -176,7 +176,7 @@ class Connection implements Cluster {
     }
   }
 
-  /** The life of one connection. */
+  /** Uses one connection until it closes or this node stops. */
   async #live(nc: NatsConnection): Promise<void> {
     const closed = nc.closed().then((error) => {
       this.#nc = null
@@ -195,7 +195,7 @@ class Connection implements Cluster {
     }
   }
 
-  /** Nothing may use another cluster's NATS: its nodes and ours would take one leadership from each other. */
+  /** Refuses the NATS of another cluster: its nodes and ours would take the one leadership from each other. */
   async #admit(nc: NatsConnection): Promise<void> {
     const { clusterId } = this.#options
     if (clusterId === undefined) return
@@ -244,7 +244,7 @@ class Connection implements Cluster {
       this.#brokenStore = 0
       this.#leaderlessSince = null
       this.#noteShort(short, layout.replicas)
-      // A hint that the only server had not yet written is gone when that server is.
+      // Hints that the only server had not yet written to disk are lost when that server restarts.
       const serverId = nc.info?.server_id ?? null
       if (layout.alone && this.#lastServerId !== null && this.#lastServerId !== serverId)
         this.#made.add('nats-server')
@@ -267,17 +267,20 @@ class Connection implements Cluster {
     }
   }
 
-  /** All that streams and bucket hold is in Postgres too: rather anew without what was on its way than away until its servers are back. */
+  /**
+   * Deletes a stream that has had no leader for too long, so that it is created again. Everything in it is in Postgres too: losing messages
+   * in transit is better than waiting until its servers are back.
+   */
   async #renew(nc: NatsConnection, stream: string): Promise<void> {
     const { leaderlessMs = 20_000, log } = this.#options
     if (this.#layout().alone) return
-    // A server that was cut off knows of no leader for a while, also once it is back: that time does not count.
+    // A server that was cut off knows no leader for a while, even after it is back. That time does not count.
     if (!(await hasQuorum(nc))) {
       this.#leaderlessSince = null
       return
     }
     const nowMs = performance.now()
-    // Not all nodes at the same moment.
+    // Not all nodes should act at the same moment.
     this.#leaderlessSince ??= nowMs + (Math.random() * leaderlessMs) / 4
     if (nowMs - this.#leaderlessSince < leaderlessMs) return
     this.#leaderlessSince = null

@@ -10,7 +10,7 @@ export function set(...parts: Buffer[]): Buffer {
 
 /** A number that is never negative, most significant byte first. */
 export function integer(bytes: Buffer): Buffer {
-  // A leading bit would make it negative.
+  // A leading 1 bit would make it negative.
   return element(0x02, ...((bytes[0] ?? 0) >= 0x80 ? [Buffer.of(0)] : []), bytes)
 }
 
@@ -18,12 +18,12 @@ export function yes(): Buffer {
   return element(0x01, Buffer.of(0xff))
 }
 
-/** Whole bytes, as signatures and keys have them. */
+/** A bit string of whole bytes, as in signatures and keys. */
 export function bitString(bytes: Buffer): Buffer {
   return element(0x03, Buffer.of(0), bytes)
 }
 
-/** Flags, the first of them the highest bit. */
+/** A bit string of flags; the first flag is the highest bit. */
 export function bitFlags(highest: number, unusedBits: number): Buffer {
   return element(0x03, Buffer.of(unusedBits, highest))
 }
@@ -36,13 +36,13 @@ export function utf8String(text: string): Buffer {
   return element(0x0c, Buffer.from(text, 'utf8'))
 }
 
-/** `1.2.840.10045.4.3.2` and the like. */
+/** An object identifier, such as `1.2.840.10045.4.3.2`. */
 export function objectId(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number)
   return element(0x06, Buffer.from([first * 40 + second, ...rest.flatMap(base128)]))
 }
 
-/** As UTCTime until 2049 and GeneralizedTime from then on, which is what RFC 5280 demands. */
+/** UTCTime until 2049 and GeneralizedTime from 2050 on, as RFC 5280 demands. */
 export function time(at: Date): Buffer {
   const digits = at.toISOString().replace(/\.\d+/, '').replaceAll(/[-:T]/g, '')
   return at.getUTCFullYear() < 2050
@@ -50,12 +50,12 @@ export function time(at: Date): Buffer {
     : element(0x18, Buffer.from(digits))
 }
 
-/** The context's own tag `number` around whole elements. */
+/** The context-specific tag `number` around whole elements. */
 export function explicit(number: number, ...parts: Buffer[]): Buffer {
   return element(0xa0 + number, ...parts)
 }
 
-/** The context's own tag `number` in the place of another one. */
+/** The context-specific tag `number` in place of the element's own tag. */
 export function implicit(number: number, bytes: Buffer): Buffer {
   return element(0x80 + number, bytes)
 }

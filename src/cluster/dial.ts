@@ -2,8 +2,8 @@ import { connect } from '@nats-io/transport-node'
 import type { NatsConnection } from '@nats-io/nats-core'
 
 /**
- * One connection to `url` (`nats://user:password@host:port`, one or several separated by commas), called `name` there. The client's
- * own reconnecting is off: it would queue what is published meanwhile, and hints age badly.
+ * Opens one connection to `url` (one or several `nats://user:password@host:port`, separated by commas), under the client name `name`. The
+ * client library's own reconnecting is off: it would queue messages while disconnected, and late hints are of little use.
  */
 export function dial(url: string, name: string): Promise<NatsConnection> {
   const parsed = url.split(',').map((one) => new URL(one.trim()))
@@ -19,7 +19,7 @@ export function dial(url: string, name: string): Promise<NatsConnection> {
     timeout: 2_000,
     pingInterval: 5_000,
     maxPingOut: 2,
-    // Traces of where a request was made cost more than the request.
+    // Capturing a stack trace of each request's caller costs more than the request.
     noAsyncTraces: true,
   })
 }

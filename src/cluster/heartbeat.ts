@@ -1,26 +1,26 @@
 import { parseId, type NodeId } from '../core/ids.ts'
 import { nodeStates, type NodeState } from '../core/node.ts'
 
-/** What a node tells of itself every second: that it lives, and how. Where its Kubo is reached only Postgres says. */
+/** A node's report about itself, sent every second. The addresses of its Kubo are not in it: they come from Postgres alone. */
 export interface Heartbeat {
   nodeId: NodeId
   name: string
-  /** Which boot of the node speaks. */
+  /** The number of the boot that sent this. Each boot of a node has a higher number than the one before. */
   incarnation: number
   zone: string | null
   capacityBytes: number | null
   usedBytes: number | null
   state: NodeState
-  /** What its accepts of the last seconds took, ms; null without any. */
+  /** How long the node's accepts of the last seconds took, ms; null when there were none. */
   acceptMs: number | null
 }
 
 export function writeHeartbeat(heartbeat: Heartbeat): string {
-  // Nodes of versions that took addresses from here read no heartbeat without a list of them, and an empty one tells them none.
+  // Older versions took addresses from heartbeats and reject a heartbeat without a list of them. An empty list gives them none.
   return JSON.stringify({ v: 1, multiaddrs: [], ...heartbeat })
 }
 
-/** The heartbeat that `text` spells; null when it is garbage or of a version that we do not know. */
+/** Parses a heartbeat; null when `text` is malformed or of an unknown version. */
 export function readHeartbeat(text: string): Heartbeat | null {
   try {
     const { v, nodeId, name, incarnation, zone, capacityBytes, usedBytes, state, acceptMs } = record(text)

@@ -17,7 +17,7 @@ before(async () => {
   await using _ = await testNats(process.env)
 })
 
-test('before a node made the streams nothing is published; then a message is, and acknowledged', async () => {
+test('nothing is published while there are no streams; once a node made them, a message is published and acknowledged', async () => {
   await using nats = await testNats(process.env)
   const { url, systemUrl } = await nats.start()
   const empty = await inspectJetStream(url)
@@ -31,7 +31,7 @@ test('before a node made the streams nothing is published; then a message is, an
   assert.deepEqual(await inspectServers(systemUrl), { answered: 1, counted: 1, hasLeader: true, lazy: [] })
 })
 
-test('of three servers all answer; with two of them gone nobody leads', async () => {
+test('all three servers answer; with two of them gone there is no leader', async () => {
   await using seats = await testNatsCluster(process.env, 3)
   const [first, ...others] = await Promise.all(seats.all.map((number) => seats.seat(number).start(seats.all)))
   assert.ok(first !== undefined)
@@ -52,7 +52,7 @@ test('of three servers all answer; with two of them gone nobody leads', async ()
   assert.deepEqual([alone.answered, alone.counted], [1, 3])
 })
 
-test('a server with the default sync setting is named; an account without JetStream is unavailable', async () => {
+test('a server with the default sync setting is reported by name; an account without JetStream is unavailable', async () => {
   await using nats = await testNats(process.env)
   const config = join(nats.dir, 'lazy.conf')
   const systemUrl = `nats://system:x@127.0.0.1:${nats.port}`

@@ -8,13 +8,13 @@ import { jobsStream } from './names.ts'
 import { explain, isMissing } from './nats-error.ts'
 import { fieldsOf } from './wire.ts'
 
-/** JetStream as a client meets it. */
+/** JetStream as a client sees it. */
 export interface JetStreamFacts {
-  /** Of the server that answered. */
+  /** The version of the server that answered. */
   version: string
-  /** The stream of jobs is there: a node made it. */
+  /** The stream of jobs exists: a node has created it. */
   hasStreams: boolean
-  /** How many servers keep it, and how many of these are away now. */
+  /** How many servers keep that stream, and how many of them are offline now. */
   replicas: number
   offline: number
   /** How long a real message took to be acknowledged; null while there is no stream to take it. */
@@ -23,18 +23,19 @@ export interface JetStreamFacts {
 
 /** The servers of a cluster as their system account sees them. */
 export interface ServersFacts {
-  /** How many answered, and how many JetStream counts (1: it stands alone). */
+  /** How many servers answered, and how many JetStream counts (1: the server runs alone). */
   answered: number
   counted: number
-  /** JetStream has a leader; always so for a server that stands alone. */
+  /** JetStream has a leader; always true for a server that runs alone. */
   hasLeader: boolean
   /** Servers that acknowledge a message before it is on their disk. */
   lazy: string[]
 }
 
 /**
- * Connects as a node would, publishes one message that nobody reads, and waits for its acknowledgement. `clusterId`: as for
- * `connectOnce`. Rejects `unavailable` when there is no connection or no JetStream, `invalid` when the NATS is another cluster's.
+ * Connects as a node would, publishes one message that no client reads, and waits for its acknowledgement. `clusterId` is as for
+ * `connectOnce`. Rejects with `unavailable` when there is no connection or no JetStream, and with `invalid` when the NATS belongs to
+ * another cluster.
  */
 export async function inspectJetStream(url: string, clusterId?: string): Promise<JetStreamFacts> {
   return await withConnection(url, async (nc) => {
@@ -56,10 +57,13 @@ export async function inspectJetStream(url: string, clusterId?: string): Promise
   })
 }
 
-/** How long to wait for answers: no server says beforehand how many there are. */
+/** How long to wait for answers: the number of servers is not known beforehand. */
 const gatherMs = 700
 
-/** Asks all servers of the cluster; `systemUrl` is the one of this node's server, with the login of its system account. Rejects as `inspectJetStream`. */
+/**
+ * Asks all servers of the cluster. `systemUrl` leads to this node's server, with the login of its system account. Rejects like
+ * `inspectJetStream`.
+ */
 export async function inspectServers(systemUrl: string): Promise<ServersFacts> {
   return await withConnection(systemUrl, async (nc) => {
     const answers = await nc.requestMany('$SYS.REQ.SERVER.PING.JSZ', '{}', {

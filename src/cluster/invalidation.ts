@@ -3,25 +3,28 @@ import { invalidationSubject } from './names.ts'
 import { fieldsOf } from './wire.ts'
 
 /**
- * A change of something that nodes keep in memory. It is told once and not kept: who misses it is only late, since what is kept is
- * good for a bounded time, and is dropped when the connection comes back.
+ * A change of something that nodes cache in memory. It is published once and not stored. A node that misses it is only late: a cached entry
+ * is valid for a bounded time, and is dropped when the connection comes back.
  */
 export interface Invalidated {
   cache: string
-  /** Of the change, as Postgres counts them. */
+  /** The version of the change, as Postgres counts them. */
   version: number
-  /** What changed; null: everything. */
+  /** The key that changed; null: all keys. */
   key: string | null
 }
 
-/** Tells all nodes, this one included. Rejects while there is no connection. */
+/** Tells all nodes, this one included. Throws while there is no connection. */
 export function publishInvalidation(link: Link, { cache, version, key }: Invalidated): void {
   const nc = link.connection()
   if (nc === null) throw new Error('not connected to NATS')
   nc.publish(invalidationSubject, JSON.stringify({ v: 1, cache, version, key }))
 }
 
-/** Calls `listener` for each change that a node tells; returns how to stop that. What this version cannot read is ignored. */
+/**
+ * Calls `listener` for each change that a node publishes. Returns a function that stops this. Messages that this version cannot read are
+ * ignored.
+ */
 export function onInvalidation(link: Link, listener: (change: Invalidated) => void): () => void {
   return link.subscribe(invalidationSubject, (message) => {
     const change = readInvalidation(message.string())
@@ -29,7 +32,7 @@ export function onInvalidation(link: Link, listener: (change: Invalidated) => vo
   })
 }
 
-/** The change that `text` spells; null when it is garbage or of a version that we do not know. */
+/** Parses a change; null when `text` is malformed or of an unknown version. */
 export function readInvalidation(text: string): Invalidated | null {
   try {
     const { v, cache, version, key = null } = fieldsOf(text)

@@ -13,18 +13,18 @@ import { jobsConsumer, jobsStream, probeSubject, streams, type Layout } from './
 
 const timeoutMs = 3_000
 
-/** What `makeMissing` tells while it works. */
+/** The progress that `makeMissing` reports. */
 export interface Making {
-  /** It was missing and is there now. */
+  /** `name` was missing and exists now. */
   onMade(name: string): void
-  /** It has fewer replicas than it should, since too few servers are at hand. */
+  /** `name` has fewer replicas than it should, since there are too few servers. */
   onFewer(name: string): void
 }
 
 /**
- * Makes the streams, the bucket and this node's consumer where they are missing, and brings their limits up to date; replicas are
- * added but never taken away. Names what was missing as soon as it is made, for the rest may fail. Safe to run at any time and from
- * several nodes at once. Rejects `Leaderless` when a stream that exists does not answer.
+ * Creates the streams, the bucket and this node's consumer where they are missing, and updates their limits. Replicas are added but never
+ * taken away. Reports each missing thing as soon as it is created, since the rest may fail. Safe to run at any time and from several nodes
+ * at once. Rejects with `Leaderless` when a stream that exists does not answer.
  */
 export async function makeMissing(
   nc: NatsConnection,
@@ -40,7 +40,7 @@ export async function makeMissing(
   if (await makeConsumer(manager, consumer)) making.onMade(consumer.durable_name)
 }
 
-/** JetStream knows the stream, but no server speaks for it: those that keep it are gone, or are electing one of them. */
+/** JetStream knows the stream, but the stream has no leader: the servers that keep it are gone, or are electing one of them. */
 export class Leaderless extends Error {
   readonly stream: string
 
@@ -51,7 +51,7 @@ export class Leaderless extends Error {
   }
 }
 
-/** JetStream as a whole has its quorum, and this server is one of it: what it says of streams is so. */
+/** Whether JetStream as a whole has its quorum and this server is part of it. Only then can its word about streams be trusted. */
 export async function hasQuorum(nc: NatsConnection): Promise<boolean> {
   try {
     const manager = await jetstreamManager(nc, { checkAPI: false, timeout: timeoutMs })
@@ -62,19 +62,19 @@ export async function hasQuorum(nc: NatsConnection): Promise<boolean> {
   }
 }
 
-/** Deletes a stream, for it to be made anew; nothing when there is none. */
+/** Deletes a stream, so that it can be created again. Does nothing when there is none. */
 export async function deleteStream(nc: NatsConnection, name: string): Promise<void> {
   const manager = await jetstreamManager(nc, { checkAPI: false, timeout: timeoutMs })
-  // Done even when no answer comes: that would be for the servers that are gone to give.
+  // The stream is deleted even when no answer comes: the servers that would answer are gone.
   await manager.streams.delete(name).catch(() => undefined)
 }
 
-/** Publishes a message that nobody reads and waits for its acknowledgement. */
+/** Publishes a message that no client reads and waits for its acknowledgement. */
 export async function probe(nc: NatsConnection): Promise<void> {
   await jetstream(nc, { timeout: timeoutMs }).publish(probeSubject, '')
 }
 
-/** JetStream met its own files in a state that it cannot use (seen: 10012 and 10049 for broken directories). */
+/** JetStream cannot use its own files (seen: 10012 and 10049 for broken directories). */
 export function isBrokenStore(error: unknown): boolean {
   return error instanceof JetStreamApiError && (error.code === 10012 || error.code === 10049)
 }
@@ -88,7 +88,8 @@ async function makeStream(
   try {
     const { config, cluster } = await manager.streams.info(name)
     if (cluster !== undefined && !cluster.leader) throw new Leaderless(name)
-    // A node that does not know of all others yet must not undo what those do; and fewer replicas would help nobody.
+    // Replicas are never reduced: a node that does not know all other nodes yet must not undo what those did, and fewer replicas have no
+    // benefit.
     const grown = { ...wanted, num_replicas: Math.max(replicas, config.num_replicas) }
     if (!differs(grown, config)) return
     const update = (count: number): Promise<unknown> =>
@@ -102,13 +103,13 @@ async function makeStream(
     const add = (count: number): Promise<unknown> => manager.streams.add({ ...wanted, num_replicas: count })
     await withFewer(add, replicas, 1, () => making.onFewer(name))
   } catch (error) {
-    // Another node was faster; what differs between its wish and ours is settled at the next look.
+    // Another node was faster. If its settings differ from ours, the next comparison settles that.
     if (!isTaken(error)) throw error
   }
   making.onMade(name)
 }
 
-/** Does it with `wanted` replicas, or with `fewer` while there are too few servers for more. */
+/** Calls `act` with `wanted` replicas, or with `fewer` while there are too few servers for that. */
 async function withFewer(
   act: (replicas: number) => Promise<unknown>,
   wanted: number,
@@ -140,7 +141,7 @@ async function makeConsumer(
   return true
 }
 
-/** Whether any setting that we want is otherwise; what the server adds of its own does not count. */
+/** Whether any setting in `wanted` has another value in `actual`. Settings that the server adds do not count. */
 function differs(wanted: object, actual: object): boolean {
   const has: Record<string, unknown> = { ...actual }
   return Object.entries(changeable(wanted)).some(
@@ -148,12 +149,12 @@ function differs(wanted: object, actual: object): boolean {
   )
 }
 
-/** What may be set anew in a stream or consumer that exists. */
+/** The settings that can be changed in a stream or consumer that exists. */
 function changeable(wanted: object): object {
   return Object.fromEntries(Object.entries(wanted).filter(([name]) => !fixedAtBirth.has(name)))
 }
 
-/** What JetStream refuses to change later. */
+/** Settings that JetStream refuses to change later. */
 const fixedAtBirth: ReadonlySet<string> = new Set([
   'first_seq',
   'mem_storage',

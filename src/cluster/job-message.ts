@@ -4,18 +4,18 @@ import type { Job } from '../core/placement.ts'
 /** The version that this program writes; it reads no other. */
 const version = 1
 
-/** A job as it travels. Its node is in the subject. */
+/** Writes a job as it is sent. Its node is in the subject. */
 export function writeJob(job: Job): string {
   const { cid, orgId, generation, attempt, traceparent } = job
   return JSON.stringify({ v: version, cid, org: orgId, generation, attempt, traceparent })
 }
 
-/** What makes two hints the same hint: JetStream swallows the second within two minutes. */
+/** Two hints with the same id are the same hint: JetStream drops the second one within two minutes. */
 export function jobMessageId({ cid, nodeId, generation, attempt, wokenBy }: Job): string {
   return [cid, nodeId, generation, attempt, ...(wokenBy === undefined ? [] : [wokenBy])].join(':')
 }
 
-/** The job that `text` spells for `nodeId`; null when it is garbage or of a version that we do not know. */
+/** Parses a job for `nodeId`; null when `text` is malformed or of an unknown version. */
 export function readJob(nodeId: NodeId, text: string): Job | null {
   try {
     const { v, cid, org, generation, attempt, traceparent } = record(JSON.parse(text))

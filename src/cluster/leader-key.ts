@@ -4,27 +4,27 @@ import type { Cluster } from './connect.ts'
 import { bucketStream, leaderKey, leaseReleasedSubject } from './names.ts'
 import { isMissing, isStale } from './nats-error.ts'
 
-/** The key's last message. `value` is null when it was deleted or expired and only a marker is left. */
+/** The key's last message. `value` is null when the key was deleted or expired and only a marker is left. */
 export interface Held {
   revision: number
   value: string | null
 }
 
-/** The one key that leadership turns on. All writes are compare-and-set on its revision. */
+/** The one key that decides who leads. Every write is a compare-and-set on its revision. */
 export interface LeaderKey {
-  /** The new revision; null when the key's revision is another than `expected` (0: there is none). */
+  /** Returns the new revision, or null when the key's revision is not `expected` (0: the key does not exist). */
   put(value: string, expected: number, ttlMs: number, timeoutMs: number): Promise<number | null>
-  /** To learn a revision to compare with; never to decide who leads. */
+  /** Reads the revision for the next compare-and-set. Never use it to decide who leads. */
   read(timeoutMs: number): Promise<Held | null>
-  /** Deletes the key if its revision is still `expected`, and tells those who wait. */
+  /** Deletes the key if its revision is still `expected`, and notifies the nodes that wait for it. */
   drop(expected: number, timeoutMs: number): Promise<void>
-  /** Calls `listener` when a leader steps down of its own will; returns how to stop that. */
+  /** Calls `listener` when a leader steps down voluntarily. Returns a function that stops this. */
   onDropped(listener: () => void): () => void
 }
 
 /**
- * The leader's key in the cluster's bucket. It is written by plain publishes: the key-value client's own `update` drops
- * the time to live, and the key would then never expire.
+ * The leader's key in the cluster's bucket. It is written with plain publishes: the key-value client's own `update` drops the time to live,
+ * so the key would never expire.
  */
 export function natsLeaderKey(cluster: Cluster): LeaderKey {
   const connection = (): NatsConnection => {

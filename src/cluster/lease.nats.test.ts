@@ -17,7 +17,7 @@ before(async () => {
 
 const ttlMs = 3_000
 
-/** A server, and contenders with a connection each; all end also when the test fails. */
+/** A server, and contenders with a connection each. All of them end, also when the test fails. */
 async function rig({ ttlMs: ttl = ttlMs } = {}) {
   const stack = new AsyncDisposableStack()
   const nats = stack.use(await testNats(process.env))
@@ -89,9 +89,9 @@ const leaderSays = async ({ cluster }: Contender): Promise<unknown> => {
   return held === null || held.value === null ? null : JSON.parse(held.value)
 }
 
-// Each has a server of its own, and waits for leases to end.
+// Each test has a server of its own, and waits for leases to end.
 suite('the lease on a real nats-server', { concurrency: true }, () => {
-  test('of two contenders one leads and renews, and the key names it and its epoch', async () => {
+  test('one of two contenders leads and renews, and the key names it and its epoch', async () => {
     await using it = await rig({ ttlMs: 20_000 })
     const [one, two] = [await it.contender(), await it.contender()]
     await until('a leader', () => one.seen.leads || two.seen.leads)
@@ -103,8 +103,8 @@ suite('the lease on a real nats-server', { concurrency: true }, () => {
     assert.equal(typeof token, 'string')
   })
 
-  test('a leader that stops is followed without waiting for its time to live', async () => {
-    // Nobody's patience lasts that long.
+  test('when a leader stops, another leads without waiting for the time to live', async () => {
+    // No wait in a test lasts as long as this lease.
     await using it = await rig({ ttlMs: 10 * patience.longMs })
     const one = await it.contender()
     await until('the first to lead', () => one.seen.leads)
@@ -115,7 +115,7 @@ suite('the lease on a real nats-server', { concurrency: true }, () => {
     assert.deepEqual(two.seen.epochs, [2])
   })
 
-  test('a leader whose connection is gone stops in time and is followed after the time to live', async () => {
+  test('a leader without a connection stops in time, and another leads after the time to live', async () => {
     await using it = await rig()
     const one = await it.contender()
     await until('the first to lead', () => one.seen.leads)
@@ -128,7 +128,7 @@ suite('the lease on a real nats-server', { concurrency: true }, () => {
     assert.equal(one.seen.leads, false)
   })
 
-  test('a leader that stood still is replaced, and its late renewal is refused', async () => {
+  test('a paused leader is replaced, and its late renewal is refused', async () => {
     await using it = await rig()
     const still = stoppableClock()
     const one = await it.contender(still.clock)
@@ -154,7 +154,7 @@ suite('the lease on a real nats-server', { concurrency: true }, () => {
     await until('the first to notice', () => !one.seen.leads)
   })
 
-  test('a deleted bucket ends the term, and leadership is found again under a later epoch', async () => {
+  test('a deleted bucket ends the term, and a node leads again under a later epoch', async () => {
     await using it = await rig()
     const [one, two] = [await it.contender(), await it.contender()]
     await until('a leader', () => one.seen.leads || two.seen.leads)
@@ -177,7 +177,7 @@ suite('the lease on a real nats-server', { concurrency: true }, () => {
     })
   })
 
-  test('revisions of a bucket made anew begin above all earlier ones, so an old one cannot match by chance', async () => {
+  test('revisions of a recreated bucket begin above all earlier ones, so an old one cannot match by chance', async () => {
     await using it = await rig()
     const one = await it.contender()
     await until('the first to lead', () => one.seen.leads)

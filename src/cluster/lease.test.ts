@@ -10,7 +10,7 @@ import type { SteadyClock } from './steady-clock.ts'
 
 const ttlMs = 6_000
 
-/** Time that stands still until it is told to pass. */
+/** Time that passes only when it is told to. */
 class FakeClock implements SteadyClock {
   #nowMs = 0
   #sleepers: { untilMs: number; wake: () => void }[] = []
@@ -31,7 +31,7 @@ class FakeClock implements SteadyClock {
     })
   }
 
-  /** Passes in small steps, so that what wakes at one moment acts at that moment. */
+  /** Passes in small steps, so that each sleeper wakes and acts at its own moment. */
   async pass(ms: number): Promise<void> {
     for (const endMs = this.#nowMs + ms; this.#nowMs < endMs;) {
       await this.jump(Math.min(50, endMs - this.#nowMs))
@@ -48,7 +48,7 @@ class FakeClock implements SteadyClock {
   }
 }
 
-/** The key as JetStream keeps it: revisions, expiry with a marker; and faults on request. */
+/** The key as JetStream keeps it, with revisions, a marker at expiry, and faults on request. */
 class FakeKey implements LeaderKey {
   readonly #clock: SteadyClock
   #revision = 0
@@ -99,7 +99,7 @@ class FakeKey implements LeaderKey {
     return () => this.#listeners.delete(listener)
   }
 
-  /** All is lost but for one thing: in a bucket made anew, `names.ts` lets revisions begin above all earlier ones. */
+  /** Deletes everything. As `names.ts` arranges for a recreated bucket, later revisions still begin above all earlier ones. */
   wipe(): void {
     this.#revision = 0
     this.#lastRevision += 1_000
@@ -129,7 +129,7 @@ class FakeKey implements LeaderKey {
   }
 }
 
-/** One contender, and when it led: `epoch` of each term begun, and whether it leads now. */
+/** One contender, with the epochs of its terms so far and whether it leads now. */
 function contender(
   clock: FakeClock,
   key: LeaderKey,
@@ -158,12 +158,12 @@ function world() {
 
 async function end(clock: FakeClock, ...contenders: { stop: AbortController; done: Promise<void> }[]) {
   for (const { stop } of contenders) stop.abort()
-  // Longer than a request that is under way may wait for its answer.
+  // Longer than a request in flight may wait for its answer.
   await clock.pass(ttlMs)
   await Promise.all(contenders.map(({ done }) => done))
 }
 
-test('work always stops before the server lets the key expire, and survives a stall of more than half of that time', () => {
+test('work always stops before the key expires, and survives a stall of more than half of the time until then', () => {
   for (const ttl of [1_000, 2_000, 5_000, 10_000, 60_000]) {
     const { workMs, stallMs } = leaseTimes(ttl)
     assert.ok(workMs < ttl && stallMs > workMs / 2, `${ttl}: ${workMs}, ${stallMs}`)
@@ -171,7 +171,7 @@ test('work always stops before the server lets the key expire, and survives a st
   assert.equal(leaseTimes(10_000).stallMs, 6_500, 'the default lease, as ARCHITECTURE.md says')
 })
 
-test('one of two leads, for as long as it renews, under one epoch', async () => {
+test('one of two contenders leads under one epoch for as long as it renews', async () => {
   const { clock, key, epochs } = world()
   const both = [contender(clock, key, epochs), contender(clock, key, epochs)]
   await clock.pass(10 * ttlMs)
@@ -183,7 +183,7 @@ test('one of two leads, for as long as it renews, under one epoch', async () => 
   await end(clock, ...both)
 })
 
-test('the leader stops its work before the key expires when it cannot renew', async () => {
+test('a leader that cannot renew stops its work before the key expires', async () => {
   const { clock, key, epochs } = world()
   const one = contender(clock, key, epochs)
   await clock.pass(ttlMs)
@@ -196,7 +196,7 @@ test('the leader stops its work before the key expires when it cannot renew', as
 })
 
 for (const fault of ['away', 'silent', 'mute'] as const)
-  test(`the longest stall that a leader survives, whenever it begins, does not end the lease: ${fault}`, async () => {
+  test(`a stall of the longest promised length does not end the lease, whenever it begins: ${fault}`, async () => {
     const { everyMs, stallMs } = leaseTimes(ttlMs)
     const { clock, key, epochs } = world()
     const one = contender(clock, key, epochs)
@@ -214,7 +214,7 @@ for (const fault of ['away', 'silent', 'mute'] as const)
     await end(clock, one, two)
   })
 
-test('a process that has no turn for as long as that keeps its lease too', async () => {
+test('a process without CPU time for the longest promised stall keeps its lease too', async () => {
   const { clock, key, epochs } = world()
   const one = contender(clock, key, epochs)
   await clock.pass(1_000)
@@ -226,7 +226,7 @@ test('a process that has no turn for as long as that keeps its lease too', async
   await end(clock, one)
 })
 
-test('a renewal that was late is told of with how late it was, through whom, and what was left', async () => {
+test('a late renewal is logged with how late it was, what was slow, and how much time was left', async () => {
   const { clock, key, epochs } = world()
   const lines: Record<string, number>[] = []
   const log: Log = {
@@ -252,7 +252,7 @@ test('a renewal that was late is told of with how late it was, through whom, and
   await end(clock, one)
 })
 
-test('each try to renew is told, with how long after it was due it was answered', async () => {
+test('each try to renew is reported, with how long after it was due the answer came', async () => {
   const { clock, key, epochs } = world()
   const told: { ok: boolean; lateMs: number }[] = []
   const one = contender(clock, key, epochs, { onRenewal: (ok, lateMs) => told.push({ ok, lateMs }) })
@@ -275,7 +275,7 @@ test('each try to renew is told, with how long after it was due it was answered'
   await end(clock, one)
 })
 
-test('answers lost for good end the work in time, although the key is renewed on', async () => {
+test('work stops in time when all answers are lost, although the key is still renewed', async () => {
   const { clock, key, epochs } = world()
   const one = contender(clock, key, epochs)
   await clock.pass(1_000)
@@ -286,9 +286,9 @@ test('answers lost for good end the work in time, although the key is renewed on
   await end(clock, one)
 })
 
-test('a stopped leader is followed within the time to live and 3 s; when it wakes it knows at once, and cannot renew', async () => {
+test('a stopped leader is replaced within the time to live and 3 s; when it wakes it notices at once, and cannot renew', async () => {
   const { clock, key, epochs } = world()
-  // The stopped process: its clock goes on, its timers do not run.
+  // The stopped process: its time goes on, but its timers do not run.
   const stopped = new FakeClock()
   const first = contender(stopped, key, epochs)
   await stopped.pass(1_000)
@@ -306,7 +306,7 @@ test('a stopped leader is followed within the time to live and 3 s; when it wake
   await end(stopped, first)
 })
 
-test('a server that keeps the key of a dead leader past its time keeps nobody out; a living leader is left alone', async () => {
+test('a dead leader is replaced even if the server keeps its key past its time; a living leader is left alone', async () => {
   const { clock, key, epochs } = world()
   key.fault = 'keeps'
   const dead = new FakeClock()
@@ -322,7 +322,7 @@ test('a server that keeps the key of a dead leader past its time keeps nobody ou
   await end(dead, first)
 })
 
-test('a leader that steps down is followed at once, with the next epoch', async () => {
+test('when a leader steps down, another leads at once under the next epoch', async () => {
   const { clock, key, epochs } = world()
   const first = contender(clock, key, epochs)
   await clock.pass(100)
@@ -334,7 +334,7 @@ test('a leader that steps down is followed at once, with the next epoch', async 
   await end(clock, first, second)
 })
 
-test('the lease is kept until work that takes its time to stop has stopped', async () => {
+test('the lease is kept until work that is slow to stop has stopped', async () => {
   const { clock, key, epochs } = world()
   const gate = Promise.withResolvers<void>()
   const slow = contender(clock, key, epochs, { onLead: () => gate.promise })
@@ -349,7 +349,7 @@ test('the lease is kept until work that takes its time to stop has stopped', asy
   await end(clock, slow, second)
 })
 
-test('a wiped bucket ends the term; whoever leads then has a later epoch', async () => {
+test('a wiped bucket ends the term; the next leader has a later epoch', async () => {
   const { clock, key, epochs } = world()
   const both = [contender(clock, key, epochs), contender(clock, key, epochs)]
   await clock.pass(1_000)
@@ -360,7 +360,7 @@ test('a wiped bucket ends the term; whoever leads then has a later epoch', async
   await end(clock, ...both)
 })
 
-test('without an epoch nobody leads: the key is given back and tried again', async () => {
+test('without an epoch no node leads: the key is released and tried again', async () => {
   const { clock, key, epochs } = world()
   let away = true
   const nextEpoch = () =>
@@ -389,7 +389,7 @@ test('an epoch that cannot be written at once is written as soon as NATS answers
   await end(clock, one)
 })
 
-test('an epoch that comes after the deadline is not led under', async () => {
+test('no node leads under an epoch that arrives after the deadline', async () => {
   const { clock, key, epochs } = world()
   const late = Promise.withResolvers<number>()
   let calls = 0
@@ -402,7 +402,7 @@ test('an epoch that comes after the deadline is not led under', async () => {
   await end(clock, one)
 })
 
-test('work that fails gives the lease up and is tried again, not at once', async () => {
+test('work that fails releases the lease, and is tried again after a pause', async () => {
   const { clock, key, epochs } = world()
   let calls = 0
   const failing = contender(clock, key, epochs, {

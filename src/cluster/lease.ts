@@ -15,16 +15,16 @@ export interface LeaseOptions {
   clock?: SteadyClock
   /** Takes the next epoch from Postgres. */
   nextEpoch: () => Promise<number>
-  /** The leader's work, until `signal` aborts: the lease was lost, or is about to be given up. */
+  /** The leader's work. It must end when `signal` aborts: the lease was lost or is about to be released. */
   onLead: (epoch: number, signal: AbortSignal) => Promise<void>
-  /** Told of each try to renew the lease: whether it succeeded, and how long after the renewal was due it was answered. */
+  /** Called after each try to renew the lease: whether it succeeded, and how long after the renewal was due the answer came. */
   onRenewal?: (ok: boolean, lateMs: number) => void
   log: Log
 }
 
 /**
- * Contends for leadership until `signal` aborts, and leads whenever it wins. Resolves after the work has ended and the
- * lease was given up. Two nodes may believe that they lead for a moment; the epoch, asked in Postgres, tells them apart.
+ * Contends for leadership until `signal` aborts, and leads whenever it wins. Resolves after the work has ended and the lease was released.
+ * For a moment two nodes may both believe that they lead; the epoch in Postgres tells them apart.
  */
 export function runLease(options: LeaseOptions & { nats: Cluster }, signal: AbortSignal): Promise<void> {
   return contend({ ...options, key: natsLeaderKey(options.nats) }, signal)
@@ -41,12 +41,12 @@ export async function contend(
   const off = key.onDropped(() => hurry.abort())
   try {
     while (!signal.aborted) {
-      // Before the look at the key: a leader that steps down while we look must not go unheard.
+      // Created before the key is read, so that a leader that steps down meanwhile is not missed.
       hurry = new AbortController()
       const led = await Term.win(options, clock, stillness)
         .then((term) => term?.lead(signal) ?? 'not')
         .catch((error: unknown) => log.debug({ reason: explain(error) }, 'cannot contend for leadership'))
-      // At once when a leader steps down, unless that was this node: others go first, and work that fails is not hammered.
+      // Wake at once when a leader steps down, unless that was this node: others go first, and failing work is not retried in a tight loop.
       const wake = led === 'ended' || led === 'failed' ? signal : AbortSignal.any([signal, hurry.signal])
       const pauseMs = (led === 'failed' ? ttlMs : Math.min(ttlMs / 6, 1_000)) * (0.75 + Math.random() / 2)
       await clock.sleep(pauseMs, wake).catch(() => {})
@@ -57,8 +57,8 @@ export async function contend(
 }
 
 /**
- * How a lease of `ttlMs` is kept, in ms (ADR 38). The deadline counts from before a renewal was sent, the server's own from after it
- * arrived, so the margin between them need only cover the time in which work stops; what it does not cover is fenced in Postgres.
+ * The times by which a lease of `ttlMs` is kept (ADR 38). This node counts its deadline from before a renewal was sent, the server from
+ * after it arrived. So the margin between them need only cover the time in which work stops; Postgres fences work that takes longer.
  */
 export function leaseTimes(ttlMs: number): LeaseTimes {
   const marginMs = Math.min(Math.max(ttlMs / 10, 200), 1_000)
@@ -69,20 +69,20 @@ export function leaseTimes(ttlMs: number): LeaseTimes {
 }
 
 export interface LeaseTimes {
-  /** From one renewal to the next; also how long one waits for its answer. */
+  /** From one renewal to the next. A renewal also waits this long for its answer. */
   everyMs: number
   /** From a renewal that failed to the next try. */
   againMs: number
   /** The work must stop when the last renewal that was answered is this old. */
   workMs: number
-  /** The longest time without an answer from NATS, or without a turn of this process, that never costs the lease. */
+  /** The longest stall that never costs the lease: no answer from NATS, or no CPU time for this process. */
   stallMs: number
 }
 
 /**
- * How long a held key has stood as it stands, by this node's own clock. Its holder renews it all the time, and has stopped by its own
- * deadline if it could not: so a key that stood still for longer than its time to live is nobody's. As a rule the server has let
- * it expire by then, but servers were seen to keep a message past its time (nats-server issues 3653 and 8505).
+ * Measures, by this node's own clock, how long a held key has not changed. Its holder renews it all the time, and has stopped its work by
+ * its own deadline if it could not. So a key that has not changed for longer than its time to live is free. Usually the server has expired
+ * it by then, but servers were seen to keep a message past its time (nats-server issues 3653 and 8505).
  */
 class Stillness {
   readonly #clock: SteadyClock
@@ -101,7 +101,10 @@ class Stillness {
   }
 }
 
-/** When a key that stands still is nobody's: its time to live as its holder told it, and time for the server to see to it itself. */
+/**
+ * A lease that has not been renewed for this long is free: 1.5 × its time to live, as its holder wrote it or as configured here, whichever
+ * is longer. The extra half leaves the server time to expire it.
+ */
 function expiredMs(value: string, ownTtlMs: number): number {
   return 1.5 * Math.max(ownTtlMs, toldTtlMs(value))
 }
@@ -111,29 +114,29 @@ function toldTtlMs(value: string): number {
     const { ttlMs } = fieldsOf(value)
     return typeof ttlMs === 'number' ? ttlMs : 0
   } catch {
-    // What is no lease is not renewed either.
+    // A value that is not a lease is not renewed either.
     return 0
   }
 }
 
-/** A renewal that was due at one moment, begun at another, and is tried until it is answered; ms of the lease's clock. */
+/** A renewal, which is tried until it is answered. Times are ms of the lease's clock. */
 interface Late {
   dueAtMs: number
   beganAtMs: number
   tries: number
 }
 
-/** One time of leadership, from winning the key to losing it or giving it up. */
+/** One term of leadership, from winning the key to losing or releasing it. */
 class Term {
   readonly #options: LeaseOptions & { key: LeaderKey }
   readonly #clock: SteadyClock
-  /** Ours alone: a renewal that was stored but whose answer was lost is told from another's by it. */
+  /** Unique to this term. It shows that a stored value is ours when the answer to our renewal was lost. */
   readonly #token = randomUUID()
   readonly #lost = new AbortController()
   readonly #times: LeaseTimes
   #epoch: number | null = null
   #revision = 0
-  /** When the last renewal that was answered had been sent. */
+  /** When the last renewal that was answered was sent. */
   #renewedAtMs = 0
 
   private constructor(options: LeaseOptions & { key: LeaderKey }, clock: SteadyClock) {
@@ -142,7 +145,7 @@ class Term {
     this.#times = leaseTimes(options.ttlMs)
   }
 
-  /** Tries once; null when another holds the key. */
+  /** Tries once to win the key; null when another node holds it. */
   static async win(
     options: LeaseOptions & { key: LeaderKey },
     clock: SteadyClock,
@@ -161,7 +164,7 @@ class Term {
     return (await term.#write(held?.revision ?? 0)) ? term : null
   }
 
-  /** Leads until the lease is lost, `signal` aborts or the work ends; then gives the lease up. */
+  /** Leads until the lease is lost, `signal` aborts or the work ends. Then releases the lease. */
   async lead(signal: AbortSignal): Promise<'ended' | 'failed'> {
     const { log, onLead } = this.#options
     const stop = AbortSignal.any([signal, this.#lost.signal])
@@ -169,7 +172,7 @@ class Term {
     const keeping = [this.#watchDeadline(over.signal)]
     try {
       const epoch = await this.#takeEpoch(stop)
-      // The lease is kept until the work has really ended, also when it was told to end.
+      // The lease is renewed until the work has really ended, even after it was told to end.
       keeping.push(this.#renew(over.signal))
       log.info({ epoch }, 'this node leads')
       await onLead(epoch, stop)
@@ -185,7 +188,7 @@ class Term {
     }
   }
 
-  /** Postgres may be slow or away: then the lease ends meanwhile, with nothing done under it. */
+  /** Postgres may be slow or unreachable. Then the lease ends meanwhile, and no work was done under it. */
   async #takeEpoch(stop: AbortSignal): Promise<number> {
     this.#epoch = await unlessAborted(this.#options.nextEpoch(), stop)
     while (!(await this.#renewOnce())) await this.#clock.sleep(this.#times.againMs, stop)
@@ -223,7 +226,7 @@ class Term {
     }
   }
 
-  /** The log says how near each late renewal came to the end of the lease, and whether this process or NATS was slow. */
+  /** Logs how close a late renewal came to the end of the lease, and whether this process or NATS was slow. */
   #tellIfLate({ dueAtMs, beganAtMs, tries }: Late): void {
     const lateMs = Math.round(this.#clock.steadyMs() - dueAtMs)
     if (lateMs < this.#times.everyMs / 2) return
@@ -253,7 +256,7 @@ class Term {
     return false
   }
 
-  /** True when the key is ours for another while, counted from before the request was sent. */
+  /** Writes the key. True when it is ours for another `ttlMs`, counted from before the request was sent. */
   async #write(expected: number): Promise<boolean> {
     const { key, nodeId, ttlMs } = this.#options
     const sentAt = this.#clock.steadyMs()
@@ -271,7 +274,7 @@ class Term {
     this.#lost.abort(new Error(`the lease was lost: ${why}`))
   }
 
-  /** So that the next leader need not wait. It compares, so it cannot take the key from another. */
+  /** Releases the key, so that the next leader need not wait. It compares the revision, so it cannot take the key from another node. */
   async #giveUp(): Promise<void> {
     try {
       await this.#options.key.drop(this.#revision, 1_000)

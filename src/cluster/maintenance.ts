@@ -8,21 +8,21 @@ import { fieldsOf } from './wire.ts'
 
 const timeoutMs = 2_000
 
-/** Writes the key. Postgres has it already: this only makes nodes look there at once. Rejects while JetStream is away. */
+/** Writes the key. Postgres has the change already; the key only makes nodes look there at once. Rejects while JetStream is away. */
 export async function putMaintenance(link: Link, maintenance: Maintenance): Promise<void> {
   await jetstream(connectionOf(link)).publish(maintenanceKey, writeMaintenance(maintenance), {
     timeout: timeoutMs,
   })
 }
 
-/** Removes the key. As `putMaintenance`. */
+/** Removes the key. Rejects like `putMaintenance`. */
 export async function clearMaintenance(link: Link): Promise<void> {
   const operation = headers()
   operation.set('KV-Operation', 'DEL')
   await jetstream(connectionOf(link)).publish(maintenanceKey, '', { headers: operation, timeout: timeoutMs })
 }
 
-/** What the key says; null when there is none, or none that this version can read. */
+/** The maintenance in the key; null when there is none, or none that this version can read. */
 export async function readMaintenanceKey(link: Link): Promise<Maintenance | null> {
   try {
     const options = { checkAPI: false, timeout: timeoutMs }
@@ -35,7 +35,7 @@ export async function readMaintenanceKey(link: Link): Promise<Maintenance | null
   }
 }
 
-/** Makes the key say what Postgres says, after the bucket was made anew or a write of the key was lost; true when it did not. */
+/** Makes the key match Postgres, after the bucket was recreated or a write of the key was lost. True when the key was changed. */
 export async function mirrorMaintenance(link: Link, maintenance: Maintenance | null): Promise<boolean> {
   const mirrored = await readMaintenanceKey(link)
   const text = (of: Maintenance | null): string => (of === null ? '' : writeMaintenance(of))
@@ -46,8 +46,8 @@ export async function mirrorMaintenance(link: Link, maintenance: Maintenance | n
 }
 
 /**
- * Calls `onChange` whenever the key is written, and at each new connection, since a write may have been missed. It is told no
- * more than that: Postgres has the truth. Returns how to stop that.
+ * Calls `onChange` whenever the key is written, and at each new connection, since a write may have been missed. The call has no details:
+ * the truth is in Postgres. Returns a function that stops this.
  */
 export function watchMaintenance(link: Link, onChange: () => void): () => void {
   const offs = [link.subscribe(maintenanceKey, onChange), link.onConnected(onChange)]
@@ -64,7 +64,7 @@ export function writeMaintenance({ reason, actor, since, until }: Maintenance): 
   })
 }
 
-/** The maintenance that `text` spells; null when it is garbage, or a marker of deletion, or of a version that we do not know. */
+/** Parses a maintenance; null when `text` is malformed, a deletion marker, or of an unknown version. */
 export function readMaintenance(text: string): Maintenance | null {
   try {
     const { v, reason, actor, since, until } = fieldsOf(text)

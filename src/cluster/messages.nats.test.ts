@@ -42,7 +42,7 @@ async function rig() {
   return { child, one: await join(), two: await join(), [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
-test('an invalidation reaches every node, its sender too, in order; what this version cannot read is ignored', async () => {
+test('invalidations reach every node in order, their sender included; one that this version cannot read is ignored', async () => {
   await using it = await rig()
   const heard: Invalidated[][] = [[], []]
   const offs = [it.one, it.two].map((link, index) =>
@@ -60,7 +60,7 @@ test('an invalidation reaches every node, its sender too, in order; what this ve
   offs.forEach((off) => off())
 })
 
-test('garbage is no invalidation and no maintenance', () => {
+test('malformed text is read neither as an invalidation nor as maintenance', () => {
   for (const text of [
     '',
     'null',
@@ -77,7 +77,7 @@ test('garbage is no invalidation and no maintenance', () => {
     assert.equal(readMaintenance(JSON.stringify({ ...written, ...wrong })), null, JSON.stringify(wrong))
 })
 
-test('who connects again is told, so that it drops what it may have missed', async () => {
+test('a node that reconnects is notified, so that it can drop entries whose change it may have missed', async () => {
   await using it = await rig()
   let times = 0
   it.one.onConnected(() => (times += 1))
@@ -97,7 +97,7 @@ test('who connects again is told, so that it drops what it may have missed', asy
   })
 })
 
-test('the maintenance key is written, seen by others, read back as it was, and removed', async () => {
+test('the maintenance key is written, seen by others, read back unchanged, and removed', async () => {
   await using it = await rig()
   let changes = 0
   const off = watchMaintenance(it.one, () => (changes += 1))
@@ -112,7 +112,7 @@ test('the maintenance key is written, seen by others, read back as it was, and r
   off()
 })
 
-test('the key is made to say what Postgres says, also in a bucket made anew, and is left alone when it does', async () => {
+test('the maintenance key is made to match Postgres, also in a recreated bucket, and is left alone when it matches', async () => {
   await using it = await rig()
   assert.equal(await mirrorMaintenance(it.one, null), false)
   assert.equal(await mirrorMaintenance(it.one, maintenance), true)

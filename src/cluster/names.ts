@@ -11,34 +11,34 @@ import {
 } from '@nats-io/jetstream'
 import type { NodeId } from '../core/ids.ts'
 
-/** Every subject, stream and bucket of anchorage, with its limits. A node id is a TypeID: it holds no dot. */
+/** Every subject, stream and bucket of anchorage, with its limits. A node id is a TypeID, so it contains no dot. */
 
-/** The stream of jobs, all hints: it may lose any of them and the sweep will notice. */
+/** The stream of jobs. All of them are hints: any of them may be lost, and the sweep will notice. */
 export const jobsStream = 'ANCHORAGE_JOBS'
 
-/** The key-value bucket of what few nodes must agree on at once: `leader`, `maintenance`. */
+/** The key-value bucket for the few facts that nodes must agree on at once: `leader`, `maintenance`. */
 export const clusterBucket = 'ANCHORAGE_CLUSTER'
 
-/** The stream that is the bucket (NATS's own convention, so its tools can read it). */
+/** The stream behind the bucket. Its name follows NATS's own convention, so NATS tools can read it. */
 export const bucketStream = `KV_${clusterBucket}`
 
 export const leaderKey = `$KV.${clusterBucket}.leader`
 
-/** Mirrors what Postgres says, so that nodes hear of it at once. */
+/** Mirrors the maintenance state in Postgres, so that nodes hear of a change at once. */
 export const maintenanceKey = `$KV.${clusterBucket}.maintenance`
 
 /** Which anchorage cluster the bucket belongs to. */
 export const clusterIdKey = `$KV.${clusterBucket}.cluster_id`
 
-/** Nobody consumes it: a publish and its acknowledgement tell that the jobs' stream takes messages. */
+/** No consumer reads it. A publish that is acknowledged proves that the stream of jobs takes messages. */
 export const probeSubject = 'pin.jobs.probe'
 
 export const heartbeatSubjects = 'node.heartbeat.*'
 
-/** Core NATS, not kept: the leader stepped down of its own will, so others need not wait for its lease to end. */
+/** Core NATS, not stored: the leader stepped down voluntarily, so other nodes need not wait for its lease to expire. */
 export const leaseReleasedSubject = 'lease.released'
 
-/** Core NATS, not kept: something that nodes keep in memory is another by now. */
+/** Core NATS, not stored: something that nodes cache in memory has changed. */
 export const invalidationSubject = 'cache.invalidate'
 
 export function jobSubject(nodeId: NodeId): string {
@@ -57,14 +57,14 @@ export function consumerName(nodeId: NodeId): string {
 export const maxAckPending = 1024
 
 /**
- * A job that is neither acknowledged nor worked on for this long is handed out again. Short, since a job that was on the
- * wire when a connection broke waits for just that: publishing it again is swallowed as a duplicate.
+ * A job that is neither acknowledged nor reported as in progress for this long is delivered again. The time is short, because a job that
+ * was in transit when a connection broke comes back only this way: publishing it again is dropped as a duplicate.
  */
 export const ackWaitMs = 10_000
 
 const minuteMs = 60_000
 
-/** The servers that streams lie on. */
+/** The servers that store the streams. */
 export interface Layout {
   /** How many servers keep each stream. */
   replicas: number
@@ -72,12 +72,12 @@ export interface Layout {
   alone: boolean
 }
 
-/** How many servers keep each stream when there are so many: an odd number of them, and no more than three. */
+/** How many servers keep each stream when there are `servers` of them: an odd number, and no more than three. */
 export function replicasFor(servers: number): number {
   return servers >= 3 ? 3 : 1
 }
 
-/** The two streams as they should be. */
+/** The configuration that the two streams should have. */
 export function streams(layout: Layout): (Partial<StreamConfig> & { name: string })[] {
   return [jobs(layout), bucket(layout)]
 }
@@ -87,7 +87,7 @@ function jobs({ replicas, alone }: Layout): Partial<StreamConfig> & { name: stri
     name: jobsStream,
     description: 'Hints to nodes to look at a placement',
     subjects: ['pin.jobs.*'],
-    // By limits, not as a work queue: removing each message when it is acknowledged makes consuming 7 times slower.
+    // Messages are removed by limits, not as in a work queue: removing each one when it is acknowledged makes consuming 7 times slower.
     retention: RetentionPolicy.Limits,
     discard: DiscardPolicy.Old,
     storage: StorageType.File,
@@ -97,8 +97,8 @@ function jobs({ replicas, alone }: Layout): Partial<StreamConfig> & { name: stri
     max_bytes: 256 * 1024 * 1024,
     max_msg_size: 16 * 1024,
     duplicate_window: nanos(2 * minuteMs),
-    // One fsync a hint would cost 9 times the CPU, and disk that Postgres and Kubo need. What a crash of the only server
-    // takes is hinted again (`onRebuilt`). Such a stream can never have replicas, so it is none for a cluster, which grows.
+    // One fsync per hint would cost 9 times the CPU, and disk time that Postgres and Kubo need. Hints that a crash of the only server loses
+    // are published again (`onRebuilt`). A stream with this setting can never have replicas, so a cluster does not use it: a cluster grows.
     ...(alone ? { persist_mode: PersistMode.Async } : {}),
   }
 }
@@ -112,8 +112,8 @@ function bucket({ replicas }: Layout): Partial<StreamConfig> & { name: string } 
     discard: DiscardPolicy.New,
     storage: StorageType.File,
     num_replicas: replicas,
-    // Revisions in a bucket made anew must exceed all earlier ones, or a leader's old revision could match a new one by
-    // chance. Time does that, as long as the bucket takes less than a thousand writes a second.
+    // Revisions in a recreated bucket must exceed all earlier ones, or a leader's old revision could match a new one by chance. Starting at
+    // the current time in ms ensures that, as long as the bucket takes less than a thousand writes a second.
     first_seq: Date.now(),
     max_msgs_per_subject: 1,
     max_bytes: 16 * 1024 * 1024,
@@ -142,10 +142,11 @@ export function jobsConsumer(
     max_ack_pending: maxAckPending,
     max_deliver: 20,
     max_waiting: 16,
-    // Which hints were looked at is not worth a disk write on three servers each: it halves what NATS costs. Lost with all three, the
-    // hints of an hour are looked at once more.
+    // Keeping the acknowledgements in memory halves the cost of NATS: they are not worth a disk write on three servers each. If all three
+    // servers lose them, the hints of the last hour are looked at once more.
     ...(alone ? {} : { mem_storage: true }),
-    // Of a node that was forgotten. One that comes back later makes it again, and misses nothing: jobs are long gone by then.
+    // Removes the consumer of a node that was forgotten. A node that comes back later creates it again and misses nothing, since jobs
+    // expire long before that.
     inactive_threshold: nanos(24 * 60 * minuteMs),
   }
 }

@@ -2,26 +2,26 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** Where a node's nats-server keeps its things, all under one directory. */
+/** The files of a node's nats-server, all under one directory. */
 export interface NatsPaths {
   config: string
   password: string
   pid: string
-  /** What JetStream keeps while the server stands alone. */
+  /** JetStream's files while the server runs alone. */
   store: string
-  /** What it keeps as one of a cluster: neither can read the other's. */
+  /** JetStream's files while the server is in a cluster. Neither mode can read the files of the other. */
   clusterStore: string
 }
 
-/** The cluster that a nats-server is one of. */
+/** The cluster that a nats-server belongs to. */
 export interface NatsCluster {
-  /** Servers with different names refuse one another: the anchorage cluster's id. */
+  /** The anchorage cluster's id. Servers of clusters with different names refuse one another. */
   name: string
-  /** Where the other servers' routes come in. */
+  /** The address on which the server accepts routes from other servers. */
   listen: { host: string; port: number }
-  /** Where they find that: `host:port`. */
+  /** The `host:port` at which the other servers reach it. */
   announce: string
-  /** All servers by what they announce, this one included. */
+  /** The announced `host:port` of every server, this one included. */
   members: readonly string[]
   caFile: string
   certFile: string
@@ -30,20 +30,20 @@ export interface NatsCluster {
   secret: string
 }
 
-/** What the configuration file says. */
+/** The contents of the configuration file. */
 export interface NatsSettings {
   serverName: string
   clientPort: number
   password: string
   maxStoreBytes: number
-  /** Null: the server stands alone. */
+  /** Null: the server runs alone. */
   cluster: NatsCluster | null
 }
 
-/** Who may speak to a node's own nats-server, with its password. */
+/** The user that clients of a node's own nats-server log in as, with its password. */
 export const natsUser = 'anchorage'
 
-/** Who may ask the server about its cluster, with the same password. */
+/** The user for questions to the server about its cluster, with the same password. */
 export const systemUser = 'anchorage-system'
 
 const systemAccount = 'SYS'
@@ -59,20 +59,20 @@ export function natsPaths(dir: string): NatsPaths {
   }
 }
 
-/** Where the server's JetStream keeps its files. */
+/** The directory in which the server's JetStream keeps its files. */
 export function storeOf(paths: NatsPaths, cluster: NatsCluster | null): string {
   return cluster === null ? paths.store : paths.clusterStore
 }
 
-/** Makes the directory and writes the configuration. The format's grammar takes JSON as it stands, so quoting is JSON's. */
+/** Makes the directory and writes the configuration. The format accepts plain JSON, so JSON does the quoting. */
 export async function writeNatsConfig(paths: NatsPaths, dir: string, settings: NatsSettings): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 })
   await writePrivate(paths.config, JSON.stringify(natsConfig(paths, settings), null, 2) + '\n')
 }
 
 /**
- * The password of this directory's server: minted once and kept, so that the operator's commands can enter too.
- * Where it cannot be kept, nor can the configuration: `writeNatsConfig` will say so at each start.
+ * The password of this directory's server. It is generated once and stored, so that the operator's commands can log in too. If it cannot be
+ * stored, the configuration cannot be either, and `writeNatsConfig` says so at each start.
  */
 export async function natsPassword(paths: NatsPaths, dir: string): Promise<string> {
   const kept = await readFile(paths.password, 'utf8').catch(() => '')
@@ -94,11 +94,11 @@ function natsConfig(paths: NatsPaths, settings: NatsSettings): object {
     system_account: systemAccount,
     max_payload: 1024 * 1024,
     max_connections: 256,
-    // The parent reads standard error; its own logger stamps the time.
+    // The node reads standard error, and its own logger adds the time.
     logtime: false,
     jetstream: {
       store_dir: storeOf(paths, settings.cluster),
-      // The default acknowledges up to two minutes before the disk has it.
+      // The default acknowledges a message up to two minutes before it is on disk.
       sync_interval: 'always',
       max_memory_store: 16 * 1024 * 1024,
       max_file_store: settings.maxStoreBytes,
@@ -117,7 +117,7 @@ function clusterConfig(cluster: NatsCluster): object {
     host: listen.host,
     port: listen.port,
     advertise: announce,
-    // What would be told to clients are the loopback ports of other machines.
+    // Otherwise the server would tell clients the loopback ports of other machines.
     no_advertise: true,
     authorization: { user: routeUser, password, timeout: 5 },
     // Both ends show a certificate of this CA.
@@ -125,15 +125,15 @@ function clusterConfig(cluster: NatsCluster): object {
     // A machine that lost its power does not close its connections.
     ping_interval: '5s',
     ping_max: 2,
-    // Without itself: JetStream, before its first election, waits for as many servers as there are routes (two at least), and a
-    // cluster must form while one of three is away. One fewer than all is still a majority.
+    // A server has no route to itself. Before its first election, JetStream waits for as many servers as there are routes (two at least),
+    // and a cluster must form while one of three is away. One fewer than all is still a majority.
     routes: members
       .filter((member) => member !== announce)
       .map((member) => `nats-route://${routeUser}:${password}@${member}`),
   }
 }
 
-/** Whole or not at all, and never readable by others, not even for a moment. */
+/** Writes the file whole or not at all. Other users can never read it, not even for a moment. */
 async function writePrivate(path: string, text: string): Promise<void> {
   const fresh = `${path}.new`
   await writeFile(fresh, text, { mode: 0o600 })

@@ -11,7 +11,7 @@ export function explain(error: unknown): string {
   return String(error)
 }
 
-/** A compare-and-set met another revision than it expected. */
+/** A compare-and-set found another revision than it expected. */
 export function isStale(error: unknown): boolean {
   return (
     error instanceof JetStreamApiError &&
@@ -30,12 +30,12 @@ export function isMissing(error: unknown): boolean {
   )
 }
 
-/** A stream of that name exists already, and is not quite the same. */
+/** A stream of that name exists already, with other settings. */
 export function isTaken(error: unknown): boolean {
   return error instanceof JetStreamApiError && error.code === 10058
 }
 
-/** So many replicas need more servers than are at hand (10074: than there can be, for the server stands alone). */
+/** That many replicas need more servers than there are (10074: than there can be, since the server runs alone). */
 export function isShortOfServers(error: unknown): boolean {
   return error instanceof JetStreamApiError && [10005, 10023, 10074].includes(error.code)
 }

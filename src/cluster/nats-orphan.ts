@@ -3,13 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../core/ports.ts'
 import type { NatsPaths } from './nats-config.ts'
 
-/** Names, in the server's environment, the process that started it: an orphan is one whose parent is no longer that. */
+/** A variable in the server's environment that names the process that started it. A server whose parent is another process is an orphan. */
 export const ownerVariable = 'ANCHORAGE_OWNER_PID'
 
 /**
- * Stops the nats-server that an earlier run of this directory left behind, if there is one.
- * It must be the process that the pid file names, have our configuration on its command line, and have lost its parent;
- * anything else is not ours to touch. Throws when its owner is alive: two nodes must not share a directory.
+ * Stops the nats-server that an earlier run of this directory left behind, if there is one. It must be the process that the pid file names,
+ * have our configuration on its command line, and have lost its parent. Any other process is left alone. Throws when its owner is alive:
+ * two nodes must not share a directory.
  */
 export async function stopOrphan(paths: NatsPaths, log: Log): Promise<void> {
   const pid = Number(await readFile(paths.pid, 'utf8').catch(() => ''))
@@ -24,7 +24,10 @@ export async function stopOrphan(paths: NatsPaths, log: Log): Promise<void> {
   await rm(paths.pid, { force: true })
 }
 
-/** SIGTERM, five seconds of grace, SIGKILL. Resolves once the process is gone, or is another by now. */
+/**
+ * Sends SIGTERM, and SIGKILL after five seconds. Resolves once the process is gone or its pid belongs to another one, and at the latest 2 s
+ * after SIGKILL.
+ */
 async function endProcess(pid: number, paths: NatsPaths): Promise<void> {
   for (const [signal, graceMs] of [
     ['SIGTERM', 5000],
@@ -42,8 +45,8 @@ async function endProcess(pid: number, paths: NatsPaths): Promise<void> {
 }
 
 /**
- * A process that ends has no command line any more before it closes its sockets: the next server would find its port taken. So it is
- * gone when the kernel says that all of its threads ended, or when the pid has another command line.
+ * An ending process loses its command line before it closes its sockets, so the next server could still find its port taken. It counts as
+ * gone when the kernel says that all of its threads have ended, or when the pid has another command line.
  */
 async function isGone(pid: number, paths: NatsPaths): Promise<boolean> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
@@ -74,6 +77,6 @@ async function livingOwner(pid: number): Promise<number | null> {
     .find((entry) => entry.startsWith(`${ownerVariable}=`))
     ?.split('=')[1]
   const parent = /^PPid:\s*(\d+)$/m.exec(status)?.[1]
-  // The owner may be pid 1 itself (in a container): then a parent of 1 tells nothing, but neither can such an orphan exist.
+  // In a container the owner may be pid 1 itself. A parent of 1 then proves nothing, but no such orphan can exist either.
   return owner !== undefined && owner === parent && Number(owner) !== process.pid ? Number(owner) : null
 }

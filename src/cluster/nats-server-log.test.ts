@@ -5,7 +5,7 @@ import { NatsServerLog } from './nats-server-log.ts'
 
 const minuteMs = 60_000
 
-test('a route that fails is one warning for as long as it goes on failing, and no error', () => {
+test('a route that keeps failing is logged as one warning, and not as an error', () => {
   const { said, read, pass } = stage()
   const dial = (attempt: number, host: string) =>
     read(
@@ -24,14 +24,14 @@ test('a route that fails is one warning for as long as it goes on failing, and n
   assert.deepEqual(levels(said), ['warn', 'warn', 'warn'])
 })
 
-test('a stranger at the port of routes is one warning, whatever port it comes from', () => {
+test('a stranger at the port of routes is logged as one warning, whatever its own port', () => {
   const { said, read } = stage()
   for (const port of [40_001, 40_002, 40_003])
     read(`[ERR] 10.0.0.9:${port} - rid:${port} - TLS route handshake error: EOF`)
   assert.deepEqual(levels(said), ['warn'])
 })
 
-test('any other error is passed on as one, and again once a minute', () => {
+test('any other error is logged as an error, and repeated at most once a minute', () => {
   const { said, read, pass } = stage()
   for (let second = 0; second <= 61; second++) {
     read('[ERR] JetStream failed to store a msg: disk full')
@@ -40,7 +40,7 @@ test('any other error is passed on as one, and again once a minute', () => {
   assert.deepEqual(levels(said), ['error', 'error'])
 })
 
-/** A nats-server's words as they come, and what the node's log holds of them above debug. */
+/** Feeds lines of a nats-server to the log, and keeps what the node's log contains of them above debug. */
 function stage() {
   let nowMs = 0
   const said: { level: string; reason: string }[] = []

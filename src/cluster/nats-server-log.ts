@@ -3,17 +3,17 @@ import type { Readable } from 'node:stream'
 import type { Log } from '../core/ports.ts'
 import { steadyClock, type SteadyClock } from './steady-clock.ts'
 
-/** A text that is repeated is passed on once a minute. */
+/** A message that repeats is passed on once in this time (a minute). */
 const repeatMs = 60_000
-/** A route is tried again every second or so: what was said longer ago is over. */
+/** A failing route is tried again every second or so, so a message older than this is out of date. */
 const routeTroubleMs = 10_000
 
-/** What a nats-server says on standard error, passed on to our log, and what of it tells how the server is. */
+/** Passes a nats-server's standard error on to our log, and remembers the messages that show the state of the server. */
 export class NatsServerLog {
   readonly #log: Log
   readonly #clock: Pick<SteadyClock, 'steadyMs'>
   readonly #saidAt = new Map<string, number>()
-  /** When each route failed last. */
+  /** When each route last failed. */
   readonly #routesAt = new Map<string, number>()
   #lastError = ''
   #route: { text: string; atMs: number } | null = null
@@ -28,7 +28,7 @@ export class NatsServerLog {
     return this.#lastError
   }
 
-  /** What was said of late about a route that does not come to stand. */
+  /** The latest message about a route that cannot be established; null when there was none lately. */
   routeTrouble(): string | null {
     if (this.#route === null || this.#clock.steadyMs() - this.#route.atMs > routeTroubleMs) return null
     return this.#route.text
@@ -45,7 +45,7 @@ export class NatsServerLog {
     const [, level = '', text = ''] = /\[(INF|WRN|ERR|FTL|DBG|TRC)\] (.*)$/.exec(line) ?? ['', 'WRN', line]
     if (level === 'ERR' || level === 'FTL') this.#noteError(text)
     else if (level === 'INF' || level === 'DBG') this.#log.debug({}, text.trim())
-    // The configuration is 0600 and this password guards loopback only.
+    // The warning about plaintext passwords is dropped: the configuration is 0600, and this password guards loopback only.
     else if (!text.startsWith('Plaintext passwords') && !this.#isRepeated(text)) this.#log.warn({}, text)
     if (text === 'Server is ready') onReady()
   }
@@ -58,15 +58,15 @@ export class NatsServerLog {
   }
 
   /**
-   * A server dials a node that is away every second or so. One line for the whole absence is enough, since what it means for the cluster is told
-   * elsewhere: the next is due once this route did not fail for a minute.
+   * A server dials a missing node every second or so. One line for the whole absence is enough, since its meaning for the cluster is
+   * reported elsewhere. The next line is due once this route has not failed for a minute.
    */
   #noteRoute(text: string): void {
     const atMs = this.#clock.steadyMs()
     this.#route = { text, atMs }
     for (const [route, failedAtMs] of this.#routesAt)
       if (atMs - failedAtMs > repeatMs) this.#routesAt.delete(route)
-    // A dial names its target; of a connection that came in, the port is another each time.
+    // A dial names its target. A connection that came in has another port each time, so its digits are masked.
     const attempt = / \(attempt \d+\)/
     const route = attempt.test(text) ? text.replace(attempt, '') : text.replaceAll(/\d+/g, '#')
     if (this.#routesAt.has(route)) this.#log.debug({}, text)
@@ -78,7 +78,7 @@ export class NatsServerLog {
     this.#routesAt.set(route, atMs)
   }
 
-  /** Ports and counters aside. */
+  /** Whether this text was said within the last minute, apart from its digits (ports and counters). */
   #isRepeated(text: string): boolean {
     const nowMs = this.#clock.steadyMs()
     for (const [said, atMs] of this.#saidAt) if (nowMs - atMs > repeatMs) this.#saidAt.delete(said)

@@ -28,7 +28,7 @@ const isAlive = (pid: number): boolean => {
 const another = (child: NatsChild, than: number | null) =>
   until('another server', () => child.trouble() === null && child.pid !== than && child.pid)
 
-test('a started server lets in who has the password, and nobody else', async () => {
+test('a server accepts clients with the password and refuses all others', async () => {
   await using nats = await testNats(process.env)
   const child = await nats.start()
   assert.equal(child.trouble(), null)
@@ -39,7 +39,7 @@ test('a started server lets in who has the password, and nobody else', async () 
   await assert.rejects(connect({ servers: `127.0.0.1:${nats.port}`, reconnect: false }), /authorization/i)
 })
 
-test('what holds the password is readable by nobody else, and the password outlives the process', async () => {
+test('files with the password are readable by their owner only, and the password survives a restart', async () => {
   await using nats = await testNats(process.env)
   const first = await nats.start()
   const { url } = first
@@ -50,7 +50,7 @@ test('what holds the password is readable by nobody else, and the password outli
   assert.equal((await nats.start()).url, url)
 })
 
-test('a stopped server is gone, with its pid file', async () => {
+test('stopping a server ends its process and removes its pid file', async () => {
   await using nats = await testNats(process.env)
   const child = await nats.start()
   const pid = child.pid
@@ -61,7 +61,7 @@ test('a stopped server is gone, with its pid file', async () => {
   await assert.rejects(stat(natsPaths(nats.dir).pid))
 })
 
-test('a killed server is started again, and each start is told', async () => {
+test('a killed server is started again, and each start is reported', async () => {
   await using nats = await testNats(process.env)
   const pids: number[] = []
   const child = await nats.start({ onStarted: (pid) => pids.push(pid) })
@@ -83,7 +83,7 @@ test('with restartAfterMs 0 a killed server stays down and says so', async () =>
   assert.equal(child.pid, null)
 })
 
-test('a missing executable is trouble, not an error, and is used once it is there', async () => {
+test('a missing executable is reported as trouble, not thrown, and is used once it exists', async () => {
   await using nats = await testNats(process.env)
   let binary = join(nats.dir, 'nowhere')
   const child = await nats.start({ binary: () => Promise.resolve(binary) })
@@ -92,14 +92,14 @@ test('a missing executable is trouble, not an error, and is used once it is ther
   await another(child, null)
 })
 
-test('a directory that cannot be written is trouble, not an error', async () => {
+test('a directory that cannot be written is reported as trouble, not thrown', async () => {
   await using nats = await testNats(process.env)
   await writeFile(join(nats.dir, 'file'), '')
   const child = await nats.start({ dir: join(nats.dir, 'file', 'below') })
   assert.match(child.trouble() ?? '', /cannot start nats-server.*ENOTDIR/)
 })
 
-test('a taken port is trouble that names it, costs no store, and ends when the port is free', async () => {
+test('a taken port is reported as trouble until it is free, and does not cost the store', async () => {
   await using nats = await testNats(process.env)
   const squatter = createServer().listen(nats.port, '127.0.0.1')
   try {
@@ -133,7 +133,7 @@ test('a store that cannot be opened is moved aside after repeated failures, and 
   assert.equal(kept.length, 1)
 })
 
-test('replacing the store starts an empty one', async () => {
+test('replacing the store starts the server on an empty one', async () => {
   await using nats = await testNats(process.env)
   const child = await nats.start()
   const first = child.pid
@@ -169,7 +169,7 @@ test('a server whose node was killed is stopped before the next one starts', asy
   }
 })
 
-test('a process that merely has the pid of the file is left alone', async () => {
+test('an unrelated process with the pid in the pid file is left alone', async () => {
   await using nats = await testNats(process.env)
   const stranger = spawn('sleep', ['60'], { stdio: 'ignore' })
   try {
@@ -182,10 +182,10 @@ test('a process that merely has the pid of the file is left alone', async () => 
   }
 })
 
-test('a server whose node lives is left alone, and sharing its directory is trouble', async () => {
+test('a server whose node is alive is left alone, and a second node in its directory reports trouble', async () => {
   await using nats = await testNats(process.env)
   const first = await nats.start()
-  // Stands in for the other node: a living parent, which is named as the owner.
+  // Plays the other node: a living parent, which is named as the owner.
   const script = `
     const { spawn } = require('node:child_process')
     spawn(process.argv[1], ['-c', process.argv[2]], { env: { ${ownerVariable}: String(process.pid) }, stdio: 'ignore' })

@@ -20,19 +20,22 @@ import { NatsServerLog } from './nats-server-log.ts'
 import { moveAside } from './nats-store.ts'
 
 export interface NatsServerOptions {
-  /** The executable, or how to find (or make) it; asked anew at each try, so that it may appear later. */
+  /** The executable, or a function that finds (or makes) it. The function is called at each try, so the executable may appear later. */
   binary: string | ((signal: AbortSignal) => Promise<string>)
-  /** Everything of this server lives here; made when missing. */
+  /** Holds all files of this server; created when missing. */
   dir: string
-  /** On 127.0.0.1. */
+  /** The port for clients, on 127.0.0.1. */
   clientPort: number
-  /** Must be unique among the servers of a cluster: the node's id. */
+  /** The node's id. It must be unique among the servers of a cluster. */
   serverName: string
   log: Log
-  /** The cluster that it is one of; null or left out: it stands alone. */
+  /** The cluster that the server belongs to. Null or absent: it runs alone. */
   cluster?: NatsCluster | null
   maxStoreBytes?: number
-  /** How long to wait before a server that died is started again; doubled while it keeps dying. 0: never again once it ran. */
+  /**
+   * How long to wait before a server that died is started again; doubled while it keeps dying. 0: a server that was once ready is not
+   * started again.
+   */
   restartAfterMs?: number
   /** Called each time a server was started, with its process id. */
   onStarted?: (pid: number) => void
@@ -40,37 +43,37 @@ export interface NatsServerOptions {
 
 /** A nats-server that this process keeps running until it is disposed of. */
 export interface NatsChild extends AsyncDisposable {
-  /** For clients; holds the password, so never log it. */
+  /** The URL for clients. It contains the password, so never log it. */
   readonly url: string
-  /** For questions about the server and its cluster; holds the password too. */
+  /** The URL for questions about the server and its cluster. It contains the password too. */
   readonly systemUrl: string
-  /** Of the server that runs now; null while none does. */
+  /** The process id of the server that runs now; null while none does. */
   readonly pid: number | null
-  /** Null while the server runs; else why it does not. */
+  /** Null while the server runs; otherwise why it does not. */
   trouble(): string | null
-  /** What the server said of late about a route to another that it cannot have; null when nothing. */
+  /** The server's latest message about a route that it cannot establish; null when there was none lately. */
   routeTrouble(): string | null
   /**
-   * The cluster has other members or keys from now on, or this server stands alone (null). Members and keys are changed while it
-   * runs; to join or to leave it is started again, on an empty store: all in it can be rebuilt from Postgres.
+   * Changes the cluster's members and keys, or makes this server run alone (null). Members and keys change while the server runs. To join
+   * or leave a cluster, the server is restarted on an empty store, which can be rebuilt from Postgres.
    */
   setCluster(cluster: NatsCluster | null): Promise<void>
-  /** Stops the server, moves its store aside and starts it on an empty one: all in it can be rebuilt from Postgres. */
+  /** Stops the server, moves its store aside and starts it on an empty one, which can be rebuilt from Postgres. */
   replaceStore(reason: string): Promise<void>
 }
 
 const maxRestartDelayMs = 10_000
-/** Looking for the executable may mean a download or a build each time. */
+/** The limit while the executable cannot be found: each look-up may mean a download or a build. */
 const maxFindDelayMs = 60_000
 const startPatienceMs = 5_000
 const stopGraceMs = 5_000
-/** A server that died within this time did so "at once". */
+/** A server that dies within this time after its start counts as a quick death. */
 const quickDeathMs = 10_000
 const quickDeathsToBlameStore = 3
 
 /**
- * Starts a nats-server and keeps it running. Never throws for what the server does: a missing binary, a taken port or a
- * broken store show as `trouble()` and are tried again. Resolves when the first server is ready, or in trouble.
+ * Starts a nats-server and keeps it running. Never throws because of the server: a missing binary, a taken port or a broken store show as
+ * `trouble()` and are tried again. Resolves when the first start has succeeded or failed, and after 5 s at the latest.
  */
 export async function startNatsServer(options: NatsServerOptions): Promise<NatsChild> {
   const dir = resolve(options.dir)
@@ -96,12 +99,12 @@ class NatsServer implements NatsChild {
   #cluster: NatsCluster | null
   #child: ChildProcess | null = null
   #trouble: string | null = 'nats-server is starting'
-  /** The child of now reads its configuration again at SIGHUP; before, it would die of that. */
+  /** The current child is ready, so SIGHUP makes it read its configuration again. Before that, SIGHUP would kill it. */
   #isReady = false
   #wasReady = false
   #quickDeaths = 0
   #replaceBecause: string | null = null
-  /** We ended it, to start it anew at once. */
+  /** We stopped the child in order to start it again at once. */
   #restarting = false
 
   constructor(options: NatsServerOptions, dir: string, paths: NatsPaths, password: string) {
@@ -193,20 +196,20 @@ class NatsServer implements NatsChild {
     this.#firstOutcome.resolve()
   }
 
-  /** One life of the server; says why it ended. */
+  /** Runs the server until it ends. Returns why it ended. */
   async #runOnce(): Promise<string> {
     const { binary } = this.#options
     const file = typeof binary === 'string' ? binary : await binary(this.#stop.signal)
     await stopOrphan(this.#paths, this.#log)
     const cluster = this.#cluster
     await this.#writeConfig()
-    // A store of the other kind is of no use, now or later: by then the cluster has moved on.
+    // The store of the other mode (alone or in a cluster) is of no use, now or later: by then the cluster has moved on.
     await rm(cluster === null ? this.#paths.clusterStore : this.#paths.store, {
       recursive: true,
       force: true,
     })
     if (this.#stop.signal.aborted) return 'stopped'
-    // Its own process group: Ctrl-C in a terminal reaches the node, which then stops its server when nothing needs it.
+    // The server has its own process group: Ctrl-C in a terminal reaches only the node, which stops its server when nothing needs it.
     const child = spawn(file, ['-c', this.#paths.config], {
       cwd: this.#dir,
       detached: true,
@@ -231,8 +234,8 @@ class NatsServer implements NatsChild {
   }
 
   /**
-   * Here and not by the server, and at once: whenever this process is killed, the next one finds the server that it left behind. One
-   * that it did not find would keep the port.
+   * This process writes the pid file itself, right after the start, instead of leaving that to nats-server. So whenever this process is
+   * killed, the next one finds the server that it left behind. A server that is not found would keep the port.
    */
   #notePid(pid: number): void {
     try {
@@ -255,7 +258,7 @@ class NatsServer implements NatsChild {
   }
 
   async #restart(): Promise<void> {
-    // Without a child the next start reads what is so by then.
+    // Without a child there is nothing to restart: the next start reads the settings of that moment.
     if (this.#child === null) return
     this.#restarting = true
     this.#trouble = 'nats-server is being started again'
@@ -298,7 +301,7 @@ class NatsServer implements NatsChild {
   }
 }
 
-/** SIGTERM lets it write its state; SIGKILL after five seconds, since a stop must end. */
+/** Sends SIGTERM, which lets the server write its state, and SIGKILL after five seconds, so that a stop always ends. */
 async function endChild(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const closed = new Promise<void>((resolved) => child.once('close', () => resolved()))

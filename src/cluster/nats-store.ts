@@ -1,7 +1,7 @@
 import { readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
-/** Moves a store aside: one broken store is kept for whoever wants to look into it, and no more. Returns where it is now. */
+/** Moves a broken store aside and returns its new path. Only the latest broken store is kept, for later inspection. */
 export async function moveAside(store: string): Promise<string> {
   const dir = dirname(store)
   const prefix = `${basename(store)}.broken-`

@@ -9,7 +9,7 @@ before(async () => {
   await using _ = await testNats(process.env)
 })
 
-suite('a server that is none of the cluster', { concurrency: true }, () => {
+suite('a server outside of the cluster', { concurrency: true }, () => {
   for (const [what, change] of [
     ['secret', () => Promise.resolve({ secret: makeClusterSecret() })],
     [

@@ -13,7 +13,7 @@ before(async () => {
   await using _ = await testNats(process.env)
 })
 
-/** A server that stands for an outside NATS, and nodes of several clusters on it. */
+/** A server that plays an outside NATS, and nodes of several clusters on it. */
 async function rig() {
   const stack = new AsyncDisposableStack()
   const nats = stack.use(await testNats(process.env))
@@ -36,7 +36,7 @@ async function rig() {
   return { child, join, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
-test('an outside NATS is used by all nodes of the cluster that came first, with the replicas that it has servers for', async () => {
+test('all nodes of the first cluster use an outside NATS, with as many replicas as it has servers for', async () => {
   await using it = await rig()
   for (const { cluster } of [it.join('one'), it.join('one')]) {
     await until('JetStream', () => cluster.trouble() === null)
@@ -47,7 +47,7 @@ test('an outside NATS is used by all nodes of the cluster that came first, with 
   }
 })
 
-test("another cluster's node is refused, says what to do, and touches nothing there", async () => {
+test('a node of another cluster is refused, says what to do, and changes nothing in that NATS', async () => {
   await using it = await rig()
   const ours = it.join('one')
   await until('JetStream', () => ours.cluster.trouble() === null)
@@ -60,7 +60,7 @@ test("another cluster's node is refused, says what to do, and touches nothing th
   await assert.rejects(connectOnce(it.child.url, 'two'), (error) => isCode(error, 'invalid'))
 })
 
-test('a NATS whose other cluster is gone can be taken over by deleting its bucket', async () => {
+test('a NATS of a cluster that is gone can be taken over by deleting its bucket', async () => {
   await using it = await rig()
   const gone = it.join('one')
   await until('JetStream', () => gone.cluster.trouble() === null)
@@ -76,7 +76,7 @@ test('a NATS whose other cluster is gone can be taken over by deleting its bucke
   await until('the other to be refused', () => late.refused.length > 0)
 })
 
-test('a command connects once, is heard before it ends, and learns at once that nobody is there', async () => {
+test('a command connects once, its messages arrive before it ends, and it fails at once when no server is there', async () => {
   await using it = await rig()
   const nodeId = mintId('nod')
   const { cluster } = it.join('one')

@@ -6,10 +6,10 @@ import { fieldsOf } from './wire.ts'
 const timeout = 3_000
 
 /**
- * Takes servers out of JetStream's group that are away and whose names `known` does not hold, for their nodes were forgotten; their
- * replicas go to others. Without this a cluster would count its dead for ever and lose its quorum to them. Returns their ids
- * there. Only the server that leads the group acts, so all nodes may ask; `systemUrl` leads to the own one. Rejects when it does not
- * answer.
+ * Removes from JetStream's group the servers that are offline and whose names are not in `known`, because their nodes were forgotten. Their
+ * replicas move to other servers. Otherwise a cluster would count its dead servers for ever and lose its quorum to them. Returns the ids of
+ * the removed servers in the group. All nodes may call this: only the server that leads the group acts. `systemUrl` leads to this node's
+ * own server. Rejects when that server does not answer.
  */
 export async function removeForgotten(systemUrl: string, known: ReadonlySet<string>): Promise<string[]> {
   const nc = await dial(systemUrl, 'peers')
@@ -28,12 +28,13 @@ interface Follower {
   offline: boolean
 }
 
-/** Of the server that `nc` leads to; none when another leads. */
+/** The followers of the server that `nc` is connected to; none when another server leads the group. */
 async function followers(nc: NatsConnection): Promise<Follower[]> {
   const own = nc.info?.server_name ?? ''
   const reply = await nc.request(`$SYS.REQ.SERVER.${nc.info?.server_id}.JSZ`, '{}', { timeout })
   const { leader, peer, replicas } = part(part(fieldsOf(reply.string()), 'data'), 'meta_cluster')
-  // Ids are made of names in a way that is the server's own: were it to change, all would look unknown.
+  // nats-server derives ids from names in a way of its own. If that way changed, all servers would look unknown. So nothing is removed
+  // unless this server's own id is the one that we compute.
   if (leader !== own || peer !== peerIdOf(own) || !Array.isArray(replicas)) return []
   return replicas.flatMap((replica: unknown): Follower[] => {
     const { peer: id, offline } = record(replica)
@@ -47,7 +48,7 @@ async function remove(nc: NatsConnection, peer: string): Promise<void> {
   if (error !== undefined) throw new Error(`JetStream does not let go of ${peer}: ${JSON.stringify(error)}`)
 }
 
-/** How servers call one another in JetStream's groups: the start of the name's SHA-256, each byte as one of 62 letters. */
+/** A server's id in JetStream's groups: the first 8 bytes of the SHA-256 of its name, each written as one of 62 characters. */
 function peerIdOf(serverName: string): string {
   const letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
   const digest = createHash('sha256').update(serverName).digest().subarray(0, 8)

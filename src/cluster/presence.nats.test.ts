@@ -12,7 +12,7 @@ before(async () => {
   await using _ = await testNats(process.env)
 })
 
-/** Two nodes on one server; Postgres knows both and has seen neither of late. */
+/** Two nodes on one server; Postgres knows both and has seen neither lately. */
 async function rig() {
   const stack = new AsyncDisposableStack()
   const nats = stack.use(await testNats(process.env))
@@ -62,7 +62,7 @@ test('nodes see one another, and one that falls silent goes down within seconds'
   await until('two to go down', () => one.sees(there)?.live === false)
 })
 
-test('heartbeats go on after the server was killed and came back', async () => {
+test('heartbeats continue after the server was killed and came back', async () => {
   await using it = await rig()
   const [here, there] = it.ids
   const one = await it.join(here)
@@ -72,12 +72,12 @@ test('heartbeats go on after the server was killed and came back', async () => {
   assert.ok(pid !== null)
   process.kill(pid, 'SIGKILL')
   await until('another server', () => it.child.pid !== pid && it.child.trouble() === null)
-  // A later boot of the same node: it is heard only if both ends found their way back.
+  // A later boot of the same node: its heartbeats arrive only if both ends have reconnected.
   await it.join(there, 2, 2)
   await until('one to hear two again', () => one.sees(there)?.usedBytes === 2)
 })
 
-test('an older boot of a node does not speak for it; garbage is ignored and warned about once', async () => {
+test('heartbeats of an older boot are ignored; malformed ones are ignored and warned about once', async () => {
   await using it = await rig()
   const [here, there] = it.ids
   const one = await it.join(here)

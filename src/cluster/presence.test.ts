@@ -33,29 +33,29 @@ const node = (id: NodeId, more: Partial<Node> = {}): Node => ({
 const one = (known: Node, heard: Heartbeat | null): Node | undefined =>
   mergeNodes([known], () => heard, beat(here))[0]
 
-test('a node lives when its heartbeat is fresh, whatever Postgres last read', () => {
+test('a node is live when its heartbeat is fresh, whatever Postgres says', () => {
   assert.equal(one(node(there), beat(there))?.live, true)
 })
 
-test('a node lives when Postgres saw it lately, although nothing was heard: NATS away makes nobody look down', () => {
+test('a node without a heartbeat is live when Postgres saw it lately: a loss of NATS makes no node look down', () => {
   assert.equal(one(node(there, { live: true }), null)?.live, true)
 })
 
-test('a node is down when both are silent', () => {
+test('a node is down when it has no heartbeat and Postgres has not seen it lately', () => {
   assert.equal(one(node(there), null)?.live, false)
 })
 
-test('this node always lives', () => {
+test('this node is always live', () => {
   assert.equal(one(node(here), null)?.live, true)
 })
 
-test('a heartbeat brings room up to date, and never loses what Postgres knows', () => {
+test('a heartbeat updates the used bytes, and its unknown values replace nothing from Postgres', () => {
   const known = node(there, { multiaddrs: ['/ip4/10.0.0.1/tcp/1/p2p/y'], capacityBytes: 7 })
   const merged = one(known, beat(there, { capacityBytes: null, usedBytes: 60 }))
   assert.deepEqual(merged, { ...known, live: true, usedBytes: 60 })
 })
 
-test('addresses come from Postgres alone: those in a heartbeat, as older versions send them, are read over', () => {
+test('addresses come from Postgres alone: those in heartbeats of older versions are ignored', () => {
   const theirs = JSON.stringify({
     ...JSON.parse(writeHeartbeat(beat(there))),
     multiaddrs: ['/ip4/6.6.6.6/tcp/1/p2p/x'],
@@ -67,23 +67,23 @@ test('addresses come from Postgres alone: those in a heartbeat, as older version
       assert.deepEqual(one(node(id, { multiaddrs }), heard)?.multiaddrs, multiaddrs)
 })
 
-test('nodes of older versions, which want a list of addresses, can read a heartbeat, and learn none from it', () => {
+test('nodes of older versions, which require a list of addresses, can read a heartbeat and find an empty list', () => {
   assert.deepEqual(JSON.parse(writeHeartbeat(beat(there))).multiaddrs, [])
 })
 
-test('a node drains when either says so', () => {
+test('a node is draining when its heartbeat or Postgres says so', () => {
   assert.equal(one(node(there, { state: 'draining' }), beat(there))?.state, 'draining')
   assert.equal(one(node(there), beat(there, { state: 'draining' }))?.state, 'draining')
 })
 
-test('only nodes that Postgres knows are there', () => {
+test('only nodes in Postgres are listed', () => {
   assert.deepEqual(
     mergeNodes([], () => beat(there), beat(here)),
     [],
   )
 })
 
-test('a heartbeat is read as it was written, and garbage or another version as none', () => {
+test('a heartbeat is read as it was written; malformed text and other versions are read as none', () => {
   assert.deepEqual(readHeartbeat(writeHeartbeat(beat(there))), beat(there))
   const other = writeHeartbeat(beat(there)).replace('"v":1', '"v":2')
   for (const text of ['', 'x', 'null', '[]', '{"v":1}', other]) assert.equal(readHeartbeat(text), null)

@@ -11,7 +11,7 @@ export interface PresenceOptions {
   nats: Cluster
   /** This node, as it is now. */
   self: () => Heartbeat
-  /** The nodes as Postgres tells, `live` by their `last_seen`; read by somebody else, every few seconds. */
+  /** The nodes in Postgres, `live` by their `last_seen`. Other code reads them every few seconds. */
   known: () => readonly Node[]
   log: Log
   clock?: SteadyClock
@@ -20,15 +20,15 @@ export interface PresenceOptions {
 const everyMs = 1_000
 /** A heartbeat older than this says nothing about now. */
 const freshMs = 5_000
-/** `nodes()` is asked for every accepted pin; a list this old will do. */
+/** `nodes()` is called for every accepted pin; a list this old is good enough. */
 const reuseMs = 100
 
-/** Heartbeats out and in, until disposed of. */
+/** Sends and receives heartbeats until disposed of. */
 export function startPresence(options: PresenceOptions): HeartbeatPresence {
   return new HeartbeatPresence(options)
 }
 
-/** Who is there. Only nodes that Postgres knows are; a heartbeat tells that they live, and what they hold now. */
+/** The nodes of the cluster. Only nodes in Postgres count; a heartbeat shows that a node is alive, and how full it is. */
 export class HeartbeatPresence implements Presence, AsyncDisposable {
   readonly #options: PresenceOptions
   readonly #clock: SteadyClock
@@ -65,7 +65,7 @@ export class HeartbeatPresence implements Presence, AsyncDisposable {
     return Object.fromEntries(others.map(([id, { atMs }]) => [id, Math.round(nowMs - atMs)]))
   }
 
-  /** What accepts took lately on the node where they took longest, ms; null when there were none anywhere. */
+  /** How long accepts took lately on the slowest node, ms; null when no node had any. */
   acceptMs(): number | null {
     const nowMs = this.#clock.steadyMs()
     const told = [...this.#heard.keys()].map((id) => this.#freshFrom(id, nowMs)?.acceptMs ?? null)
@@ -93,7 +93,7 @@ export class HeartbeatPresence implements Presence, AsyncDisposable {
     }
     const nowMs = this.#clock.steadyMs()
     const before = this.#freshFrom(heartbeat.nodeId, nowMs)
-    // An older boot of the same node that has not died yet does not speak for it.
+    // Ignore an older boot of the same node that has not ended yet.
     if (before !== null && before.incarnation > heartbeat.incarnation) return
     this.#heard.set(heartbeat.nodeId, { heartbeat, atMs: nowMs })
   }
@@ -115,9 +115,9 @@ export class HeartbeatPresence implements Presence, AsyncDisposable {
 }
 
 /**
- * What Postgres knows, brought up to date by what was heard. A node lives when either says so: with NATS away, `last_seen`
- * is enough; with Postgres' list some seconds old, heartbeats are. This node always lives: it is asking. Addresses, which are dialled
- * and shown to tenants, are those in Postgres.
+ * The nodes in Postgres, updated by heartbeats. A node is live when either source says so: `last_seen` is enough while NATS is away, and a
+ * heartbeat is enough while the list from Postgres is some seconds old. This node is always live: it is asking. Addresses come from
+ * Postgres alone, since they are dialled and shown to tenants.
  */
 export function mergeNodes(
   known: readonly Node[],
@@ -130,7 +130,7 @@ export function mergeNodes(
     return {
       ...node,
       live: true,
-      // Either may be behind after a drain began; to place nothing on a node is the safe mistake.
+      // Either source may be behind after a drain began. Placing nothing on a node is the safe mistake.
       state: node.state === 'active' ? heartbeat.state : node.state,
       capacityBytes: heartbeat.capacityBytes ?? node.capacityBytes,
       usedBytes: heartbeat.usedBytes ?? node.usedBytes,

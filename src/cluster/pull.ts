@@ -1,23 +1,23 @@
 import { createInbox, nanos, type Msg, type NatsConnection } from '@nats-io/nats-core'
 
-/** What to tell the server about a message: done, never again, or again after a while. */
+/** The answer to the server about a message: it is done, must not be delivered again, or should be delivered again after a while. */
 export type Verdict = 'ack' | 'term' | { retryAfterMs: number }
 
 export interface Pull {
   stream: string
   consumer: string
-  /** How many messages may be in work now; asked before each request for more. */
+  /** How many more messages can be worked on now; called before each request for more. */
   room(): number
   /** Called for each message as it comes. */
   onMessage(message: Msg): void
-  /** What silence of the server to call broken; its heartbeats come in a third of that. */
+  /** The pull ends as `silent` when the server sends nothing for this long. The server's heartbeats come every third of it. */
   silenceMs?: number
 }
 
-/** Why a pull ended: the consumer or stream is gone, the server refused or went silent, the connection closed, or we were told to. */
+/** Why a pull ended: the consumer or stream is missing, the server refused or went silent, the connection closed, or the signal aborted. */
 export type PullEnd = 'missing' | 'refused' | 'silent' | 'closed' | 'aborted'
 
-/** A running pull: `more()` is called when room came free. */
+/** A running pull. Call `more()` when there is room again. */
 export interface RunningPull {
   more(): void
   ended: Promise<PullEnd>
@@ -28,9 +28,8 @@ const heartbeat = 100
 const requestExpired = 408
 
 /**
- * Asks a pull consumer for as many messages as there is room for, again and again, one request at a time.
- * The client library's own `consume` waits 30 s when a consumer is missing and counts what it has delivered, not what is
- * in work; hence this.
+ * Asks a pull consumer for as many messages as there is room for, again and again, one request at a time. It replaces the client library's
+ * own `consume`, which waits 30 s when a consumer is missing, and counts delivered messages instead of those being worked on.
  */
 export function startPull(nc: NatsConnection, pull: Pull, signal: AbortSignal): RunningPull {
   const silenceMs = pull.silenceMs ?? 6_000
@@ -85,7 +84,7 @@ export function startPull(nc: NatsConnection, pull: Pull, signal: AbortSignal): 
   return { more, ended }
 }
 
-/** Answers for a message; false when the connection that brought it is gone, so that the server will hand it out again. */
+/** Answers a message. False when the connection that brought it is gone; the server will then deliver it again. */
 export function answer(message: Msg, verdict: Verdict | 'working'): boolean {
   try {
     return message.respond(verdictText(verdict))
@@ -101,7 +100,7 @@ function verdictText(verdict: Verdict | 'working'): string {
   return `-NAK ${JSON.stringify({ delay: nanos(verdict.retryAfterMs) })}`
 }
 
-/** 503: nobody answers for this consumer. 409 is many things; of those only a deletion means that it must be made again. */
+/** 503: no server answers for this consumer. 409 has many meanings; of those, only a deletion means that it must be created again. */
 function isGone({ headers }: Msg): boolean {
   return headers?.code === 503 || (headers?.code === 409 && /deleted/i.test(headers.description))
 }

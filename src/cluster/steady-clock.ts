@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** A clock that only goes forward and that nobody sets; injected so that tests need not sleep. */
+/** A monotonic clock that cannot be set. It is injected so that tests need not sleep. */
 export interface SteadyClock {
-  /** Milliseconds since some moment. */
+  /** Milliseconds since an arbitrary moment. */
   steadyMs(): number
   /** Resolves after `ms`, or rejects at once when the signal aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>
 }
 
-/** The machine's own. It stands still while a machine sleeps; what must hold even then is fenced in Postgres. */
+/** The machine's own clock. It stops while the machine sleeps; writes that must be safe even then are fenced in Postgres. */
 export const steadyClock: SteadyClock = {
   steadyMs: () => performance.now(),
   sleep: (ms, signal) => delay(ms, undefined, { signal }),

@@ -1,4 +1,4 @@
-/** The fields of a JSON object; none when `text` spells something else. Throws when it spells nothing. */
+/** The fields of the JSON object in `text`; none when it is another JSON value. Throws when it is not JSON. */
 export function fieldsOf(text: string): Record<string, unknown> {
   const value: unknown = JSON.parse(text)
   return typeof value === 'object' && value !== null ? { ...value } : {}

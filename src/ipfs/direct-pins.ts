@@ -12,9 +12,9 @@ export interface DirectPins {
 }
 
 /**
- * Direct pins are never ours, hardly ever there, and a question about one costs as much as a question about a recursive pin.
- * So their list, nearly always empty, is read at most every `maxAgeMs` instead of once per pin. When there are more than
- * `maxKept` (an operator who pins single blocks in masses), each is asked for by itself, and memory stays flat.
+ * Direct pins are never ours and rarely exist, and a question about one costs as much as a question about a recursive pin. So their list,
+ * which is nearly always empty, is read at most every `maxAgeMs` instead of once per pin. When there are more than `maxKept` (an operator
+ * has pinned many single blocks), each is asked for separately, so that memory stays flat.
  */
 export function directPins(rpc: Rpc, { maxAgeMs = 500, maxKept = 1_000 } = {}): DirectPins {
   let names: Map<string, string> | null = null
@@ -24,7 +24,7 @@ export function directPins(rpc: Rpc, { maxAgeMs = 500, maxKept = 1_000 } = {}): 
   async function read(): Promise<void> {
     const found = new Map<string, string>()
     const startedAt = performance.now()
-    // A limit of its own: many pins wait for one reading, and none of them may end it for the others.
+    // The list has a time limit of its own: many pins wait for one reading, and none of them may end it for the others.
     const limit = AbortSignal.timeout(listTimeoutMs)
     try {
       for await (const line of rpc.stream('pin/ls?type=direct&names=true&stream=true', limit)) {

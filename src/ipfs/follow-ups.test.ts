@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { followUps } from './follow-ups.ts'
 
 const runbook = readFileSync(new URL('../../docs/operate.md', import.meta.url), 'utf8')
-/** What the runbook tells operators to set. */
+/** The settings that the runbook tells operators to make. */
 const told = {
   HTTPRetrieval: {
     Enabled: JSON.parse(/config --json HTTPRetrieval\.Enabled (\S+)/.exec(runbook)?.[1] ?? 'null'),
@@ -14,7 +14,7 @@ const told = {
   },
 }
 
-test('a Kubo as `ipfs init` makes it goes into private networks by itself; one as the runbook has it does not', () => {
+test('a Kubo fresh from `ipfs init` may go into private networks on its own; one set up by the runbook does not', () => {
   const fresh = { Swarm: { AddrFilters: null }, HTTPRetrieval: {} }
   const [swarm, http, ...more] = followUps(fresh)
   assert.match(swarm ?? '', /AddrFilters .*10\.0\.0\.0\/8.*169\.254\.0\.0\/16.*fe80::\/10/)
@@ -24,7 +24,7 @@ test('a Kubo as `ipfs init` makes it goes into private networks by itself; one a
   assert.deepEqual(followUps(told), [])
 })
 
-test('each network that is left open is named, and a wider filter holds what lies within it', () => {
+test('each open network is named, and a wider filter covers the networks within it', () => {
   const all: string[] = told.Swarm.AddrFilters
   const without = (text: string) => ({
     ...told,

@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js'
 import { fields } from './kubo-answers.ts'
 
-/** Where no stranger's content is to lead a Kubo. */
+/** Networks into which a stranger's content must not lead a Kubo. */
 const inside = [
   '10.0.0.0/8',
   '100.64.0.0/10',
@@ -15,13 +15,13 @@ const inside = [
 ]
 const filter = /^\/ip[46]\/([0-9a-fA-F.:]+)\/ipcidr\/(\d+)$/
 
-/** What keeps a Kubo of some config from private networks, and what does not. */
+/** How well a Kubo's config keeps it out of private networks. */
 export interface Fences {
   /** Private networks that it dials when a peer or a router names an address there. */
   open: string[]
-  /** It fetches over HTTP from wherever a stranger says. */
+  /** It fetches over HTTP from any address that a stranger names. */
   overHttp: boolean
-  /** Whether its filters keep it from this IP address. */
+  /** Whether its filters keep it from dialling this IP address. */
   keepsFrom: (address: string) => boolean
 }
 
@@ -37,8 +37,8 @@ export function fencesOf(config: unknown): Fences {
 }
 
 /**
- * Where a Kubo of this config (`config/show`) goes by itself, in words: what it learns from peers and routers it dials without asking anybody,
- * whatever was allowed of the origins that led to them. Nothing when it cannot get into private networks so.
+ * Says how a Kubo of this config (`config/show`) can get into private networks on its own: it dials addresses that it learns from peers and
+ * routers without asking anchorage, whatever was allowed of the origins that led to them. Empty when it cannot.
  */
 export function followUps(config: unknown): string[] {
   const { open, overHttp } = fencesOf(config)
@@ -48,7 +48,7 @@ export function followUps(config: unknown): string[] {
   ]
 }
 
-/** Whether the IP address lies in the network, which is written as `10.0.0.0/8`. */
+/** Whether the IP address lies in the network, which is written like `10.0.0.0/8`. */
 export function liesInNetwork(address: string, network: string): boolean {
   return liesIn(address, ipaddr.parseCIDR(network))
 }

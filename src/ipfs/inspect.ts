@@ -2,7 +2,7 @@ import { fencesOf, liesInNetwork, type Fences } from './follow-ups.ts'
 import { readDiskFree, readIdentity, readRepoStat } from './kubo-answers.ts'
 import { kuboRpc } from './rpc.ts'
 
-/** What a Kubo says of itself. */
+/** A Kubo's report about itself. */
 export interface KuboFacts {
   version: string
   peerId: string
@@ -10,7 +10,7 @@ export interface KuboFacts {
   usedBytes: number
   /** `Datastore.StorageMax`. */
   capacityBytes: number
-  /** Of the disk that its repository lies on. */
+  /** Free bytes on the disk that holds its repository. */
   diskFreeBytes: number
 }
 
@@ -35,7 +35,7 @@ export async function inspectKubo(rpcUrl: string, signal: AbortSignal): Promise<
 
 const bareLookMs = 2_000
 
-/** Whether a Kubo at this address takes commands from anybody: no user or password is shown. */
+/** Whether the Kubo at this address takes commands without a user and password. */
 export async function takesAnyone(rpcUrl: string, signal: AbortSignal): Promise<boolean> {
   const bare = new URL(rpcUrl)
   bare.username = bare.password = ''
@@ -49,9 +49,9 @@ export async function takesAnyone(rpcUrl: string, signal: AbortSignal): Promise<
   }
 }
 
-/** What a Kubo's fences mean for the addresses of its siblings. */
+/** The fences of a Kubo, applied to the addresses of its siblings. */
 export interface Dialled {
-  /** Private networks that it would dial when a stranger's peer names an address there, but for those of its siblings. */
+  /** Private networks that it would dial when a stranger's peer names an address there, except networks with siblings in them. */
   open: string[]
   /** Addresses of siblings that it would not dial. */
   shut: string[]

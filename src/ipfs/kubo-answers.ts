@@ -1,12 +1,15 @@
-/** What Kubo's RPC answers, read with suspicion: a shape that is not Kubo's is an error, never an `undefined` further on. */
+/** Parses the answers of Kubo's RPC strictly: an unexpected shape is an error here, never an `undefined` further on. */
 import { canonicalCid } from '../core/cid.ts'
 import { IpfsError } from '../core/ipfs-error.ts'
 import type { Progress } from '../core/placement.ts'
 
-/** Anchorage works from this version on; see `readIdentity`. */
+/** The oldest Kubo that anchorage works with; see `readIdentity`. */
 const oldestKubo = [0, 42] as const
 
-/** One line of `pin/add?progress=true`: progress, or `pinned` in the last one; null for the empty line of an idle half second. */
+/**
+ * One line of `pin/add?progress=true`: progress, or `pinned` in the last one; null for the empty line that Kubo sends after half a second
+ * without progress.
+ */
 export function readPinAdd(line: unknown): Progress | 'pinned' | null {
   const { Pins, Progress, Bytes } = fields(line)
   if (Array.isArray(Pins) && Pins.length > 0) return 'pinned'
@@ -26,7 +29,7 @@ export function readPin(line: unknown): { cid: string; name: string } {
   return { cid: canonicalCid(text(pin['Cid'])), name: nameOf(pin) }
 }
 
-/** One line of `dag/stat`: what was walked so far. */
+/** One line of `dag/stat`: the blocks and bytes walked so far. */
 export function readDagStat(line: unknown): Progress {
   const { DagStats } = fields(line)
   const stat = fields(Array.isArray(DagStats) ? DagStats[0] : undefined)
@@ -34,8 +37,8 @@ export function readDagStat(line: unknown): Progress {
 }
 
 /**
- * `id` and `version`. Addresses that only say "any interface" lead nowhere and are left out.
- * Older Kubos are refused: before 0.40 pins tell no bytes, and before 0.42 a reprovide run can block every pin for hours.
+ * Reads the answers of `id` and `version`. Addresses that only mean "any interface" cannot be dialled and are left out. Older Kubos are
+ * refused: before 0.40 pins report no bytes, and before 0.42 a reprovide run can block every pin for hours.
  */
 export function readIdentity(
   id: unknown,
@@ -69,7 +72,7 @@ export function readDiskFree(answer: unknown): number {
   return number(fields(fields(answer)['diskinfo'])['free_space'])
 }
 
-/** One line of `repo/gc?stream-errors=true`: a block that went, or one that could not be removed. */
+/** One line of `repo/gc?stream-errors=true`: a block that was removed, or one that could not be. */
 export function readCollected(line: unknown): 'removed' | 'failed' {
   const { Key, Error } = fields(line)
   if (typeof Error === 'string' && Error !== '') return 'failed'
@@ -77,7 +80,7 @@ export function readCollected(line: unknown): 'removed' | 'failed' {
   return 'removed'
 }
 
-/** Kubo's errors are `{"Message":…}`; a proxy's or a wrong server's may be anything. */
+/** Kubo's errors are `{"Message":…}`. The errors of a proxy or of another kind of server may be anything. */
 export function readErrorMessage(body: string): string {
   try {
     return text(fields(JSON.parse(body))['Message'])
@@ -90,7 +93,7 @@ function nameOf(pin: Record<string, unknown>): string {
   return pin['Name'] === undefined ? '' : text(pin['Name'])
 }
 
-/** Of an object. */
+/** The fields of an object. Throws when `value` is not an object. */
 export function fields(value: unknown): Record<string, unknown> {
   if (!isRecord(value)) throw unlike('an object', value)
   return value

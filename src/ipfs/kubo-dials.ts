@@ -11,8 +11,8 @@ export interface DialOptions {
 }
 
 /**
- * Kubo's dials, bounded in time. What Kubo does afterwards is its own: a peer it is connected to may tell it of further
- * addresses, private ones included. Whoever must rule that out sets `Swarm.AddrFilters` in Kubo.
+ * Makes Kubo dial, within a time limit. Its later dials are its own: a connected peer may tell it of further addresses, private ones
+ * included. To rule that out, set `Swarm.AddrFilters` in Kubo.
  */
 export function kuboDials(rpc: Rpc, options: DialOptions): Pick<Ipfs, 'connect' | 'connectSibling'> {
   return {
@@ -39,7 +39,10 @@ async function dial(rpc: Rpc, addresses: string[], signal: AbortSignal): Promise
   }
 }
 
-/** Runs `work`, whose own time limit is an error of ours while an abort of the caller's `signal` is the caller's. */
+/**
+ * Runs `work`. When its own time limit ends it, the error is `bad_origin`; when the caller's `signal` aborts, the error is the signal's
+ * reason.
+ */
 async function stopAt<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   try {
     return await work()

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { PinErrorCode } from '../core/pin.ts'
 import { kuboDown, kuboError } from './kubo-errors.ts'
 
-/** As Kubo 0.43 said them, each in the situation named by its code. */
+/** Texts of Kubo 0.43, each recorded in the situation that its code names. */
 const texts: [PinErrorCode, permanent: boolean, text: string][] = [
   ['not_found_in_time', false, 'context deadline exceeded'],
   ['not_found_in_time', false, 'pin: context deadline exceeded'],
@@ -66,14 +66,14 @@ for (const [code, permanent, text] of texts)
     assert.ok(!error.message.includes('/srv'), 'a stranger sees no path of this machine')
   })
 
-test('no answer is Kubo being down, and worth another try', () => {
+test('no answer means that Kubo is down, and is worth another try', () => {
   const error = kuboDown(new Error('connect ECONNREFUSED 127.0.0.1:5001'))
   assert.equal(error.code, 'kubo_down')
   assert.equal(error.permanent, false)
   assert.ok(!error.message.includes('127.0.0.1'))
 })
 
-test('refused credentials and a wrong address say what to look at', () => {
+test('the errors for refused credentials and for a wrong address say what to check', () => {
   assert.match(
     kuboError(403, 'Kubo RPC Access Denied: Please provide a valid authorization token').message,
     /credentials/,

@@ -2,9 +2,9 @@ import { IpfsError } from '../core/ipfs-error.ts'
 import type { PinErrorCode } from '../core/pin.ts'
 
 /**
- * What Kubo's refusal means for us. Kubo has no error codes, only texts; these were collected from Kubo 0.43 by doing to it
- * what they complain of. A text not known here is `kubo_error` and worth another try: only what is sure to fail again may be
- * permanent, or a passing trouble would fail a pin for ever.
+ * Translates a refusal of Kubo. Kubo has no error codes, only texts; these were collected by causing each error in Kubo 0.43. An unknown
+ * text becomes `kubo_error` and is worth another try. Only errors that are sure to happen again may be permanent, or a passing problem
+ * would fail a pin for ever.
  */
 export function kuboError(status: number, text: string): IpfsError {
   const cause = new Error(`Kubo answered ${status}: ${text}`)
@@ -16,7 +16,7 @@ export function kuboError(status: number, text: string): IpfsError {
   return new IpfsError('kubo_error', `Kubo failed: ${withoutPaths(text)}`, { cause })
 }
 
-/** No answer at all, or one that broke off: Kubo is not there, is stopping, or was killed. */
+/** Kubo gave no answer, or its answer broke off: it is not running, is stopping, or was killed. */
 export function kuboDown(cause: unknown): IpfsError {
   return new IpfsError('kubo_down', 'Kubo cannot be reached', { cause })
 }
@@ -25,14 +25,14 @@ interface Meaning {
   pattern: RegExp
   code: PinErrorCode
   permanent: boolean
-  /** What a stranger may read: no paths and addresses of this machine. */
+  /** The text that a stranger may read. It contains no paths and addresses of this machine. */
   sentence: (text: string) => string
 }
 
 const unreadable = (text: string) => `the content cannot be read: ${withoutPaths(text.replace(/^pin: /, ''))}`
 const insecure = (text: string) => `Kubo does not take this CID: ${text.replace(/^pin: /, '')}`
 
-/** The first that matches counts. */
+/** The first match counts. */
 const meanings: Meaning[] = [
   {
     pattern: /no space left on device|disk quota exceeded|maximum storage limit exceeded/i,
@@ -41,7 +41,7 @@ const meanings: Meaning[] = [
     sentence: () => 'the disk of this node is full',
   },
   {
-    // Kubo is on its way down: what it waited for is taken from it.
+    // Kubo is stopping and cancels the work that it waits for.
     pattern:
       /promise channel was closed|context canceled|pinner is closed|(leveldb|pebble|datastore):? ?closed/,
     code: 'kubo_down',
@@ -67,11 +67,11 @@ const meanings: Meaning[] = [
     sentence: unreadable,
   },
   {
-    // What the decoders of dag-pb, dag-cbor, dag-json, dag-jose and git say to bytes that are not theirs: the CID names
-    // exactly these bytes, so they will never be better.
+    // Errors of the decoders of dag-pb, dag-cbor, dag-json, dag-jose and git for bytes that are not in their format. The CID names exactly
+    // these bytes, so another try cannot help.
     pattern: new RegExp(
       `^pin: (${[
-        // protobuf puts a no-break space after its name, in some builds.
+        // In some builds protobuf puts a no-break space after its name.
         'protobuf: |proto:\\s|invalid Hash field|unsupported multiple tags|invalid multibase|missing required fields',
         'cbor: |unexpected content after end of|unhandled cbor tag|decodeUint: |invalid majorByte|message structure demanded',
         'invalid (char|byte|unprintable byte|literal suffix|key for map)|expected (comma|colon)|unexpected \\w+( open)? token',

@@ -6,28 +6,29 @@ import { readDagStat, readErrorMessage, readPin, readPinAdd } from './kubo-answe
 import { pinName } from './pin-name.ts'
 import { successOf, type Rpc } from './rpc.ts'
 
-/** As often as Kubo itself tells of a pin under way. */
+/** Progress is reported this often, as Kubo itself does for a running pin. */
 const tellEveryMs = 500
 
 /**
  * The pins of one Kubo; `ours` is the name that marks a pin as ours.
  *
- * **Two calls per pin, and why.** `pin/add` over a standing recursive pin does not ask whose it is: it *removes that pin
- * first*, then fetches, then adds its own under the new name (Kubo 0.43). So it renames a foreign pin, which we would later
- * remove as ours; and where the fetch then fails or is aborted, the old pin is gone. Hence `pin/ls?arg=` goes first, and no
- * pin that stands, foreign or ours, is added again. What was looked at instead:
- * - A check beside the add, or after it, comes too late.
- * - A set of foreign pins read at start goes stale the moment an operator pins something, and grows with what is not ours.
- * - Many CIDs in one `pin/ls`: it fails at the first that is not pinned and says nothing of the rest.
- * - `pin/update` from a pin of ours refuses when a pin stands, in one call; but it tells no progress, and beside a pin made
- *   meanwhile it puts a second one.
- * What is left is the moment between check and add. Of two pins fetched at once the first to finish gives the name; should
- * that be the foreign one, `unpin` finds its name and leaves it.
+ * **Two calls per pin, and why.** When a recursive pin exists already, `pin/add` does not check its name: it *removes that pin first*, then
+ * fetches, then adds its own pin under the new name (Kubo 0.43). So it renames a foreign pin, which we would later remove as ours. And if
+ * the fetch then fails or is aborted, the old pin is gone. Hence `pin/ls?arg=` goes first, and an existing pin, foreign or ours, is not
+ * added again, except one of ours that has lost blocks. These alternatives fail:
+ * - A check during the add, or after it, comes too late.
+ * - A set of foreign pins read at start is out of date as soon as an operator pins something, and grows with pins that are not ours.
+ * - One `pin/ls` for many CIDs fails at the first that is not pinned and says nothing about the rest.
+ * - `pin/update` from a pin of ours needs one call and refuses when a pin exists. But it reports no progress, and when another pin was made
+ *   meanwhile, it adds a second one beside it.
  *
- * **The price** (blocks that are there already, 16 in flight, two cores): 0.05 ms of our CPU and 0.2 ms of Kubo's. That is 2
- * to 8 % of the pin rate while the disk is the limit: Kubo syncs it four times a pin under one lock, and a fifth time for the
- * name where its pins are in leveldb (not in pebble). `progress=true` costs up to as much, and is the only source of the DAG's
- * size and of signs of life.
+ * A gap remains between check and add. When two pins of a CID are fetched at once, the first to finish sets the name. If that is the
+ * foreign one, `unpin` finds its name and leaves it.
+ *
+ * **The cost** (blocks that are there already, 16 pins in flight, two cores): 0.05 ms of our CPU and 0.2 ms of Kubo's. That is 2 to 8 % of
+ * the pin rate while the disk is the limit: per pin, Kubo syncs the disk four times under one lock, and a fifth time for the name if its
+ * pins are in leveldb (not in pebble). `progress=true` costs up to as much again, and is the only source of the DAG's size and of signs of
+ * life.
  */
 export function kuboPins(rpc: Rpc, ours: string): Pick<Ipfs, 'pin' | 'unpin' | 'pinned' | 'pins'> {
   const direct = directPins(rpc)
@@ -39,21 +40,21 @@ export function kuboPins(rpc: Rpc, ours: string): Pick<Ipfs, 'pin' | 'unpin' | '
       ])
       if (standing !== null) {
         const progress = await measure(rpc, cid, signal, onProgress).catch((error: unknown) => {
-          // Ours, but blocks of it are gone from the disk: only adding it again can fetch them.
+          // The pin is ours, but some of its blocks are gone from the disk: only adding it again can fetch them.
           if (standing === ours && error instanceof IpfsError && error.code === 'not_found_in_time')
             return add(rpc, cid, ours, signal, onProgress)
           throw error
         })
         return { ...progress, foreignPin: standing !== ours }
       }
-      // A direct pin cannot stand beside a recursive one: Kubo widens it. It keeps its name, so that it is never removed.
+      // A direct pin cannot exist beside a recursive one: Kubo turns it into that. It keeps its name, so that we never remove it.
       const progress = await add(rpc, cid, directName ?? ours, signal, onProgress)
       return { ...progress, foreignPin: directName !== null && directName !== ours }
     },
 
     async unpin(cid, signal) {
       const standing = await pinName(rpc, cid, 'recursive', signal)
-      // Not even asked for when absent: `pin/rm` would take a direct pin, which is never ours.
+      // Without a recursive pin `pin/rm` is not called: it would remove a direct pin, which is never ours.
       if (standing === null) return 'absent'
       if (standing !== ours) return 'foreign'
       const answer = await rpc.ask(`pin/rm?arg=${encodeURIComponent(cid)}`, signal)
@@ -91,12 +92,15 @@ async function add(
     if (step === 'pinned') stands = true
     else onProgress((progress = step ?? progress))
   })
-  // Only the last line says that the pin stands; an answer that merely ends does not.
+  // Only the last line says that the content is pinned; an answer that just ends does not.
   if (!stands) throw new IpfsError('kubo_error', 'Kubo ended its answer without saying that the pin stands')
   return progress
 }
 
-/** Blocks and bytes of a DAG that is pinned already, hence local; offline, so that a damaged repository cannot hang us. */
+/**
+ * Counts the blocks and bytes of a DAG that is pinned already, and therefore local. It runs offline, so that a damaged repository cannot
+ * hang us.
+ */
 async function measure(
   rpc: Rpc,
   cid: string,
@@ -107,7 +111,7 @@ async function measure(
   let toldAt = performance.now()
   await rpc.lines(`dag/stat?arg=${encodeURIComponent(cid)}&progress=true&offline=true`, signal, (line) => {
     progress = readDagStat(line)
-    // Kubo tells of every block.
+    // Kubo reports every block.
     if (performance.now() - toldAt < tellEveryMs) return
     toldAt = performance.now()
     onProgress(progress)

@@ -9,20 +9,20 @@ import { kuboRpc } from './rpc.ts'
 
 /** How to reach this node's Kubo, and what may be asked of it. */
 export interface KuboOptions {
-  /** As `http://127.0.0.1:5001`. */
+  /** For example `http://127.0.0.1:5001`. */
   rpcUrl: string
   /** The name that marks a pin as ours: the cluster's id. */
   pinName: string
-  /** Whether origins may lie in private networks and on loopback. */
+  /** Whether origins may be in private networks and on loopback. */
   allowPrivateOrigins: boolean
-  /** How names in origins become addresses; null refuses names, so that not even a DNS query leaves. */
+  /** Resolves names in origins to addresses; null refuses names, so that not even a DNS query is sent. */
   resolveName?: ResolveName | null
   connectTimeoutMs?: number
-  /** The trace that a call belongs to, as W3C Trace Context writes it: Kubo, where it traces too, goes on with it. */
+  /** Returns the trace that a call belongs to, in the format of W3C Trace Context. A Kubo that traces too continues it. */
   traceparent?: (() => string | undefined) | null
 }
 
-/** This node's Kubo, over its RPC. Nothing is sent before the first call; a Kubo that is away is met again by the next one. */
+/** This node's Kubo, over its RPC. Nothing is sent before the first call. If Kubo could not be reached, the next call tries again. */
 export function kubo(options: KuboOptions): Ipfs & AsyncDisposable {
   const rpc = kuboRpc(options.rpcUrl, options.traceparent)
   const { resolveName = nameResolver(), connectTimeoutMs = 10_000, allowPrivateOrigins } = options

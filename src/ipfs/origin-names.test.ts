@@ -7,7 +7,7 @@ import { nameResolver } from './origin-names.ts'
 
 const never = new AbortController().signal
 
-test('a name has the addresses that DNS gives it, and a dnsaddr the multiaddrs of its records', async () => {
+test('a name resolves to its addresses in DNS, and a dnsaddr to the multiaddrs in its records', async () => {
   await using dns = await serveDns({
     'a.example A': [Buffer.from([8, 8, 8, 8]), Buffer.from([10, 0, 0, 1])],
     'a.example AAAA': [Buffer.from('26064700000000000000000000001111', 'hex')],
@@ -19,14 +19,14 @@ test('a name has the addresses that DNS gives it, and a dnsaddr the multiaddrs o
   assert.deepEqual(await resolve('a.example', 'dnsaddr', never), ['/ip4/8.8.8.8/tcp/1/p2p/Qm'])
 })
 
-test('a name that DNS does not know, and one that is none, lead nowhere', async () => {
+test('an unknown name and a malformed name resolve to nothing', async () => {
   await using dns = await serveDns({})
   const resolve = nameResolver({ servers: [dns.address] })
   for (const name of ['unknown.example', '', '..', 'x'.repeat(300)])
     assert.deepEqual(await resolve(name, 'dns4', never), [], name)
 })
 
-test('localhost is loopback, without a question to anybody', async () => {
+test('localhost is loopback, without a DNS query', async () => {
   const resolve = nameResolver({ servers: ['127.0.0.1:9'] })
   for (const name of ['localhost', 'LOCALHOST.', 'a.localhost']) {
     assert.deepEqual(await resolve(name, 'dns4', never), ['127.0.0.1'])
@@ -34,7 +34,7 @@ test('localhost is loopback, without a question to anybody', async () => {
   }
 })
 
-test('a server that does not answer holds nobody up after an abort', async () => {
+test('an aborted look-up ends at once, even if the server never answers', async () => {
   await using dns = await serveDns(null)
   const resolve = nameResolver({ servers: [dns.address] })
   const given = new AbortController()
@@ -44,7 +44,7 @@ test('a server that does not answer holds nobody up after an abort', async () =>
   await assert.rejects(resolve('a.example', 'dns4', given.signal), /enough/)
 })
 
-test('of all look-ups so many are out at a time, and the others wait their turn', async () => {
+test('at most `atOnce` look-ups are in flight, and the others wait their turn', async () => {
   const held: (() => void)[] = []
   let asked = 0
   await using dns = await testDns(() => [Buffer.from([8, 8, 8, 8])], {
@@ -72,7 +72,7 @@ test('of all look-ups so many are out at a time, and the others wait their turn'
   assert.equal(asked, 9)
 })
 
-test('an answer of very many records is looked at in part', async () => {
+test('only the first 100 records of an answer are used', async () => {
   await using dns = await serveDns({
     'many.example A': Array.from({ length: 200 }, (_, i) => Buffer.from([8, 8, 8, i])),
   })

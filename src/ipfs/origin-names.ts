@@ -12,16 +12,17 @@ export type ResolveName = (
   signal: AbortSignal,
 ) => Promise<string[]>
 
-/** Look-ups of a node that are out at a time; further ones wait their turn. */
+/** How many look-ups of a node are in flight at once; further ones wait their turn. */
 export const lookUpsAtOnce = 32
-/** Of an answer, which may be 64 KiB, so many records are looked at. */
+/** At most this many records of an answer, which may be 64 KiB, are used. */
 const maxRecords = 100
 
 /**
- * Names through DNS. Not through `getaddrinfo`, which sits on one of Node's four I/O threads until a slow server answers, so
- * that a few bad names would stop all file access; hence names of /etc/hosts are not known, bar `localhost`.
+ * Resolves names through DNS, not through `getaddrinfo`: that blocks one of Node's four I/O threads until a slow server answers, so a few
+ * bad names would stop all file access. Hence names in /etc/hosts are not known, except `localhost`.
  *
- * All look-ups that are out share one resolver, and its sockets. With none out the next one makes it anew, and so reads resolv.conf again.
+ * All look-ups in flight share one resolver and its sockets. When none is in flight, the next one creates a new resolver and so reads
+ * resolv.conf again.
  */
 export function nameResolver({
   servers,
@@ -38,13 +39,13 @@ export function nameResolver({
       resolver = new Resolver({ timeout: timeoutMs, tries: 2 })
       if (servers) resolver.setServers(servers)
     }
-    // However many servers there are, each with its tries: a slot is not held for longer.
+    // A slot is held no longer than this, however many servers there are, each with its tries.
     const enough = AbortSignal.timeout(3 * timeoutMs)
     try {
       const records = await unlessAborted(ask(resolver, name, kind), enough)
       return records.slice(0, maxRecords)
     } catch {
-      // Unknown, unreachable or malformed: for the caller it leads nowhere.
+      // The name is unknown, unreachable or malformed: for the caller it has no addresses.
       return []
     } finally {
       out--
@@ -61,7 +62,7 @@ export function nameResolver({
     try {
       return await unlessAborted(lookUp(name, kind), signal)
     } finally {
-      // To cancel ends all that are out: only once nobody waits for any of them.
+      // Cancelling ends all look-ups in flight, so it is done only once no caller waits for any of them.
       if (--wanted === 0) resolver.cancel()
     }
   }

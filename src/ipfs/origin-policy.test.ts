@@ -75,7 +75,7 @@ test('a direct address over TCP or UDP is dialled as it is', async () => {
       assert.deepEqual(await dial(`${host}${tail}/p2p/${peer}`), [`${host}${tail}/p2p/${peer}`])
 })
 
-test('what is not a direct address is refused for good, whatever is allowed', async () => {
+test('an origin that is not a direct address is refused permanently, even when private origins are allowed', async () => {
   const refused = [
     '',
     'garbage',
@@ -113,7 +113,7 @@ test('private origins are refused unless they are allowed', async () => {
   }
 })
 
-test('a name is dialled by the addresses it has now, each judged', async () => {
+test('a name is dialled by its current addresses, each checked', async () => {
   const resolveName = zone({
     dns4: { 'a.example': ['8.8.8.8', '10.0.0.1', '127.0.0.1'] },
     dns6: { 'a.example': ['2606:4700::1111'] },
@@ -127,7 +127,7 @@ test('a name is dialled by the addresses it has now, each judged', async () => {
   ])
 })
 
-test('a name of private addresses only is refused for good; one of none may have some later', async () => {
+test('a name with only private addresses is refused permanently; a name without addresses may be tried again', async () => {
   const resolveName = zone({ dns4: { 'inside.example': ['10.0.0.1'] } })
   await assert.rejects(dial(`/dns4/inside.example/tcp/1/p2p/${peer}`, { resolveName }), forGood)
   await assert.rejects(
@@ -136,13 +136,13 @@ test('a name of private addresses only is refused for good; one of none may have
   )
 })
 
-test('names are refused where they are not resolved', async () => {
+test('names are refused when there is no resolver', async () => {
   for (const host of ['dns', 'dns4', 'dns6'])
     await assert.rejects(dial(`/${host}/a.example/tcp/1/p2p/${peer}`, { resolveName: null }), forGood)
   await assert.rejects(dial(`/dnsaddr/a.example/p2p/${peer}`, { resolveName: null }), forGood)
 })
 
-test('a TLS server dialled by its address is told the name it was asked for', async () => {
+test('a TLS server that is dialled by its address is told the name in the origin', async () => {
   const resolveName = zone({ dns4: { 'a.example': ['8.8.8.8'] } })
   for (const tls of ['/wss', '/tls/ws', '/tls/sni/a.example/ws'])
     assert.deepEqual(await dial(`/dns4/a.example/tcp/443${tls}/p2p/${peer}`, { resolveName }), [
@@ -150,7 +150,7 @@ test('a TLS server dialled by its address is told the name it was asked for', as
     ])
 })
 
-test('a dnsaddr is followed to addresses of the same peer, each judged, and not for ever', async () => {
+test('a dnsaddr is followed to addresses of the same peer, each checked, and only to a limited depth', async () => {
   const tail = `/tcp/4001/p2p/${peer}`
   const resolveName = zone({
     dnsaddr: {
@@ -172,10 +172,10 @@ test('a dnsaddr is followed to addresses of the same peer, each judged, and not 
   await assert.rejects(dial(`/dnsaddr/loop.example/p2p/${peer}`, { resolveName }), forGood)
 })
 
-test('an origin costs 32 questions of DNS, however its names branch, and each question is asked once', async () => {
+test('an origin costs at most 32 DNS queries, however its names branch, and no query is sent twice', async () => {
   const asked: string[] = []
   const tail = `/p2p/${peer}`
-  /** Three levels of 16 names each, and each of the last ones has 16 more. */
+  /** Three levels of 16 names each; each name of the last level has 16 more. */
   await using dns = await testDns((question) => {
     asked.push(question)
     const [, base = ''] = /^_dnsaddr\.(\S+) TXT$/.exec(question) ?? []
@@ -197,7 +197,7 @@ test('an origin costs 32 questions of DNS, however its names branch, and each qu
   assert.deepEqual(asked, ['t dnsaddr', 'u dnsaddr', 'v dns4', 'v dns6'])
 })
 
-test('an origin with very many addresses is dialled at sixteen', async () => {
+test('at most sixteen addresses of one origin are dialled', async () => {
   const many = Array.from({ length: 200 }, (_, i) => `8.8.4.${i}`)
   const resolveName = zone({ dns4: { 'many.example': many } })
   assert.equal((await dial(`/dns4/many.example/tcp/1/p2p/${peer}`, { resolveName })).length, 16)

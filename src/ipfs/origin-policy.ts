@@ -4,15 +4,15 @@ import { parseOrigin } from '../core/origin.ts'
 import { refusalOf } from './address-policy.ts'
 import type { ResolveName } from './origin-names.ts'
 
-/** What may follow the host: the transports that Kubo dials directly. Relays, sockets and tunnels are not among them. */
+/** The transports that may follow the host: those that Kubo dials directly. Relays, sockets and tunnels are not among them. */
 const transports =
   /^(\/tcp(\/ws|\/wss|\/tls\/ws|\/tls\/sni\/ws)?|\/udp\/quic-v1(\/webtransport(\/certhash)*)?|\/udp\/webrtc-direct(\/certhash)*)\/p2p$/
 
-/** A `dnsaddr` may lead to another; no further than this. */
+/** A `dnsaddr` may lead to another, but no deeper than this. */
 export const maxDnsaddrDepth = 3
-/** As many addresses of one origin are tried, and records of one `dnsaddr` followed. */
+/** At most this many addresses of one origin are tried, and at most this many records of one `dnsaddr` are followed. */
 export const maxAddresses = 16
-/** As many questions are asked of DNS for one origin, of every kind and over all levels; further names lead nowhere. */
+/** At most this many DNS queries are made for one origin, of all kinds and over all levels. Names beyond that have no addresses. */
 export const maxLookUps = 32
 
 export interface OriginPolicy {
@@ -23,9 +23,9 @@ export interface OriginPolicy {
 }
 
 /**
- * The addresses to dial for a stranger's `origin`: IP addresses only, each judged. A name is resolved here and the addresses
- * found are dialled, never the name: asked a second time it might give another answer. Rejects with a permanent `bad_origin`
- * when nothing is left.
+ * The addresses to dial for a stranger's `origin`: IP addresses only, each checked. A name is resolved here and the addresses found are
+ * dialled, never the name: a second look-up might give another answer. Rejects with `bad_origin` when no address is left; permanently if
+ * one was refused, but not if its name has none.
  */
 export async function dialable(origin: string, policy: OriginPolicy): Promise<string[]> {
   const { resolveName, signal, allowPrivateOrigins } = policy
@@ -39,7 +39,7 @@ export async function dialable(origin: string, policy: OriginPolicy): Promise<st
 
 type Ask = (name: string, kind: Parameters<ResolveName>[1]) => Promise<string[]>
 
-/** Each question is asked once, and no more than an origin may. */
+/** Asks each question once, and no more than `maxLookUps` questions in all. */
 function withinBudget(ask: Ask): Ask {
   const asked = new Map<string, Promise<string[]>>()
   return async (name, kind) => {
@@ -61,7 +61,7 @@ interface Judge {
 
 interface Judgement {
   allowed: string[]
-  /** Why the rest is not among them. */
+  /** Why another address is not allowed; null when none was refused. */
   refused: string | null
 }
 
@@ -140,7 +140,7 @@ function spell(parts: Part[]): string {
   return parts.map(({ name, value }) => (value === undefined ? `/${name}` : `/${name}/${value}`)).join('')
 }
 
-/** Dialled by its address, a TLS server must still be told by which name it is meant. */
+/** A TLS server that is dialled by its address must still be told which name is meant. */
 function spellTls(parts: Part[], name: string): string {
   return spell(parts)
     .replace(/\/wss\//, '/tls/ws/')

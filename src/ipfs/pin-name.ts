@@ -2,8 +2,8 @@ import { readErrorMessage, readPinLs } from './kubo-answers.ts'
 import { successOf, type Rpc } from './rpc.ts'
 
 /**
- * The name of Kubo's pin of `cid` of that type, empty for a pin without one; null when there is none.
- * `type` is never `all`: for a CID without a pin of its own Kubo would walk every DAG it has.
+ * The name of Kubo's pin of `cid` of that type; empty for a pin without a name, null when there is no such pin. `type` is never `all`: for
+ * a CID without a pin of its own, Kubo would walk every DAG it has.
  */
 export async function pinName(
   rpc: Rpc,
@@ -12,7 +12,7 @@ export async function pinName(
   signal: AbortSignal,
 ): Promise<string | null> {
   const answer = await rpc.ask(`pin/ls?arg=${encodeURIComponent(cid)}&type=${type}&names=true`, signal)
-  // Kubo's way to say no is an error; here it is the usual case, so none is made of it.
+  // Kubo says no with an error. Here no is the usual answer, so it does not become an exception.
   if (answer.status === 500 && readErrorMessage(answer.text).endsWith('is not pinned')) return null
   return readPinLs(successOf(answer))
 }

@@ -10,7 +10,7 @@ import { kuboRpc } from './rpc.ts'
 const never = new AbortController().signal
 const cid = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
 
-test('an error that comes after a status of 200, as a trailer, is an error', async () => {
+test('an error in a trailer after a status of 200 is reported', async () => {
   await using fake = await serve((_, response) => {
     response.writeHead(200, { trailer: 'X-Stream-Error' })
     response.write('{"Progress":7,"Bytes":700}\n')
@@ -27,7 +27,7 @@ test('an error that comes after a status of 200, as a trailer, is an error', asy
   assert.deepEqual(seen, [{ Progress: 7, Bytes: 700 }])
 })
 
-test('each call says which trace it belongs to, when it belongs to one', async () => {
+test('each call that belongs to a trace carries its traceparent', async () => {
   const told: unknown[] = []
   await using fake = await serve((request, response) => {
     told.push(request.headers['traceparent'])
@@ -43,7 +43,7 @@ test('each call says which trace it belongs to, when it belongs to one', async (
   assert.deepEqual(told, [...traces, ...traces])
 })
 
-test('a pin whose answer ends without its last line does not stand', async () => {
+test('an answer to a pin that ends without its last line is an error', async () => {
   await using fake = await serve((request, response) => {
     if (request.url?.includes('pin/add')) return response.end('{"Progress":7,"Bytes":700}\n')
     if (request.url?.includes('type=direct')) return response.end()
@@ -53,7 +53,7 @@ test('a pin whose answer ends without its last line does not stand', async () =>
   await assert.rejects(ipfs.pin(cid, { signal: never, onProgress: () => {} }), code('kubo_error'))
 })
 
-test('lines arrive whole however the wire cuts them, in any language', async () => {
+test('lines arrive whole, even if the network splits them within a character', async () => {
   const text = '{"Cid":"a","Name":"sømething"}\n\n{"Cid":"b","Name":"日本語"}\n'
   await using fake = await serve((_, response) => {
     const bytes = Buffer.from(text)
@@ -78,7 +78,7 @@ for (const [what, body] of [
   ['half a line', '{"Pins":["a"]'],
   ['a shape that is not Kubo’s', '[1]\n'],
 ] as const)
-  test(`${what} is not taken for an answer`, async () => {
+  test(`${what} is not accepted as an answer`, async () => {
     await using fake = await serve((_, response) => response.end(body))
     await using ipfs = kubo({ rpcUrl: fake.url, pinName: 'ours', allowPrivateOrigins: false })
     await assert.rejects(ipfs.pin(cid, { signal: never, onProgress: () => {} }), code('kubo_error'))
@@ -86,7 +86,7 @@ for (const [what, body] of [
     await assert.rejects(all(ipfs.pins(never)), code('kubo_error'))
   })
 
-test('a line without end does not fill the memory', async () => {
+test('an endless line does not fill the memory', async () => {
   await using fake = await serve((_, response) => {
     const chunk = 'x'.repeat(1 << 20)
     const more = () => void (response.writable && response.write(chunk, more))
@@ -97,7 +97,7 @@ test('a line without end does not fill the memory', async () => {
   await assert.rejects(all(rpc.stream('pin/ls', never)), code('kubo_error'))
 })
 
-test('an answer cut off in the middle is Kubo being down', async () => {
+test('an answer that is cut off means that Kubo is down', async () => {
   await using fake = await serve((request, response) => {
     response.write('{"Progress":1}\n', () => request.socket.destroy())
   })
@@ -117,7 +117,7 @@ test('credentials in the URL are sent', async () => {
   assert.equal(await rpc.call('id', never), `Basic ${Buffer.from('me:p@ss').toString('base64')}`)
 })
 
-test('Kubos too old are refused with the reason, newer ones are not', async () => {
+test('a Kubo that is too old is refused with the reason, and a newer one is accepted', async () => {
   let version = ''
   await using fake = await serve((_, response) =>
     response.end(

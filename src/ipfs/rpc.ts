@@ -4,42 +4,42 @@ import { IpfsError } from '../core/ipfs-error.ts'
 import { kuboDown, kuboError } from './kubo-errors.ts'
 import { readErrorMessage } from './kubo-answers.ts'
 
-/** Longest silence of a Kubo that works: even a pin that finds nothing sends a line every half second. */
+/** The longest silence of a working Kubo: even a pin that finds nothing sends a line every half second. */
 const silenceMs = 60_000
 
-/** For calls that work in silence. */
+/** No time limits, for calls during which Kubo sends nothing. */
 const forever = { headersTimeout: 0, bodyTimeout: 0 }
 
-/** No line and no short answer of Kubo's is longer than this. */
+/** No line and no short answer of Kubo is longer than this. */
 const maxTextChars = 4 * 1024 * 1024
 
 /** Kubo's HTTP RPC, reduced to what the adapter needs. Every call rejects with `IpfsError`, or with the signal's reason. */
 export interface Rpc extends AsyncDisposable {
-  /** The whole of a short answer, also of one that says no. */
+  /** Returns the whole of a short answer, also when it is an error. */
   ask(path: string, signal: AbortSignal): Promise<Answer>
-  /** As `ask`, parsed; what is not a success is an error. */
+  /** Like `ask`, but parsed. Rejects when the answer is not a success. */
   call(path: string, signal: AbortSignal): Promise<unknown>
-  /** Hands over each line of a success, parsed, as it arrives; resolves when Kubo ended it without an error. */
+  /** Calls `onLine` with each line of a success, parsed, as it arrives. Resolves when Kubo ended the answer without an error. */
   lines(path: string, signal: AbortSignal, onLine: (line: unknown) => void): Promise<void>
   /**
-   * As `lines`, for long lists: Kubo is held back while the consumer is busy, so memory stays flat. `patient`: Kubo may be silent
-   * for as long as it likes, and the caller's signal is the only limit.
+   * Like `lines`, for long lists: Kubo is slowed down while the consumer is busy, so memory stays flat. `patient`: Kubo may be silent for
+   * as long as it likes, and the caller's signal is the only limit.
    */
   stream(path: string, signal: AbortSignal, more?: { patient: boolean }): AsyncIterable<unknown>
 }
 
-/** What came back. */
+/** Kubo's answer. */
 export interface Answer {
   status: number
-  /** All of it, or what follows the last whole line that was handed over. */
+  /** The whole body, or the rest after the last whole line that was handed over. */
   text: string
-  /** Kubo's complaint when it came after a status of 200. */
+  /** Kubo's error if it came after a status of 200. */
   streamError: string | undefined
 }
 
 /**
- * `rpcUrl` is as `http://127.0.0.1:5001`; a user and password in it are sent as Basic credentials. `traceparent` is asked at each call for the
- * header of that name.
+ * `rpcUrl` is like `http://127.0.0.1:5001`; a user and password in it are sent as Basic credentials. `traceparent` is called at each call
+ * and returns the value of that header.
  */
 export function kuboRpc(rpcUrl: string, traceparent: (() => string | undefined) | null = null): Rpc {
   const url = new URL(rpcUrl)
@@ -66,8 +66,8 @@ export function kuboRpc(rpcUrl: string, traceparent: (() => string | undefined) 
 }
 
 /**
- * One call on undici's lowest layer: `request`, with its stream and promises, takes about 1.5 times the CPU, and a node makes
- * two calls per pin. With `onLine`, the lines of a success are parsed and handed over as they come.
+ * Makes one call on undici's lowest layer: `request`, with its stream and promises, takes about 1.5 times the CPU, and a node makes two
+ * calls per pin. With `onLine`, the lines of a success are parsed and handed over as they come.
  */
 function exchange(
   pool: Pool,
@@ -82,7 +82,7 @@ function exchange(
     let text = ''
     const decoder = new StringDecoder()
     const onAbort = () => {
-      // First, for ending the exchange reports an error of its own.
+      // Reject first, since ending the exchange reports an error of its own.
       reject(signal.reason)
       controller?.abort(new Error('the caller gave up'))
     }
@@ -91,7 +91,7 @@ function exchange(
     pool.dispatch(options, {
       onRequestStart(started) {
         controller = started
-        // It aborted while it waited for a connection.
+        // The signal aborted while the call waited for a connection.
         if (signal.aborted) onAbort()
       },
       onResponseStart(_controller, statusCode) {
@@ -145,7 +145,7 @@ async function* streamLines(
   }
 }
 
-/** What a success says, parsed; throws what anything else complains of. */
+/** The parsed body of a success. Throws the error that any other answer reports. */
 export function successOf(answer: Answer): unknown {
   throwIfFailed(answer)
   return parse(answer.text)

@@ -15,7 +15,7 @@ export interface Sample {
   value: number
 }
 
-/** The families as instruments of one node; nodes that share a process have a board each. */
+/** The families of one node as instruments. Nodes that share a process have a board each. */
 export class Board {
   readonly #registry = new Registry()
   readonly #counters = new Map<string, Counter>()
@@ -50,7 +50,7 @@ export class Board {
     return await this.#registry.metrics()
   }
 
-  /** What prom-client measures of the process, beside the families. */
+  /** The metrics of the process that prom-client adds to our families. */
   vitalSigns(): { name: string; help: string }[] {
     return this.#registry.getMetricsAsArray().filter(({ name }) => !(name in families))
   }

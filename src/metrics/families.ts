@@ -5,11 +5,11 @@ export interface Family {
   /** Each label has few values, known beforehand or as many as there are nodes: never an org, a CID or an address. */
   labels: readonly string[]
   /**
-   * `event`: counted as it happens. `look`: read from this node's memory at each scrape. `leader`: of the whole cluster, read from Postgres
-   * by the leader every few seconds; on other nodes the family has no values, so a sum over all nodes counts nothing twice.
+   * `event`: counted as it happens. `look`: read from this node's memory at each scrape. `leader`: a value of the whole cluster, which the
+   * leader reads from Postgres every few seconds. Other nodes have no values for it, so a sum over all nodes counts nothing twice.
    */
   from: 'event' | 'look' | 'leader'
-  /** Of a histogram: upper bounds. */
+  /** The upper bounds of a histogram. */
   buckets?: readonly number[]
 }
 
@@ -17,7 +17,7 @@ const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 const upToADay = [0.1, 0.5, 1, 5, 15, 60, 300, 1_800, 7_200, 43_200, 86_400]
 const upToALease = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-/** Every family there is, once; `docs/metrics.md` and the instruments come from here. */
+/** All families, each defined once; `docs/metrics.md` and the instruments come from here. */
 export const families = {
   anchorage_build_info: look('gauge', 'Always 1; the label is the version of this node.', ['version']),
   anchorage_ready: look('gauge', '1 while this node wants requests, as /v1/ready says; else 0.'),

@@ -54,7 +54,7 @@ const measures: ClusterMeasures = {
   plan: null,
 }
 
-test('families are named as Prometheus names them, and docs/metrics.md has them all', () => {
+test('names of families follow the conventions of Prometheus, and docs/metrics.md lists all families', () => {
   for (const [name, { type }] of Object.entries<Family>(families)) {
     assert.match(name, /^anchorage_[a-z][a-z_]*$/)
     assert.equal(name.endsWith('_total'), type === 'counter', name)
@@ -64,7 +64,7 @@ test('families are named as Prometheus names them, and docs/metrics.md has them 
   assert.equal(page, metricsDocs(), 'run: anchorage config metrics > docs/metrics.md')
 })
 
-test('a scrape shows the node as it is now, and leaves out what is unknown instead of showing 0', async () => {
+test('a scrape shows the node as it is now, and leaves out unknown values instead of showing 0', async () => {
   const board = metrics({ now: () => view.nowMs })
   const first = await board.text({ ...view, kubo: { usedBytes: 5, capacityBytes: 9 } })
   for (const line of [
@@ -93,7 +93,7 @@ test('a scrape shows the node as it is now, and leaves out what is unknown inste
   assert.ok(!/^anchorage_(kubo_used_bytes|node_live)/m.test(second))
 })
 
-test('only the node that leads under the epoch of the measurement shows the cluster', async () => {
+test('only the node that leads under the epoch of the measurement shows the values of the cluster', async () => {
   const board = metrics({ now: () => view.nowMs })
   board.clusterMeasured(measures, 4)
   const cluster = /^anchorage_(pins|placements|copies_missing|contents_unsettled|plan_\w+|measured_\w+)[ {]/m

@@ -5,21 +5,24 @@ import { Board } from './board.ts'
 import type { Measured, NodeView } from './node-view.ts'
 import { samplesOf } from './samples.ts'
 
-/** What one node counts, and its text for Prometheus. No method waits or fails, and nothing is kept for each request, pin or org. */
+/**
+ * Counts what one node does, and writes it as text for Prometheus. No method waits or fails, and nothing is kept for each request, pin or
+ * org.
+ */
 export interface Metrics {
   /** A request was answered. */
   readonly answered: (answer: Answer) => void
   /** A limit refused a request or a connection; `limit` is its name, of which there are few. */
   readonly refused: (limit: string) => void
-  /** Returns `store` whose accepting transactions are counted and timed. */
+  /** Returns `store` with its accepting transactions counted and timed. */
   watched(store: PinStore): PinStore
   /** An attempt at a placement ended after `tookMs`. */
   readonly ended: (claim: Pick<Claim, 'ageMs'>, outcome: Outcome, tookMs: number) => void
-  /** This node tried to renew its lease, `lateMs` after that was due. */
+  /** This node tried to renew its lease; the try ended `lateMs` after the renewal was due. */
   readonly renewed: (ok: boolean, lateMs: number) => void
-  /** How old the queue of this node is, by Postgres. */
+  /** How long the placement that waits longest on this node has been due, according to Postgres. */
   readonly queueMeasured: (oldestMs: number) => void
-  /** What the cluster holds, as its leader read it under `epoch`. */
+  /** The totals of the cluster, as its leader read them under `epoch`. */
   readonly clusterMeasured: (measures: ClusterMeasures, epoch: number) => void
   readonly contentType: string
   /** All families in Prometheus' text format. */

@@ -2,7 +2,7 @@ import type { ClusterMeasures, PoolUse } from '../core/measure-ports.ts'
 import type { Degradation, Node } from '../core/node.ts'
 import type { CacheStats } from '../core/ports.ts'
 
-/** A node as it is at a scrape, put together from memory: a scrape asks neither Postgres nor NATS nor Kubo. */
+/** A node as it is at a scrape, assembled from memory: a scrape asks neither Postgres nor NATS nor Kubo. */
 export interface NodeView {
   nowMs: number
   version: string
@@ -34,15 +34,15 @@ export interface NodeView {
   reconcileBlocked: number | null
   caches: Record<string, CacheStats>
   kubo: { usedBytes: number | null; capacityBytes: number | null }
-  /** Of the file system with `data.dir`; null while it cannot be read. */
+  /** The file system that holds `data.dir`; null while it cannot be read. */
   disk: { bytes: number; freeBytes: number } | null
   pools: Record<string, PoolUse>
 }
 
-/** What Postgres answered a while ago. */
+/** Values that were read from Postgres a while ago. */
 export interface Measured {
-  /** For how long the placement of this node that waits longest has been due; null before that was first read. */
+  /** How long the placement that waits longest on this node has been due; null before the first reading. */
   queue: { oldestMs: number; atMs: number } | null
-  /** Of the whole cluster, as read under `epoch`; null on a node that never led. */
+  /** The totals of the whole cluster, read under `epoch`; null on a node that never led. */
   cluster: { measures: ClusterMeasures; epoch: number; atMs: number } | null
 }

@@ -5,7 +5,10 @@ import type { LabelsOf, SeenName } from './families.ts'
 import type { Measured, NodeView } from './node-view.ts'
 import type { Sample } from './board.ts'
 
-/** The values of all families that are read at a scrape. An unknown value is left out; so is the cluster, on a node that no longer leads. */
+/**
+ * The values of all families that are read at a scrape. Unknown values are left out, and so are the values of the cluster on a node that
+ * does not lead now.
+ */
 export function samplesOf(view: NodeView, { queue, cluster }: Measured): Sample[] {
   return [
     ...ofNode(view),
@@ -17,10 +20,10 @@ export function samplesOf(view: NodeView, { queue, cluster }: Measured): Sample[
   ]
 }
 
-/** The age of the queue is read every 15 seconds; an answer that is older than this tells nothing about now. */
+/** The age of the queue is read every 15 seconds. A reading older than this says nothing about now. */
 const queueKnownForMs = 60_000
 
-/** All that can be unwell; the type demands that none is forgotten. */
+/** All parts that can be unwell. The type makes sure that none is missing. */
 const parts = Object.keys({
   postgres: true,
   schema: true,
@@ -75,7 +78,7 @@ function ofWork({ pinning, workers, reconcileBlocked }: NodeView): Sample[] {
   ]
 }
 
-/** While Postgres cannot be asked, nobody knows how old the queue is. */
+/** While Postgres cannot be asked, the age of the queue is unknown. */
 function ofQueue(queue: Measured['queue'], nowMs: number): Sample[] {
   if (queue === null || nowMs - queue.atMs > queueKnownForMs) return []
   return [sample('anchorage_queue_oldest_seconds', queue.oldestMs / 1000, {})]
@@ -124,7 +127,7 @@ function ofCluster(nodes: NodeView['nodes'], { measures, atMs }: NonNullable<Mea
   ]
 }
 
-/** By their labels. */
+/** Counts missing copies by the value of the label `cause`. */
 function missing(
   placements: Placements,
   silent: ReadonlySet<NodeId>,

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { findTool, ToolMissing } from './find-tool.ts'
 import type { ToolSource, ToolSpec } from './tool.ts'
 
-/** A machine of its own: a PATH folder, a cache, and a server that only knows its version. */
+/** A machine of its own: a PATH folder and a cache, for fake tools that only print their version. */
 async function machine() {
   const root = await mkdtemp(join(tmpdir(), 'anchorage-tools-'))
   const said: string[] = []
@@ -55,7 +55,7 @@ const never: ToolSource = {
   get: () => assert.fail('asked a source without need'),
 }
 
-test('the configured one is taken before all others', async () => {
+test('the configured tool is preferred to all others', async () => {
   await using here = await machine()
   await install(join(here.bin, 'served'), '3.0.0')
   const configured = await install(join(here.cache, 'elsewhere'), '2.12.0')
@@ -66,7 +66,7 @@ test('the configured one is taken before all others', async () => {
   })
 })
 
-test('a configured one that is too old is an error, whatever else there is', async () => {
+test('a configured tool that is too old is an error, even if PATH has a suitable one', async () => {
   await using here = await machine()
   await install(join(here.bin, 'served'), '3.0.0')
   const configured = await install(join(here.cache, 'elsewhere'), '2.9.0')
@@ -76,7 +76,7 @@ test('a configured one that is too old is an error, whatever else there is', asy
   )
 })
 
-test('one on PATH that is too old is passed over for the next on PATH, then for the cache', async () => {
+test('a tool on PATH that is too old is passed over for the next one on PATH, and then for the cache', async () => {
   await using here = await machine()
   await install(join(here.bin, 'served'), '2.10.9')
   const cached = await install(join(here.cache, 'served-2.15.2'), '2.15.2')
@@ -87,7 +87,7 @@ test('one on PATH that is too old is passed over for the next on PATH, then for 
   assert.equal((await findTool(spec(from), here.options)).path, second)
 })
 
-test('what a source makes is kept in the cache, and nothing else is left there', async () => {
+test('a tool from a source is kept in the cache, and nothing else is left there', async () => {
   await using here = await machine()
   const from = source('2.15.2', (target) => install(target, '2.15.2'))
   const made = await findTool(spec(from), here.options)
@@ -101,7 +101,7 @@ test('what a source makes is kept in the cache, and nothing else is left there',
   assert.deepEqual(await readdir(here.cache), ['served-2.15.2'])
 })
 
-test('two that miss it at once make it once', async () => {
+test('two searches that miss the tool at the same time make it once', async () => {
   await using here = await machine()
   const from = source('2.15.2', (target) => install(target, '2.15.2'))
   const found = await Promise.all([findTool(spec(from), here.options), findTool(spec(from), here.options)])
@@ -109,7 +109,7 @@ test('two that miss it at once make it once', async () => {
   assert.deepEqual(found.map((tool) => tool.from).sort(), ['cache', 'source of 2.15.2'])
 })
 
-test('when a source fails the next one is asked, and the failure is told', async () => {
+test('when a source fails, the next one is asked and the failure is reported', async () => {
   await using here = await machine()
   const broken = source('2.14.0', () => Promise.reject(new Error('no route')))
   const wrong = source('2.13.0', (target) => install(target, '1.0.0'))
@@ -118,7 +118,7 @@ test('when a source fails the next one is asked, and the failure is told', async
   assert.match(here.said.join('\n'), /source of 2\.14\.0: no route[^]*1\.0\.0, older than 2\.11\.0/)
 })
 
-test('when all fail, the error names every step, its outcome and what to install', async () => {
+test('when all sources fail, the error names every step, its outcome and what to install', async () => {
   await using here = await machine()
   await writeFile(await install(join(here.cache, 'served-2.14.0'), ''), 'exec nonsense')
   const broken = source('2.14.0', () => Promise.reject(new Error('no route')))
@@ -132,7 +132,7 @@ test('when all fail, the error names every step, its outcome and what to install
   })
 })
 
-test('an abort ends the search with the abort, not with a list of failures', async () => {
+test('an abort ends the search with its reason, not with a list of failures', async () => {
   await using here = await machine()
   const stop = new AbortController()
   const from = source('2.15.2', () => (stop.abort(new Error('enough')), Promise.reject(new Error('cut off'))))

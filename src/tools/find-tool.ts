@@ -6,7 +6,7 @@ import { lock } from './lock.ts'
 import { run } from './run.ts'
 import { isAtLeast, versionIn, type Tool, type ToolContext, type ToolSpec } from './tool.ts'
 
-/** A tool could be neither found nor made; the message tells each step, its outcome, and what to install. */
+/** A tool could be neither found nor made. The message lists each step, its outcome, and what to install. */
 export class ToolMissing extends AnchorageError {
   constructor(spec: ToolSpec, tried: string[]) {
     const steps = tried.map((step) => `  - ${step}`).join('\n')
@@ -15,17 +15,17 @@ export class ToolMissing extends AnchorageError {
   }
 }
 
-/** What finding needs: where it is told to look, and what a `ToolContext` holds. */
+/** Options of a search: the configured path, if any, and parts of a `ToolContext`. */
 export type FindOptions = Pick<ToolContext, 'env' | 'say'> & {
   configured?: string | undefined
   signal?: AbortSignal
-  /** A tool that is not there yet is neither fetched nor built. */
+  /** Only look: a missing tool is neither fetched nor built. */
   onlyLook?: boolean
 }
 
 /**
- * The tool that `spec` describes: the configured one, else the first that serves of PATH, the per-user cache, and what its
- * sources give, which is then kept in the cache. A configured one that does not serve is an error: it was asked for.
+ * Finds the tool that `spec` describes: the configured one, else the first suitable one from PATH, the per-user cache and its sources. A
+ * tool from a source is then kept in the cache. A configured tool that is unsuitable is an error, since it was asked for.
  */
 export async function findTool(spec: ToolSpec, options: FindOptions): Promise<Tool> {
   const context = {
@@ -71,7 +71,10 @@ async function cached(spec: ToolSpec, context: ToolContext, attempt: Attempt): P
   return null
 }
 
-/** Under a lock, so that two processes that both miss it make it once: the second finds the first one's in the cache. */
+/**
+ * Fetches or builds the tool under a lock, so that two processes that both lack it do so once: the second finds the first one's tool in the
+ * cache.
+ */
 async function made(spec: ToolSpec, context: ToolContext, attempt: Attempt, tried: string[]): Promise<Tool> {
   const cacheDir = cacheDirOf(context.env)
   await mkdir(cacheDir, { recursive: true })
@@ -158,7 +161,7 @@ function cachePath(spec: ToolSpec, version: string, env: NodeJS.ProcessEnv): str
   return join(cacheDirOf(env), `${spec.name}-${version}`)
 }
 
-/** Where executables are kept for this user. */
+/** The directory that keeps executables for this user. */
 export function cacheDirOf(env: NodeJS.ProcessEnv): string {
   return join(env['XDG_CACHE_HOME'] || join(env['HOME'] || homedir(), '.cache'), 'anchorage', 'bin')
 }

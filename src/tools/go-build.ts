@@ -6,10 +6,10 @@ import type { ToolContext, ToolSource } from './tool.ts'
 export interface GoProgram {
   title: string
   module: string
-  /** Of the program in it. */
+  /** The package of the program in the module. */
   package: string
   version: string
-  /** What to expect, for those who wait. */
+  /** How long the build takes, shown to those who wait. */
   takes: string
 }
 
@@ -17,8 +17,8 @@ const progressEveryMs = 5_000
 const limitMs = 40 * 60_000
 
 /**
- * Builds a pinned version from source. In a module of its own: so the versions of everything below are those that the
- * program's authors chose, and neither this checkout nor its version control plays a part.
+ * Builds a pinned version from source, in a Go module of its own. So all dependencies have the versions that the program's authors chose,
+ * and neither this checkout nor its version control plays a part.
  */
 export function goBuild(program: GoProgram): ToolSource {
   return {
@@ -52,7 +52,7 @@ async function goVersion(context: ToolContext): Promise<string> {
   }
 }
 
-/** A `go` line that the toolchain at hand accepts; a newer one that the program asks for is fetched by Go itself. */
+/** A `go` line that the installed toolchain accepts. If the program needs a newer toolchain, Go fetches it itself. */
 function goLine(version: string): string {
   return /^\d+\.\d+/.exec(version)?.[0] ?? '1.21'
 }

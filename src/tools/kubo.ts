@@ -27,7 +27,7 @@ export function kubo(): ToolSpec {
   }
 }
 
-/** npm's `kubo` holds the official binary once its installer, which npm may have been told not to run, could fetch it. */
+/** npm's `kubo` contains the official binary once its install script has fetched it; npm may have been told not to run that script. */
 const npmPackage: ToolSource = {
   title: "npm's kubo package",
   version: null,

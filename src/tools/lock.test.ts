@@ -13,7 +13,7 @@ async function folder() {
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) }
 }
 
-test('a lock is had by one at a time, and says who has it', async () => {
+test('a lock has one holder at a time, and names it', async () => {
   await using dir = await folder()
   const path = join(dir.path, 'lock')
   const first = await tryLock(path)
@@ -25,7 +25,7 @@ test('a lock is had by one at a time, and says who has it', async () => {
   assert.ok(third)
 })
 
-test('many that wait for a lock get it in turn, never together', async () => {
+test('many waiters get a lock in turn, never together', async () => {
   await using dir = await folder()
   let inside = 0
   await Promise.all(
@@ -40,7 +40,7 @@ test('many that wait for a lock get it in turn, never together', async () => {
   assert.deepEqual(await readdir(dir.path), [])
 })
 
-test('the lock of a process that was killed, and one that is garbage, are void', async () => {
+test('the lock of a killed process is void, and so is a malformed one', async () => {
   await using dir = await folder()
   const path = join(dir.path, 'lock')
   for (const content of [JSON.stringify({ pid: process.pid, started: 'another life' }), '{"pid":', '']) {
@@ -51,7 +51,7 @@ test('the lock of a process that was killed, and one that is garbage, are void',
   }
 })
 
-test('a process is known by its start too, and ended only if it is still that one', async () => {
+test('a process is identified by its start time too, and ended only if it is still the same one', async () => {
   const child = spawn('sleep', ['60'])
   const exited = once(child, 'exit')
   const process_ = await identify(child.pid ?? 0)

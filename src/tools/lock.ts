@@ -10,8 +10,8 @@ export interface Lock extends AsyncDisposable {
 }
 
 /**
- * Takes the lock at `path`, or says who holds it. The file names its holder, so a lock whose holder was killed is void.
- * Whole content appears at once (link), and only one process can take a void lock away (rename).
+ * Takes the lock at `path`, or returns its holder. The file names the holder, so a lock whose holder was killed is void. The file appears
+ * with its whole content at once (link), and only one process can take a void lock away (rename).
  */
 export async function tryLock(path: string): Promise<Lock | { heldBy: ProcessIdentity }> {
   await mkdir(dirname(path), { recursive: true })
@@ -29,7 +29,7 @@ export async function tryLock(path: string): Promise<Lock | { heldBy: ProcessIde
   }
 }
 
-/** Waits for the lock at `path`; `onWait` is told once when somebody else holds it. */
+/** Waits for the lock at `path`. `onWait` is called once if another process holds it. */
 export async function lock(
   path: string,
   options: { signal?: AbortSignal; onWait?: (holder: ProcessIdentity) => void } = {},
@@ -67,7 +67,7 @@ async function takeAway(path: string, aside: string): Promise<void> {
   } catch {
     return
   }
-  // Between the look and the rename a quicker process may have put a live lock there: that one goes back.
+  // Between the check and the rename a quicker process may have put a live lock there: put that one back.
   const holder = await holderOf(aside)
   if (holder !== null && (await isRunning(holder))) await linked(aside, path)
   await rm(aside, { force: true })

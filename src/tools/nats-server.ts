@@ -2,10 +2,10 @@ import { goBuild, type GoProgram } from './go-build.ts'
 import { officialRelease } from './release.ts'
 import type { ToolSpec } from './tool.ts'
 
-/** The one that is fetched or built, so that all who bring none run the same. */
+/** The version that is fetched or built, so that all machines without a nats-server get the same one. */
 const version = '2.14.5'
 
-/** SHA-256 of that release's archives, as its authors publish them with their container images. */
+/** SHA-256 of that release's archives, as published by the authors with their container images. */
 const released = {
   'linux-x64': { arch: 'amd64', sha256: '5e3b603d47c447bda1f77f9ac16dbf91c90aac4ff3681f8fbbc7201e4ed99355' },
   'linux-arm64': {
@@ -14,7 +14,7 @@ const released = {
   },
 }
 
-/** Its source, from which it builds on any machine for any other. */
+/** The source of nats-server, which builds on any machine for any other. */
 export const natsServerProgram: GoProgram = {
   title: 'nats-server',
   module: 'github.com/nats-io/nats-server/v2',

@@ -3,14 +3,14 @@ import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
-/** Which process, beyond doubt: a pid alone is given again to a stranger. */
+/** Identifies one process beyond doubt: a pid alone may be given to another process later. */
 export interface ProcessIdentity {
   pid: number
-  /** When it started, in whatever words the system has for that; unique together with the pid. */
+  /** When the process started, in the system's own format; unique together with the pid. */
   started: string
 }
 
-/** The process that `pid` is now, or null when there is none (a zombie is none). */
+/** The process that has `pid` now, or null when there is none. A zombie does not count. */
 export async function identify(pid: number): Promise<ProcessIdentity | null> {
   const started = existsSync('/proc/self/stat') ? startedByProc(pid) : await startedByPs(pid)
   return started === null ? null : { pid, started }
@@ -21,7 +21,10 @@ export async function isRunning(process: ProcessIdentity): Promise<boolean> {
   return (await identify(process.pid))?.started === process.started
 }
 
-/** Signals that very process and waits; when it outlives `graceMs`, SIGKILL. Resolves once it is gone. */
+/**
+ * Sends `signal` to that very process and waits. If it outlives `graceMs`, sends SIGKILL. Resolves once it is gone, and at the latest 10 s
+ * after SIGKILL.
+ */
 export async function endProcess(
   process_: ProcessIdentity,
   signal: NodeJS.Signals,
@@ -48,12 +51,12 @@ function kill(pid: number, signal: NodeJS.Signals): void {
 
 function startedByProc(pid: number): string | null {
   try {
-    // The name (field 2) may hold spaces and parentheses: fields are counted from the last one.
+    // The name (field 2) may contain spaces and parentheses, so fields are counted from the last parenthesis.
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     const [state, threads, ticksSinceBoot] = [fields[0], Number(fields[17]), fields[19]]
     if (state === 'X' || ticksSinceBoot === undefined) return null
-    // The first thread may end before the others, which hold files and ports until they do.
+    // The first thread may end before the others, which hold files and ports until they end too.
     if (state === 'Z' && threads <= 1) return null
     return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${ticksSinceBoot}`
   } catch {

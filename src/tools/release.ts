@@ -9,17 +9,17 @@ import type { ToolContext, ToolSource } from './tool.ts'
 export interface Release {
   title: string
   version: string
-  /** Of the `.tar.gz` for this machine, and its SHA-256; null when there is none for it. */
+  /** The `.tar.gz` for this machine, and its SHA-256; null when there is none. */
   archive: { url: string; sha256: string } | null
-  /** The executable's path in it. */
+  /** The executable's path in the archive. */
   member: string
 }
 
-/** A machine that reaches nothing must not wait long for it. */
+/** A machine without network access must not wait long. */
 const answerWithinMs = 10_000
 const stallMs = 15_000
 
-/** The authors' own build, taken only when its checksum is the pinned one. */
+/** The authors' own build, used only if its checksum is the pinned one. */
 export function officialRelease(release: Release): ToolSource {
   return {
     title: `official release of ${release.title} ${release.version}`,

@@ -5,12 +5,15 @@ export interface RunOptions {
   cwd?: string
   env: NodeJS.ProcessEnv
   signal?: AbortSignal
-  /** Ends it when it takes longer. */
+  /** The command is killed when it takes longer. */
   limitMs: number
   onLine?: (line: string) => void
 }
 
-/** What a command printed, both streams; rejects, with the end of what it said, when it fails, hangs or does not exist. */
+/**
+ * Runs a command and returns what it printed to both streams. Rejects when it fails, hangs or does not exist; the error of a failure
+ * includes the last lines that it printed.
+ */
 export async function run(command: string, args: string[], options: RunOptions): Promise<string> {
   const limit = AbortSignal.timeout(options.limitMs)
   const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { sideBySide } from './side-by-side.ts'
 
-test('both begin before either has ended', async () => {
+test('both functions begin before either has ended', async () => {
   const [first, second] = [Promise.withResolvers<string>(), Promise.withResolvers<string>()]
   const both = sideBySide(
     undefined,
@@ -13,7 +13,7 @@ test('both begin before either has ended', async () => {
   assert.deepEqual(await both, ['begun too', 'begun'])
 })
 
-test('the first failure aborts the other, and is the one that is thrown, after both have ended', async () => {
+test('the first failure aborts the other function, and is thrown after both have ended', async () => {
   let ended = false
   const both = sideBySide(
     undefined,

@@ -1,4 +1,4 @@
-/** Does `one` and `other` at the same time. The first failure aborts both, and is thrown once both have ended. */
+/** Runs `one` and `other` at the same time. The first failure aborts both, and is thrown once both have ended. */
 export async function sideBySide<A, B>(
   signal: AbortSignal | undefined,
   one: (signal: AbortSignal) => Promise<A>,

@@ -40,7 +40,7 @@ async function releaseServer(dir: string) {
   }
 }
 
-test('a release is unpacked when its checksum is the pinned one, and thrown away when not', async () => {
+test('a release with another checksum is refused and not unpacked, and a missing release is an error', async () => {
   await using dir = await folder()
   await using server = await releaseServer(dir.path)
   const from = (path: string, sha256: string) =>
@@ -70,7 +70,7 @@ test('a release with the pinned checksum is unpacked beside the target', async (
   assert.equal(await readFile(path, 'utf8'), 'the program')
 })
 
-test('a machine without Go, or with a Go that fails, is told so', async () => {
+test('a build without Go, or with a Go that fails, rejects with that reason', async () => {
   await using dir = await folder()
   const build = goBuild({
     title: 'Served',

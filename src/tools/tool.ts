@@ -1,12 +1,12 @@
-/** A server that anchorage runs but does not contain: which versions serve, and where one comes from. */
+/** A server that anchorage runs but does not contain: which versions are suitable, and where to get one. */
 export interface ToolSpec {
   /** Its executable's name. */
   name: string
   /** What people call it. */
   title: string
-  /** The oldest version that serves. */
+  /** The oldest suitable version. */
   minVersion: string
-  /** Why nothing older does. */
+  /** Why older versions are not suitable. */
   because: string
   /** Arguments that make it print its version. */
   versionArgs: string[]
@@ -21,11 +21,11 @@ export interface ToolSource {
   title: string
   /** In the cache the tool is `<name>-<version>`; null when this source keeps it elsewhere. */
   version: string | null
-  /** Writes the executable to `target`, or names where it already lies. Rejects with a reason a person can act on. */
+  /** Writes the executable to `target` or beside it, or finds it elsewhere; returns its path. Rejects with a reason a person can act on. */
   get(target: string, context: ToolContext): Promise<string>
 }
 
-/** What finding or making a tool may use. */
+/** The means for finding or making a tool. */
 export interface ToolContext {
   env: NodeJS.ProcessEnv
   /** Progress, a line at a time. */
@@ -33,7 +33,7 @@ export interface ToolContext {
   signal: AbortSignal
 }
 
-/** A tool that is there and answers. */
+/** A tool that exists and reports its version. */
 export interface Tool {
   path: string
   version: string
@@ -41,12 +41,12 @@ export interface Tool {
   from: string
 }
 
-/** The first dotted number in what a tool says of its version. */
+/** The first dotted number in what a tool prints as its version; null when there is none. */
 export function versionIn(text: string): string | null {
   return /\d+\.\d+(?:\.\d+)?(?:-[\w.]+)?/.exec(text)?.[0] ?? null
 }
 
-/** Whether `version` serves where `wanted` is the least; of the same number, a pre-release is less than the release. */
+/** Whether `version` is at least `wanted`. A pre-release is less than the release of the same number. */
 export function isAtLeast(version: string, wanted: string): boolean {
   const [have, want] = [numbersOf(version), numbersOf(wanted)]
   const differ = have.findIndex((number, index) => number !== want[index])

@@ -3,7 +3,7 @@ import type { AttemptTrace } from '../core/tracing.ts'
 import type { Causes } from './causes.ts'
 import type { Spans } from './spans.ts'
 
-/** Attempts of the pin worker, each a span of the trace that its job came from, which says how the attempt ended. */
+/** Traces each attempt of the pin worker as a span in the trace that its job came from. The span says how the attempt ended. */
 export function tracedAttempts(spans: Spans, causes: Causes): AttemptTrace {
   return {
     attempt({ generation, attempt, work: what }, work) {

@@ -5,9 +5,9 @@ import { readTraceparent } from './traceparent.ts'
 const max = 20_000
 
 /**
- * Where placements' jobs came from, by their generation, which names one intent for ever. A job tells it when it comes as a hint; when
- * its placement is read from Postgres instead, or tried again, what this node heard before still counts. What it never heard of (NATS
- * is away, a restart) begins a trace of its own.
+ * Remembers which trace the job of each placement came from, by the placement's generation, which names one intent for ever. A job that
+ * comes as a hint carries its trace. When its placement is read from Postgres instead, or tried again, the trace that this node heard
+ * before still counts. A generation that this node never heard of (NATS was away, or the node restarted) begins a trace of its own.
  */
 export class Causes {
   readonly #known = new LRUCache<number, string>({ max })

@@ -10,19 +10,19 @@ import {
 import type { Log } from '../core/ports.ts'
 
 export interface TracingOptions {
-  /** Where an OTLP/HTTP collector takes traces. */
+  /** The URL at which an OTLP/HTTP collector takes traces. */
   endpoint: string
-  /** Of the traces that begin here, how many percent are recorded; those that go on follow their beginning. */
+  /** How many percent of the traces that begin here are recorded. A trace that is continued follows the decision at its beginning. */
   percent: number
   service: { version: string; nodeId: string; nodeName: string }
   log: Log
 }
 
 const timeoutMs = 5_000
-/** What waits to be delivered; more is dropped, so that a collector that is away costs neither memory nor time. */
+/** How many spans may wait for delivery. More are dropped, so that an unreachable collector costs neither memory nor time. */
 const maxQueue = 8_192
 
-/** Records spans and delivers them in batches; shutting it down delivers what is left, for a few seconds at most. */
+/** Records spans and delivers them in batches. Shutting it down delivers the rest, for a few seconds at most. */
 export function tracerProvider({ endpoint, percent, service, log }: TracingOptions): TracerProvider {
   const exporter = telling(new OTLPTraceExporter({ url: endpoint, timeoutMillis: timeoutMs }), endpoint, log)
   return new TracerProvider({
@@ -44,7 +44,7 @@ export function tracerProvider({ endpoint, percent, service, log }: TracingOptio
   })
 }
 
-/** `exporter`, with a line in the log when it cannot deliver, and another when it can again. */
+/** Wraps `exporter`: logs one line when it cannot deliver, and another when it can again. */
 function telling(exporter: SpanExporter, endpoint: string, log: Log): SpanExporter {
   let isDown = false
   const { origin, pathname } = new URL(endpoint)

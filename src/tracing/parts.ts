@@ -5,7 +5,7 @@ import type { Causes } from './causes.ts'
 import type { Spans } from './spans.ts'
 import { writeTraceparent } from './traceparent.ts'
 
-/** What changes pins, each a span: how long its transaction took, with what it waited for. */
+/** Traces each use case that changes pins as a span: how long its transaction took, waiting included. */
 export function tracedPins(pins: PinUseCases, spans: Spans): PinUseCases {
   return {
     ...pins,
@@ -26,7 +26,7 @@ export function tracedPins(pins: PinUseCases, spans: Spans): PinUseCases {
   }
 }
 
-/** Jobs that a request causes take its trace along; those of loops belong to none. */
+/** Jobs that a request causes carry its trace. Jobs of loops belong to no trace. */
 export function tracedBus(bus: Bus, spans: Spans, causes: Causes): Bus {
   return {
     trouble: () => bus.trouble(),
@@ -35,7 +35,7 @@ export function tracedBus(bus: Bus, spans: Spans, causes: Causes): Bus {
       return spans.below('publish hints', { kind: SpanKind.PRODUCER, attributes }, (span) => {
         if (span === null) return bus.publishJobs(jobs)
         const traceparent = writeTraceparent(span.spanContext())
-        // Also while NATS is away: this node may be the one that finds the row.
+        // Noted even while NATS is away: this node may be the one that finds the row.
         for (const { generation } of jobs) causes.note(generation, traceparent)
         return bus.publishJobs(jobs.map((job) => ({ ...job, traceparent })))
       })
@@ -53,7 +53,7 @@ export function tracedBus(bus: Bus, spans: Spans, causes: Causes): Bus {
   }
 }
 
-/** What an attempt asks of Kubo; what loops ask belongs to no trace. */
+/** Traces the calls of an attempt to Kubo. The calls of loops belong to no trace. */
 export function tracedIpfs(ipfs: Ipfs, spans: Spans): Ipfs {
   const call = <T>(name: string, work: () => Promise<T>): Promise<T> =>
     spans.below(name, { kind: SpanKind.CLIENT }, work)

@@ -11,7 +11,7 @@ import {
 } from '@opentelemetry/api'
 import { writeTraceparent } from './traceparent.ts'
 
-/** Spans, and which of them is the one that code runs in. Nothing here is global: each node of a process has its own. */
+/** Spans, and the span that code currently runs in. Nothing here is global: each node of a process has its own `Spans`. */
 export class Spans {
   readonly #tracer: Tracer
   readonly #now = new AsyncLocalStorage<{ span: Span; kind: SpanKind | undefined }>()
@@ -20,18 +20,18 @@ export class Spans {
     this.#tracer = tracer
   }
 
-  /** Begins a trace, or goes on with the one that `parent` is in, whatever code runs in now. */
+  /** Begins a trace, or continues the trace of `parent`. The span that code currently runs in plays no part. */
   begin(name: string, options: SpanOptions, parent?: SpanContext): Span {
     const context = parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent)
     return this.#tracer.startSpan(name, options, context)
   }
 
-  /** Runs `work` within `span`, which goes on after it. */
+  /** Runs `work` within `span`, and leaves the span open. */
   run<T>(span: Span, work: () => T, kind?: SpanKind): T {
     return this.#now.run({ span, kind }, work)
   }
 
-  /** Runs `work` within `span`, and ends it with what came out. */
+  /** Runs `work` within `span`, and ends the span, marked with the error if `work` failed. */
   async during<T>(span: Span, work: () => Promise<T>, kind?: SpanKind): Promise<T> {
     try {
       return await this.run(span, work, kind)
@@ -43,7 +43,7 @@ export class Spans {
     }
   }
 
-  /** The same with a span below the one that code runs in; within none, it only runs. */
+  /** Like `during`, with a new span below the one that code currently runs in. Outside of any span, `work` just runs. */
   async below<T>(name: string, options: SpanOptions, work: (span: Span | null) => Promise<T>): Promise<T> {
     const above = this.#now.getStore()
     if (above === undefined) return await work(null)
@@ -52,8 +52,8 @@ export class Spans {
   }
 
   /**
-   * The span that code runs in when that is a call to another server, for that server to go on with. Within any other span it is undefined:
-   * a loop that an attempt starts lives in the attempt's span, and its calls are no part of the attempt.
+   * The traceparent of the current span if that is a call to another server, so that the server can continue the trace. Within any other
+   * span it is undefined: a loop that an attempt starts runs in the attempt's span, but its calls are no part of the attempt.
    */
   calling(): string | undefined {
     const now = this.#now.getStore()
@@ -61,7 +61,7 @@ export class Spans {
   }
 }
 
-/** An error by its code, never by its message: that may hold what a tenant named. */
+/** Names an error by its code or class, never by its message, which may contain what a tenant named. */
 function kindOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name

@@ -30,7 +30,7 @@ const claim: Claim = {
 }
 const job: Job = { cid: claim.cid, nodeId: mintId('nod'), orgId: mintId('org'), generation: 7, attempt: 2 }
 
-/** Two nodes that share one wire: what the first publishes is what the second consumes. */
+/** Two nodes that share one wire: the second consumes what the first publishes. */
 async function rig(percent = 100) {
   const collector = await startCollector()
   const node = (name: string) => {
@@ -50,7 +50,7 @@ async function rig(percent = 100) {
   return { collector, first, second, wire, hand }
 }
 
-test('an attempt on another node belongs to the request that its hint came from; without a hint it begins a trace', async () => {
+test('an attempt on another node joins the trace of the request that its hint came from; without a hint it begins a trace', async () => {
   const { collector, first, second, wire, hand } = await rig()
   await using _ = collector
   const request = first.request?.(head) ?? assert.fail('not traced')
@@ -72,7 +72,7 @@ test('an attempt on another node belongs to the request that its hint came from;
   assert.ok(untold !== undefined && untold.traceId !== root?.traceId && !untold.parentSpanId)
 })
 
-test('what is not sampled at the request is not recorded anywhere', async () => {
+test('a request that is not sampled is not recorded on any node', async () => {
   const { collector, first, second, wire, hand } = await rig(1)
   await using _ = collector
   let published = 0
@@ -92,7 +92,7 @@ test('what is not sampled at the request is not recorded anywhere', async () => 
   assert.deepEqual(of('pin a placement').toSorted(), of('POST /v1/pins').toSorted())
 })
 
-test('a call to Kubo within an attempt takes its trace along; one without an attempt, and one of a loop that an attempt starts, take none', async () => {
+test('a call to Kubo within an attempt carries its trace; a call outside of attempts, and one of a loop that an attempt starts, carry none', async () => {
   const { collector, second } = await rig()
   await using _ = collector
   await using server = await startKeys()
@@ -111,7 +111,7 @@ test('a call to Kubo within an attempt takes its trace along; one without an att
   assert.deepEqual(server.told, [undefined, `00-${look?.traceId}-${look?.spanId}-01`, undefined])
 })
 
-/** Answers every call as Kubo does when our pin stands, and keeps the traces that calls say they belong to. */
+/** Answers every call as Kubo does when our pin exists, and records the traceparent of each call. */
 async function startKeys() {
   const told: unknown[] = []
   const server = createServer(({ headers }, response) => {
@@ -132,7 +132,7 @@ async function startKeys() {
   }
 }
 
-test('an outcome is written within its attempt', async () => {
+test('the span of writing an outcome lies within the span of its attempt', async () => {
   const { collector, second } = await rig()
   await using _ = collector
   await second.attempts.attempt(claim, async () => {
@@ -146,7 +146,7 @@ test('an outcome is written within its attempt', async () => {
   assert.ok(write !== undefined && write.parentSpanId === attempt?.spanId)
 })
 
-test('errors pass as they are, and a trace knows them by their codes only', async () => {
+test('errors pass through unchanged, and a trace contains only their codes', async () => {
   const { collector, first, second } = await rig()
   await using _ = collector
   const refused = new AnchorageError('over_quota', 'bafy-of-a-tenant is too much')
@@ -179,7 +179,7 @@ test('errors pass as they are, and a trace knows them by their codes only', asyn
   assert.doesNotMatch(collector.bodies.join(), /bafy/)
 })
 
-test('a traceparent is read as W3C Trace Context has it, and anything else is none', () => {
+test('a traceparent is read as W3C Trace Context defines it, and anything else is ignored', () => {
   const sampled = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
   const read = readTraceparent(sampled)
   assert.equal(read && writeTraceparent(read), sampled)
@@ -199,17 +199,20 @@ test('a traceparent is read as W3C Trace Context has it, and anything else is no
   )
 })
 
-test('without an endpoint none of this is loaded, with one it is', async () => {
+test('the modules of tracing are loaded only when there is an endpoint', async () => {
   const off = await loadedWith({ percent: 100 })
   assert.equal(off(/src\/app\/node\.ts$/).length, 1)
   assert.deepEqual(off(/src\/tracing\//), [])
-  // prom-client brings the API along, which does nothing without the SDK.
+  // prom-client itself loads the API, which does nothing without the SDK.
   assert.deepEqual(off(/@opentelemetry\//, /prom-client|@opentelemetry\/api\//), [])
   const on = await loadedWith({ percent: 100, endpoint: 'http://127.0.0.1:9/v1/traces' })
   assert.ok(on(/src\/tracing\/tracing\.ts$/).length > 0 && on(/@opentelemetry\/sdk-trace\//).length > 0)
 })
 
-/** The modules that a node loads when its config has this `tracing`: those like `pattern`, but for what modules like `by` ask for. */
+/**
+ * Finds modules that a node loads when its config has this `tracing`: those that match `pattern`, except those imported by modules that
+ * match `except`.
+ */
 async function loadedWith(tracing: { percent: number; endpoint?: string }) {
   const app = join(import.meta.dirname, '../app')
   const script = `

@@ -10,14 +10,17 @@ import { readTraceparent } from './traceparent.ts'
 
 const flushMs = 3_000
 
-/** Traces to an OTLP/HTTP collector. Nothing is sent before there is something to send; a collector that is away is told of in the log. */
+/**
+ * Sends traces to an OTLP/HTTP collector. Nothing is sent before there is something to send. The log reports a collector that cannot be
+ * reached.
+ */
 export function openTracing(options: TracingOptions): Tracing & AsyncDisposable {
   const provider = tracerProvider(options)
   const spans = new Spans(provider.getTracer('anchorage', options.service.version))
   const causes = new Causes()
   return {
     request({ method, route, requestId, traceparent }) {
-      // A stranger's trace is linked, not gone on with: its ids would be his to choose, and what is sampled too.
+      // A stranger's trace is linked, not continued: otherwise the stranger could choose our trace ids, and what is sampled.
       const client = readTraceparent(traceparent)
       const span = spans.begin(`${method} ${route}`, {
         kind: SpanKind.SERVER,
