@@ -17,7 +17,7 @@ interface Entry {
   attrs?: Record<string, unknown>
 }
 
-/** What Authentik's own tags stand for, as far as this can be said without an Authentik. */
+/** The values of Authentik's own tags, as far as they are known without an Authentik. */
 const tags: (ScalarTag | CollectionTag)[] = [
   { tag: '!Env', resolve: (name) => (name === 'ANCHORAGE_URL' ? url : `the value of ${name}`) },
   { tag: '!KeyOf', resolve: (id) => ({ keyOf: id }) },
@@ -49,7 +49,7 @@ async function paths(): Promise<string[]> {
   return Object.keys(app.swagger().paths ?? {})
 }
 
-test('the blueprint sends people and logouts to routes that there are', async () => {
+test('the blueprint sends people and logouts to existing routes', async () => {
   const known = await paths()
   const { redirect_uris: redirects, logout_uri: logout, logout_method: method } = provider()
   assert.deepEqual(redirects, [
@@ -62,7 +62,7 @@ test('the blueprint sends people and logouts to routes that there are', async ()
     assert.ok(known.includes(path), path)
 })
 
-test('the blueprint gives the scopes that are asked for, and signs with a key', () => {
+test('the blueprint grants the scopes that are asked for, and signs with a key', () => {
   const [mapping] = ofModel('authentik_providers_oauth2.scopemapping')
   const { property_mappings: mappings, signing_key: key, encryption_key: none } = provider()
   const managed = JSON.stringify(mappings)
@@ -79,7 +79,7 @@ test('the blueprint gives the scopes that are asked for, and signs with a key', 
     assert.ok(ids.has(id), id)
 })
 
-test('each group of the blueprint means something here', () => {
+test('each group of the blueprint gives an operator or one role', () => {
   const rules = groupRules(loadConfig({ env: {} }).oidc.groupPrefix, [])
   const groups = ofModel('authentik_core.group').map(({ identifiers }) => identifiers['name'] ?? '')
   assert.ok(groups.length > 1)
@@ -89,7 +89,7 @@ test('each group of the blueprint means something here', () => {
   }
 })
 
-test('the page on login tells of every route below /v1/auth', async () => {
+test('the page on login names every route below /v1/auth', async () => {
   const page = readFileSync(join(root, 'docs/login.md'), 'utf8')
   const auth = (await paths()).filter((path) => path.startsWith('/v1/auth/'))
   assert.ok(auth.length > 5)

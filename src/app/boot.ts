@@ -8,9 +8,9 @@ const voidBatch = 500
 const waiting = `waiting a minute for Postgres: see that it runs where database.url and database.systemUrl say`
 
 /**
- * Begins a new incarnation of the node: what earlier ones were in the middle of is queued again. Postgres may come up after its
- * nodes, so it is waited for. Refuses (`invalid`, with what to do) a schema or logins that this version must not serve with;
- * `unavailable` when Postgres did not answer for a minute.
+ * Begins a new incarnation of the node and queues again all work that earlier incarnations left unfinished. Waits for Postgres, which may
+ * start later than its nodes. Rejects `invalid`, with what to do, when this version must not serve with the schema or the logins, and
+ * `unavailable` when Postgres has not answered for a minute.
  */
 export async function bootNode(
   store: Store,

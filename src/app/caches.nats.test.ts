@@ -14,7 +14,7 @@ before(async () => {
 })
 after(() => nats[Symbol.asyncDispose]())
 
-test('a revocation and a change of the nodes reach the other node at once, and it flushes when NATS was away', async () => {
+test('a revocation and a change of the nodes reach the other node at once, and the other node flushes after NATS was down', async () => {
   await using undo = new AsyncDisposableStack()
   const server = await nats.start()
   const { url } = server
@@ -28,7 +28,7 @@ test('a revocation and a change of the nodes reach the other node at once, and i
     await listening
   })
   for (const each of [one, two]) await each.connected(AbortSignal.timeout(20_000))
-  // what is published before the server knows who listens is missed
+  // a message that is published before the server knows the listeners is lost
   await two.connection()?.flush()
 
   const id = mintId('tok')
@@ -56,7 +56,7 @@ test('a revocation and a change of the nodes reach the other node at once, and i
   await until('the nodes were read again', () => remembered.caches.stats().nodes.version === 8)
 })
 
-/** What a node remembers, over a source in memory. */
+/** The caches of a node, over a source in memory. */
 function rig(link: Cluster) {
   const source = { version: 0 }
   const nodes = new LiveNodes({ read: async () => ({ nodes: [], version: source.version }) })

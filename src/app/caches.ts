@@ -6,11 +6,14 @@ import type { CacheName, CacheStats, Log, TokenStore } from '../core/ports.ts'
 import { aborted } from './aborted.ts'
 import type { LiveNodes } from './live-nodes.ts'
 
-/** What this node remembers of Postgres, kept young by what other nodes tell; untold changes show by the answers' age. */
+/**
+ * This node's caches of rows in Postgres. Messages from other nodes invalidate entries. When a message is lost, the change is seen once the
+ * entry is too old and is read again.
+ */
 export interface NodeCaches {
-  /** For what this node says of itself. */
+  /** For this node's report about itself. */
   stats(): Record<CacheName, CacheStats>
-  /** Listens, and tells the others that this node has booted. */
+  /** Listens for invalidations, and tells the other nodes that this one has booted. */
   run(signal: AbortSignal): Promise<void>
 }
 
@@ -30,7 +33,7 @@ export function nodeCaches({ nodes, tokens, store, link, log }: CacheParts): Nod
       using undo = new DisposableStack()
       undo.defer(
         onInvalidation(link, ({ cache, version, key }) => {
-          // other caches are those of other versions
+          // any other name is a cache that only another version of anchorage has
           if (cache === 'tokens') tokens.invalidate({ version, key })
           if (cache === 'nodes') nodes.invalidate(version).catch(later)
         }),
@@ -50,13 +53,15 @@ export function nodeCaches({ nodes, tokens, store, link, log }: CacheParts): Nod
   }
 }
 
-/** Tells every node to read the nodes now. Rejects when they cannot be told: they read them within seconds anyway. */
+/**
+ * Tells every node to read the list of nodes now. Rejects when the message cannot be sent; the nodes then read it within seconds anyway.
+ */
 export async function tellNodesChanged(link: Link, store: Pick<TokenStore, 'cacheVersion'>): Promise<void> {
   const version = await store.cacheVersion('nodes')
   publishInvalidation(link, { cache: 'nodes', version, key: null })
 }
 
-/** Tells every node to ask about a token again. Throws when they cannot be told: they ask again within seconds anyway. */
+/** Tells every node to look up a token again. Throws when the message cannot be sent; the nodes then look it up within seconds anyway. */
 export function tellTokenRevoked(link: Link, id: TokenId, version: number): void {
   publishInvalidation(link, { cache: 'tokens', version, key: id })
 }

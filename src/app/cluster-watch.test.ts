@@ -70,7 +70,7 @@ async function world() {
     nodes,
     report,
     told: () => onMaintenance(),
-    /** What was woken in the next second. */
+    /** The workers that are woken within `ms`. */
     async woken(ms = 1_000) {
       nudged.length = 0
       await clock.pass(ms)
@@ -84,7 +84,7 @@ async function world() {
   }
 }
 
-test('nodes that come, go or drain wake repair; those that come are dialled', async () => {
+test('nodes that come, go or drain wake repair; nodes that come are dialled', async () => {
   await using at = await world()
   assert.deepEqual(await at.woken(), [])
   const [a = assert.fail()] = at.nodes
@@ -99,7 +99,7 @@ test('nodes that come, go or drain wake repair; those that come are dialled', as
   assert.deepEqual(await at.woken(), [])
 })
 
-test('a blocked reconciler is woken by an operator who lets it go on, and by nothing else', async () => {
+test('a blocked reconciler is woken when an operator confirms, and by nothing else', async () => {
   await using at = await world()
   at.said.confirmed = true
   assert.deepEqual(await at.woken(10_000), [])
@@ -108,7 +108,7 @@ test('a blocked reconciler is woken by an operator who lets it go on, and by not
   assert.ok((await at.woken(5_000)).includes('reconciler'))
 })
 
-test('maintenance is read at once when it changed; its end wakes the leader; too long is trouble', async () => {
+test("maintenance is read at once when it changes; its end wakes the leader's workers; maintenance that lasts too long is trouble", async () => {
   await using at = await world()
   const since = new Date(at.clock.now())
   at.said.maintenance = { reason: 'switches', actor: 'ops', since, until: null }

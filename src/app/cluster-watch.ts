@@ -5,13 +5,13 @@ import { isOverdue, overdueText } from '../workers/watchdog.ts'
 import { every } from './every.ts'
 import { nudgeLeader } from './workers.ts'
 
-/** What this node sees of the cluster beside its nodes. */
+/** This node's knowledge of the cluster, apart from its nodes. */
 export interface ClusterWatch {
-  /** As it was read a few seconds ago. */
+  /** Maintenance as it was read from Postgres a few seconds ago; null while it is off. */
   maintenance(): Maintenance | null
-  /** Maintenance that lasts too long; null otherwise. */
+  /** Set while maintenance has lasted too long; otherwise null. */
   trouble(): Degradation | null
-  /** So many pins the reconciler found too many to remove; null while it goes on by itself. */
+  /** How many unwanted pins the reconciler refuses to remove until an operator confirms; null while it is not blocked. */
   reconcileBlocked(): number | null
   run(signal: AbortSignal): Promise<void>
 }
@@ -21,7 +21,7 @@ export interface ClusterWatchParts {
   nodes: () => readonly Node[]
   driver: Pick<Driver, 'nudge' | 'reports'>
   operator: Pick<OperatorStore, 'maintenance'>
-  /** Calls when maintenance may have changed; returns how to stop that. */
+  /** Calls `onChange` when maintenance may have changed. Returns a function that ends the subscription. */
   onMaintenance: (onChange: () => void) => () => void
   reconcile: Pick<ReconcileStore, 'isConfirmed'>
   maxMaintenanceMs: number
@@ -30,11 +30,14 @@ export interface ClusterWatchParts {
 }
 
 const everyMs = 1_000
-/** Of these rounds: what operators said is read. */
+/** Maintenance and confirmations are read from Postgres once in this many rounds. */
 const readEvery = 5
 const confirmedWithinMs = 3_600_000
 
-/** Wakes workers at what they wait for: nodes that come, go or drain, and an operator's word. */
+/**
+ * Wakes workers when something happens that they wait for: a node comes, goes or drains, or an operator ends maintenance or confirms
+ * removals.
+ */
 export function clusterWatch(parts: ClusterWatchParts): ClusterWatch {
   const { node, driver, operator, reconcile, clock, log } = parts
   let maintenance: Maintenance | null = null
@@ -75,7 +78,7 @@ export function clusterWatch(parts: ClusterWatchParts): ClusterWatch {
     reconcileBlocked,
     async run(signal) {
       const off = parts.onMaintenance(() => (round = 0))
-      // Whoever watches Postgres says that it is away.
+      // `postgresWatch` already warns when Postgres is down.
       const onError = (err: unknown): void => log.debug({ err }, 'the cluster could not be looked at')
       await every(everyMs, look, { clock, signal, onError })
       off()

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { AnchorageError } from '../core/errors.ts'
 import type { ConfigKey } from './config-keys.ts'
 
-/** What stands in the file that the option `key` names; `invalid`, with the option, when it cannot be read. */
+/** The text of the file that the option `key` names. Rejects `invalid`, naming the option, when the file cannot be read. */
 export async function textOfFile(file: string, key: ConfigKey): Promise<string> {
   try {
     return await readFile(file, 'utf8')

@@ -21,7 +21,10 @@ export function howToGive(key: ConfigKey): string {
   return `give ${variableOf(key)}${flag} or ${key} in the config file`
 }
 
-/** Why a flag must not hold this option's value, and how to give it instead: the machine shows everybody on it the flags of every process. */
+/**
+ * Why a flag must not hold this option's value, and how to give it instead. Every user of a machine can read the flags of all its
+ * processes.
+ */
 export function secretElsewhere(key: ConfigKey): string {
   const file = configKeys.find((candidate) => candidate === `${key}File`)
   const ways = [
@@ -41,7 +44,7 @@ export function keyOfFlag(name: string): ConfigKey | undefined {
   return configKeys.find((key) => flagOf(key) === name)
 }
 
-/** True when the flag `--name` stands alone, without a value after it. */
+/** True when the flag `--name` takes no value. */
 export function isSwitch(name: string): boolean {
   const key = keyOfFlag(name)
   return key !== undefined && options[key].kind.name === 'true or false'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { address, networks, parseDuration, parseSize } from './config-kinds.ts'
 
-test('durations are milliseconds', () => {
+test('durations are parsed to milliseconds', () => {
   const given = {
     '500ms': 500,
     '90s': 90_000,
@@ -14,7 +14,7 @@ test('durations are milliseconds', () => {
   for (const [text, ms] of Object.entries(given)) assert.equal(parseDuration(text), ms, text)
 })
 
-test('sizes are bytes', () => {
+test('sizes are parsed to bytes', () => {
   const given = {
     '4096': 4096,
     '1B': 1,
@@ -26,7 +26,7 @@ test('sizes are bytes', () => {
   for (const [text, count] of Object.entries(given)) assert.equal(parseSize(text), count, text)
 })
 
-test('a number without a unit is no duration, and nothing odd is either', () => {
+test('a duration needs a unit, and malformed durations and sizes are refused', () => {
   for (const text of [
     '',
     '90',
@@ -52,7 +52,7 @@ test('addresses may be names, IPv4 or bracketed IPv6', () => {
   }
 })
 
-test('networks are CIDRs, and none of them is everybody', () => {
+test('networks are CIDRs, and a network of all addresses is refused', () => {
   assert.deepEqual(networks.parse(''), [])
   assert.deepEqual(networks.parse('10.1.0.0/16, 2001:db8::/48,192.0.2.7/32'), [
     '10.1.0.0/16',

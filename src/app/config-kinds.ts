@@ -6,7 +6,7 @@ import { Secret } from './secret.ts'
 export interface Kind<T> {
   /** For help and docs: `duration`, `size`, … */
   name: string
-  /** Its values are, or may hold, what must not be shown. */
+  /** Its values are secret or may contain a secret, so they must not be shown. */
   mayHide?: true
   parse(text: string): T
 }
@@ -45,7 +45,7 @@ export const list: Kind<string[]> = {
       .filter((item) => item !== ''),
 }
 
-/** Networks, each as CIDR. None that is everybody's: who is in one of them is believed. */
+/** Networks, each as CIDR. A /0 network is refused: it contains every address, and clients in these networks are trusted. */
 export const networks: Kind<string[]> = {
   name: 'CIDRs, separated by commas',
   parse: (given) => list.parse(given).map(network),
@@ -69,7 +69,7 @@ export const address: Kind<ListenAddress> = {
   },
 }
 
-/** Bytes, at most `max`, which is spelled `shown`. */
+/** Bytes, at most `max`. Messages write the maximum as `shown`. */
 export function sizeUpTo(max: number, shown: string): Kind<number> {
   return {
     name: 'size',
@@ -111,7 +111,7 @@ export function url(...protocols: string[]): Kind<string> {
   return { name: 'URL', parse: (given) => parseUrl(given, protocols).href.replace(/\/$/, '') }
 }
 
-/** A URL whose password, wherever it stands, must not be shown. */
+/** A URL whose password, before the host or in the query, must not be shown. */
 export function secretUrl(...protocols: string[]): Kind<Secret> {
   return {
     name: 'URL',
@@ -169,7 +169,7 @@ function network(given: string): string {
   const [address = '', bits = ''] = given.split('/')
   const widest = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0
   const isCidr = given === `${address}/${bits}` && /^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= widest
-  // An address of IPv4 in IPv6 is read as IPv4, which no such network would match.
+  // An IPv4-mapped IPv6 address is compared as IPv4, so a network written in that form would never match.
   if (!isCidr || /[%]|^::ffff:/i.test(given)) {
     throw new Error(`expected networks such as 10.1.0.0/16, 192.0.2.7/32 or 2001:db8::/64, not ${given}`)
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { groupGrants, issuer, origin } from './config-login-kinds.ts'
 
-test('an issuer is kept to the letter, and is spoken to in the clear on loopback alone', () => {
+test('an issuer is kept byte for byte, and may use plain HTTP on loopback only', () => {
   const good = [
     'https://login.example.com',
     'https://login.example.com/application/o/anchorage/',
@@ -39,7 +39,7 @@ test('the public address is an origin', () => {
     assert.throws(() => origin.parse(given), /expected an origin/, given)
 })
 
-test('groups that give something are checked when the config is read', () => {
+test('group grants are checked when the config is read', () => {
   assert.deepEqual(groupGrants.parse(' staff=acme:admin , ops=operator '), [
     'staff=acme:admin',
     'ops=operator',

@@ -3,7 +3,7 @@ import { list, type Kind } from './config-kinds.ts'
 
 const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
 
-/** An issuer exactly as the provider spells it, since it is compared to the letter; plain HTTP on loopback only. */
+/** An issuer exactly as the provider writes it, because the two are compared byte for byte. Plain HTTP is accepted on loopback only. */
 export const issuer: Kind<string> = {
   name: 'URL',
   parse(given) {
@@ -14,7 +14,7 @@ export const issuer: Kind<string> = {
   },
 }
 
-/** Scheme, host and port; plain HTTP on loopback only, since browsers keep our cookies nowhere else. */
+/** Scheme, host and port. Plain HTTP is accepted on loopback only, because elsewhere browsers do not keep our cookies without TLS. */
 export const origin: Kind<string> = {
   name: 'origin',
   parse(given) {

@@ -26,9 +26,9 @@ import { groupGrants, issuer, origin } from './config-login-kinds.ts'
 export interface Option<T> {
   kind: Kind<T>
   help: string
-  /** The default, as a user would write it; without one the value is `undefined` until given. */
+  /** The default, as a user would write it. Without a default, the value is `undefined` until it is given. */
   fallback: (() => string) | undefined
-  /** What docs show for the default. */
+  /** The default as the docs show it. */
   fallbackShown: string
 }
 

@@ -8,7 +8,10 @@ import { clusterPlace } from './nats-cluster.ts'
 import { outsideNats } from './outside-nats.ts'
 import { identityProviderOf } from './people.ts'
 
-/** Why `anchorage serve` would refuse this config by itself, each with what to do. The files that it names are read; no server is asked. */
+/**
+ * The reasons why `anchorage serve` would refuse this config, each with what to do. Reads the files that the config names, but contacts no
+ * server.
+ */
 export async function configProblems(config: Config, log: Log): Promise<string[]> {
   const steps: (() => unknown)[] = [
     () => storeUrls(config),

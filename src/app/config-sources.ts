@@ -7,7 +7,7 @@ import { didYouMean } from './nearest.ts'
 /** Environment variables, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** What one source (file, environment, flags) said: text by key, and the spelling to blame in messages. */
+/** An option as one source (file, environment or flags) gives it: its text, and how it is spelled there, for error messages. */
 export interface Given {
   text: string
   spelling: string
@@ -17,7 +17,7 @@ export type Source = { given: Map<ConfigKey, Given>; problems: string[] }
 /** Variables that are the CLI's own, not options. */
 const otherVariables = ['ANCHORAGE_URL', 'ANCHORAGE_TOKEN', 'ANCHORAGE_CONFIG']
 
-/** Divides a command line into the flags of this table (and `--config FILE`), and the rest, which is the verb's own. */
+/** Splits a command line into config flags (those of the table of options, and `--config FILE`) and the rest, which belongs to the verb. */
 export function splitFlags(argv: readonly string[]): { config: string[]; rest: string[] } {
   const config: string[] = []
   const rest: string[] = []
@@ -37,7 +37,7 @@ export function splitFlags(argv: readonly string[]): { config: string[]; rest: s
   return { config, rest }
 }
 
-/** What the flags said, and the file that `--config` names. */
+/** The options that are given as flags, and the file that `--config` names. */
 export function fromFlags(argv: readonly string[]): Source & { file: string | undefined } {
   const source: Source = { given: new Map(), problems: [] }
   let file: string | undefined
@@ -49,7 +49,7 @@ export function fromFlags(argv: readonly string[]): Source & { file: string | un
       source.problems.push(
         `unknown flag ${name === undefined ? argv[i] : `--${name}`}${didYouMean(`--${name ?? argv[i]}`, known)}`,
       )
-      // What follows is its value, not a mistake of its own.
+      // The next word is the unknown flag's value: do not report it as a second mistake.
       if (inline === undefined && argv[i + 1]?.startsWith('--') === false) i++
       continue
     }
@@ -61,7 +61,7 @@ export function fromFlags(argv: readonly string[]): Source & { file: string | un
   return { ...source, file }
 }
 
-/** What the environment said; empty variables count as not given. */
+/** The options that the environment gives; an empty variable counts as not given. */
 export function fromEnvironment(env: Environment): Source {
   const source: Source = { given: new Map(), problems: [] }
   const keys = new Map(configKeys.map((key) => [variableOf(key), key]))
@@ -79,7 +79,7 @@ export function fromEnvironment(env: Environment): Source {
   return source
 }
 
-/** What a YAML file said; its keys are nested as `a: {bCd: …}`. */
+/** The options that a YAML file gives; its keys are nested as `a: {bCd: …}`. */
 export function fromFile(file: string): Source {
   const source: Source = { given: new Map(), problems: [] }
   const document = parseDocument(readConfigFile(file))
@@ -98,7 +98,7 @@ export function fromFile(file: string): Source {
   return source
 }
 
-/** What is wrong with a key that is no option, and what its section holds. */
+/** The message about a key that is not an option, with the options of its section. */
 function unknownKey(path: string): string {
   const below = keysBelow(path)
   if (below.length > 0)
@@ -110,7 +110,7 @@ function unknownKey(path: string): string {
   return `unknown key ${path}${near}${held}`
 }
 
-/** The options of a section, by their names in it. */
+/** The names of a section's options, relative to the section. */
 function keysBelow(section: string): string[] {
   return configKeys.flatMap((key) => (key.startsWith(`${section}.`) ? [key.slice(section.length + 1)] : []))
 }

@@ -41,7 +41,7 @@ test('--config names the file, and wins over ANCHORAGE_CONFIG', async () => {
   assert.deepEqual(node, { name: 'from-the-flag', announce: ['/dns4/a/tcp/1/p2p/x', '/dns4/b/tcp/1/p2p/y'] })
 })
 
-test('an option three words deep is given like any other', async () => {
+test('an option whose name has three parts is given like any other', async () => {
   await using file = await yaml(
     'nats: { clientPort: 4, cluster: { listen: 0.0.0.0:6222, members: [a:1, b:2] } }',
   )
@@ -56,7 +56,7 @@ test('an option three words deep is given like any other', async () => {
   assert.throws(() => requireKeys(loadConfig({ env: {} }), ['nats.cluster.listen']), /nats\.cluster\.listen/)
 })
 
-test('print tells where each value comes from, and shows no secret', () => {
+test('print shows where each value comes from, and shows no secret', () => {
   const env = {
     ANCHORAGE_DATABASE_URL: 'postgres://tenant:pa55word@db/anchorage',
     ANCHORAGE_DATABASE_SYSTEM_URL: 'postgres://system@db/anchorage?password=pa55word',
@@ -95,7 +95,7 @@ test('a secret prints as *** whichever way it is printed', () => {
   assert.equal(nats.url?.reveal(), 'nats://me:pa55word@nats:4222')
 })
 
-test('a secret as a flag is refused, with how to give it instead, and is not repeated', () => {
+test('a secret given as a flag is refused, with how to give it instead, and is not repeated', () => {
   const secrets = {
     '--auth.master-key': 'pa55word',
     '--oidc.client-secret': 'pa55word',
@@ -169,7 +169,7 @@ test('an unreadable or broken file is an error that names it', async () => {
   assert.match(problems(() => loadConfig({ argv: ['--config', file.path], env: {} })).join(), /\.yaml:\d+: /)
 })
 
-test('what a verb needs and lacks is named in all three spellings', () => {
+test('an option that a verb needs and lacks is named in all its spellings', () => {
   const config = loadConfig({ env: { ANCHORAGE_DATABASE_URL: 'postgres://db' } })
   assert.deepEqual(
     problems(() => requireKeys(config, ['database.url', 'database.systemUrl'])),
@@ -180,7 +180,7 @@ test('what a verb needs and lacks is named in all three spellings', () => {
   assert.equal(requireKeys(config, ['database.url']).database.url.reveal(), 'postgres://db')
 })
 
-test('a command line divides into flags of the config and words of the verb', () => {
+test('a command line is split into config flags and words of the verb', () => {
   const argv = [
     '--org',
     'acme',

@@ -22,16 +22,16 @@ type NestedKnown<Prefix extends string, T extends string> = {
 /** The options as a nested object: `config.http.listen`. Durations are milliseconds, sizes bytes. */
 export type Config = Nested<'', ConfigKey>
 
-/** A `Config` of which `K` are known to be set. */
+/** A `Config` in which the options `K` are known to be set. */
 export type ConfigWith<K extends ConfigKey> = Config & NestedKnown<'', K>
 
-/** Where config comes from: flags (only config flags; see `splitFlags`), environment, and the YAML file that either names. */
+/** The sources of the config: flags (only config flags, see `splitFlags`), the environment, and the YAML file that either names. */
 export interface ConfigInput {
   argv?: readonly string[]
   env: Environment
 }
 
-/** One option as it came out: its value and who said so. */
+/** One option after resolution: its value and where the value comes from. */
 export interface Resolved {
   key: ConfigKey
   value: unknown
@@ -41,14 +41,14 @@ export interface Resolved {
 }
 
 /**
- * The config of this process: YAML file < environment < flags < nothing.
- * Throws one `invalid` that lists every unknown key and every value that does not parse.
+ * The config of this process: flags win over the environment, and the environment wins over the YAML file. Throws one `invalid` that lists
+ * every unknown key and every value that does not parse.
  */
 export function loadConfig(input: ConfigInput): Config {
   return nest(resolveConfig(input))
 }
 
-/** As `loadConfig`, flat and with the origin of each value; for `config print`. */
+/** Like `loadConfig`, but flat and with the origin of each value; for `config print`. */
 export function resolveConfig({ argv = [], env }: ConfigInput): Resolved[] {
   const flags = fromFlags(argv)
   const variables = fromEnvironment(env)
@@ -76,7 +76,7 @@ export function resolveConfig({ argv = [], env }: ConfigInput): Resolved[] {
   return resolved
 }
 
-/** The same config, known to hold `keys`; throws `invalid` that says how to give each one that is missing. */
+/** Returns the same config, typed as holding `keys`. Throws `invalid` that says how to give each missing one. */
 export function requireKeys<K extends ConfigKey>(config: Config, keys: readonly K[]): ConfigWith<K> {
   if (hasKeys(config, keys)) return config
   const missing = keys.filter((key) => valueOf(config, key) === undefined)
@@ -92,7 +92,7 @@ function nest(resolved: Resolved[]): Config {
     for (const section of path) at = branchOf(at, section)
     at[name] = value
   }
-  // The table made both the keys and the type, so they agree.
+  // The keys and the type both come from the table of options, so they agree.
   return top as Config
 }
 

@@ -10,7 +10,7 @@ const far = {
   ANCHORAGE_DATABASE_OWNER_URL: 'postgres://owner:hunter2@db/anchorage',
 }
 
-test('every URL that would send its password in the clear is refused by its name, unless that is allowed', () => {
+test('every URL that would send its password unencrypted is refused by name, unless that is allowed', () => {
   const config = loadConfig({ env: far })
   const refuses = (work: () => unknown, ...keys: string[]) =>
     assert.throws(work, (error) => {

@@ -4,8 +4,8 @@ import { requireKeys, type Config } from './config.ts'
 import type { Secret } from './secret.ts'
 
 /**
- * The two logins that a node works with. This and `ownerUrl` throw `invalid` for what is not set, and for a URL by which passwords would
- * travel unencrypted to another host, unless `database.allowPlaintext` says that they may.
+ * The two logins of a node. This and `ownerUrl` throw `invalid` when a URL is not set, and when a URL would send passwords unencrypted to
+ * another host, unless `database.allowPlaintext` allows that.
  */
 export function storeUrls(given: Config): { tenantUrl: string; systemUrl: string } {
   const { database } = requireKeys(given, ['database.url', 'database.systemUrl'])
@@ -14,7 +14,7 @@ export function storeUrls(given: Config): { tenantUrl: string; systemUrl: string
   return { tenantUrl: url.reveal(), systemUrl: systemUrl.reveal() }
 }
 
-/** The login that migrates. */
+/** The login that runs migrations. */
 export function ownerUrl(given: Config): string {
   const { database } = requireKeys(given, ['database.ownerUrl'])
   refuseAny(given, { 'database.ownerUrl': database.ownerUrl })

@@ -10,14 +10,14 @@ export interface Disk {
 
 /** The disk that holds this node's own files. */
 export interface DiskWatch {
-  /** As it was seen a few seconds ago; null while it cannot be read. */
+  /** As of a few seconds ago; null while it cannot be read. */
   disk(): Disk | null
   run(signal: AbortSignal): Promise<void>
 }
 
 const everyMs = 10_000
 
-/** Looks at the disk again and again. */
+/** Reads the disk's size and free space every `everyMs`. */
 export function diskWatch(dir: string, clock: Clock): DiskWatch {
   let seen: Disk | null = null
   const look = async (): Promise<void> => void (seen = await diskOf(dir))

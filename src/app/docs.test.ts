@@ -8,7 +8,7 @@ import { pinErrorCodes } from '../core/pin.ts'
 import { configKeys } from './config-keys.ts'
 import { limitsDocs } from './limits-docs.ts'
 
-/** As a heading is linked to: lower case, without punctuation, a dash for each space. */
+/** The anchor of a heading: lower case, without punctuation, a dash for each space. */
 const anchorOf = (heading: string) =>
   heading
     .toLowerCase()
@@ -19,7 +19,7 @@ const root = join(import.meta.dirname, '../..')
 const pages = globSync(['*.md', 'docs/**/*.md'], { cwd: root })
 const read = (page: string) => readFileSync(join(root, page), 'utf8')
 
-test('every link from a page to a file leads to one', () => {
+test('every link from a page to a file leads to an existing file', () => {
   const broken = pages.flatMap((page) =>
     [...read(page).matchAll(/\]\((?!https?:)([^)#]+)/g)]
       .map(([, target = '']) => target)
@@ -30,7 +30,7 @@ test('every link from a page to a file leads to one', () => {
   assert.deepEqual(broken, [])
 })
 
-test('every link to a heading leads to one', () => {
+test('every link to a heading leads to an existing heading', () => {
   const broken = pages.flatMap((page) =>
     [...read(page).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)]
       .filter(([, target = '', anchor = '']) => {
@@ -69,7 +69,7 @@ test('the page of limits names each limit as the log does', async () => {
   )
 })
 
-test('the runbook tells what to do for every error code that a pin can show', () => {
+test('the runbook says what to do for every error code that a pin can show', () => {
   const runbook = read('docs/operate.md')
   assert.deepEqual(
     pinErrorCodes.filter((code) => !runbook.includes(`| \`${code}\``)),
@@ -93,7 +93,7 @@ test('every option that a page names exists', () => {
   assert.deepEqual(wrong, [])
 })
 
-test('every package that ships, or that checks what ships, has its reason', () => {
+test('every package that ships, or that checks what ships, has its reason in ADR 11', () => {
   const {
     dependencies,
     devDependencies,

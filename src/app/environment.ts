@@ -1,6 +1,8 @@
 import type { Environment } from './config-sources.ts'
 
-/** This process's environment; nothing else reads it. Apart from the options, which most verbs need not load. */
+/**
+ * This process's environment; no other file reads `process.env`. It is separate from the options because most verbs need not load those.
+ */
 export function environment(): Environment {
   return process.env
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/ports.ts'
 
-/** Does `work` again and again, `ms` after it ended, until `signal` aborts. What it throws goes to `onError`, and it goes on. */
+/** Repeats `work`, with a pause of `ms` after each run, until `signal` aborts. An error goes to `onError` and does not end the loop. */
 export async function every(
   ms: number | (() => number),
   work: (signal: AbortSignal) => Promise<unknown>,

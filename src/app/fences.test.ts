@@ -20,7 +20,7 @@ const sound = {
   'bench/seed.ts': 'export const seed = 1',
 }
 
-/** A cycle takes two; it is reported at the other one. */
+/** A cycle needs two files; it is reported at the other one. */
 const accomplice = {
   'src/core/round.ts': "import { about } from './about.ts'\nexport const round = () => about",
 }
@@ -92,7 +92,7 @@ const breaches = [
   ['one-owner-of-pino', 'src/workers/say.ts', "import { pino } from 'pino'\nexport const p = pino"],
 ] as const
 
-test('a tree that keeps the import rule passes, and its modules were really read', async () => {
+test('a tree that keeps the import rule passes, and its modules are really read', async () => {
   await using tree = await plant(sound)
   const { violations, modules } = cruise(tree.dir)
   assert.deepEqual(violations, [])

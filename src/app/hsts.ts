@@ -2,8 +2,8 @@ import { AnchorageError } from '../core/errors.ts'
 import type { Config } from './config.ts'
 
 /**
- * For how long browsers are told to come over TLS alone, ms; null: they are told nothing. Throws `invalid` where they could not come over TLS:
- * it would shut them out.
+ * How long browsers are told to use TLS only (HSTS), ms; null for never. Throws `invalid` when the public URL is not https, because
+ * browsers would then be locked out.
  */
 export function hstsOf({ http: { hsts, publicUrl } }: Pick<Config, 'http'>): number | null {
   if (hsts === undefined) return null

@@ -6,7 +6,7 @@ import { fakeClock } from '../dev/fake-clock.ts'
 import { fakeIpfs } from '../dev/fake-ipfs.ts'
 import { kuboWatch } from './kubo-watch.ts'
 
-/** What a node warns of that met a Kubo which answers `followUps` so. */
+/** The warnings of a node whose Kubo answers `followUps` like this. */
 async function warnings(strict: boolean, followUps: () => Promise<string[]>): Promise<string[]> {
   const clock = fakeClock()
   const warned: string[] = []
@@ -37,7 +37,7 @@ async function warnings(strict: boolean, followUps: () => Promise<string[]>): Pr
   return warned
 }
 
-test('where Kubo may be led is warned of once when it is met, only where private origins are not dialled, and holds up nothing', async () => {
+test('a Kubo that may be led into private networks is warned of once, only if private origins are not dialled, and serves all the same', async () => {
   const open = async () => ['this is open', 'that is on']
   assert.deepEqual(await warnings(true, open), [
     'Kubo may be led into private networks: this is open (docs/operate.md, "Kubo\'s own dials")',

@@ -4,13 +4,13 @@ import type { Clock, Ipfs, Log, NodeIdentity } from '../core/ports.ts'
 import type { NodeStore } from '../store/store.ts'
 import { every } from './every.ts'
 
-/** What this node knows of its Kubo. */
+/** This node's knowledge of its Kubo. */
 export interface KuboWatch {
-  /** Null while Kubo answers and is the one that belongs to this node; else why not. */
+  /** Null while Kubo answers and is the one that this node is bound to; otherwise the reason. */
   trouble(): string | null
   usedBytes(): number | null
   capacityBytes(): number | null
-  /** As the Kubo itself, but it refuses (`kubo_down`) while that is not the one that belongs to this node. */
+  /** This node's Kubo. Calls reject `kubo_down` while there is trouble, for instance when the Kubo belongs to another node. */
   ipfs: Ipfs
   run(signal: AbortSignal): Promise<void>
 }
@@ -21,25 +21,25 @@ export interface KuboWatchParts {
   node: NodeIdentity
   /** Addresses to announce instead of Kubo's own. */
   announce: string[]
-  /** Private addresses are not to be dialled, so it is looked at what Kubo dials by itself. */
+  /** Private addresses must not be dialled, so warn about settings of Kubo that let it dial there by itself. */
   strict: boolean
   clock: Clock
   log: Log
-  /** Its addresses stand in Postgres: let the nodes be read. */
+  /** Called when the Kubo's addresses have been written to Postgres, to read the nodes again. */
   onAnnounced: () => Promise<void>
-  /** It answers again, or for the first time: look whether it still has what it should. */
+  /** Called when Kubo answers for the first time or again, to check that it still has what it should have. */
   onReturn: () => void
 }
 
 const everyMs = 5_000
-/** Kubo is met soon after it starts, and looked after at leisure from then on. */
+/** Until Kubo answers, it is asked more often than afterwards, so that its start is noticed soon. */
 const everyMsUntilMet = 500
 const patienceMs = 10_000
 
 const away =
   'Kubo is not at hand; pins are accepted and wait until it is started, or kubo.rpc names where its RPC listens'
 
-/** Meets this node's Kubo, binds the node to it, and keeps looking after it. */
+/** Waits for this node's Kubo, binds the node to it, and keeps checking it. */
 export function kuboWatch(parts: KuboWatchParts): KuboWatch {
   const { ipfs, store, node, announce, clock, log } = parts
   let trouble: string | null = 'Kubo has not answered yet'
@@ -69,7 +69,7 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
   }
 
   const fail = (error: unknown): void => {
-    // Postgres being away says nothing about Kubo
+    // an error of Postgres says nothing about Kubo
     if (isCode(error, 'unavailable')) return
     trouble = error instanceof Error ? error.message : String(error)
     if (!told) log.warn({ err: error }, away)
@@ -86,7 +86,7 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
   }
 }
 
-/** Kubo serves all the same: it is for the operator to fence it in. */
+/** Only warns, and Kubo goes on serving: the operator has to restrict what it dials. */
 async function warnOfFollowUps(ipfs: Ipfs, log: Log, signal: AbortSignal): Promise<void> {
   try {
     for (const followUp of await ipfs.followUps(signal))
@@ -96,7 +96,7 @@ async function warnOfFollowUps(ipfs: Ipfs, log: Log, signal: AbortSignal): Promi
   }
 }
 
-/** `ipfs`, refusing while there is trouble: a placement must never be judged by another node's Kubo. */
+/** Wraps `ipfs` to reject while there is trouble: the state of a placement must never be read from another node's Kubo. */
 function guarded(ipfs: Ipfs, trouble: () => string | null): Ipfs {
   const open = (): Ipfs => {
     const reason = trouble()

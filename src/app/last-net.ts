@@ -1,15 +1,15 @@
 import type { Log } from '../core/ports.ts'
 
-/** How long a node may take to hand its work back before its process ends all the same. */
+/** How long a node may take to hand back its work before its process is ended. */
 const handBackMs = 5_000
 
 /**
- * Catches what nobody has caught, until disposed of: it is told whole, and `end` stops the node as a signal would, since nobody knows
- * what still holds in this process. Its supervisor starts it anew.
+ * Until disposed, handles errors and rejections that are not caught. Logs the error with its stack and calls `end`, which stops the node as
+ * a signal would, because the state of this process can no longer be trusted. The node's supervisor starts it again.
  */
 export function lastNet(log: Pick<Log, 'error'>, end: (error: unknown) => void): Disposable {
   const onUncaught = (err: unknown): void => {
-    // Of this one the log needs the stack, whatever it is.
+    // The wrapper makes the log print a stack, whatever kind of error this is.
     const whole = new Error('nobody caught this', { cause: err })
     log.error({ err: whole }, 'an error that nobody expected: this node hands its work back and ends')
     // oxlint-disable-next-line unicorn/no-process-exit -- whatever hangs after such an error must not keep the process

@@ -22,7 +22,7 @@ type Bound = [what: string, most: string, beyond: string, change: string]
 const fixed = 'fixed'
 const cutOff = 'the connection is closed'
 
-/** Every bound that somebody who uses the service can meet, from the constants and options that it is made of. */
+/** Every limit that a user of the service can meet, taken from the constants and options that set it. */
 const bounds: Record<string, Bound[]> = {
   'Anybody: connections and requests': [
     by('connections at a time', 'http.maxConnections', `${cutOff} at once, without an answer`),
@@ -191,7 +191,7 @@ function days(ms: number): string {
   return `${number(Math.floor(ms / 86_400_000))} days`
 }
 
-/** As Postgres writes it. */
+/** A time in Postgres' notation, such as `5s`, with a space before its unit. */
 function seconds(text: string | undefined): string {
   return (text ?? '').replace(/s$/, ' s')
 }

@@ -6,7 +6,7 @@ import { fakeParts } from '../http/fake-pins.ts'
 import { loadConfig } from './config.ts'
 import { listen } from './listen.ts'
 
-test('metrics are served with the API, or at a listener of their own and nowhere else', async () => {
+test('metrics are served with the API, or only on a listener of their own', async () => {
   const port = await freePort()
   const at = (extra: Record<string, string>) =>
     loadConfig({ env: { ANCHORAGE_HTTP_LISTEN: '127.0.0.1:0', ...extra } })

@@ -5,8 +5,8 @@ import type { ListenAddress } from './config-kinds.ts'
 import type { Config } from './config.ts'
 
 /**
- * Serves HTTP from now on. Stopping the node stops this first; requests that come meanwhile are told so. Metrics are served with the API or at a
- * listener of their own, never at both. Resolves with the API's URL; rejects `unavailable` when an address is taken.
+ * Starts to serve HTTP. When the node stops, this stops first, and meanwhile health reports `stopping`. Metrics are served with the API or
+ * on a listener of their own, never on both. Resolves with the API's URL. Rejects `unavailable` when an address is taken.
  */
 export async function listen(
   config: Config,

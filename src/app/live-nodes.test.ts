@@ -4,7 +4,7 @@ import { mintId } from '../core/ids.ts'
 import type { Node, NodeState } from '../core/node.ts'
 import { LiveNodes } from './live-nodes.ts'
 
-test('a change that is told is read at once, one that was read already is not', async () => {
+test('an announced change is read at once, unless it has been read already', async () => {
   const { store, live } = rig()
   await live.refresh()
   const before = live.nodes()
@@ -17,7 +17,7 @@ test('a change that is told is read at once, one that was read already is not', 
   assert.deepEqual(live.stats(), { size: 1, hits: 3, misses: 2, invalidations: 4, flushes: 0, version: 1 })
 })
 
-test('a change that is told while the nodes are being read is read after that', async () => {
+test('a change that is announced during a read is read after it', async () => {
   const { store, live } = rig()
   const reading = live.refresh()
   store.change('draining')
@@ -27,7 +27,7 @@ test('a change that is told while the nodes are being read is read after that', 
   assert.equal(store.reads, 2)
 })
 
-test('when changes may have been missed they are read again', async () => {
+test('the nodes are read again when changes may have been missed', async () => {
   const { store, live } = rig()
   await live.refresh()
   store.change('draining')
@@ -36,7 +36,7 @@ test('when changes may have been missed they are read again', async () => {
   assert.equal(live.stats().flushes, 1)
 })
 
-test('with Postgres away what was read stays', async () => {
+test('the nodes that were read are kept while Postgres is down', async () => {
   const { store, live } = rig()
   await live.refresh()
   store.down = true

@@ -2,7 +2,7 @@ import type { Node } from '../core/node.ts'
 import type { CacheStats } from '../core/ports.ts'
 import type { NodeStore } from '../store/store.ts'
 
-/** The nodes, read; `unavailable` when Postgres cannot be asked. */
+/** Reads the nodes for the first time. Rejects `unavailable` when Postgres cannot be reached. */
 export async function liveNodes(store: Pick<NodeStore, 'read'>): Promise<LiveNodes> {
   const nodes = new LiveNodes(store)
   await nodes.refresh()
@@ -10,8 +10,8 @@ export async function liveNodes(store: Pick<NodeStore, 'read'>): Promise<LiveNod
 }
 
 /**
- * The nodes as Postgres tells, in memory: read every few seconds by `postgresWatch`, and at once when a node tells of a change.
- * What is here may be old by that time, and older only while Postgres is away; then no pin is accepted either.
+ * The nodes as they are in Postgres, kept in memory. `postgresWatch` reads them every few seconds, and a message from another node makes
+ * this node read them at once. They are older than that only while Postgres is down, when no pin is accepted either.
  */
 export class LiveNodes {
   readonly #store: Pick<NodeStore, 'read'>
@@ -27,27 +27,27 @@ export class LiveNodes {
     this.#store = store
   }
 
-  /** The same array until it is read again. */
+  /** Returns the same array until the nodes are read again. */
   nodes(): readonly Node[] {
     this.#hits++
     return this.#nodes
   }
 
-  /** Reads them now; `unavailable` when Postgres cannot be asked. Those who ask meanwhile share the reading. */
+  /** Reads the nodes now. Rejects `unavailable` when Postgres cannot be reached. Concurrent callers share one read. */
   refresh(): Promise<void> {
     this.#reading ??= this.#read().finally(() => (this.#reading = null))
     return this.#reading
   }
 
-  /** Somebody changed the nodes: reads them, unless that change was read already. */
+  /** Reads the nodes again, unless the change has been read already. */
   async invalidate(version: number): Promise<void> {
     this.#invalidations++
-    // a reading under way may have begun before the change
+    // a read under way may have begun before the change
     await this.#reading?.catch(() => {})
     if (this.#version < version) await this.refresh()
   }
 
-  /** Changes may have been missed. */
+  /** Reads the nodes again, because messages about changes may have been missed. */
   async flush(): Promise<void> {
     this.#flushes++
     await this.#reading?.catch(() => {})

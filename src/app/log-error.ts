@@ -3,8 +3,8 @@ import { AnchorageError, inOneLine } from '../core/errors.ts'
 import { IpfsError } from '../core/ipfs-error.ts'
 
 /**
- * What a line of the log holds of an error. One whose meaning is known (a server that is away, a refusal) is its message with its causes: where
- * in the program it was met helps nobody. Any other error is a fault of the program, and is told with its stack.
+ * An error as it appears in a log line. An error whose meaning is known (a server that is down, a refusal) is its message with its causes,
+ * because a stack would not help. Any other error is a bug in the program and is logged with its stack.
  */
 export function briefError(error: unknown): unknown {
   if (!(error instanceof Error)) return error
@@ -16,10 +16,10 @@ export function briefError(error: unknown): unknown {
 function isUnderstood(error: Error): boolean {
   if (error instanceof AnchorageError) return error.code !== 'internal'
   if (error instanceof IpfsError) return true
-  // Of Node's fetch, which says in its cause what happened.
+  // Node's fetch rejects with a TypeError whose cause says what happened.
   if (error instanceof TypeError) return error.cause instanceof Error && isUnderstood(error.cause)
   const code = codeOf(error)
-  // Of the system, of Postgres or of TLS; Node's other codes name misuse.
+  // A code of the system, of Postgres or of TLS. Node's other codes (`ERR_…`) mean misuse of an API.
   return code !== null && !/^ERR_(?!TLS_|SSL_)/.test(code)
 }
 

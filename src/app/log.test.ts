@@ -9,7 +9,7 @@ import { Secret } from './secret.ts'
 
 const token = 'eyJhbGciOiJIUzI1NiIsImtpZCI6ImtleV94In0.eyJpc3MiOiJhbmNob3JhZ2UifQ.c2lnbmF0dXJl'
 
-test('tokens, passwords and keys are gone from a line, whatever carried them', () => {
+test('tokens, passwords and keys are removed from a line, whatever part of the line holds them', () => {
   const secrets: object[] = [
     { headers: { authorization: `Bearer ${token}` } },
     { req: { headers: { Authorization: 'Basic dXNlcjpwYXNzd29yZA==', cookie: 'session=s3cr3t-s3cr3t' } } },
@@ -30,7 +30,7 @@ test('tokens, passwords and keys are gone from a line, whatever carried them', (
   }
 })
 
-/** Each kind of secret as it is met. */
+/** Each kind of secret, in the form in which it occurs. */
 const shapes: ((secret: string) => string)[] = [
   (secret) => `"token":${JSON.stringify(secret)}`,
   (secret) => `"set-cookie" : ${JSON.stringify(secret)}`,
@@ -45,7 +45,7 @@ const shapes: ((secret: string) => string)[] = [
   (secret) => `redis://:p@${secret}@db`,
 ]
 
-/** Text that a secret may stand in, much of it with the beginnings and ends of others. */
+/** Text that may surround a secret, much of it with the beginnings and ends of other secrets. */
 const around = fc
   .array(
     fc.oneof(
@@ -82,7 +82,7 @@ const around = fc
   )
   .map((parts) => parts.join(''))
 
-test('a line without secrets is left as it is', () => {
+test('a line without secrets is left unchanged', () => {
   const text =
     'pin pin_01h455vb4pex5vsknk084sn02q of bafkreigh2akiscaildc via /ip4/10.0.0.1/tcp/4001/p2p/12D3Koo at http://host:80/a@b'
   assert.equal(redact(text), text)
@@ -98,7 +98,7 @@ test('a redacted line of JSON is still JSON', () => {
   )
 })
 
-test('no secret is left, whatever text it stands in', () => {
+test('no secret is left, whatever text surrounds it', () => {
   fc.assert(
     fc.property(fc.constantFrom(...shapes), around, around, (shape, before, after) => {
       const clean = redact(`${before}${shape('5ecre7-5ecre7_5ecre7')}${after}`)
@@ -108,7 +108,7 @@ test('no secret is left, whatever text it stands in', () => {
   )
 })
 
-test('text without secrets is left as it is', () => {
+test('text without secrets is left unchanged', () => {
   const harmless = fc.constantFrom(
     'QmeyJabcdefgh4wXmmE7DWjhx5NYyQSo1c1Ym7orWxLYv',
     'eyJ.eyJa.b',
@@ -126,8 +126,8 @@ test('text without secrets is left as it is', () => {
   fc.assert(fc.property(text, (words) => assert.equal(redact(words.join(' ; ')), words.join(' ; '))))
 })
 
-test('a megabyte of the beginnings of secrets is looked through, and is left as it is', () => {
-  // In time that grows with the square of the length, this takes hours.
+test('a megabyte of beginnings of secrets is searched in time, and is left unchanged', () => {
+  // A redaction in quadratic time would take hours.
   const pieces = [
     'eyJ-',
     'eyJ.',
@@ -149,7 +149,7 @@ test('a megabyte of the beginnings of secrets is looked through, and is left as 
   }
 })
 
-test('a megabyte of secrets is looked through, and none is left', () => {
+test('a megabyte of secrets is searched in time, and none is left', () => {
   for (const piece of [
     'eyJaaaa.',
     '://a:b@',
@@ -176,7 +176,7 @@ test('for a terminal, a line reads from left to right, with the stack of an erro
   assert.match(line, /^\d\d:\d\d:\d\d ERROR http: bad {2}pinId=pin_x\n {2}Error: no\n {6}at /)
 })
 
-test('an error of a server is told by its causes alone, a fault of the program with its stack', () => {
+test('an error of another server is logged with its causes and no stack, a bug of the program with its stack', () => {
   const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5001'), { code: 'ECONNREFUSED' })
   const hosts = new AggregateError([refused, new Error('connect ECONNREFUSED ::1:5001')])
   const known: [Error, string][] = [

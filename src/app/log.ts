@@ -8,14 +8,14 @@ export interface LogOptions {
   level: Config['log']['level']
   /** A line for people instead of JSON; meant for terminals. */
   pretty?: boolean
-  /** Where lines go; standard error by default, since standard output is for results. */
+  /** Writes a line; to standard error by default, since standard output is for results. */
   write?: (line: string) => void
 }
 
 /**
- * The root logger: one JSON line per event (pino), every line cleaned of secrets on its way out.
- * Fields have fixed names: `orgId pinId cid nodeId generation requestId err`; a subsystem logs to `log.child({ part })`.
- * An error that is a server's and not the program's is told without its stack, but at level debug.
+ * The root logger: one JSON line per event (pino), with secrets removed from every line. Fields have fixed names: `orgId pinId cid nodeId
+ * generation requestId err`; a subsystem logs to `log.child({ part })`. An error of another server, unlike a bug of the program, is logged
+ * with its stack only at level debug or below.
  */
 export function createLog({ level, pretty = false, write = toStandardError() }: LogOptions): Log {
   const settings = {
@@ -29,7 +29,7 @@ export function createLog({ level, pretty = false, write = toStandardError() }: 
 }
 
 function toStandardError(): (line: string) => void {
-  // Synchronous, so that the last words of a dying process are not lost.
+  // Synchronous, so that the last lines of a dying process are not lost.
   const destination = pino.destination({ fd: 2, sync: true })
   return (line) => destination.write(line)
 }
@@ -46,7 +46,7 @@ function shown(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
-/** Of an error that is told without its stack. */
+/** The message of an error that is logged without its stack; empty for any other. */
 function messageOf(err: unknown): string {
   return isObject(err) && !('stack' in err) && 'message' in err ? `: ${shown(err.message)}` : ''
 }

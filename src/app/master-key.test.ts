@@ -35,7 +35,7 @@ test('a master key of another length or alphabet is refused, and not shown', asy
   }
 })
 
-test('without a master key, or with a file that cannot be read, it is said what to do', async () => {
+test('without a master key, or with a file that cannot be read, the error says what to do', async () => {
   await assert.rejects(masterKey(loadConfig({ env: {} })), invalid(/openssl rand -base64 32/))
   const config = loadConfig({ argv: ['--auth.master-key-file', '/no/such/key'], env: {} })
   await assert.rejects(masterKey(config), invalid(/\/no\/such\/key/))

@@ -3,7 +3,9 @@ import type { Config } from './config.ts'
 import { textOfFile } from './config-file.ts'
 import { howToGive } from './config-keys.ts'
 
-/** The 32 bytes that wrap the signing keys, from `auth.masterKey` or the file it names; `invalid` when there are none. */
+/**
+ * The 32 bytes that wrap the signing keys, from `auth.masterKey` or from the file of `auth.masterKeyFile`. Rejects `invalid` without them.
+ */
 export async function masterKey(config: Config): Promise<Uint8Array> {
   const { masterKey: given, masterKeyFile: file } = config.auth
   if (given !== undefined) return decode(given.reveal(), 'auth.masterKey')

@@ -13,7 +13,7 @@ test('a node without nats.cluster.listen has no place in a cluster', async () =>
   assert.equal(await clusterPlace(loadConfig({ env: {} }), 'c', quietLog), null)
 })
 
-test('a place is what the config says; members are this node and the others, each once, in one order on all nodes', async () => {
+test('a place is what the config says; members are this node and the others, each once and in the same order on all nodes', async () => {
   await using files = await written(['10.0.0.1'])
   const place = await files.place(
     '--nats.cluster.listen=0.0.0.0:6222',
@@ -62,7 +62,7 @@ for (const [what, flags, words] of refusals) {
   })
 }
 
-test("a start is refused with what to change: somebody else's key, no certificate, no secret or a short one, members and no listen", async () => {
+test("a start is refused with what to change: another node's key, no certificate, no secret or a short one, members and no listen", async () => {
   await using files = await written(['10.0.0.1'])
   await using others = await written(['10.0.0.1'])
   const listen = '--nats.cluster.listen=10.0.0.1:6222'
@@ -81,14 +81,14 @@ test("a start is refused with what to change: somebody else's key, no certificat
   await assert.rejects(files.place(listen, `--nats.cluster.secret-file=${files.path('short')}`), /too short/)
 })
 
-test('an expired certificate is told of and does not end the start: the node still serves', async () => {
+test('an expired certificate is logged, and the node still serves', async () => {
   await using files = await written(['10.0.0.1'], new Date('2001-01-01'))
   const log = recordingLog()
   assert.ok(await files.place('--nats.cluster.listen=10.0.0.1:6222', log))
   assert.match(log.said.join(), /expired/)
 })
 
-/** A node's files, and its place by them and by more flags. */
+/** The files of a node, and its place in the cluster for these files and further flags. */
 async function written(hosts: string[], madeAt = new Date()) {
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-place-'))
   const path = (name: string): string => join(dir, name)

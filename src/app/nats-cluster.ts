@@ -9,16 +9,17 @@ import { textOfFile } from './config-file.ts'
 import { howToGive } from './config-keys.ts'
 import { address, type ListenAddress } from './config-kinds.ts'
 
-/** How this node's nats-server takes part in a cluster; its members come from the config or, when that names none, from Postgres. */
+/** How this node's nats-server takes part in a cluster. Its members come from the config or, when that names none, from Postgres. */
 export interface ClusterPlace {
   seat: Omit<NatsCluster, 'members'>
-  /** As the config names them; empty: the nodes find one another in Postgres. */
+  /** The members that the config names; when empty, the nodes find one another in Postgres. */
   named: readonly string[]
 }
 
 /**
- * The place that the config gives this node's nats-server; null when it is to stand alone (or is not ours). `invalid`, with what to
- * change, for what could never work: files that are missing, a key that is not the certificate's, a certificate for another host.
+ * The place that the config gives this node's nats-server; null when that server runs alone, or when the NATS is an outside one. Rejects
+ * `invalid`, with what to change, for a config that can never work: missing files, a key that does not fit the certificate, a certificate
+ * for another host.
  */
 export async function clusterPlace(
   config: Config,
@@ -59,7 +60,7 @@ export async function clusterPlace(
   return { seat, named: members }
 }
 
-/** `place` among `others`. */
+/** The cluster that `place` forms with `others`. */
 export function clusterOf({ seat }: ClusterPlace, others: readonly string[]): NatsCluster {
   return { ...seat, members: [...new Set([seat.announce, ...others])].sort() }
 }

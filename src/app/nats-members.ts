@@ -8,7 +8,7 @@ import { every } from './every.ts'
 import { clusterOf, type ClusterPlace } from './nats-cluster.ts'
 
 export interface NatsMembersParts {
-  /** Null: this node's nats-server stands alone, whoever else there is. */
+  /** Null when this node's nats-server runs alone, even if there are other nodes. */
   place: ClusterPlace | null
   node: NodeIdentity
   store: Pick<NodeStore, 'setRoute' | 'routes'>
@@ -16,12 +16,12 @@ export interface NatsMembersParts {
 }
 
 const everyMs = 2_000
-/** Of these rounds: servers that are no nodes' any more are let go. */
+/** Once in this many rounds, the nats-servers of forgotten nodes are removed from JetStream. */
 const letGoEvery = 15
 
 /**
- * Which nats-servers make the cluster: those that the config names, or those of the nodes in Postgres. A server that is the only one
- * stands alone, for a cluster of one never elects; it joins once there is another.
+ * Which nats-servers form the cluster: those that the config names, or those of the nodes in Postgres. A single server runs without a
+ * cluster, because a cluster of one never elects a leader; it joins once there is another server.
  */
 export class NatsMembers {
   readonly #parts: NatsMembersParts
@@ -34,13 +34,13 @@ export class NatsMembers {
     this.#parts = parts
   }
 
-  /** Tells the others where this node's nats-server is reached, or that it is not. */
+  /** Writes to Postgres where the other nodes reach this node's nats-server, or that they cannot reach it. */
   async announce(): Promise<void> {
     const { store, node, place } = this.#parts
     await store.setRoute(node, place?.seat.announce ?? null)
   }
 
-  /** Asks who there is. */
+  /** Reads from Postgres which nats-servers there are. */
   async read(): Promise<void> {
     const { place, node, store, log } = this.#parts
     if (place === null) return
@@ -58,25 +58,25 @@ export class NatsMembers {
     this.#warned = isPair
   }
 
-  /** Null when this node has a seat of its own; else why it has not. */
+  /** Null when no other node announces this node's route; otherwise the reason why this node cannot join. */
   trouble(): string | null {
     if (this.#twin === null) return null
     return `node ${this.#twin} announces the same route as this one (${this.#parts.place?.seat.announce}): nats.cluster.announce must be each node's own`
   }
 
-  /** How many there are, this node's included. */
+  /** The number of members, including this node. */
   count(): number {
     const { place } = this.#parts
     return place === null ? 1 : clusterOf(place, this.#others).members.length
   }
 
-  /** What this node's nats-server is one of; null while it is the only one. */
+  /** The cluster that this node's nats-server belongs to; null while it is the only member. */
   cluster(): NatsCluster | null {
     const { place } = this.#parts
     return place === null || this.count() === 1 ? null : clusterOf(place, this.#others)
   }
 
-  /** Asks again and again, and has `child` follow; `onChange` after the number changed. */
+  /** Reads the members every `everyMs` and applies them to `child`. Calls `onChange` after their number has changed. */
   follow(child: Pick<NatsChild, 'setCluster' | 'systemUrl'>, onChange: () => void): AsyncDisposable {
     const stop = new AbortController()
     let round = 0
@@ -102,7 +102,7 @@ export class NatsMembers {
     }
   }
 
-  /** Nodes that operators forgot count no longer, so that they are not missed in a quorum. */
+  /** Removes the servers of forgotten nodes from JetStream, so that its quorum no longer counts them. */
   async #letGo({ systemUrl }: Pick<NatsChild, 'systemUrl'>): Promise<void> {
     const { node, log } = this.#parts
     if (this.cluster() === null || !this.#known.has(node.nodeId)) return

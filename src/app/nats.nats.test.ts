@@ -17,7 +17,7 @@ import { openStore } from '../store/store.ts'
 import { loadConfig } from './config.ts'
 import { joinNats, natsOnce } from './nats.ts'
 
-/** Two elections of JetStream's. */
+/** Long enough for two elections of JetStream. */
 const elections = { withinMs: patience.longMs }
 let binary = ''
 
@@ -26,14 +26,14 @@ before(async () => {
   binary = nats.binary
 })
 
-/** Nodes of one database, as far as their side of NATS goes. */
+/** The NATS side of nodes that share a database. */
 async function rig(clusterId?: string) {
   const stack = new AsyncDisposableStack()
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-join-'))
   stack.defer(() => rm(dir, { recursive: true, force: true }))
   const database = stack.use(await testDatabase())
   const own = stack.use(openStore({ ...database, log: quietLog }))
-  // Databases of tests are copies of one, with its cluster's id.
+  // All test databases are copies of one template, so they have the same cluster id.
   const nodes =
     clusterId === undefined ? own.nodes : { ...own.nodes, clusterId: () => Promise.resolve(clusterId) }
   const store = { ...own, nodes }
@@ -98,7 +98,7 @@ type Member = Awaited<ReturnType<Awaited<ReturnType<typeof rig>>['member']>>
 
 const well = ({ nats }: Member) => until('JetStream', () => nats.trouble() === null, elections)
 
-/** Of both streams, as their own leaders count those that keep up. */
+/** Waits until both streams have this many replicas that keep up, as counted by the streams' leaders. */
 const replicas = (member: Member, wanted: number) =>
   until(
     `${wanted} replicas`,
@@ -121,7 +121,7 @@ async function isAlone({ nats }: Member): Promise<boolean> {
   return nc !== null && nc.info?.cluster === undefined
 }
 
-test('a cluster grows under running nodes, from one to three, and shrinks to one again, with no help', async () => {
+test('a cluster grows from one node to three while they run, and shrinks to one again, without help', async () => {
   await using it = await rig()
   const maintenance = await it.store.operator.setMaintenance({ reason: 'growing', ttlMs: null }, 'a test')
   const one = await it.member('one')
@@ -136,7 +136,7 @@ test('a cluster grows under running nodes, from one to three, and shrinks to one
   const three = await it.member('three')
   for (const member of [one, two, three]) await well(member)
   await replicas(one, 3)
-  // The bucket was made anew on the way; what it mirrors was not lost.
+  // The bucket has been created again meanwhile, and the key that it mirrors was not lost.
   await until(
     'the mirrored key',
     async () => (await readMaintenanceKey(three.nats.cluster)) !== null,
@@ -148,7 +148,7 @@ test('a cluster grows under running nodes, from one to three, and shrinks to one
   )
   for (const gone of [three, two]) {
     await gone.stop()
-    // As when they are forgotten.
+    // As `admin forget` does.
     await it.store.nodes.setRoute(gone, null)
   }
   await until(
@@ -158,7 +158,7 @@ test('a cluster grows under running nodes, from one to three, and shrinks to one
   )
 })
 
-test("a command finds the node's own nats-server by what it left in its data directory", async () => {
+test("a command finds the node's own nats-server by the files in the node's data directory", async () => {
   await using it = await rig()
   const one = await it.node('one')
   await well(one)
@@ -168,7 +168,7 @@ test("a command finds the node's own nats-server by what it left in its data dir
   await assert.rejects(natsOnce(elsewhere, 'c'), (error) => isCode(error, 'unavailable'))
 })
 
-test('a node whose nats-server stands alone beside other nodes says so', async () => {
+test('a node whose nats-server runs alone beside other nodes reports that', async () => {
   await using it = await rig()
   const one = await it.node('one')
   await well(one)
@@ -177,7 +177,7 @@ test('a node whose nats-server stands alone beside other nodes says so', async (
   assert.match(one.nats.trouble() ?? '', /nats\.cluster\.listen/)
 })
 
-test('a node that announces the route of another says so', async () => {
+test("a node that announces another node's route reports that", async () => {
   await using it = await rig()
   const one = await it.member('one')
   const [own] = await it.store.nodes.routes()
@@ -185,7 +185,7 @@ test('a node that announces the route of another says so', async () => {
   await until('the trouble', () => /node two announces the same/.test(one.nats.trouble() ?? ''))
 })
 
-test("a boot is refused at an outside NATS that is another cluster's, and goes on when there is none", async () => {
+test('a boot is refused when the outside NATS belongs to another cluster, and goes on when the outside NATS is down', async () => {
   await using it = await rig()
   await using theirs = await rig('theirs')
   await using nats = await testNats(process.env)

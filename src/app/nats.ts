@@ -26,7 +26,7 @@ export interface NatsParts {
   cluster: Cluster
   bus: Bus
   presence: HeartbeatPresence
-  /** Null while JetStream takes messages; else why not. */
+  /** Null while JetStream accepts messages; otherwise the reason. */
   trouble(): string | null
 }
 
@@ -37,16 +37,16 @@ export interface NatsNeeds {
   log: Log
   self: () => Heartbeat
   known: () => readonly Node[]
-  /** Streams or consumers were made anew, so hints may be lost. */
+  /** Called when streams or consumers have been created again, so that hints may be lost. */
   onRebuilt: () => void
 }
 
-/** How long a boot waits for an outside NATS to say whose it is. */
+/** How long a boot waits to learn which cluster an outside NATS belongs to. */
 const outsidePatienceMs = 5_000
 
 /**
- * Starts a nats-server of our own (unless the config names an outside one), connects, and joins in. NATS may be down. Rejects
- * `invalid`, with what to do, when the config cannot work or the outside NATS is another cluster's.
+ * Starts a nats-server of our own (unless the config names an outside NATS), connects, and announces this node. NATS may be down. Rejects
+ * `invalid`, with what to do, when the config cannot work or the outside NATS belongs to another cluster.
  */
 export async function joinNats(needs: NatsNeeds, undo: AsyncDisposableStack): Promise<NatsParts> {
   const log = needs.log.child({ part: 'nats' })
@@ -69,8 +69,8 @@ export async function natsOnce(config: Config, clusterId: string): Promise<Link 
 }
 
 /**
- * URLs of the nats-server that this machine's node runs: for its clients, and for its system account, which may ask about all servers of
- * the cluster. `unavailable` before the node's first start.
+ * The URLs of the nats-server of this machine's node: one for clients, and one for the system account, which may query all servers of the
+ * cluster. Rejects `unavailable` before the node's first start.
  */
 export async function ownNats({ data, nats }: Config): Promise<{ url: string; systemUrl: string }> {
   const { password: file } = natsPaths(join(data.dir, 'nats'))
@@ -132,7 +132,7 @@ async function joinOutside(
       log,
       clusterId,
       onForeign: foreign.reject,
-      // As many as it has servers for: fewer are taken when it stands alone.
+      // Three replicas, or fewer while the outside NATS has too few servers for three.
       layout: () => ({ replicas: 3, alone: false }),
       onRebuilt: (made) => rebuilt(needs, cluster, made, log),
     }),
@@ -158,7 +158,7 @@ function withRoutes(trouble: string | null, child: NatsChild): string | null {
     : `${trouble}; a route to another nats-server fails: ${route}`
 }
 
-/** Each node with a NATS of its own would also have a leader of its own, which the epochs set against one another. */
+/** Each node with a NATS of its own would elect a leader of its own, and these leaders would end one another's epochs. */
 function islandTrouble(place: ClusterPlace | null, known: readonly Node[]): string | null {
   if (place !== null || known.length < 2) return null
   return 'there are other nodes, and the nats-server of this one stands alone: set nats.cluster.listen (see `anchorage admin init-cluster`)'

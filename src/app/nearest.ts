@@ -1,4 +1,4 @@
-/** ` (did you mean X?)` for the candidate nearest to a mistyped word, or an empty text when none is near. */
+/** ` (did you mean X?)` for the candidate nearest to a mistyped word, or an empty string when none is near. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
   let best: string | undefined
   let bestDistance = Math.max(2, Math.ceil(word.length / 3)) + 1
@@ -9,7 +9,7 @@ export function didYouMean(word: string, candidates: Iterable<string>): string {
   return best === undefined ? '' : ` (did you mean ${best}?)`
 }
 
-/** Levenshtein's: how many letters to insert, remove or change. */
+/** The Levenshtein distance: how many letters to insert, remove or change. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {

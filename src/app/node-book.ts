@@ -2,7 +2,7 @@ import type { NodeId } from '../core/ids.ts'
 import { addressesOf, type Node } from '../core/node.ts'
 import type { NodeBook } from '../store/pin-rows.ts'
 
-/** Names and addresses of the nodes, worked out anew only when the nodes are another array. */
+/** Names and addresses of the nodes, computed again only when `nodes` returns another array. */
 export function nodeBook(nodes: () => readonly Node[]): NodeBook {
   let from: readonly Node[] | null = null
   let entries = new Map<NodeId, { name: string; addresses: string[] }>()

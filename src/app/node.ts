@@ -41,15 +41,15 @@ import { contendForLead, nodeWorkers, nudgeLeader, type WorkerNeeds } from './wo
 export interface RunningNode extends AsyncDisposable {
   url: string
   nodeId: NodeId
-  /** Rejects when the node cannot go on by itself: another process runs as it, or an error that nobody caught. */
+  /** Rejects when the node has to end: another process has started as this node, or an error was not caught. */
   ended: Promise<never>
 }
 
 /**
- * One node: everything is made here, in the order in which it is needed, and stopped in the reverse: HTTP stops accepting, workers
- * hand back, the lease is released, NATS is left and its server stopped, the pools close. Rejects as `bootNode`, and `unavailable`
- * when the address is taken. NATS or Kubo may be down: the node is degraded then, and takes pins all the same. `served` may change what
- * is served: the bench measures by it what guards cost, and nothing else has a use for it.
+ * Starts one node. Everything is made here in the order in which it is needed, and stopped in the reverse order: HTTP stops accepting,
+ * workers hand back their work, the lease is released, NATS is disconnected and its server stopped, the pools close. Rejects as `bootNode`
+ * does, and `unavailable` when the address is taken. NATS or Kubo may be down: the node is then degraded, but still accepts pins. `served`
+ * may change what is served; only the bench uses it, to measure what guards cost.
  */
 export async function startNode(
   config: Config,
@@ -140,7 +140,7 @@ interface KuboNeeds {
   onAnnounced: () => Promise<void>
 }
 
-/** Rejects with what nobody caught, and whatever else ends this node from within. */
+/** A promise that rejects with an error that was not caught, or with any other reason for which this node ends itself. */
 function endOf(log: Log, undo: AsyncDisposableStack): PromiseWithResolvers<never> {
   const ended = Promise.withResolvers<never>()
   ended.promise.catch(() => {})
@@ -174,7 +174,10 @@ async function watchKubo(
   })
 }
 
-/** This node shows its Kubo's new addresses at once, and the others as soon as they are told; those that are not read them within seconds. */
+/**
+ * Shows the Kubo's new addresses on this node at once, and on the others as soon as they get the message. A node that misses it reads them
+ * within seconds.
+ */
 async function addressesChanged(nodes: LiveNodes, link: Link, store: Store, log: Log): Promise<void> {
   await nodes.flush()
   await tellNodesChanged(link, store.tokens).catch((err: unknown) =>
@@ -182,7 +185,7 @@ async function addressesChanged(nodes: LiveNodes, link: Link, store: Store, log:
   )
 }
 
-/** What is served. */
+/** The use cases and settings of the HTTP server. */
 async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
   const { config, store, nats, pressure, metrics, tracing, log } = needs
   const link = async () => nats.cluster
@@ -215,7 +218,7 @@ async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
   }
 }
 
-/** What this node signs in Postgres; what it signs before everything stands says only that it lives. */
+/** This node's sign of life in Postgres. Until the whole node has started, it carries no report. */
 function signOf(kubo: KuboWatch, self: Self | null): Sign {
   const sign = { usedBytes: kubo.usedBytes(), capacityBytes: kubo.capacityBytes() }
   return self === null ? sign : { ...sign, report: self.report() }
@@ -239,7 +242,7 @@ function heartbeatOf(
   }
 }
 
-/** Something that runs until it is disposed of. */
+/** Runs `work` until disposed. */
 function running(work: (signal: AbortSignal) => Promise<void>): AsyncDisposable {
   const stop = new AbortController()
   const done = work(stop.signal)

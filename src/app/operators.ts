@@ -11,12 +11,12 @@ import { policyOf } from './policy.ts'
 export interface OperatorNeeds {
   config: Pick<Config, 'cluster' | 'rebalance'>
   store: Pick<Store, 'operator' | 'plans' | 'repair' | 'measures' | 'tokens'>
-  /** The way to NATS. Rejects while there is none: then nodes are not told, and find out by themselves within seconds. */
+  /** The connection to NATS. Rejects while there is none; the nodes then get no message and see the change by themselves within seconds. */
   link: () => Promise<Link>
   log: Log
 }
 
-/** The operators' use cases, on a running node and for a command alike. */
+/** The operators' use cases, for a running node and for a command. */
 export function operators({ config, store, link, log }: OperatorNeeds): OperatorUseCases {
   return operatorUseCases({
     store: store.operator,

@@ -7,7 +7,7 @@ import { outsideNats } from './outside-nats.ts'
 const given = (url: string, more: Record<string, string> = {}) =>
   outsideNats(loadConfig({ env: { ANCHORAGE_NATS_URL: url, ...more } }))
 
-test('an outside NATS on another host is reached over TLS only, unless that is allowed by name', () => {
+test('an outside NATS on another host is reached over TLS only, unless nats.allowPlaintext is set', () => {
   for (const at of [
     'nats.internal:4222',
     '10.0.0.7',

@@ -3,9 +3,9 @@ import { isHere } from '../store/plaintext.ts'
 import type { Config } from './config.ts'
 
 /**
- * The URL of the outside NATS that the config names; null: it names none. Throws `invalid` for one by which the password and all hints would
- * travel unencrypted to another host, unless `nats.allowPlaintext` says that they may. A server that offers TLS by itself does not count:
- * whoever sits between can take the offer away.
+ * The URL of the outside NATS that the config names, or null. Throws `invalid` for a URL that would send the password and all hints
+ * unencrypted to another host, unless `nats.allowPlaintext` allows that. A server that offers TLS by itself is not enough: an attacker in
+ * between can remove the offer.
  */
 export function outsideNats({ nats: { url, allowPlaintext } }: Pick<Config, 'nats'>): string | null {
   if (url === undefined) return null

@@ -16,14 +16,14 @@ export interface PeopleNeeds {
   config: Pick<Config, 'oidc' | 'session' | 'http'>
   store: Pick<Store, 'sessions'>
   masterKey: Uint8Array
-  /** Tells every node of tokens that ended; rejects when they cannot be told. */
+  /** Tells every node which tokens have ended. Rejects when the message cannot be sent. */
   announce: (revoked: Revoked) => Promise<void>
   log: Log
 }
 
 /**
- * How people log in; null without `oidc.issuer`: then they cannot. Rejects `invalid` when the rest is missing. The provider is asked nothing
- * yet: it may be away when a node starts.
+ * How people log in; null without `oidc.issuer`, when they cannot. Rejects `invalid` when other required options are missing. Does not
+ * contact the provider, which may be down when a node starts.
  */
 export async function peopleOf({
   config,
@@ -52,7 +52,9 @@ export async function peopleOf({
   return { sessions, publicUrl: http.publicUrl ?? null }
 }
 
-/** The provider that the config names; null when it names none, `invalid` when something is missing. It is not asked anything yet. */
+/**
+ * The identity provider that the config names, or null. Rejects `invalid` when a required option is missing. Does not contact the provider.
+ */
 export async function identityProviderOf({ oidc }: Pick<Config, 'oidc'>): Promise<IdentityProvider | null> {
   const { issuer, clientId, clientAuthentication, scopes, claims } = oidc
   if (issuer === undefined) return null
@@ -74,7 +76,7 @@ export async function identityProviderOf({ oidc }: Pick<Config, 'oidc'>): Promis
   })
 }
 
-/** Null: a client without one. */
+/** Null for a client without a secret. */
 async function clientSecret(oidc: Config['oidc']): Promise<string | null> {
   const { clientSecret: given, clientSecretFile: file } = oidc
   if (given !== undefined) return given.reveal()

@@ -2,7 +2,7 @@ import type { RebalancePolicy } from '../core/plan-rebalance.ts'
 import type { RepairPolicy } from '../core/plan-repair.ts'
 import type { Config } from './config.ts'
 
-/** What the config says of where content belongs: to the accept, to repair and to plans alike. Percents become shares. */
+/** The config's rules for where content is placed, used by accepts, by repair and by plans. Percentages become shares. */
 export function policyOf({
   cluster,
   rebalance,

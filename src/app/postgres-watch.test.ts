@@ -8,7 +8,7 @@ import { postgresWatch } from './postgres-watch.ts'
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 
-test('Postgres is in trouble from the first write that fails, also where all else answers, and well with the next that commits', async () => {
+test('Postgres is in trouble from the first failed write, even if all else answers, until a write commits again', async () => {
   const clock = fakeClock()
   let fault: AnchorageError | null = null
   let returns = 0

@@ -6,11 +6,11 @@ import type { NodeStore } from '../store/store.ts'
 import { every } from './every.ts'
 import type { LiveNodes } from './live-nodes.ts'
 
-/** What this node knows of Postgres. */
+/** This node's knowledge of Postgres. */
 export interface PostgresWatch {
-  /** Null while Postgres takes the writes of both roles, with a schema and settings that this version serves. */
+  /** Null while Postgres accepts writes of both roles and has a schema and settings with which this version can serve. */
   trouble(): Degradation | null
-  /** Signs this node at once, for those who read what it says of itself. */
+  /** Writes this node's sign of life and its report at once, so that readers see a change. */
   signNow(): Promise<void>
   run(signal: AbortSignal): Promise<void>
 }
@@ -22,21 +22,21 @@ export interface PostgresWatchParts {
   sign: () => Sign
   clock: Clock
   log: Log
-  /** Another process runs as this node: this one must end. */
+  /** Called when another process runs as this node: this one must end. */
   onReplaced: (error: AnchorageError) => void
-  /** Postgres answers again. */
+  /** Called when Postgres answers again. */
   onReturn: () => void
 }
 
 const everyMs = 2_000
-/** Of these rounds: `last_seen` every 10 s, the schema every minute, the audit's partitions every hour. */
+/** In rounds: write `last_seen` every 10 s, check the schema every minute, extend the audit's partitions every hour. */
 const seeEvery = 5
 const assertEvery = 30
 const extendEvery = 1_800
 
 /**
- * Writes as each role and reads the nodes every two seconds, signs this one in every ten, and asks now and then whether the schema still fits.
- * Whatever does not answer has an end (20 s), so what it knows is never older than half a minute.
+ * Writes as each role and reads the nodes every two seconds. Writes this node's sign of life every ten seconds, and checks every minute
+ * that the schema still fits. A call without an answer fails after 20 s, so this knowledge is never older than half a minute.
  */
 export function postgresWatch({
   store,
@@ -80,7 +80,7 @@ export function postgresWatch({
 
   return {
     trouble: () => trouble,
-    // The next sign tells what this one could not.
+    // If this fails, the next sign of life carries the same report.
     signNow: () => see().catch(() => {}),
     run: (signal) => every(everyMs, look, { clock, signal, onError: fail }),
   }

@@ -7,7 +7,7 @@ import { diskOf } from './disk.ts'
 import type { Self } from './self.ts'
 import type { WorkerNeeds } from './workers.ts'
 
-/** What Prometheus reads of this node. */
+/** This node's metrics, as Prometheus reads them. */
 export function scrapeOf(needs: WorkerNeeds, worker: PinWorker, self: Self): Scrape {
   const { config, metrics } = needs
   return {

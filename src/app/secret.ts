@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 
-/** A value that must not be shown: whatever prints, logs or serializes it gets `***` (or a `shown` form without the secret). */
+/** A value that must not be shown: printed, logged or serialized, it is `***`, or `shown`, a form without the secret. */
 export class Secret {
   readonly #value: string
   readonly #shown: string
@@ -10,12 +10,12 @@ export class Secret {
     this.#shown = shown
   }
 
-  /** Whether there is anything that must not be shown. */
+  /** True when the value contains something that must not be shown. */
   get hides(): boolean {
     return this.#shown !== this.#value
   }
 
-  /** The value itself; call it only where it is handed to what needs it. */
+  /** The value itself. Call this only where the value is passed to the code that needs it. */
   reveal(): string {
     return this.#value
   }

@@ -12,14 +12,14 @@ import { troublesOf } from './troubles.ts'
 import { version } from './version.ts'
 import { stateOf, type WorkerNeeds } from './workers.ts'
 
-/** What this node knows of itself, for those who ask and for those who read. */
+/** This node's knowledge of itself, for its health, its metrics and its report in Postgres. */
 export interface Self {
   health(): Health
-  /** What it writes of itself for operators. */
+  /** This node's report about itself, which it writes to Postgres for operators. */
   report(): NodeReport
-  /** As it was read a few seconds ago. */
+  /** Maintenance as it was read a few seconds ago; null while it is off. */
   maintenance(): Maintenance | null
-  /** It leads under `epoch` from now on, or, with null, no longer: says so at once. */
+  /** This node leads under `epoch` from now on or, with null, no longer leads. Its report in Postgres says so at once. */
   onLead(epoch: number | null): void
   run(signal: AbortSignal): Promise<void>
 }

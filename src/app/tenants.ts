@@ -13,19 +13,22 @@ import type { Config } from './config.ts'
 export interface TenantNeeds {
   config: Pick<Config, 'orgs'>
   store: Pick<Store, 'orgs' | 'tenants'>
-  /** The way to NATS. Rejects while there is none: then nodes are not told of ended tokens, and find out by themselves within seconds. */
+  /**
+   * The connection to NATS. Rejects while there is none; the nodes then get no message of ended tokens and notice them by themselves within
+   * seconds.
+   */
   link: () => Promise<Link>
   log: Log
 }
 
-/** The use cases of orgs and their members, on a running node and for a command alike. */
+/** The use cases of orgs and their members, for a running node and for a command. */
 export function orgsOf({ config, store, link, log }: TenantNeeds): OrgUseCases {
   const { maxPins = null, maxBytes = null } = config.orgs
   const usual = { maxPins, maxBytes }
   return orgUseCases({ store: store.orgs, tenants: store.tenants, announce: announcing(link), usual, log })
 }
 
-/** The same, and those of tokens, which need the key that wraps the signing keys. */
+/** The same, and the use cases of tokens, which need the key that wraps the signing keys. */
 export function tenantUseCases(
   needs: TenantNeeds & { store: Pick<Store, 'tokens'>; masterKey: Uint8Array },
 ): {
@@ -46,7 +49,7 @@ export function tenantUseCases(
   }
 }
 
-/** Tells every node of tokens that ended; rejects when they cannot be told. */
+/** Tells every node which tokens have ended. Rejects when the message cannot be sent. */
 export function announcing(link: () => Promise<Link>): (revoked: Revoked) => Promise<void> {
   return async ({ tokens, version }) => {
     const to = await link()

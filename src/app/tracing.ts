@@ -3,7 +3,7 @@ import { untracedAttempts, type Tracing } from '../core/tracing.ts'
 import type { Config } from './config.ts'
 import { version } from './version.ts'
 
-/** Everything as it is given. */
+/** Traces nothing: returns everything as it is given. */
 const untraced: Tracing = {
   request: null,
   traceparent: null,
@@ -13,7 +13,7 @@ const untraced: Tracing = {
   attempts: untracedAttempts,
 }
 
-/** Traces as the config says; without `tracing.endpoint` none of it is even loaded. */
+/** Tracing as the config says. Without `tracing.endpoint`, its code is not even loaded. */
 export async function tracingOf(
   { tracing, node: { name } }: Config,
   { nodeId }: NodeIdentity,

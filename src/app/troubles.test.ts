@@ -15,13 +15,13 @@ const well: Sight = {
   highWater: 0.9,
 }
 
-test('a node that is well has no trouble, and what is unknown is none', () => {
+test('a healthy node has no trouble, and unknown values are no trouble', () => {
   assert.deepEqual(troublesOf(well), [])
   assert.deepEqual(troublesOf({ ...well, disk: null, usedBytes: null }), [])
   assert.deepEqual(troublesOf({ ...well, capacityBytes: null }), [])
 })
 
-test('a node that gives no sign is named, unless it is this one, or was drained', () => {
+test('a silent node is named, unless it is this one or was drained', () => {
   const nodes = [
     node('a', { live: false, silentMs: 125_400 }),
     node('b', {}),
@@ -33,13 +33,13 @@ test('a node that gives no sign is named, unless it is this one, or was drained'
   ])
 })
 
-test('a reconciler that stopped says how many pins it would remove', () => {
+test('a blocked reconciler reports how many pins it would remove', () => {
   const [trouble] = troublesOf({ ...well, reconcileBlocked: 120 })
   assert.equal(trouble?.what, 'reconciler')
   assert.match(trouble?.reason ?? '', /before removing 120 pins/)
 })
 
-test('a disk is near full with less than a twentieth free, and Kubo from the high water on', () => {
+test('a disk is nearly full with less than a twentieth free, and Kubo from its high-water mark on', () => {
   assert.deepEqual(troublesOf({ ...well, disk: { bytes: 1000, freeBytes: 27 } }), [
     { what: 'disk', reason: 'the disk that holds data.dir is 97% full' },
   ])

@@ -2,31 +2,31 @@ import type { NodeId } from '../core/ids.ts'
 import type { Degradation, Node } from '../core/node.ts'
 import type { Disk } from './disk.ts'
 
-/** What a node sees that a person is to look at, though it serves. */
+/** The observations of a node in which problems are looked for that need a person, although the node serves. */
 export interface Sight {
   /** This node. */
   nodeId: NodeId
   nodes: readonly Node[]
-  /** So many pins its reconciler will not remove by itself; null while it goes on. */
+  /** How many pins this node's reconciler refuses to remove without confirmation; null while it is not blocked. */
   reconcileBlocked: number | null
-  /** What holds its own files; null while unknown. */
+  /** The file system of the node's own files; null while unknown. */
   disk: Disk | null
-  /** What its Kubo uses, and may use; null while unknown. */
+  /** The bytes that the node's Kubo uses, and those that it may use; null while unknown. */
   usedBytes: number | null
   capacityBytes: number | null
-  /** From this share of its capacity on a node takes no new content. */
+  /** A node whose use has reached this share of its capacity takes no new content. */
   highWater: number
 }
 
-/** With less of it free a disk is near full. */
+/** A disk with a smaller share free is nearly full. */
 const leastFree = 0.05
 
-/** Nodes that are gone, a reconciler that stopped, disks that are near full: the reasons for them, in words. */
+/** Describes silent nodes, a blocked reconciler and disks that are nearly full. */
 export function troublesOf(sight: Sight): Degradation[] {
   return [...silentNodes(sight), ...stoppedReconciler(sight), ...fullDisks(sight)]
 }
 
-/** A node that was drained may be switched off: nothing lies on it. */
+/** A drained node is left out: it holds no content and may be switched off. */
 function silentNodes({ nodes, nodeId }: Sight): Degradation[] {
   return nodes
     .filter(({ id, live, state }) => id !== nodeId && !live && state !== 'drained')
@@ -53,7 +53,7 @@ function fullDisks({ disk, usedBytes, capacityBytes, highWater }: Sight): Degrad
   return reasons.map((reason) => ({ what: 'disk', reason }))
 }
 
-/** Rounded down: a disk that has room is not called full. */
+/** Rounded down, so that a disk with room left is never called 100% full. */
 function percent(share: number): string {
   return `${Math.floor(100 * share)}%`
 }

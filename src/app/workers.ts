@@ -40,7 +40,7 @@ export interface WorkerNeeds {
   log: Log
 }
 
-/** The loops of a node: its pin worker, and on the driver what every node does and what only the leader does. */
+/** The workers of a node: the pin worker, which is returned, and on the driver those of every node and those of the leader. */
 export function nodeWorkers(needs: WorkerNeeds): PinWorker {
   const { config, node, nats, kubo, pressure, metrics, tracing, log } = needs
   const intake = new Intake({
@@ -148,15 +148,15 @@ function addLeaderWorkers({ config, store, nats, driver, metrics, log }: WorkerN
   driver.add(prune({ store: operator, plans, tokens, sessions, audit, auditMonths: config.audit.retain }))
 }
 
-/** What operators want of this node. */
+/** The state that operators want for this node. */
 export function stateOf({ node, nats }: Pick<WorkerNeeds, 'node' | 'nats'>): NodeState {
   return nats.presence.nodes().find(({ id }) => id === node.nodeId)?.state ?? 'active'
 }
 
-/** How often repair looks while it holds something back for accepts. */
+/** How soon repair runs again after it held back copies for the sake of accepts. */
 const pacedEveryMs = 200
 
-/** What the pin worker knows of this node's room; Kubo is asked for it every few seconds. */
+/** This node's room for content, for the pin worker. Kubo is asked for its use every few seconds. */
 function roomOf({ config, node, nats, kubo }: WorkerNeeds): Room {
   const { highWater } = policyOf(config)
   return {
@@ -173,12 +173,15 @@ function roomOf({ config, node, nats, kubo }: WorkerNeeds): Room {
   }
 }
 
-/** Leader's workers look again at once. */
+/** Makes the leader's sweep, repair and rebalancing run at once. */
 export function nudgeLeader(driver: Pick<Driver, 'nudge'>): void {
   for (const name of ['requeue-sweeper', 'repair', 'rebalance']) driver.nudge(name)
 }
 
-/** Contends for leadership, and leads with the next epoch while it lasts; `onChange` is told the epoch, and null at its end. */
+/**
+ * Contends for leadership and, while this node has it, leads under the next epoch. Calls `onChange` with the epoch, and with null when
+ * leadership ends.
+ */
 export function contendForLead(
   needs: WorkerNeeds,
   onChange: (epoch: number | null) => void,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import pg from 'pg'
 
-/** What must find nothing once all work has ended, whatever raced before. */
+/** Queries that must find no rows once all work has ended, whatever ran at the same time before. */
 const none: [what: string, sql: string][] = [
   [
     'counts differ',
@@ -85,7 +85,7 @@ const none: [what: string, sql: string][] = [
   ['created twice', 'select org_id, created from pins group by 1, 2 having count(*) > 1'],
 ]
 
-/** Looks at all of the tables, as the system, for rows that contradict one another. */
+/** Checks as the system role that no rows in any of the tables contradict one another. */
 export async function assertAgreement(systemUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: systemUrl })
   await client.connect()

@@ -1,21 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 
-/** What the tenant role may do with its own org's rows; of every other org's it may do nothing. */
+/** The statements that the tenant role may run on its own org's rows; it may run none on the rows of other orgs. */
 type Verb = 'select' | 'insert' | 'update' | 'delete'
 
-/** How the rows of a table are told apart by org, and what was decided that an org may do with its own; null: the system's alone. */
+/** How the rows of a table are assigned to orgs, and what an org may do with its own. Null instead: only the system may use the table. */
 interface Decision {
-  /** The column that says whose a row is. */
+  /** The column that says to whom a row belongs. */
   key: string
   verbs: Verb[]
-  /** What may be updated, where that is not every column. */
+  /** The column that may be updated, where not every column may. */
   updatable?: string
 }
 
 const all: Verb[] = ['select', 'insert', 'update', 'delete']
 
-/** Every table there is: a new one is a breach until somebody decides here. */
+/** All tables: a new table is a breach until it is decided on here. */
 export const decisions: Record<string, Decision | null> = {
   api_tokens: { key: 'org_id', verbs: ['select'] },
   audit_log: { key: 'org_id', verbs: ['select', 'insert'] },
@@ -49,7 +49,7 @@ export const decisions: Record<string, Decision | null> = {
   users: { key: 'id', verbs: ['select'] },
 }
 
-/** What the tenant role may call that runs with more rights than its own. */
+/** Functions that the tenant role may call and that run with more rights than its own. */
 const definers = [
   'able_nodes()',
   'is_retired(uuid)',
@@ -79,7 +79,7 @@ export interface Roles {
   owner: pg.Client
 }
 
-/** What each role was found to reach that it must not, or not to reach that it must, in words; nothing when all holds. */
+/** Describes what a role can reach and must not, or cannot reach and must; empty when all holds. */
 export async function beltBreaches({ tenant, system, owner }: Roles, two: TwoOrgs): Promise<string[]> {
   return [
     ...(await undecided(tenant)),
@@ -110,7 +110,7 @@ async function undecided(tenant: pg.Client): Promise<string[]> {
   ]
 }
 
-/** Functions with more rights than their caller's. */
+/** Checks the functions that run with more rights than their caller has. */
 async function loose(tenant: pg.Client): Promise<string[]> {
   const { rows } = await tenant.query<{ name: string; ours: boolean; fenced: boolean; open: boolean }>(
     `select p.oid::regprocedure::text as name, has_function_privilege(p.oid, 'execute') as ours,
@@ -126,7 +126,10 @@ async function loose(tenant: pg.Client): Promise<string[]> {
   ]
 }
 
-/** Without an org, with one that is none, and on a connection that served one before, well or with an error. */
+/**
+ * Checks the tenant role without an org, with an org that does not exist, and on a connection that served an org before, with success or
+ * with an error.
+ */
 async function unscoped(tenant: pg.Client, { orgs: [ours] }: TwoOrgs): Promise<string[]> {
   const found: string[] = []
   const look = async (how: string): Promise<void> => {
@@ -188,7 +191,7 @@ async function scoped(tenant: pg.Client, { orgs, users }: TwoOrgs): Promise<stri
         own('delete', some),
       )
       await expect(table, 'others are deleted', `delete from ${table} where ${key} = ${theirs}`, none)
-      // the copy of a row is there already: row-level security lets it pass first
+      // the copy breaks a unique key, and so shows that row-level security let it pass first
       await expect(
         table,
         'its own are added',
@@ -201,7 +204,7 @@ async function scoped(tenant: pg.Client, { orgs, users }: TwoOrgs): Promise<stri
   return found
 }
 
-/** The system sees all orgs; the owner, whom only FORCE binds, none. */
+/** Checks that the system sees all orgs, and that the owner, who is bound only by FORCE ROW LEVEL SECURITY, sees none. */
 async function others(system: pg.Client, owner: pg.Client, { orgs, users }: TwoOrgs): Promise<string[]> {
   const found: string[] = []
   for (const [table, decision] of Object.entries(decisions)) {
@@ -222,7 +225,7 @@ async function others(system: pg.Client, owner: pg.Client, { orgs, users }: TwoO
   return found
 }
 
-/** The role that owns the log, of which nothing but its own lines may come. */
+/** Checks that the role that owns the audit log can write no lines except its own. */
 async function ownerOfLog(owner: pg.Client, { orgs: [ours] }: TwoOrgs): Promise<string[]> {
   const found: string[] = []
   const expect = async (action: string, org: string, must: string) => {
@@ -258,7 +261,7 @@ export async function asOwnerOf(owner: pg.Client, name: string, work: () => Prom
   }
 }
 
-/** How many rows a statement hit, or the SQLSTATE that it failed with. Within a transaction; what it changed is undone. */
+/** The number of rows that a statement hit, or the SQLSTATE with which it failed. Runs within a transaction and undoes what it changed. */
 async function attempt(client: pg.Client, sql: string): Promise<string> {
   await client.query('savepoint attempt')
   const seen = await client.query(sql).then(
@@ -269,7 +272,7 @@ async function attempt(client: pg.Client, sql: string): Promise<string> {
   return seen
 }
 
-/** One transaction in the scope of an org, or of none, as the store makes them. */
+/** Runs `work` in a transaction with the scope of an org, or without one, as the store does. */
 async function inScope(
   client: pg.Client,
   org: string | null,

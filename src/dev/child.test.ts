@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { patience } from '../../test/patience.ts'
 import { startChild, type ChildSpec } from './child.ts'
 
-/** A folder, and a server in it that is ready when it wrote the file `ready`. */
+/** A folder with a server that is ready once it has written the file `ready`. */
 async function stage(script: string, more: Partial<ChildSpec> = {}) {
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-child-'))
   const events: string[] = []
@@ -44,7 +44,7 @@ async function until(holds: () => boolean): Promise<void> {
 
 const runs = 'echo started >> runs; touch ready; exec sleep 60'
 
-test('a server that is killed is started again, and one that is stopped is not', async () => {
+test('a server that is killed is started again, and a server that is stopped is not', async () => {
   await using here = await stage(runs)
   {
     await using child = await startChild(here.spec)
@@ -58,7 +58,7 @@ test('a server that is killed is started again, and one that is stopped is not',
   assert.equal(await readFile(join(here.dir, 'runs'), 'utf8'), 'started\nstarted\n')
 })
 
-test('a server that is never to be started again stays down, and says so', async () => {
+test('a server that must not be restarted stays down and reports that', async () => {
   await using here = await stage(runs, { restartAfterMs: null })
   await using child = await startChild(here.spec)
   child.kill()
@@ -66,11 +66,11 @@ test('a server that is never to be started again stays down, and says so', async
   assert.equal(child.pid(), null)
 })
 
-test('one that is down is started again when told to, however long it was to wait', async () => {
+test('a server that is down is started again on request, however long it still had to wait', async () => {
   for (const restartAfterMs of [null, 600_000]) {
     await using here = await stage(runs, { restartAfterMs })
     await using child = await startChild(here.spec)
-    child.startAgain() // it is up: nothing happens, now or at its death
+    child.startAgain() // the server is up: nothing happens, now or when it dies
     child.kill()
     await until(() => here.events.length === 2)
     await sleep(50)
@@ -89,24 +89,24 @@ test('a restart that fails is tried again until it succeeds', async () => {
   assert.match(here.events.join('\n'), /^up\nserver ended with SIGKILL\nserver ended with code 7[^]*\nup$/)
 })
 
-test('a first start that fails tells how it ended and the end of its log', async () => {
+test('a failed first start reports how it ended and the end of its log', async () => {
   await using here = await stage('echo "no such port" >&2; exit 3')
   await assert.rejects(startChild(here.spec), /server ended with code 3\nthe end of .*log:\n {2}no such port/)
 })
 
-test('a server that is never ready is stopped and told of', async () => {
+test('a server that never becomes ready is stopped and reported', async () => {
   await using here = await stage('echo $$ > pid; exec sleep 60', { readyWithinMs: 300 })
   await assert.rejects(startChild(here.spec), /server was not ready after 0\.3 s/)
   const pid = Number(await readFile(join(here.dir, 'pid'), 'utf8'))
   assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
 })
 
-test('an executable that does not exist is a failure, not a crash', async () => {
+test('an executable that does not exist is a failure and not a crash', async () => {
   await using here = await stage('', { command: '/nowhere/server' })
   await assert.rejects(startChild(here.spec), /server did not start: spawn \/nowhere\/server ENOENT/)
 })
 
-test('a server that ignores the gentle signal is killed after its grace', async () => {
+test('a server that ignores the stop signal is killed after its grace period', async () => {
   await using here = await stage("trap '' TERM; touch ready; while :; do sleep 0.05; done")
   const child = await startChild(here.spec)
   const started = performance.now()
@@ -115,7 +115,7 @@ test('a server that ignores the gentle signal is killed after its grace', async 
   assert.equal(child.pid(), null)
 })
 
-test('one that is stopped while it waits to be started again stops at once', async () => {
+test('a server that is stopped while it waits for its restart stops at once', async () => {
   await using here = await stage(runs, { restartAfterMs: 60_000 })
   const child = await startChild(here.spec)
   child.kill()

@@ -18,13 +18,13 @@ export interface ChildSpec {
   stopSignal: NodeJS.Signals
   stopGraceMs: number
   readyWithinMs: number
-  /** Resolves once it serves; asked anew after each start. */
+  /** Resolves once the server serves; called after each start. */
   ready(signal: AbortSignal): Promise<void>
-  /** Clears what an earlier run left, before each start. */
+  /** Called before each start, to clear what an earlier run left. */
   prepare?(): Promise<void>
-  /** How long after its death it is started again; null for never. */
+  /** How long after its death the server is started again; null for never. */
   restartAfterMs: number | null
-  /** Told after each start that became ready, and when it died. */
+  /** Called after each start that became ready, and when the server died. */
   onChange?(event: { pid: number } | { died: string }): void
 }
 
@@ -33,11 +33,11 @@ export interface Child extends AsyncDisposable {
   name: string
   /** Null while it is down. */
   pid(): number | null
-  /** Resolves with the reason when it died and will not be started again by itself. */
+  /** Resolves with the reason when the server has died and is not started again automatically. */
   gone: Promise<string>
-  /** Starts it again now if it is down, whatever it was to wait for. */
+  /** Starts the server again now if it is down, whatever the wait that is left. */
   startAgain(): void
-  /** Ends it now rather than gently. */
+  /** Kills the server at once. */
   kill(): void
 }
 
@@ -144,7 +144,7 @@ async function startOnce(spec: ChildSpec, stop_?: AbortSignal): Promise<Running>
   }
 }
 
-/** At once, so that its caller listens before anything can happen to it. */
+/** Synchronous, so that its caller listens before any event can happen. */
 function spawnLogged(spec: ChildSpec): ChildProcess {
   const log = openSync(spec.logFile, 'a', 0o600)
   try {
@@ -152,7 +152,7 @@ function spawnLogged(spec: ChildSpec): ChildProcess {
       cwd: spec.cwd,
       env: spec.env,
       stdio: ['ignore', log, log],
-      // A group of its own: Ctrl-C in the terminal reaches us alone, and we stop the children in order.
+      // A process group of its own: Ctrl-C in the terminal reaches only this process, which stops the children in order.
       detached: true,
       ...(spec.user ? { uid: spec.user.uid, gid: spec.user.gid } : {}),
     })

@@ -18,7 +18,7 @@ async function folder() {
   }
 }
 
-test('ports, passwords and the token are made once and kept, readable by the owner alone', async () => {
+test('ports, passwords and the token are made once and kept, readable by their owner only', async () => {
   await using here = await folder()
   const first = await openDataDir(here.path, here.options)
   const port = await first.port('kubo')
@@ -34,7 +34,7 @@ test('ports, passwords and the token are made once and kept, readable by the own
   assert.equal((await stat(join(here.path, 'dev.json'))).mode & 0o777, 0o600)
 })
 
-test('a remembered port that something else took is replaced, and that is told', async () => {
+test('a remembered port that something else took is replaced and reported', async () => {
   await using here = await folder()
   await using dir = await openDataDir(here.path, here.options)
   const port = await dir.port('kubo')
@@ -46,7 +46,7 @@ test('a remembered port that something else took is replaced, and that is told',
   stranger.close()
 })
 
-test('two on one DIR: the second is refused and told who has it', async () => {
+test('a second dev on one DIR is refused, and the error says which process has it', async () => {
   await using here = await folder()
   const first = await openDataDir(here.path, here.options)
   await assert.rejects(
@@ -57,7 +57,7 @@ test('two on one DIR: the second is refused and told who has it', async () => {
   await (await openDataDir(here.path, here.options))[Symbol.asyncDispose]()
 })
 
-test('a folder with something else in it is refused, with --reset too, and keeps what it has', async () => {
+test('a folder with other content is refused, even with --reset, and keeps its content', async () => {
   await using here = await folder()
   await mkdir(here.path)
   await writeFile(join(here.path, 'thesis.txt'), 'years of work')
@@ -70,7 +70,7 @@ test('a folder with something else in it is refused, with --reset too, and keeps
   assert.deepEqual(await readdir(here.path), ['thesis.txt'])
 })
 
-test('a reset starts anew: other passwords, nothing of the old data', async () => {
+test('a reset makes other passwords and leaves none of the old data', async () => {
   await using here = await folder()
   const first = await openDataDir(here.path, here.options)
   await mkdir(join(here.path, 'node-1'))
@@ -80,7 +80,7 @@ test('a reset starts anew: other passwords, nothing of the old data', async () =
   assert.deepEqual((await readdir(here.path)).sort(), ['dev.json', 'dev.lock', 'logs'])
 })
 
-test('dev.env of the last run is gone at once', async () => {
+test('dev.env of the last run is removed at once', async () => {
   await using here = await folder()
   await (await openDataDir(here.path, here.options))[Symbol.asyncDispose]()
   await writeFile(join(here.path, 'dev.env'), 'export NODE_PID_1=1')

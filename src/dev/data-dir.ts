@@ -10,24 +10,24 @@ import { writePrivate } from './private-file.ts'
 import { postgresUser } from './run-as.ts'
 import { AnchorageError } from '../core/errors.ts'
 
-/** What `anchorage dev` remembers in its DIR, so that addresses, logins and the token stay the same. */
+/** The state that `anchorage dev` keeps in its DIR, so that addresses, logins and the token stay the same. */
 export interface DevState {
   ports: Record<string, number>
   passwords: { owner: string; tenant: string; system: string }
-  /** How many nodes ran last. */
+  /** How many nodes the last run had. */
   nodes: number
   /** The token of the org `dev`, and the database that knows it. */
   token: { value: string; database: string } | null
 }
 
-/** DIR of one running `anchorage dev`; disposing lets the next one in. */
+/** The DIR of one running `anchorage dev`; disposing releases it for the next one. */
 export interface DataDir extends AsyncDisposable {
   path: string
   state: DevState
   save(): Promise<void>
   /**
-   * The remembered port of that name; when it is taken or there is none, `preferred` if that is free, else any free one, and
-   * it is remembered from now on.
+   * The remembered port of that name. If it is taken or there is none, chooses `preferred` if that is free, otherwise any free port, and
+   * remembers it.
    */
   port(name: string, preferred?: number): Promise<number>
   logFile(name: string): string
@@ -36,7 +36,7 @@ export interface DataDir extends AsyncDisposable {
 const stateFile = 'dev.json'
 
 /**
- * Takes DIR for this process: refuses one that another `dev` uses or that holds something else, ends what a killed one left
+ * Locks DIR for this process. Refuses a DIR that another `dev` uses or that holds something else, ends the servers that a killed `dev` left
  * running there, and with `reset` deletes its data first.
  */
 export async function openDataDir(
@@ -54,7 +54,7 @@ export async function openDataDir(
       options.say(`ended ${left} ${left === 1 ? 'process' : 'processes'} that an earlier run left behind`)
     await rm(join(path, 'dev.env'), { force: true })
     if (options.reset) await reset(path)
-    // Postgres may run as another user, who must pass; each secret in here is closed by itself.
+    // Postgres may run as another user, who must be able to enter this folder; each secret in it has a private mode of its own.
     await chmod(path, postgresUser() ? 0o711 : 0o700)
     await mkdir(join(path, 'logs'), { recursive: true, mode: 0o700 })
     return await dataDir(path, lock, options.say)

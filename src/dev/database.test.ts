@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { isCode } from '../core/errors.ts'
 import { devDatabase, type DatabaseOptions } from './database.ts'
 
-test('a Postgres of DATABASE_URL on another host is used over TLS, or when that is waived by name', async () => {
+test('a Postgres of DATABASE_URL on another host is used over TLS only, unless plaintext is allowed', async () => {
   const dir = { state: { passwords: { owner: 'o', tenant: 't', system: 's' } } } as DatabaseOptions['dir']
   const use = (given: string, env: NodeJS.ProcessEnv = {}) =>
     devDatabase({ dir, given, env, restartAfterMs: null, tell: () => () => {}, say: () => {} })

@@ -11,7 +11,7 @@ export interface DevDatabase {
   ownerUrl: string
   tenantUrl: string
   systemUrl: string
-  /** What tells one database from another, without a password. */
+  /** Identifies the database, without a password. */
   name: string
   server: Child | null
 }
@@ -64,7 +64,7 @@ export async function devDatabase(options: DatabaseOptions): Promise<DevDatabase
   }
 }
 
-/** In a shell that sourced `dev.env`, DATABASE_URL is the embedded one's own, which is to be started, not to be relied on. */
+/** In a shell that sourced `dev.env`, DATABASE_URL names the embedded Postgres itself, which this process has to start. */
 function isOwn(url: string, dir: DataDir): boolean {
   return decodeURIComponent(new URL(url).password) === dir.state.passwords.owner
 }

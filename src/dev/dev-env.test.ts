@@ -7,14 +7,14 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { keepEnvFile, shellExports } from './dev-env.ts'
 
-test('a shell that sources it exports every value, whatever characters it holds', () => {
+test('a shell that sources the file exports every value, whatever characters it holds', () => {
   const values = { PLAIN: '1', ODD: `it's "$HOME" \`x\`\n\\ & ;`, EMPTY: '' }
   const script = `${shellExports(values)}\nexec env -0`
   const seen = execFileSync('/bin/sh', ['-c', script], { env: {}, encoding: 'utf8' }).split('\0')
   for (const [name, value] of Object.entries(values)) assert.ok(seen.includes(`${name}=${value}`), name)
 })
 
-test('the file is private, follows its values, and is whole whenever it is read', async () => {
+test('the file is private, follows its values, and is complete whenever it is read', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-env-'))
   const path = join(dir, 'dev.env')
   let pid = '1'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { writePrivate } from './private-file.ts'
 
-/** How soon the file follows a server that was started again. */
+/** How soon the file shows that a server was started again. */
 const lookEveryMs = 200
 
 /** The text of a file that a POSIX shell sources: each value exported, whatever characters it holds. */
@@ -13,8 +13,8 @@ export function shellExports(values: Record<string, string>): string {
 }
 
 /**
- * Writes the values to a file that a shell sources, and keeps it so until disposed: servers come back with new pids, some of
- * them (nats-server) started by others than us, so the values are looked at again and again.
+ * Writes the values to a file that a shell sources, and keeps it current until disposed. Restarted servers have new pids, and some of them
+ * (nats-server) are started by other processes, so the values are polled.
  */
 export async function keepEnvFile(
   path: string,

@@ -1,12 +1,12 @@
 import type { Clock } from '../core/ports.ts'
 
-/** A clock that stands still until a test moves it. */
+/** A clock that does not move until a test moves it. */
 export interface FakeClock extends Clock {
-  /** Lets `ms` pass: sleepers wake in order, and all that follows from a moment happens before the next one. */
+  /** Lets `ms` pass. Sleepers wake in order, and everything that follows from one moment happens before the next one. */
   pass(ms: number): Promise<void>
   /** Lets time pass in steps until `done`, or fails after `withinMs`. Returns how long it took. */
   until(done: () => boolean, withinMs: number): Promise<number>
-  /** Sleepers now: none are left when all is stopped. */
+  /** How many sleepers there are; none once everything has stopped. */
   sleepers(): number
 }
 
@@ -19,7 +19,7 @@ export function fakeClock(nowMs = 1_700_000_000_000): FakeClock {
   let now = nowMs
   const sleepers = new Set<Sleeper>()
 
-  /** Those who wake first, in the order in which they fell asleep. */
+  /** The sleepers that wake first, in the order in which they fell asleep. */
   function earliest(): Sleeper[] {
     let first: Sleeper[] = []
     for (const sleeper of sleepers) {
@@ -36,7 +36,7 @@ export function fakeClock(nowMs = 1_700_000_000_000): FakeClock {
     for (let next = earliest(); next[0] !== undefined && next[0].atMs <= endMs; next = earliest()) {
       now = Math.max(now, next[0].atMs)
       for (const sleeper of next) {
-        // One that woke before may have called it off.
+        // A sleeper that woke earlier may have aborted this one.
         if (sleepers.delete(sleeper)) sleeper.wake()
       }
       await settled()
@@ -76,7 +76,7 @@ export function fakeClock(nowMs = 1_700_000_000_000): FakeClock {
   }
 }
 
-/** All promises that can settle have settled. */
+/** Resolves once all promises that can settle have settled. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

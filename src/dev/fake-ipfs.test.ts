@@ -7,7 +7,7 @@ const never = new AbortController().signal
 const atOnce = { sleep: async (_ms: number, signal: AbortSignal) => signal.throwIfAborted() }
 const options = (onProgress: (progress: Progress) => void = () => {}) => ({ signal: never, onProgress })
 
-test('asked to lie, it says that a pin stands, and none does', async () => {
+test('the fault `lie` reports success for a pin that does not exist', async () => {
   const ipfs = fakeIpfs({ clock: atOnce })
   ipfs.fault('a', { kind: 'lie' })
   assert.equal((await ipfs.pin('a', options())).blocks, 1)
@@ -17,7 +17,7 @@ test('asked to lie, it says that a pin stands, and none does', async () => {
   assert.equal(await ipfs.pinned('a', never), 'ours')
 })
 
-test('asked to crash, it takes everything down after that many blocks, and comes back with its pins', async () => {
+test('the fault `crash` fails everything after that many blocks, and the pins are there again after `up`', async () => {
   const ipfs = fakeIpfs({ clock: atOnce })
   await ipfs.pin('standing', options())
   ipfs.offer('a', { blocks: 10, bytes: 1000 })
@@ -42,7 +42,7 @@ test('asked to crash, it takes everything down after that many blocks, and comes
   assert.equal(await ipfs.pinned('a', never), null)
 })
 
-test('asked to fail, it fails with that code until the fault is taken back, also in the middle of a stall', async () => {
+test('the fault `fail` rejects with its code until it is removed, and a stall also ends when it is removed', async () => {
   const ipfs = fakeIpfs({ clock: { sleep: () => new Promise((resolve) => setImmediate(resolve)) } })
   ipfs.fault('a', { kind: 'fail', code: 'node_full' })
   await assert.rejects(ipfs.pin('a', options()), { code: 'node_full', permanent: false })

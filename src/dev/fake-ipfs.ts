@@ -4,27 +4,27 @@ import type { Progress } from '../core/placement.ts'
 import type { Clock, Ipfs } from '../core/ports.ts'
 import { dialable } from '../ipfs/origin-policy.ts'
 
-/** What may go wrong with one CID. */
+/** A fault that one CID can have. */
 export type Fault =
-  /** Nobody has it: signs of life and no block, until the caller gives up. */
+  /** No peer has it: there are signs of life and no block, until the caller gives up. */
   | { kind: 'stall' }
   | { kind: 'fail'; code: PinErrorCode; permanent?: boolean; message?: string }
-  /** One block every so often. */
+  /** One block comes every `everyMs`. */
   | { kind: 'slow'; everyMs: number }
-  /** After that many blocks everything goes down, as if Kubo were killed, and stays down until `up`. */
+  /** After that many blocks all calls fail, as if Kubo were killed, until `up`. */
   | { kind: 'crash'; afterBlocks: number }
-  /** Says that the pin stands, and none does. */
+  /** The call reports success, but the content is not pinned. */
   | { kind: 'lie' }
 
 /** An `Ipfs` in memory that behaves like Kubo, and misbehaves on request. */
 export interface FakeIpfs extends Ipfs {
-  /** Makes content known; with `origin`, only once `connect` has dialled that. */
+  /** Makes content available; with `origin`, only once `connect` has dialled that. */
   offer(cid: string, size?: Progress, origin?: string): void
-  /** Until told otherwise; null takes it back. */
+  /** Lasts until it is replaced; null ends it. */
   fault(cid: string, fault: Fault | null): void
   /** Pins as an operator would by hand. */
   pinByHand(cid: string, name: string, type?: 'recursive' | 'direct'): void
-  /** Cuts off what is under way and refuses everything until `up`. */
+  /** Aborts all calls under way and refuses new ones until `up`. */
   down(): void
   up(): void
   /** All pins, by CID. */
@@ -40,12 +40,12 @@ export interface FakeIpfs extends Ipfs {
 export interface FakeIpfsOptions {
   pinName: string
   allowPrivateOrigins: boolean
-  /** Whether a CID that was never offered is a single block within reach, or is held by nobody. */
+  /** Whether a CID that was never offered is a single block within reach, or cannot be found anywhere. */
   unknownContent: 'single block' | 'nowhere'
   peerId: string
   multiaddrs: string[]
   capacityBytes: number
-  /** Between signs of life. */
+  /** The time between two signs of life. */
   tickMs: number
   clock: Pick<Clock, 'sleep'>
 }
@@ -67,7 +67,7 @@ export function fakeIpfs(options: Partial<FakeIpfsOptions> & Pick<FakeIpfsOption
 
 interface Content {
   size: Progress
-  /** Blocks here already; what was fetched by an aborted pin stays, as in Kubo. */
+  /** Blocks that are here already. As in Kubo, blocks that an aborted pin fetched stay. */
   local: number
   peerId: string | null
 }
@@ -81,7 +81,7 @@ class MemoryIpfs implements FakeIpfs {
   #fetched = 0
   #underWay = 0
   #collections = 0
-  /** Aborts while down. */
+  /** Aborted while the fake is down. */
   #life = new AbortController()
 
   constructor(options: FakeIpfsOptions) {
@@ -212,7 +212,10 @@ class MemoryIpfs implements FakeIpfs {
     return { removed, failed: 0 }
   }
 
-  /** A round trip: an answer never comes in the same turn. Aborts with the caller, or when the fake goes down. */
+  /**
+   * Imitates a round trip: an answer never comes in the same turn. The returned signal aborts with the caller's, or when the fake goes
+   * down.
+   */
   async #enter(signal: AbortSignal): Promise<AbortSignal> {
     signal.throwIfAborted()
     await Promise.resolve()
@@ -228,7 +231,7 @@ class MemoryIpfs implements FakeIpfs {
     return { size: { blocks: 1, bytes: 256 }, local, peerId: null }
   }
 
-  /** Block by block, with a sign of life at every tick while none arrives. */
+  /** Fetches block by block, with a sign of life at every tick while no block arrives. */
   async #fetch(
     cid: string,
     content: Content,

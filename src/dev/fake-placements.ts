@@ -29,13 +29,13 @@ export class FakePlacements implements PlacementStore {
   readonly rows = new Map<string, FakeRow>()
   readonly finished: Finish[] = []
   readonly calls = { claim: 0, extend: 0, finish: 0, due: 0, dueUnpins: 0, origins: 0 }
-  /** Postgres is away. */
+  /** True while Postgres is down. */
   down = false
   /** How long each call takes. */
   latencyMs = 0
-  /** So many finishes are committed, but their answer is lost. */
+  /** For this many finishes, the commit succeeds but its answer is lost. */
   loseFinishAnswers = 0
-  /** A finish that Postgres can never take. */
+  /** True for a finish that Postgres never accepts. */
   refuseFinish: (finish: Finish) => boolean = () => false
   readonly #clock: Clock
   readonly #nodeId: NodeId
@@ -58,7 +58,7 @@ export class FakePlacements implements PlacementStore {
     return count
   }
 
-  /** An accept: a new placement, one wanted again, or one that is woken. */
+  /** Acts as an accept: makes a new placement, wants one again, or wakes one. */
   want(cid: string, orgId: OrgId, offered: { origins?: string[]; holders?: string[] } = {}): Job {
     const nowMs = this.#clock.now()
     let row = this.rows.get(cid)
@@ -79,7 +79,7 @@ export class FakePlacements implements PlacementStore {
     return this.#job(row)
   }
 
-  /** The last pin of `cid` was removed. */
+  /** Acts as the removal of the last pin of `cid`. */
   unwant(cid: string): Job {
     const row = this.row(cid)
     row.state = 'unpinning'
@@ -88,7 +88,7 @@ export class FakePlacements implements PlacementStore {
     return { ...this.#job(row), orgId: null }
   }
 
-  /** What the sweeper does about claims that ran out. */
+  /** Acts as the sweep does on a claim that ran out. */
   expire(cid: string): void {
     Object.assign(this.row(cid), {
       state: 'queued',
@@ -250,7 +250,7 @@ export class FakePlacements implements PlacementStore {
   }
 }
 
-/** As the store's `content_origins`: each org's newest first, at most 20 of them. */
+/** Like the store's `content_origins`: each org's newest origins first, at most 20 of them. */
 function offering(offers: OfferedOrigins[], orgId: OrgId, origins: string[]): OfferedOrigins[] {
   const before = offers.find((offer) => offer.orgId === orgId)?.origins ?? []
   const all = [...new Set([...origins, ...before])].slice(0, 20)

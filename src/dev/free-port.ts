@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { AnchorageError } from '../core/errors.ts'
 
-/** Whether something could listen on this port of loopback now. */
+/** True when a server could listen on this port of loopback now. */
 export async function isFree(port: number): Promise<boolean> {
   const server = createServer()
   try {
@@ -17,8 +17,8 @@ export async function isFree(port: number): Promise<boolean> {
 }
 
 /**
- * A port that is free now and lies below the range from which the system takes the near ends of outgoing connections,
- * so that it is still free when a server comes back to it. `taken` are ports already promised.
+ * A port that is free now and lies below the range from which the system takes local ports for outgoing connections, so that it is still
+ * free when a server comes back to it. `taken` are ports already promised.
  */
 export async function freePort(taken: ReadonlySet<number> = new Set()): Promise<number> {
   for (let tries = 0; tries < 200; tries++) {

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writePrivate } from './private-file.ts'
 
-/** Who may log in at dev's identity provider, and what it says of them. */
+/** A user of dev's identity provider, and what the provider tells about the user. */
 export interface DevUser {
   name: string
   email: string
@@ -23,13 +23,13 @@ export function devUsers(org: string): Record<string, DevUser> {
   }
 }
 
-/** What stays the same between runs, so that sessions outlive them. */
+/** Secrets that stay the same between runs, so that sessions outlive them. */
 export interface IdentityKeys {
   /** Signs ID tokens. */
   jwk: JsonWebKey
   cookieKey: string
   clientSecret: string
-  /** Of every user. */
+  /** The password of every user. */
   password: string
 }
 
@@ -47,7 +47,7 @@ export function newIdentityKeys(): IdentityKeys {
     jwk: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' }),
     cookieKey: random(),
     clientSecret: random(),
-    // To be typed.
+    // Short, because people type it.
     password: randomBytes(5).toString('hex'),
   }
 }

@@ -9,7 +9,7 @@ interface Entry {
   payload: AdapterPayload
 }
 
-/** What one identity provider keeps of logins, codes and tokens: in memory, until it is over. */
+/** Keeps one identity provider's logins, codes and tokens in memory until they expire. */
 export function identityMemory(): (kind: string) => Adapter {
   const entries = new LRUCache<string, Entry>({ max: maxEntries })
   return (kind) => {

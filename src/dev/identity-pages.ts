@@ -1,11 +1,11 @@
 import { escaped } from '../http/escaped.ts'
 
-/** Pages of dev's identity provider: plain HTML, nothing of elsewhere. */
+/** Pages of dev's identity provider: plain HTML that loads nothing from elsewhere. */
 
 export const contentPolicy =
   "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 
-/** Asks who it is. */
+/** Asks for the user and the password. */
 export function loginPage(
   action: string,
   options: { users: readonly string[]; problem: string | null },
@@ -34,7 +34,7 @@ ${form}
   )
 }
 
-/** Says something. */
+/** A page with a title and a body. */
 export function page(title: string, body: string): string {
   return `<!doctype html>
 <html lang="en">

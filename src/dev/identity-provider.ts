@@ -12,11 +12,11 @@ export const clientId = 'anchorage'
 
 export interface IdentityProviderOptions {
   port: number
-  /** The bases of the nodes, as browsers reach them; the first one is told of logouts. */
+  /** The base URLs of the nodes, as browsers reach them; logouts are sent to the first one. */
   nodeUrls: readonly string[]
   users: Record<string, DevUser>
   keys: IdentityKeys
-  /** Things that a person may want to know, such as a node that could not be told of a logout. */
+  /** Reports things that a person may want to know, such as a logout that could not be sent to a node. */
   say: (line: string) => void
 }
 
@@ -100,7 +100,7 @@ function configuration({ nodeUrls, users, keys }: IdentityProviderOptions): Conf
       ctx.type = 'html'
       ctx.body = page('That did not work', `<p>${escaped(`${error}: ${details ?? ''}`)}</p>`)
     },
-    // Its own looks only for public addresses.
+    // The library's own fetch reaches public addresses only.
     fetch: (url, { dispatcher: _none, ...rest }: RequestInit & { dispatcher?: unknown } = {}) =>
       fetch(url, rest),
   }
@@ -121,7 +121,7 @@ function ourClient(nodeUrls: readonly string[], keys: IdentityKeys): ClientMetad
   }
 }
 
-/** Its one client is ours: nobody is asked whether it may know what it asks for. */
+/** The only client is ours, so users are not asked whether it may have what it asks for. */
 const grantAll: Configuration['loadExistingGrant'] = async ({
   oidc: { provider, client, session, params },
 }) => {
@@ -133,7 +133,7 @@ const grantAll: Configuration['loadExistingGrant'] = async ({
   return grant
 }
 
-/** `GET` shows the form, `POST` takes it. */
+/** `GET` shows the form, `POST` submits it. */
 function loginForm(provider: Provider, { users, keys }: IdentityProviderOptions) {
   const show = (response: ServerResponse, status: number, html: string) => {
     response.writeHead(status, {

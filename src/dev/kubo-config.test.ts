@@ -12,7 +12,7 @@ const initial = {
 }
 const ports = { rpcPort: 21001, swarmPort: 21002 }
 
-test('a fenced Kubo listens on loopback only and knows nobody to ask', () => {
+test('a fenced Kubo listens on loopback only and has no peers to ask', () => {
   const config = kuboConfig(initial, ports, false)
   assert.deepEqual(config['Addresses'], {
     Announce: [],
@@ -26,7 +26,7 @@ test('a fenced Kubo listens on loopback only and knows nobody to ask', () => {
   assert.doesNotMatch(JSON.stringify(config), /auto/)
 })
 
-test('the filters cover every IPv4 address but those of 127.0.0.0/8', () => {
+test('the filters cover every IPv4 address except those of 127.0.0.0/8', () => {
   const { Swarm } = kuboConfig(initial, ports, false)
   assert.ok(typeof Swarm === 'object' && Swarm && 'AddrFilters' in Swarm && Array.isArray(Swarm.AddrFilters))
   const ranges = Swarm.AddrFilters.map(String)
@@ -44,7 +44,7 @@ test('the filters cover every IPv4 address but those of 127.0.0.0/8', () => {
   )
 })
 
-test('a public Kubo keeps what init wrote, but for its ports, a private RPC and telemetry', () => {
+test('a public Kubo keeps what init wrote, except for its ports, a private RPC and telemetry', () => {
   const config = kuboConfig(initial, ports, true)
   assert.deepEqual(config['Bootstrap'], ['auto'])
   assert.deepEqual(config['Routing'], initial.Routing)

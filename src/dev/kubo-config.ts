@@ -6,7 +6,7 @@ export interface KuboAddresses {
   swarmPort: number
 }
 
-/** All addresses but loopback's: Kubo refuses to dial these before a packet is sent. */
+/** All addresses except those of loopback: Kubo refuses to dial these before it sends a packet. */
 const allButLoopback = [
   '/ip4/0.0.0.0/ipcidr/2',
   '/ip4/64.0.0.0/ipcidr/3',
@@ -22,8 +22,8 @@ const allButLoopback = [
 ]
 
 /**
- * What `ipfs init` wrote, with our ports, its RPC on loopback, no gateway and no telemetry; and, unless it is to be public,
- * with everything off that would speak to anybody beyond loopback.
+ * The config that `ipfs init` wrote, with our ports, its RPC on loopback, no gateway and no telemetry. Unless it is public, everything that
+ * would talk to hosts beyond loopback is switched off too.
  */
 export function kuboConfig(initial: KuboConfig, addresses: KuboAddresses, isPublic: boolean): KuboConfig {
   const always = {

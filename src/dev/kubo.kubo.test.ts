@@ -36,7 +36,7 @@ async function ask(rpcUrl: string, path: string): Promise<Record<string, unknown
   return response.ok ? JSON.parse(text) : { error: text }
 }
 
-test('it keeps its identity, its addresses and its blocks, and speaks to loopback alone', async () => {
+test('Kubo keeps its identity, its addresses and its blocks, and talks to loopback only', async () => {
   await using here = await place()
   let id: unknown
   let cid = ''

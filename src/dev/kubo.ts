@@ -23,7 +23,7 @@ export interface KuboOptions extends KuboAddresses {
 /** A Kubo that is kept running. */
 export type KuboChild = Child & { rpcUrl: string }
 
-/** Starts a Kubo; its settings are worked out anew each time from those that its `init` wrote. */
+/** Starts a Kubo. Each start computes its settings again from those that its `init` wrote. */
 export async function startKubo(options: KuboOptions): Promise<KuboChild> {
   const env = { ...options.env, IPFS_PATH: options.repo, IPFS_TELEMETRY: 'off' }
   const initial = await initialConfig(options, env)
@@ -48,14 +48,17 @@ export async function startKubo(options: KuboOptions): Promise<KuboChild> {
   return { ...child, rpcUrl }
 }
 
-/** Kept beside the settings in force, so that `--public` can be taken back. Made aside: a cut-off init leaves nothing half made. */
+/**
+ * The config as `init` wrote it, kept beside the current one so that `--public` can be undone. It is made in another folder and renamed, so
+ * an init that is cut off leaves nothing half made.
+ */
 async function initialConfig(options: KuboOptions, env: NodeJS.ProcessEnv): Promise<KuboConfig> {
   const kept = join(options.repo, 'config.initial')
   if (!existsSync(kept)) {
     const fresh = `${options.repo}.new`
     await rm(fresh, { recursive: true, force: true })
     await mkdir(fresh, { recursive: true, mode: 0o700 })
-    // In pebble a named pin costs Kubo four syncs of the disk, in its default datastore five.
+    // With pebble, a named pin costs Kubo four disk syncs; with its default datastore, five.
     await run(options.binary, ['init', '--empty-repo', '--profile=pebbleds'], {
       env: { ...env, IPFS_PATH: fresh },
       limitMs: 60_000,
@@ -74,7 +77,7 @@ function peerIdOf(config: KuboConfig): unknown {
     : undefined
 }
 
-/** The port may be anybody's: ready is when the peer that answers there is this one. */
+/** Another process may listen on the port, so Kubo is ready only when the peer that answers there is this one. */
 async function answers(rpcUrl: string, peerId: unknown, signal: AbortSignal): Promise<void> {
   for (;;) {
     try {

@@ -3,15 +3,15 @@ import { basename } from 'node:path'
 import { endProcess, identify, type ProcessIdentity } from '../tools/process-identity.ts'
 
 /**
- * How an earlier run's servers are known after it was killed: every child of `anchorage dev` carries its DIR in this
- * variable, which nothing but the kernel can take from it. No pid file can be stale, none can be missing.
+ * Identifies the servers of an earlier run that was killed. Every child of `anchorage dev` has its DIR in this environment variable, which
+ * nothing but the kernel can take from it. So no pid file can be stale or missing.
  */
 export const markVariable = 'DEV_OF_ANCHORAGE_DIR'
 
 /**
- * Ends what an earlier `anchorage dev` on `dir` left running, and returns how many processes that were: nodes first, which
- * stop their nats-server and need the others for it, then Kubos, then nats-servers that have no node. Its Postgres comes
- * after them (`endPostgresIn`): it has clients until they are gone, and a signal of its own.
+ * Ends the processes that an earlier `anchorage dev` on `dir` left running, and returns how many there were. Nodes end first: they stop
+ * their nats-server, and need the other servers for that. Then Kubos end, then nats-servers that have no node. Postgres ends after them
+ * (`endPostgresIn`), because it has clients until they are gone, and needs a signal of its own.
  */
 export async function endLeftovers(dir: string, graceMs: number): Promise<number> {
   const end = async (found: number[]): Promise<number> => {
@@ -25,21 +25,21 @@ export async function endLeftovers(dir: string, graceMs: number): Promise<number
   return nodes + kubos + servers.length
 }
 
-/** Kills all servers of `dir` without waiting for anything: for the last moment of a process. */
+/** Kills all servers of `dir` without waiting for anything, for when this process exits. */
 export function killNow(dir: string): void {
   const servers = natsDirsOf(dir).flatMap((natsDir) => natsPidOf(natsDir) ?? [])
   for (const pid of [...marked(dir), ...servers]) {
-    // Postgres has an immediate stop of its own, which clears its shared memory.
+    // SIGQUIT is Postgres' immediate shutdown, which clears its shared memory.
     const signal = isPostgres(pid) ? 'SIGQUIT' : 'SIGKILL'
     try {
       process.kill(pid, signal)
     } catch {
-      // It was quicker.
+      // It has ended already.
     }
   }
 }
 
-/** Ends every postgres process that lives in `dataDir`: the postmaster by a fast shutdown, then backends without one. */
+/** Ends every postgres process in `dataDir`: the postmaster by a fast shutdown, then backends that have no postmaster. */
 export async function endPostgresIn(dataDir: string): Promise<number> {
   const ours = () => pids().filter((pid) => readLink(`/proc/${pid}/cwd`) === dataDir && isPostgres(pid))
   const postmaster = Number(read(`${dataDir}/postmaster.pid`).split('\n')[0])
@@ -50,13 +50,13 @@ export async function endPostgresIn(dataDir: string): Promise<number> {
   return first.length + rest.length
 }
 
-/** The nats-server that a node keeps in `natsDir`, by the pid file that the node writes; null while none runs. */
+/** The pid of the nats-server that a node runs in `natsDir`, from the pid file that the node writes; null while none runs. */
 export function natsPidOf(natsDir: string): number | null {
   const pid = Number(read(`${natsDir}/nats.pid`))
   return pid > 0 && read(`/proc/${pid}/cmdline`).includes(`${natsDir}/`) ? pid : null
 }
 
-/** Ends that nats-server, when its node did not; whether there was one. */
+/** Ends that nats-server if its node did not. Returns whether there was one. */
 export async function endNatsOf(natsDir: string): Promise<boolean> {
   const pid = natsPidOf(natsDir)
   const process_ = pid === null ? null : await identify(pid)
@@ -93,7 +93,7 @@ function pids(): number[] {
     .filter((pid) => Number.isInteger(pid) && pid !== process.pid)
 }
 
-// A process may end, or belong to somebody else, at any moment of the look: then it is not ours.
+// A process may end, or turn out to be another user's, while these functions read it: then it is not ours.
 
 function namesIn(path: string): string[] {
   try {

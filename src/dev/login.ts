@@ -6,21 +6,23 @@ import { clientId, startIdentityProvider } from './identity-provider.ts'
 import type { NodeSettings } from './node.ts'
 import { writePrivate } from './private-file.ts'
 
-/** Where and as whom people log in; disposing stops the provider. */
+/** The identity provider and its users; disposing stops the provider. */
 export interface DevLogin extends AsyncDisposable {
   issuer: string
   users: string[]
-  /** Of all of them. */
+  /** The password of all users. */
   password: string
-  /** What tells the nodes of it. */
+  /** The settings by which nodes use the provider. */
   settings: NodeSettings
 }
 
-/** Starts dev's identity provider; null when the environment names another, or its package is not installed (which is said). */
+/**
+ * Starts dev's identity provider. Null when the environment names another one, or when its package is not installed, which `say` reports.
+ */
 export async function startLogin(
   dir: DataDir,
   options: {
-    /** The nodes listen on `port` and the following. */
+    /** The nodes listen on `port` and the ports after it. */
     port: number
     count: number
     org: string

@@ -19,9 +19,9 @@ export interface NodePorts {
   natsRoute: number
 }
 
-/** What every server of a node is started with. */
+/** The options with which every server of a node is started. */
 export interface NodeOptions {
-  /** From 1. */
+  /** Counts from 1. */
   number: number
   /** How many nodes there are. */
   count: number
@@ -33,19 +33,19 @@ export interface NodeOptions {
   tell: Tell
   database: DevDatabase
   binaries: { nats: string; kubo: string }
-  /** Where people log in. */
+  /** The settings for logging in. */
   login: NodeSettings
 }
 
 /** A node with its servers. */
 export type DevNode = NodeChild & { kubo: KuboChild; natsUrl: string; natsPid: () => number | null }
 
-/** What node `number` is called. */
+/** The name of node `number`. */
 export function nodeName(number: number): string {
   return `dev-${number}`
 }
 
-/** Which node is called that; null when it is none of dev's. */
+/** The number of the node of that name; null when it is not one of dev's. */
 export function numberOf(name: string): number | null {
   const number = /^dev-([1-9]\d*)$/.exec(name)?.[1]
   return number === undefined ? null : Number(number)
@@ -60,7 +60,7 @@ export async function portsOf(
   return {
     http,
     kuboRpc: await dir.port(`kubo-${number}-rpc`),
-    // In public the port that Kubo's users know and forward; else any. Each is remembered by itself.
+    // A public Kubo prefers the port that Kubo's users know and forward, another one takes any. The two are remembered separately.
     kuboSwarm: await (isPublic
       ? dir.port(`kubo-${number}-public`, 4000 + number)
       : dir.port(`kubo-${number}-swarm`)),
@@ -69,7 +69,7 @@ export async function portsOf(
   }
 }
 
-/** The Kubo of node `number`, its repository in DIR/node-i/kubo. */
+/** Starts the Kubo of node `number`, with its repository in DIR/node-i/kubo. */
 export async function startNodesKubo(options: NodeOptions): Promise<KuboChild> {
   const { number, dir, ports } = options
   return startKubo({
@@ -84,7 +84,7 @@ export async function startNodesKubo(options: NodeOptions): Promise<KuboChild> {
   })
 }
 
-/** Node `number` itself, with the nats-server that it brings. */
+/** Starts node `number`, which starts its own nats-server. */
 export async function startNode(options: NodeOptions & { kubo: KuboChild }): Promise<DevNode> {
   const { number, count, dir, ports, kubo, database } = options
   const nodeDir = join(dir.path, `node-${number}`)
@@ -107,14 +107,14 @@ export async function startNode(options: NodeOptions & { kubo: KuboChild }): Pro
       'nats.binary': options.binaries.nats,
       'nats.clientPort': ports.natsClient,
       'nats.restartAfter': `${options.restartAfterMs ?? 0}ms`,
-      // A nats-server of one stands alone: of a cluster it would wait for others.
+      // A single nats-server runs without a cluster: in a cluster it would wait for others.
       ...(count === 1 ? {} : await routeSettings(dir.path, natsDir, ports.natsRoute)),
       'kubo.rpc': kubo.rpcUrl,
     },
     defaults: {
       'pin.allowPrivateOrigins': true,
       'pin.resolveOrigins': options.isPublic,
-      // Whoever tries how much the machine can do, does it with one token.
+      // Load tests on a developer's machine use a single token.
       'rateLimits.perCaller': 1_000_000_000,
       'rateLimits.perOrg': 1_000_000_000,
       ...options.login,
@@ -129,13 +129,13 @@ export async function startNode(options: NodeOptions & { kubo: KuboChild }): Pro
     natsPid: () => natsPidOf(natsDir),
     async [Symbol.asyncDispose]() {
       await node[Symbol.asyncDispose]()
-      // A node that was killed and did not come back has left its nats-server.
+      // A node that was killed and did not come back has left its nats-server running.
       await endNatsOf(natsDir)
     },
   }
 }
 
-/** The values of `dev.env`. A server that is down keeps its last pid there until the next one stands. */
+/** The values of `dev.env`. A server that is down keeps its last pid there until it runs again. */
 export function envOf(cluster: {
   url: string
   token: string

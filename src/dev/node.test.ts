@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { loadConfig } from '../app/config.ts'
 import { withoutVariablesOf, writeNodeConfig } from './node.ts'
 
-test('a generated config is private, and is read back by anchorage as it was meant', async () => {
+test('a generated config is private, and anchorage reads it back as it was meant', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-node-'))
   const file = await writeNodeConfig(dir, {
     'node.name': 'dev: 1 #',
@@ -27,7 +27,7 @@ test('a generated config is private, and is read back by anchorage as it was mea
   await rm(dir, { recursive: true })
 })
 
-test('of the environment a node gets all but what would lead it to other servers', () => {
+test('a node gets all of the environment except what would lead it to other servers', () => {
   const env = {
     PATH: '/bin',
     ANCHORAGE_HTTP_LISTEN: '0.0.0.0:1',

@@ -10,16 +10,16 @@ import { writePrivate } from './private-file.ts'
 /** The command line of anchorage itself. */
 export const mainFile = fileURLToPath(new URL('../cli/main.ts', import.meta.url))
 
-/** What a node's generated config says; everything else is as the table's defaults, the environment or flags have it. */
+/** The options in a node's generated config; all others come from their defaults, the environment or flags. */
 export type NodeSettings = Partial<Record<ConfigKey, string | number | boolean>>
 
 export interface NodeOptions {
   name: string
-  /** Its own files; made when absent. */
+  /** The folder of its own files; made when absent. */
   dir: string
-  /** What must be so for the node to find its servers: no variable in the environment changes it. */
+  /** Options by which the node finds its servers; no variable in the environment changes them. */
   settings: NodeSettings
-  /** What suits a machine of one's own: the environment may say otherwise. */
+  /** Options that suit a developer's machine; the environment may change them. */
   defaults: NodeSettings
   url: string
   logFile: string
@@ -28,7 +28,7 @@ export interface NodeOptions {
   onChange?: ChildSpec['onChange']
 }
 
-/** A node that runs as `anchorage serve`, and what it says of itself. */
+/** A node that runs as `anchorage serve`. */
 export type NodeChild = Child & { nodeId: string; configFile: string; url: string }
 
 /** Writes the node's config and starts it; resolves once it answers. */
@@ -65,7 +65,7 @@ export async function writeNodeConfig(dir: string, settings: NodeSettings): Prom
   return configFile
 }
 
-/** The environment beats the file: a variable for something that is generated must not reach the node. */
+/** The environment wins over the config file, so variables of generated options must not reach the node. */
 export function withoutVariablesOf(settings: NodeSettings, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const generated = new Set(configKeys.filter((key) => key in settings).map(variableOf))
   const own = new Set(['ANCHORAGE_URL', 'ANCHORAGE_TOKEN', 'ANCHORAGE_CONFIG'])

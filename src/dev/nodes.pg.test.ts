@@ -6,7 +6,7 @@ import { testDatabase } from './test-postgres.ts'
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 
-test('a start with fewer nodes is refused with what to do while the others may hold content, and not once they are drained', async () => {
+test('a start with fewer nodes is refused, with what to do, while the others may hold content, and is allowed once they are drained', async () => {
   await using database = await testDatabase()
   await using store = openStore({ ...database, log: quiet })
   const dev = { ...database, name: 'dev', server: null }

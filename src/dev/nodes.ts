@@ -15,8 +15,8 @@ import { makeClusterKeys } from './routes.ts'
 import { quietLog } from './test-nats.ts'
 
 /**
- * Refuses (`conflict`, with what to do) to leave out a node that still has content by the book: what lies only there would be
- * missing. One that is drained may be left out.
+ * Rejects `conflict`, with what to do, when the start would leave out a node that has content according to Postgres: content that is only
+ * there would be missing. A drained node may be left out.
  */
 export async function refuseToLeaveOut(count: number, database: DevDatabase): Promise<void> {
   await using store = openStore({ ...database, log: quietLog })
@@ -37,8 +37,8 @@ export async function refuseToLeaveOut(count: number, database: DevDatabase): Pr
 const formedWithinMs = 45_000
 
 /**
- * All Kubos, then all nodes, each kind at once: a nats-server of three waits for another one. The stack is undone from its end,
- * so the nodes stop first.
+ * Starts all Kubos together, and then all nodes together, because a nats-server in a cluster of three waits for another one. The stack is
+ * disposed from its end, so the nodes stop first.
  */
 export async function startNodes(
   options: { count: number; port: number; say: (line: string) => void; signal: AbortSignal },
@@ -53,7 +53,7 @@ export async function startNodes(
   }
   say(count === 1 ? 'starting Kubo' : `starting ${count} Kubos`)
   signal.throwIfAborted()
-  // Before the nodes start at once: the first to come makes what all share.
+  // Made before the nodes start together, because all of them share these keys.
   if (count > 1) await makeClusterKeys(common.dir.path)
   const kubos = await allOf(places.map(startNodesKubo), starting)
   say(count === 1 ? 'starting the node' : `starting ${count} nodes`)
@@ -70,7 +70,7 @@ export async function startNodes(
   return nodes
 }
 
-/** Waits until the nodes' nats-servers are one, with all replicas: from then on each of them can be missed. */
+/** Waits until the nodes' nats-servers are one cluster with all replicas. From then on any one of them may fail. */
 async function formed(
   nodes: readonly DevNode[],
   say: (line: string) => void,
@@ -86,7 +86,7 @@ async function formed(
   if (enough.aborted) say('the nodes are not one cluster yet; each serves, and tells why at /v1/ready')
 }
 
-/** What a node says is wrong with its NATS; null when nothing is. */
+/** The trouble with NATS that a node reports; null when there is none. */
 async function natsTrouble(url: string, signal: AbortSignal): Promise<string | null> {
   try {
     const response = await fetch(`${url}/v1/ready`, { signal })
@@ -97,7 +97,7 @@ async function natsTrouble(url: string, signal: AbortSignal): Promise<string | n
   }
 }
 
-/** Waits for all, so that those that started are on the stack also when another failed. */
+/** Waits for all, so that those that started are on the stack even if another one failed. */
 async function allOf<T extends AsyncDisposable>(
   starts: Promise<T>[],
   stack: AsyncDisposableStack,

@@ -16,7 +16,7 @@ export async function devToken(
   if (kept?.database === database) return kept.value
   const admin = (...args: string[]) =>
     run(process.execPath, [mainFile, 'admin', ...args, '--config', configFile], { env, limitMs: 60_000 })
-  // It stands already when an earlier run got no further than this; when it could not be made, minting tells.
+  // The org exists already if an earlier run got no further than this. If it could not be made, minting the token reports that.
   const org = await admin('create-org', devOrg).catch((error: unknown) => String(error))
   const scopes = 'pins:read,pins:write,pins:delete'
   try {

@@ -7,8 +7,8 @@ import { userCan, type RunAs } from './run-as.ts'
 import { AnchorageError } from '../core/errors.ts'
 
 /**
- * The folder with `bin/initdb` and `bin/postgres`, runnable by `user`. They come from npm's embedded Postgres; when `user`
- * cannot read the checkout (a home with mode 0700), they are copied once to where everybody can.
+ * The folder with `bin/initdb` and `bin/postgres`, runnable by `user`. They come from npm's embedded Postgres. If `user` cannot read the
+ * checkout (a home with mode 0700), they are copied once to a folder that every user can read.
  */
 export async function postgresBinaries(user: RunAs | null): Promise<string> {
   const native = embeddedFolder()
@@ -40,7 +40,7 @@ function embeddedFolder(): string {
   }
 }
 
-/** What the package's own postinstall does; npm skips it under `ignore-scripts`. */
+/** Does what the package's own postinstall does, which npm skips under `ignore-scripts`. */
 async function hydrateSymlinks(native: string): Promise<void> {
   const links: unknown = JSON.parse(
     await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]'),

@@ -7,8 +7,8 @@ import { userCan, type RunAs } from './run-as.ts'
 const note = 'postgres.place'
 
 /**
- * Where the Postgres of `dir` keeps its data: in `dir`, unless it runs as a user who cannot pass there (root's DIR in a home
- * with mode 0700); then in a folder of the system's that is named after `dir`, and `dir` notes which.
+ * The folder where the Postgres of `dir` keeps its data. It is in `dir`, unless Postgres runs as a user who cannot enter `dir` (root's DIR
+ * in a home with mode 0700). Then it is a system folder whose name is derived from `dir`, and a file in `dir` names it.
  */
 export async function postgresPlace(dir: string, user: RunAs | null): Promise<string> {
   const noted = await readFile(join(dir, note), 'utf8').catch(() => null)
@@ -22,10 +22,10 @@ export async function postgresPlace(dir: string, user: RunAs | null): Promise<st
   return join(outside, 'data')
 }
 
-/** Deletes what `dir` keeps outside of itself. */
+/** Deletes the data that `dir` keeps outside of itself. */
 export async function dropPostgresPlace(dir: string): Promise<void> {
   const noted = (await readFile(join(dir, note), 'utf8').catch(() => '')).trim()
-  // The folder says whose it is: a note that was copied along with a DIR deletes nothing of the first one's.
+  // The folder names the DIR that it belongs to, so that the note in a copied DIR does not delete the data of the original.
   const owner = noted && (await readFile(join(noted, 'of'), 'utf8').catch(() => '')).trim()
   if (owner === dir) await rm(noted, { recursive: true, force: true })
 }

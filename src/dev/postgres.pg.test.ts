@@ -44,7 +44,7 @@ async function place() {
   return { dir, options, ask, [Symbol.asyncDispose]: dispose }
 }
 
-test('data outlives a stop, and nobody logs in as the superuser or without a password', async () => {
+test('data outlives a stop, and logins as the superuser or without a password are refused', async () => {
   await using here = await place()
   {
     await using _ = await startPostgres(here.options)
@@ -57,18 +57,18 @@ test('data outlives a stop, and nobody logs in as the superuser or without a pas
   assert.equal((await here.ask('select value from kept')).value, 42)
 })
 
-test('one that is killed comes back by itself, though its backends lived on for a moment', async () => {
+test('a killed Postgres comes back by itself, although its backends lived on for a moment', async () => {
   await using here = await place()
   await using server = await startPostgres(here.options)
   await here.ask('create table kept as select 42 as value')
   const first = server.pid()
   server.kill()
   while (server.pid() === null || server.pid() === first) await sleep(20)
-  // until it has recovered, it refuses connections
+  // it refuses connections until it has recovered
   await until('it answers', async () => (await here.ask('select value from kept')).value === 42)
 })
 
-test('one whose supervisor was killed is found and replaced by the next start', async () => {
+test('a Postgres whose supervisor was killed is found and replaced by the next start', async () => {
   await using here = await place()
   const modulePath = join(import.meta.dirname, 'postgres.ts')
   const program = `
@@ -90,7 +90,7 @@ test('one whose supervisor was killed is found and replaced by the next start', 
   assert.equal((await here.ask('select 1 as one')).one, 1)
 })
 
-test('a pid file that names somebody else, a dead process that nobody reaped, or nobody stops no start', async () => {
+test('a pid file that names another process, a zombie, or no process does not prevent a start', async () => {
   await using here = await place()
   {
     await using _ = await startPostgres(here.options)

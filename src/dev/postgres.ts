@@ -12,7 +12,7 @@ import { postgresUser, type RunAs } from './run-as.ts'
 import { AnchorageError } from '../core/errors.ts'
 
 export interface PostgresOptions {
-  /** Where its data lies; made when absent. Everybody above it must be passable for `postgresUser()`. */
+  /** The folder of its data; made when absent. `postgresUser()` must be able to enter every folder above it. */
   dataDir: string
   port: number
   logFile: string
@@ -25,7 +25,7 @@ export interface PostgresOptions {
   onChange?: ChildSpec['onChange']
 }
 
-/** Starts the embedded Postgres on loopback, over TCP with passwords only, stopping first what an earlier run left over. */
+/** Starts the embedded Postgres on loopback, over TCP with passwords only, and stops first what an earlier run left running. */
 export async function startPostgres(options: PostgresOptions): Promise<Child> {
   const user = postgresUser()
   const bin = join(await postgresBinaries(user), 'bin')
@@ -64,9 +64,9 @@ export async function startPostgres(options: PostgresOptions): Promise<Child> {
 }
 
 /**
- * Ends what runs on `dataDir`. Its pid file stays, for Postgres checks by it that no old backend shares the memory; it goes
- * only when it would stop the start: its pid still stands for something (a stranger by now, or a dead postmaster that nobody
- * has reaped), or it names none because its writer was killed.
+ * Ends the processes that run on `dataDir`. Its pid file stays, because Postgres checks by it that no old backend uses the shared memory.
+ * It is removed only when it would prevent the start: when a process still has its pid (a stranger by now, or a dead postmaster that was
+ * not reaped), or when it names no pid because its writer was killed.
  */
 async function clear(dataDir: string): Promise<void> {
   await endPostgresIn(dataDir)
@@ -81,7 +81,7 @@ async function initialise(
   env: NodeJS.ProcessEnv,
   user: RunAs | null,
 ): Promise<void> {
-  // Made aside and renamed when complete: a start that was cut off leaves nothing half made.
+  // Made in another folder and renamed when complete, so that a start that is cut off leaves nothing half made.
   const fresh = `${options.dataDir}.new`
   await rm(fresh, { recursive: true, force: true })
   await mkdir(fresh, { recursive: true, mode: 0o700 })
@@ -129,7 +129,7 @@ async function runToEnd(
   return said
 }
 
-/** The port may be anybody's: ready is when our own pid file says so and something listens. */
+/** Another process may listen on the port, so Postgres is ready only when our own pid file says so and something listens. */
 async function accepting(dataDir: string, port: number, signal: AbortSignal): Promise<void> {
   for (;;) {
     signal.throwIfAborted()

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { makeClusterKeys, routeSettings } from './routes.ts'
 
-test('nodes share a CA and a secret, have a certificate each, and keep them', async () => {
+test('nodes share a CA and a secret, each has its own certificate, and all are kept', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-routes-'))
   const natsDir = (n: number) => join(dir, `node-${n}`, 'nats')
   await makeClusterKeys(dir)

@@ -15,7 +15,7 @@ interface ClusterKeys extends CertifiedKey {
   secret: string
 }
 
-/** Makes the keys of the cluster of DIR, once: in one file, so that all are there, or none. */
+/** Makes the keys of DIR's cluster, once. They are in one file, so that either all of them exist or none. */
 export async function makeClusterKeys(dir: string): Promise<void> {
   const file = keysFile(dir)
   if (existsSync(file)) return
@@ -24,8 +24,8 @@ export async function makeClusterKeys(dir: string): Promise<void> {
 }
 
 /**
- * What the nats-server in `natsDir` needs to be one of the cluster of DIR: a certificate of its own, made once, and copies of
- * what all share, as it would have on a machine of its own.
+ * The settings by which the nats-server in `natsDir` joins DIR's cluster: a certificate of its own, made once, and copies of what all
+ * share, as it would have on a machine of its own.
  */
 export async function routeSettings(dir: string, natsDir: string, port: number): Promise<NodeSettings> {
   const keys: ClusterKeys = JSON.parse(await readFile(keysFile(dir), 'utf8'))
@@ -42,7 +42,7 @@ export async function routeSettings(dir: string, natsDir: string, port: number):
     await writePrivate(files['nats.cluster.caFile'], keys.certificate)
     await writePrivate(files['nats.cluster.certFile'], certificate)
     await writePrivate(files['nats.cluster.keyFile'], key)
-    // Last: where it stands, so do the others.
+    // Written last: if this file exists, so do the others.
     await writePrivate(files['nats.cluster.secretFile'], keys.secret)
   }
   return { 'nats.cluster.listen': `127.0.0.1:${port}`, ...files }

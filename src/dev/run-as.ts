@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { AnchorageError } from '../core/errors.ts'
 
-/** Who a server is run as. */
+/** The user that a server runs as. */
 export interface RunAs {
   uid: number
   gid: number
@@ -10,8 +10,8 @@ export interface RunAs {
 }
 
 /**
- * Who Postgres runs as: null for "as ourselves". Postgres refuses uid 0, and initdb a uid that has no passwd entry,
- * so root lends it `postgres` where there is one, else `nobody`.
+ * The user that Postgres runs as; null for the user of this process. Postgres refuses uid 0, and initdb refuses a uid that has no passwd
+ * entry, so under root it runs as `postgres` if there is such a user, else as `nobody`.
  */
 export function postgresUser(): RunAs | null {
   if (process.getuid?.() !== 0) return null
@@ -28,7 +28,7 @@ export function postgresUser(): RunAs | null {
   )
 }
 
-/** Whether `user` may do `flag` (test's `-r`, `-x`, `-w`) with `path`; asked of the system, which knows about groups and ACLs. */
+/** True when `user` may do `flag` (test's `-r`, `-x`, `-w`) with `path`. The system is asked, because it knows about groups and ACLs. */
 export function userCan(user: RunAs | null, flag: '-r' | '-x' | '-w', path: string): boolean {
   const as = user ? { uid: user.uid, gid: user.gid } : {}
   return spawnSync('test', [flag, path], { ...as, cwd: '/', stdio: 'ignore' }).status === 0

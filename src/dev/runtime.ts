@@ -19,26 +19,26 @@ import { devOrg, devToken } from './org-token.ts'
 import { teller } from './teller.ts'
 
 export interface DevOptions {
-  /** DIR: everything that is kept between runs. */
+  /** DIR, with everything that is kept between runs. */
   dir: string
-  /** Null: as many as at the last start on DIR, or one. */
+  /** Null for as many as at the last start on DIR, or one. */
   nodes: number | null
-  /** Of node 1; node i listens on `port` + i - 1. */
+  /** The port of node 1; node i listens on `port` + i - 1. */
   port: number
   /** Delete the data of DIR first. */
   reset: boolean
-  /** How long after its death a server is started again; null: never. */
+  /** How long after its death a server is started again; null for never. */
   restartAfterMs: number | null
   /** Kubo joins the IPFS network; otherwise nothing speaks to anything but loopback. */
   isPublic: boolean
   /**
-   * What the servers inherit. `DATABASE_URL` names a Postgres to use instead of the embedded one; `KUBO_BINARY` and
+   * The environment that the servers inherit. `DATABASE_URL` names a Postgres to use instead of the embedded one; `KUBO_BINARY` and
    * `ANCHORAGE_NATS_BINARY` name the executables to run.
    */
   env: NodeJS.ProcessEnv
   /** Progress, a line at a time. */
   say: (line: string) => void
-  /** Gives up the start. */
+  /** Aborts the start. */
   signal: AbortSignal
 }
 
@@ -49,18 +49,21 @@ export interface DevCluster extends AsyncDisposable {
   url: string
   org: string
   token: string
-  /** Who may log in; null when nobody can, or elsewhere. */
+  /** The users that may log in; null when logins are off, or go to another provider. */
   login: DevLogin | null
-  /** The file that a shell sources; it follows the pids of servers that are started again. */
+  /** The file that a shell sources; it is updated when servers are started again with new pids. */
   envFile: string
   nodes: DevNode[]
   /** The Kubo executable that was found or made. */
   kuboBinary: Tool
-  /** Starts again now whatever is down. */
+  /** Starts all servers that are down again now. */
   startAgain(): void
 }
 
-/** Boots Postgres, the schema, each node's Kubo, the nodes (each brings its nats-server), and makes an org and a token once. */
+/**
+ * Starts Postgres, migrates the schema, starts each node's Kubo and the nodes (each starts its own nats-server), and makes an org and a
+ * token once.
+ */
 export async function startDev(options: DevOptions): Promise<DevCluster> {
   const { env, say, restartAfterMs, isPublic } = options
   await using starting = new AsyncDisposableStack()
@@ -121,7 +124,7 @@ export async function startDev(options: DevOptions): Promise<DevCluster> {
   }
 }
 
-/** Whatever makes this process exit before it is disposed of, even the last resort of a stop, takes the servers along. */
+/** Until disposed, kills the servers when this process exits for any reason, even by the last resort of a stop. */
 function takingServersAlong(dir: string): Disposable {
   const lastResort = () => killNow(dir)
   process.on('exit', lastResort)

@@ -3,7 +3,7 @@ import type { Store } from '../store/store.ts'
 
 type Settled = Pick<Store, 'placements' | 'sweep'>
 
-/** What a sweep of the leader does with contents, once; returns how much it found to do. */
+/** Does once what the leader's sweep does with contents; returns how many rows there were to do. */
 export async function sweepOnce({ sweep }: Settled, epoch: number): Promise<number> {
   const holds = await sweep.releaseHolds(epoch, 50)
   const due = await sweep.releaseDue(epoch, 50)
@@ -11,7 +11,7 @@ export async function sweepOnce({ sweep }: Settled, epoch: number): Promise<numb
   return holds.rows + due.rows
 }
 
-/** Plays `node`, whose Kubo does all that it is told at once, and the leader, until neither finds anything to do three times in a row. */
+/** Acts as `node`, whose Kubo does everything at once, and as the leader, until neither has anything to do three times in a row. */
 export async function settlePlacements(
   store: Settled,
   node: NodeIdentity,

@@ -1,9 +1,9 @@
 import type { ChildSpec } from './child.ts'
 
-/** What to tell people of a server's life; null for what the start itself tells. */
+/** Makes a listener that reports the life of the server called `title`, apart from what the start itself reports. */
 export type Tell = (title: string) => NonNullable<ChildSpec['onChange']>
 
-/** A line whenever a server died, with what happens next, and when it is back. */
+/** Writes a line whenever a server has died, with what happens next, and when it is back. */
 export function teller({
   say,
   restartAfterMs,

@@ -1,4 +1,4 @@
-/** What a browser does of HTTP: it keeps cookies by host, follows redirects when told to, sends forms, and says which page asks. */
+/** A browser's use of HTTP: it keeps cookies by host, follows redirects when told to, sends forms, and says which page asks. */
 export class TestBrowser {
   readonly #jars = new Map<string, Map<string, string>>()
 
@@ -13,14 +13,14 @@ export class TestBrowser {
     return response
   }
 
-  /** A request of a page of `url`'s own origin. */
+  /** A request from a page of `url`'s own origin. */
   async fetch(url: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers)
     headers.set('sec-fetch-site', 'same-origin')
     return await this.ask(url, { ...init, headers })
   }
 
-  /** Goes to `url` and on, as far as redirects lead, or to the first address that begins with `until`, which is not asked any more. */
+  /** Goes to `url` and follows all redirects, or stops at the first address that begins with `until`, which is not requested. */
   async go(url: string, until?: string): Promise<{ url: string; response: Response | null }> {
     for (let at = url, hops = 0; hops < 20; hops += 1) {
       if (until !== undefined && at.startsWith(until)) return { url: at, response: null }
@@ -33,14 +33,14 @@ export class TestBrowser {
     throw new Error(`${url} leads around in circles`)
   }
 
-  /** Sends a form of a page at `url`, and goes on as `go`. */
+  /** Sends a form of a page at `url`, and goes on like `go`. */
   async submit(url: string, fields: Record<string, string>, until?: string) {
     const response = await this.ask(url, { method: 'POST', body: new URLSearchParams(fields) })
     const location = response.headers.get('location')
     return location === null ? { url, response } : await this.go(new URL(location, url).href, until)
   }
 
-  /** Those of the host and port of `url`, to be read and changed. */
+  /** The cookies of the host and port of `url`, to be read and changed. */
   cookies(url: string): Map<string, string> {
     const { host } = new URL(url)
     const jar = this.#jars.get(host) ?? new Map<string, string>()
@@ -49,8 +49,8 @@ export class TestBrowser {
   }
 
   /**
-   * Logs in at dev's identity provider. With `until` it stops at the first address that begins so, such as that of the callback.
-   * `node` is the base of a node.
+   * Logs in at dev's identity provider. With `until`, stops at the first address that begins with it, such as the callback's. `node` is the
+   * base of a node.
    */
   async logIn(node: string, user: string, password: string, until?: string) {
     const form = await this.go(`${node}/v1/auth/login?return_to=/v1/auth/session`, until)

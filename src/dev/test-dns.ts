@@ -3,16 +3,16 @@ import { once } from 'node:events'
 
 const types = { A: 1, TXT: 16, AAAA: 28 } as const
 
-/** What a name server says: the records of "name TYPE", in the form of the wire. */
+/** The records that a name server has for "name TYPE", in wire format. */
 export type Records = (question: string) => Buffer[]
 
-/** A name server for tests; on loopback and a free port unless told otherwise. */
+/** A name server for tests; on loopback and a free port by default. */
 export interface TestDns extends AsyncDisposable {
   /** `host:port`. */
   address: string
 }
 
-/** Answers with `records`, and that there is no such name where these are none; null never answers. */
+/** Answers with `records`, and with NXDOMAIN when there are none; with null, never answers. */
 export async function testDns(
   records: Records | null,
   {

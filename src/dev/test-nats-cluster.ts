@@ -15,9 +15,9 @@ import { quietLog, testNats, type TestNats } from './test-nats.ts'
 /** One server of a test's cluster, by its number from 0. */
 export interface TestSeat {
   nats: TestNats
-  /** What `NatsServerOptions.cluster` of this server is, with `members` as given: numbers of servers. */
+  /** The `NatsServerOptions.cluster` of this server. `members` are numbers of servers. */
   cluster(members: readonly number[], over?: Partial<NatsCluster>): NatsCluster
-  /** Starts it, alone without `members`; a second call is a second life. */
+  /** Starts the server, without a cluster if `members` is null. A second call starts it again in the same place. */
   start(members: readonly number[] | null, over?: Partial<NatsCluster>): Promise<NatsChild>
 }
 
@@ -30,7 +30,7 @@ export interface TestNatsCluster extends AsyncDisposable {
   files(certified: CertifiedKey): Promise<{ certFile: string; keyFile: string }>
 }
 
-/** `env` as for `testNats`. */
+/** Takes `env` as `testNats` does. */
 export async function testNatsCluster(
   env: NodeJS.ProcessEnv,
   count: number,

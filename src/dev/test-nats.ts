@@ -7,16 +7,16 @@ import { findTool } from '../tools/find-tool.ts'
 import { natsServer } from '../tools/nats-server.ts'
 import { freePort } from './free-port.ts'
 
-/** A place of a test's own for one nats-server: a directory, a port, the executable. Disposing stops what was started there. */
+/** A place for one nats-server of a test: a directory, a port, the executable. Disposing stops what was started there. */
 export interface TestNats extends AsyncDisposable {
   binary: string
   dir: string
   port: number
-  /** Starts the server as a node would. A second call is a second life in the same place. */
+  /** Starts the server as a node would. A second call starts it again in the same place. */
   start(options?: Partial<NatsServerOptions>): Promise<NatsChild>
 }
 
-/** `env` may name the executable in `NATS_SERVER_BINARY`; else it is found, or made, as for a node. */
+/** `env` may name the executable in `NATS_SERVER_BINARY`; otherwise it is found or made as for a node. */
 export async function testNats(env: NodeJS.ProcessEnv, log: Log = quietLog): Promise<TestNats> {
   const configured = env['NATS_SERVER_BINARY']
   const { path: binary } = await findTool(natsServer(), { env, configured, say: () => {} })
@@ -38,7 +38,7 @@ export async function testNats(env: NodeJS.ProcessEnv, log: Log = quietLog): Pro
   }
 }
 
-/** Says nothing. */
+/** Logs nothing. */
 export const quietLog: Log = {
   debug: () => {},
   info: () => {},
@@ -47,7 +47,7 @@ export const quietLog: Log = {
   child: () => quietLog,
 }
 
-/** A log that keeps the sentences of its warnings and errors. */
+/** A log that keeps the messages of its warnings and errors. */
 export function recordingLog(): Log & { said: string[] } {
   const said: string[] = []
   const note = (_fields: object, message: string): void => void said.push(message)

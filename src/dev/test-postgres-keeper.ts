@@ -11,7 +11,7 @@ import { freePort } from './free-port.ts'
 import { endPostgresIn } from './leftovers.ts'
 import { startPostgres } from './postgres.ts'
 
-/** What test processes are told of the server they share. */
+/** How test processes reach the server that they share. */
 export interface TestServer {
   port: number
   makerPassword: string
@@ -27,8 +27,8 @@ export const template = 'anchorage_template'
 const idleMs = 5_000
 
 /**
- * Runs the tests' Postgres in `dir` until nobody has been connected for a while. Its users are connections, which the kernel
- * closes whatever happens to them; what a killed keeper leaves is found by the next one, by its place.
+ * Runs the tests' Postgres in `dir` until no process has been connected for a while. Its users are connections, which the kernel closes
+ * however a process ends. The remains of a killed keeper are found by the next one, because they are in the same place.
  */
 async function keep(dir: string): Promise<void> {
   const held = await tryLock(join(dir, 'keeper.lock'))
@@ -71,7 +71,7 @@ async function keep(dir: string): Promise<void> {
     listener.close()
   } catch (error) {
     log(String(error))
-    // Those who wait for it ask again within this time, and then hear why.
+    // Processes that wait for the server ask again within this time, and then get the reason.
     await sleep(1_000)
     listener.close()
   }

@@ -38,7 +38,7 @@ test('each caller gets a migrated database of its own, and no role in it is a su
   assert.equal(new Set(seen.map(({ db }) => db)).size, 2)
 })
 
-test('a database goes away with its user, even while somebody is still connected', async () => {
+test('a database is dropped when it is disposed, even while a client is still connected', async () => {
   await using other = await testDatabase()
   const database = await testDatabase()
   const left = new Client({ connectionString: database.tenantUrl })

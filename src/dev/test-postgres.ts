@@ -12,7 +12,7 @@ import { Client } from 'pg'
 import { postgresUser, userCan } from './run-as.ts'
 import { template, type TestServer } from './test-postgres-keeper.ts'
 
-/** A migrated database of one test file's own; disposing drops it. */
+/** A migrated database for one test file; disposing drops it. */
 export interface TestDatabase extends AsyncDisposable {
   ownerUrl: string
   tenantUrl: string
@@ -20,8 +20,8 @@ export interface TestDatabase extends AsyncDisposable {
 }
 
 /**
- * A fresh database, cloned from a migrated template on the one Postgres that all test processes share. The first caller
- * starts that server (`test-postgres-keeper.ts`), and it goes away a few seconds after its last user's process, however that ended.
+ * A fresh database, cloned from a migrated template on the one Postgres that all test processes share. The first caller starts that server
+ * (`test-postgres-keeper.ts`). It stops a few seconds after the last process that used it has ended, however that ended.
  */
 export async function testDatabase(): Promise<TestDatabase> {
   const server = await sharedServer()
@@ -53,7 +53,10 @@ async function asMaker(server: TestServer, sql: string): Promise<void> {
   }
 }
 
-/** Says hello to the keeper, starting it when nobody answers. The open connection is what keeps the server: it ends with us. */
+/**
+ * Connects to the keeper, and starts one if none answers. The server runs while a connection is open, and this one closes when this process
+ * ends.
+ */
 async function sharedServer(): Promise<TestServer> {
   const dir = await keeperDir()
   const socketPath = join(dir, 'keeper.sock')
@@ -65,7 +68,7 @@ async function sharedServer(): Promise<TestServer> {
     if (server) return server
     if (performance.now() > deadline)
       throw new Error(`the tests' Postgres did not start; see ${join(dir, 'keeper.log')}`)
-    // A keeper ends at once while another holds the place; that one may be on its way out.
+    // A keeper exits at once while another one holds the lock, and that one may be about to exit.
     if (keeper === null || keeper.exitCode !== null) {
       const entry = fileURLToPath(new URL('./test-postgres-keeper.ts', import.meta.url))
       keeper = spawn(process.execPath, [entry, dir], { detached: true, stdio: 'ignore', cwd: '/' })
@@ -84,7 +87,10 @@ async function connected(socketPath: string): Promise<Socket | null> {
   }
 }
 
-/** The keeper's one line, sent when the template stands; null when it went away, its reason thrown when it failed. */
+/**
+ * Reads the keeper's only line, which it sends once the template exists. Null when the keeper went away; throws the keeper's reason when it
+ * failed.
+ */
 async function greeting(socket: Socket): Promise<TestServer | null> {
   for await (const line of createInterface(socket)) {
     const said: TestServer | { error: string } = JSON.parse(line)
@@ -95,7 +101,7 @@ async function greeting(socket: Socket): Promise<TestServer | null> {
   return null
 }
 
-/** One server for each user and each state of the migrations, where the user that Postgres runs as can pass. */
+/** The keeper's folder: one for each user and each state of the migrations, in a place that the user that Postgres runs as can enter. */
 async function keeperDir(): Promise<string> {
   const migrations = new URL('../../migrations/', import.meta.url)
   const hash = createHash('sha256').update(migrations.pathname)

@@ -4,7 +4,10 @@ import type { Clock, Log, RepairStore } from '../core/ports.ts'
 import { isDown } from '../core/standing.ts'
 import type { DownPolicy } from '../core/standing.ts'
 
-/** A leader that just began, or that was cut off, sees silence that is its own: it waits for signs, which come every ten seconds. */
+/**
+ * A leader that has just started, or that was cut off from Postgres, cannot tell silent nodes from signs that it has not read yet. It waits
+ * this long before it believes in silence; signs of life come every ten seconds.
+ */
 const settleMs = 15_000
 
 export interface AbsenceParts {
@@ -14,7 +17,10 @@ export interface AbsenceParts {
   log: Log
 }
 
-/** What the leader of one epoch notes of nodes that go, come back and drain; each means a walk over what they hold. */
+/**
+ * Records, for the leader of one epoch, that nodes go down, come back or are drained. A node that goes down or comes back starts a walk
+ * over its contents.
+ */
 export class Absences {
   readonly #parts: AbsenceParts
   readonly #epoch: number
@@ -27,12 +33,12 @@ export class Absences {
     this.#epoch = epoch
   }
 
-  /** The leader could not reach Postgres: what it hears next may be old. */
+  /** Call this when the leader could not reach Postgres: the signs of life that it reads next may be old. */
   cutOff(): void {
     this.#hearsSinceMs = null
   }
 
-  /** Notes what changed. Resolves with how many nodes are down, or null while nothing is to be concluded from silence. */
+  /** Records what has changed. Resolves with how many nodes are down, or null while nothing can be concluded from silence. */
   async note(nodes: readonly Node[]): Promise<number | null> {
     const { store } = this.#parts
     const down = new Set(await store.downNodes())
@@ -46,7 +52,7 @@ export class Absences {
     return nodes.filter((node) => isDown(node, this.#parts.policy)).length
   }
 
-  /** Nodes that gave up the last of their content are drained. */
+  /** Marks nodes that have given up the last of their content as drained. Resolves with how many. */
   async noteDrained(): Promise<number> {
     const drained = await this.#parts.store.noteDrained(this.#epoch)
     for (const drainedId of drained) {
@@ -75,13 +81,13 @@ export class Absences {
     this.#parts.log.info({ backId: id, name }, 'a node is back: what it holds counts again')
   }
 
-  /** What is below its minimum does not wait for the grace. */
+  /** Starts a walk over each node that has become silent: content below its minimum of copies does not wait for the grace period. */
   async #beginWalks(nodes: readonly Node[], down: ReadonlySet<NodeId>): Promise<void> {
     const { store } = this.#parts
     for (const { id, live } of nodes) if (live) this.#silent.delete(id)
     const fresh = nodes.filter(({ id, live }) => !live && !this.#silent.has(id))
     if (fresh.length === 0) return
-    // A walk of one that was given up goes on where it stands: a new leader must not begin it anew.
+    // A walk over a node that is down goes on where it is: a new leader must not restart it.
     const walked = new Set((await store.walks()).map(({ nodeId }) => nodeId))
     for (const { id } of fresh) {
       if (!walked.has(id) && !down.has(id)) await store.beginWalk(this.#epoch, id)

@@ -7,7 +7,7 @@ import type { Attempt, AttemptLimits } from './attempt.ts'
 import type { Dialler } from './dialler.ts'
 import type { Room } from './room.ts'
 
-/** What an attempt needs to be carried out. */
+/** The means by which an attempt is carried out. */
 export interface Means {
   ipfs: Ipfs
   dialler: Dialler
@@ -15,9 +15,9 @@ export interface Means {
   room: Room
   now: () => number
   random: () => number
-  /** A new block arrived. */
+  /** Called when a new block has arrived. */
   onBlock: (attempt: Attempt) => void
-  /** Kubo, not the content, was at fault. */
+  /** Called when Kubo, and not the content, was at fault. */
   onKuboDown: (error: IpfsError) => void
 }
 
@@ -38,7 +38,7 @@ async function pin(attempt: Attempt, claim: Claim, means: Means): Promise<Outcom
   const { ipfs, dialler, room } = means
   attempt.signal.throwIfAborted()
   attempt.usedAtStart = room.usedBytes()
-  // What was begun here before may be here already, and needs no room.
+  // Content that an earlier attempt worked on may be in Kubo already, and then needs no room.
   if (!claim.verify && room.leftBytes() === 0) throw new IpfsError('node_full', noRoom)
   dialler.dial(attempt, claim)
   const { blocks, bytes, foreignPin } = await ipfs.pin(claim.cid, {
@@ -55,7 +55,7 @@ async function pin(attempt: Attempt, claim: Claim, means: Means): Promise<Outcom
 
 async function unpin(attempt: Attempt, claim: Claim, { ipfs }: Means): Promise<Outcome> {
   attempt.signal.throwIfAborted()
-  // Absent is what was wanted, and a foreign pin is its owner's to remove.
+  // An absent pin is what was wanted, and a foreign pin is left for its owner to remove.
   await ipfs.unpin(claim.cid, attempt.signal)
   return { kind: 'unpinned' }
 }
@@ -86,7 +86,7 @@ function outcomeOf(error: unknown, attempt: Attempt, claim: Claim, means: Means)
     return { kind: 'released' }
   }
   if (error.code === 'node_full' && claim.work === 'pin') return full(attempt, claim, means, error.message)
-  // An unpin is never given up: its content would stay for ever.
+  // An unpin is never given up: its content would stay pinned for ever.
   if (error.permanent && claim.work === 'pin') {
     return { kind: 'failed', errorCode: error.code, error: shown(error.message) }
   }
@@ -94,8 +94,8 @@ function outcomeOf(error: unknown, attempt: Attempt, claim: Claim, means: Means)
 }
 
 /**
- * There is no room for it. Garbage is collected in a moment, which may make some; so it is tried again a few times, and for as long
- * as no other node could take it. What came in part and found no room is not fetched over and over.
+ * There is no room for the content. Garbage is collected soon, which may free some, so the attempt is repeated a few times, and without
+ * limit while no other node could take the content. Content that came in part and did not fit is not fetched over and over.
  */
 function full(attempt: Attempt, claim: Claim, means: Means, text: string): Outcome {
   const elsewhere = means.room.elsewhere()
@@ -104,13 +104,13 @@ function full(attempt: Attempt, claim: Claim, means: Means, text: string): Outco
   return { kind: 'failed', errorCode: 'node_full', error: shown(text) }
 }
 
-/** What came is told, so that whoever collects garbage knows that something waits here half fetched. */
+/** Adds the progress to the outcome of unfinished work, so that the garbage collector knows that half-fetched content waits here. */
 function withProgress(outcome: Outcome, { blocks, bytes }: Attempt): Outcome {
   const unfinished = outcome.kind === 'retry' || outcome.kind === 'released'
   return unfinished && blocks > 0 ? { ...outcome, blocks, bytes } : outcome
 }
 
-/** Another attempt after a while, unless the pin is too old for one. */
+/** Another attempt after a backoff, unless the pin is too old for one. */
 function again(
   attempt: Attempt,
   claim: Claim,
@@ -123,7 +123,7 @@ function again(
   if (claim.work === 'unpin') return { kind: 'retry', errorCode, error, delayMs }
   const leftMs = limits.maxAgeMs - claim.ageMs - (now() - attempt.claimedAtMs)
   if (leftMs <= 0) return { kind: 'failed', errorCode, error }
-  // The last attempt comes at the age limit, not a backoff later, so that the verdict is in time.
+  // The last attempt comes at the age limit, not a backoff later, so that the pin fails in time.
   return { kind: 'retry', errorCode, error, delayMs: Math.min(delayMs, Math.ceil(leftMs)) }
 }
 
@@ -150,7 +150,7 @@ function seconds(ms: number): number {
   return Math.max(1, Math.round(ms / 1000))
 }
 
-/** Fit for a text column and for the pin's owner: U+0000 is refused by Postgres, and nobody reads pages. */
+/** An error text as it is stored and shown to the pin's owner: without U+0000, which Postgres refuses, and short enough to read. */
 function shown(text: string): string {
   return text.replaceAll('\0', '').slice(0, 500)
 }

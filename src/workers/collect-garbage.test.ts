@@ -8,7 +8,7 @@ import { collectGarbage } from './collect-garbage.ts'
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 const signal = new AbortController().signal
 
-/** One node above its mark, of which 60 of 100 bytes are garbage. */
+/** One node above its mark, with 60 of 100 bytes garbage. */
 function world() {
   const clock = fakeClock()
   const state = {
@@ -64,7 +64,7 @@ function world() {
     collecting: (work: () => Promise<void>) => (whileCollecting = work),
     releasing: (work: () => void) => (onRelease = work),
     run: () => worker.run({ signal }),
-    /** As the driver runs it, until `done`; how long that took. */
+    /** Runs the worker as the driver does, until `done`; resolves with how long that took. */
     async runUntil(done: () => boolean, mostMs: number): Promise<number> {
       let over = false
       let ended = false
@@ -87,14 +87,14 @@ function world() {
   }
 }
 
-test('above the high-water mark garbage is collected, below it is not', async () => {
+test('garbage is collected above the high-water mark, and not below it', async () => {
   await using at = world()
   assert.partialDeepStrictEqual(await at.run(), { collected: true, removed: 6, freedBytes: 60, full: false })
   assert.partialDeepStrictEqual(await at.run(), { full: false, usedBytes: 35 })
   assert.equal(at.state.collections, 1)
 })
 
-test('it waits for what is under way, holding the pin worker, and collects then', async () => {
+test('it holds the pin worker, waits for the attempts under way, and then collects', async () => {
   await using at = world()
   at.state.underWay = 3
   const running = at.run()
@@ -105,7 +105,7 @@ test('it waits for what is under way, holding the pin worker, and collects then'
   assert.partialDeepStrictEqual(await running, { collected: true })
 })
 
-test('what takes too long is let go on, and waited for only a while later', async () => {
+test('attempts that take too long are left running, and are waited for again only later', async () => {
   await using at = world()
   at.state.underWay = 1
   const running = at.run()
@@ -118,7 +118,7 @@ test('what takes too long is let go on, and waited for only a while later', asyn
   assert.partialDeepStrictEqual(await at.run(), { collected: true })
 })
 
-test('nothing is collected while something half fetched waits to be tried again, not even when that came in between', async () => {
+test('nothing is collected while half-fetched content waits for its next attempt, even if it came during the wait', async () => {
   await using at = world()
   at.state.halfFetched = true
   assert.partialDeepStrictEqual(await at.run(), { halfFetched: true })
@@ -132,7 +132,7 @@ test('nothing is collected while something half fetched waits to be tried again,
   assert.equal(at.state.collections, 0)
 })
 
-test('however slowly something trickles in, garbage is collected within 23 minutes: what is under way is handed back for it', async () => {
+test('running fetches are handed back so that garbage is collected within 23 minutes, however slowly content trickles in', async () => {
   await using at = world()
   at.state.underWay = 2
   const tookMs = await at.runUntil(() => at.state.collections > 0, 1_400_000)
@@ -140,7 +140,7 @@ test('however slowly something trickles in, garbage is collected within 23 minut
   assert.equal(at.state.releases, 1)
 })
 
-test('nor does what waits half fetched put it off for longer', async () => {
+test('half-fetched content does not put a collection off for longer either', async () => {
   await using at = world()
   at.state.halfFetched = true
   const tookMs = await at.runUntil(() => at.state.collections > 0, 1_400_000)
@@ -148,7 +148,7 @@ test('nor does what waits half fetched put it off for longer', async () => {
   assert.equal(at.state.releases, 0, 'nothing was under way')
 })
 
-test('what cannot be handed back is waited for still', async () => {
+test('an attempt that cannot be handed back is still waited for', async () => {
   await using at = world()
   at.state.underWay = 1
   at.releasing(() => {})
@@ -158,7 +158,7 @@ test('what cannot be handed back is waited for still', async () => {
   await at.runUntil(() => at.state.collections === 1, 301_000)
 })
 
-test('patience begins anew after a collection, and once the node was below its mark', async () => {
+test('patience starts again after a collection, and after the node was below its mark', async () => {
   await using at = world()
   const after = async (ms: number, used: number) => {
     await at.clock.pass(ms)
@@ -176,14 +176,14 @@ test('patience begins anew after a collection, and once the node was below its m
   assert.partialDeepStrictEqual(await after(1_000, 95), { collected: true })
 })
 
-test('one node at a time', async () => {
+test('nothing is collected while another node has the turn', async () => {
   await using at = world()
   at.turn.others = true
   assert.partialDeepStrictEqual(await at.run(), { anothersTurn: true })
   assert.equal(at.state.collections, 0)
 })
 
-test('a turn that went to another while this waited ends the wait', async () => {
+test('a wait ends when the turn goes to another node', async () => {
   await using at = world()
   at.state.underWay = 1
   const running = at.run()
@@ -193,13 +193,13 @@ test('a turn that went to another while this waited ends the wait', async () => 
   assert.partialDeepStrictEqual(await running, { busy: 1 })
 })
 
-test('a collection that fails leaves neither hold nor turn', async () => {
+test('a failed collection leaves neither a hold nor a turn behind', async () => {
   await using at = world()
   at.collecting(() => Promise.reject(new Error('Kubo went away')))
   await assert.rejects(at.run(), /went away/)
 })
 
-test('pins alone above the mark are not collected over and over', async () => {
+test('a node that is above its mark by pins alone does not collect over and over', async () => {
   await using at = world()
   at.state.garbage = 1
   assert.partialDeepStrictEqual(await at.run(), { collected: true, full: true })

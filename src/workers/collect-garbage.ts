@@ -3,31 +3,31 @@ import type { NodeWorker, Report } from './driver.ts'
 import type { Intake } from './intake.ts'
 
 const everyMs = 15_000
-/** What is under way is waited for so long; what takes longer is let go on, and waited for again later … */
+/** Wait up to this long for attempts under way; after that, leave them running and try again later … */
 const quietMs = 60_000
 /**
- * … until this node has been above its mark for so long. Then what is still being fetched is handed back, and garbage is collected beside what
- * waits half fetched. So no later than patienceMs + pauseMs + 2 quietMs + 2 everyMs = 22.5 min after the mark was passed a collection begins,
- * but for the turns of other nodes and unpins that do not end. Whoever loses blocks by that was slow: what is large and grows is stopped
- * long before on a node that is full (`outgrew`), and what is small and takes this long comes at less than 16 MiB in 15 min.
+ * … until this node has been above its mark for this long. Then running fetches are handed back, and garbage is collected although
+ * half-fetched content waits. So a collection begins no later than patienceMs + pauseMs + 2 quietMs + 2 everyMs = 22.5 min after the mark
+ * was passed, apart from the turns of other nodes and unpins that do not end. Only slow content loses blocks by this: on a full node, large
+ * content that grows is stopped long before (`outgrew`), and small content that takes this long comes at less than 16 MiB in 15 min.
  */
 const patienceMs = 900_000
 const lookEveryMs = 100
-/** The cluster's turn is taken for so long at a time, and kept in every third of it. */
+/** The cluster's turn is taken for this long at a time, and renewed every third of it. */
 const turnMs = 30_000
-/** After a collection, or after one that could not begin because pins took too long: the next not before. */
+/** The shortest pause after a collection, or after one that could not begin because attempts took too long. */
 const pauseMs = 300_000
 
-/** What collecting garbage is made of. */
+/** The dependencies of the garbage collector. */
 export interface GarbageParts {
   identity: NodeIdentity
   store: GarbageStore
   ipfs: Pick<Ipfs, 'collectGarbage' | 'repoStat'>
-  /** Holds this node's pin worker. */
+  /** Keeps this node's pin worker from starting attempts. */
   intake: Pick<Intake, 'hold'>
-  /** How many of its attempts are under way. */
+  /** How many attempts of the pin worker are under way. */
   underWay: () => number
-  /** Has it hand back what it fetches. */
+  /** Makes the pin worker hand back its running fetches. */
   release: () => void
   /** The share of the capacity, 0 to 1, above which garbage is collected. */
   highWater: number
@@ -36,12 +36,12 @@ export interface GarbageParts {
 }
 
 /**
- * Has Kubo remove what no pin holds, once its repository is above the high-water mark; one node of the cluster at a time, since a
- * collection holds up pins.
+ * Makes Kubo remove blocks that no pin holds, once its repository is above the high-water mark. One node of the cluster does so at a time,
+ * because a collection holds up pins.
  *
- * Blocks of a pin that is not whole yet are garbage to Kubo. So it waits until nothing is under way here, takes on nothing
- * meanwhile, and does not begin while something half fetched waits to be tried again; for a bounded time. It asks Kubo how full it is, so running it
- * twice collects once. A crash in the middle leaves a turn that runs out by itself.
+ * To Kubo, the blocks of an incomplete pin are garbage. So the collector stops new attempts, waits until none is under way, and does not
+ * begin while half-fetched content waits for its next attempt; all this for a bounded time. It asks Kubo how full it is, so running it
+ * twice collects once. A crash in the middle leaves a turn that expires by itself.
  */
 export function collectGarbage(parts: GarbageParts): NodeWorker {
   const collector = new Collector(parts)
@@ -57,7 +57,7 @@ export function collectGarbage(parts: GarbageParts): NodeWorker {
 class Collector {
   readonly #parts: GarbageParts
   #notBeforeMs = -Infinity
-  /** Since when this node is above its mark with nothing collected. */
+  /** Since when this node is above its mark without a collection; null otherwise. */
   #fullSinceMs: number | null = null
 
   constructor(parts: GarbageParts) {
@@ -90,13 +90,13 @@ class Collector {
       this.#notBeforeMs = clock.now() + pauseMs
       return { busy: underWay() }
     }
-    // What ended just now may have been tried for the first time.
+    // An attempt that ended just now may have left half-fetched content.
     if (await this.#mustWait()) return { halfFetched: true }
-    // Awaited here: the hold lasts until this returns.
+    // Awaited here, so that the hold lasts until the collection is over.
     return await this.#collect(signal)
   }
 
-  /** Waits until nothing is under way; false when that takes too long. */
+  /** Waits until nothing is under way; false when that takes too long or another node has the turn. */
   async #isQuiet(signal: AbortSignal): Promise<boolean> {
     const { clock, store, identity, underWay } = this.#parts
     const startMs = clock.now()
@@ -111,7 +111,10 @@ class Collector {
     return true
   }
 
-  /** Has what is under way handed back, once patience is over, and waits for that; false when it is not over, or another has the turn. */
+  /**
+   * Once this node's patience is over, makes running fetches hand back and waits for that. False when it is not over, when another node has
+   * the turn, or when handing back takes too long.
+   */
   async #isQuietened(signal: AbortSignal): Promise<boolean> {
     const { store, identity, underWay, release, log } = this.#parts
     if (!this.#isImpatient() || !(await store.takeTurn(identity, turnMs))) return false
@@ -127,7 +130,7 @@ class Collector {
     return this.#fullSinceMs !== null && this.#parts.clock.now() - this.#fullSinceMs >= patienceMs
   }
 
-  /** For what waits half fetched. */
+  /** True while half-fetched content waits here and this node still has patience. */
   async #mustWait(): Promise<boolean> {
     return !this.#isImpatient() && (await this.#parts.store.hasHalfFetched(this.#parts.identity))
   }
@@ -158,7 +161,7 @@ class Collector {
     const { clock, store, identity } = this.#parts
     while (!signal.aborted) {
       await clock.sleep(turnMs / 3, signal).catch(() => undefined)
-      // Without it, another node may collect too: that slows pins down, and harms nothing.
+      // If the turn is lost, another node may collect too: that slows pins down, but does no harm.
       if (!signal.aborted) await store.takeTurn(identity, turnMs).catch(() => undefined)
     }
   }

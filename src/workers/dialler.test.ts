@@ -13,7 +13,7 @@ import { OriginTurns } from './origin-turns.ts'
 const stallTimeoutMs = 120_000
 const [a, b, c] = [mintId('org'), mintId('org'), mintId('org')]
 
-/** A dialler whose Kubo finds silence at `silent…`, a refusal at `refused…`, and everybody else at home. */
+/** A dialler whose Kubo gets no answer from `silent…`, a refusal from `refused…`, and a connection to all others. */
 function rig() {
   const clock = fakeClock()
   const startMs = clock.now()
@@ -32,7 +32,7 @@ function rig() {
     kubo,
     dialled,
     origins: () => dialled.map(({ origin }) => origin),
-    /** An attempt that begins to dial these. */
+    /** Begins an attempt that dials these. */
     begin(...origins: OfferedOrigins[]): Attempt {
       const attempt = new Attempt(
         { cid: 'c', nodeId: mintId('nod'), orgId: a, generation: 1, attempt: 1 },
@@ -59,7 +59,7 @@ function rig() {
 const of = (orgId: OrgId, ...origins: string[]): OfferedOrigins => ({ orgId, origins })
 const many = (kind: string, count = 20): string[] => Array.from({ length: count }, (_, i) => `${kind}-${i}`)
 
-test('a good origin of one org is dialled at once, beside 80 dead ones of another that asked before', async () => {
+test('a good origin of one org is dialled at once, beside 80 dead ones that another org offered before', async () => {
   const at = rig()
   const attempt = at.begin(of(a, ...many('silent', 80)), of(b, 'good'))
   await at.clock.pass(0)
@@ -70,7 +70,7 @@ test('a good origin of one org is dialled at once, beside 80 dead ones of anothe
   assert.equal(at.clock.sleepers(), 0)
 })
 
-test('and at the next free lane when it is offered later', async () => {
+test('a good origin that is offered later is dialled in the next free lane', async () => {
   const at = rig()
   const attempt = at.begin(of(a, ...many('silent')))
   await at.clock.pass(1_000)
@@ -81,13 +81,13 @@ test('and at the next free lane when it is offered later', async () => {
   attempt.end()
 })
 
-test('an org that names the good origin of another behind dead ones of its own does not hold it back', async () => {
+test("an org that names another org's good origin behind dead ones of its own does not hold it back", async () => {
   const at = rig()
   at.begin(of(a, ...many('silent', 19), 'good'), of(b, 'good')).end()
   assert.ok(at.origins().slice(0, 4).includes('good'))
 })
 
-test('no list of dead origins outlasts the stall limit, however many orgs and whatever else is offered meanwhile', async () => {
+test('no list of dead origins outlasts the stall limit, however many orgs offer and whatever is offered meanwhile', async () => {
   const at = rig()
   const orgs = Array.from({ length: 16 }, (_, i) => of(mintId('org'), ...many(`silent-${i}`)))
   const attempt = at.begin(...orgs)
@@ -101,7 +101,7 @@ test('no list of dead origins outlasts the stall limit, however many orgs and wh
   assert.equal(attempt.origins.unreachable, 320)
 })
 
-test('a dead origin is left alone for two minutes, whichever pin names it, and then comes after others', async () => {
+test('a dead origin is not dialled for two minutes, whichever pin names it, and after that only behind others', async () => {
   for (const kind of ['silent', 'refused']) {
     const at = rig()
     const first = at.begin(of(a, kind))
@@ -118,7 +118,7 @@ test('a dead origin is left alone for two minutes, whichever pin names it, and t
   }
 })
 
-test('one that was waited for less than usual, among very many, is left alone for less', async () => {
+test('an origin whose dial was shorter than usual, among very many, is skipped for less time', async () => {
   const at = rig()
   const orgs = Array.from({ length: 16 }, (_, i) => of(mintId('org'), ...many(`silent-${i}`)))
   const crowded = at.begin(...orgs)
@@ -133,7 +133,7 @@ test('one that was waited for less than usual, among very many, is left alone fo
   assert.equal(at.dialled.length, before + 1)
 })
 
-test('neither the end of an attempt nor a Kubo that is away says that an origin is dead', async () => {
+test('an origin does not count as dead when its attempt ends or Kubo is down', async () => {
   const at = rig()
   at.begin(of(a, 'silent')).end()
   await at.clock.pass(0)
@@ -145,7 +145,7 @@ test('neither the end of an attempt nor a Kubo that is away says that an origin 
   assert.deepEqual(at.origins(), ['silent', 'silent'])
 })
 
-test('orgs take turns whatever they offer: none is dialled for twice while another waits that had fewer dials', () => {
+test('orgs take turns whatever they offer: no org gets a dial while another one with fewer dials waits', () => {
   const origin = fc.integer({ min: 0, max: 30 }).map(String)
   const offer = fc.record({
     orgId: fc.constantFrom(a, b, c),

@@ -3,34 +3,34 @@ import type { Claim, OfferedOrigins } from '../core/placement.ts'
 import type { Clock, Ipfs } from '../core/ports.ts'
 import type { Attempt } from './attempt.ts'
 
-/** A sibling's address that answered is not dialled again for so long. */
+/** A sibling's address that answered is not dialled again for this long. */
 const answeredMs = 10_000
-/** An origin that cannot be reached is not dialled again for so long, whichever pin names it, and after that behind others … */
+/** An origin that cannot be reached is not dialled again for this long, whichever pin names it, and after that only behind others … */
 export const deadMs = 120_000
-/** … or, when it was not waited for as long as usual, for so many times as long as it was. */
+/** … or, if its dial had less than the usual time, for this many times that time. */
 const deadTimes = 12
-/** No more addresses than these are remembered, of either kind. */
+/** At most this many addresses of either kind are remembered. */
 const rememberedMax = 4_096
-/** Origins of one attempt dialled at a time: a stranger's list of dead addresses must not crowd Kubo. */
+/** Origins of one attempt dialled at a time: one user's list of dead addresses must not crowd Kubo. */
 export const lanes = 4
-/** The longest that an origin is waited for. */
+/** The longest time that a dial of an origin may take. */
 export const dialMs = 10_000
 
 /**
- * Connects Kubo to those who may have the content, beside the pin: best effort, nothing here fails a pin.
+ * Connects Kubo to peers that may have the content, while the pin runs. This is best effort: nothing here fails a pin.
  *
- * Orgs take turns, so a good origin of one waits for one dial of each other org at most, be their origins dead or not. And no list lasts
- * longer than the attempt that it is for: a dial may last for the time that is left until the attempt stalls, divided by the rounds of `lanes`
- * dials that are left. The store hands over at most 16 orgs with 20 origins each: that is 80 rounds, and with the `pin.stallTimeout` of
- * 120 s a dial has 1.5 s. One org's 20 are 5 rounds, and each dial has its 10 s.
+ * Orgs take turns, so a good origin of one org waits for at most one dial of each other org, whether their origins are dead or not. No list
+ * takes longer than its attempt: a dial may take the time left until the attempt stalls, divided by the rounds of `lanes` dials that are
+ * left. The store hands over at most 16 orgs with 20 origins each: that is 80 rounds, and with the `pin.stallTimeout` of 120 s a dial has
+ * 1.5 s. The 20 origins of one org are 5 rounds, and each dial has its 10 s.
  */
 export class Dialler {
   readonly #ipfs: Ipfs
   readonly #clock: Clock
   readonly #stallTimeoutMs: number
-  /** Until when siblings that answered are left alone: they are the same few for every pin. */
+  /** Until when siblings that answered are not dialled again: they are the same few for every pin. */
   readonly #answered = new Map<string, number>()
-  /** The same of origins that were found dead. */
+  /** Until when origins that were found dead are not dialled again. */
   readonly #dead = new Map<string, number>()
 
   constructor({ ipfs, clock, stallTimeoutMs }: { ipfs: Ipfs; clock: Clock; stallTimeoutMs: number }) {
@@ -39,13 +39,13 @@ export class Dialler {
     this.#stallTimeoutMs = stallTimeoutMs
   }
 
-  /** Starts to dial the claim's origins and holders; ends with the attempt. */
+  /** Starts to dial the claim's origins and holders; stops when the attempt ends. */
   dial(attempt: Attempt, claim: Claim): void {
     if (claim.holders.length > 0) void this.#siblings(claim.holders, attempt.signal)
     this.origins(attempt, claim.origins)
   }
 
-  /** Starts to dial those that are offered and that this attempt did not dial yet. */
+  /** Starts to dial the offered origins that this attempt has not dialled yet. */
   origins(attempt: Attempt, offers: readonly OfferedOrigins[]): void {
     attempt.origins.offer(offers, (origin) => this.#dead.has(origin))
     for (let free = lanes - attempt.origins.lanes; free > 0; free--) void this.#lane(attempt)
@@ -94,7 +94,7 @@ export class Dialler {
         await this.#ipfs.connectSibling(address, signal)
         this.#leaveAlone(this.#answered, address, answeredMs)
       } catch {
-        // Another address, or the network itself, may do.
+        // Another address may answer, or Kubo may find the content without siblings.
       }
     }
   }
@@ -104,7 +104,7 @@ export class Dialler {
   }
 
   #leaveAlone(map: Map<string, number>, address: string, forMs: number): void {
-    // the oldest stand first, and are forgotten first
+    // a Map iterates in the order of insertion, so the oldest are forgotten first
     map.delete(address)
     map.set(address, this.#clock.now() + forMs)
     for (const oldest of map.keys()) {

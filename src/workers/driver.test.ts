@@ -8,7 +8,7 @@ import type { LeaderTurn, NodeWorker, Report, Turn } from './driver.ts'
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 
-/** A driver at work, and a worker whose runs the test ends or fails. */
+/** A running driver, and a worker whose runs the test ends or fails. */
 async function driving(some: Partial<NodeWorker> = {}) {
   const clock = fakeClock()
   const drive = driver({ clock, log: silent, random: () => 1 })
@@ -50,7 +50,7 @@ test('a worker runs at once and then on its timer, and its last report is kept',
   assert.equal(at.status().runs, 2)
 })
 
-test('a worker that asked for a late start gets it, unless it is nudged', async () => {
+test('a worker with a delay runs first after it, unless it is nudged', async () => {
   await using at = await driving({ firstAfterMs: 5_000 })
   assert.equal(at.turns.length, 0)
   at.drive.nudge('w')
@@ -58,7 +58,7 @@ test('a worker that asked for a late start gets it, unless it is nudged', async 
   assert.equal(at.turns.length, 1)
 })
 
-test('a nudge runs it now; nudges during a run make one more run, never two at a time', async () => {
+test('a nudge runs the worker now; nudges during a run cause one more run, and runs never overlap', async () => {
   await using at = await driving()
   let under = 0
   at.does(async () => {
@@ -77,7 +77,7 @@ test('a nudge runs it now; nudges during a run make one more run, never two at a
   assert.equal(at.turns.length, 3)
 })
 
-test('a failure is retried with growing waits, and a success puts the timer back', async () => {
+test('a failure is retried with growing delays, and a success restores the timer', async () => {
   await using at = await driving()
   at.does(() => Promise.reject(new Error('no')))
   at.drive.nudge('w')
@@ -130,7 +130,7 @@ test('a leader worker runs only while this node leads, under its epoch and its s
   assert.deepEqual([turns.at(-1)?.epoch, turns.at(-1)?.signal.aborted], [4, false])
 })
 
-test('a leader whose write is refused since its epoch is over stops leading at once, and leads again under a later one', async () => {
+test('a leader whose write is refused because its epoch is over stops leading at once, and can lead again under a later epoch', async () => {
   await using at = await driving()
   let present = 4
   const epochs: number[] = []
@@ -157,7 +157,7 @@ test('a leader whose write is refused since its epoch is over stops leading at o
   assert.equal(epochs.at(-1), 5)
 })
 
-test('losing the lead in the middle of a run aborts it and is no failure', async () => {
+test('losing leadership during a run aborts the run and does not count as a failure', async () => {
   await using at = await driving()
   at.drive.add({
     name: 'l',

@@ -2,10 +2,10 @@ import { backoffMs } from '../core/backoff.ts'
 import { isCode } from '../core/errors.ts'
 import type { Clock, Log } from '../core/ports.ts'
 
-/** What one run of a worker did: counts, shown to operators as they are. */
+/** The counts of what one run of a worker did, shown to operators unchanged. */
 export type Report = Readonly<Record<string, number | boolean>>
 
-/** What a worker's run is given. Its signal aborts when the process stops or, for a leader's worker, when leadership ends. */
+/** The input of a worker's run. Its signal aborts when the process stops or, for a leader's worker, when leadership ends. */
 export interface Turn {
   signal: AbortSignal
 }
@@ -18,7 +18,7 @@ export interface LeaderTurn extends Turn {
 interface Routine {
   name: string
   everyMs: number
-  /** How long after the start it runs first; at once when left out. A nudge does not wait for it. */
+  /** The delay before the first run; none when left out. A nudge does not wait for it. */
   firstAfterMs?: number
 }
 
@@ -40,7 +40,7 @@ export interface LeaderWorker extends Routine {
   run(turn: LeaderTurn): Promise<Report>
 }
 
-/** How a worker fared last. */
+/** The state of a worker, and how its last run went. */
 export interface WorkerStatus {
   name: string
   running: boolean
@@ -50,23 +50,23 @@ export interface WorkerStatus {
   /** When its last run ended, ms since 1970. */
   endedAtMs: number | null
   tookMs: number | null
-  /** Of the last run that succeeded. */
+  /** The report of the last run that succeeded. */
   report: Report | null
 }
 
-/** Runs workers on a timer and when nudged, each one at a time. */
+/** Runs workers on timers and when nudged; a worker never has two runs at a time. */
 export interface Driver {
-  /** Takes on a worker; it starts at once when the driver runs. Its name must be new. */
+  /** Adds a worker, which starts at once if the driver runs. Its name must be new. */
   add(worker: Worker): void
   /** Runs the worker now, or once more if it is running. A nudge for a worker that may not run now is kept until it may. */
   nudge(name: string): void
   /**
    * This node leads under `epoch`: leader workers run now, and then on their timers. Resolves when `signal` aborts, or when the database
-   * refuses a worker's write because that epoch is over: no later write would be taken either, so the lease is to be given up.
+   * refuses a worker's write because that epoch is over. No later write would be accepted either, so the caller has to give up the lease.
    */
   lead(epoch: number, signal: AbortSignal): Promise<void>
   reports(): WorkerStatus[]
-  /** Resolves when `signal` aborted and the last run returned. Runs once. */
+  /** Resolves when `signal` has aborted and the last run has returned. Call it once. */
   run(signal: AbortSignal): Promise<void>
 }
 
@@ -76,7 +76,7 @@ export function driver(parts: { clock: Clock; log: Log; random?: () => number })
   return new Loops(parts)
 }
 
-/** A leader's turn, and how it is ended before its lease is. */
+/** A leader's turn, and a function that ends it before its lease ends. */
 interface Leading extends LeaderTurn {
   end: () => void
 }
@@ -179,7 +179,7 @@ class Loops implements Driver {
       )
   }
 
-  /** A leader that the database has left behind stops by itself, whatever its lease says. */
+  /** Ends this node's leadership when the database says that its epoch is over, even if its lease still lasts. */
   async #fenced({ epoch, signal, end }: Leading, run: () => Promise<Report>): Promise<Report> {
     try {
       return await run()
@@ -215,7 +215,7 @@ class Loops implements Driver {
     }
   }
 
-  /** Waits, until nudged at the longest. */
+  /** Waits for `ms` or until nudged. */
   async #rest(loop: Loop, ms: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted || (loop.nudged && this.#turn(loop.worker, signal) !== null)) return
     loop.wake = new AbortController()

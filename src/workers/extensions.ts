@@ -3,14 +3,14 @@ import type { Attempt } from './attempt.ts'
 
 /** How long a claim lives without being extended. */
 export const leaseMs = 30_000
-/** A claim is extended when less than this is left of it … */
+/** A claim is extended when less than this time is left … */
 const marginMs = 10_000
-/** … and when there is progress to tell, so often. */
+/** … or, while there is progress to report, this often. */
 const progressMs = 2_000
-/** The first time soon, so that the pin shows as `pinning`; content that is pinned in a moment never comes so far. */
+/** The first extension comes early, so that the pin shows as `pinning`; content that is pinned in a moment does not get that far. */
 const firstMs = 1_000
 
-/** Keeps the claims of attempts under way alive and tells their progress, all in one call, one call at a time. */
+/** Extends the claims of attempts under way and reports their progress, all in one call, one call at a time. */
 export class Extensions {
   readonly #identity: NodeIdentity
   readonly #placements: PlacementStore
@@ -21,7 +21,10 @@ export class Extensions {
     this.#placements = placements
   }
 
-  /** Resolves with those whose intent changed. Rejects when Postgres could not be asked; the next tick asks again. */
+  /**
+   * Resolves with the attempts whose placement has another generation by now. Rejects when Postgres cannot be reached; the next tick asks
+   * again.
+   */
   async tick(attempts: Iterable<Attempt>, nowMs: number): Promise<Attempt[]> {
     if (this.#busy) return []
     const due = pick(attempts, nowMs)

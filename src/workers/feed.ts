@@ -1,13 +1,13 @@
 import type { DuePlacement } from '../core/placement.ts'
 import type { NodeIdentity, PlacementStore } from '../core/ports.ts'
 
-/** What one read brings at most, of one org and in all. */
+/** The most that one read returns, for one org and in all. */
 const perOrg = 256
 const limit = 1_024
 
 /**
- * The way by which work comes without any hint: this node's due placements, read from Postgres. Often enough that losing every
- * message only delays; and at once when the queue runs low and more waits, so that a backlog drains at full speed.
+ * Reads this node's due placements from Postgres, so that work comes without any hint. It reads so often that losing every message only
+ * causes delay, and it reads at once when the queue runs low and more waits, so that a backlog drains at full speed.
  */
 export class Feed {
   readonly #identity: NodeIdentity
@@ -30,12 +30,12 @@ export class Feed {
     this.#lowWater = options.lowWater
   }
 
-  /** A claim was granted: reading again brings something new, and not what was refused a moment ago. */
+  /** Call this when a claim was granted: the next read then returns new placements, and not only those that were just refused. */
   granted(): void {
     this.#granted = true
   }
 
-  /** Read at the next occasion. */
+  /** Makes the next call of `wants` return true. */
   soon(): void {
     this.#readAtMs = -Infinity
   }
@@ -46,7 +46,7 @@ export class Feed {
     return this.#more && this.#granted && queued < this.#lowWater
   }
 
-  /** With `unpinsOnly`, just what is to be unpinned. */
+  /** With `unpinsOnly`, reads only the placements to be unpinned. */
   async read(nowMs: number, unpinsOnly: boolean): Promise<DuePlacement[]> {
     this.#reading = true
     this.#readAtMs = nowMs
@@ -55,7 +55,7 @@ export class Feed {
       const due = unpinsOnly
         ? await this.#placements.dueUnpins(this.#identity, limit)
         : await this.#placements.due(this.#identity, perOrg, limit)
-      // An org's part, or the whole, was full: there may be more.
+      // The share of an org, or the whole read, was full: there may be more.
       this.#more = due.length >= perOrg
       return due
     } finally {

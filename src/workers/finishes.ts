@@ -4,30 +4,30 @@ import { gather } from '../core/gather.ts'
 import type { Finish, Job } from '../core/placement.ts'
 import type { Clock, Log, NodeIdentity, PlacementStore } from '../core/ports.ts'
 
-/** Finishes that share one transaction. */
+/** The most finishes that share one transaction. */
 const batchMax = 64
 const backoff = { minMs: 100, maxMs: 5_000 }
-/** Tries of a finish that Postgres refuses though it can be reached. */
+/** How often to try a finish that Postgres refuses although it can be reached. */
 const refusalsMax = 3
 
-/** What writing outcomes needs. */
+/** The dependencies of `Finishes`. */
 export interface FinishMeans {
   identity: NodeIdentity
   placements: PlacementStore
   clock: Clock
   log: Log
   random: () => number
-  /** Ends all waiting; what was not written by then is left to the sweep. */
+  /** Ends all waiting. Outcomes that are not written by then are left to the sweep. */
   signal: AbortSignal
-  /** Before a batch is closed: see `gather`. */
+  /** Called before a batch is closed; see `gather`. */
   pause: (waiting: number) => Promise<void>
-  /** What waited behind a claim that ended, to be looked at now. */
+  /** Called with jobs that waited for a claim to end, to be looked at now. */
   onWoken: (jobs: Job[]) => void
 }
 
 /**
- * Writes outcomes, many at a time. What Kubo did is not done again because Postgres is away: a finish is kept until it is written,
- * or the process stops. `stuck` tells that it waits; nothing new should be claimed meanwhile.
+ * Writes outcomes, many at a time. A finish is kept until it is written or the process stops, so that Kubo's work is not repeated because
+ * Postgres is down. `stuck` is true while finishes wait for Postgres; nothing new should be claimed meanwhile.
  */
 export class Finishes {
   readonly #means: FinishMeans
@@ -67,7 +67,7 @@ export class Finishes {
     return finishes.map(() => false)
   }
 
-  /** One bad finish must not hold back the others of its batch: each alone, and the bad one is left to the sweep. */
+  /** One bad finish must not hold back the others of its batch: writes each one alone, and leaves the bad one to the sweep. */
   async #apart(finishes: Finish[], error: unknown): Promise<boolean[]> {
     if (finishes.length > 1) {
       const written: boolean[] = []

@@ -2,7 +2,10 @@ import { isCode } from '../core/errors.ts'
 import type { Job } from '../core/placement.ts'
 import type { Bus, Log } from '../core/ports.ts'
 
-/** Hints what a leader changed to its nodes; returns how many hints went. With JetStream away none does: the nodes find their due work in Postgres. */
+/**
+ * Sends hints about placements that the leader changed to their nodes; returns how many it sent. While JetStream is down it sends none: the
+ * nodes find their due work in Postgres.
+ */
 export async function hint(bus: Pick<Bus, 'publishJobs'>, jobs: Job[], log: Log): Promise<number> {
   if (jobs.length === 0) return 0
   try {

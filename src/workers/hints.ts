@@ -2,22 +2,25 @@ import { backoffMs } from '../core/backoff.ts'
 import type { Job } from '../core/placement.ts'
 import type { Bus, Clock, Log, NodeIdentity } from '../core/ports.ts'
 
-/** Hints that the bus may have handed over and that were not looked at yet. */
+/** The most hints that the bus may hand over before they have been looked at. */
 const pendingMax = 1_024
 const backoff = { minMs: 500, maxMs: 30_000 }
 
-/** What the consumer of hints is made of. */
+/** The dependencies of the consumer of hints. */
 export interface HintParts {
   identity: NodeIdentity
   bus: Bus
   clock: Clock
   log: Log
   random: () => number
-  /** True when the job waits for its turn now; then `looked` will be told. */
+  /** Returns true when the job is queued; `looked` is called for it later. */
   offer: (job: Job) => boolean
 }
 
-/** This node's jobs as the bus hands them over. Each is acknowledged once its row was looked at; its claim carries it from there. */
+/**
+ * Consumes this node's jobs from the bus. A job is acknowledged once its row has been looked at; from then on its claim says who works on
+ * it.
+ */
 export class Hints {
   readonly #parts: HintParts
   readonly #onLook = new Map<string, (() => void)[]>()
@@ -28,7 +31,7 @@ export class Hints {
     this.#parts = parts
   }
 
-  /** Consumes until `signal` aborts, but for the time between `close` and `open`. */
+  /** Consumes until `signal` aborts, except between `close` and `open`. */
   async consume(signal: AbortSignal): Promise<void> {
     const { bus, identity, clock, log, random } = this.#parts
     for (let failures = 1; !signal.aborted; failures++) {
@@ -57,7 +60,7 @@ export class Hints {
     this.#onOpen()
   }
 
-  /** The job of `cid` was looked at: claimed, or found to be nothing to do. */
+  /** Call this when the job of `cid` has been looked at: it was claimed, or there is nothing to do for it. */
   looked(cid: string): void {
     const waiting = this.#onLook.get(cid)
     if (waiting === undefined) return
@@ -65,7 +68,7 @@ export class Hints {
     for (const resolve of waiting) resolve()
   }
 
-  /** Nothing more will be looked at. What is acknowledged so is read from Postgres at the next start. */
+  /** Acknowledges all jobs, because no more will be looked at. The next start reads them from Postgres. */
   allLooked(): void {
     for (const cid of this.#onLook.keys()) this.looked(cid)
   }

@@ -1,18 +1,18 @@
 import type { NodeState } from '../core/node.ts'
 import type { Clock } from '../core/ports.ts'
 
-/** What a pin worker may take on now. `unpins`: its node gives up its content. `nothing`: somebody needs Kubo for himself. */
+/** The work that a pin worker may start now. `unpins`: its node gives up its content. `nothing`: another worker needs Kubo for itself. */
 export type Taking = 'everything' | 'unpins' | 'nothing'
 
 export interface IntakeParts {
-  /** What operators want of this node. */
+  /** The state that operators want for this node. */
   state: () => NodeState
-  /** For so long a node that starts to drain goes on with what it has. */
+  /** How long a node that starts to drain goes on with the pins that wait for it. */
   graceMs: number
   clock: Pick<Clock, 'now'>
 }
 
-/** Says what this node's pin worker may take on, from what operators want of the node and from who holds it still. */
+/** Decides what this node's pin worker may start, by the state that operators want for the node and by the holds on it. */
 export class Intake {
   readonly #parts: IntakeParts
   #holds = 0
@@ -23,13 +23,13 @@ export class Intake {
   }
 
   taking(): Taking {
-    // Looked at first: the grace runs while the node is held too.
+    // Called first, because the grace period also runs while the node is held.
     const drains = this.#drains()
     if (this.#holds > 0) return 'nothing'
     return drains ? 'unpins' : 'everything'
   }
 
-  /** Nothing new is taken on until the hold is disposed of. */
+  /** Nothing new is started until the hold is disposed. */
   hold(): Disposable {
     this.#holds++
     let held = true
@@ -41,7 +41,7 @@ export class Intake {
     }
   }
 
-  /** A drained node that starts again has no grace: it has nothing to go on with. */
+  /** A drained node that starts again has no grace period, because no pins wait for it. */
   #drains(): boolean {
     const { state, graceMs, clock } = this.#parts
     const wanted = state()

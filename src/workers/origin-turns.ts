@@ -1,27 +1,27 @@
 import type { OrgId } from '../core/ids.ts'
 import type { OfferedOrigins } from '../core/placement.ts'
 
-/** Of any org so many are dialled for an attempt, however many pins it has. */
+/** At most this many origins of one org are dialled for an attempt, however many pins it has. */
 export const maxPerOrg = 20
 
-/** The origins that orgs offer for one attempt, in the order in which they are dialled: the org that had the fewest dials is next. */
+/** The origins that orgs offer for one attempt, in the order in which they are dialled: the org with the fewest dials is next. */
 export class OriginTurns {
-  /** Those that could not be reached. */
+  /** How many origins could not be reached. */
   unreachable = 0
-  /** Lanes that dial now. */
+  /** How many lanes dial now. */
   lanes = 0
   #waiting = new Map<OrgId, string[]>()
   readonly #takenOf = new Map<OrgId, number>()
   readonly #taken = new Set<string>()
 
-  /** What is offered now, in place of what waited; `isLast` names those that are dialled after all others of their org. */
+  /** Replaces the origins that wait by those offered now. Origins for which `isLast` is true are dialled after all others of their org. */
   offer(offers: readonly OfferedOrigins[], isLast: (origin: string) => boolean): void {
     const inOrder = (origins: readonly string[]) =>
       origins.toSorted((one, other) => Number(isLast(one)) - Number(isLast(other)))
     this.#waiting = new Map(offers.map(({ orgId, origins }) => [orgId, inOrder(origins)]))
   }
 
-  /** The next to dial. One that another org offered too has been dialled for both. */
+  /** The next origin to dial. An origin that several orgs offer is dialled once for all of them. */
   next(): string | undefined {
     for (;;) {
       const orgs = [...this.#waiting.keys()].filter((orgId) => this.#mayTake(orgId) > 0)
@@ -37,12 +37,12 @@ export class OriginTurns {
     }
   }
 
-  /** How many were taken. */
+  /** How many origins were taken. */
   get taken(): number {
     return this.#taken.size
   }
 
-  /** How many wait, at most. */
+  /** The most origins that may still be dialled. */
   get waiting(): number {
     let sum = 0
     for (const [orgId, origins] of this.#waiting) sum += Math.min(origins.length, this.#mayTake(orgId))

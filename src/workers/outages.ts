@@ -1,14 +1,14 @@
 import { backoffMs } from '../core/backoff.ts'
 import type { Clock, Log } from '../core/ports.ts'
 
-/** What a worker cannot do without. */
+/** A server that a worker cannot do without. */
 export type Need = 'kubo' | 'postgres'
 
 const backoff = { minMs: 250, maxMs: 5_000 }
 
 /**
- * Holds a worker still while something it needs is away, so that an outage burns no attempts: after `begin` the thing is probed
- * with backoff until it answers.
+ * Pauses a worker while a server that it needs is down, so that an outage uses up no attempts. After `begin`, the server is probed with
+ * backoff until it answers.
  */
 export class Outages {
   readonly #probes: Record<Need, (signal: AbortSignal) => Promise<unknown>>
@@ -31,7 +31,7 @@ export class Outages {
     return [...this.#away]
   }
 
-  /** Notes that `need` failed; nothing more when that is known already. */
+  /** Notes that `need` is down and starts to probe it; does nothing when that is known already. */
   begin(need: Need, error: unknown): void {
     if (this.#away.has(need) || this.#means.signal.aborted) return
     this.#away.add(need)
@@ -40,7 +40,7 @@ export class Outages {
 
   async #wait(need: Need, error: unknown): Promise<void> {
     const { clock, log, random, signal, onOver } = this.#means
-    // A single dropped connection is no event for an operator.
+    // One dropped connection is nothing that an operator has to know.
     log.debug({ err: error, need }, 'pinning waits')
     for (let failures = 1; !signal.aborted; failures++) {
       try {

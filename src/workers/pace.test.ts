@@ -8,7 +8,7 @@ function pace() {
   let nowMs = 0
   const asked = new Pace({ now: () => nowMs })
   return {
-    /** A second later. */
+    /** The answer one second later. */
     copies(acceptMs: number | null, busy: boolean) {
       nowMs += 1_000
       return asked.copies(most, acceptMs, busy)
@@ -17,11 +17,11 @@ function pace() {
   }
 }
 
-test('while nothing is accepted, copies are as many as there may be', () => {
+test('while nothing is accepted, the maximum of copies is allowed', () => {
   assert.equal(pace().copies(null, true), most)
 })
 
-test('beside accepts that stay as fast as they were, copies become more and more, up to the most', () => {
+test('while accepts stay as fast as before, more and more copies are allowed, up to the maximum', () => {
   const at = pace()
   for (let i = 0; i < 20; i++) at.copies(40, false)
   const first = at.copies(41, true)
@@ -30,7 +30,7 @@ test('beside accepts that stay as fast as they were, copies become more and more
   assert.equal(at.copies(44, true), most)
 })
 
-test('accepts that become slow halve them each second, however often it is looked, but never stop them', () => {
+test('accepts that become slow halve the copies each second, however often the pace is asked, but never stop them', () => {
   const at = pace()
   for (let i = 0; i < 20; i++) at.copies(40, false)
   for (let i = 0; i < 50; i++) at.copies(40, true)
@@ -43,7 +43,7 @@ test('accepts that become slow halve them each second, however often it is looke
   assert.ok(least > 0 && least <= 8)
 })
 
-test('what is usual is learned without copies only: slowness that they cause does not become usual', () => {
+test('the usual time is learned only without copies, so that slowness caused by copies does not become usual', () => {
   const at = pace()
   for (let i = 0; i < 100; i++) at.copies(500, true)
   for (let i = 0; i < 100; i++) at.copies(20, false)

@@ -1,23 +1,23 @@
 import type { Clock } from '../core/ports.ts'
 
-/** The fewest copies that are under way at a time, however slow accepts are: what is moved gets there. */
+/** The fewest copies that may be under way, however slow accepts are, so that moves always make progress. */
 const least = 8
-/** As many more with each second in which accepts were fast enough. */
+/** This many more copies are allowed after each second in which accepts were fast enough. */
 const step = 4
 const secondMs = 1_000
-/** Accepts may take this much longer than without copies … */
+/** Accepts are fast enough up to this many times as long as without copies … */
 const slack = 1.75
-/** … and what is faster than this is fast enough, ms. */
+/** … and the time without copies counts as at least this, ms. */
 const fastMs = 15
-/** How much a second without copies tells of what is usual … */
+/** How much one second without copies counts in the average of the usual time … */
 const weight = 0.2
-/** … once it is so many seconds ago that there were any. */
+/** … if there were no copies for this many seconds before. */
 const quietSeconds = 4
 
 /**
- * How many copies may be under way beside accepts: more by a few while accepts take about as long as they do without any, half as many
- * as soon as they take longer (additive increase, multiplicative decrease: Chiu and Jain, 1989). While nothing is accepted, nobody
- * is kept waiting, and it is as many as there may be.
+ * How many copies may be under way beside accepts: a few more each second while accepts take about as long as without copies, half as many
+ * as soon as they take longer (additive increase, multiplicative decrease: Chiu and Jain, 1989). While nothing is accepted, no client
+ * waits, and the maximum is allowed.
  */
 export class Pace {
   readonly #clock: Pick<Clock, 'now'>
@@ -31,7 +31,10 @@ export class Pace {
     this.#clock = clock
   }
 
-  /** To be asked at each look: `acceptMs` is what accepts took lately, null without any; `busy` while copies are under way or were begun. */
+  /**
+   * Call this in each run. `acceptMs` is how long accepts took lately, null when there were none; `busy` is true while copies are under way
+   * or were begun.
+   */
   copies(most: number, acceptMs: number | null, busy: boolean): number {
     this.#busy ||= busy
     if (this.#clock.now() - this.#lookedAtMs >= secondMs) this.#learn(most, acceptMs)

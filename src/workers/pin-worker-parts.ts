@@ -4,7 +4,7 @@ import type { AttemptTrace } from '../core/tracing.ts'
 import type { Taking } from './intake.ts'
 import type { Room } from './room.ts'
 
-/** Everything a pin worker is made of. */
+/** The dependencies of a pin worker. */
 export interface PinWorkerParts {
   identity: NodeIdentity
   bus: Bus
@@ -12,16 +12,16 @@ export interface PinWorkerParts {
   ipfs: Ipfs
   clock: Clock
   log: Log
-  /** Follows each attempt. */
+  /** Traces each attempt. */
   trace: AttemptTrace
   options: PinWorkerOptions
   random?: () => number
-  /** True while the API needs the machine more: then only a sixteenth of the slots take on work. */
+  /** True while the API needs the machine more: then only a sixteenth of the slots start work. */
   hold?: () => boolean
-  /** What may be taken on now; everything when left out. */
+  /** The work that the worker may start now; everything when left out. */
   taking?: () => Taking
   room?: Room
-  /** Told how each attempt ended, and how long after its claim. */
+  /** Called with how each attempt ended, and how long after its claim. */
   onEnd?: (claim: Claim, outcome: Outcome, tookMs: number) => void
 }
 

@@ -18,7 +18,7 @@ import type { PinWorker } from './pin-worker.ts'
 import { reconcile } from './reconcile.ts'
 import { sweep } from './sweep.ts'
 
-// The worker's tests on a fake store show its logic; these show that the real store keeps the same rules.
+// The worker's tests on a fake store test its logic; these tests show that the real store keeps the same rules.
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
 const clock: Clock = { now: Date.now, sleep: (ms, signal) => sleep(ms, undefined, { signal }) }
@@ -42,7 +42,7 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-/** A bus without a word: all work comes from Postgres, or is offered. */
+/** A bus that delivers nothing: all work comes from Postgres, or is offered. */
 const noBus: Bus = {
   publishJobs: async () => {},
   consumeJobs: (_nodeId, _maxPending, _onJob, signal) =>
@@ -81,7 +81,7 @@ function atWork(
   return { ipfs, worker, stop, [Symbol.asyncDispose]: stop }
 }
 
-/** Accepts pins; with a worker given it is told, as after a real accept. */
+/** Accepts pins, and offers them to `worker` if there is one, as a real accept does. */
 async function pin(cids: string[], worker?: PinWorker): Promise<PinId[]> {
   const pins = cids.map((cid) => ({
     id: mintId('pin'),
@@ -101,7 +101,7 @@ async function remove(id: PinId, worker?: PinWorker): Promise<void> {
   worker?.offer(woken)
 }
 
-/** Waits for what the clock of Postgres decides; fails with what it saw last. */
+/** Waits for a change that depends on the clock of Postgres; fails with the last value that it saw. */
 async function until<T>(read: () => Promise<T> | T, done: (seen: T) => boolean): Promise<T> {
   const deadline = performance.now() + patience.usualMs
   for (;;) {
@@ -115,11 +115,11 @@ async function until<T>(read: () => Promise<T> | T, done: (seen: T) => boolean):
 const get = (id: PinId) => store.pins.getPin(org, id)
 const isPinned = (one: Pin) => one.status === 'pinned'
 
-/** Contents that nobody wants are let go of by the leader. */
+/** Runs the leader's sweep, which releases contents that no pin wants. */
 const sweepOnce = () =>
   sweep({ store: store.sweep, bus: noBus, log }).run({ epoch, signal: new AbortController().signal })
 
-test('a batch that is only in Postgres ends pinned in Kubo and in the book', async () => {
+test('a batch that is only in Postgres ends pinned in Kubo and in Postgres', async () => {
   await pin(Array.from({ length: 300 }, (_, index) => `batch-${index}`))
   await using at = atWork()
   await until(
@@ -130,7 +130,7 @@ test('a batch that is only in Postgres ends pinned in Kubo and in the book', asy
   assert.equal(at.ipfs.standing.size, 300)
 })
 
-test('progress shows, and DELETE in the middle ends the fetch within a second', async () => {
+test('progress is shown, and a DELETE during the fetch ends it within a second', async () => {
   await using at = atWork()
   at.ipfs.offer('big', { blocks: 1_000, bytes: 1_000_000 })
   at.ipfs.fault('big', { kind: 'slow', everyMs: 20 })
@@ -154,7 +154,7 @@ test('progress shows, and DELETE in the middle ends the fetch within a second', 
   assert.ok(!at.ipfs.standing.has('big'))
 })
 
-test('content that nobody has is retried with its reason, and found when it is there', async () => {
+test('content that no peer has is retried with its reason, and is pinned once a peer has it', async () => {
   await using at = atWork()
   at.ipfs.fault('lost', { kind: 'stall' })
   const [id = assert.fail()] = await pin(['lost'], at.worker)
@@ -167,7 +167,7 @@ test('content that nobody has is retried with its reason, and found when it is t
   await until(() => get(id), isPinned)
 })
 
-test('wanted and unwanted in quick turns, swept meanwhile, ends as last asked', async () => {
+test('content that is wanted and unwanted in quick succession, with sweeps meanwhile, ends as it was last asked for', async () => {
   await using at = atWork()
   for (let round = 0; round < 8; round++) {
     const [id = assert.fail()] = await pin(['turns'], at.worker)
@@ -191,7 +191,7 @@ test('wanted and unwanted in quick turns, swept meanwhile, ends as last asked', 
   )
 })
 
-test('Kubo away burns no attempt', async () => {
+test('an outage of Kubo uses up no attempt', async () => {
   await using at = atWork()
   at.ipfs.down()
   const [id = assert.fail()] = await pin(['away'], at.worker)
@@ -204,7 +204,7 @@ test('Kubo away burns no attempt', async () => {
   await until(() => get(id), isPinned)
 })
 
-test('a stop hands back, and the next incarnation goes on where the book says', async () => {
+test('a stop hands work back, and the next incarnation goes on with it from Postgres', async () => {
   const first = atWork()
   first.ipfs.fault('handed', { kind: 'stall' })
   const [id = assert.fail()] = await pin(['handed'], first.worker)
@@ -222,7 +222,7 @@ test('a stop hands back, and the next incarnation goes on where the book says', 
   assert.ok(second.ipfs.standing.has('handed'))
 })
 
-test('the reconciler repairs what Kubo lost and lets go of what nobody wants', async () => {
+test('the reconciler repairs what Kubo lost and unpins what no pin wants', async () => {
   await using at = atWork()
   const reconciler = reconcile({
     identity: node,
@@ -233,7 +233,7 @@ test('the reconciler repairs what Kubo lost and lets go of what nobody wants', a
     isBusy: (cid) => at.worker.isBusy(cid),
   })
   const turn = { signal: new AbortController().signal }
-  // The Kubo of this test is empty: all that the tests before pinned is missing in it.
+  // The Kubo of this test is empty, so all pins of the earlier tests are missing in it.
   const first = await reconciler.run(turn)
   assert.ok(Number(first['repaired']) >= 300)
   await until(

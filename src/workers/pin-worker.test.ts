@@ -18,13 +18,13 @@ const nodeId = mintId('nod')
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 
-/** How the fake Kubo fares with one CID; anything not named is there and takes `pinMs`. */
+/** The fake Kubo's behaviour for one CID. Content without a fate is available and takes `pinMs`. */
 type Fate =
   | 'nobody'
   | { fail: IpfsError }
   | { blocks: number; everyMs: number; stopAfter?: number; blockBytes?: number }
 
-/** A Kubo whose time is the fake clock's. It fails the test when two writes of one CID overlap. */
+/** A Kubo that runs on the fake clock. It fails the test when two writes of one CID overlap. */
 class ScriptedKubo implements Ipfs {
   readonly pinsNow = new Map<string, 'ours' | 'foreign'>()
   readonly fates = new Map<string, Fate>()
@@ -32,9 +32,9 @@ class ScriptedKubo implements Ipfs {
   readonly aborted: string[] = []
   pinMs = 20
   down = false
-  /** Kubo says yes to a pin and does not have it: what a concurrent unpin can do. */
+  /** Kubo reports success for a pin but does not have it, which a concurrent unpin can cause. */
   lie = false
-  /** A block of so many bytes came. */
+  /** Called with the size of each block that comes. */
   onBytes: (bytes: number) => void = () => {}
   writes = 0
   most = 0
@@ -151,7 +151,7 @@ class ScriptedKubo implements Ipfs {
   }
 }
 
-/** A bus that a test speaks through; `hint` resolves when the worker acknowledged. */
+/** A bus on which a test publishes; `hint` resolves when the worker has acknowledged the job. */
 class ScriptedBus implements Bus {
   #onJob: ((job: Job) => Promise<void>) | null = null
   listening = false
@@ -194,7 +194,7 @@ const options: PinWorkerOptions = {
   pollIntervalMs: 2_000,
 }
 
-/** A worker at work; stopped, and checked to have left nothing behind, at the end of the block. */
+/** A running worker. At the end of the block it is stopped, and checked to have left nothing behind. */
 async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Prepared) => void) {
   const clock = fakeClock()
   const placements = new FakePlacements(clock, nodeId)
@@ -259,7 +259,7 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
     ends,
     traced,
     stop,
-    /** Asks for `cid` and hints it, as an accept does. */
+    /** Asks for `cid` and sends the hint, as an accept does. */
     ask(cid: string, org = orgA, offered: { origins?: string[]; holders?: string[] } = {}) {
       return bus.hint(placements.want(cid, org, offered))
     },
@@ -294,7 +294,7 @@ test('a hint is claimed, acknowledged, pinned and finished', async () => {
   ])
 })
 
-test('a trace follows an attempt from its claim until its outcome is written, and changes nothing', async () => {
+test('a trace covers an attempt from its claim until its outcome is written, and changes nothing', async () => {
   await using at = await atWork()
   void at.ask('c1')
   await at.clock.until(() => at.traced.length === 3, 100)
@@ -302,7 +302,7 @@ test('a trace follows an attempt from its claim until its outcome is written, an
   assert.ok(at.isPinned('c1'))
 })
 
-test('the end of each attempt is told, with its outcome and how long it took', async () => {
+test('the end of each attempt is reported, with its outcome and how long it took', async () => {
   await using at = await atWork({}, ({ kubo }) =>
     kubo.fates.set('bad', { fail: new IpfsError('bad_content', 'no such codec') }),
   )
@@ -316,7 +316,7 @@ test('the end of each attempt is told, with its outcome and how long it took', a
   )
 })
 
-test('without any hint, what is due is found at the start, and later within the poll interval', async () => {
+test('without hints, due work is found at the start, and later within the poll interval', async () => {
   await using at = await atWork({}, ({ placements }) => void placements.want('before', orgA))
   await at.clock.until(() => at.isPinned('before'), 100)
   at.placements.want('after', orgA)
@@ -338,7 +338,7 @@ test('repeated, late and old hints are acknowledged and change nothing', async (
   assert.equal(at.kubo.writes, 1)
 })
 
-test('a backlog drains with full slots and shared calls', async () => {
+test('a backlog is worked off with full slots and shared calls', async () => {
   await using at = await atWork({}, ({ placements }) => {
     placements.latencyMs = 5
     for (let index = 0; index < 5_000; index++) placements.want(`c${index}`, index % 2 ? orgA : orgB)
@@ -360,7 +360,7 @@ test('an org with 100,000 pins does not hold up one with a single pin', async ()
   assert.ok(at.worker.stats().queued <= 2_048)
 })
 
-test('300 CIDs that nobody has, then 200 fresh pins: the fresh ones are pinned while the others still wait', async () => {
+test('200 fresh pins are pinned while 300 CIDs that no peer has still wait', async () => {
   await using at = await atWork()
   for (let index = 0; index < 300; index++) {
     at.kubo.fates.set(`dead${index}`, 'nobody')
@@ -370,13 +370,13 @@ test('300 CIDs that nobody has, then 200 fresh pins: the fresh ones are pinned w
   for (let index = 0; index < 200; index++) void at.ask(`fresh${index}`)
   await at.clock.until(() => at.placements.countIn('pinned') === 200, 10_000)
   assert.equal(at.placements.countIn('failed'), 0)
-  // And again once the dead ones are all retries.
+  // The same holds once the jobs of dead CIDs are all retries.
   await at.clock.pass(120_000)
   for (let index = 0; index < 200; index++) void at.ask(`late${index}`)
   await at.clock.until(() => at.placements.countIn('pinned') === 400, 2_000)
 })
 
-test('a CID that nobody has is retried with backoff and fails with its reason at the age limit', async () => {
+test('a CID that no peer has is retried with backoff and fails with its reason at the age limit', async () => {
   await using at = await atWork({ stallTimeoutMs: 5_000, maxAgeMs: 60_000 })
   at.kubo.fates.set('dead', 'nobody')
   void at.ask('dead', orgA, { origins: ['/dead/p2p/x', '/fine/p2p/y'] })
@@ -402,7 +402,7 @@ test('content that was asked for long ago and never tried still gets its first a
   await at.clock.until(() => at.isPinned('slow'), 10_000)
 })
 
-test('one that stops in the middle is stalled, one that goes on slowly is not', async () => {
+test('content that stops coming is stalled, content that comes slowly is not', async () => {
   await using at = await atWork()
   at.kubo.fates.set('stops', { blocks: 10, everyMs: 1_000, stopAfter: 3 })
   at.kubo.fates.set('slow', { blocks: 10, everyMs: 19_000 })
@@ -414,10 +414,10 @@ test('one that stops in the middle is stalled, one that goes on slowly is not', 
   await at.clock.until(() => at.isPinned('slow'), 190_000)
 })
 
-/** Limits as an operator finds them. */
+/** The default limits. */
 const usual = { stallTimeoutMs: 120_000, maxAgeMs: 86_400_000 }
 
-test('a block every two minutes ends an attempt ten minutes after the first, tells how slow it was, and holds up nobody', async () => {
+test('an attempt with a block every two minutes ends ten minutes after its first block, reports how slow it was, and holds up no other', async () => {
   await using at = await atWork(usual)
   const trickle = { blocks: 10_000, everyMs: 119_000, blockBytes: 100 }
   for (let index = 0; index < 100; index++) {
@@ -452,7 +452,7 @@ test('a little more than the least rate goes on, also in blocks that are tiny; w
   await free.clock.until(() => free.isPinned('trickle'), 20 * 119_000 + 1_000)
 })
 
-test('one that was fast and grows slow is given up at the end of the next ten minutes', async () => {
+test('content that was fast and becomes slow is given up at the end of the next ten minutes', async () => {
   await using at = await atWork(usual)
   const fate = { blocks: 10_000, everyMs: 1_000 }
   at.kubo.fates.set('grows slow', fate)
@@ -464,7 +464,7 @@ test('one that was fast and grows slow is given up at the end of the next ten mi
   await at.clock.until(() => at.placements.row('grows slow').errorCode === 'stalled', 4_000)
 })
 
-test('what is handed back because Kubo is needed counts as no attempt, and an unpin goes on to its end', async () => {
+test('a fetch that is handed back because Kubo is needed does not count as an attempt, and an unpin goes on to its end', async () => {
   await using at = await atWork()
   void at.ask('gone')
   await at.clock.until(() => at.isPinned('gone'), 100)
@@ -498,7 +498,7 @@ test('progress reaches Postgres, and long work keeps its claim', async () => {
   assert.ok(at.placements.calls.extend < 160, `${at.placements.calls.extend} extensions`)
 })
 
-test('a refusal for good fails at once, with its code; one that may pass is tried again', async () => {
+test('a permanent refusal fails at once, with its code; a temporary one is tried again', async () => {
   await using at = await atWork()
   at.kubo.fates.set('bad', { fail: new IpfsError('bad_content', 'not a DAG\0', { permanent: true }) })
   at.kubo.fates.set('odd', { fail: new IpfsError('kubo_error', 'try later') })
@@ -513,7 +513,7 @@ test('a refusal for good fails at once, with its code; one that may pass is trie
   await at.clock.until(() => at.isPinned('odd'), 10_000)
 })
 
-test('DELETE in the middle stops Kubo at once, then its unpin runs', async () => {
+test('a DELETE during the fetch stops Kubo at once, then the unpin runs', async () => {
   await using at = await atWork()
   at.kubo.fates.set('big', { blocks: 1_000, everyMs: 100 })
   void at.ask('big')
@@ -525,7 +525,7 @@ test('DELETE in the middle stops Kubo at once, then its unpin runs', async () =>
   assert.equal(at.kubo.pinsNow.size, 0)
 })
 
-test('DELETE whose hint is lost stops Kubo at the next extension', async () => {
+test('a DELETE whose hint is lost stops Kubo at the next extension', async () => {
   await using at = await atWork()
   at.kubo.fates.set('big', { blocks: 1_000, everyMs: 100 })
   void at.ask('big')
@@ -535,7 +535,7 @@ test('DELETE whose hint is lost stops Kubo at the next extension', async () => {
   assert.deepEqual(at.kubo.aborted, ['big'])
 })
 
-test('wanted again while its unpin runs: the unpin ends first, then it is pinned anew and looked at', async () => {
+test('content that is wanted again while its unpin runs is pinned again after that unpin, and is then verified', async () => {
   await using at = await atWork()
   void at.ask('c1')
   await at.clock.until(() => at.isPinned('c1'), 100)
@@ -548,7 +548,7 @@ test('wanted again while its unpin runs: the unpin ends first, then it is pinned
   assert.equal(at.kubo.writes, 3)
 })
 
-test('wanted, not wanted and wanted again in a row ends pinned', async () => {
+test('content that is wanted, unwanted and wanted again in quick succession ends pinned', async () => {
   await using at = await atWork()
   void at.ask('c1')
   await at.clock.pass(5)
@@ -564,7 +564,7 @@ test('wanted, not wanted and wanted again in a row ends pinned', async () => {
   assert.ok(at.isPinned('c1'))
 })
 
-test('a pin that Kubo affirms but does not list is not finished as pinned when that is in doubt', async () => {
+test('a pin that Kubo reports but does not list is not finished as pinned when it must be verified', async () => {
   await using at = await atWork({}, ({ placements, kubo }) => {
     placements.want('c1', orgA)
     placements.row('c1').verify = true
@@ -577,7 +577,7 @@ test('a pin that Kubo affirms but does not list is not finished as pinned when t
   await at.clock.until(() => at.isPinned('c1'), 10_000)
 })
 
-test('foreign pins are noted, and stay when ours is let go', async () => {
+test('foreign pins are noted, and stay when ours is unpinned', async () => {
   await using at = await atWork()
   at.kubo.pinsNow.set('c1', 'foreign')
   void at.ask('c1')
@@ -588,7 +588,7 @@ test('foreign pins are noted, and stay when ours is let go', async () => {
   assert.equal(at.kubo.pinsNow.get('c1'), 'foreign')
 })
 
-test('origins and holders are dialled beside the pin, and those offered since as well', async () => {
+test('origins and holders are dialled beside the pin, and so are origins that are offered later', async () => {
   await using at = await atWork()
   at.kubo.fates.set('c1', 'nobody')
   void at.ask('c1', orgA, { origins: ['/dead/p2p/a', '/b/p2p/b'], holders: ['/sibling/p2p/s'] })
@@ -599,7 +599,7 @@ test('origins and holders are dialled beside the pin, and those offered since as
   assert.deepEqual(at.kubo.connected.slice(3), ['/c/p2p/c'])
 })
 
-test('Kubo dies in the middle: no attempt is burnt, nothing is lost, all goes on when it is back', async () => {
+test('when Kubo dies, no attempt is used up, nothing is lost, and all work goes on once it is back', async () => {
   await using at = await atWork()
   for (let index = 0; index < 500; index++) void at.ask(`c${index}`)
   await at.clock.pass(100)
@@ -618,7 +618,7 @@ test('Kubo dies in the middle: no attempt is burnt, nothing is lost, all goes on
   assert.ok([...at.placements.rows.values()].every((row) => row.attempts === 1))
 })
 
-test('Postgres dies in the middle: what Kubo did is written when it is back, and not done again', async () => {
+test("when Postgres dies, Kubo's work is written once it is back, and is not done again", async () => {
   await using at = await atWork()
   for (let index = 0; index < 500; index++) void at.ask(`c${index}`)
   await at.clock.pass(110)
@@ -633,7 +633,7 @@ test('Postgres dies in the middle: what Kubo did is written when it is back, and
   assert.equal(at.kubo.writes, 500)
 })
 
-test('a finish whose answer is lost is written again, to no effect', async () => {
+test('a finish whose answer is lost is written again, without effect', async () => {
   await using at = await atWork()
   at.placements.loseFinishAnswers = 2
   void at.ask('c1')
@@ -643,7 +643,7 @@ test('a finish whose answer is lost is written again, to no effect', async () =>
   assert.equal(at.placements.finished.length, 2)
 })
 
-test('a finish that Postgres will never take does not hold back the others of its batch', async () => {
+test('a finish that Postgres always refuses does not hold back the others of its batch', async () => {
   await using at = await atWork()
   at.placements.refuseFinish = ({ cid }) => cid === 'poison'
   for (const cid of ['a', 'poison', 'b', 'c']) void at.ask(cid)
@@ -653,7 +653,7 @@ test('a finish that Postgres will never take does not hold back the others of it
   await at.clock.until(() => at.isPinned('d'), 10_000)
 })
 
-test('a claim that was lost meanwhile is given up, and its placement is looked at anew', async () => {
+test('an attempt whose claim was lost is given up, and its placement is looked at again', async () => {
   await using at = await atWork()
   at.kubo.fates.set('c1', { blocks: 20, everyMs: 1_000 })
   void at.ask('c1')
@@ -664,7 +664,7 @@ test('a claim that was lost meanwhile is given up, and its placement is looked a
   await at.clock.until(() => at.isPinned('c1'), 3_000)
 })
 
-test('a claim of another incarnation is void, and what it may have left is looked at', async () => {
+test('a claim of another incarnation is void, and what it may have left in Kubo is verified', async () => {
   await using at = await atWork({}, ({ placements }) => {
     placements.want('c1', orgA)
     Object.assign(placements.row('c1'), { claimedBy: 6, claimedUntilMs: Infinity, claimedGeneration: 1 })
@@ -673,7 +673,7 @@ test('a claim of another incarnation is void, and what it may have left is looke
   assert.equal(at.placements.row('c1').verify, true)
 })
 
-test('a stop lets what receives end, hands the rest back untouched, and takes nothing new', async () => {
+test('a stop lets a fetch finish that is nearly complete, hands the others back untouched, and starts nothing new', async () => {
   const at = await atWork()
   at.kubo.fates.set('soon', { blocks: 10, everyMs: 200 })
   at.kubo.fates.set('big', { blocks: 1_000, everyMs: 100 })
@@ -691,7 +691,7 @@ test('a stop lets what receives end, hands the rest back untouched, and takes no
   assert.equal(at.clock.sleepers(), 0)
 })
 
-test('a stop with Postgres away ends all the same', async () => {
+test('a stop ends even while Postgres is down', async () => {
   const at = await atWork()
   at.kubo.fates.set('dead', 'nobody')
   void at.ask('dead')
@@ -704,7 +704,7 @@ test('a stop with Postgres away ends all the same', async () => {
   assert.ok(at.clock.now() - startMs <= 8_000)
 })
 
-test('a node that starts to drain goes on until its grace is over; then only unpins, from Postgres, are taken on', async () => {
+test('a draining node goes on until its grace period is over; then it starts only unpins, from Postgres', async () => {
   await using at = await atWork({ concurrency: 1 })
   at.wanted.state = 'draining'
   at.kubo.fates.set('long', { blocks: 3_000, everyMs: 100 })
@@ -727,7 +727,7 @@ test('a node that starts to drain goes on until its grace is over; then only unp
   await at.clock.until(() => at.isPinned('long'), 300_000)
 })
 
-test('after an uncordon the node pins again, and listens again, without a restart', async () => {
+test('after an uncordon the node pins and consumes hints again, without a restart', async () => {
   await using at = await atWork()
   at.wanted.state = 'drained'
   await at.clock.pass(500)
@@ -742,7 +742,7 @@ test('after an uncordon the node pins again, and listens again, without a restar
   await at.clock.until(() => at.isPinned('c2'), 100)
 })
 
-test('while it is held nothing begins, from the very moment, and what is under way ends', async () => {
+test('from the moment of a hold nothing starts, and work under way finishes', async () => {
   await using at = await atWork()
   at.kubo.fates.set('under way', { blocks: 20, everyMs: 100 })
   void at.ask('under way')
@@ -757,7 +757,7 @@ test('while it is held nothing begins, from the very moment, and what is under w
   await at.clock.until(() => at.isPinned('c1'), 500)
 })
 
-test('a DAG that outgrows the room fails with node_full, small ones beside it are let finish', async () => {
+test('a DAG that outgrows the room fails with node_full, and small ones beside it may finish', async () => {
   await using at = await atWork()
   at.kubo.fates.set('large', { blocks: 10_000, everyMs: 10, blockBytes: 1_000_000 })
   at.kubo.fates.set('small', { blocks: 60, everyMs: 1_000, blockBytes: 10 })
@@ -770,7 +770,7 @@ test('a DAG that outgrows the room fails with node_full, small ones beside it ar
   await at.clock.until(() => at.isPinned('small'), 70_000)
 })
 
-test('content that is here already is pinned on a full node', async () => {
+test('content that is in Kubo already is pinned on a full node', async () => {
   await using at = await atWork()
   at.kubo.fates.set('here', { blocks: 100, everyMs: 50, blockBytes: 1_000_000 })
   at.kubo.onBytes = () => {}
@@ -780,7 +780,7 @@ test('content that is here already is pinned on a full node', async () => {
   await at.clock.until(() => at.isPinned('here'), 10_000)
 })
 
-test('on a full node fresh content waits for garbage to be collected, and moves on when that does not help', async () => {
+test('on a full node fresh content waits for garbage to be collected, and moves to another node when that does not help', async () => {
   await using at = await atWork()
   at.disk.used = 2e9
   void at.ask('c1')
@@ -799,7 +799,7 @@ test('on a full node fresh content waits for garbage to be collected, and moves 
   assert.equal(at.placements.row('c3').errorCode, 'node_full')
 })
 
-test('with no other node to take it, content waits on a full one', async () => {
+test('content waits on a full node when no other node can take it', async () => {
   await using at = await atWork()
   Object.assign(at.disk, { used: 2e9, elsewhere: false })
   void at.ask('c1')
@@ -812,7 +812,7 @@ test('with no other node to take it, content waits on a full one', async () => {
   await at.clock.until(() => at.isPinned('c1'), 100_000)
 })
 
-test('a Kubo that is out of space says so, and the content moves on', async () => {
+test('when Kubo is out of space, the placement fails with node_full', async () => {
   await using at = await atWork()
   at.kubo.fates.set('c1', { fail: new IpfsError('node_full', 'the disk of this node is full') })
   void at.ask('c1')

@@ -17,56 +17,58 @@ import type { Need } from './outages.ts'
 import type { PinWorkerParts } from './pin-worker-parts.ts'
 import { boundless, outgrew } from './room.ts'
 
-/** What this worker did since it was made, and what it is doing. */
+/** Counts of what this worker has done since it was made, and of what it is doing. */
 export interface PinWorkerStats extends SlotCounts, Record<Outcome['kind'], number> {
   finishing: number
   /** Jobs whose row said that there is nothing to do for them. */
   refused: number
-  /** What it waits for before it takes on more. */
+  /** The servers that it waits for before it starts more work. */
   waitingFor: Need[]
   taking: Taking
 }
 
 /** This node's pin worker. */
 export interface PinWorker {
-  /** Works until `signal` aborts, then hands back what is under way. Runs once. */
+  /** Works until `signal` aborts, then hands back what is under way. Call it once. */
   run(signal: AbortSignal): Promise<void>
-  /** Jobs to look at soon; those that find no room are left to the next read of what is due. */
+  /** Queues jobs to look at soon. Jobs for which the queue has no room are left to the next read of due placements. */
   offer(jobs: readonly Job[]): void
   stats(): PinWorkerStats
-  /** Whether something is under way for `cid`: from before its claim until its outcome is written. */
+  /** True while `cid` has an attempt under way: from before its claim until its outcome is written. */
   isBusy(cid: string): boolean
-  /** How many are under way in that sense. */
+  /** For how many CIDs `isBusy` is true. */
   underWay(): number
-  /** Hands back what is being fetched, untouched and as no attempt; it may be taken up again at once, so nothing may be taken on meanwhile. */
+  /**
+   * Hands back running fetches without counting them as attempts. They are due again at once, so the caller must hold the intake meanwhile.
+   */
   release(): void
 }
 
 /**
  * Makes this node's Kubo hold what Postgres says it should.
  *
- * It compares nothing itself: a job, from the bus or from Postgres, is only a reason to claim its placement; the row decides what is
- * done, and the outcome is written under the claim's generation. So a job that is lost, late, repeated or old costs a look, and a
- * second worker on the same node, or this one after a crash, is fenced off by its incarnation. One write per CID at a time: a CID
- * stays under way until its outcome is written, and a newer job for it stops it and waits.
+ * It compares nothing itself. A job, from the bus or from Postgres, is only a reason to claim its placement: the row decides what is done,
+ * and the outcome is written only for the generation that was claimed. So a late, repeated or old job costs one look at the row, and a lost
+ * job is found by the next read. A second worker on the same node, or this one after a crash, is fenced off by its incarnation. There is
+ * one write per CID at a time: a CID stays under way until its outcome is written, and a newer job for it stops the attempt and waits.
  */
 export function pinWorker(parts: PinWorkerParts): PinWorker {
   return new Worker(parts)
 }
 
-/** How often slots are looked through; every fourth time, claims and stalls too. */
+/** How often slots are checked; every fourth time, claims and stalls are checked too. */
 const tickMs = 250
 const batchMax = 64
 /**
- * In a crowd, how long claims and outcomes gather before they share a call: small calls at a high rate cost Postgres, which shares
- * its machine with Kubo, more than they save in time. Claims hold slots meanwhile, outcomes do not.
+ * While many attempts are under way, how long claims and outcomes are gathered before they share a call: many small calls cost Postgres,
+ * which shares its machine with Kubo, more than they save in time. Claims hold slots meanwhile, outcomes do not.
  */
 const claimPauseMs = 15
 const finishPauseMs = 100
 const crowd = 8
-/** Outcomes that may wait to be written before no more work is taken on. */
+/** No more work is started while this many outcomes wait to be written. */
 const finishingMax = 256
-/** At a stop, attempts that still receive may go on for so long; then all have so long to hand back. */
+/** When the worker stops, attempts that still receive blocks may go on for `graceMs`. Then all have `handBackMs` to hand back. */
 const graceMs = 2_000
 const handBackMs = 5_000
 
@@ -173,7 +175,7 @@ class Worker implements PinWorker {
     return queued
   }
 
-  /** True when it waits for its turn now. */
+  /** True when the job is queued now. */
   #offer(job: Job): boolean {
     if (!this.#running || (this.#takes === 'unpins' && job.orgId !== null)) return false
     const attempt = this.#under.get(job.cid)
@@ -193,7 +195,7 @@ class Worker implements PinWorker {
     } else if (job.generation === attempt.job.generation) attempt.woken = true
   }
 
-  /** A few pins are not kept waiting, nor is a batch that is half full. */
+  /** Does not wait while only a few attempts are under way, or when the batch is half full. */
   async #pause(waiting: number, ms: number): Promise<void> {
     if (this.#under.size < crowd || waiting >= batchMax / 2) return
     await this.#parts.clock.sleep(ms, this.#end.signal).catch(() => undefined)
@@ -204,7 +206,7 @@ class Worker implements PinWorker {
     this.#pump()
   }
 
-  /** Starts what may start now. Cheap when nothing may. */
+  /** Starts the jobs that may start now. Cheap when there are none. */
   #pump(): void {
     if (!this.#running || this.#follow() === 'nothing') return
     if (this.#outages.any || this.#finishes.stuck || this.#finishing >= finishingMax) return
@@ -213,7 +215,9 @@ class Worker implements PinWorker {
     if (this.#feed.wants(this.#slots.queued, nowMs)) void this.#fill(nowMs)
   }
 
-  /** Follows what may be taken on. What waits in memory when only unpins may waits in Postgres as well. */
+  /**
+   * Follows what the worker may start. While only unpins are allowed, queued pins are dropped from memory; their rows in Postgres remain.
+   */
   #follow(): Taking {
     const taking = this.#parts.taking?.() ?? 'everything'
     if (taking === this.#takes) return taking
@@ -227,7 +231,7 @@ class Worker implements PinWorker {
     return taking
   }
 
-  /** Accepts come first: what was accepted is safe and can wait, who is not answered cannot. */
+  /** Accepts come first: an accepted pin is safe and can wait, a client without an answer cannot. */
   #most(): number {
     const { hold, options } = this.#parts
     return hold?.() ? Math.ceil(options.concurrency / 16) : options.concurrency
@@ -236,7 +240,7 @@ class Worker implements PinWorker {
   async #fill(nowMs: number): Promise<void> {
     try {
       for (const job of await this.#feed.read(nowMs, this.#takes === 'unpins')) {
-        // What is under way is known; it is due only by a claim that ran out meanwhile.
+        // A placement that is under way here is due only if its claim has run out meanwhile.
         if (this.#under.get(job.cid)?.job.generation !== job.generation) this.#offer(job)
       }
       this.#pump()
@@ -267,7 +271,7 @@ class Worker implements PinWorker {
     this.#feed.granted()
     const outcome = await carryOut(attempt, claim, this.#means)
     this.#parts.onEnd?.(claim, outcome, this.#parts.clock.now() - nowMs)
-    // Kubo's place is free at once; writing the outcome needs none.
+    // The slot is free at once: writing the outcome needs none.
     this.#slots.end(cid)
     this.#finishing++
     this.#pump()
@@ -311,7 +315,7 @@ class Worker implements PinWorker {
     }
   }
 
-  /** Stops what stalls, extends what goes on. */
+  /** Stops attempts that stall, and extends the claims of the others. */
   #look(nowMs: number): void {
     for (const attempt of this.#under.values()) {
       const why = outgrew(attempt, this.#means.room) ? 'full' : attempt.overdue(this.#limits, nowMs)
@@ -321,7 +325,7 @@ class Worker implements PinWorker {
     void this.#extend(nowMs)
   }
 
-  /** Somebody else asked for what is being fetched, and may know where it is. */
+  /** Another pin wants the content that is being fetched, and may name more origins. */
   async #moreOrigins(attempt: Attempt): Promise<void> {
     attempt.woken = false
     try {
@@ -355,7 +359,7 @@ class Worker implements PinWorker {
     this.#end.abort()
   }
 
-  /** Waits until nothing is under way, `ms` at the longest. */
+  /** Waits until nothing is under way, but no longer than `ms`. */
   async #quiet(ms: number): Promise<void> {
     if (this.#under.size === 0) return
     const waiting = new AbortController()

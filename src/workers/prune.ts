@@ -2,27 +2,27 @@ import type { SessionStore } from '../core/login-ports.ts'
 import type { AuditStore, OperatorStore, PruneStore, TokenStore } from '../core/ports.ts'
 import type { LeaderWorker } from './driver.ts'
 
-/** What is over is kept for so long, for whoever asks what was moved, or with which token. */
+/** Plans, tokens and sessions that ended are kept for this long, so that operators can still see what was moved, or with which token. */
 const keepMs = 30 * 86_400_000
-/** Plans that go in one run, with their moves. */
+/** The most plans that one run deletes, with their moves. */
 const plansMax = 10
-/** The same of sessions and of tokens. */
+/** The same limit for sessions, for tokens and for lines of the audit. */
 const rowsMax = 10_000
 
-/** What pruning is made of. */
+/** The dependencies of `prune`. */
 export interface PruneParts {
   store: Pick<OperatorStore, 'pruneDenylist'>
   plans: PruneStore
   tokens: Pick<TokenStore, 'retireKeys' | 'pruneTokens'>
   sessions: Pick<SessionStore, 'pruneSessions'>
   audit: AuditStore
-  /** So many whole months of the audit are kept beside the present one; undefined: all. */
+  /** How many whole months of the audit are kept besides the present one; undefined for all. */
   auditMonths: number | undefined
 }
 
 /**
- * Removes what time made useless: denied tokens that are over anyway, keys that no living token was signed with, and what was over long ago.
- * The second time it finds nothing.
+ * Removes what is no longer needed: denials of tokens that have expired, keys that no living token was signed with, and plans, tokens and
+ * sessions that ended long ago. A second run finds nothing.
  */
 export function prune({ store, plans, tokens, sessions, audit, auditMonths }: PruneParts): LeaderWorker {
   return {

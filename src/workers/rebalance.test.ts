@@ -10,7 +10,7 @@ import { rebalance } from './rebalance.ts'
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 const running = new AbortController().signal
 
-/** A plan of so many moves of 10 bytes each, and what is under way besides. */
+/** A plan with this many moves of 10 bytes each, and the copies under way besides. */
 function world(moves: number, limits = { moves: 100, bytes: 1_000_000 }) {
   const plan: Plan = {
     id: mintId('pln'),
@@ -81,7 +81,7 @@ function world(moves: number, limits = { moves: 100, bytes: 1_000_000 }) {
   }
 }
 
-test('moves step back for accepts that are slow', async () => {
+test('moves slow down for accepts that are slow', async () => {
   const at = world(250)
   at.state.acceptMs = 500
   assert.partialDeepStrictEqual(await at.run(), { started: 8 })
@@ -104,7 +104,7 @@ test('a plan is applied a few moves at a time until none is left', async () => {
   assert.ok(at.batches.every((limit) => limit <= 64))
 })
 
-test('bytes under way bound it too', async () => {
+test('the bytes under way limit moves too', async () => {
   const at = world(250, { moves: 100, bytes: 205 })
   assert.partialDeepStrictEqual(await at.run(), { started: 21 })
 })
@@ -115,13 +115,13 @@ test('repairs under way come first', async () => {
   assert.partialDeepStrictEqual(await at.run(), { started: 5 })
 })
 
-test('moves that no longer fit are passed over', async () => {
+test('moves that no longer fit are skipped', async () => {
   const at = world(80)
   at.state.unfit = 70
   assert.partialDeepStrictEqual(await at.run(), { started: 10, skipped: 70 })
 })
 
-test('of a paused plan what is under way is noted, and nothing begun', async () => {
+test('for a paused plan, finished moves are recorded and no move begins', async () => {
   const at = world(250)
   await at.run()
   at.plan.state = 'paused'
@@ -138,7 +138,7 @@ test('of a paused plan what is under way is noted, and nothing begun', async () 
   assert.equal(at.hinted.length, 100)
 })
 
-test('paused, and in maintenance, nothing is begun, which is no failure', async () => {
+test('while a plan is paused, and during maintenance, nothing begins, and this is not a failure', async () => {
   const at = world(10)
   at.plan.state = 'paused'
   assert.deepEqual(await at.run(), { applying: false, maintenance: false })

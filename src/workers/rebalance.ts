@@ -6,17 +6,17 @@ import { hint } from './hint.ts'
 import { Pace } from './pace.ts'
 
 const everyMs = 1_000
-/** Moves begun in one transaction. */
+/** The most moves begun in one transaction. */
 const batch = 64
 
-/** What applying plans is made of. */
+/** The dependencies of `rebalance`. */
 export interface RebalanceParts {
   plans: Pick<PlanStore, 'applying' | 'startMoves' | 'settleMoves'>
   copies: Pick<RepairStore, 'moving'>
   bus: Pick<Bus, 'publishJobs'>
-  /** How much may be under way at a time, repairs included: those come first. */
+  /** How much may be under way at a time, including repairs, which come first. */
   limits: { moves: number; bytes: number }
-  /** What accepts took lately, anywhere in the cluster, ms; null without any: moves step back for them. */
+  /** How long accepts took lately, anywhere in the cluster, ms; null when there were none. Moves slow down for the sake of accepts. */
   acceptMs: () => number | null
   clock: Pick<Clock, 'now'>
   log: Log
@@ -25,10 +25,10 @@ export interface RebalanceParts {
 type PacedParts = RebalanceParts & { pace: Pace }
 
 /**
- * Applies the plan that an operator set to be applied: notes which of its moves are done, and begins as many more as may be under
- * way. The plan and its moves are rows, each move begins once and only if it still fits, and every write is made under the
- * leader's epoch; so a run that is cut off, or made twice, moves nothing twice. A plan that is paused is not there to be applied;
- * in maintenance the store refuses, and nothing is begun.
+ * Applies the plan that an operator chose to apply: records which of its moves are done, and begins as many more as may be under way. The
+ * plan and its moves are rows. Each move begins once, and only if it still fits, and every write is made under the leader's epoch. So a run
+ * that is cut off, or made twice, moves nothing twice. No move of a paused plan begins. During maintenance the store refuses, and nothing
+ * begins.
  */
 export function rebalance(parts: RebalanceParts): LeaderWorker {
   const pace = new Pace(parts.clock)
@@ -38,7 +38,7 @@ export function rebalance(parts: RebalanceParts): LeaderWorker {
 async function run(parts: PacedParts, turn: LeaderTurn): Promise<Report> {
   const plan = await parts.plans.applying()
   const { pace, limits, acceptMs } = parts
-  // While a plan is applied something is under way, or was a moment ago.
+  // While a plan is applied, a copy is under way or was a moment ago.
   const most = pace.copies(limits.moves, acceptMs(), plan !== null)
   if (plan === null) return { applying: false, maintenance: false }
   try {
@@ -60,7 +60,7 @@ async function apply(
   { epoch, signal }: LeaderTurn,
 ): Promise<Report> {
   const { done, left } = await plans.settleMoves(epoch, plan.id)
-  // Stopped: what is under way is noted, and no more is begun.
+  // The plan was paused or stopped: moves under way are recorded, and no more begin.
   if (plan.state !== 'applying') return { done, left, started: 0, skipped: 0 }
   if (left === 0) {
     log.info({ planId: plan.id, moves: plan.moves }, 'a plan is applied')
@@ -69,7 +69,7 @@ async function apply(
   let started = 0
   let skipped = 0
   while (!signal.aborted) {
-    // Asked anew for every batch: what its copies weigh is known only then.
+    // Read again for every batch, because the size of its copies is known only once they are under way.
     const moving = await copies.moving()
     const moves = Math.min(batch, most - moving.copies)
     if (moves <= 0 || moving.bytes >= limits.bytes) break

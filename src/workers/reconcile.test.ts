@@ -8,7 +8,7 @@ import { reconcile } from './reconcile.ts'
 const identity = { nodeId: mintId('nod'), incarnation: 1 }
 const signal = new AbortController().signal
 
-/** One node's book and its Kubo, and a reconciler between them. */
+/** The placements and the Kubo of one node, and a reconciler between them. */
 function world(setMax?: number) {
   const placements = new Map<string, PlacementState>()
   const pins = new Map<string, 'ours' | 'foreign'>()
@@ -101,7 +101,7 @@ function world(setMax?: number) {
   }
 }
 
-test('what agrees is left alone', async () => {
+test('nothing is done where Kubo and Postgres agree', async () => {
   const at = world()
   at.pinned(2_500)
   at.pins.set('theirs', 'foreign')
@@ -119,7 +119,7 @@ test('what agrees is left alone', async () => {
   assert.deepEqual(at.counts(), { listings: 1, questions: 3 })
 })
 
-test('what should be pinned and is not is queued again and offered to the worker', async () => {
+test('a pin that is missing in Kubo is queued again and offered to the worker', async () => {
   const at = world()
   at.pinned(1_500)
   at.pins.delete('c7')
@@ -129,7 +129,7 @@ test('what should be pinned and is not is queued again and offered to the worker
   assert.equal(at.placements.get('c7'), 'queued')
 })
 
-test('on a restored database nothing is changed either way, only told, until an operator says so', async () => {
+test('on a restored database nothing is changed either way, only reported, until an operator confirms', async () => {
   const at = world()
   at.pinned(200)
   at.pins.delete('c7')
@@ -144,7 +144,7 @@ test('on a restored database nothing is changed either way, only told, until an 
   assert.deepEqual(at.offered(), ['c7', 'newer than the backup'])
 })
 
-test('too many removals after a restore need no second word, since they were told', async () => {
+test('too many removals after a restore need only one confirmation, because they were reported', async () => {
   const at = world()
   for (let n = 0; n < 300; n++) at.pins.set(`n${n}`, 'ours')
   at.restore()
@@ -160,21 +160,21 @@ test('a Kubo that lost everything gets everything again', async () => {
   assert.partialDeepStrictEqual(await at.run(), { pins: 0, repaired: 3_210, blocked: false })
 })
 
-test('what was pinned while Kubo was being listed is not taken for missing', async () => {
+test('content that is pinned while Kubo is listed does not count as missing', async () => {
   const at = world()
   at.pinned(10)
   at.during(() => at.pinned(20))
   assert.partialDeepStrictEqual(await at.run(), { repaired: 0 })
 })
 
-test('a foreign pin is good enough for a placement that stands', async () => {
+test('a foreign pin is enough for a placement that is pinned', async () => {
   const at = world()
   at.placements.set('c1', 'pinned')
   at.pins.set('c1', 'foreign')
   assert.partialDeepStrictEqual(await at.run(), { pins: 0, repaired: 0, unwanted: 0 })
 })
 
-test('a pin of ours that nobody wants goes only when it is seen twice, and foreign ones never', async () => {
+test('a pin of ours that no placement wants is removed only after two runs, and a foreign pin never', async () => {
   const at = world()
   at.pinned(200)
   at.pins.set('left over', 'ours')
@@ -187,7 +187,7 @@ test('a pin of ours that nobody wants goes only when it is seen twice, and forei
   assert.ok(!at.placements.has('theirs'))
 })
 
-test('unwanted once, wanted since, unwanted again later is not twice in a row', async () => {
+test('a pin that is unwanted, wanted, and unwanted again was not unwanted twice in a row', async () => {
   const at = world()
   at.pins.set('c1', 'ours')
   await at.run()
@@ -197,7 +197,7 @@ test('unwanted once, wanted since, unwanted again later is not twice in a row', 
   assert.partialDeepStrictEqual(await at.run(), { unwanted: 1, removed: 0 })
 })
 
-test('pins in any other state are being seen to and stay', async () => {
+test('pins with a placement in any other state stay', async () => {
   const at = world()
   for (const state of ['queued', 'pinning', 'failed', 'unpinning'] as const) {
     at.placements.set(state, state)
@@ -207,7 +207,7 @@ test('pins in any other state are being seen to and stay', async () => {
   assert.partialDeepStrictEqual(await at.run(), { unwanted: 0, removed: 0, repaired: 0 })
 })
 
-test('too many unwanted pins look like a wrong database: none is removed, it says so, and repair goes on', async () => {
+test('too many unwanted pins look like a wrong database: none is removed, the report says so, and repair goes on', async () => {
   const at = world()
   at.pinned(5_000)
   for (let index = 0; index < 101; index++) at.pins.set(`x${index}`, 'ours')
@@ -219,7 +219,7 @@ test('too many unwanted pins look like a wrong database: none is removed, it say
   assert.partialDeepStrictEqual(await at.run(), { unwanted: 100, removed: 100, blocked: false })
 })
 
-test('one in a hundred is allowed where that is more than a hundred', async () => {
+test('one in a hundred pins may be removed where that is more than a hundred', async () => {
   const at = world()
   at.pinned(11_500)
   for (let index = 0; index < 115; index++) at.pins.set(`x${index}`, 'ours')
@@ -239,7 +239,7 @@ test('more pins than are kept in memory at a time take more passes and give the 
   assert.equal(at.counts().listings - first, 8, 'the number of passes is remembered')
 })
 
-test('a Kubo that breaks off its list is believed in nothing', async () => {
+test('a list that Kubo does not finish has no effect', async () => {
   const at = world()
   at.pinned(100)
   at.pins.delete('c1')
@@ -254,7 +254,7 @@ test('a Kubo that breaks off its list is believed in nothing', async () => {
   assert.partialDeepStrictEqual(await at.run(), { repaired: 1, unwanted: 1, removed: 0 })
 })
 
-test('an operator lets it remove what it found too many, and not more than that', async () => {
+test('a confirmation allows the removals that were found, and no more', async () => {
   const at = world()
   at.pinned(10)
   for (let index = 0; index < 150; index++) at.pins.set(`x${index}`, 'ours')
@@ -269,7 +269,7 @@ test('an operator lets it remove what it found too many, and not more than that'
   assert.partialDeepStrictEqual(await at.run(), { removed: 0, blocked: true }, 'once')
 })
 
-test('a word said before it found too many meant something else', async () => {
+test('a confirmation given before too many unwanted pins were found does not count', async () => {
   const at = world()
   at.pinned(10)
   await at.run()
@@ -279,7 +279,7 @@ test('a word said before it found too many meant something else', async () => {
   assert.partialDeepStrictEqual(await at.run(), { removed: 0, blocked: true })
 })
 
-test('what the pin worker has under way is neither missing nor unwanted', async () => {
+test('content that the pin worker works on is neither missing nor unwanted', async () => {
   const at = world()
   at.pinned(3)
   at.pins.delete('c1')

@@ -3,43 +3,45 @@ import type { Job } from '../core/placement.ts'
 import type { Ipfs, Log, NodeIdentity, ReconcileStore } from '../core/ports.ts'
 import type { NodeWorker, Report } from './driver.ts'
 
-/** CIDs of one question to Postgres. */
+/** CIDs in one query to Postgres. */
 const chunk = 1_000
-/** Of one writing transaction, which locks their contents. */
+/** CIDs in one writing transaction, which locks their contents. */
 const writeChunk = 100
-/** Kubo's pins that are kept in memory at a time, in 16 bytes each; with more, the sweep takes as many passes as it needs. */
+/**
+ * The most of Kubo's pins that are kept in memory at a time, in 16 bytes each. If there are more, the run makes as many passes as it needs.
+ */
 const setMax = 1_000_000
-/** Unwanted pins that are remembered until the next sweep; the rest wait for a later one. */
+/** The most unwanted pins that are remembered until the next run; the rest wait for a later one. */
 const suspectsMax = 10_000
-/** An operator's word is good for so long: it was said of what was found then. */
+/** An operator's confirmation is valid for this long, because it was given for what had been found then. */
 const confirmedForMs = 3_600_000
 /** `pin/ls` calls at a time. */
 const checks = 8
 
-/** What the reconciler is made of. */
+/** The dependencies of the reconciler. */
 export interface ReconcileParts {
   identity: NodeIdentity
   store: ReconcileStore
   ipfs: Pick<Ipfs, 'pins' | 'pinned'>
   log: Log
-  /** Where placements to be looked at are sent: this node's pin worker. */
+  /** Sends placements to this node's pin worker, to be looked at. */
   offer: (jobs: Job[]) => void
-  /** Whether the pin worker has something under way for a CID: then what Kubo has of it is about to change. */
+  /** True while the pin worker works on a CID: what Kubo has of it is then about to change. */
   isBusy: (cid: string) => boolean
   random?: () => number
-  /** For tests of several passes; otherwise left out. */
+  /** Only for tests of several passes. */
   setMax?: number
 }
 
 /**
- * Compares what this node's Kubo has pinned with this node's placements, both ways, and leaves out what is under way.
+ * Compares what this node's Kubo has pinned with this node's placements, both ways, and leaves out CIDs that are under way.
  *
- * Pinned by the book and not in Kubo: queued again, as a repair. Pinned in Kubo under our name and without a placement in two sweeps
- * in a row: a placement to be unpinned is written, under the lock that accepts take too; nothing is removed here. More unwanted pins
- * than a hundred and one in a hundred look like a wrong database or an old backup: then none is removed, and the report says so,
- * until an operator says that it is right; that holds for as many as there are then.
- * On a database that was restored it changes nothing either way and says what it would do, until an operator says that it may.
- * Every finding is looked at again when it is written, so running twice, or beside the pin worker, changes nothing more.
+ * A placement that is pinned in Postgres but not in Kubo is queued again, as a repair. A pin in Kubo under our name that has no placement
+ * in two runs in a row gets a placement to be unpinned, written under the lock that accepts take too; nothing is removed here. More
+ * unwanted pins than both 100 and one in a hundred of ours look like a wrong database or an old backup. Then none is removed, and the
+ * report says so, until an operator confirms; the confirmation is for as many pins as there are then. On a restored database nothing is
+ * changed either way until an operator confirms, and the log says what would be changed. Every finding is checked again when it is written,
+ * so running it twice, or beside the pin worker, changes nothing more.
  */
 export function reconcile(parts: ReconcileParts): NodeWorker {
   const reconciler = new Reconciler(parts)
@@ -52,11 +54,11 @@ export function reconcile(parts: ReconcileParts): NodeWorker {
   }
 }
 
-/** Kubo's side of a sweep. */
+/** The findings of one run in Kubo. */
 interface Found {
   ours: number
   unwanted: number
-  /** Unwanted in the last sweep as well. */
+  /** Pins that were unwanted in the last run as well. */
   confirmed: string[]
   suspects: Set<string>
 }
@@ -66,7 +68,7 @@ class Reconciler {
   readonly #setMax: number
   #suspects: ReadonlySet<string> = new Set()
   #buckets = 1
-  /** So many more an operator let go. */
+  /** How many more removals an operator has confirmed. */
   #confirmed = 0
   #blocked = false
 
@@ -98,7 +100,7 @@ class Reconciler {
     return { pins, missing, unwanted, repaired, removed: removed ?? 0, blocked: removed === null, restored }
   }
 
-  /** Kubo's pins of one bucket; on the way those nobody wants are `found`, if that is asked for. */
+  /** Lists Kubo's pins of one bucket. Unless `found` is null, adds the unwanted ones of our pins to it on the way. */
   async #list(bucket: number, signal: AbortSignal, found: Found | null): Promise<CidSet> {
     const { ipfs, random = Math.random } = this.#parts
     const seed = Math.floor(random() * 2 ** 32)
@@ -129,7 +131,7 @@ class Reconciler {
     }
   }
 
-  /** Walks the placements that should be pinned: those that Kubo does not have, a few at a time. */
+  /** Walks the placements that should be pinned, and yields those that Kubo does not have, a page at a time. */
   async *#missing(inKubo: CidSet, signal: AbortSignal): AsyncGenerator<string[]> {
     const { store, identity } = this.#parts
     let cids = await store.walk(identity, null, chunk)
@@ -141,7 +143,7 @@ class Reconciler {
     }
   }
 
-  /** What was pinned since Kubo was listed is not in the list and is not missing: Kubo is asked again, one by one. */
+  /** A CID that was pinned after Kubo was listed is not in the list, but is not missing: so Kubo is asked again about each one. */
   async #stillMissing(cids: string[], signal: AbortSignal): Promise<string[]> {
     const missing: string[] = []
     const { ipfs, isBusy } = this.#parts
@@ -155,7 +157,7 @@ class Reconciler {
     return missing
   }
 
-  /** Queues them again; returns how many. */
+  /** Queues the placements again; returns how many. */
   async #repair(cids: string[]): Promise<number> {
     const { store, identity, offer } = this.#parts
     let repaired = 0
@@ -167,7 +169,7 @@ class Reconciler {
     return repaired
   }
 
-  /** Nothing, until an operator has seen what is told here. */
+  /** Changes nothing, and logs what it found, until an operator confirms. */
   #hold({ ours, unwanted, suspects }: Found, missing: number): null {
     this.#suspects = suspects
     this.#blocked = true
@@ -178,7 +180,7 @@ class Reconciler {
     return null
   }
 
-  /** How many placements were written to be unpinned; null when there are too many to be true. */
+  /** Returns how many placements were written to be unpinned; null when there are too many unwanted pins to be plausible. */
   async #remove({ ours, unwanted, confirmed, suspects }: Found): Promise<number | null> {
     const { store, identity, log, offer } = this.#parts
     this.#suspects = suspects
@@ -201,7 +203,10 @@ class Reconciler {
     return removed
   }
 
-  /** An operator's word counts only after this said what it found: one that was said before meant something else, and is used up. */
+  /**
+   * A confirmation counts only after this reconciler has reported what it found. An earlier one was given for something else; it is used up
+   * and has no effect.
+   */
   async #mayGoOn(ours: number, unwanted: number): Promise<boolean> {
     const { store, identity, log } = this.#parts
     const isConfirmed = await store.takeConfirmation(identity, confirmedForMs)

@@ -10,7 +10,7 @@ const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () =>
 const [orgId, nodeId] = [mintId('org'), mintId('nod')]
 const running = new AbortController().signal
 
-/** An org with so many pins, each with one placement. */
+/** An org with this many pins, each with one placement. */
 class Doomed implements OrgRemovalStore {
   left: number
   epochs = new Set<number>()
@@ -49,7 +49,7 @@ function rig(store: Doomed) {
   return { published, run: (signal = running) => worker.run({ epoch: 5, signal }) }
 }
 
-test('it goes on under its epoch until nothing is to be removed, hints what is to be let go, and finds nothing the second time', async () => {
+test('it goes on under its epoch until nothing is left to remove, hints the placements to be unpinned, and finds nothing in a second run', async () => {
   const store = new Doomed(450)
   const { published, run } = rig(store)
   assert.deepEqual(await run(), { pins: 450, orgs: 1, hinted: 450, maintenance: false })
@@ -58,7 +58,7 @@ test('it goes on under its epoch until nothing is to be removed, hints what is t
   assert.deepEqual(await run(), { pins: 0, orgs: 0, hinted: 0, maintenance: false })
 })
 
-test('it stops between two steps when leadership ends, and another goes on', async () => {
+test('it stops between two steps when leadership ends, and another leader goes on', async () => {
   const store = new Doomed(1_000)
   const { run } = rig(store)
   const lost = new AbortController()
@@ -67,7 +67,7 @@ test('it stops between two steps when leadership ends, and another goes on', asy
   assert.deepEqual(await run(), { pins: 800, orgs: 1, hinted: 800, maintenance: false })
 })
 
-test('in maintenance it does nothing, which is no failure', async () => {
+test('during maintenance it does nothing, and this is not a failure', async () => {
   const store = new Doomed(10)
   const { run } = rig(store)
   store.onStep = () => {

@@ -4,12 +4,12 @@ import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
 import { hint } from './hint.ts'
 
 const everyMs = 5_000
-/** Pins of one transaction: few enough that accepts of the same content do not notice the locks. */
+/** Pins in one transaction: few enough that accepts of the same content do not notice the locks. */
 const batch = 200
-/** Transactions of one run; what is left waits for the next. */
+/** The most transactions in one run; the rest is left to the next. */
 const stepsMax = 500
 
-/** What removing orgs is made of. */
+/** The dependencies of `removeOrgs`. */
 export interface RemoveOrgsParts {
   store: OrgRemovalStore
   bus: Bus
@@ -17,9 +17,9 @@ export interface RemoveOrgsParts {
 }
 
 /**
- * Compares what operators want removed with what is still there, and takes it away in small transactions under the leader's epoch: pins as
- * their deletes would, and at last the org. Each begins with what it finds, so that it does not matter where the one before broke off, nor
- * whose it was. In maintenance the store refuses, and nothing is done.
+ * Compares the orgs that operators want removed with what is still there of them, and deletes that in small transactions under the leader's
+ * epoch: first the pins, as their own deletes would, and at last the org. Each transaction begins with what it finds, so it does not matter
+ * where the one before stopped, or which leader ran it. During maintenance the store refuses, and nothing is done.
  */
 export function removeOrgs(parts: RemoveOrgsParts): LeaderWorker {
   return { name: 'remove-orgs', everyMs, leaderOnly: true, run: (turn) => run(parts, turn) }

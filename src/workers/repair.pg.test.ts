@@ -23,8 +23,8 @@ import { reconcile } from './reconcile.ts'
 import { repair } from './repair.ts'
 import { watchdog } from './watchdog.ts'
 
-// The tests of these workers on fake stores show what they read and begin; these show that, with the real one, content ends where
-// it should.
+// The tests of these workers on fake stores show what they read and begin. These tests show that with the real store, content ends where it
+// should.
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
 const clock: Clock = { now: Date.now, sleep: (ms, signal) => sleep(ms, undefined, { signal }) }
@@ -46,7 +46,7 @@ const noBus: Bus = {
   trouble: () => null,
 }
 
-/** One node's pin worker and its Kubo, which has all content there is. */
+/** A node's pin worker and its Kubo, which has all content that exists. */
 async function atWork(store: Store, name: string) {
   const identity = await store.nodes.boot(name)
   const ipfs = fakeIpfs({ clock, tickMs: 20 })
@@ -73,7 +73,7 @@ async function atWork(store: Store, name: string) {
   return { identity, id: identity.nodeId, ipfs, intake, disk, worker, stop }
 }
 
-/** Three nodes on a database of their own, and a leader whose sight of the nodes a test decides. */
+/** Three nodes on a database of their own, and a leader whose view of the nodes is set by a test. */
 async function cluster() {
   const undo = new AsyncDisposableStack()
   const store = openStore({ ...undo.use(await testDatabase()), log, unpinGraceMs: 0 })
@@ -96,7 +96,7 @@ async function cluster() {
   const policy = { downGraceMs: 0, minCopies: 1, highWater: 0.9 }
   const repairs = repair({ store: store.repair, nodes, bus, policy, acceptMs: () => null, clock, log })
   const limits = { moves: 4, bytes: 1e9 }
-  /** How many moves were asked for at a time. */
+  /** How many moves each call asked for. */
   const askedFor: number[] = []
   const plans: typeof store.plans = {
     ...store.plans,
@@ -110,7 +110,7 @@ async function cluster() {
     book = await store.nodes.list()
     return repairs.run({ epoch: of, signal })
   }
-  /** CIDs with a copy on the node that counts, in that state. */
+  /** CIDs whose copy on this node counts and is in one of these states. */
   const on = async (id: NodeId, ...states: string[]) =>
     (await store.repair.onNode(id, '', 1_000))
       .filter(({ copies }) =>
@@ -130,7 +130,7 @@ async function cluster() {
     askedFor,
     gone: (id: NodeId) => void sights.set(id, { live: false, silentMs: 1 }),
     back: (id: NodeId) => void sights.delete(id),
-    /** Pins so many on the first `replicas` of `ids`, and waits until they are. */
+    /** Pins this many contents on the first `replicas` of `ids`, and waits until they are pinned. */
     async pinned(count: number, replicas: number, ids: NodeId[]) {
       const cids = Array.from({ length: count }, (_, index) => `c${String(index).padStart(4, '0')}`)
       const pins = cids.map((cid) => ({ id: mintId('pin'), actor, cid, cidText: cid, replicas, nodes: ids }))
@@ -158,7 +158,7 @@ async function cluster() {
   }
 }
 
-test('a node that is gone: its content is copied, and trimmed again when it is back', async () => {
+test('the content of a node that is gone is copied, and its extra copies are dropped when it is back', async () => {
   await using at = await cluster()
   const { a, b, c } = at
   await at.pinned(250, 2, [a.id, b.id])
@@ -176,7 +176,7 @@ test('a node that is gone: its content is copied, and trimmed again when it is b
   assert.partialDeepStrictEqual(await at.run(), { looked: 0, added: 0, dropped: 0, down: 0 })
 })
 
-test('a drain moves all of it, never short of a copy, and the drained Kubo ends empty', async () => {
+test('a drain moves all content, with no content ever short of a copy, and the drained Kubo ends empty', async () => {
   await using at = await cluster()
   const { a, b, c } = at
   await at.pinned(300, 1, [a.id])
@@ -195,7 +195,7 @@ test('a drain moves all of it, never short of a copy, and the drained Kubo ends 
   assert.partialDeepStrictEqual(await at.run(), { added: 0, dropped: 0 })
 })
 
-test('in maintenance nothing moves, and an old leader moves nothing at all', async () => {
+test('nothing moves during maintenance, and an old leader moves nothing at all', async () => {
   await using at = await cluster()
   const { a, b, c } = at
   await at.pinned(20, 2, [a.id, b.id])
@@ -209,7 +209,7 @@ test('in maintenance nothing moves, and an old leader moves nothing at all', asy
   assert.deepEqual(await at.on(c.id, 'queued', 'pinning', 'pinned'), [])
 })
 
-test('what finds no room on its node is moved to another, and says why', async () => {
+test('content that does not fit on its node is moved to another, and the audit says why', async () => {
   await using at = await cluster()
   const { a, b, c } = at
   a.disk.left = 0
@@ -225,7 +225,7 @@ test('what finds no room on its node is moved to another, and says why', async (
   assert.partialDeepStrictEqual(drops[0]?.details, { reason: 'node_full' })
 })
 
-test('a plan moves what it says, a few at a time, and paused it stops', async () => {
+test('a plan makes its moves a few at a time, and makes none while it is paused', async () => {
   await using at = await cluster()
   const { a, c, store } = at
   await at.pinned(12, 1, [a.id])
@@ -237,7 +237,7 @@ test('a plan moves what it says, a few at a time, and paused it stops', async ()
   await store.plans.savePlan({ id, actor: 'operator', summary: {} }, pages())
   assert.deepEqual(await at.move(), { applying: false, maintenance: false })
   await store.plans.setPlanState(id, 'applying', 'operator')
-  // quick copies make room for more within one run
+  // copies that finish quickly make room for more within one run
   assert.ok(Number((await at.move())['started']) >= 4)
   await store.plans.setPlanState(id, 'paused', 'operator')
   assert.partialDeepStrictEqual(await at.move(), { applying: false })
@@ -251,7 +251,7 @@ test('a plan moves what it says, a few at a time, and paused it stops', async ()
   assert.deepEqual([c.ipfs.standing.size, a.ipfs.standing.size], [10, 2])
 })
 
-test('maintenance ends at its time by the database, audited; old denials and plans are pruned', async () => {
+test("maintenance ends at its time by the database's clock, with a line in the audit; old denials and plans are pruned", async () => {
   await using at = await cluster()
   const { store, epoch } = at
   const told: (string | null)[] = []
@@ -270,7 +270,7 @@ test('maintenance ends at its time by the database, audited; old denials and pla
   assert.deepEqual(await worker.run({ epoch, signal }), { ...nothing, auditMonths: 0, auditLines: 0 })
 })
 
-test('the cluster collects garbage on one node at a time, and never what waits half fetched', async () => {
+test('the cluster collects garbage on one node at a time, and never half-fetched content', async () => {
   await using at = await cluster()
   const { a, b, store } = at
   const collector = ({ identity, ipfs, intake, worker }: typeof a) =>
@@ -312,7 +312,7 @@ test('the cluster collects garbage on one node at a time, and never what waits h
   await pinning
 })
 
-test('a reconciler that found too many goes on once the operator said so', async () => {
+test('a reconciler that found too many pins to remove goes on once an operator has confirmed', async () => {
   await using at = await cluster()
   const { a, store } = at
   const reconciler = reconcile({

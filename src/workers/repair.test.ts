@@ -18,7 +18,7 @@ interface Book extends ContentCopies {
   unsettled: boolean
 }
 
-/** Contents and walks in memory, by the rules of the store; every write is refused in maintenance. */
+/** Contents and walks in memory, by the rules of the store; every write is refused during maintenance. */
 class FakeRepairs implements RepairStore {
   readonly contents = new Map<string, Book>()
   readonly walking = new Map<NodeId, string>()
@@ -164,7 +164,7 @@ function world(count = 3, rules = policy) {
     silence(index: number, silentMs: number) {
       Object.assign(this.node(index), { live: false, silentMs })
     },
-    /** All that is queued is pinned, all that is unpinning is gone. */
+    /** Pins all that is queued, and removes all that is unpinning. */
     work() {
       for (const content of store.contents.values()) {
         for (const copy of content.copies) {
@@ -194,7 +194,7 @@ function world(count = 3, rules = policy) {
 const names = (count: number) =>
   Array.from({ length: count }, (_, index) => `c${String(index).padStart(6, '0')}`)
 
-test('a drain steps back for accepts that become slow, and goes on at full speed without them; a loss steps back for nothing', async () => {
+test('a drain slows down for accepts that become slow, and runs at full speed without them; copies after a loss never slow down', async () => {
   const at = world()
   for (const cid of names(2_000)) at.store.put(cid, 1, [at.node(0).id])
   Object.assign(at.node(0), { state: 'draining' })
@@ -221,7 +221,7 @@ test('a drain steps back for accepts that become slow, and goes on at full speed
   assert.ok(underWay() > 300, `${underWay()} copies after a loss`)
 })
 
-test('a node that is silent for a moment is no reason to copy what others have too', async () => {
+test('content with copies on other nodes is not copied when a node is only briefly silent', async () => {
   const at = world()
   for (const cid of names(300)) at.store.put(cid, 2, [at.node(0).id, at.node(1).id])
   await at.run()
@@ -231,7 +231,7 @@ test('a node that is silent for a moment is no reason to copy what others have t
   assert.deepEqual([...at.store.down], [])
 })
 
-test('what falls below its minimum does not wait for the grace', async () => {
+test('content that falls below its minimum does not wait for the grace period', async () => {
   const at = world(4, { ...policy, minCopies: 2 })
   const [a, b, c] = at.nodes.map(({ id }) => id)
   assert.ok(a && b && c)
@@ -249,7 +249,7 @@ test('what falls below its minimum does not wait for the grace', async () => {
   assert.equal(at.store.reads.filter((read) => read === 'walk').length, 1, 'walked once for that')
 })
 
-test('a node that is gone is given up, what it held is copied; when it is back, what is too many goes', async () => {
+test('content of a node that is gone is copied; when the node is back, extra copies are dropped', async () => {
   const at = world()
   for (const cid of names(450)) at.store.put(cid, 2, [at.node(0).id, at.node(1).id])
   await at.run()
@@ -266,7 +266,7 @@ test('a node that is gone is given up, what it held is copied; when it is back, 
   assert.partialDeepStrictEqual(await at.run(), { added: 0, dropped: 0, looked: 0 })
 })
 
-test('a leader that just began concludes nothing from a silence that may be its own', async () => {
+test('a new leader concludes nothing from a silence that may be its own', async () => {
   const at = world()
   at.store.put('c1', 2, [at.node(0).id, at.node(1).id])
   at.silence(1, 999_000)
@@ -279,7 +279,7 @@ test('a leader that just began concludes nothing from a silence that may be its 
   assert.partialDeepStrictEqual(await at.run(), { deaf: true }, 'the next leader neither')
 })
 
-test('after Postgres was away silence is doubted again', async () => {
+test('silence is doubted again after Postgres was down', async () => {
   const at = world()
   await at.run()
   await at.clock.pass(60_000)
@@ -291,7 +291,7 @@ test('after Postgres was away silence is doubted again', async () => {
   assert.equal(at.store.down.size, 0)
 })
 
-test('no more copies are begun than may be under way, and the walk goes on from there', async () => {
+test('no more copies begin than may be under way, and the walk goes on from there', async () => {
   const at = world()
   for (const cid of names(2_000)) at.store.put(cid, 2, [at.node(0).id, at.node(1).id])
   await at.run()
@@ -308,7 +308,7 @@ test('no more copies are begun than may be under way, and the walk goes on from 
   )
 })
 
-test('large content is begun one after another, and content larger than what may be under way at all', async () => {
+test('large content begins one after another, and so does content larger than all that may be under way', async () => {
   const at = world()
   for (const cid of names(10)) at.store.put(cid, 1, [at.node(0).id], { dagSize: 1e11 })
   at.node(0).state = 'draining'
@@ -320,7 +320,7 @@ test('large content is begun one after another, and content larger than what may
   )
 })
 
-test('drops are not held up by copies that may not begin yet', async () => {
+test('drops do not wait for copies that may not begin yet', async () => {
   const at = world()
   const [a, b, c] = at.nodes.map(({ id }) => id)
   assert.ok(a && b && c)
@@ -356,7 +356,7 @@ test('contents that cannot be settled hold back no other, and are not looked thr
   )
 })
 
-test('in maintenance nothing is done, which is no failure; afterwards it goes on', async () => {
+test('during maintenance nothing is done, which is not a failure; afterwards repair goes on', async () => {
   const at = world()
   for (const cid of names(10)) at.store.put(cid, 2, [at.node(0).id], { unsettled: true })
   at.store.maintenance = true
@@ -366,7 +366,7 @@ test('in maintenance nothing is done, which is no failure; afterwards it goes on
   assert.partialDeepStrictEqual(await at.run(), { maintenance: false, added: 10 })
 })
 
-test('lost leadership ends a run between two transactions, and what was committed is hinted', async () => {
+test('lost leadership ends a run between two transactions, and committed repairs are hinted', async () => {
   const at = world()
   for (const cid of names(200)) at.store.put(cid, 2, [at.node(0).id], { unsettled: true })
   const leading = new AbortController()

@@ -14,26 +14,32 @@ import { Pace } from './pace.ts'
 const everyMs = 1_000
 /** Contents read at a time … */
 const page = 200
-/** … and pages of what is unsettled, and of walks, in a run; what is left waits for the next. */
+/** … and the most pages of unsettled contents, and of walks, in one run; the rest is left to the next. */
 const pagesMax = 10
-/** Repairs of one transaction, which locks their contents. */
+/** Repairs in one transaction, which locks their contents. */
 const batch = 50
-/** Copies that may be under way for every node that lives, and in all, for new pins wait beside them; and their bytes. */
+/** The most copies under way for each live node, and in all, because new pins wait beside them; and the most bytes of these copies. */
 const copiesPerNode = 256
 const copiesMax = 4_096
 const bytesMax = 256 * 2 ** 30
-/** When nothing that is unsettled could be settled, nothing is under way and no node changed, it is looked through again only after so long. */
+/**
+ * If no unsettled content could be settled, nothing is under way and no node changed, unsettled contents are looked through again only
+ * after this long.
+ */
 const restMs = 5_000
 
-/** What repair is made of. */
+/** The dependencies of `repair`. */
 export interface RepairParts {
   store: RepairStore
   nodes: () => readonly Node[]
   bus: Pick<Bus, 'publishJobs'>
   policy: RepairPolicy
-  /** What accepts took lately, anywhere in the cluster, ms; null without any. */
+  /** How long accepts took lately, anywhere in the cluster, ms; null when there were none. */
   acceptMs: () => number | null
-  /** Something was held back for accepts: look again in a moment, so that copies come a few at a time rather than all at the next look. */
+  /**
+   * Called when copies were held back for the sake of accepts: run again in a moment, so that copies begin a few at a time and not all in
+   * the next run.
+   */
   soon?: () => void
   clock: Pick<Clock, 'now'>
   log: Log
@@ -42,10 +48,10 @@ export interface RepairParts {
 /**
  * Compares where the copies of contents are with where they should be, and adds and drops copies until the two agree.
  *
- * It looks at contents that were marked, and walks over those on nodes that went, came back or drain; `planRepair` decides, each
- * content by itself, and the store applies a few dozen at a time under the leader's epoch, each only if its copies are still as
- * they were seen. So a run that is cut off anywhere, or made twice, or by two leaders, adds and drops nothing twice. As much is
- * begun as may be under way. In maintenance the store refuses, and nothing is done.
+ * It looks at contents that were marked, and walks over the contents of nodes that went down, came back or drain. `planRepair` decides
+ * about each content by itself. The store applies a few dozen repairs at a time under the leader's epoch, each only if the copies are still
+ * as they were seen. So a run that is cut off anywhere, or made twice, or made by two leaders, adds and drops nothing twice. It begins as
+ * many copies as may be under way. During maintenance the store refuses, and nothing is done.
  */
 export function repair(parts: RepairParts): LeaderWorker {
   let repairer: Repairer | null = null
@@ -54,21 +60,21 @@ export function repair(parts: RepairParts): LeaderWorker {
     everyMs,
     leaderOnly: true,
     run(turn) {
-      // What was seen under another epoch was seen long ago.
+      // Anything seen under another epoch is out of date.
       if (repairer?.epoch !== turn.epoch) repairer = new Repairer(parts, turn.epoch)
       return repairer.run(turn)
     },
   }
 }
 
-/** What a run may still begin, and what it did. */
+/** The limits that are left to a run, and what it has done. */
 interface Tally {
   nodes: readonly Node[]
   signal: AbortSignal
-  /** Copies under way when it began. */
+  /** Copies under way when the run began. */
   moving: number
   copiesLeft: number
-  /** Fewer than there might be, for the sake of accepts. */
+  /** True when fewer copies are allowed than without accepts. */
   paced: boolean
   bytesLeft: number
   jobs: Job[]
@@ -86,7 +92,7 @@ class Repairer {
   readonly #pace: Pace
   /** Copies that the run before this one began. */
   #added = 0
-  /** Where the look through what is unsettled stands; whether it found anything so far, and could do something about it. */
+  /** How far the pass over unsettled contents has come, whether it has found any, and whether it could change any. */
   #afterCid = ''
   #found = false
   #changed = false
@@ -114,7 +120,7 @@ class Repairer {
       }
       found = { maintenance: true }
     } finally {
-      // What was committed before something failed is hinted too.
+      // Repairs that were committed before a failure are hinted too.
       await hint(bus, tally.jobs, log)
     }
     const { looked, waiting, added, dropped, stale } = tally
@@ -126,7 +132,7 @@ class Repairer {
   async #look(tally: Tally): Promise<Report> {
     const { store } = this.#parts
     const down = await this.#absences.note(tally.nodes)
-    // It may be this leader that hears nothing.
+    // Perhaps this leader is cut off, and not the nodes.
     if (down === null) return { deaf: true }
     const moving = await store.moving()
     const live = tally.nodes.filter((node) => node.live).length
@@ -142,13 +148,13 @@ class Repairer {
     return { down, walks, drained, moving: moving.copies, movingBytes: moving.bytes }
   }
 
-  /** What was lost with a node is copied as fast as it can be; the rest steps back for accepts. */
+  /** Copies of content that was lost with a node are made as fast as possible; all others slow down for the sake of accepts. */
   #copiesAtATime(most: number, moving: number, down: number): number {
     const paced = this.#pace.copies(most, this.#parts.acceptMs(), moving > 0 || this.#added > 0)
     return down > 0 ? most : paced
   }
 
-  /** Looks through what is marked as unsettled, page after page, and from the first again at the end. */
+  /** Looks through the contents that are marked as unsettled, page by page, and begins with the first again after the last. */
   async #settle(tally: Tally): Promise<void> {
     const { store, clock } = this.#parts
     const nodesNow = JSON.stringify(tally.nodes.map(({ id, live, state, zone }) => [id, live, state, zone]))
@@ -178,7 +184,7 @@ class Repairer {
     this.#restedWith = nodesNow
   }
 
-  /** Takes each walk some pages further. What cannot be begun now stops its walk there. Returns how many walks there are. */
+  /** Takes each walk some pages further. A walk stops at a content whose copies cannot begin now. Returns how many walks there are. */
   async #walk(tally: Tally): Promise<number> {
     const walks = await this.#parts.store.walks()
     let pages = pagesMax
@@ -219,20 +225,20 @@ class Repairer {
     return pages
   }
 
-  /** `later`: its copies would be too many under way at a time. */
+  /** `later` when no more copies may begin now. */
   #plan(content: ContentCopies, tally: Tally): Repair | 'later' | null {
     tally.looked++
     const planned = planRepair(content, tally.nodes, this.#parts.policy)
     const copies = planned?.add.length ?? 0
     if (copies === 0) return planned
-    // One of any size may always begin when there is nothing else, or it never would.
+    // The limits are checked before this content counts, so content of any size can begin; otherwise very large content never would.
     if (tally.copiesLeft <= 0 || tally.bytesLeft <= 0) return 'later'
     tally.copiesLeft -= copies
     tally.bytesLeft -= copies * (content.dagSize ?? 0)
     return planned
   }
 
-  /** True when it changed something. */
+  /** True when there was something to apply. */
   async #apply(repairs: Repair[], tally: Tally): Promise<boolean> {
     for (let at = 0; at < repairs.length; at += batch) {
       tally.signal.throwIfAborted()

@@ -40,7 +40,7 @@ function world(nodes: Node[], dead: (multiaddr: string) => boolean = () => false
   return { dialled, most: () => most, run: () => worker.run({ signal }) }
 }
 
-test('every live sibling is dialled once, by its first address that answers; draining ones too, for they are sources', async () => {
+test('every live sibling is dialled once, up to its first address that answers; draining siblings too, because they are sources', async () => {
   const at = world(
     [
       node('a'),
@@ -54,12 +54,12 @@ test('every live sibling is dialled once, by its first address that answers; dra
   assert.deepEqual(at.dialled.toSorted(), ['/a/1', '/b/1', '/b/2'])
 })
 
-test('a sibling that does not answer at any address costs the others nothing', async () => {
+test('a sibling that answers at no address does not affect the others', async () => {
   const at = world([node('a'), node('dead'), node('b')], (multiaddr) => multiaddr.includes('dead'))
   assert.deepEqual(await at.run(), { siblings: 3, dialled: 3, connected: 2 })
 })
 
-test('of hundreds of siblings a run dials a few dozen, a few at a time, and the next runs the others', async () => {
+test('a run dials a few dozen of hundreds of siblings, a few at a time, and the next runs dial the others', async () => {
   const at = world(Array.from({ length: 300 }, (_, index) => node(`n${index}`)))
   for (let runs = 1; runs <= 10; runs++) {
     assert.partialDeepStrictEqual(await at.run(), { siblings: 300, dialled: 32 })

@@ -3,12 +3,12 @@ import type { Node } from '../core/node.ts'
 import type { Ipfs } from '../core/ports.ts'
 import type { NodeWorker, Report } from './driver.ts'
 
-/** Siblings that a run dials at most; with more, every run takes the next ones, so that each is met in turn. */
+/** The most siblings that a run dials. If there are more, each run dials the next ones, so that all get their turn. */
 const fanOut = 32
 /** Siblings dialled at a time. */
 const lanes = 8
 
-/** What keeping siblings connected is made of. */
+/** The dependencies of `siblings`. */
 export interface SiblingParts {
   nodeId: NodeId
   nodes: () => readonly Node[]
@@ -16,8 +16,8 @@ export interface SiblingParts {
 }
 
 /**
- * Keeps this node's Kubo connected to those of the others, so that a copy is fetched from a sibling without asking any DHT. To dial
- * one that is connected changes nothing, so it compares nothing.
+ * Keeps this node's Kubo connected to the Kubos of the other nodes, so that a copy is fetched from a sibling without asking any DHT.
+ * Dialling a connected sibling changes nothing, so the worker compares nothing, and running it twice is safe.
  */
 export function siblings({ nodeId, nodes, ipfs }: SiblingParts): NodeWorker {
   let dialledLast = ''
@@ -37,7 +37,7 @@ export function siblings({ nodeId, nodes, ipfs }: SiblingParts): NodeWorker {
     return { siblings: others.length, dialled: turn.length, connected }
   }
 
-  /** By its first address that answers. */
+  /** Connects to a sibling by its first address that answers. */
   async function reach(multiaddrs: readonly string[], signal: AbortSignal): Promise<boolean> {
     for (const multiaddr of multiaddrs) {
       signal.throwIfAborted()
@@ -45,7 +45,7 @@ export function siblings({ nodeId, nodes, ipfs }: SiblingParts): NodeWorker {
         await ipfs.connectSibling(multiaddr, signal)
         return true
       } catch {
-        // Another address may do; and the next run tries again.
+        // Another address may answer, and the next run tries again.
       }
     }
     return false
@@ -54,7 +54,7 @@ export function siblings({ nodeId, nodes, ipfs }: SiblingParts): NodeWorker {
   return { name: 'siblings', everyMs: 60_000, firstAfterMs: 2_000, leaderOnly: false, run }
 }
 
-/** The next ones after `last`, and round. */
+/** The next `fanOut` nodes after `last`; the first node follows the last one. */
 function inTurn(nodes: readonly Node[], last: string): Node[] {
   const after = nodes.filter(({ id }) => id > last)
   return [...after, ...nodes.slice(0, nodes.length - after.length)].slice(0, fanOut)

@@ -13,7 +13,7 @@ function job(cid: string): Job {
   return { cid, nodeId, orgId: null, generation: 1, attempt: 1 }
 }
 
-/** A store with so many rows to do in each step; every call takes at most its limit. */
+/** A store with this many rows to do in each step; every call takes at most its limit. */
 class Backlog implements SweepStore {
   readonly left: Record<string, number>
   readonly epochs = new Set<number>()
@@ -59,7 +59,7 @@ function busInto(published: Job[], trouble: Error | null = null): Bus {
 
 const running = new AbortController().signal
 
-test('it takes each step until nothing is left, under its epoch, and hints what is to be looked at', async () => {
+test('it repeats each step until nothing is left, under its epoch, and hints the placements to look at', async () => {
   const store = new Backlog({ expired: 450, due: 10, holds: 3, folds: 1, 'put by': 2 })
   store.lost = [job('lost')]
   const published: Job[] = []
@@ -81,7 +81,7 @@ test('it takes each step until nothing is left, under its epoch, and hints what 
   assert.equal(published.length, 463)
 })
 
-test('a run is bounded however much is left, and the next goes on', async () => {
+test('a run is bounded however much is left, and the next run goes on', async () => {
   const store = new Backlog({ expired: 1_000_000 })
   const published: Job[] = []
   const worker = sweep({ store, bus: busInto(published), log: silent })
@@ -92,7 +92,7 @@ test('a run is bounded however much is left, and the next goes on', async () => 
   assert.ok(store.calls > calls)
 })
 
-test('with JetStream away the sweep does its work and hints nothing', async () => {
+test('while JetStream is down, the sweep does its work and hints nothing', async () => {
   const store = new Backlog({ expired: 10 })
   const bus = busInto([], new AnchorageError('unavailable', 'JetStream is away'))
   const report = await sweep({ store, bus, log: silent }).run({ epoch: 5, signal: running })
@@ -107,7 +107,7 @@ test('lost leadership ends the run between two steps', async () => {
   assert.equal(store.calls, 1)
 })
 
-test('a step that fails does not keep the others from their work, but the run fails', async () => {
+test('a failing step does not keep the others from running, but the run fails', async () => {
   const store = new Backlog({ due: 10, holds: 3 })
   store.requeueExpiredClaims = () => Promise.reject(new Error('broken'))
   const published: Job[] = []
@@ -116,7 +116,7 @@ test('a step that fails does not keep the others from their work, but the run fa
   assert.deepEqual([store.left, published.length], [{ due: 0, holds: 0 }, 10])
 })
 
-test('in maintenance it does nothing, which is no failure', async () => {
+test('during maintenance it does nothing, and this is not a failure', async () => {
   const store = new Backlog({ expired: 10, due: 10 })
   store.lost = [job('lost')]
   store.onCall = () => {

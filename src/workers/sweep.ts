@@ -4,15 +4,15 @@ import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
 import { hint } from './hint.ts'
 
 const everyMs = 5_000
-/** Rows of one transaction: few enough that accepts and finishes do not notice the locks. */
+/** Rows in one transaction: few enough that accepts and finishes do not notice the locks. */
 const batch = 200
-/** Transactions of one step in one run; what is left waits for the next. */
+/** The most transactions of one step in one run; the rest is left to the next. */
 const roundsMax = 50
-/** Nodes read their own due work every few seconds: a hint that is older was lost, or its node is busy. */
+/** Nodes read their own due work every few seconds. If a placement is due for longer than this, its hint was lost or its node is busy. */
 const overdueMs = 30_000
 const hintsMax = 1_000
 
-/** What the sweep is made of. */
+/** The dependencies of `sweep`. */
 export interface SweepParts {
   store: SweepStore
   bus: Bus
@@ -20,10 +20,10 @@ export interface SweepParts {
 }
 
 /**
- * Compares placements and contents with what time should have made of them, and takes up what hints, crashes and finishes left:
- * claims that ran out, content that nobody wants any more, holds of finished replaces, long folds, work of orgs that were resumed, lost hints. Each step is a few
- * small transactions under the leader's epoch that find nothing the second time, so running it twice, or on two nodes, is safe. In
- * maintenance the store refuses, and nothing is done.
+ * Compares placements and contents with the state that they should have by now, and finishes what hints, crashes and finishes left behind:
+ * claims that ran out, content that no pin wants any more, holds of finished replaces, long folds, work of orgs that were resumed, lost
+ * hints. Each step is a few small transactions under the leader's epoch that find nothing the second time, so running it twice, or on two
+ * nodes, is safe. During maintenance the store refuses, and nothing is done.
  */
 export function sweep(parts: SweepParts): LeaderWorker {
   return { name: 'requeue-sweeper', everyMs, leaderOnly: true, run: (turn) => run(parts, turn) }
@@ -31,7 +31,7 @@ export function sweep(parts: SweepParts): LeaderWorker {
 
 async function run({ store, bus, log }: SweepParts, { epoch, signal }: LeaderTurn): Promise<Report> {
   const errors: unknown[] = []
-  // One step that fails must not keep the others from their work.
+  // A failing step must not keep the others from running.
   const taken = async (step: () => Promise<Swept>): Promise<Swept> => {
     try {
       if (errors.some((error) => isCode(error, 'maintenance'))) return { rows: 0, jobs: [] }
@@ -62,7 +62,7 @@ async function run({ store, bus, log }: SweepParts, { epoch, signal }: LeaderTur
   }
 }
 
-/** Takes a step until it finds nothing more, but not for ever. */
+/** Repeats a step until it finds nothing more, but at most `roundsMax` times. */
 async function repeated(step: () => Promise<Swept>, signal: AbortSignal): Promise<Swept> {
   const all: Swept = { rows: 0, jobs: [] }
   for (let round = 0; round < roundsMax && !signal.aborted; round++) {

@@ -46,7 +46,7 @@ function world() {
   }
 }
 
-test('maintenance ends at its time, with a warning, once', async () => {
+test('maintenance ends once at its time, with a warning', async () => {
   const at = world()
   at.begin(60_000)
   await at.clock.pass(59_000)
@@ -60,7 +60,7 @@ test('maintenance ends at its time, with a warning, once', async () => {
   assert.deepEqual(at.told, ['switches', null, null], 'told again, for some may have missed it')
 })
 
-test('without a time of its own it stays, and past its maximum is warned of every minute', async () => {
+test('maintenance without an end of its own stays on, and after its maximum is warned of every minute', async () => {
   const at = world()
   at.begin(null)
   await at.clock.pass(3_599_000)

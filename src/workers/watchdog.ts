@@ -4,20 +4,20 @@ import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
 const everyMs = 2_000
 const remindEveryMs = 60_000
 
-/** What the watchdog is made of. */
+/** The dependencies of the watchdog. */
 export interface WatchdogParts {
   store: Pick<OperatorStore, 'maintenance' | 'endMaintenance'>
-  /** Maintenance without a time of its own is too long after this. */
+  /** Maintenance without an end of its own lasts too long after this. */
   maxMs: number
-  /** Tells the cluster what stands in Postgres: at every change, and every minute, for it may have missed that. */
+  /** Tells the cluster what is in Postgres: at every change, and every minute in case that message was lost. */
   mirror: (maintenance: Maintenance | null) => void
   clock: Pick<Clock, 'now'>
   log: Log
 }
 
 /**
- * Looks after maintenance: it ends when its time is over, and when it has none and lasts, warns until somebody ends it. Ending it
- * is one statement under the leader's epoch that finds nothing the second time.
+ * Ends maintenance when its time is over. When maintenance has no end of its own and lasts too long, warns until an operator ends it.
+ * Ending it is one statement under the leader's epoch that finds nothing the second time, so running it twice is safe.
  */
 export function watchdog(parts: WatchdogParts): LeaderWorker {
   let remindedAtMs = -Infinity
@@ -55,12 +55,12 @@ export function watchdog(parts: WatchdogParts): LeaderWorker {
   return { name: 'maintenance-watchdog', everyMs, leaderOnly: true, run }
 }
 
-/** Has maintenance without a time of its own lasted for too long? */
+/** True when maintenance without an end of its own has lasted too long. */
 export function isOverdue({ since, until }: Maintenance, maxMs: number, nowMs: number): boolean {
   return until === null && nowMs - since.getTime() >= maxMs
 }
 
-/** What an operator is told of maintenance that lasts. */
+/** The warning to operators about maintenance that lasts too long. */
 export function overdueText({ since, actor, reason }: Maintenance, nowMs: number): string {
   const minutes = Math.floor((nowMs - since.getTime()) / 60_000)
   return `maintenance has been on for ${minutes} minutes (${actor}: ${reason}); nothing is repaired until it is switched off`
