@@ -13,14 +13,14 @@ import { median, quantile } from './statistics.ts'
 export interface ClusterResult {
   nodes: number
   bareKuboPerSecond: number
-  /** The same content, in every Kubo beforehand; one copy of each. */
+  /** Every Kubo has the content beforehand; one copy of each is wanted. */
   endToEnd: { one: Rate; all: Rate; ratio: number }
   drain: Drained & { ofBareKubo: number }
-  /** From SIGKILL of the leader to the next one's lease. */
+  /** From SIGKILL of the leader until another node has the lease. */
   failover: { kills: number; medianMs: number; maxMs: number; allMs: number[] }
 }
 
-/** A node emptied, beside 50 POSTs a second through the other nodes, and the p99 of those without a drain. */
+/** A drain of one node, beside 50 POSTs a second through the other nodes, and the p99 of such POSTs without a drain. */
 export interface Drained {
   placements: number
   perSecond: number
@@ -36,8 +36,9 @@ export interface Rate {
 const sizes = { bare: 2000, endToEnd: 3000 }
 
 /**
- * One node, which then grows: its rate, the rate at which its content is copied away, the rate of all nodes together, and how
- * long a killed leader is missed. `world` has one node, and starts nothing again by itself.
+ * Starts with one node and grows. Measures the rate of one node, the rate at which a drain copies its content away, the rate of all
+ * nodes together, and how long the cluster is without a leader after a kill. `world` has one node, and must not restart anything by
+ * itself.
  */
 export async function benchCluster(
   world: World,
@@ -71,7 +72,7 @@ export async function benchCluster(
   }
 }
 
-/** POSTs through all nodes until all is pinned; the median round. */
+/** POSTs through all nodes until everything is pinned; returns the median round. */
 async function rateOf(world: World, rounds: number, tell: (rate: Rate) => void): Promise<Rate> {
   const done: Rate[] = []
   await endToEnd(world, await storedEverywhere(world, 200)) // warm
@@ -108,14 +109,14 @@ async function endToEnd(world: World, blocks: Block[]): Promise<number> {
   return blocks.length / ((performance.now() - started) / 1000)
 }
 
-/** Nothing is to be fetched: the rates are those of pinning. */
+/** Stores content in every Kubo, so that nothing is fetched and the rates are those of pinning. */
 async function storedEverywhere(world: World, count: number): Promise<Block[]> {
   const blocks = await freshBlocks(count)
   for (const n of world.nodes) await (await world.kubo(n)).put(blocks)
   return blocks
 }
 
-/** Of node 1, whose content no other Kubo has. */
+/** Drains node 1, which alone has its content. */
 async function drainRate(world: World): Promise<Drained> {
   const calmP99Ms = await pacedP99(world, () => sleep(10_000))
   const { results } = await world.admin<{ results: { name: string; placements: number }[] }>('nodes')
@@ -129,7 +130,7 @@ async function drainRate(world: World): Promise<Drained> {
   return { placements, perSecond: placements / seconds, calmP99Ms, postP99Ms }
 }
 
-/** Of 50 POSTs a second, sent on time through all nodes but the first, while `work` goes on. */
+/** The p99 of 50 POSTs a second, sent on time through all nodes but the first, while `work` runs. */
 async function pacedP99(world: World, work: () => Promise<unknown>): Promise<number> {
   const apis = await Promise.all(world.nodes.slice(1).map((n) => world.api(n)))
   const todo = await storedEverywhere(world, 15_000)
@@ -154,7 +155,7 @@ async function failoverMs(world: World): Promise<number> {
   await until('it has gone', () => !alive(pid))
   await world.revive(old.n)
   await world.well()
-  // What the return of the old one stirs up is no part of the next failover.
+  // The work that the old leader's return causes must not be part of the next failover.
   await sleep(5_000)
   return next.atMs - killedAt
 }

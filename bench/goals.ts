@@ -6,7 +6,7 @@ import type { PinsResult } from './pins.ts'
 import type { PlanResult } from './plan-cost.ts'
 import type { StartUpResult } from './start-up.ts'
 
-/** One thing that the bench holds a run to: a ratio within the run where the machine's own speed would else decide. */
+/** A goal that a run must meet. It is a ratio within the run when the speed of the machine would otherwise decide. */
 export interface Goal {
   what: string
   value: number
@@ -16,7 +16,7 @@ export interface Goal {
   met: boolean
 }
 
-/** Of what was measured. */
+/** The goals for what was measured. */
 export function goalsOf({
   pins,
   lists,
@@ -42,7 +42,7 @@ export function goalsOf({
   ]
 }
 
-/** What the default lease allows a leader that is killed to be missed. */
+/** The longest time without a leader that the default lease allows after a kill. */
 const failoverMs = 10_000 + 3_000
 
 export function clusterGoals({ nodes, endToEnd, drain, failover }: ClusterResult): Goal[] {

@@ -1,6 +1,7 @@
 /**
- * The node of the config that `ANCHORAGE_CONFIG` names, until it is told to stop, with a second door: there every request is taken for one of
- * the caller that `--org` and `--token` name, and none is counted. Both doors lead to the same use cases. Tells its parent their URLs.
+ * Runs the node of the config that `ANCHORAGE_CONFIG` names, until it is told to stop, with a second HTTP server. That server treats
+ * every request as one from the caller that `--org` and `--token` name, and does not rate-limit it. Both servers lead to the same use
+ * cases. Sends their URLs to its parent.
  */
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'

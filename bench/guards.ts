@@ -12,12 +12,12 @@ import type { Load } from './load.ts'
 import { runLoad } from './run-load.ts'
 import { median } from './statistics.ts'
 
-/** What requests cost with row-level security, authentication and rate limits, and without all three; medians of the rounds. */
+/** The cost of requests with row-level security, authentication and rate limits, and without all three; medians of the rounds. */
 export interface GuardsResult {
   requests: { what: string; guardedPerSecond: number; unguardedPerSecond: number; ratio: number }[]
 }
 
-/** One kind of request, `count` of them a slice. */
+/** One kind of request; a slice sends `count` of them. */
 interface Kind {
   what: string
   method: Load['method']
@@ -30,9 +30,9 @@ const contents = 200
 const slicesPerRound = 4
 
 /**
- * One node with two doors, one with guards and one without, measured in turns of a fraction of a second: whatever else the machine does, it
- * does to both. Row-level security goes with the door. Pins are of content that stands, so a POST is its transaction and no worker has
- * anything to do. `world` must start nothing again by itself.
+ * Measures one node with two HTTP servers, one with guards and one without, in turns of a fraction of a second: other load on the
+ * machine affects both alike. Row-level security is switched with the server. The pins are of content that is pinned already, so a POST
+ * is only its transaction and the workers have nothing to do. `world` must not restart anything by itself.
  */
 export async function benchGuards(
   world: World,
@@ -46,7 +46,7 @@ export async function benchGuards(
   await using database = await databaseOf(world)
   const measure = async (door: keyof Doors, kind: Kind): Promise<number> => {
     await database.rowLevelSecurity(door === 'guarded' ? 'enable' : 'disable')
-    // Plans are made anew.
+    // The first requests after the switch make Postgres plan again.
     await load(node.doors[door], api, kind, kind.count / 4)
     return (await load(node.doors[door], api, kind, kind.count)).seconds
   }
@@ -68,7 +68,7 @@ export async function benchGuards(
   return { requests }
 }
 
-/** Requests a second through either door: with, without, without, with, … */
+/** Requests a second through both servers, in the order with, without, without, with, … */
 async function oneRound(
   kind: Kind,
   measure: (door: keyof Doors, kind: Kind) => Promise<number>,
@@ -117,7 +117,7 @@ function kindsOf(pins: readonly StandingPin[]): Kind[] {
   ]
 }
 
-/** Pins of one content each, through the API. */
+/** Pins one content each, through the API. */
 async function standingPins(world: World, api: Api): Promise<StandingPin[]> {
   const blocks = await freshBlocks(contents)
   await (await world.kubo()).put(blocks)
@@ -130,7 +130,7 @@ async function standingPins(world: World, api: Api): Promise<StandingPin[]> {
   return pins
 }
 
-/** The world's node as a process of ours. */
+/** Runs the world's node as a child of this process. */
 async function startedNode(world: World, api: Api): Promise<AsyncDisposable & { doors: Doors }> {
   const { org, jti } = claimsOf(api.token)
   const config = await world.value('NODE_CONFIG_1')
@@ -162,7 +162,7 @@ function claimsOf(token: string): { org: string; jti: string } {
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
 }
 
-/** The database as its owner sees it. */
+/** The database with the owner's login. */
 async function databaseOf(world: World) {
   const client = new pg.Client({ connectionString: await world.value('DATABASE_URL') })
   await client.connect()
@@ -170,7 +170,7 @@ async function databaseOf(world: World) {
     `select relname as name, relowner::regrole::text as owner from pg_class where oid in (select polrelid from pg_policy)`,
   )
   return {
-    /** On all tables that have policies. */
+    /** Switches row-level security on all tables that have policies. */
     async rowLevelSecurity(what: 'enable' | 'disable'): Promise<void> {
       for (const { name, owner } of tables)
         await client.query(`set role ${owner}; alter table ${name} ${what} row level security; reset role`)

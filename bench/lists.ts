@@ -12,28 +12,28 @@ import { groupSize, seedPins } from './seed.ts'
 import { median, quantile } from './statistics.ts'
 
 export interface ListsResult {
-  /** Milliseconds, median, one request at a time. */
+  /** Medians in milliseconds, one request at a time. */
   requests: { what: string; broad: boolean; smallMs: number; largeMs: number; ratio: number }[]
   rss: { smallMiB: number; largeMiB: number; ratio: number }
-  /** Of /metrics, with the pins of both orgs. */
+  /** Requests to /metrics, while both orgs have their pins. */
   scrape: { p50Ms: number; p99Ms: number; families: number; bytes: number }
 }
 
 /** One kind of request, for an org of a given size. */
 interface Kind {
   what: string
-  /** Matches far more than a page: held to a time of its own, not to a ratio. */
+  /** The query matches far more than a page, so its goal is an absolute time and not a ratio. */
   broad: boolean
   query(org: SeededOrg): string
 }
 
 interface SeededOrg {
-  /** A client that costs little itself: fetch would hide a part of what differs. */
+  /** An HTTP client with little overhead: the overhead of fetch would hide part of the difference. */
   client: Pool
   /** The path of the API. */
   base: string
   headers: Record<string, string>
-  /** Of one pin in the middle. */
+  /** The id of one pin in the middle. */
   requestid: string
   cid: string
   /** `created` of the last pin before page 500 of a large org, or 50 of a small one. */
@@ -94,7 +94,7 @@ const kinds: Kind[] = [
   },
 ]
 
-/** Times of single requests and the node's memory, in an org of 1,000 pins and in one of `large`. */
+/** Measures single requests and the node's memory, for an org of 1,000 pins and for one of `large` pins. */
 export async function benchLists(
   world: World,
   large: number,
@@ -116,7 +116,7 @@ export async function benchLists(
   return { requests, rss: { smallMiB, largeMiB, ratio: largeMiB / smallMiB }, scrape }
 }
 
-/** Times of scrapes, once the node has counted the seeded pins. */
+/** Measures scrapes, once the node has counted the seeded pins. */
 async function scraped(world: World, client: Pool): Promise<ListsResult['scrape']> {
   await until('the leader has counted the pins', async () =>
     shownIn(await scrape(world)).some(({ name, value }) => name === 'anchorage_pins' && value > 100_000),
@@ -133,7 +133,7 @@ async function scraped(world: World, client: Pool): Promise<ListsResult['scrape'
   return { p50Ms: median(times), p99Ms, families: familiesIn(text).length, bytes: text.length }
 }
 
-/** Content that the node really pins, through the API: what the seeded pins stand on. */
+/** Pins content through the API, so that the seeded pins refer to content that is really pinned. */
 async function standingContent(world: World, count: number): Promise<string[]> {
   const api = await world.api()
   const blocks = await freshBlocks(count)
@@ -162,7 +162,7 @@ async function seededOrg(world: World, slug: string, pins: number, cids: string[
   return { client, base, headers, requestid: one.requestid, cid: cids[7] ?? one.pin.cid, deep: deep.created }
 }
 
-/** The same requests to both orgs by turns, so that both see the same machine. */
+/** Sends the same requests to both orgs in turn, so that both meet the same conditions. */
 async function interleaved(
   kind: Kind,
   small: SeededOrg,
@@ -174,7 +174,7 @@ async function interleaved(
     times.small.push(await timed(small, kind.query(small)))
     times.large.push(await timed(large, kind.query(large)))
   }
-  // the first tenth warms
+  // the first tenth is a warm-up
   const steady = (of: number[]): number => median(of.slice(Math.ceil(rounds / 10)))
   return { smallMs: steady(times.small), largeMs: steady(times.large) }
 }
@@ -192,7 +192,10 @@ async function timed(org: SeededOrg, path: string): Promise<number> {
   return took
 }
 
-/** Resident memory of a fresh node process after the same work on an org of either size: every kind of request and a walk of ten pages. */
+/**
+ * Resident memory of a fresh node process after the same work on an org of either size: every kind of request, and a hundred deep
+ * pages.
+ */
 async function restingMemory(world: World, org: SeededOrg): Promise<number> {
   const pid = await world.restarted('node', await world.kill('node'))
   for (let round = 0; round < 20; round++) for (const kind of kinds) await timed(org, kind.query(org))

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises'
 
-/** What the machine did in a time: parts of all its processors' time, 0 to 1. */
+/** How busy the machine was, as parts of the time of all processors, 0 to 1. */
 export interface Busy {
-  /** At work. */
+  /** Working. */
   cpu: number
-  /** Idle because of the disk. */
+  /** Idle while waiting for the disk. */
   disk: number
 }
 
-/** Measures how busy the machine is while `work` goes on. */
+/** Measures how busy the machine is while `work` runs. */
 export async function whileBusy<T>(work: () => Promise<T>): Promise<{ result: T; busy: Busy }> {
   const before = await ticks()
   const result = await work()
@@ -22,9 +22,9 @@ export async function whileBusy<T>(work: () => Promise<T>): Promise<{ result: T;
   return { result, busy: { cpu: 1 - (idle + disk) / all, disk: disk / all } }
 }
 
-/** user, nice, system, idle, waiting for the disk, …: of all processors since the start. */
+/** Ticks of all processors since boot: user, nice, system, idle, waiting for the disk, … */
 async function ticks(): Promise<number[]> {
   const [all = ''] = (await readFile('/proc/stat', 'utf8')).split('\n')
-  // Guests' time stands in user's already.
+  // The columns for guests are left out, because user includes them.
   return all.split(/\s+/).slice(1, 9).map(Number)
 }

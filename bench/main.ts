@@ -26,13 +26,13 @@ Boots a fresh node on this machine and measures it: readable tables, and on the 
 
 const parts = ['pins', 'lists', 'guards', 'neighbours', 'plan', 'start'] as const
 type Part = (typeof parts)[number]
-/** Rounds of what differs by a few percent. */
+/** Rounds for measurements whose results differ by only a few percent. */
 const guardRounds = 5
 
 export interface BenchOptions {
   only: Part | undefined
   rounds: number
-  /** Null: everything about one node. */
+  /** Null: run all parts that need one node. */
   nodes: number | null
   kills: number
   json: boolean

@@ -8,7 +8,7 @@ import { runLoad } from './run-load.ts'
 import { groupSize, seedPins } from './seed.ts'
 import { quantile } from './statistics.ts'
 
-/** How long one org's list of ten takes, one at a time: alone, and beside another org that does its worst. */
+/** The time of one org's list of ten, one request at a time: alone, and beside another org that causes as much load as it can. */
 export interface NeighboursResult {
   calm: Times
   beside: (Times & { what: string; ratio: number })[]
@@ -25,7 +25,7 @@ interface Harm {
   request: Load['requests'][number]
 }
 
-/** Pins of the org that does harm, and those among them with as much `meta` as a pin may have. */
+/** Pins of the loud org, and how many of them have the largest `meta` that a pin may have. */
 const seeded = 100_000
 const largest = 300
 const measureMs = 5_000

@@ -11,7 +11,7 @@ import { median } from './statistics.ts'
 export interface PinsResult {
   rounds: Round[]
   bareKuboPerSecond: number
-  /** The same with what a node asks of it besides: a name for the pin, and progress. No node can pin faster than that. */
+  /** The same requests with the extras that a node sends: a name for the pin, and progress. No node can pin faster than this. */
   namedKuboPerSecond: number
   endToEndPerSecond: number
   backlogPerSecond: number
@@ -21,7 +21,7 @@ export interface PinsResult {
   ratios: { endToEnd: number; backlog: number; post: number }
 }
 
-/** What one round measured, all within the same half minute, so that its ratios compare like with like. */
+/** The results of one round, all measured within the same half minute, so that its ratios compare like with like. */
 interface Round {
   bareKubo: number
   namedKubo: number
@@ -34,7 +34,7 @@ interface Round {
 
 const sizes = { bare: 2000, endToEnd: 3000, backlog: 5000, postOne: 300, rows: 10_000 }
 
-/** Rates of pinning beside what the bare Kubo and the bare Postgres of the same node do. */
+/** Measures the rates of pinning, and beside them the rates of the bare Kubo and the bare Postgres of the same node. */
 export async function benchPins(
   world: World,
   rounds: number,
@@ -84,7 +84,7 @@ async function oneRound(world: World): Promise<Round> {
   const after = await bareKubo(world, sizes.bare / 2)
   const postOne = await postAlone(world, sizes.postOne)
   const oneRow = await oneRowRate(await world.value('DATABASE_URL'), sizes.rows)
-  // measured before, between and after: a machine that slows down meanwhile slows both sides of a ratio
+  // measured before, between and after: a machine that becomes slower affects both sides of a ratio
   return {
     bareKubo: median([before, between, after]),
     namedKubo: named,
@@ -96,7 +96,7 @@ async function oneRound(world: World): Promise<Round> {
   }
 }
 
-/** `pin/add` of blocks that the Kubo has, 16 in flight, with nothing else going on. */
+/** Calls `pin/add` for blocks that the Kubo has, 16 in flight, with no other load. */
 export async function bareKubo(world: World, count: number, more = ''): Promise<number> {
   const url = await world.value('KUBO_RPC_1')
   const blocks = await stored(world, count)
@@ -105,7 +105,7 @@ export async function bareKubo(world: World, count: number, more = ''): Promise<
     .perSecond
 }
 
-/** POSTs everything at 32 in flight, while the workers pin the same content, and waits until all is pinned. */
+/** POSTs everything with 32 in flight, while the workers pin the same content, and waits until all of it is pinned. */
 async function endToEnd(world: World, count: number): Promise<{ perSecond: number; post: LoadResult }> {
   const api = await world.api()
   const blocks = await stored(world, count)
@@ -116,7 +116,7 @@ async function endToEnd(world: World, count: number): Promise<{ perSecond: numbe
   return { perSecond: count / ((performance.now() - started) / 1000), post }
 }
 
-/** A backlog made by pins that arrive while the Kubo is frozen; the clock starts when it goes on. */
+/** Measures a backlog: the pins arrive while the Kubo is paused, and the clock starts when it continues. */
 async function backlog(world: World, count: number): Promise<number> {
   const api = await world.api()
   const blocks = await stored(world, count)

@@ -13,14 +13,14 @@ export interface PlanResult {
   placements: number
   moves: number
   seconds: number
-  /** The most that the planner held at a time; beside it for half of the placements. */
+  /** The largest heap that the planner held; `heldMiBOfHalf` is the same for half of the placements. */
   heldMiB: number
   heldMiBOfHalf: number
-  /** Bytes moved by the least that any plan must move. */
+  /** Bytes moved, divided by the least that any plan must move. */
   movedByLeast: number
-  /** How far the worst node is from its fair share at the end, a part of it. */
+  /** How far the worst node is from its fair share at the end, as a part of that share. */
   worstAfter: number
-  /** One content of three copies among all nodes, microseconds. */
+  /** Microseconds for one content with three copies among all nodes. */
   chooseUs: number
   repairUs: number
   settledUs: number
@@ -31,7 +31,7 @@ const copies = 3
 const tolerance = 0.05
 const gib = 2 ** 30
 
-/** What a plan costs that evens out 1,000 nodes, of which one in ten is new and empty. Generated data, no database. */
+/** Measures a plan that evens out 1,000 nodes, of which one in ten is new and empty. The data is generated; there is no database. */
 export async function benchPlan(placements: number, say: (line: string) => void): Promise<PlanResult> {
   say(`planning for ${nodes} nodes and ${placements / 2} placements, then for ${placements}`)
   const half = await timedPlan(new Book(placements / 2))
@@ -79,14 +79,14 @@ async function timedPlan(book: Book) {
   return { moves, seconds, heldMiB: held / 2 ** 20, movedByLeast: moved / least, worstAfter }
 }
 
-/** The heap without its garbage. */
+/** The used heap after a garbage collection. */
 function heldBytes(): number {
   setFlagsFromString('--expose-gc')
   runInNewContext('gc')()
   return process.memoryUsage().heapUsed
 }
 
-/** What leaves those above the tolerance at the least, or comes to those below it. */
+/** The least that must leave nodes above the tolerance, or reach nodes below it. */
 function leastBytes({ used, fairBytes }: Book): number {
   let [over, under] = [0, 0]
   for (const bytes of used) {
@@ -96,14 +96,14 @@ function leastBytes({ used, fairBytes }: Book): number {
   return Math.max(over, under)
 }
 
-/** Contents of 4 KiB to 1 GiB, small ones as common as large ones, on three of the nodes that are not new; kept beside the heap. */
+/** Contents of 4 KiB to 1 GiB, small ones as common as large ones, on three nodes each that are not new. They are kept outside the heap. */
 class Book {
   readonly nodes = clusterOf(nodes)
   readonly used = new Float64Array(nodes)
   readonly fairBytes: number
   readonly #bytes: Float64Array
   readonly #holders: Uint16Array
-  /** The contents of each node, in order: those of the next begin where its own end. */
+  /** The contents of each node, in order. The contents of a node begin where those of the node before it end. */
   readonly #contents: Uint32Array
   readonly #ends = new Uint32Array(nodes)
   readonly #indexOf = new Map(this.nodes.map(({ id }, index) => [id, index]))
@@ -131,7 +131,7 @@ class Book {
     const end = this.#ends[node] ?? 0
     let at = node === 0 ? 0 : (this.#ends[node - 1] ?? 0)
     const after = afterCid === '' ? -1 : Number(afterCid.slice(-7))
-    // a page goes by key, as in the database
+    // a page is found by its key, as in the database
     for (let high = end; at < high;) {
       const middle = (at + high) >> 1
       if ((this.#contents[middle] ?? 0) <= after) at = middle + 1
@@ -225,7 +225,7 @@ function cidOf(content: number): string {
   return `bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa${String(content).padStart(7, '0')}`
 }
 
-/** Mulberry32: the same numbers in every run. */
+/** The Mulberry32 generator: it returns the same numbers in every run. */
 function randomFrom(seed: number): () => number {
   let state = seed
   return () => {

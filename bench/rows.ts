@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { eachInFlight } from '../test/settle.ts'
 
-/** Durable one-row transactions a second, 32 in flight on a pool like the store's: what Postgres itself can do here. */
+/** Durable one-row transactions a second, 32 in flight on a pool like the store's: the limit of Postgres itself on this machine. */
 export async function oneRowRate(ownerUrl: string, count: number): Promise<number> {
   const options: pg.PoolConfig & { pipeline: boolean } = {
     connectionString: ownerUrl,

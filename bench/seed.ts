@@ -1,20 +1,20 @@
 import pg from 'pg'
 
-/** How many pins of a seed share one name, one CID, and one value of `meta.group`. */
+/** The number of pins in a seed that share one name, one CID, and one value of `meta.group`. */
 export const groupSize = 100
 
 export interface Seed {
   systemUrl: string
   ownerUrl: string
   slug: string
-  /** Contents that stand already; the seed's pins share them. */
+  /** Contents that are pinned already; the seed's pins share them. */
   cids: string[]
   pins: number
 }
 
 /**
- * Gives an org `pins` pinned pins by SQL, all created within the last day, as the accepting transaction would have left them.
- * They are pins of content that really stands, so no worker finds anything to mend.
+ * Gives an org `pins` pinned pins by SQL, all created within the last day, in the state that the accepting transaction leaves. Their
+ * content is really pinned, so the workers find nothing to repair.
  */
 export async function seedPins({ systemUrl, ownerUrl, slug, cids, pins }: Seed): Promise<void> {
   const system = new pg.Client({ connectionString: systemUrl })
@@ -24,7 +24,7 @@ export async function seedPins({ systemUrl, ownerUrl, slug, cids, pins }: Seed):
     const org = rows[0]?.id
     if (org === undefined) throw new Error(`no org ${slug}`)
     const groups = pins / groupSize
-    // bounded statements: the roles' statement_timeout holds for a bench too
+    // statements are small, because the roles' statement_timeout applies here too
     for (let from = 1; from <= pins; from += 5000) {
       const to = Math.min(pins, from + 4999)
       await system.query(insertPins, [
@@ -64,7 +64,7 @@ const insertCounts = `
   from pins cross join (values (0, 10), (1, 20)) as l (level, bits)
   where org_id = $1 group by 1, 2, 3, 4`
 
-/** What autovacuum does in its own time: a count of a part of a bucket reads the index only once pages are known to be visible. */
+/** Does at once what autovacuum does later: a count within a bucket can use the index alone only when pages are known to be all-visible. */
 async function vacuum(ownerUrl: string): Promise<void> {
   const owner = new pg.Client({ connectionString: ownerUrl })
   await owner.connect()

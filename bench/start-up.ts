@@ -11,12 +11,15 @@ const run = promisify(execFile)
 const runs = 20
 const verbs = ['--help', 'pin ls', 'admin nodes'] as const
 
-/** How long commands take from their start to their end, with what they ask a server for: medians, ms. */
+/** The time of commands from start to end, including their requests to a server: medians, ms. */
 export interface StartUpResult {
   verbs: { verb: string; packagedMs: number; firstMs: number; checkoutMs: number }[]
 }
 
-/** Runs verbs of the bundled program and of the checkout, in turn, on this process's Node. `firstMs` is without the cache of compiled code. */
+/**
+ * Runs verbs of the bundled program and of the checkout, in turn, on this process's Node. `firstMs` is without the cache of compiled
+ * code.
+ */
 export async function benchStartUp(world: World, say: (line: string) => void): Promise<StartUpResult> {
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-start-up-'))
   try {
@@ -34,7 +37,7 @@ export async function benchStartUp(world: World, say: (line: string) => void): P
         first: [],
         checkout: [],
       }
-      // Whatever fills caches.
+      // A first run fills the caches.
       for (const program of [packaged, checkout]) await time(program)
       for (let index = 0; index < runs; index++) {
         ms.packaged.push(await time(packaged))

@@ -1,4 +1,4 @@
-/** Rows as aligned columns: the first to the left, all others to the right. */
+/** Rows as aligned columns: the first column is left-aligned, all others are right-aligned. */
 export function table(head: string[], rows: string[][]): string {
   const lines = [head, ...rows]
   const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))

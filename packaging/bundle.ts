@@ -5,8 +5,8 @@ import { build, type Metafile, type Plugin } from 'esbuild'
 const root = join(import.meta.dirname, '..')
 
 /**
- * Files of the program that look for something at a place beside them, and for what. It is packed at the same place, seen from
- * the root, and the bundled code looks for it there. A file that does so and is not listed ends the build.
+ * Files of the program that read something at a path relative to themselves, and what they read. It is packed at the same path from the
+ * root, and the bundled code looks for it there. A file that does this and is not listed here fails the build.
  */
 const beside: Record<string, readonly string[]> = {
   'src/app/version.ts': ['package.json'],
@@ -17,11 +17,11 @@ const beside: Record<string, readonly string[]> = {
   ],
   'node_modules/@fastify/swagger-ui/index.js': [],
   'node_modules/@fastify/swagger-ui/lib/routes.js': ['node_modules/@fastify/swagger-ui/static'],
-  // The path of the program itself, which `anchorage dev` starts: a link to the bundle lies there.
+  // The path of the program itself, which `anchorage dev` starts: the package has a link to the bundle there.
   'src/dev/node.ts': [],
-  // Only its comments speak of such places.
+  // Only its comments mention such paths.
   'node_modules/commander/lib/command.js': [],
-  // Of no use in the package: workers that pino would write logs in, a note in a stack trace.
+  // Not needed in the package: worker threads that pino could write logs in, and a note in a stack trace.
   'node_modules/thread-stream/index.js': [],
   'node_modules/pino/lib/transport.js': [],
   'node_modules/undici/index.js': [],
@@ -30,8 +30,8 @@ const beside: Record<string, readonly string[]> = {
 const place = /\bimport\.meta\.(?:url|dirname)\b|\b__(?:dirname|filename)\b/g
 
 /**
- * Writes the program as plain JavaScript into `target`, with what it reads: `program/anchorage.js` is `anchorage`. Returns what went
- * into it. The same source gives the same bytes. Rejects when a file looks beside itself for something that is not packed.
+ * Writes the program as plain JavaScript into `target`, with the files that it reads: `program/anchorage.js` is `anchorage`. Returns
+ * what was bundled. The same source gives the same bytes. Rejects when a file reads something next to it that is not packed.
  */
 export async function bundle(target: string): Promise<Metafile> {
   const { metafile } = await build({
@@ -48,7 +48,7 @@ export async function bundle(target: string): Promise<Metafile> {
     legalComments: 'none',
     metafile: true,
     logLevel: 'error',
-    // Asked for as it runs, and done without.
+    // Imported only at run time, and not needed.
     external: ['oidc-provider', 'pg-native'],
     banner: { js: banner },
     plugins: [places],
@@ -60,7 +60,7 @@ export async function bundle(target: string): Promise<Metafile> {
   return metafile
 }
 
-/** Puts where a file lay in place of what it asks of its own path. */
+/** Replaces a file's reference to its own path with its path in the package. */
 const places: Plugin = {
   name: 'places',
   setup(build) {
@@ -78,13 +78,16 @@ const places: Plugin = {
   },
 }
 
-/** An expression for where `file` lies in the package. */
+/** An expression for the path of `file` in the package. */
 function placeIn(file: string, name: string): string {
   if (name === 'import.meta.url') return `packed$(${JSON.stringify(file)}).href`
   return `packed$path(packed$(${JSON.stringify(name === '__filename' ? file : dirname(file))}))`
 }
 
-/** Begins every file of the bundle: what CommonJS packages call to ask for Node's own modules, and where packed files lie. Nothing else is named so. */
+/**
+ * The first lines of every bundled file: the `require` that CommonJS packages load Node's own modules with, and the paths of packed
+ * files. No other code uses these names.
+ */
 const banner = [
   "import { createRequire as packed$require } from 'node:module';",
   "import { fileURLToPath as packed$path } from 'node:url';",
@@ -96,11 +99,11 @@ async function pack(path: string, target: string): Promise<void> {
   const into = join(target, path)
   await mkdir(dirname(into), { recursive: true })
   if (path === 'package.json') return writeFile(into, await manifest())
-  // Beside the pages lie their code and tests, which are not theirs.
+  // The folder of the pages also has their code and tests, which the pages do not need.
   await cp(join(root, path), into, { recursive: true, filter: (from) => !from.endsWith('.ts') })
 }
 
-/** Of our own manifest what the program reads of it; the rest is for who builds it. */
+/** The fields of our manifest that the program reads; the others are only for building it. */
 async function manifest(): Promise<string> {
   const { name, version, license } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
   return `${JSON.stringify({ name, version, license, type: 'module' }, null, 2)}\n`

@@ -6,19 +6,19 @@ import { isNotice, natsServer, node, nodeRuntime } from './runtimes.ts'
 
 const root = join(import.meta.dirname, '..')
 
-/** Something of others that is in the packages. */
+/** A third-party component of the packages. */
 export interface Component {
   name: string
   version: string
-  /** Which package it is, as a package URL (purl). */
+  /** Its package URL (purl). */
   purl: string
-  /** As its authors write it, an SPDX expression as a rule; null when they name none. */
+  /** As its authors write it, usually an SPDX expression; null when they name none. */
   license: string | null
-  /** The text that its authors want to go along. */
+  /** The text that its licence requires to be included. */
   notice: string
 }
 
-/** What the program was bundled of, Node, and nats-server with what it is built of; in the order of their purls. */
+/** The npm packages in the program, Node, and nats-server with its modules, in the order of their purls. */
 export async function components(program: Metafile, context: ToolContext): Promise<Component[]> {
   const all = [...(await ofNpm(program)), await ofNode(context), ...(await ofNatsServer(context))]
   // npm may keep the same version of a package in several places.
@@ -65,7 +65,7 @@ async function ofNatsServer(context: ToolContext): Promise<Component[]> {
   )
 }
 
-/** The licences that lie in a folder; '' when none does. */
+/** The licence files in a folder; '' when there are none. */
 async function noticeIn(folder: string): Promise<string> {
   const files = (await readdir(folder)).filter(isNotice).sort()
   const texts = await Promise.all(files.map((name) => readFile(join(folder, name), 'utf8')))

@@ -1,7 +1,7 @@
 import { configKeys } from '../src/app/config-keys.ts'
 import { options } from '../src/app/config-options.ts'
 
-/** What a packaged node needs to be told, or is told here. */
+/** The options that a packaged node needs, and those that the package sets. */
 const first: Record<string, string> = {
   'data.dir': 'data.dir: /var/lib/anchorage',
   'database.url': '# database.url: postgres://anchorage_tenant:PASSWORD@HOST/anchorage',
@@ -9,7 +9,7 @@ const first: Record<string, string> = {
   'auth.masterKeyFile': '# auth.masterKeyFile: /etc/anchorage/master.key',
 }
 
-/** `/etc/anchorage/anchorage.yaml` as it is installed: every option with what it is for and its default, in comments. */
+/** `/etc/anchorage/anchorage.yaml` as it is installed: every option with its purpose and its default, in comments. */
 export function exampleConfig(): string {
   const more = configKeys.filter((key) => !Object.hasOwn(first, key))
   return `# The configuration of this node; anchorage-config(5) says more. "anchorage config check" tells whether it will start with it.
@@ -30,7 +30,7 @@ function commented(key: string, line: string): string {
   return `# ${option?.help ?? ''}\n${line}\n`
 }
 
-/** As YAML; nothing for those that have none that could be written down. */
+/** The default as YAML; empty when the option has no default that can be written. */
 function defaultOf(key: keyof typeof options): string {
   const text = /^`(.*)`$/.exec(options[key].fallbackShown)?.[1] ?? ''
   // `anchorage:` would be a key without a value.

@@ -4,7 +4,7 @@ import type { Arch } from './targets.ts'
 
 const dockerfile = join(import.meta.dirname, '../deploy/docker/Dockerfile')
 
-/** Writes `image` below `out`, from which the image is built: the Dockerfile, and the Alpine packages by the names that it knows. */
+/** Writes the build context of the image to `image` below `out`: the Dockerfile, and the Alpine packages under the names that it uses. */
 export async function imageContext(out: string, packages: ReadonlyMap<Arch, string>): Promise<void> {
   const context = join(out, 'image')
   await mkdir(context)

@@ -4,7 +4,7 @@ import { cacheDirOf } from '../src/tools/find-tool.ts'
 import { lock } from '../src/tools/lock.ts'
 import type { ToolContext } from '../src/tools/tool.ts'
 
-/** What `make` writes into a folder, kept beside the tools of this user; made whole or not at all, and by one process. */
+/** What `make` writes into a folder, cached beside the tools of this user. One process makes it, completely or not at all. */
 export async function kept(
   name: string,
   context: ToolContext,

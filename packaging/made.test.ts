@@ -26,13 +26,13 @@ test('the installed config is accepted as it is, and with every default that it 
   await rm(dir, { recursive: true })
 })
 
-test('the manual pages tell of every verb and every option', () => {
+test('the manual pages describe every verb and every option', () => {
   const [verbs, options] = [commandPage(known, edition), configPage(edition)]
   for (const { name } of known)
     assert.match(verbs, new RegExp(`^\\.SS anchorage ${name.replaceAll('-', '\\\\-')}$`, 'm'))
   for (const key of configKeys) assert.ok(options.includes(`.BR ${key} `), key)
   assert.equal(verbs.match(/\\-\\-no\\-color /g)?.length, 1, 'what every verb has is told once')
-  // A line that begins with a dot or a quote is a request to roff, whatever was meant.
+  // A line that begins with a dot or a quote is a request to roff, even when it was meant as text.
   const requests = /^[.'](?!TH |SH |SS |TP$|PP$|B |I |BR |RI |nf$|fi$|br$|\\")/m
   assert.doesNotMatch(verbs, requests)
   assert.doesNotMatch(options, requests)

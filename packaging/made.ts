@@ -10,7 +10,7 @@ import { copyright } from './sbom.ts'
 
 const root = join(import.meta.dirname, '..')
 
-/** The files of the packages that are made from the program's own tables, by their path. */
+/** The packaged files that are generated from the program's own tables, by their path. */
 export async function madeFiles(edition: Edition, parts: readonly Component[]): Promise<Map<string, string>> {
   const own = (name: string): Promise<string> => readFile(join(root, name), 'utf8')
   const terms = `${await own('LICENSE-MIT')}\n\n${await own('LICENSE-APACHE')}`

@@ -28,7 +28,7 @@ In the environment:
   SOURCE_DATE_EPOCH  how old all packed files are (seconds since 1970); without it they are as old as the commit
 `
 
-/** What to build, from the command line. */
+/** What the command line asks to build. */
 interface Order {
   out: string
   arches: Arch[]
@@ -82,7 +82,7 @@ async function packagesOf(
   )
 }
 
-/** Tells of a step as it begins and ends. */
+/** Runs a step, and prints when it begins and how long it took. */
 async function step<T>(title: string, context: ToolContext, work: () => Promise<T>): Promise<T> {
   context.signal.throwIfAborted()
   const started = performance.now()
@@ -136,7 +136,7 @@ async function main(): Promise<void> {
 }
 
 main().then(
-  // Whoever started us may hold a channel open.
+  // An open channel to the parent would keep this process alive.
   () => process.exit(0),
   (error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)

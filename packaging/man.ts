@@ -3,13 +3,13 @@ import { options } from '../src/app/config-options.ts'
 import { globalOptionLines } from '../src/cli/global-options.ts'
 import type { KnownVerb } from '../src/cli/completion/words.ts'
 
-/** Of which version and day (seconds) a page is. */
+/** The version and the date (in seconds) of a page. */
 export interface Edition {
   version: string
   epoch: number
 }
 
-/** anchorage(1): every command, as `--help` tells of it. */
+/** anchorage(1): every command with its `--help` text. */
 export function commandPage(verbs: readonly KnownVerb[], edition: Edition): string {
   const parts = verbs.map(
     ({ name, summary, help }) =>
@@ -45,7 +45,7 @@ What its nats\\-server keeps; all of it can be made again from Postgres.
 `
 }
 
-/** What every verb has stands once on the page. */
+/** Removes the global options, which the page shows once. */
 function withoutShared(help: string): string {
   return help.replace(/\nOptions of every verb:\n(?: .*(?:\n|$))+/, '')
 }
@@ -83,7 +83,7 @@ function heading(title: string, section: number, { version, epoch }: Edition): s
 .TH ${title} ${section} ${day} "anchorage ${plain(version)}"`
 }
 
-/** Text in which nothing means something to roff (groff_char(7)). */
+/** Escapes everything that has a meaning in roff (groff_char(7)). */
 function plain(text: string): string {
   return text
     .replaceAll('\\', '\\e')
@@ -93,7 +93,7 @@ function plain(text: string): string {
     .replaceAll('"', '\\(dq')
 }
 
-/** As `plain`, and no request when it begins with a dot. */
+/** Like `plain`, and escapes a dot at the beginning, which would be a request. */
 function line(text: string): string {
   return plain(text).replace(/^\./, '\\&.')
 }

@@ -5,7 +5,7 @@ import type { ToolContext } from '../src/tools/tool.ts'
 import { kept } from './kept.ts'
 import type { Format, Staged } from './targets.ts'
 
-/** Writes deb, rpm and apk. The newest version that Go 1.26 builds. */
+/** Writes deb, rpm and apk packages. This is the newest version that Go 1.26 builds. */
 const nfpm = {
   title: 'nfpm',
   module: 'github.com/goreleaser/nfpm/v2',
@@ -14,7 +14,10 @@ const nfpm = {
   takes: 'one to three minutes',
 }
 
-/** Builds nfpm, once for each user; what is returned writes one package of `staged` into `into`, under its usual name, and returns its path. */
+/**
+ * Builds nfpm, once for each user. The function that it returns writes one package of `staged` into `into`, under its usual name, and
+ * returns its path.
+ */
 export async function packager(context: ToolContext) {
   const dir = await kept(`nfpm-${nfpm.version}`, context, async (made) => {
     await goBuild(nfpm).get(join(made, 'nfpm'), context)
@@ -40,7 +43,10 @@ export async function packager(context: ToolContext) {
   }
 }
 
-/** Of the package, not of what is in it: Debian's own have none when they are made by the program's authors, others must have one. */
+/**
+ * The release number of the package, not of the program. Debian packages made by the program's own authors have none; the other formats
+ * require one.
+ */
 const packageRelease = { deb: '', rpm: '1', apk: '0' }
 
 const configFile = join(import.meta.dirname, 'nfpm.yaml')

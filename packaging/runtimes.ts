@@ -8,7 +8,7 @@ import type { ToolContext } from '../src/tools/tool.ts'
 import { kept } from './kept.ts'
 import type { Arch } from './targets.ts'
 
-/** Node as npm distributes it, by its digests there: a release is made of what was tried. */
+/** Node from npm, pinned by npm's digests, so that a release contains the version that was tested. */
 export const nodeRuntime = {
   version: '24.21.0',
   amd64: {
@@ -23,7 +23,7 @@ export const nodeRuntime = {
   },
 }
 
-/** A folder with `bin/node` and its `LICENSE`, for `arch`; fetched once for each user. */
+/** A folder with `bin/node` and its `LICENSE`, for `arch`; downloaded once for each user. */
 export function node(arch: Arch, context: ToolContext): Promise<string> {
   const { version } = nodeRuntime
   const { name, integrity } = nodeRuntime[arch]
@@ -43,7 +43,7 @@ export function node(arch: Arch, context: ToolContext): Promise<string> {
   })
 }
 
-/** A folder with `nats-server` for `arch`, and in `modules` the licences of all that it is built of; built once for each user. */
+/** A folder with `nats-server` for `arch`, and in `modules` the licences of all its modules; built once for each user. */
 export function natsServer(arch: Arch, context: ToolContext): Promise<string> {
   const { version } = natsServerProgram
   return kept(`nats-server-${version}-linux-${arch}`, context, async (dir) => {
@@ -55,7 +55,7 @@ export function natsServer(arch: Arch, context: ToolContext): Promise<string> {
     for (const [, module = '', its = ''] of said.matchAll(/^\t(?:mod|dep)\t(\S+)\t(\S+)/gm)) {
       const name = `${module}@${its}`
       const to = join(dir, 'modules', encodeURIComponent(name))
-      // Its name in the cache has `!` before each letter that was a capital (golang.org/ref/mod#module-cache).
+      // In the module cache, a capital letter is written as `!` and the small letter (golang.org/ref/mod#module-cache).
       const from = join(
         cache,
         name.replace(/[A-Z]/g, (letter) => `!${letter.toLowerCase()}`),
@@ -66,7 +66,7 @@ export function natsServer(arch: Arch, context: ToolContext): Promise<string> {
   })
 }
 
-/** Whether a file of this name says on which terms what lies beside it may be used. */
+/** Whether a file of this name holds the licence of the files beside it. */
 export function isNotice(name: string): boolean {
   return /^(licen[cs]e|notice|copying)/i.test(name)
 }

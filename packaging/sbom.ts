@@ -1,6 +1,6 @@
 import type { Component } from './components.ts'
 
-/** The bill of materials of all packages, as CycloneDX 1.6 JSON (ECMA-424); the same for the same components. */
+/** The bill of materials of all packages, as CycloneDX 1.6 JSON (ECMA-424). The same components give the same text. */
 export function sbom(version: string, epoch: number, components: readonly Component[]): string {
   const purl = `pkg:generic/anchorage@${version}`
   const document = {
@@ -25,7 +25,7 @@ export function sbom(version: string, epoch: number, components: readonly Compon
   return `${JSON.stringify(document, null, 2)}\n`
 }
 
-/** What Debian calls the copyright file: our own terms, then those of everything that the packages carry. */
+/** The text of Debian's copyright file: our own terms, then those of all components in the packages. */
 export function copyright(own: string, components: readonly Component[]): string {
   const parts = components.map(({ name, version, license, notice }) => {
     const title = `${name} ${version}${license === null ? '' : ` (${license})`}`

@@ -5,18 +5,18 @@ import type { ToolContext } from '../src/tools/tool.ts'
 import { natsServer, node } from './runtimes.ts'
 import type { Arch, Staged } from './targets.ts'
 
-/** What is the same in the packages of every architecture. */
+/** The contents that are the same for every architecture. */
 export interface Contents {
   /** The folder with the bundled program. */
   program: string
-  /** Files by their path, which are made and not copied: manual pages, completions, the config file, … */
+  /** Generated files by their path: manual pages, completions, the config file, … */
   made: ReadonlyMap<string, string>
   version: string
-  /** Seconds: the time that every packed file bears. */
+  /** The modification time of every packed file, in seconds. */
   epoch: number
 }
 
-/** Lays out in `dir` what the packages of `arch` are made from; packaging/nfpm.yaml says what goes where. */
+/** Lays out in `dir` the files that the packages of `arch` are made from; packaging/nfpm.yaml says which file goes where. */
 export async function stage(
   { program, made, version, epoch }: Contents,
   arch: Arch,
@@ -41,7 +41,7 @@ export async function stage(
   return { dir, arch, version, epoch }
 }
 
-/** Gives everything below `dir` one time of change: that of the checkout would differ from one build to the next. */
+/** Gives everything below `dir` the same modification time: that of the checkout would differ from build to build. */
 async function ofAge(dir: string, epoch: number): Promise<void> {
   for (const entry of await readdir(dir, { recursive: true })) await lutimes(join(dir, entry), epoch, epoch)
 }

@@ -1,4 +1,4 @@
-// The packaged program begins here: with the cache of compiled code, before anything else is loaded.
+// The entry point of the packaged program: enables the cache of compiled code before anything else is loaded.
 import { keepCompiled } from '../bin/keep-compiled.js'
 
 keepCompiled()

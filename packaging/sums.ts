@@ -3,8 +3,8 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /**
- * Writes SHA256SUMS over the files of `dir`, as `sha256sum --check` reads it. With `key`, an Ed25519 private key in PEM, also
- * SHA256SUMS.sig, which `openssl pkeyutl -verify -rawin` reads. Rejects when the key is none.
+ * Writes SHA256SUMS over the files of `dir`, in the format that `sha256sum --check` reads. With `key`, an Ed25519 private key in PEM,
+ * also SHA256SUMS.sig, which `openssl pkeyutl -verify -rawin` reads. Rejects when the key is not such a key.
  */
 export async function writeSums(dir: string, key: string | undefined): Promise<void> {
   const entries = await readdir(dir, { withFileTypes: true })

@@ -7,7 +7,10 @@ import { createGzip } from 'node:zlib'
 import type { ToolContext } from '../src/tools/tool.ts'
 import type { Staged } from './targets.ts'
 
-/** Writes the archive for systems without a package manager of these, and returns its path: one folder that runs from wherever it is unpacked. */
+/**
+ * Writes the archive for systems without one of these package managers, and returns its path: one folder that runs wherever it is
+ * unpacked.
+ */
 export async function tarball(staged: Staged, into: string, context: ToolContext): Promise<string> {
   const name = `anchorage_${staged.version}_linux_${staged.arch}`
   const path = join(into, `${name}.tar.gz`)
@@ -23,7 +26,7 @@ export async function tarball(staged: Staged, into: string, context: ToolContext
       '--numeric-owner',
       '--mode=u=rwX,go=rX',
       '--exclude=./scripts',
-      // Names alone (r): what links point to stays.
+      // Only names are changed (r); the targets of links are kept.
       `--transform=flags=r;s,^\\./lib$,.,;s,^\\./lib/,./,;s,^\\./node$,./bin/node,;s,^\\.,${name},`,
       '.',
     ],

@@ -1,4 +1,4 @@
-/** What packages are made for, by the name that Debian and Go have for it. */
+/** The architectures that packages are made for, by Debian's and Go's names. */
 export const arches = ['amd64', 'arm64'] as const
 export type Arch = (typeof arches)[number]
 
@@ -10,6 +10,6 @@ export interface Staged {
   dir: string
   arch: Arch
   version: string
-  /** Seconds: the time that every packed file bears. */
+  /** The modification time of every packed file, in seconds. */
   epoch: number
 }

@@ -14,12 +14,12 @@ export interface Artifact {
   sha256: string
 }
 
-/** The file that names every other one with its digest, as `sha256sum` writes it. */
+/** The file that lists every other file with its digest, in the format of `sha256sum`. */
 export const sumsFile = 'SHA256SUMS'
 
 /**
- * The files of a release in `dist`: those that SHA256SUMS names, itself, and its signature if there is one. Rejects when a file is
- * not the one that was built, is missing, or is there without being named: what nobody can check is not published.
+ * The files of a release in `dist`: those that SHA256SUMS lists, SHA256SUMS itself, and its signature if there is one. Rejects when a
+ * file differs from the one that was built, is missing, or is not listed: a file that users cannot verify is not published.
  */
 export async function artifactsIn(dist: string): Promise<Artifact[]> {
   const sums = sumsIn(await readFile(join(dist, sumsFile), 'utf8'))

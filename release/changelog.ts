@@ -1,6 +1,6 @@
 const unreleased = '## Unreleased'
 
-/** What CHANGELOG.md (its `text`) says of `version`, without the heading; null when it has no section for it. */
+/** The section of CHANGELOG.md (its `text`) for `version`, without the heading; null when there is no such section. */
 export function notesOf(text: string, version: string): string | null {
   const lines = text.split('\n')
   const start = lines.findIndex((line) => line === `## ${version}` || line.startsWith(`## ${version} `))
@@ -12,7 +12,7 @@ export function notesOf(text: string, version: string): string | null {
     .trim()
 }
 
-/** The changelog in which all that was unreleased is `version`, of `date` (YYYY-MM-DD). Throws when there is nothing to release. */
+/** The changelog with its unreleased section renamed to `version`, of `date` (YYYY-MM-DD). Throws when there is nothing to release. */
 export function cut(text: string, version: string, date: string): string {
   if (notesOf(text, version) !== null) throw new Error(`CHANGELOG.md has a section ${version} already`)
   if (!notesOf(text, 'Unreleased'))

@@ -6,18 +6,18 @@ import { cut, notesOf } from './changelog.ts'
 
 const run = promisify(execFile)
 
-/** What a checkout would release, and what still stands against it. */
+/** The release that a checkout would make, and the problems that prevent it. */
 export interface Readiness {
   version: string
-  /** What the changelog says of it; empty when it says nothing. */
+  /** The changelog's section for the version; empty when there is none. */
   notes: string
-  /** Each says what to do. */
+  /** Each problem says what to do. */
   problems: string[]
 }
 
 const chartFile = 'deploy/helm/anchorage/Chart.yaml'
 
-/** Looks whether `root`, a git checkout, is what its version's tag will stand for. */
+/** Checks whether `root`, a git checkout, is ready to be released as its version. */
 export async function readinessOf(root: string): Promise<Readiness> {
   const [manifest, changelog, chart, tags, changes] = await Promise.all([
     readFile(join(root, 'package.json'), 'utf8'),
@@ -39,7 +39,7 @@ export async function readinessOf(root: string): Promise<Readiness> {
   return { version, notes, problems }
 }
 
-/** Writes `version` wherever it stands in `root`, and closes the changelog's section on `date` (YYYY-MM-DD). */
+/** Writes `version` to every file in `root` that contains it, and closes the changelog's section on `date` (YYYY-MM-DD). */
 export async function bump(root: string, version: string, date: string): Promise<void> {
   if (!/^\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?$/.test(version))
     throw new Error(`${version} is no version: 1.2.3 or 1.2.3-rc.1`)

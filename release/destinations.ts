@@ -1,7 +1,7 @@
-/** Where in a package registry a file goes, in the words of Gitea's API. */
+/** The place of a file in a package registry, in the words of Gitea's API. */
 export interface Place {
   type: 'debian' | 'rpm' | 'alpine' | 'generic'
-  /** The version as the registry will list it: each kind of package writes it in its own way. */
+  /** The version as the registry lists it, in the format of this kind of package. */
   version: string
   /** The path below `/api/packages/OWNER/` that takes the file. */
   path: string
@@ -9,14 +9,14 @@ export interface Place {
 
 export const packageName = 'anchorage'
 
-/** Where people look for a version: `testing` for pre-releases, so that nobody gets one by an upgrade. */
+/** The channel of a version: `testing` for pre-releases, so that an upgrade never installs one. */
 export function channelOf(version: string): 'stable' | 'testing' {
   return version.includes('-') ? 'testing' : 'stable'
 }
 
 /**
- * Where in the package registry the file `name` of release `version` goes: packages to the registry of their kind, all else to the
- * generic one. Architectures are told from a package's inside, by the registry.
+ * The place in the package registry for the file `name` of release `version`: packages go to the registry of their kind, all other
+ * files to the generic one. The registry reads the architecture from the package itself.
  */
 export function placeOf(name: string, version: string): Place {
   const channel = channelOf(version)
@@ -29,7 +29,7 @@ export function placeOf(name: string, version: string): Place {
   return { type: 'generic', version, path: `generic/${packageName}/${version}/${name}` }
 }
 
-/** The image's names, without the registry's host: its version, and for a stable one `latest`. */
+/** The image's names, without the registry's host: one for its version, and `latest` for a stable version. */
 export function imageTags(owner: string, version: string): string[] {
   const repository = `${owner.toLowerCase()}/${packageName}`
   const tags = channelOf(version) === 'stable' ? [version, 'latest'] : [version]

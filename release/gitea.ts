@@ -2,15 +2,15 @@ import { openAsBlob } from 'node:fs'
 import type { Artifact } from './artifacts.ts'
 import { packageName, type Place } from './destinations.ts'
 
-/** Which repository of which Gitea. */
+/** A repository of a Gitea. */
 export interface Target {
-  /** Without a slash at its end: https://gitea.example.com */
+  /** Without a slash at the end: https://gitea.example.com */
   url: string
   owner: string
   repository: string
 }
 
-/** A release as Gitea tells of it, as far as it matters here. */
+/** The fields of Gitea's release that matter here. */
 export interface Release {
   id: number
   draft: boolean
@@ -18,8 +18,8 @@ export interface Release {
 }
 
 /**
- * Gitea's API for one repository and its owner's packages. Every method rejects with what was asked and what was answered. Written
- * against Gitea 1.22 to 1.27: https://docs.gitea.com/api and https://docs.gitea.com/usage/packages/overview
+ * Gitea's API for one repository and its owner's packages. Every method rejects with the request and the answer. Written against Gitea
+ * 1.22 to 1.27: https://docs.gitea.com/api and https://docs.gitea.com/usage/packages/overview
  */
 export function giteaAt(target: Target, token: string, signal: AbortSignal) {
   const releases = `/api/v1/repos/${target.owner}/${target.repository}/releases`
@@ -29,7 +29,7 @@ export function giteaAt(target: Target, token: string, signal: AbortSignal) {
     const answer = await fetch(`${target.url}${path}`, {
       method,
       signal,
-      // A redirect would take the token to another place, or turn a PUT into a GET.
+      // A redirect would send the token to another host, or turn a PUT into a GET.
       redirect: 'error',
       headers: {
         authorization: `token ${token}`,
@@ -46,19 +46,19 @@ export function giteaAt(target: Target, token: string, signal: AbortSignal) {
   }
 
   return {
-    /** The release of `tag`, drafts too; null when there is none, or only the tag. */
+    /** The release of `tag`, which may be a draft; null when there is no release, or only the tag. */
     async find(tag: string): Promise<Release | null> {
       const answer = await ask('GET', `${releases}/tags/${encodeURIComponent(tag)}`, [200, 404])
       return answer.status === 404 ? null : releaseIn(await answer.text())
     },
 
-    /** Makes the release of a tag that was pushed, as a draft, which nobody else sees. */
+    /** Makes the release of a pushed tag, as a draft, which other users cannot see. */
     async draft(tag: string, notes: string, prerelease: boolean): Promise<Release> {
       const wanted = { tag_name: tag, name: tag, body: notes, draft: true, prerelease }
       return releaseIn(await (await ask('POST', releases, [201], wanted)).text())
     },
 
-    /** Shows the release to everybody. */
+    /** Makes the release public. */
     async publish(release: Release): Promise<void> {
       await ask('PATCH', `${releases}/${release.id}`, [200], { draft: false })
     },
@@ -74,14 +74,14 @@ export function giteaAt(target: Target, token: string, signal: AbortSignal) {
       return (await ask('GET', `/attachments/${asset.uuid}`, [200])).text()
     },
 
-    /** The digests of what the registry has of a version. */
+    /** The digests of the registry's files of a version. */
     async digests({ type, version }: Place): Promise<Set<string>> {
       const path = `/api/v1/packages/${target.owner}/${type}/${packageName}/${encodeURIComponent(version)}/files`
       const answer = await ask('GET', path, [200, 404])
       return answer.status === 404 ? new Set() : digestsIn(await answer.text())
     },
 
-    /** Puts a file into a registry. False when it has another one of that name, version and architecture. */
+    /** Uploads a file to a registry. Returns false when the registry has another file of that name, version and architecture. */
     async put(place: Place, { path }: Artifact): Promise<boolean> {
       const answer = await ask(
         'PUT',
@@ -112,7 +112,7 @@ function adviceFor(status: number): string {
   return ''
 }
 
-/** undici says "fetch failed"; why is in the cause. */
+/** undici only says "fetch failed"; the reason is in the cause. */
 function reasonOf(error: unknown): string {
   const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error
   return inner instanceof Error ? inner.message : String(inner)

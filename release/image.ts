@@ -1,15 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 
-/** What pushing the image needs. */
+/** The parameters of an image push. */
 export interface ImagePush {
-  /** Its context. */
+  /** The build context. */
   context: string
   /** The registry's host, with its port if it has one. */
   host: string
   user: string
   token: string
-  /** `OWNER/NAME:TAG`, each. */
+  /** Each is `OWNER/NAME:TAG`. */
   tags: string[]
   signal: AbortSignal
 }
@@ -17,8 +17,9 @@ export interface ImagePush {
 const platforms = 'linux/amd64,linux/arm64'
 
 /**
- * Builds the image for both architectures by `docker buildx`, and pushes it under all its tags. One whose first tag, its version,
- * is there is left alone, so that the digest of a version stays. Rejects with the exit code; docker's own words go to stderr.
+ * Builds the image for both architectures with `docker buildx`, and pushes it under all its tags. When its first tag, the version,
+ * exists, nothing is pushed, so that the digest of a version never changes. Rejects with the exit code; docker's own messages go to
+ * stderr.
  */
 export async function pushImage({ context, host, user, token, tags, signal }: ImagePush): Promise<boolean> {
   await docker(['login', host, '--username', user, '--password-stdin'], signal, token)
@@ -30,10 +31,10 @@ export async function pushImage({ context, host, user, token, tags, signal }: Im
   return true
 }
 
-/** Whether it ended with 0; rejects unless `fine` holds how it ended. */
+/** Whether it ended with 0; rejects when its exit code is not in `fine`. */
 async function docker(args: string[], signal: AbortSignal, input = '', fine = [0]): Promise<boolean> {
   const child = spawn('docker', args, { signal, stdio: ['pipe', 'inherit', 'inherit'] })
-  child.stdin.on('error', () => {}) // it ended without reading: how it ended says why
+  child.stdin.on('error', () => {}) // it ended without reading: its exit code says why
   child.stdin.end(input)
   const [code] = await once(child, 'exit')
   if (!fine.includes(code)) throw new Error(`docker ${args.slice(0, 2).join(' ')} ended with ${code}`)

@@ -31,7 +31,7 @@ a failure, it goes on where it stopped. See docs/release.md.
 const root = join(import.meta.dirname, '..')
 const nowhere: Target = { url: 'GITEA_URL', owner: 'OWNER', repository: 'NAME' }
 
-/** `npm run release`, with its arguments; returns the exit code. */
+/** Runs `npm run release` with its arguments; returns the exit code. */
 async function main(argv: string[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<number> {
   const { values: flags, positionals } = parseArgs({
     args: argv,
@@ -97,7 +97,7 @@ function targetIn(env: NodeJS.ProcessEnv): Target | null {
 async function build({ SIGNING_KEY: key, ...env }: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const child = spawn('npm', ['run', '--silent', 'build:packages'], {
     cwd: root,
-    // In an Action, a secret that is not set is an empty text.
+    // In an Action, a secret that is not set is an empty string.
     env: key ? { ...env, SIGNING_KEY: key } : env,
     signal,
     stdio: ['ignore', 2, 2],
@@ -125,7 +125,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'disconnect'])
   process.once(signal, () => stop.abort(new Error('stopped')))
 
 main(process.argv.slice(2), process.env, stop.signal).then(
-  // Whoever started us may hold a channel open.
+  // An open channel to the parent would keep this process alive.
   (code) => process.exit(code),
   (error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)

@@ -2,16 +2,16 @@ import type { Artifact } from './artifacts.ts'
 import { imageTags, placeOf } from './destinations.ts'
 import type { Target } from './gitea.ts'
 
-/** One thing that a release puts somewhere. */
+/** One upload of a release. */
 export interface Step {
   file: string
-  /** Bytes; null of an image, which is made while it is pushed. */
+  /** Bytes; null for an image, which is built while it is pushed. */
   size: number | null
   /** A URL, or an image's full name. */
   to: string
 }
 
-/** Everything that a release of `version` would put somewhere, in no order. */
+/** All uploads of a release of `version`, in no particular order. */
 export function plan(version: string, artifacts: Artifact[], target: Target, image: boolean): Step[] {
   const { url, owner, repository } = target
   const release = `${url}/${owner}/${repository}/releases/tag/v${version}`

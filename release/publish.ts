@@ -3,7 +3,7 @@ import { sumsFile, type Artifact } from './artifacts.ts'
 import { channelOf, placeOf } from './destinations.ts'
 import type { Gitea, Release } from './gitea.ts'
 
-/** A version and what there is of it. */
+/** A version, its notes and its files. */
 export interface Publication {
   version: string
   notes: string
@@ -11,9 +11,9 @@ export interface Publication {
 }
 
 /**
- * Brings a Gitea to the state in which it has all of `publication`: a release with every file, each package in its registry, and
- * what `image` pushes; shown to others only once all is there. It looks before it writes, so that a run that was broken off is
- * finished by the next one, and a second run changes nothing. What is there and differs is an error, never written over.
+ * Brings a Gitea to the state in which it has all of `publication`: a release with every file, each package in its registry, and what
+ * `image` pushes. The release becomes public only once all of this is there. It looks before it writes, so that the next run finishes
+ * an interrupted one, and a second run changes nothing. A file that exists and differs is an error; it is never overwritten.
  */
 export async function publish(
   gitea: Gitea,
@@ -32,8 +32,8 @@ export async function publish(
 }
 
 /**
- * SHA256SUMS goes first: where it is the same, so is every file that it names, and of one that is there its size tells that it is
- * whole. (Of a release's files, Gitea tells no digests.)
+ * Uploads SHA256SUMS first. When it is unchanged, every file that it lists is unchanged too, and the size of an uploaded file shows
+ * whether it is complete. (Gitea reports no digests for the files of a release.)
  */
 async function attachAll(
   gitea: Gitea,
@@ -64,7 +64,7 @@ async function register(
 ): Promise<void> {
   const place = placeOf(artifact.name, version)
   const there = (await gitea.digests(place)).has(artifact.sha256)
-  // Gitea signs rpms when it is told to, and then they have another digest: of these, that the version is there is all one can know.
+  // Gitea may sign rpms, which changes their digest; for an rpm one can only know that the version exists.
   if (!there && !(await gitea.put(place, artifact)) && place.type !== 'rpm')
     throw new Error(
       `the ${place.type} registry has another ${artifact.name} already: a version is published once. Take the next number`,

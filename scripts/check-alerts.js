@@ -1,5 +1,5 @@
-// npm run check:alerts: holds the alert rules and the configuration for Prometheus to promtool, and makes each alert fire. promtool comes
-// with Debian's package `prometheus`. No part of `npm test`.
+// npm run check:alerts: checks the alert rules and the configuration for Prometheus with promtool, and makes each alert fire. promtool
+// is in Debian's package `prometheus`. Not part of `npm test`.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { root } from './install.js'

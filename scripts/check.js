@@ -1,4 +1,5 @@
-// npm run check: types, lint, format, import rules, the OpenAPI document. No test and no server; less than half a minute.
+// npm run check: types, lint, format, import rules and the OpenAPI document. It needs no test and no server, and takes less than half a
+// minute.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { exitWith } from './hand-over.js'
@@ -22,7 +23,7 @@ exitWith(async () => {
   const started = Date.now()
   const waiting = [...checks]
   let failed = 0
-  // Two at a time: each of them is busy on more than one core at times.
+  // Two at a time, because each check uses more than one core at times.
   const worker = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [title, args] = next

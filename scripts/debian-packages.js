@@ -1,7 +1,10 @@
-// Debian packages that a kind of tests needs.
+// The Debian packages that a kind of test needs.
 import { spawnSync } from 'node:child_process'
 
-/** Installs those of `needed` (by the command that each package brings) whose command is missing, and says which; false when it cannot. */
+/**
+ * Installs the packages of `needed` (keyed by the command that each package has) whose command is missing, and prints which; returns
+ * false when that fails.
+ */
 export function debianPackages(needed) {
   const absent = Object.keys(needed).filter((name) => spawnSync('which', [name]).status !== 0)
   const packages = [...new Set(absent.map((name) => needed[name]))]

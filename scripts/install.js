@@ -1,4 +1,4 @@
-// Brings node_modules up to package-lock.json. Runs on any Node from 20 on, with nothing installed yet.
+// Brings node_modules up to package-lock.json. Runs on any Node from version 20, with no package installed yet.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -16,7 +16,7 @@ export async function install() {
   return modernNode()
 }
 
-/** Why node_modules does not serve; null when it does. */
+/** Why node_modules is not usable; null when it is. */
 function whyNot() {
   if (!existsSync(join(root, 'node_modules'))) return 'there are none yet'
   const wanted = packagesIn('package-lock.json')
@@ -24,7 +24,7 @@ function whyNot() {
   for (const [path, { version, optional }] of Object.entries(wanted)) {
     if (path === '') continue
     const there = installed[path]
-    // An optional one may be for another machine, or one whose download failed.
+    // An optional package may be for another machine, or its download may have failed.
     if (there === undefined ? !optional : there.version !== version) return `${path} is not ${version}`
   }
   return null
@@ -41,7 +41,7 @@ function packagesIn(lockFile) {
 async function npmCi() {
   const started = Date.now()
   const timer = setInterval(() => console.error(`  npm ci: ${seconds(started)} s`), 5_000)
-  // npm tells where it lives to what it runs; whoever runs us without npm has it on PATH.
+  // npm sets its own path in the environment; without npm as the parent, npm is on PATH.
   const npm = process.env.npm_execpath
   const [command, ...before] = npm?.endsWith('.js') ? [process.execPath, npm] : ['npm']
   const args = [...before, 'ci', '--no-audit', '--no-fund', '--loglevel=error']
@@ -52,7 +52,7 @@ async function npmCi() {
   console.error(`  npm ci: done in ${seconds(started)} s`)
 }
 
-/** Node 24 runs our TypeScript as it stands: npm's `node` package has it, whatever is on PATH. */
+/** Node 24, which runs our TypeScript without a build: npm's `node` package has it, whatever is on PATH. */
 export function modernNode() {
   for (const node of [join(root, 'node_modules/.bin/node'), process.execPath]) {
     const said = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout ?? ''
@@ -63,7 +63,7 @@ export function modernNode() {
   )
 }
 
-/** How a child ended: its exit code, or what a shell makes of the signal that ended it. */
+/** How a child ended: its exit code, or the code that a shell gives for the signal that ended it. */
 export function ended(child) {
   const numbers = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 }
   return new Promise((resolve, reject) => {
@@ -72,7 +72,7 @@ export function ended(child) {
   })
 }
 
-/** Seconds since `started`, for people. */
+/** Whole seconds since `started`. */
 export function seconds(started) {
   return Math.round((Date.now() - started) / 1000)
 }

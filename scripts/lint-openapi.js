@@ -1,12 +1,13 @@
-// Holds our OpenAPI document to Spectral's rules for OpenAPI. Listens nowhere: the document is made of the schemas.
+// Checks our OpenAPI document against Spectral's rules for OpenAPI. It listens on no port, because the document is generated from the
+// schemas.
 import spectral from '@stoplight/spectral-core'
 import rulesets from '@stoplight/spectral-rulesets'
 import { fakeServer } from '../src/http/fake-pins.ts'
 
 const rules = {
-  // A summary says what an operation does; a description follows where there is more to say.
+  // A summary says what an operation does; it has a description only when there is more to say.
   'operation-description': 'off',
-  // Whom to turn to is a matter of who runs it.
+  // The contact depends on who runs the service.
   'info-contact': 'off',
 }
 

@@ -1,5 +1,5 @@
-// npm run repeat -- FILE … --times N [--busy K]: runs test files N times over, beside K processes that each burn a core; prints each
-// failure whole, then the count. Exit code 1 when anything failed.
+// npm run repeat -- FILE … --times N [--busy K]: runs test files N times, beside K processes that each keep a core busy. Prints each
+// failure in full, then the count. Exit code 1 when anything failed.
 import { spawn } from 'node:child_process'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -50,7 +50,7 @@ for (const [name, { length }] of Map.groupBy(failures, (name) => name))
 console.log(`\n${rounds} rounds beside ${busy} busy processes\n${passed} passed, ${failures.length} failed`)
 process.exit(failures.length === 0 && passed > 0 && rounds === times ? 0 : 1)
 
-/** A core's worth of work; it ends by itself when we are gone. */
+/** Keeps one core busy; it ends when this process is gone. */
 function burn() {
   const gone = 'const parent = process.ppid; while (process.ppid === parent) for (let n = 0; n < 1e8; n++);'
   return spawn(process.execPath, ['-e', gone], { stdio: 'ignore' })

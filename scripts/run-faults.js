@@ -1,9 +1,9 @@
 // npm run test:faults [-- --only NAME] [--times N] [--seed N] [--from NAME]: the fault stories of test/faults, one after the other.
-// Kills, pauses, splits, growth and drains under load, minutes each, on real processes; each ends with the invariants I1 to I6.
-//   --only NAME  this story alone (may be given again for more of them)
-//   --times N    all of it N times over, each time with the next seed
-//   --seed N     decides the order of stories and whom they strike
-//   --from NAME  goes on with this story, where a run of the same seed was stopped
+// They kill, pause, split, grow and drain real processes under load, for minutes each. Each story ends with the invariants I1 to I6.
+//   --only NAME  run this story alone (may be given several times)
+//   --times N    run all stories N times, each time with the next seed
+//   --seed N     decides the order of the stories and which servers they strike
+//   --from NAME  continue with this story, where a run of the same seed was stopped
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Random } from '../test/simulation/random.ts'
@@ -42,14 +42,14 @@ for (const again of red) console.log(`red: npm run test:faults -- ${again}`)
 console.log(`\n${seconds(started)} s\n${green} passed, ${red.length} failed`)
 process.exit(red.length === 0 && green > 0 && !signal.aborted ? 0 : 1)
 
-/** The stories in the order of `seed`; in the first round, from `--from` on. */
+/** The stories in the order of `seed`; in the first round, beginning with `--from`. */
 function orderOf(seed) {
   const all = new Random(seed).shuffled(stories.keys())
   const from = seed === firstSeed && values.from !== undefined ? all.indexOf(values.from) : 0
   return all.slice(from).filter((name) => values.only?.includes(name) ?? true)
 }
 
-/** Runs one story; a line for it, and each failure whole. */
+/** Runs one story; prints one line for it, and each failure in full. */
 async function tell(name, seed, place) {
   const began = Date.now()
   const said = []

@@ -1,12 +1,12 @@
-// npm run test:packages: builds the packages and everything in deploy/, and holds them against the tools of those who take them: a bare
-// Debian, rpm, systemd, helm, hadolint, … `-- FILE…` runs those files. Needs root on a Debian. No part of `npm test`.
+// npm run test:packages: builds the packages and everything in deploy/, and tests them with the tools of their users: a bare Debian,
+// rpm, systemd, helm, hadolint, … `-- FILE…` runs only those files. Needs root on a Debian. Not part of `npm test`.
 import { globSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { debianPackages } from './debian-packages.js'
 import { root } from './install.js'
 import { TestRun, untilStopped } from './test-run.js'
 
-/** What is needed of Debian, by the command that each package brings. */
+/** The Debian packages that are needed, by the command that each package has. */
 const debian = {
   debootstrap: 'debootstrap',
   'docker-compose': 'docker-compose',

@@ -1,5 +1,6 @@
-// npm run test:pooler: a node behind PgBouncer, by transaction and by session. The two releases come from Debian's archive, by apt, into a
-// folder of their own, and run from there; so this needs a Debian (or what is made of it) and the archive. No part of `npm test`.
+// npm run test:pooler: a node behind PgBouncer, in transaction and in session mode. apt downloads a release of PgBouncer for each mode
+// from Debian's archive into a folder of its own, and it runs from there. So this needs Debian (or a derivative) and the archive. Not
+// part of `npm test`.
 import { globSync } from 'node:fs'
 import { root } from './install.js'
 import { TestRun, untilStopped } from './test-run.js'

@@ -1,11 +1,11 @@
-// npm run test:runbooks: types every command of the pages in docs/, in their order, on three nodes, and on machines that have nothing but
-// the program. `-- NAME…` walks those pages alone (drain, install, …). No part of `npm test`.
+// npm run test:runbooks: runs every command of the pages in docs/, in their order, on three nodes, and on machines that have only the
+// program. `-- NAME…` runs only those pages (drain, install, …). Not part of `npm test`.
 import { globSync } from 'node:fs'
 import { debianPackages } from './debian-packages.js'
 import { root } from './install.js'
 import { TestRun, untilStopped } from './test-run.js'
 
-/** What is needed of Debian, by the command that each package brings. */
+/** The Debian packages that are needed, by the command that each package has. */
 const debian = { curl: 'curl', openssl: 'openssl', psql: 'postgresql-client' }
 
 const names = process.argv.slice(2)

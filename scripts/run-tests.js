@@ -13,7 +13,7 @@ if (args[0] === '--unit') await unit()
 else if (args.length > 0) await only(args[0] === '--failed' ? failedLast() : args)
 else if (await tests.servers()) {
   await unit()
-  // More at a time than there are cores: most of these wait for servers.
+  // More files at a time than there are cores, because most of these tests wait for servers.
   await tests.group('tests on one server', serverTests(), { concurrency: 3, timeout: 15 * minute })
   await tests.group('tests of the whole', systemTests(), { concurrency: 3, timeout: 15 * minute })
 }

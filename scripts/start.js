@@ -1,4 +1,4 @@
-// npm start: installs what is missing, then `anchorage dev` with whatever stands after `npm start --`.
+// npm start: installs what is missing, then runs `anchorage dev` with the arguments after `npm start --`.
 import { join } from 'node:path'
 import { exitWith, handOver } from './hand-over.js'
 import { root } from './install.js'

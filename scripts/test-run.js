@@ -1,4 +1,4 @@
-// Runs test files, each in a process of its own, tells how each fared, and counts. Runs on Node 24.
+// Runs test files, each in a process of its own, prints how each fared, and counts. Runs on Node 24.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { run } from 'node:test'
@@ -8,11 +8,11 @@ import { natsServer } from '../src/tools/nats-server.ts'
 import { sideBySide } from '../src/tools/side-by-side.ts'
 import { root, seconds } from './install.js'
 
-/** A suite within a file is told of by itself when it took longer than this. */
+/** A suite within a file gets a line of its own when it took longer than this. */
 const storyMs = 5_000
 const lastFailures = join(root, 'node_modules/.cache/anchorage/failed-tests.json')
 
-/** A signal that aborts when this process is told to end, or when whoever started it is gone. */
+/** A signal that aborts when this process is told to end, or when its parent process is gone. */
 export function untilStopped() {
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort())
@@ -20,12 +20,12 @@ export function untilStopped() {
   return stop.signal
 }
 
-/** The path of a test file as people write it. */
+/** The path of a test file relative to the project, for messages. */
 export function nameOf(file) {
   return file?.startsWith(`${root}/`) ? relative(root, file) : String(file)
 }
 
-/** The error that a test threw, with its stack and what it names as its cause, set in. */
+/** The error that a test threw, with its stack and its cause, indented. */
 export function indented(error) {
   const thrown = error?.cause ?? error
   const text = thrown?.stack ?? String(thrown?.message ?? thrown)
@@ -34,7 +34,7 @@ export function indented(error) {
   return `${text}${because}`.replace(/^/gm, '    ')
 }
 
-/** The files in which a test failed in the last run that had failures to note; none when all passed. */
+/** The files with a failed test in the last run that noted its failures; empty when all tests passed. */
 export function failedLast() {
   try {
     return JSON.parse(readFileSync(lastFailures, 'utf8'))
@@ -43,7 +43,7 @@ export function failedLast() {
   }
 }
 
-/** Runs groups of files and adds up what came of them. `say` prints a line; `hear` is given what a file wrote to its standard error. */
+/** Runs groups of files and adds up the results. `say` prints a line; `hear` gets what a file wrote to its standard error. */
 export class TestRun {
   #signal
   #say
@@ -60,7 +60,7 @@ export class TestRun {
     this.#hear = hear
   }
 
-  /** nats-server and Kubo, found or made before the first test, so that no test waits for a build. A failure counts as one. */
+  /** Finds or builds nats-server and Kubo before the first test, so that no test waits for a build. A failure counts as a failed test. */
   async servers() {
     const find = (spec, variable) => async (signal) => {
       const configured = process.env[variable]
@@ -78,7 +78,7 @@ export class TestRun {
     }
   }
 
-  /** Runs `files`, `concurrency` at a time, each at most `timeout` ms long; a line for each. */
+  /** Runs `files`, `concurrency` at a time, each for at most `timeout` ms; prints one line for each. */
   async group(title, files, { concurrency, timeout }) {
     if (files.length === 0 || this.#signal.aborted) return
     const started = Date.now()
@@ -96,7 +96,7 @@ export class TestRun {
     return this.failed === 0 && this.passed > 0 && !this.#signal.aborted
   }
 
-  /** Each failure whole, and the count on a line of its own. */
+  /** Prints each failure in full, and the counts on a line of their own. */
   sayResult() {
     for (const { file, name, error } of this.failures) this.#say(`\n✖ ${file}: ${name}\n${indented(error)}`)
     if (this.passed + this.failed === 0) this.#say('there was no test to run')
@@ -104,7 +104,7 @@ export class TestRun {
     this.#say(`\n${this.passed} passed, ${this.failed} failed${skipped}`)
   }
 
-  /** Keeps which files failed, for `failedLast`. */
+  /** Stores which files failed, for `failedLast`. */
   noteFailed() {
     mkdirSync(dirname(lastFailures), { recursive: true })
     writeFileSync(lastFailures, JSON.stringify([...this.#failedFiles]))
@@ -115,7 +115,7 @@ export class TestRun {
     if (type === 'suite' && test.nesting > 0 && ms > storyMs)
       this.#say(`  ${test.name}: ${(ms / 1000).toFixed(1)} s`)
     if (type === 'suite' && error === undefined) return
-    // A parent fails when its child did: the child is told, and counted, alone.
+    // A parent test fails when its child fails: only the child is printed and counted.
     if (error?.failureType === 'subtestsFailed') return
     if (test.skip !== undefined || test.todo !== undefined) this.skipped++
     else if (error === undefined) this.passed++
@@ -126,7 +126,7 @@ export class TestRun {
     }
   }
 
-  /** Tests that a file takes from another one are told with the file that ran them. */
+  /** Prints a file's result. Tests that a file imports from another one count for the file that ran them. */
   #tell({ file, counts, duration_ms: ms, success }) {
     const { passed, failed, cancelled, skipped, todo } = counts
     const parts = [

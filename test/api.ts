@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert'
 import type { PinStatus } from '../src/core/pin.ts'
 
-/** The body of a pin on the wire, as the published spec has it. */
+/** The body of a pin on the wire, as in the published spec. */
 export interface WirePin {
   cid: string
   name?: string
@@ -23,7 +23,7 @@ export interface WirePage {
   results: WireStatus[]
 }
 
-/** An answer, read whole. */
+/** An answer with its whole body. */
 export interface Answer {
   status: number
   headers: Headers
@@ -32,7 +32,7 @@ export interface Answer {
 
 export const allStatuses = 'queued,pinning,pinned,failed'
 
-/** One token's view of one server: thin on purpose, so that what a test sends is what stands in the test. */
+/** A thin client for one server and one token: a test shows exactly what is sent. */
 export interface Api {
   /** The base of the API, without a slash at the end. */
   url: string
@@ -47,7 +47,7 @@ export interface Api {
   replace(requestid: string, pin: WirePin): Promise<WireStatus>
   get(requestid: string): Promise<WireStatus>
   list(query?: Record<string, string>): Promise<WirePage>
-  /** Every pin in every state, newest first, page by page. */
+  /** All pins in every state, newest first, read page by page. */
   all(query?: Record<string, string>): Promise<WireStatus[]>
   remove(requestid: string): Promise<void>
 }
@@ -91,7 +91,7 @@ export function bodyOf<T>(answer: Answer, status: number): T {
   return JSON.parse(answer.text) as T
 }
 
-/** Asserts that an answer is a refusal in the spec's shape, and returns its details (or its reason where it has none). */
+/** Asserts that an answer is a refusal in the form of the spec, and returns its details (or its reason when it has no details). */
 export function refusalOf(answer: Answer, ...statuses: number[]): { reason: string; details: string } {
   assert.ok(statuses.includes(answer.status), `status ${answer.status}, wanted ${statuses}: ${answer.text}`)
   assert.match(answer.headers.get('content-type') ?? '', /^application\/json\b/)

@@ -1,4 +1,4 @@
-// A world of its own: it kills Postgres, and reads every line that the audit gains.
+// A world of its own: it kills Postgres, and reads every line that is added to the audit.
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { readFile } from 'node:fs/promises'
@@ -8,7 +8,10 @@ import { ask } from './authz/ask.ts'
 import { stage, type Stage } from './authz/stage.ts'
 import { until } from './settle.ts'
 
-/** What routes leave in the audit is held to in `authz.test.ts`; here is what everybody else does, and what nobody may write down. */
+/**
+ * `authz.test.ts` checks what routes write to the audit. This suite checks everything else that writes to it, and what must never be
+ * written.
+ */
 suite('who did what', () => {
   let at: Stage
 
@@ -25,7 +28,7 @@ suite('who did what', () => {
     details: unknown
   }
 
-  /** What came into the audit meanwhile, but for what becomes of copies. */
+  /** The lines that were added to the audit during `work`, without those about placements. */
   async function during(work: () => Promise<unknown>): Promise<Entry[]> {
     const { rows: old } = await at.system.query<{ id: string }>('select id from audit_log')
     const known = new Set(old.map(({ id }) => id))
@@ -40,7 +43,7 @@ suite('who did what', () => {
     entries.map(({ actor, action }) => `${actor.replace(/^operator:[^@]+@.+/, 'somebody')} ${action}`)
   const verb = (...args: string[]) => during(() => at.world.anchorage('admin', ...args))
 
-  test('every verb of an operator leaves its line, and one that changes nothing leaves none', async () => {
+  test('every verb of an operator adds its line, and a verb that changes nothing adds none', async () => {
     const node = at.nodeId
     const { id } = await at.cast.token(at.mine.id, ['pins:read'])
     const steps: [string[], string[]][] = [
@@ -74,7 +77,7 @@ suite('who did what', () => {
     for (const [args, actions] of steps) {
       const entries = await verb(...args)
       assert.deepEqual(
-        // a drained node is noted by the leader
+        // the leader adds the line about the drained node
         did(entries).filter((line) => !line.endsWith('node.drained')),
         actions.map((action) => `somebody ${action}`),
         args.join(' '),
@@ -82,7 +85,7 @@ suite('who did what', () => {
     }
   })
 
-  test('a login tells who came, what came of it, and what it took away', async () => {
+  test('a login adds lines for the person, for changed roles and for ended tokens', async () => {
     const { slug } = at.mine
     const login = (roles: { slug: string; role: 'viewer' | 'member' }[], operator = false) =>
       during(() => at.cast.person('comes-and-goes', roles, operator))
@@ -100,7 +103,7 @@ suite('who did what', () => {
     assert.deepEqual(did(await login([])), by('user.set', 'member.remove', 'session.create'))
   })
 
-  test('a member that goes takes along what it made, and what that made, each with its line', async () => {
+  test('removing a member ends the tokens it made, and those made with them, each with its line', async () => {
     const { userId } = await at.cast.person('maker', [{ slug: at.mine.slug, role: 'member' }])
     const made = await at.cast.token(at.mine.id, ['tokens:manage', 'pins:read'], userId)
     const child = await at.cast.token(at.mine.id, ['pins:read'], made.id, 60_000)
@@ -116,13 +119,13 @@ suite('who did what', () => {
     assert.deepEqual(targets, new Set([userId, made.id, child.id]))
   })
 
-  test('nobody who serves requests can change or remove a line', async () => {
+  test('the database roles that serve requests can neither change nor remove a line', async () => {
     for (const statement of ['update audit_log set actor = $1', 'delete from audit_log where actor = $1'])
       await assert.rejects(at.system.query(statement, ['x']), /permission denied/)
     await assert.rejects(at.system.query('truncate audit_log'), /permission denied/)
   })
 
-  test('no token, cookie or key stands in any log or in the audit, also when everything fails', async () => {
+  test('no token, cookie or key is in any log or in the audit, even when everything fails', async () => {
     const secrets = [...at.cast.secrets]
     const headers = [...at.callers.values(), ...at.refused].map((caller) => caller.headers)
     const everywhere = async (): Promise<void> => {
@@ -160,7 +163,7 @@ suite('who did what', () => {
   })
 })
 
-/** All that the database holds, as text. */
+/** The content of the whole database, as text. */
 async function everyRow(systemUrl: string): Promise<string> {
   const system = new pg.Client(systemUrl)
   await system.connect()

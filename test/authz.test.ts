@@ -1,4 +1,4 @@
-// A world of its own: nobody is limited for being refused, and every row that a caller could see is known.
+// A world of its own: refused callers are not rate-limited in it, and every row that a caller could see is known.
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { parseId, uuidOf } from '../src/core/ids.ts'
@@ -19,7 +19,7 @@ import { until } from './settle.ts'
 
 const operators: readonly CallerName[] = ['operator', 'operator-viewer', 'cluster:admin']
 
-test('every route of the API has its row in the table, and what is no part of it is open to all', async () => {
+test('every route of the API has its row in the table, and every other path is public', async () => {
   const { app } = fakeServer()
   await app.ready()
   const document = await app.inject({ url: '/v1/openapi.json' })
@@ -77,7 +77,7 @@ suite('who may do what', () => {
         })
 
         if (route.others !== undefined)
-          test(`${caller}, of what is another's in the same org`, async () => {
+          test(`${caller}, on another person's object in the same org`, async () => {
             const asker = at.callers.get(caller) ?? assert.fail(`there is no ${caller}`)
             const rows = rowsOf(at, asker)[route.row ?? assert.fail('others without a row')]
             const others = await rows.others()
@@ -89,10 +89,10 @@ suite('who may do what', () => {
           })
 
         if (route.row !== undefined && !['node', 'plan', 'stopped'].includes(route.row))
-          test(`${caller}, of what is another org's`, () => foreign(caller, route, send))
+          test(`${caller}, on an object of another org`, () => foreign(caller, route, send))
       }
 
-      test('whoever is nobody', async () => {
+      test('callers without valid credentials', async () => {
         const rows =
           route.row === undefined ? null : rowsOf(at, at.callers.get('viewer') ?? assert.fail())[route.row]
         const own = rows === null ? {} : await rows.own()
@@ -107,7 +107,7 @@ suite('who may do what', () => {
       })
 
       if (method !== 'GET')
-        test('whoever is made to ask by a page elsewhere', async () => {
+        test('requests that a page of another origin makes a browser send', async () => {
           const owner = at.callers.get('owner') ?? assert.fail()
           const rows = route.row === undefined ? null : rowsOf(at, owner)[route.row]
           const own = rows === null ? {} : await rows.own()
@@ -133,7 +133,7 @@ suite('who may do what', () => {
   }
 
   for (const [name, statuses] of Object.entries(openRoutes)) {
-    test(`${name} asks nobody who he is`, async () => {
+    test(`${name} needs no credentials`, async () => {
       const [method = '', path = ''] = name.split(' ')
       const askers = [...at.callers.values(), ...at.refused]
       const told = new Set<string>()
@@ -147,7 +147,7 @@ suite('who may do what', () => {
     })
   }
 
-  test(`${signOut} ends the session that asks, once, and no other`, async () => {
+  test(`${signOut} ends the session that asks, once, and no other session`, async () => {
     const leave = (headers: Record<string, string>) => ask(`${at.url}/v1/auth/logout`, 'POST', headers)
     const stay = (headers: Record<string, string>) => ask(`${at.url}/v1/auth/session`, 'GET', headers)
     const [one, two] = [await at.cast.person('leaver', []), await at.cast.person('leaver', [])]
@@ -166,7 +166,7 @@ suite('who may do what', () => {
     }
   })
 
-  test('an org that a header names and one is no member of is told of as one that does not exist', async () => {
+  test('an org in the header that the caller is not a member of looks like one that does not exist', async () => {
     for (const caller of ['viewer', 'owner', 'operator', 'operator-viewer', 'in-no-org'] as const) {
       const { headers } = at.callers.get(caller) ?? assert.fail()
       for (const [method, path, body] of [
@@ -187,7 +187,7 @@ suite('who may do what', () => {
     }
   })
 
-  test('a token speaks for its org alone, whatever a header or a cookie beside it says', async () => {
+  test('a token works for its own org only, whatever a header or a cookie beside it says', async () => {
     const token = at.callers.get('pins:read') ?? assert.fail()
     const beside = { ...token.headers, ...pick(at.theirs.owner.headers), 'anchorage-org': at.theirs.id }
     const said = await ask(`${at.url}/v1/pins/${at.theirs.pin}`, 'GET', beside)
@@ -195,7 +195,7 @@ suite('who may do what', () => {
     assert.equal((await ask(`${at.url}/v1/pins/${at.mine.pin}`, 'GET', beside)).status, 200)
   })
 
-  test('a member of several orgs names one, and is in each what it is there', async () => {
+  test('a member of several orgs names one, and has in each org its role there', async () => {
     const [mine, theirs] = [at.mine.slug, at.theirs.slug]
     const { headers } = await at.cast.person('of-both', [
       { slug: mine, role: 'viewer' },
@@ -214,7 +214,7 @@ suite('who may do what', () => {
     assert.equal(asAdmin.status, 403, 'the path says which org it is about')
   })
 
-  test('a suspended org is refused with the reason to its tokens and to people in it, who are served in their other orgs', async () => {
+  test('a suspended org refuses its tokens and members with the reason, and members are served in their other orgs', async () => {
     const { tenants } = at.minting.store
     const { id, slug } = await tenants.createOrg('to-stop', {}, 'operator')
     const both = [
@@ -263,7 +263,7 @@ suite('who may do what', () => {
       await until(`${path} is answered`, async () => (await get(path, headers)).status === 200)
   })
 
-  test('an org that was to be removed is gone soon, with its token, and its audit stays', async () => {
+  test('a removed org is soon gone, with its token, and its audit stays', async () => {
     const { tenants, tokens, orgs } = at.minting.store
     const { id, slug } = await tenants.createOrg('to-remove', {}, 'operator')
     const { id: tokenId } = await at.cast.token(id, ['pins:read'])
@@ -279,7 +279,7 @@ suite('who may do what', () => {
     assert.deepEqual(actions, ['org.removed', 'org.remove'])
   })
 
-  /** Somebody of another org is told what he would be told if there were nothing. */
+  /** A caller of another org gets the same answer as for an object that does not exist. */
   async function foreign(
     caller: CallerName,
     route: Route,
@@ -297,7 +297,7 @@ suite('who may do what', () => {
     if (!operators.includes(caller)) leaksNothing(said, theirs)
   }
 
-  /** What the route changes is there to be changed. */
+  /** Prepares the state that the route changes. */
   async function readied(name: string, { id = '' }: Names): Promise<void> {
     const { store } = at.minting
     if (name === 'POST /v1/admin/nodes/{id}/uncordon') await store.operator.drain(at.nodeId, 'operator')
@@ -313,7 +313,7 @@ suite('who may do what', () => {
     if (name.endsWith(' /v1/admin/maintenance')) await store.operator.setMaintenance(null, 'operator')
   }
 
-  /** What the audit says that this asker did, but for what is known. */
+  /** The actions in the audit by this caller, without the ones in `known`. */
   async function audited({ by }: Actor, known: string[] = []): Promise<string[]> {
     const { rows } = await at.system.query<{ id: string; action: string }>(
       'select id, action from audit_log where actor = $1 order by at, id',
@@ -335,12 +335,12 @@ function pick({ cookie = '' }: Record<string, string>): Record<string, string> {
   return { cookie }
 }
 
-/** `/a/{b}` with its parameters. */
+/** `/a/{b}` with its parameters filled in. */
 function fill(path: string, names: Names): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) => names[name] ?? assert.fail(`no ${name} for ${path}`))
 }
 
-/** The paths in Fastify's drawing of its routes, as the document writes them. */
+/** The paths in Fastify's printed route tree, in the notation of the document. */
 function pathsOf(tree: string): string[] {
   const above: string[] = []
   return tree.split('\n').flatMap((line) => {

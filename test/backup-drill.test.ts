@@ -1,4 +1,4 @@
-// A world of its own: all that it has is wiped.
+// A world of its own: all of its data is deleted.
 import { strict as assert } from 'node:assert'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -18,7 +18,7 @@ import { patience } from './patience.ts'
 import { eachInFlight, until } from './settle.ts'
 import { World } from './world.ts'
 
-/** What `admin reconcile --json` says. */
+/** The output of `admin reconcile --json`. */
 interface Reconcilers {
   results: { name: string; blocked: number | null; report: { missing?: number; restored?: boolean } | null }[]
 }
@@ -28,9 +28,9 @@ suite('the backup drill', () => {
   let file: string
   let world: World
   let outside: OutsideKubo
-  /** What the backup must bring back. */
+  /** The pins that the backup must bring back. */
   const kept = new Ledger()
-  /** Pinned after the backup, so gone with the database. */
+  /** Pinned after the backup, so lost with the database. */
   let later: string
 
   before(async () => {
@@ -62,8 +62,8 @@ suite('the backup drill', () => {
     return eachInFlight(await pins(count), 8, (pin) => kept.post(api, pin))
   }
 
-  test('a backup is taken while nodes serve; what was accepted before is in it', async () => {
-    // the stranger of the invariants is in the backup as well
+  test('a backup is taken while nodes serve, and contains everything that was accepted before', async () => {
+    // the backup also contains the stranger that the invariants use
     await world.stranger()
     const api = await world.api()
     await post(api, 60)
@@ -77,7 +77,7 @@ suite('the backup drill', () => {
     later = (await api.post(pin ?? assert.fail('no pin'))).requestid
   })
 
-  test('everything is wiped but the master key and the configs; the database is made anew and restored', async () => {
+  test('everything but the master key and the configs is deleted; a new database is created and restored', async () => {
     await world.stop()
     const data = join(dir, 'dev')
     await using wiped = await openDataDir(data, { reset: false, say() {} })
@@ -109,7 +109,7 @@ suite('the backup drill', () => {
     assert.equal(await anchorage(its, 'restore', file), 1, 'a second restore is refused')
   })
 
-  test('the nodes start with empty Kubos: their reconcilers say what is missing, and change nothing', async () => {
+  test('the nodes start with empty Kubos: their reconcilers report the missing pins, and change nothing', async () => {
     await world.startAgain({ nodes: 3 })
     await world.well('reconciler')
     const said = await until(
@@ -137,7 +137,7 @@ suite('the backup drill', () => {
       )
   })
 
-  test('told to go on, they pin everything again; the old token is good, and later pins are gone', async () => {
+  test('after the confirmation, the nodes pin everything again; the old token works, and later pins are gone', async () => {
     for (const n of world.nodes) await world.anchorage('admin', 'reconcile', `dev-${n}`, '--confirm', '--yes')
     await until(
       'every reconciler goes on',
@@ -152,12 +152,12 @@ suite('the backup drill', () => {
     const ids = new Set((await api.all()).map(({ requestid }) => requestid))
     assert.equal(ids.has(later), false)
     assert.equal(ids.size, 60)
-    // and from there on all is as it was
+    // from here on everything works as before
     await post(api, 5)
     await checkInvariants(world, kept)
   })
 
-  test('all pins of an org go to another by a file, and by a second run no more', async () => {
+  test('all pins of an org move to another by a file, and a second run adds none', async () => {
     const other = await world.newOrg('other')
     const { url, token } = await world.api()
     const written = join(dir, 'pins.ndjson')

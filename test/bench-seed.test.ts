@@ -1,4 +1,4 @@
-// A world of its own: rows are written behind its back, and all counts are held to them.
+// A world of its own: rows are written directly to Postgres, and all counts are compared with them.
 import { strict as assert } from 'node:assert'
 import { suite, test } from 'node:test'
 import pg from 'pg'
@@ -9,7 +9,7 @@ import { until } from './settle.ts'
 import { World } from './world.ts'
 
 suite('the pins that the bench seeds by SQL', () => {
-  test('look as if they had been accepted: pages, counts, filters and sums agree, and the next pin fits on', async () => {
+  test('look like accepted pins: pages, counts, filters and sums agree, and the next pin fits', async () => {
     await using world = await World.start()
     const dev = await world.api()
     const pins = 3000

@@ -1,4 +1,4 @@
-// A world of its own: it counts every pin, of every status.
+// A world of its own: it counts every pin, in every status.
 import { strict as assert } from 'node:assert'
 import { createHmac, randomBytes } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
@@ -21,7 +21,7 @@ import { eachInFlight, until } from './settle.ts'
 import { specConformance, type Conforms } from './spec.ts'
 import { World } from './world.ts'
 
-suite('the pinning spec and what its real clients ask beside it', () => {
+suite('the pinning spec, and the requests of real clients beyond it', () => {
   let world: World
   let api: Api
   let other: Api
@@ -49,7 +49,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
     const secret = randomBytes(32)
     const now = Math.floor(Date.now() / 1000)
 
-    /** A token like a good one but for `header` and `claims`, signed with a key that the server does not know. */
+    /** A token like the valid one except for `header` and `claims`, signed with a key that the server does not know. */
     function forged(header: object, claims: object = {}): string {
       const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
       const [, body = ''] = api.token.split('.')
@@ -58,7 +58,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
     }
 
-    /** The header of the good token. */
+    /** The header of the valid token. */
     function realHeader(): Record<string, unknown> {
       return JSON.parse(Buffer.from(api.token.split('.')[0] ?? '', 'base64url').toString())
     }
@@ -92,7 +92,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
     }
 
     for (const [what, authorization] of badTokens) {
-      test(`${what} as a token: 401 on every route, before anything else is looked at`, async () => {
+      test(`${what} as a token: 401 on every route, before anything else is checked`, async () => {
         const before = (await api.list({ status: allStatuses })).count
         for (const [method, path] of routes) {
           const header = authorization()
@@ -119,7 +119,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       refusalOf(await short.send('GET', '/pins'), 401)
     })
 
-    test('a token without the scope is refused by name of the scope, and changes nothing', async () => {
+    test('a token without the scope is refused with the name of the scope, and changes nothing', async () => {
       const reader = apiOf(api.url, await world.mintToken('other', 'pins:read'))
       const pin = await other.post({ cid: await lostCid() })
       assert.equal((await reader.get(pin.requestid)).requestid, pin.requestid)
@@ -142,7 +142,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       await other.remove(pin.requestid)
     })
 
-    test('mint-token prints the token alone, or with --json what it is', async () => {
+    test('mint-token prints the token alone, or its details too with --json', async () => {
       assert.match(await world.mintToken('other'), /^[\w-]+\.[\w-]+\.[\w-]+$/)
       const json = await world.anchorage(
         'admin',
@@ -160,7 +160,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       assert.equal((await apiOf(api.url, minted.token ?? '').send('GET', '/pins')).status, 200)
     })
 
-    test('tokens live on when the signing key is rotated', async () => {
+    test('tokens stay valid when the signing key is rotated', async () => {
       const before = apiOf(api.url, await world.mintToken('other'))
       await world.anchorage('admin', 'rotate-key')
       const after = apiOf(api.url, await world.mintToken('other'))
@@ -186,7 +186,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       }
     })
 
-    test('a method that nobody has heard of is refused in JSON', async () => {
+    test('an unknown method is refused in JSON', async () => {
       refusalOf(await rawRequest(api.url, requestText('BREW', '/v1/pins', api.token)), 400, 405, 501)
     })
 
@@ -285,7 +285,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       }
     })
 
-    test('answers and refusals may be read by a page from elsewhere', async () => {
+    test('pages of other origins may read answers and refusals', async () => {
       const from = { headers: { origin: 'http://webui.example' } }
       for (const answer of [
         await api.send('GET', '/pins', from),
@@ -316,7 +316,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       assert.ok(!('name' in (await api.get(status.requestid)).pin))
     })
 
-    test('the CID comes back as it was spelled, and is found by any spelling', async () => {
+    test('the CID comes back as the client spelled it, and any spelling finds it', async () => {
       const cid = CID.parse('bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi')
       const spellings = [cid.toString(), cid.toString(base58btc), cid.toString(base32upper)]
       for (const spelling of spellings) assert.equal((await api.post({ cid: spelling })).pin.cid, spelling)
@@ -326,7 +326,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       }
     })
 
-    test('a CIDv0 comes back, and is found, as it is', async () => {
+    test('a CIDv0 comes back unchanged, and is found by that spelling', async () => {
       const cid = 'QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR'
       const { requestid } = await api.post({ cid })
       const { results } = await api.list({ cid, status: allStatuses })
@@ -367,7 +367,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
         const pin = { cid: await lostCid(), name: text, meta: { [`k${text}`]: text } }
         const answer = await api.send('POST', '/pins', { body: pin })
         if (what === 'a lone surrogate') {
-          // not a Unicode string, so JSON cannot carry it to another: refusing is right, losing it silently is not
+          // a lone surrogate is not a Unicode string, so JSON cannot carry it; a refusal is correct, a silent loss is not
           if (answer.status === 400) return void refusalOf(answer, 400)
         }
         const status = bodyOf<WireStatus>(answer, 202)
@@ -401,7 +401,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
     })
   })
 
-  suite('origins that cannot be used refuse no pin', () => {
+  suite('unusable origins do not make a pin fail', () => {
     const at = (port: number) =>
       `/ip4/127.0.0.1/tcp/${port}/p2p/12D3KooWQCfHpredgVVothFUNntXFvKuneCUC29NUcrpLNTh9byB`
     const many = Array.from({ length: 26 }, (_, n) => at(n + 1))
@@ -418,7 +418,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       ['a broken peer id', ['/ip4/127.0.0.1/tcp/4001/p2p/nobody'], undefined, /^1 of 1: .*nobody/],
     ]
     for (const [what, origins, kept, passedOver] of sent) {
-      test(`${what}: the others are kept, and the answer names what was passed over`, async () => {
+      test(`${what}: the others are kept, and the answer names the ignored ones`, async () => {
         const cid = await lostCid()
         const first = bodyOf<WireStatus>(await api.send('POST', '/pins', { body: { cid, origins } }), 202)
         const path = `/pins/${first.requestid}`
@@ -553,7 +553,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       }
     })
 
-    test('an id that is no id of ours is 404 on every route, and nothing is added', async () => {
+    test('an id of another form is 404 on every route, and nothing is added', async () => {
       const before = (await api.list({ status: allStatuses })).count
       const ids = [
         'some-id',
@@ -578,7 +578,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       assert.equal((await api.list({ status: allStatuses })).count, before)
     })
 
-    test('no log holds a token, and refusals are no errors', async () => {
+    test('no log contains a token, and refusals are not logged as errors', async () => {
       const logs = await world.logs()
       assert.match(logs, /"level":/, 'there is a log to look at')
       assert.ok(!logs.includes(api.token.split('.')[2] ?? api.token), 'a token was logged')
@@ -602,7 +602,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       assert.equal((await api.list({ cid: pin.cid, status: allStatuses })).count, 1)
     })
 
-    test('of concurrent replaces of one pin exactly one wins', async () => {
+    test('exactly one of several concurrent replaces of one pin wins', async () => {
       const name = `race ${randomBytes(4).toString('hex')}`
       const old = await api.post({ cid: await lostCid(), name })
       const cids = (await freshBlocks(8)).map((block) => block.cid)
@@ -622,7 +622,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       assert.equal((await api.list({ cid: pin.pin.cid, status: allStatuses })).count, 0)
     })
 
-    test('a DELETE that carries a content type and an empty body is a DELETE', async () => {
+    test('a DELETE with a content type and an empty body is accepted', async () => {
       for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/plain']) {
         const pin = await api.post({ cid: await lostCid() })
         const answer = await api.send('DELETE', `/pins/${pin.requestid}`, {
@@ -633,7 +633,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       }
     })
 
-    test('a base URL that ends in a slash works; one that ends in /pins is told the right one', async () => {
+    test('a base URL that ends in a slash works; for one that ends in /pins, the answer names the right URL', async () => {
       const pin = await api.post({ cid: await lostCid() })
       const slashed = apiOf(`${api.url}/`, api.token)
       assert.equal((await slashed.get(pin.requestid)).requestid, pin.requestid)
@@ -732,7 +732,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       )
     })
 
-    test('by status, one or several; nothing given means pinned only, any other filter means all', async () => {
+    test('by status, one or several; without any filter only pinned pins are listed, with any other filter all', async () => {
       assert.equal((await lister.list()).count, 0)
       assert.equal((await lister.list({ name: 'alpha' })).count, named('alpha').length)
       assert.equal((await lister.list({ status: 'pinned', name: 'alpha' })).count, 0)
@@ -740,7 +740,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       assert.equal((await lister.list({ status: 'failed' })).count, 0)
     })
 
-    test('a comma may be sent escaped or as it is', async () => {
+    test('a comma may be sent escaped or unescaped', async () => {
       assert.equal(bodyOf<WirePage>(await lister.send('GET', '/pins?status=queued,pinning'), 200).count, 25)
       assert.equal(bodyOf<WirePage>(await lister.send('GET', '/pins?status=queued%2Cpinning'), 200).count, 25)
     })
@@ -757,7 +757,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
         assert.equal(bodyOf<WirePage>(await lister.send('GET', `/pins?${query}`), 200).count, 25)
     })
 
-    test('a page of a list without filters is of pinned ones, whichever page it is', async () => {
+    test('a list without filters has only pinned pins, on every page', async () => {
       const created = pins[9]?.created ?? ''
       for (const page of [{ limit: '2' }, { before: created }, { after: created }])
         assert.equal((await lister.list(page)).count, 0, JSON.stringify(page))
@@ -778,7 +778,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       assert.deepEqual(page, { count: 0, results: [] })
     })
 
-    test('pages neither skip nor repeat while pins are added, replaced and removed meanwhile', async () => {
+    test('pages neither skip nor repeat pins while pins are added, replaced and removed', async () => {
       const writer = await world.newOrg('writer')
       const blocks = await freshBlocks(600)
       const stay = await eachInFlight(blocks.slice(0, 300), 16, (block) => writer.post({ cid: block.cid }))
@@ -800,7 +800,7 @@ suite('the pinning spec and what its real clients ask beside it', () => {
       assert.equal((await writer.list({ status: allStatuses })).count, 300)
     })
 
-    test('following the newest with after misses no pin that was accepted meanwhile', async () => {
+    test('following the newest pin with after misses no pin that is accepted meanwhile', async () => {
       const writer = await world.newOrg('follower')
       const accepted = new Set<string>()
       const blocks = await freshBlocks(400)

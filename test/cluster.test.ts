@@ -1,5 +1,5 @@
-// A world of its own, which all stories of several nodes share: it begins with one node, which two more join. Each story waits until
-// the one before has healed, brings its own orgs, and leaves every node in service.
+// A world that all stories of several nodes share. It starts with one node, and two more join. Each story waits until the cluster has
+// recovered from the one before, uses its own orgs, and leaves every node in service.
 import { after, before, suite } from 'node:test'
 import { browser } from './cluster/browser.ts'
 import { copies } from './cluster/copies.ts'

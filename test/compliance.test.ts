@@ -1,4 +1,4 @@
-// A world of its own: the suite waits for a minute, and stands in nobody's way here.
+// A world of its own: the suite waits for a minute, and holds up no other test here.
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { installSuite, runSuite, type SuiteRun } from './compliance/suite.ts'
@@ -6,7 +6,7 @@ import { startOutsideKubo } from './outside-kubo.ts'
 import { specFile } from './spec.ts'
 import { World } from './world.ts'
 
-// at once, each in an org of its own: the suite spends most of its time waiting
+// the runs are concurrent, each in an org of its own, because the suite spends most of its time waiting
 suite('the pinning services’ own compliance suite', { concurrency: true }, () => {
   let home: string
   let world: World
@@ -18,7 +18,7 @@ suite('the pinning services’ own compliance suite', { concurrency: true }, () 
 
   after(() => world[Symbol.asyncDispose]())
 
-  test('passes all nine checks when nobody has the content', async () => {
+  test('passes all nine checks when no peer has the content', async () => {
     allPassed(await runSuite(home, await endpoint('without-content')))
   })
 

@@ -9,12 +9,12 @@ export interface Block {
   bytes: Uint8Array<ArrayBuffer>
 }
 
-/** `count` blocks that nobody else has. */
+/** `count` blocks that exist nowhere else. */
 export async function freshBlocks(count: number, size = 256): Promise<Block[]> {
   return Promise.all(Array.from({ length: count }, () => blockOf(Uint8Array.from(randomBytes(size)))))
 }
 
-/** A CID whose content was thrown away: nobody can ever provide it. */
+/** A CID whose content was discarded: no peer can ever provide it. */
 export async function lostCid(): Promise<string> {
   const [block] = await freshBlocks(1)
   return (block ?? (await blockOf(new Uint8Array(1)))).cid

@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Reads `dev.env` the way its users do: a shell sources it. */
+/** Reads `dev.env` as its users do: a shell sources it. */
 export async function readDevEnv(file: string): Promise<Record<string, string>> {
   const script = 'set -a; . "$1"; exec env -0'
   const { stdout } = await run('/bin/sh', ['-c', script, 'sh', file], {
@@ -15,7 +15,7 @@ export async function readDevEnv(file: string): Promise<Record<string, string>> 
   )
 }
 
-/** Our environment without what would point the world at somebody else's servers. */
+/** The environment of this process, without variables that would point the world at other servers. */
 export function ownEnvironment(): NodeJS.ProcessEnv {
   const foreign =
     /^(ANCHORAGE_(?!NATS_BINARY)|DATABASE_|NATS_|NODE_(URL|PID|ID|CONFIG)_|KUBO_(RPC|PID)_|NODE_TEST_CONTEXT)/

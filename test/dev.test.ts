@@ -1,4 +1,4 @@
-// Worlds of its own: what is tested is how they start, stop and are started again.
+// Worlds of its own: it tests how they start, stop and start again.
 import { strict as assert } from 'node:assert'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,7 +18,7 @@ const run = promisify(execFile)
 const main = join(import.meta.dirname, '../src/cli/main.ts')
 const servers = ['node', 'nats', 'kubo', 'postgres'] as const
 
-/** `anchorage dev` that is expected to refuse: what it said, and its exit code. */
+/** Runs an `anchorage dev` that must refuse to start; returns its output and exit code. */
 async function refused(...args: string[]): Promise<{ code: number | null; said: string }> {
   const dev = spawn(process.execPath, [main, 'dev', ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
@@ -43,10 +43,10 @@ describe('anchorage dev', () => {
     assert.equal(await world.value('NODE_CONFIG_1'), await world.value('ANCHORAGE_CONFIG'))
   })
 
-  test('the printed lines work as pasted', async () => {
+  test('the printed lines work when they are pasted', async () => {
     const said = await world.told(/^ {2}.+ pin remote add .*\n/m)
     const curl = /^ {2}(curl .*)$/m.exec(said)?.[1] ?? assert.fail(`no curl line in\n${said}`)
-    // The very line, but through a shell function: a machine need not have curl for its tests.
+    // The exact line, but with a shell function for curl: the machine need not have curl.
     const script = `curl() { printf '%s\\0' "$@"; }\n${curl}`
     const [, method, url = '', , authorization = '', , type = '', , body] = (
       await run('/bin/sh', ['-c', script])
@@ -72,14 +72,14 @@ describe('anchorage dev', () => {
     assert.ok(pins.ok, await pins.text())
   })
 
-  test('a second one on the same data is refused and told who has it', async () => {
+  test('a second dev on the same data is refused, with who uses it', async () => {
     const { code, said } = await refused('--data', world.data, '--port', String(await freePort()))
     assert.equal(code, 1)
     assert.match(said, new RegExp(`already runs on .*process ${await world.pid('dev')}\\)`))
     for (const server of servers) assert.ok(alive(await world.pid(server)), server)
   })
 
-  test('each server that is killed comes back, and dev.env follows', async () => {
+  test('each server that is killed is started again, and dev.env is updated', async () => {
     for (const server of servers) await world.restarted(server, await world.kill(server))
     await until('the node is well again', async () => {
       const ready = await fetch(`${await world.value('NODE_URL_1')}/v1/ready`).catch(() => null)
@@ -87,7 +87,7 @@ describe('anchorage dev', () => {
     })
   })
 
-  test('after a kill of dev and its node the next start ends what is left, keeps the data, and touches nobody else', async () => {
+  test('after a kill of dev and its node, the next start ends the remaining servers, keeps the data, and touches no other process', async () => {
     const { token, url } = await world.api()
     const before_ = await Promise.all(servers.map((server) => world.pid(server)))
     const stranger = spawn('sleep', ['600'], { cwd: world.data, env: { OF: await realpath(world.data) } })
@@ -102,7 +102,7 @@ describe('anchorage dev', () => {
   })
 })
 
-test('with --restart-after 0 a server that died stays down, and the rest serves', async () => {
+test('with --restart-after 0 a server that died stays down, and the other servers keep running', async () => {
   await using world = await World.start({ restartAfter: 0 })
   for (const server of ['nats', 'kubo'] as const) {
     const pid = await world.kill(server)
@@ -115,7 +115,7 @@ test('with --restart-after 0 a server that died stays down, and the rest serves'
   assert.equal(JSON.parse(await ready.text()).status, 'degraded')
 })
 
-test('a port in use is an error that names it, and nothing is left behind', async () => {
+test('a port in use is an error that names it, and no process or file is left behind', async () => {
   const data = await mkdtemp(join(tmpdir(), 'anchorage-port-'))
   const stranger = createServer().listen(0, '127.0.0.1')
   await once(stranger, 'listening')

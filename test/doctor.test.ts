@@ -12,7 +12,7 @@ interface Finding {
   advice: string | null
 }
 
-test('doctor finds nothing wrong beside a node that is well, and what is away once it is', async () => {
+test('doctor finds nothing wrong beside a healthy node, and reports each server that is down', async () => {
   await using world = await World.start({ restartAfter: 0 })
   await world.well()
   const whole = await doctor(world)
@@ -42,7 +42,7 @@ test('doctor finds nothing wrong beside a node that is well, and what is away on
   assert.equal(state(ill.findings, 'kubo'), 'fail')
   assert.match(adviceOf(ill.findings, 'kubo'), /kubo\.rpc/)
 
-  // Its nats-server stays behind.
+  // The node's nats-server keeps running.
   await world.kill('node')
   const dead = await doctor(world)
   assert.deepEqual(
@@ -77,7 +77,7 @@ function adviceOf(findings: Finding[], check: string): string {
   return findings.find((finding) => finding.check === check)?.advice ?? ''
 }
 
-/** As a process of its own, with the node's config. */
+/** Runs doctor as a process of its own, with the node's config. */
 async function doctor(world: World): Promise<{ code: number; findings: Finding[] }> {
   const env = { ...process.env, ANCHORAGE_CONFIG: await world.value('NODE_CONFIG_1') }
   const main = join(import.meta.dirname, '../src/cli/main.ts')

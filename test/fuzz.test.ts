@@ -1,4 +1,4 @@
-// A world of its own: nothing but what is sent here may be in its log.
+// A world of its own: its log must contain only what these requests cause.
 import { strict as assert } from 'node:assert'
 import fc from 'fast-check'
 import { after, before, suite, test } from 'node:test'
@@ -6,7 +6,7 @@ import type { Api } from './api.ts'
 import { specConformance, type Conforms } from './spec.ts'
 import { World } from './world.ts'
 
-// some hundreds of cases an operation, in a time that a test run can bear
+// a few hundred cases for each operation, which a test run has time for
 const runs = { numRuns: 300, endOnFailure: true }
 
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
@@ -31,13 +31,13 @@ const text = fc.oneof(
 const shortText = text.filter((value) => Array.from(value).length <= 255)
 const anything = fc.oneof(text, fc.anything({ withNullPrototype: false }).filter(isJson), fc.constant(null))
 
-/** Nearly always what the spec allows, so that whole requests are often good; sometimes anything. */
+/** Nearly always a value that the spec allows, so that whole requests are often valid; sometimes anything. */
 function mostly<T, U>(good: fc.Arbitrary<T>, bad: fc.Arbitrary<U>): fc.Arbitrary<T | U> {
   return fc.oneof({ weight: 12, arbitrary: good }, { weight: 1, arbitrary: bad })
 }
 
 const goodCid = fc.constantFrom(cid, 'QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR')
-// loopback only: nobody listens there, and nothing else may be dialled
+// loopback only: no server listens there, and no other address may be dialled
 const goodOrigin = fc.nat({ max: 90 }).map((port) => `/ip4/127.0.0.1/tcp/${port + 1}/p2p/${peer}`)
 const goodDate = fc
   .date({ noInvalidDate: true, min: new Date('0001-01-01'), max: new Date('9999-12-31') })
@@ -76,7 +76,7 @@ const query = fc.record(
   { requiredKeys: [] },
 )
 
-suite('requests made at random from the spec', () => {
+suite('random requests from the spec', () => {
   let world: World
   let api: Api
   let conforms: Conforms
@@ -120,7 +120,7 @@ suite('requests made at random from the spec', () => {
     )
   })
 
-  test('POST /pins answers as the spec says, and what it accepts comes back as it was sent', async () => {
+  test('POST /pins answers as the spec says, and an accepted pin comes back as it was sent', async () => {
     let accepted = 0
     await fc.assert(
       fc.asyncProperty(body, async (given) => {
@@ -142,7 +142,7 @@ suite('requests made at random from the spec', () => {
     )
   })
 
-  test('POST /pins with a body that is hardly JSON answers as the spec says', async () => {
+  test('POST /pins with broken JSON answers as the spec says', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), fc.nat({ max: 3 }), async (bytes, cut) => {
         const almost = JSON.stringify({ cid, name: 'cut' }).slice(0, -cut)
@@ -153,7 +153,7 @@ suite('requests made at random from the spec', () => {
     )
   })
 
-  test('POST /pins/{requestid} answers as the spec says, and refuses without touching the old pin', async () => {
+  test('POST /pins/{requestid} answers as the spec says, and a refusal leaves the old pin unchanged', async () => {
     await fc.assert(
       fc.asyncProperty(body, async (given) => {
         const answer = await api.send('POST', `/pins/${id}`, { body: JSON.stringify(given) ?? 'null' })
@@ -179,7 +179,7 @@ suite('requests made at random from the spec', () => {
     })
   }
 
-  test('the pin that stood at the start still stands, and the server says it is well', async () => {
+  test('the pin from the start still exists, and the server reports that it is ready', async () => {
     assert.equal((await api.get(id)).requestid, id)
     const ready = await fetch(`${api.url}/ready`)
     assert.equal(ready.status, 200)
@@ -195,7 +195,7 @@ function isJson(value: unknown): boolean {
   }
 }
 
-/** Lone surrogates cannot stand in a URL; dots alone are resolved away by every client. */
+/** A URL cannot contain lone surrogates, and every client resolves dots. */
 function isPathPart(value: string): boolean {
   return value.isWellFormed() && !/^\.{0,2}$/.test(value)
 }

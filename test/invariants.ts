@@ -8,16 +8,16 @@ import { until } from './settle.ts'
 import type { World } from './world.ts'
 
 export interface Looking {
-  /** Nodes that are down: nothing can be asked of them, and copies there count for nothing. */
+  /** Nodes that are down: they cannot be asked, and copies on them do not count. */
   without?: readonly number[]
 }
 
 /**
- * The invariants of design §9, which a fault may bend for a while but never break; waits for what is under way, and looks from outside.
- * I1, I2: every 202 is listed exactly once and as what it promised, ends `pinned`, stands on as many nodes as it wants and no more,
- * and each Kubo holds exactly the pins of its node's placements. A POST whose answer was lost may stand too; it is held to the same.
- * I3: another org sees none of it. I4: no epoch was led under twice. I5: no two rows of Postgres contradict one another.
- * I6: no node needs more memory than a node of an empty cluster may.
+ * Checks the invariants of design §9 from outside, after waiting for work under way. A fault may violate them for a while, but must
+ * never break them for good. I1 and I2: every pin that was answered with 202 is listed exactly once and as accepted, becomes `pinned`,
+ * and has exactly as many copies as it wants; each Kubo holds exactly the pins of its node's placements. A POST whose answer was lost
+ * may also have created a pin, for which the same holds. I3: another org sees none of it. I4: no epoch had two leaders. I5: no two rows
+ * of Postgres contradict each other. I6: no node needs more memory than a node of an empty cluster may.
  */
 export async function checkInvariants(
   world: World,
@@ -57,7 +57,7 @@ async function everyPinEndsPinned(world: World, api: Api): Promise<void> {
   }
 }
 
-/** Waits for it, since copies that are too many go after the pins stand. */
+/** Waits for this, because surplus copies are removed only after the pins are pinned. */
 async function everyContentStands(world: World, cids: Set<string>, up: number[]): Promise<void> {
   let wrong: string[] = []
   try {
@@ -80,14 +80,14 @@ async function faultsOfPlacement(world: World, cids: Set<string>, up: number[]):
   const unsettled = placed.filter(({ state, lost, leaving }) => state !== 'pinned' || lost || leaving)
   const wrong = unsettled.map((placement) => `unsettled: ${JSON.stringify(placement)}`)
   const byCid = Map.groupBy(placed, ({ cid }) => cid)
-  // Those of other orgs too: what is still too many would go while the next story looks.
+  // Other orgs' contents count too: their surplus copies would be removed while the next story runs.
   for (const cid of new Set([...cids, ...byCid.keys()])) {
     const copies = byCid.get(cid) ?? []
     const wanted = copies[0]?.wanted ?? 1
     if (copies.length !== wanted) wrong.push(`${cid} is on ${copies.length} nodes, and wants ${wanted}`)
   }
   for (const n of up) {
-    // A pin without a name is Kubo's own: its `init` made it.
+    // A pin without a name is Kubo's own: `ipfs init` made it.
     const held = new Map([...(await (await world.kubo(n)).pins())].filter(([, name]) => name !== ''))
     const due = new Set(placed.flatMap((placement) => (placement.n === n ? [placement.cid] : [])))
     for (const cid of due) if (!held.has(cid)) wrong.push(`${cid} is not in the Kubo of node ${n}`)
@@ -96,7 +96,7 @@ async function faultsOfPlacement(world: World, cids: Set<string>, up: number[]):
   return wrong
 }
 
-/** I3, by the API: an org without pins counts none, and finds none by an id that it was told. */
+/** I3, through the API: an org without pins counts none, and cannot find another org's pin by its id. */
 async function strangersSeeNothing(world: World, ledger: Ledger): Promise<void> {
   const stranger = await world.stranger()
   const statuses = { status: 'queued,pinning,pinned,failed' }
@@ -107,7 +107,10 @@ async function strangersSeeNothing(world: World, ledger: Ledger): Promise<void> 
     assert.equal((await stranger.send(method, `/pins/${requestid}`)).status, 404)
 }
 
-/** I4: terms begin in the order of their epochs, each on one node. What Postgres refuses of an older one stands in its log. */
+/**
+ * I4: terms begin in the order of their epochs, each on one node. The log of an older leader shows which of its writes Postgres
+ * refused.
+ */
 async function eachEpochHasOneLeader(world: World): Promise<void> {
   const logs = await Promise.all(world.nodes.map((n) => world.nodeLog(n).catch(() => [])))
   const epochs = logs.flat().flatMap(({ msg, epoch }) => (msg === 'this node leads' ? [epoch ?? 0] : []))
@@ -116,7 +119,7 @@ async function eachEpochHasOneLeader(world: World): Promise<void> {
   assert.ok(Math.max(0, ...epochs) <= (row?.epoch ?? 0), 'a term under an epoch that Postgres did not give')
 }
 
-/** I5: counts, statuses, bytes and holds are what pins and placements say, and no generation means two things. */
+/** I5: counts, statuses, bytes and holds agree with pins and placements, and no generation is used twice. */
 async function rowsAgree(world: World): Promise<void> {
   const agree = async (): Promise<true> => {
     await assertAgreement(await world.value('DATABASE_SYSTEM_URL'))

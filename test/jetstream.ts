@@ -3,8 +3,8 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { dial } from '../src/cluster/dial.ts'
 
 /**
- * Asserts that each stream and each consumer lies on `replicas` servers, all of them up to date. Before that, the loss of one more
- * server may be the loss of a majority: a replica that has just come back, or was just added, has no vote worth having.
+ * Asserts that each stream and each consumer is on `replicas` servers, all of them up to date. Until then, losing one more server may
+ * lose the majority: a replica that has just come back, or was just added, cannot vote with current data.
  */
 export async function assertAllReplicasCurrent(url: string, replicas: number): Promise<void> {
   const nc = await dial(url, 'a test')
@@ -29,7 +29,7 @@ interface Group {
 }
 
 function assertCurrent(what: string, group: Group | undefined, replicas: number): void {
-  // A server that stands alone has no group, and is all there is.
+  // A single server has no group, and is the only replica.
   if (group === undefined && replicas === 1) return
   assert.ok(group?.leader, `${what} has no leader`)
   const others = group.replicas ?? []

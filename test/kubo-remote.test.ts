@@ -14,9 +14,9 @@ suite('a real Kubo as client: ipfs pin remote', () => {
   let client: OutsideKubo
 
   before(async () => {
-    // A tenth of what a token has: nothing that a client does here may ever be too much.
+    // A tenth of a token's usual limit: no client in this suite may ever be rate-limited.
     world = await World.start({ env: { ANCHORAGE_RATE_LIMITS_PER_CALLER: '6000' } })
-    process.env.MFS_PIN_POLL_INTERVAL = '1s' // inherited by the Kubo
+    process.env.MFS_PIN_POLL_INTERVAL = '1s' // the Kubo inherits it
     client = await startOutsideKubo()
     const { url, token } = await world.api()
     await ok('pin', 'remote', 'service', 'add', 'here', url, token)
@@ -28,7 +28,7 @@ suite('a real Kubo as client: ipfs pin remote', () => {
   })
 
   suite('services', () => {
-    test('a slash at the end of the endpoint, or two, do not matter', async () => {
+    test('a base URL with one or two slashes at the end works', async () => {
       const { url, token } = await world.api()
       await ok('pin', 'remote', 'service', 'add', 'slashed', `${url}//`, token)
       await ok('pin', 'remote', 'ls', '--service=slashed')
@@ -42,7 +42,7 @@ suite('a real Kubo as client: ipfs pin remote', () => {
       assert.match(line ?? '', /\d+\/\d+\/\d+\/\d+\s*$/)
     })
 
-    test('a bad token is told apart: stat says invalid, ls tells the reason', async () => {
+    test('a bad token is recognized: stat says invalid, ls shows the reason', async () => {
       await ok('pin', 'remote', 'service', 'add', 'bad', (await world.api()).url, 'not-a-token')
       assert.match(await ok('pin', 'remote', 'service', 'ls', '--stat'), /^bad .*invalid\s*$/m)
       await refused(/reason: ?\S/, 'pin', 'remote', 'ls', '--service=bad')
@@ -57,7 +57,7 @@ suite('a real Kubo as client: ipfs pin remote', () => {
       assert.match(await remote('ls', '--name=one'), new RegExp(`^${cid}\\s+pinned\\s+one$`, 'm'))
     })
 
-    test('ls --name is exact and minds the case', async () => {
+    test('ls --name matches exactly, including upper and lower case', async () => {
       await remote('add', '--name=Exact Name', await addFresh(512))
       assert.equal(await count('--name=Exact Name'), 1)
       assert.equal(await count('--name=Exact'), 0)
@@ -75,7 +75,7 @@ suite('a real Kubo as client: ipfs pin remote', () => {
       assert.equal(await count('--name=two', all), 1)
     })
 
-    test('content that nobody has waits, is hidden from a plain ls, and can be removed while it waits', async () => {
+    test('content that no peer has waits, is not in a plain ls, and can be removed while it waits', async () => {
       const cid = await addFresh(512, '--only-hash')
       assert.match(await remote('add', '--background', '--name=lost', cid), /Status:\s*(queued|pinning)/)
       assert.equal(await count('--name=lost'), 0)
@@ -85,7 +85,7 @@ suite('a real Kubo as client: ipfs pin remote', () => {
       assert.equal(await count('--name=lost', all), 0)
     })
 
-    test('names of 255 bytes, with spaces, signs and letters from elsewhere', async () => {
+    test('names of 255 bytes, with spaces, special characters and non-ASCII letters work', async () => {
       const cid = await addFresh(512)
       for (const name of ['n'.repeat(255), 'ä & b=c,d #1 ❄']) {
         assert.match(await remote('add', `--name=${name}`, cid), /Status:\s*pinned/)
@@ -123,7 +123,7 @@ suite('a real Kubo as client: ipfs pin remote', () => {
     })
   })
 
-  test('with 26 addresses of its own, all of which it sends along, Kubo can pin here', async () => {
+  test('a Kubo with 26 addresses of its own, which sends all of them along, can pin here', async () => {
     const dead = Array.from({ length: 25 }, (_, n) => `/ip4/127.0.0.1/tcp/${65_500 + n}`)
     await client.reconfigure((config) => {
       config['Addresses'] = { ...config['Addresses'], AppendAnnounce: dead }
@@ -162,7 +162,7 @@ suite('a real Kubo as client: ipfs pin remote', () => {
   })
 
   suite('what IPFS WebUI asks through it', () => {
-    test('fifty pins at a click, a folder of 500 files, and all that waits every half minute: no answer is a refusal', async () => {
+    test('fifty pins at a click, a folder of 500 files, and a list of waiting pins every half minute: no request is refused', async () => {
       const files = await Promise.all(Array.from({ length: 500 }, () => lostCid()))
       const pinned = files.slice(0, 50)
       const service: [string, string] = ['service', 'here']
@@ -180,7 +180,7 @@ suite('a real Kubo as client: ipfs pin remote', () => {
       ])
       const waiting = async (cids: readonly string[]): Promise<number> => {
         let found = 0
-        // As many at a time, since another service knows no more.
+        // Ten at a time, the limit of other services.
         for (let at = 0; at < cids.length; at += 10) {
           const batch = cids.slice(at, at + 10).map((cid): [string, string] => ['cid', cid])
           found += linesOf(await client.rpc.call('pin/remote/ls', [service, ...batch, ...statuses])).length
@@ -200,7 +200,7 @@ suite('a real Kubo as client: ipfs pin remote', () => {
     })
   })
 
-  test('nothing is left once everything is removed', async () => {
+  test('after everything is removed, no pin is left', async () => {
     await remote('rm', all, '--force')
     assert.equal(await count(all), 0)
     await ok('pin', 'remote', 'service', 'rm', 'here')
@@ -229,7 +229,7 @@ suite('a real Kubo as client: ipfs pin remote', () => {
     return linesOf(await remote('ls', ...filters)).length
   }
 
-  /** Adds random bytes and resolves with the root; `args` may say to hash only. */
+  /** Adds random bytes and resolves with the root; `args` may ask for the hash only. */
   async function addFresh(size: number, ...args: string[]): Promise<string> {
     const how = args.length > 0 ? args : ['--cid-version=1']
     return client.kubo.ipfs(['add', '-Q', '--pin=false', ...how], randomBytes(size))

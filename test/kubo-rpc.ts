@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert'
 import type { Block } from './content.ts'
 
-/** What the tests ask of a Kubo directly: the truth that the API is held against. */
+/** Direct access to a Kubo: tests compare the API with its state. */
 export interface KuboRpc {
   url: string
   /** Stores raw blocks without pinning them. */
@@ -10,9 +10,9 @@ export interface KuboRpc {
   add(bytes: Uint8Array<ArrayBuffer>): Promise<string>
   /** All recursive pins: CID to pin name. */
   pins(): Promise<Map<string, string>>
-  /** CIDs of all blocks that it holds itself. */
+  /** CIDs of all blocks that it stores. */
   blocks(): Promise<string[]>
-  /** Collects garbage: whatever no pin holds goes. */
+  /** Collects garbage: removes all blocks without a pin. */
   gc(): Promise<void>
   call(command: string, query?: [string, string][], form?: FormData): Promise<string>
 }

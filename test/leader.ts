@@ -2,16 +2,16 @@ import { patience } from './patience.ts'
 import { until } from './settle.ts'
 import type { World } from './world.ts'
 
-/** One time of leadership, as the node that took it logged. */
+/** One term of leadership, as logged by the node that took the lease. */
 export interface Leadership {
-  /** Which node, from 1. */
+  /** The number of the node, from 1. */
   n: number
   epoch: number
   /** When it began, ms since 1970. */
   atMs: number
 }
 
-/** The leadership with the greatest epoch that any node has logged; a later one than `after`, when that is given. */
+/** The term with the greatest epoch that any node has logged, later than `after` when that is given. */
 export async function leadership(world: World, after?: Leadership): Promise<Leadership> {
   return until(
     `a node leads${after === undefined ? '' : ` after node ${after.n} with epoch ${after.epoch}`}`,

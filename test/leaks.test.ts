@@ -1,4 +1,4 @@
-// A world of its own: what an org can learn is held against everything that another one did.
+// A world of its own: it compares what an org can learn with everything that another org did.
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -7,14 +7,14 @@ import { stage, type Stage } from './authz/stage.ts'
 import { freshBlocks, lostCid } from './content.ts'
 import { until } from './settle.ts'
 
-/** What a filter would have to find in the pins of the other org. */
+/** The values that a filter would have to find in the pins of the other org. */
 interface Pin {
   cid: string
   name: string
   meta: Record<string, string>
 }
 
-suite('what an org learns of another', () => {
+suite('what an org can learn about another org', () => {
   let at: Stage
   let mine: Api
   let theirs: Api
@@ -44,7 +44,7 @@ suite('what an org learns of another', () => {
     bodyOf(await api.send('GET', `/pins?${new URLSearchParams({ status: allStatuses, ...query })}`), 200)
   const names = ({ results }: WirePage): (string | undefined)[] => results.map(({ pin }) => pin.name)
 
-  test('a list, its count and its pages are those of the org alone, whoever has how many more', async () => {
+  test('a list, its count and its pages have only pins of the own org, however many another org has', async () => {
     const before = await list(mine, { limit: '1' })
     assert.equal(before.count, ours.length + 1, 'and the one of the stage')
     await pinned(theirs, await lostCid(), 'their-late')
@@ -62,7 +62,7 @@ suite('what an org learns of another', () => {
     }
   })
 
-  test('no filter finds what is theirs, nor counts it', async () => {
+  test('no filter finds or counts pins of another org', async () => {
     const [first] = others
     assert.ok(first)
     const nothing = (page: WirePage, what: string) => assert.deepEqual(page, { count: 0, results: [] }, what)
@@ -84,7 +84,7 @@ suite('what an org learns of another', () => {
     )
   })
 
-  test('a pin of theirs is answered in nothing but its id as one that never was', async () => {
+  test('the answer for a pin of another org differs only in its id from that for an unknown pin', async () => {
     const [one] = (await theirs.list({ limit: '1', status: allStatuses })).results
     assert.ok(one)
     const absent = 'pin_01h455vb4pex5vsknk084sn02q'
@@ -105,7 +105,7 @@ suite('what an org learns of another', () => {
     assert.equal((await theirs.get(one.requestid)).requestid, one.requestid, 'and it is there all the same')
   })
 
-  test('info says nothing of whoever else wants the same content, and where they say that it is', async () => {
+  test('info does not show which other orgs want the same content, nor their origins', async () => {
     const content = await lostCid()
     const origin =
       '/dns4/theirs-secret.example/tcp/1/p2p/12D3KooWBXu3uGPMkjjxViK6autSnFH5QaKJgTwW8CaSxYSD6yYL'
@@ -124,7 +124,7 @@ suite('what an org learns of another', () => {
     assert.equal((await mine.get(requestid)).requestid, requestid, 'what they give up stays ours')
   })
 
-  test('the one thing told, as designed: the state of content that the service has, or fetches, is told at once', async () => {
+  test('one leak is by design: the state of content that the service has or fetches is visible at once', async () => {
     const [block] = await freshBlocks(1)
     assert.ok(block)
     const kubo = await at.world.kubo()
@@ -136,7 +136,7 @@ suite('what an org learns of another', () => {
     for (const mark of at.theirs.marks) assert.ok(!JSON.stringify(second).includes(mark))
   })
 
-  test('usage, tokens, members and the audit are those of the org alone', async () => {
+  test('usage, tokens, members and the audit show only the own org', async () => {
     const owner = apiOf(mine.url, mine.token)
     const usage: { pins: Record<string, number> } = bodyOf(
       await owner.send('GET', `/orgs/${at.mine.slug}/usage`),

@@ -5,11 +5,11 @@ import { patience } from './patience.ts'
 import { until } from './settle.ts'
 import type { World } from './world.ts'
 
-/** Every 202 that a test was given: the requestid and the CID that it promised. */
+/** Records every 202 that a test received: the requestid and its CID. */
 export class Ledger {
   readonly promised = new Map<string, string>()
 
-  /** POSTs until the server says 202, whatever dies meanwhile, and notes the promise; refuses a 4xx. */
+  /** POSTs until the server answers 202, through any failure, and records the pin; throws on a 4xx. */
   async post(api: Api, pin: WirePin): Promise<string> {
     const requestid = await until(
       `a 202 for ${pin.cid}`,
@@ -33,11 +33,11 @@ export class Ledger {
   }
 }
 
-/** One row of `placements`, beside what its content wants. */
+/** One row of `placements`, with the number of copies that its content wants. */
 export interface PlacementRow {
   cid: string
   wanted: number
-  /** Which node, from 1. */
+  /** The number of the node, from 1. */
   n: number
   state: string
   reason: string
@@ -54,7 +54,7 @@ export async function placements(world: World): Promise<PlacementRow[]> {
   )
 }
 
-/** What a statement of the system finds. */
+/** The rows of a statement that runs as the system role. */
 export async function rowsOf<R extends pg.QueryResultRow>(world: World, sql: string): Promise<R[]> {
   const client = new pg.Client({ connectionString: await world.value('DATABASE_SYSTEM_URL') })
   await client.connect()

@@ -3,27 +3,27 @@ import type { Api, WirePin } from './api.ts'
 import type { Ledger } from './ledger.ts'
 
 export interface LoadOptions {
-  /** POSTs a second, sent on time whether or not earlier ones were answered. */
+  /** POSTs a second, sent on schedule whether or not earlier ones are answered. */
   perSecond: number
-  /** The nodes to send to, in turn; asked before each POST. */
+  /** The nodes to send to, in turn; called before each POST. */
   through: () => readonly Api[]
-  /** What to pin next. */
+  /** The next pin. */
   next: () => WirePin
-  /** Every 202 is noted here. */
+  /** Records every 202. */
   ledger: Ledger
-  /** Whether a 503, or a node that does not listen, sends the client on to the next node, as a load balancer would. */
+  /** Whether the client goes to the next node after a 503, or when a node does not listen, as a load balancer would. */
   detours?: boolean
 }
 
 export interface LoadReport {
   accepted: number
-  /** What failed, in words; a client would have seen each of these. */
+  /** The failures that a client would have seen, in words. */
   failures: string[]
-  /** Of POSTs that were accepted, ms, in the order of their answers. */
+  /** Latencies of accepted POSTs, ms, in the order of their answers. */
   latencies: number[]
 }
 
-/** Paced POSTs until stopped, each held to a 202. */
+/** Sends paced POSTs until stopped; each must be answered with 202. */
 export class Load {
   readonly #options: LoadOptions
   readonly #report: LoadReport = { accepted: 0, failures: [], latencies: [] }
@@ -41,7 +41,7 @@ export class Load {
     return this.#report
   }
 
-  /** Resolves when everything sent has been answered. */
+  /** Resolves when every request has been answered. */
   async stop(): Promise<LoadReport> {
     this.#stop.abort()
     await this.#running
@@ -92,7 +92,7 @@ async function attempt(api: Api, pin: WirePin): Promise<Outcome> {
     const { requestid }: { requestid: string } = JSON.parse(text)
     return { requestid }
   } catch (error) {
-    // Nothing was sent to a node that does not listen.
+    // A node that does not listen received nothing, so the POST may go to the next node.
     return { refusal: inWords(error), elsewhere: inWords(error).includes('ECONNREFUSED') }
   }
 }

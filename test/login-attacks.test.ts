@@ -25,7 +25,7 @@ describe('attacks on a login', () => {
     else changed.searchParams.set(name, value)
     return changed.href
   }
-  /** The provider as a node sees it, and logins at it as far as the callback. */
+  /** The provider as a node uses it, and logins there up to the callback. */
   const directly = () => {
     const redirectUri = `${node}/v1/auth/callback`
     const provider = oidcProvider({
@@ -57,7 +57,7 @@ describe('attacks on a login', () => {
     assert.equal(browser.cookies(node).has(sessionCookie), false, 'no session came of it')
   }
 
-  test('the request at the provider has PKCE by S256, a state and a nonce, new at each login', async () => {
+  test('the request to the provider has PKCE with S256, a state and a nonce, new for each login', async () => {
     const seen = new Set<string>()
     for (let i = 0; i < 3; i += 1) {
       const response = await new TestBrowser().ask(`${node}/v1/auth/login`)
@@ -73,21 +73,21 @@ describe('attacks on a login', () => {
     assert.equal(seen.size, 9)
   })
 
-  test('another state, or none, is refused', async () => {
+  test('a wrong or missing state is refused', async () => {
     for (const state of ['x'.repeat(43), '', null]) {
       const { browser, callback } = await world.untilCallback('alice')
       await refused(browser, withParameter(callback, 'state', state), 401, /does not answer the login/)
     }
   })
 
-  test('a link to the end of somebody else’s login signs nobody in', async () => {
+  test('a link to the callback of another person’s login signs in no browser', async () => {
     const { callback } = await world.untilCallback('alice')
     await refused(new TestBrowser(), callback.href, 401, /began no login/)
     const victim = await world.untilCallback('bob')
     await refused(victim.browser, callback.href, 401, /does not answer the login/)
   })
 
-  test('somebody else’s code beside one’s own state is refused: it was made for another verifier', async () => {
+  test('another person’s code with the own state is refused: it was made for another verifier', async () => {
     const attacker = await world.untilCallback('alice')
     const victim = await world.untilCallback('bob')
     const code = attacker.callback.searchParams.get('code')
@@ -99,7 +99,7 @@ describe('attacks on a login', () => {
     )
   })
 
-  test('another verifier, another nonce and another redirect are refused, each by itself', async () => {
+  test('a wrong verifier, a wrong nonce and a wrong redirect are each refused', async () => {
     const { provider, answered } = directly()
     const fine = await answered()
     assert.equal((await provider.finish(fine.query, fine.secrets)).subject, 'bob')
@@ -117,7 +117,7 @@ describe('attacks on a login', () => {
     }
   })
 
-  test('an ID token counts only as the provider signed it, for us, now; and userinfo only of the same person', async (context) => {
+  test('an ID token must be signed by the provider, for this service, now; and userinfo must be of the same person', async (context) => {
     const { provider, answered } = directly()
     const key = await importJWK(world.keys.jwk as JsonWebKey & { kty: string }, 'RS256')
     const stranger = (await generateKeyPair('RS256')).privateKey
@@ -166,7 +166,7 @@ describe('attacks on a login', () => {
     }
   })
 
-  test('the end of a login works once: neither its address nor its cookie does a second time', async () => {
+  test('a callback works once: neither its address nor its cookie works a second time', async () => {
     const { browser, callback } = await world.untilCallback('bob')
     const kept = browser.cookies(node).get(loginCookie) ?? assert.fail('no login cookie')
     const first = await browser.ask(callback.href)
@@ -178,7 +178,7 @@ describe('attacks on a login', () => {
     await refused(browser, callback.href, 401, /was used before/)
   })
 
-  test('a login cookie that was changed, made with another key or for another purpose, opens nothing', async () => {
+  test('a login cookie that was changed, or made with another key or for another purpose, is refused', async () => {
     const { browser, callback } = await world.untilCallback('bob')
     const sealed = browser.cookies(node).get(loginCookie) ?? assert.fail('no login cookie')
     const text = sealFor(world.masterKey, 'login cookie').open(sealed) ?? assert.fail('it does not open')
@@ -203,7 +203,7 @@ describe('attacks on a login', () => {
     assert.equal((await browser.ask(callback.href)).status, 302, 'untouched, it is good')
   })
 
-  test('a login leads back to a path of ours and nowhere else', async () => {
+  test('a login returns only to a path of this service', async () => {
     const foreign = [
       'https://evil.example/',
       '//evil.example/',
@@ -240,7 +240,7 @@ describe('attacks on a login', () => {
     }
   })
 
-  test('another name in the host header is sent back nowhere', async () => {
+  test('a request with another host header is not redirected', async () => {
     const { request } = await import('node:http')
     const answer = await new Promise<{ status: number; location: string | undefined }>((resolve, reject) => {
       const asked = request(`${node}/v1/auth/login`, { headers: { host: 'evil.example' } }, (response) => {
@@ -252,7 +252,7 @@ describe('attacks on a login', () => {
     assert.deepEqual(answer, { status: 503, location: undefined })
   })
 
-  test('what the provider refuses is told as such, and in the provider’s name only to whom it answers', async () => {
+  test('a refusal by the provider is reported as one, and in its words only to the browser that it answers', async () => {
     const { browser, callback } = await world.untilCallback('bob')
     const refusal = new URL(callback)
     refusal.search = new URLSearchParams({
@@ -276,7 +276,7 @@ describe('attacks on a login', () => {
     assert.doesNotMatch(html, /<script/)
   })
 
-  test('a session that was forced on a browser is not the one that it logs in with', async () => {
+  test('a session planted in a browser is not the session that it logs in with', async () => {
     const attacker = await world.browser('alice')
     const planted = attacker.cookies(node).get(sessionCookie) ?? assert.fail('no cookie')
     const victim = new TestBrowser()
@@ -295,7 +295,7 @@ describe('attacks on a login', () => {
     assert.notEqual(other.cookies(node).get(sessionCookie), made)
   })
 
-  test('the cookies are bound to this host, hidden from scripts, and not sent by what other sites post', async () => {
+  test('the cookies are bound to this host, hidden from scripts, and not sent with posts from other sites', async () => {
     const { browser, callback } = await world.untilCallback('bob')
     const began = await new TestBrowser().ask(`${node}/v1/auth/login`)
     const finished = await browser.ask(callback.href)
@@ -313,7 +313,7 @@ describe('attacks on a login', () => {
     assert.match(lines[2] ?? '', /^__Host-anchorage=[\w-]{65};/)
   })
 
-  test('what changes things by cookie comes from a page of ours', async () => {
+  test('a change by cookie must come from a page of this service', async () => {
     const browser = await world.browser('bob')
     const asked = async (
       headers: Record<string, string>,
@@ -366,7 +366,7 @@ describe('attacks on a login', () => {
     assert.equal((await asked(byBearer)).status, 202, 'a bearer is not sent by itself')
   })
 
-  test('a cookie is no bearer, a bearer is no cookie, and of both the bearer counts', async () => {
+  test('a cookie is not accepted as a bearer, nor a bearer as a cookie, and when both are sent the bearer counts', async () => {
     const browser = await world.browser('bob')
     const cookie = browser.cookies(node).get(sessionCookie) ?? ''
     const asked = async (headers: Record<string, string>) =>
@@ -389,7 +389,7 @@ describe('attacks on a login', () => {
   })
 })
 
-/** The same token, but for what it says. */
+/** The same token with other claims. */
 function withClaims(token: string, claims: JWTPayload): string {
   const [header, , signature] = token.split('.')
   return [header, Buffer.from(JSON.stringify(claims)).toString('base64url'), signature].join('.')

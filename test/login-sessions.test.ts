@@ -42,7 +42,7 @@ describe('sessions', () => {
     cookie: `${sessionCookie}=${browser.cookies(node).get(sessionCookie)}`,
   })
 
-  test('a session counts on every node, and once signed out on none', async () => {
+  test('a session is valid on every node, and on none after it is signed out', async () => {
     const browser = await world.browser('bob')
     const kept = cookieOf(browser)
     for (const base of world.nodes)
@@ -68,7 +68,7 @@ describe('sessions', () => {
     )
   })
 
-  test('answers to a cookie are for this page alone, and for no cache', async () => {
+  test('answers to a cookie can be read only by this page, and are never cached', async () => {
     const browser = await world.browser('bob')
     const cookie = cookieOf(browser)
     const asked = [
@@ -93,7 +93,7 @@ describe('sessions', () => {
     assert.equal(byBearer.headers.get('access-control-allow-origin'), '*')
   })
 
-  test('who is signed in, and what it may do', async () => {
+  test('the session shows who is signed in and what the person may do', async () => {
     const { user, memberships } = await who(await world.browser('alice'))
     assert.deepEqual(
       { ...user, id: '' },
@@ -111,7 +111,7 @@ describe('sessions', () => {
     assert.equal(token.status, 403)
   })
 
-  test('one sees one’s own sessions and ends any of them; another’s does not exist', async () => {
+  test('a person sees and ends only their own sessions; a session of another person does not exist', async () => {
     const [first, second, alice] = [
       await world.browser('bob'),
       await world.browser('bob'),
@@ -141,7 +141,7 @@ describe('sessions', () => {
     assert.equal((await end(first, own)).status, 404)
   })
 
-  test('roles follow the groups at each login, and tokens beyond them end', async () => {
+  test('roles follow the groups at each login, and tokens beyond those roles end', async () => {
     const bob = world.users['bob'] ?? assert.fail()
     const usual = bob.groups
     const roles = async () =>
@@ -176,7 +176,7 @@ describe('sessions', () => {
     }
   })
 
-  test('a person of several orgs names one; one that is not the person’s does not exist', async () => {
+  test('a person of several orgs names one; an org of which the person is not a member does not exist', async () => {
     const bob = world.users['bob'] ?? assert.fail()
     const usual = bob.groups
     bob.groups = ['anchorage:dev:member', 'anchorage:other:viewer']
@@ -209,7 +209,7 @@ describe('sessions', () => {
     assert.deepEqual(operator, absent, 'an operator, too, is no member')
   })
 
-  test('while the provider is away nobody signs in, and whoever is goes on; then it works again', async () => {
+  test('while the provider is unreachable no person signs in, and sessions go on; then logins work again', async () => {
     await using lonely = await signIn()
     const [here] = lonely.nodes
     await lonely.provider.stop()
@@ -227,7 +227,7 @@ describe('sessions', () => {
     assert.equal(out.status, 200, 'signing out needs no provider')
   })
 
-  test('a session that is not used for session.idleTimeout is over, as its cookie is after session.maxAge', async () => {
+  test('a session ends after session.idleTimeout without use, and its cookie after session.maxAge', async () => {
     await using brief = await signIn(['--session.idle-timeout', '1ms', '--session.max-age', '90s'])
     const [here] = brief.nodes
     const { browser, callback } = await brief.untilCallback('bob')
@@ -240,7 +240,7 @@ describe('sessions', () => {
     )
   })
 
-  test('without Postgres nobody can tell whose a cookie is', async () => {
+  test('without Postgres a session cookie is answered with 503, and a forged one still with 401', async () => {
     const url = `postgres://nobody@127.0.0.1:${await freePort()}/nothing`
     await using store = openStore({ tenantUrl: url, systemUrl: url, log: memoryLog() })
     const argv = ['--oidc.issuer', world.issuer, '--oidc.client-id', clientId]
@@ -289,7 +289,7 @@ describe('sessions', () => {
         body: new URLSearchParams({ logout_token: token }),
       })
 
-    test('ends all sessions of a person, or the one that it names, on every node; each token once', async () => {
+    test('ends all sessions of a person, or the named one, on every node; each logout token works once', async () => {
       const [first, second, alice] = [
         await world.browser('bob'),
         await world.browser('bob'),
@@ -321,7 +321,7 @@ describe('sessions', () => {
       assert.equal(await statusOf(later, '/v1/pins'), 401)
     })
 
-    test('what the provider did not sign, or meant otherwise, ends nothing', async () => {
+    test('a token that the provider did not sign, or made for another purpose, ends no session', async () => {
       const browser = await world.browser('bob')
       const seconds = Math.floor(Date.now() / 1000)
       const jwk = world.keys.jwk as JsonWebKey & { kty: string }
@@ -367,7 +367,7 @@ describe('sessions', () => {
       assert.equal(await statusOf(browser, '/v1/pins'), 200)
     })
 
-    test('it takes a form and nothing else', async () => {
+    test('it accepts a form and nothing else', async () => {
       const url = `${node}/v1/auth/backchannel-logout`
       const token = await signed(claims({ sub: 'nobody' }))
       const json = { 'content-type': 'application/json' }
@@ -388,7 +388,7 @@ describe('sessions', () => {
   })
 })
 
-/** A token that a person made. */
+/** Mints a token in the name of a person. */
 async function tokenOf(world: SignIn, orgId: Parameters<SignIn['store']['orgs']['org']>[0], userId: string) {
   const createdBy = parseId('usr', userId)
   const { id } = await minter({ store: world.store.tokens, masterKey: world.masterKey }).mint({
@@ -401,7 +401,7 @@ async function tokenOf(world: SignIn, orgId: Parameters<SignIn['store']['orgs'][
   return id
 }
 
-/** What the provider signed for a login. */
+/** An ID token that the provider signed for a login. */
 async function idTokenOf(world: SignIn): Promise<string> {
   const browser = await world.browser('alice')
   const out = await browser.fetch(`${world.nodes[0]}/v1/auth/logout`, { method: 'POST' })
@@ -409,7 +409,7 @@ async function idTokenOf(world: SignIn): Promise<string> {
   return new URL(redirect).searchParams.get('id_token_hint') ?? assert.fail('no id token')
 }
 
-test('where login is off, its routes say what to set, and cookies mean nothing', async () => {
+test('when login is off, its routes say what to configure, and cookies have no effect', async () => {
   const { app } = fakeServer()
   for (const [method, url] of [
     ['GET', '/v1/auth/login'],

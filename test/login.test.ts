@@ -1,10 +1,10 @@
-// Worlds of its own: one provider's sessions, and one log at `debug`.
+// Worlds of its own: they have their own provider's sessions, and one logs at `debug`.
 import { strict as assert } from 'node:assert'
 import { after, before, describe, test } from 'node:test'
 import { TestBrowser } from '../src/dev/test-browser.ts'
 import { World } from './world.ts'
 
-/** More than one person has the address of these tests. */
+/** All logins of these tests come from one address. */
 const env = { ANCHORAGE_RATE_LIMITS_SIGN_IN_PER_ADDRESS: '1000' }
 
 describe('signing in at the provider of anchorage dev', () => {
@@ -31,13 +31,13 @@ describe('signing in at the provider of anchorage dev', () => {
     return response.status
   }
 
-  test('the greeting says where and as whom', async () => {
+  test('the greeting says where to sign in, and as which user', async () => {
     await world.told(
       new RegExp(`Sign in at ${node}/v1/auth/login as alice or bob, with the password ${password}`),
     )
   })
 
-  test('an owner who operates, and a member, are what their groups say', async () => {
+  test('an owner who is an operator, and a member, have the roles of their groups', async () => {
     const alice = await signedIn('alice')
     const bob = await signedIn('bob')
     assert.deepEqual(
@@ -55,7 +55,7 @@ describe('signing in at the provider of anchorage dev', () => {
     )
   })
 
-  test('signing out here ends the session; at the provider, it ends the provider’s own too', async () => {
+  test('signing out here ends the session; signing out at the provider also ends its own session', async () => {
     const browser = await signedIn('bob')
     const old = browser.cookies(node).get('__Host-anchorage') ?? assert.fail('no cookie')
     const out = await browser.fetch(`${node}/v1/auth/logout`, { method: 'POST' })
@@ -75,7 +75,7 @@ describe('signing in at the provider of anchorage dev', () => {
     assert.match(again.url, /\/interaction\//, 'the provider asks who it is')
   })
 
-  test('what ends at the provider ends here, told over the back channel', async () => {
+  test('a session that ends at the provider ends here, over the back channel', async () => {
     const browser = await signedIn('alice')
     const bystander = await signedIn('alice')
     const issuer = await world.value('LOGIN_ISSUER')
@@ -86,7 +86,7 @@ describe('signing in at the provider of anchorage dev', () => {
     assert.equal(await statusOf(bystander, '/v1/auth/session'), 200, 'another login of the same person stays')
   })
 
-  test('no password, code, cookie or token of a login stands in any log', async () => {
+  test('no password, code, cookie or token of a login is in any log', async () => {
     await using debug = await World.start({ env: { ...env, ANCHORAGE_LOG_LEVEL: 'debug' } })
     const url = await debug.value('NODE_URL_1')
     const browser = new TestBrowser()

@@ -8,15 +8,15 @@ import type { World } from './world.ts'
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 
-/** What the operators' verbs do, without a process for each: for tests where milliseconds matter. */
+/** The functions of the operators' verbs without a process for each, for tests in which milliseconds matter. */
 export interface Minting extends AsyncDisposable {
   minter: Minter
   store: Store
-  /** Of session cookies. */
+  /** The stamp of session cookies. */
   stamp: Stamp
 }
 
-/** On the database and with the master key of a world. */
+/** Opens the store of a world with its database and its master key. */
 export async function mintingFor(world: World): Promise<Minting> {
   const config = loadConfig({ env: await world.env() })
   const { database } = requireKeys(config, ['database.url', 'database.systemUrl'])

@@ -10,13 +10,13 @@ import { testNatsCluster } from '../src/dev/test-nats-cluster.ts'
 import { patience } from './patience.ts'
 import { until } from './settle.ts'
 
-/** JetStream elects its leaders within nine seconds each. */
+/** JetStream needs up to nine seconds to elect each of its leaders. */
 export const election = { withinMs: patience.longMs }
 export const leaderlessMs = 12_000
 export const well = (cluster: Cluster) =>
   until('JetStream to be well', () => cluster.trouble() === null, election)
 
-/** Servers, and nodes with a connection each; all end also when the test fails. */
+/** Servers, and nodes with a connection each; all are stopped even when the test fails. */
 export async function natsRig(count: number) {
   const stack = new AsyncDisposableStack()
   const servers = stack.use(await testNatsCluster(process.env, count))
@@ -49,11 +49,11 @@ export async function natsRig(count: number) {
   return {
     servers,
     join,
-    /** How many servers the nodes believe there are. */
+    /** Sets how many servers the nodes believe there are. */
     resize: (to: number) => (size = to),
-    /** How many servers the nodes put streams on, whatever their number; null: as many as fit it. */
+    /** Sets how many servers the nodes put streams on; null: as many as fit the number of servers. */
     replicate: (on: number | null) => (replicas = on),
-    /** All servers started as one cluster, and a node on each. */
+    /** Starts all servers as one cluster, with a node on each. */
     async whole() {
       const children = await Promise.all(servers.seats.map((seat) => seat.start(servers.all)))
       const nodes = children.map(join)
@@ -75,7 +75,7 @@ export const jobTo = (nodeId: NodeId, generation: number): Job => ({
   attempt: 1,
 })
 
-/** A hint from `from` reaches `to`; sent again and again, as the sweep would. */
+/** Waits until a hint from `from` reaches `to`; sends it repeatedly, as the sweep would. */
 export async function hintPasses(from: Member, to: Member, generation: number): Promise<void> {
   let attempt = 0
   await until(

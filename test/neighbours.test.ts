@@ -1,4 +1,4 @@
-// A world of its own: one org does its worst in it, and the process, its memory and its log are looked at.
+// A world of its own: one org causes as much load as it can, and the process, its memory and its log are checked.
 import { strict as assert } from 'node:assert'
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
@@ -12,10 +12,10 @@ import { eachInFlight, until } from './settle.ts'
 import { World } from './world.ts'
 
 const mebibyte = 1 << 20
-/** What a node may use at its worst, MiB. */
+/** The most memory that a node may ever use, MiB. */
 const mostMemory = 512
 
-suite('one org does its worst, and another notices nothing but time', () => {
+suite('one org causes as much load as it can, and another only becomes slower', () => {
   let world: World
   let kubo: KuboRpc
   let loud: Api
@@ -38,7 +38,7 @@ suite('one org does its worst, and another notices nothing but time', () => {
   })
   after(() => world[Symbol.asyncDispose]())
 
-  /** `harm` goes on while the other org pins, waits, lists and removes; whatever that meets but an answer is a failure. */
+  /** Runs `harm` while the other org pins, waits, lists and removes; every request of that org must succeed. */
   async function beside(harm: () => Promise<unknown>): Promise<void> {
     let over = false
     const harming = harm().finally(() => (over = true))
@@ -62,7 +62,7 @@ suite('one org does its worst, and another notices nothing but time', () => {
   const search = (filters: Record<string, string>) =>
     `/pins?${new URLSearchParams({ status: 'queued,pinning,pinned,failed', ...filters })}`
 
-  test('pages of all that it has, with as much meta as a pin may have', async () => {
+  test('lists of all its pins, with the largest meta that a pin may have', async () => {
     await beside(async () => {
       const pages = await times(16, async () =>
         bodyOf<WirePage>(await loud.send('GET', search({ limit: '1000' })), 200),
@@ -92,7 +92,7 @@ suite('one org does its worst, and another notices nothing but time', () => {
     for (const socket of sockets) socket.destroy()
   })
 
-  test('filters by all that can be filtered by', async () => {
+  test('filters by everything that can be filtered by', async () => {
     const pairs = (n: number) =>
       JSON.stringify(Object.fromEntries(Array.from({ length: n }, (_, i) => [`key ${i}`, 'x'])))
     await beside(async () => {
@@ -111,7 +111,7 @@ suite('one org does its worst, and another notices nothing but time', () => {
     assert.equal(await status(loud.send('GET', search({ meta: pairs(11) }))), 400)
   })
 
-  test('bodies that are refused, and lines that are hard to read', async () => {
+  test('bodies that are refused, and request lines that are hard to parse', async () => {
     const body = JSON.stringify({ cid: 'x', name: 'x'.repeat(mebibyte / 4 - 100) })
     const words = `/health?${'eyJ-'.repeat(25_000)}`
     await beside(async () => {
@@ -124,7 +124,7 @@ suite('one org does its worst, and another notices nothing but time', () => {
     })
   })
 
-  test('one pin, replaced again and again, that wants a hundred copies', async () => {
+  test('one pin, replaced repeatedly, that wants a hundred copies', async () => {
     const before = (await kubo.pins()).size
     await beside(async () => {
       const own = await freshBlocks(40)
@@ -141,7 +141,7 @@ suite('one org does its worst, and another notices nothing but time', () => {
     assert.ok((await kubo.pins()).size < before + 40)
   })
 
-  test('cookies and tokens that it makes up', async () => {
+  test('forged cookies and tokens', async () => {
     await beside(async () => {
       const statuses = await times(600, (n) =>
         status(

@@ -7,10 +7,10 @@ import { promisify } from 'node:util'
 import type { Report } from './origin-dials/inside.ts'
 
 const run = promisify(execFile)
-/** Of a network of its own; a user who is not root has to be root in a world of its own for that. */
+/** Options for a network namespace; a user who is not root also needs a user namespace. */
 const unshare =
   process.getuid?.() === 0 ? ['--net'] : ['--user', '--map-current-user', '--keep-caps', '--net']
-/** Every address there is leads to loopback: nothing leaves this machine, and everything that is dialled arrives. */
+/** Routes every address to loopback: no packet leaves this machine, and every dial arrives. */
 const network =
   'ip link set lo up && ip route add local 0.0.0.0/0 dev lo && ip -6 route add local ::/0 dev lo'
 const whyNot = await withoutNetworks()
@@ -31,7 +31,7 @@ suite('origins that a stranger gives', { skip: whyNot }, () => {
     report = JSON.parse(stdout)
   })
 
-  test('public ones are dialled, at the addresses that were judged and at no others', () => {
+  test('public addresses are dialled, exactly those that were checked', () => {
     const { origins, forPins } = report
     const dialled = origins
       .filter(({ may }) => may === 'be dialled')
@@ -45,7 +45,7 @@ suite('origins that a stranger gives', { skip: whyNot }, () => {
     ])
   })
 
-  test('loopback, private, link-local, metadata, multicast, IPv4 within IPv6, names that lead there, and files never are', () => {
+  test('loopback, private, link-local, metadata, multicast, IPv4 within IPv6, names that resolve to these, and files are never dialled', () => {
     const may = new Set(
       report.origins.filter(({ may }) => may === 'be dialled').map(({ port }) => String(port)),
     )
@@ -56,12 +56,12 @@ suite('origins that a stranger gives', { skip: whyNot }, () => {
     assert.deepEqual(named, [])
   })
 
-  test('and whatever they are, the pin stands', () => {
+  test('every pin becomes pinned, whatever its origins', () => {
     assert.ok(report.statuses.length >= 3)
     assert.deepEqual(new Set(report.statuses), new Set(['pinned']))
   })
 
-  test('the same Kubo dials them when it is asked, and is seen at it', () => {
+  test('the same Kubo dials those addresses when it is asked to, and the test sees it', () => {
     const unseen = report.origins.filter(
       ({ reachable, port }) => reachable && report.byKubo[port] === undefined,
     )
@@ -76,7 +76,7 @@ function hostOf(origin: string): string {
   return origin.split('/').slice(0, 3).join('/')
 }
 
-/** Why this machine cannot give us a network of our own; false when it can. */
+/** Why this machine cannot make a network namespace; false when it can. */
 async function withoutNetworks(): Promise<string | false> {
   try {
     await run('unshare', [...unshare, 'sh', '-c', network])

@@ -1,4 +1,4 @@
-// A world of its own: its Kubo has none of the 64 MiB, and nothing else crosses the wire that is measured.
+// A world of its own: its Kubo has none of the 64 MiB, and no other traffic uses the connection that is measured.
 import { strict as assert } from 'node:assert'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -36,7 +36,7 @@ suite('64 MiB from another Kubo through a relay of 4 MiB/s', () => {
     await outside[Symbol.asyncDispose]()
   })
 
-  test('info shows blocks and bytes moving, and DELETE in the middle stops Kubo fetching', async () => {
+  test('info shows the progress in blocks and bytes, and DELETE in the middle makes Kubo stop fetching', async () => {
     const api = await world.api()
     const kubo = kuboRpc(await world.value('KUBO_RPC_1'))
     const pin = await api.post({ cid, origins: [origin] })
@@ -60,7 +60,7 @@ suite('64 MiB from another Kubo through a relay of 4 MiB/s', () => {
     assert.ok(relay.received() < 64 * mebibyte, 'it was fetched to the end')
   })
 
-  test('asked for again it goes on to the end, and tells the size of the DAG', async () => {
+  test('a second request for it runs to the end, and shows the size of the DAG', async () => {
     const api = await world.api()
     const { requestid } = await api.post({ cid, origins: [origin] })
     const pin = await until(
@@ -75,7 +75,7 @@ suite('64 MiB from another Kubo through a relay of 4 MiB/s', () => {
     assert.ok(size >= 64 * mebibyte && size < 65 * mebibyte, `dag_size ${pin.info?.dag_size}`)
   })
 
-  test('a good origin is found at once, although another org offers 80 dead ones for the same content and asked first', async () => {
+  test('a good origin is found at once, although another org asked first with 80 dead origins for the same content', async () => {
     await using silence = await startSilence(80)
     const kubo = kuboRpc(await world.value('KUBO_RPC_1'))
     const [block = assert.fail()] = await freshBlocks(1)
@@ -87,13 +87,13 @@ suite('64 MiB from another Kubo through a relay of 4 MiB/s', () => {
     await until('the dead ones are dialled', () => silence.dialled() > 0)
     const api = await world.api()
     const { requestid } = await api.post({ cid: block.cid, origins: [outside.address] })
-    // sooner than any attempt stalls: in the attempt that the dead ones began
+    // sooner than an attempt would stall: within the attempt that the dead ones began
     await until('it is pinned', async () => (await api.get(requestid)).status === 'pinned')
     assert.ok(silence.dialled() <= 20)
   })
 })
 
-/** Peers that take connections and say nothing, so that whoever dials them waits. */
+/** Peers that accept connections and send nothing, so that a client that dials them waits. */
 async function startSilence(count: number) {
   const dialled = new Set<Socket>()
   const servers: Server[] = []

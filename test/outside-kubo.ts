@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { startTestKubo, type KuboConfig, type TestKubo } from './contract/test-kubo.ts'
 import { kuboRpc, type KuboRpc } from './kubo-rpc.ts'
 
-/** A Kubo that is no part of the service: a user's own node, with content to offer. */
+/** A Kubo outside the service: a user's own node, with content to offer. */
 export interface OutsideKubo extends AsyncDisposable {
-  /** Repository and program, for what needs more than the RPC. */
+  /** Its repository and program, for tests that need more than the RPC. */
   kubo: TestKubo
   rpc: KuboRpc
-  /** Where others dial it, ending in `/p2p/…`. */
+  /** The address that others dial, ending in `/p2p/…`. */
   address: string
   /** Stops it, lets `change` edit its config, and starts it again. */
   reconfigure(change: (config: KuboConfig) => void): Promise<void>

@@ -1,10 +1,10 @@
 /**
- * How long the waits of tests last, in ms: ten times, and more, what each takes on a quiet machine, since a test that is red because
- * the machine was busy teaches everybody to look away. A wait ends as soon as its fact is there, so patience costs a green run nothing.
+ * The longest waits of tests, in ms: at least ten times the usual duration on a quiet machine. A test that fails because the machine is
+ * busy teaches people to ignore failures. A wait ends as soon as its fact is there, so long limits cost a green run nothing.
  */
 export const patience = {
-  /** An answer, a status, a line in a log, a server that starts again: a few seconds. */
+  /** An answer, a status, a line in a log, a server that starts again: these take a few seconds. */
   usualMs: 60_000,
-  /** Hundreds of pins, elections of JetStream, a node that is given up, a world that boots: up to half a minute. */
+  /** Hundreds of pins, elections of JetStream, a node that is given up, a world that boots: these take up to half a minute. */
   longMs: 300_000,
 } as const

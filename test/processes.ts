@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { readFile, readdir, readlink } from 'node:fs/promises'
 
-/** True while a process of that pid runs; a zombie that nobody waited for yet does not count. */
+/** Whether a process with this pid runs; a zombie does not count. */
 export function alive(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
@@ -11,7 +11,7 @@ export function alive(pid: number): boolean {
   }
 }
 
-/** The pids of processes that were started with `dir`, or something in it, as argument, environment or working directory. */
+/** The pids of processes that have `dir`, or a path below it, in an argument, in their environment or as their working directory. */
 export async function processesOf(dir: string): Promise<number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
   const belongs = await Promise.all(pids.map((pid) => mentions(pid, dir)))

@@ -1,4 +1,4 @@
-// The program as packages carry it: bundled, away from the checkout and its node_modules, with a node of its own.
+// The program as packages contain it: bundled, outside the checkout and its node_modules, with its own Node.
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'

@@ -3,8 +3,8 @@ import { connect } from 'node:net'
 import type { Answer } from './api.ts'
 
 /**
- * Writes bytes to a server as they are and reads one answer: for requests that no well-behaved client can send.
- * `status` is 0 when the server said nothing that looks like HTTP.
+ * Writes raw bytes to a server and reads one answer: for requests that no well-behaved client can send. `status` is 0 when the answer
+ * is not HTTP.
  */
 export async function rawRequest(base: string, bytes: string | Uint8Array): Promise<Answer> {
   const { hostname, port } = new URL(base)
@@ -14,7 +14,7 @@ export async function rawRequest(base: string, bytes: string | Uint8Array): Prom
     chunks.push(chunk)
     if (isWhole(Buffer.concat(chunks).toString('latin1'))) socket.destroy()
   })
-  // a server may refuse and close while the rest of a long request is still on its way
+  // a server may refuse and close the connection while a long request is still being sent
   socket.on('error', () => socket.destroy())
   socket.setTimeout(10_000, () => socket.destroy())
   socket.write(bytes)
@@ -22,7 +22,7 @@ export async function rawRequest(base: string, bytes: string | Uint8Array): Prom
   return parsed(Buffer.concat(chunks).toString('utf8'))
 }
 
-/** `METHOD /path` as a whole request with a token, as text. */
+/** A complete request as text: `METHOD /path` with a token. */
 export function requestText(
   method: string,
   path: string,

@@ -1,4 +1,4 @@
-// A world of its own: content goes a second after nobody wants it, and its Kubo collects garbage.
+// A world of its own: unwanted content is unpinned after a second, and its Kubo collects garbage.
 import { strict as assert } from 'node:assert'
 import { randomBytes } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
@@ -9,7 +9,8 @@ import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
 import { until } from './settle.ts'
 import { World } from './world.ts'
 
-// Each waits for the leader's sweep, which comes every few seconds: all at once they wait for the same ones.
+// Each test waits for the leader's sweep, which runs every few seconds. The tests run concurrently, so that they wait for the same
+// sweep.
 suite('content that several pins share', { concurrency: true }, () => {
   let world: World
   let outside: OutsideKubo
@@ -49,7 +50,7 @@ suite('content that several pins share', { concurrency: true }, () => {
   const letGo = (cid: string): Promise<boolean> =>
     until(`Kubo lets go of ${cid}`, async () => !(await held(cid)))
 
-  /** Waits longer than the grace and a round of the workers, by watching another content of the same age go. */
+  /** Waits longer than the grace and one round of the workers, by waiting until other content of the same age is unpinned. */
   async function outlast(grace: () => Promise<unknown>): Promise<void> {
     const marker = await pinned(one, await offered())
     await one.remove(marker.requestid)
@@ -74,7 +75,7 @@ suite('content that several pins share', { concurrency: true }, () => {
     })
   }
 
-  test('one CID spelled in two ways is one content: the delete of one pin leaves what the other wants', async () => {
+  test('one CID in two spellings is one content: deleting one pin keeps it for the other', async () => {
     const cid = await offered()
     const odd = cid.slice(0, 20) + cid.slice(20).toUpperCase()
     const own = await pinned(one, cid)
@@ -92,7 +93,7 @@ suite('content that several pins share', { concurrency: true }, () => {
     await letGo(cid)
   })
 
-  test('content that stands already is pinned at once for the next org', async () => {
+  test('content that is pinned already is pinned at once for the next org', async () => {
     const cid = await offered()
     const first = await pinned(one, cid)
     const second = await two.post({ cid })
@@ -102,7 +103,7 @@ suite('content that several pins share', { concurrency: true }, () => {
     await letGo(cid)
   })
 
-  test('deletes and pins of one content that race: what is pinned in the end is held, what is not is let go', async () => {
+  test('when deletes and pins of one content race, it is held exactly when a pin remains', async () => {
     const cids = await Promise.all(Array.from({ length: 20 }, offered))
     const ends = await Promise.all(
       cids.map(async (cid, n) => {
@@ -127,7 +128,7 @@ suite('content that several pins share', { concurrency: true }, () => {
     for (const { cid, survivor } of ends) assert.equal(await held(cid), survivor !== undefined, cid)
   })
 
-  test('content wanted again while it is being unpinned ends pinned', async () => {
+  test('content that is wanted again while it is being unpinned ends pinned', async () => {
     const cid = await offered()
     for (let round = 0; round < 3; round++) {
       const pin = await pinned(one, cid)
@@ -143,7 +144,7 @@ suite('content that several pins share', { concurrency: true }, () => {
     await letGo(cid)
   })
 
-  test('unfinished work is aborted at once by the last delete, not after the grace', async () => {
+  test('the last delete aborts unfinished work at once, not after the grace', async () => {
     const lost = (await freshBlocks(1))[0]?.cid ?? ''
     const pin = await one.post({ cid: lost })
     await until('Kubo looks for it', async () => (await one.get(pin.requestid)).status === 'pinning')
@@ -151,7 +152,7 @@ suite('content that several pins share', { concurrency: true }, () => {
     await until('Kubo stopped', async () => !(await kubo.call('bitswap/wantlist')).includes(lost))
   })
 
-  test('a replace keeps the old content until the new stands, so common blocks are never fetched twice', async () => {
+  test('a replace keeps the old content until the new content is pinned, so common blocks are never fetched twice', async () => {
     const common = randomBytes(2 << 20)
     const before = await outside.rpc.add(Uint8Array.from(common))
     const old = await pinned(one, before)
@@ -178,7 +179,7 @@ suite('content that several pins share', { concurrency: true }, () => {
     await letGo(after)
   })
 
-  test('a pin that an operator made in Kubo is never touched', async () => {
+  test('a pin that an operator made in Kubo is never removed', async () => {
     const [block] = await freshBlocks(1)
     assert.ok(block)
     await kubo.put([block])

@@ -4,14 +4,14 @@ import { connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pipeline } from 'node:stream/promises'
 
-/** A slow stretch of wire: a TCP relay on loopback with a limit on what comes back through it. */
+/** A slow network connection: a TCP relay on loopback with a limit on the bytes that come back through it. */
 export interface Relay extends AsyncDisposable {
   port: number
-  /** Bytes that came from the far end so far. */
+  /** Bytes received from the far end so far. */
   received(): number
 }
 
-/** Relays connections to `port`; what the far end sends passes at `bytesPerSecond`, all connections together. */
+/** Relays connections to `port`; data from the far end passes at `bytesPerSecond` for all connections together. */
 export async function startRelay(port: number, bytesPerSecond: number): Promise<Relay> {
   let received = 0
   let freeAt = 0

@@ -17,7 +17,7 @@ import { smallDist, writeSums } from './release/small-dist.ts'
 const root = join(import.meta.dirname, '..')
 const version = '1.2.3'
 
-test('all that was built is in the release and in the registry of its kind, byte for byte, and seen only then', async (t) => {
+test('every built file is in the release and in the registry of its kind, byte for byte, and public only when all are there', async (t) => {
   const dist = builtIn(t)
   await using server = await giteaServer()
   await release(server, dist)
@@ -63,13 +63,13 @@ test('a second run writes nothing', async (t) => {
   assert.deepEqual(server.writes, [])
 })
 
-test('broken off at any write, before or after it took effect, the next run finishes it', async (t) => {
+test('after an interruption at any write, before or after it took effect, the next run finishes', async (t) => {
   const dist = builtIn(t)
   await using whole = await giteaServer()
   await release(whole, dist)
   const last = whole.writes.length
   for (const how of ['request lost', 'answer lost'] as const) {
-    // Every third write, others for each kind of loss, and the last.
+    // Tries every third write, different ones for each kind of loss, and the last.
     const every = Array.from({ length: last }, (_, index) => index + 1)
     const tried = every.filter((at) => at === last || at % 3 === (how === 'request lost' ? 1 : 2))
     for (const at of tried) {
@@ -83,7 +83,7 @@ test('broken off at any write, before or after it took effect, the next run fini
   }
 })
 
-test('another build of a published version is refused, and nothing is written over', async (t) => {
+test('another build of a published version is refused, and nothing is overwritten', async (t) => {
   const dist = builtIn(t)
   await using server = await giteaServer()
   await release(server, dist)
@@ -91,14 +91,14 @@ test('another build of a published version is refused, and nothing is written ov
   writeFileSync(join(dist, 'anchorage_1.2.3_linux_amd64.tar.gz'), 'something else altogether')
   writeSums(dist)
   await assert.rejects(release(server, dist), /release v1\.2\.3 has another SHA256SUMS already.*next number/)
-  // Also when only the registry still has the first one.
+  // This also holds when only the registry still has the first build.
   server.state.release = null
   server.state.assets = {}
   await assert.rejects(release(server, dist), /generic registry has another SHA256SUMS already/)
   assert.deepEqual(server.state.packages, before.packages)
 })
 
-test('an rpm that Gitea has signed, so that its digest is another, is one that is there', async (t) => {
+test('an rpm that Gitea has signed, which changes its digest, counts as uploaded', async (t) => {
   const dist = builtIn(t)
   await using server = await giteaServer()
   await release(server, dist)
@@ -107,7 +107,7 @@ test('an rpm that Gitea has signed, so that its digest is another, is one that i
   await release(server, dist)
 })
 
-test('a pre-release is marked as one, and no upgrade finds it', async (t) => {
+test('a pre-release is marked as one, and no upgrade installs it', async (t) => {
   assert.equal(
     placeOf('anchorage_1.3.0~rc.1_amd64.deb', '1.3.0-rc.1').path,
     'debian/pool/testing/main/upload',
@@ -125,7 +125,7 @@ test('a pre-release is marked as one, and no upgrade finds it', async (t) => {
   )
 })
 
-test('a token that is not valid is named as the reason, and never told', async (t) => {
+test('an invalid token is named as the reason, and never printed', async (t) => {
   const dist = builtIn(t)
   await using server = await giteaServer()
   await assert.rejects(release({ ...server, token: 'sesame' }, dist), (error: Error) => {
@@ -134,7 +134,7 @@ test('a token that is not valid is named as the reason, and never told', async (
   })
 })
 
-test('a redirect does not take the token elsewhere', async () => {
+test('a redirect does not send the token to another host', async () => {
   const heard: unknown[] = []
   const elsewhere = createServer(
     (request, response) => (heard.push(request.headers.authorization), response.end('{}')),
@@ -148,7 +148,7 @@ test('a redirect does not take the token elsewhere', async () => {
   for (const one of [elsewhere, server]) one.close()
 })
 
-test('what is missing, changed or not named in SHA256SUMS is not published', async (t) => {
+test('a file that is missing, changed or not listed in SHA256SUMS is not published', async (t) => {
   const dist = builtIn(t)
   const deb = join(dist, 'anchorage_1.2.3_amd64.deb')
   writeFileSync(join(dist, 'notes.txt'), '')
@@ -173,7 +173,7 @@ test('the notes of a release are its section of the changelog, and a release nee
   assert.throws(() => cut(text, '1.2.2', '2026-02-03'), /has a section 1\.2\.2 already/)
 })
 
-test('from a bump to a published release with its image, as a person would', async (t) => {
+test('a bump leads to a published release with its image, by the commands that a person runs', async (t) => {
   const checkout = checkoutIn(t)
   const git = (...args: string[]) =>
     execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', ...args], { cwd: checkout.dir })
@@ -239,7 +239,7 @@ test('from a bump to a published release with its image, as a person would', asy
   ])
 })
 
-/** A small `dist` that is gone after the test. */
+/** A small `dist` that is removed after the test. */
 function builtIn(t: TestContext, of = version): string {
   const dir = mkdtempSync(join(tmpdir(), 'anchorage-dist-'))
   t.after(() => rmSync(dir, { recursive: true }))
@@ -258,7 +258,7 @@ async function release({ target, token }: Pick<GiteaServer, 'target' | 'token'>,
   )
 }
 
-/** What a release reads of this checkout, in a place of its own, with a docker that only notes what it is asked. */
+/** The files of this checkout that a release reads, in a folder of their own, with a docker that only records its calls. */
 function checkoutIn(t: TestContext) {
   const dir = mkdtempSync(join(tmpdir(), 'anchorage-checkout-'))
   t.after(() => rmSync(dir, { recursive: true }))

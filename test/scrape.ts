@@ -1,14 +1,14 @@
 import { strict as assert } from 'node:assert'
 import type { World } from './world.ts'
 
-/** One value that a node showed. */
+/** One value in a node's metrics. */
 export interface Shown {
   name: string
   labels: Record<string, string>
   value: number
 }
 
-/** What `/metrics` of node `n` answers. */
+/** The answer of `/metrics` of node `n`. */
 export async function scrape(world: Pick<World, 'value'>, n = 1): Promise<string> {
   const response = await fetch(`${await world.value(`NODE_URL_${n}`)}/metrics`)
   const text = await response.text()
@@ -29,7 +29,7 @@ export function shownIn(text: string): Shown[] {
   })
 }
 
-/** The families that are declared in the text, whether they have values or not. */
+/** The metric families that the text declares, with or without values. */
 export function familiesIn(text: string): string[] {
   return [...text.matchAll(/^# TYPE (\w+) /gm)].map(([, name = '']) => name)
 }

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { patience } from './patience.ts'
 
-/** How long to wait (one of `patience`) and how often to look, ms. */
+/** How long to wait (one of `patience`) and how often to check, ms. */
 export interface Patience {
   withinMs?: number
   everyMs?: number
 }
 
 /**
- * Looks until `look` returns something other than `undefined`, `false` or null, and returns that; a throw counts as "not yet".
- * Rejects after the deadline with `what` and the last failure, so that a red test tells what it was waiting for.
+ * Calls `look` until it returns something other than `undefined`, `false` or null, and returns that; an exception counts as "not yet".
+ * Rejects after the deadline with `what` and the last failure, so that a failed test says what it was waiting for.
  */
 export async function until<T>(
   what: string,

@@ -1,4 +1,4 @@
-/** Nodes' HTTP sides with real sessions in a real Postgres, and dev's identity provider, all in this process. */
+/** The HTTP sides of nodes, with real sessions in a real Postgres and dev's identity provider, all in this process. */
 import { randomBytes } from 'node:crypto'
 import { loadConfig } from '../src/app/config.ts'
 import { peopleOf } from '../src/app/people.ts'
@@ -13,21 +13,21 @@ import { fakeServer, memoryLog, type FakePins } from '../src/http/fake-pins.ts'
 import { openStore, type Store } from '../src/store/store.ts'
 
 export interface SignIn extends AsyncDisposable {
-  /** The bases of two nodes. */
+  /** The base URLs of two nodes. */
   nodes: [string, string]
-  /** What reached the use cases of either. */
+  /** The calls that reached the use cases of each node. */
   pins: FakePins[]
   issuer: string
   keys: IdentityKeys
-  /** To be changed: what the provider says of each at the next login. */
+  /** Tests may change these: the provider's data on each person at the next login. */
   users: Record<string, DevUser>
   store: Store
   masterKey: Uint8Array
-  /** Tokens that the nodes were told of. */
+  /** Revoked tokens that the nodes were told of. */
   told: TokenId[]
   /** A browser in which `user` is logged in at the first node. */
   browser(user: string): Promise<TestBrowser>
-  /** A browser that `user` has brought as far as the callback, and the address of that. */
+  /** A browser that `user` has brought up to the callback, and the callback's URL. */
   untilCallback(user: string): Promise<{ browser: TestBrowser; callback: URL }>
   provider: { stop(): Promise<void>; start(): Promise<void> }
 }
@@ -113,12 +113,12 @@ export async function signIn(flags: string[] = []): Promise<SignIn> {
   }
 }
 
-/** Status and what an answer says. */
+/** The status of an answer, and its error. */
 export async function told(response: Response): Promise<{ status: number; details: string; reason: string }> {
   const text = await response.text()
   const { error }: { error?: { details: string; reason: string } } = text === '' ? {} : JSON.parse(text)
   return { status: response.status, details: error?.details ?? '', reason: error?.reason ?? '' }
 }
 
-/** An id that names nobody's session. */
+/** An id that no session has. */
 export const nobodysSession = mintId('ses')

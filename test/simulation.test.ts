@@ -4,11 +4,11 @@ import type { Node } from '../src/core/node.ts'
 import type { Repair } from '../src/core/repair.ts'
 import { World, type WorldOptions } from './simulation/world.ts'
 
-// SEED=… runs that one again; SEEDS=… runs so many small ones (20).
+// SEED=… runs one seed again; SEEDS=… sets the number of small runs (default 20).
 const first = Number(process.env['SEED'] ?? 1)
 const seeds = process.env['SEED'] === undefined ? Number(process.env['SEEDS'] ?? 20) : 1
 
-test('small clusters keep every promise, whatever goes wrong, and come to rest', async () => {
+test('small clusters keep every promise through every fault, and come to rest', async () => {
   const refused = { epoch: 0, maintenance: 0, generation: 0 }
   const faults = new Set<string>()
   for (let seed = first; seed < first + seeds; seed++) {
@@ -19,7 +19,7 @@ test('small clusters keep every promise, whatever goes wrong, and come to rest',
       refused[what] += world.book.refused[what]
   }
   if (seeds < 20) return
-  // it was worth the trouble: each of these came up, and was refused
+  // the runs were effective: each of these happened, and was refused
   assert.equal(faults.size, 11)
   assert.ok(
     refused.epoch > 20 && refused.maintenance > 20 && refused.generation > 20,
@@ -27,7 +27,7 @@ test('small clusters keep every promise, whatever goes wrong, and come to rest',
   )
 })
 
-test('hundreds of nodes with a hundred thousand placements do so too', async () => {
+test('hundreds of nodes with a hundred thousand placements keep every promise too', async () => {
   const world = new World({
     seed: first,
     nodes: 300,
@@ -48,7 +48,7 @@ test('the same seed gives the same run', async () => {
   assert.equal(one.time.now, two.time.now)
 })
 
-test('a leader that drops what drains before its copy stands is noticed', async () => {
+test('the invariants catch a leader that drops draining copies before their replacements are pinned', async () => {
   const bend = (repair: Repair, nodes: readonly Node[]): Repair => {
     const draining = (id: string): boolean => nodes.some((node) => node.id === id && node.state !== 'active')
     const early = repair.seen.filter(({ nodeId, state }) => state === 'pinned' && draining(nodeId))
@@ -57,16 +57,16 @@ test('a leader that drops what drains before its copy stands is noticed', async 
   assert.match(await firstBroken({ bend, without: { dropLast: false } }), /I2: a copy was dropped/)
 })
 
-test('a leader that never adds is noticed', async () => {
+test('the invariants catch a leader that never adds copies', async () => {
   const bend = (repair: Repair): Repair => ({ ...repair, add: [] })
   assert.match(await firstBroken({ bend }), /I2: .* wanted in the end|in the end/)
 })
 
-test('a leader whose epoch is over and who writes all the same is noticed', async () => {
+test('the invariants catch a leader that still writes after its epoch is over', async () => {
   assert.match(await firstBroken({ without: { epoch: false } }), /I4: .* was committed under/)
 })
 
-test('an outcome that counts for another intent than its own is noticed', async () => {
+test('the invariants catch an outcome that is accepted for another generation than its own', async () => {
   assert.match(await firstBroken({ without: { generation: false } }), /I5: finish/)
 })
 
@@ -81,7 +81,7 @@ function small(seed: number): WorldOptions {
   }
 }
 
-/** What the invariants say of rules that are broken, in the first of a few runs in which it shows. */
+/** The invariant that breaks when rules are broken, in the first of a few runs that shows it. */
 async function firstBroken(options: Partial<WorldOptions>): Promise<string> {
   for (let seed = 1; seed <= 10; seed++) {
     try {

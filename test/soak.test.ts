@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises'
 import { test } from 'node:test'
 import { growthOf, usageOf, type Usage } from '../bench/soak/usage.ts'
 
-test('what a process holds is seen: its memory and its files', async () => {
+test('the usage of a process is measured: its memory and its files', async () => {
   const before = await usageOf(process.pid)
   const files = await Promise.all(Array.from({ length: 50 }, () => open(import.meta.filename)))
   const held = Buffer.alloc(64 << 20, 1)
@@ -16,7 +16,7 @@ test('what a process holds is seen: its memory and its files', async () => {
   await assert.rejects(usageOf(2 ** 22 + 1))
 })
 
-test('what grows by more than a twentieth from the middle third to the last is told; the first third, and one peak, count for nothing', () => {
+test('growth of more than a twentieth from the middle third to the last is reported; the first third and a single peak do not count', () => {
   const run = (...levels: Usage[]): Usage[] =>
     levels.flatMap((level) => Array.from({ length: 40 }, () => level))
   const usual = { mib: 100, fds: 40 }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import type { Answer } from './api.ts'
 
-/** The published spec, as vendored. */
+/** The published spec; an unchanged copy. */
 export const specFile = join(import.meta.dirname, '../src/http/spec/ipfs-pinning-service.yaml')
 
 interface Document {
@@ -14,7 +14,7 @@ interface Document {
   components: { schemas: Record<string, object>; responses: Record<string, object> }
 }
 
-/** Holds an answer against what the published spec says of its operation; throws with the difference. */
+/** Checks an answer against the published spec of its operation; throws with the difference. */
 export type Conforms = (method: string, path: '/pins' | '/pins/{requestid}', answer: Answer) => void
 
 export function specConformance(): Conforms {

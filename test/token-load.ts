@@ -7,7 +7,7 @@ export interface Bearer {
   id: string
 }
 
-/** One request with a token, as its client saw it; times as of `performance.now()`. */
+/** One request with a token, as its client saw it; times are from `performance.now()`. */
 export interface Seen {
   id: string
   status: number
@@ -15,7 +15,7 @@ export interface Seen {
   answeredMs: number
 }
 
-/** Paced GETs with a changing set of tokens, each token at each node in turn. */
+/** Sends paced GETs with a changing set of tokens, each token to each node in turn. */
 export class TokenLoad {
   readonly urls: readonly string[]
   readonly #perSecond: number
@@ -39,7 +39,7 @@ export class TokenLoad {
     this.#bearers.splice(this.#bearers.indexOf(bearer), 1)
   }
 
-  /** One request by itself; its status. */
+  /** Sends one extra request; returns its status. */
   async ask(url: string, { token }: Bearer): Promise<number> {
     const { statusCode, body } = await request(`${url}/v1/pins?limit=1`, {
       dispatcher: this.#agent,
@@ -54,7 +54,7 @@ export class TokenLoad {
     this.#running = this.#run(this.#stop.signal)
   }
 
-  /** Resolves with all that was seen since `start`, once everything sent is answered. */
+  /** Resolves with everything seen since `start`, once every request is answered. */
   async stop(): Promise<Seen[]> {
     this.#stop?.abort()
     await this.#running

@@ -1,4 +1,4 @@
-// Worlds of its own: traces are switched on when nodes start, and the second one loses its nats-server for good.
+// Worlds of its own: tracing is switched on when nodes start, and the second world loses its nats-server for good.
 import assert from 'node:assert/strict'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,7 @@ import { until } from './settle.ts'
 import { startCollector, type Span } from './tracing/collector.ts'
 import { World } from './world.ts'
 
-test('one trace leads from a POST on one node to the pin in the Kubo of another, and holds nothing that tenants named', async () => {
+test('one trace leads from a POST on one node to the pin in the Kubo of another, and contains no text from tenants', async () => {
   await using collector = await startCollector()
   await using world = await World.start({
     nodes: 3,
@@ -24,8 +24,8 @@ test('one trace leads from a POST on one node to the pin in the Kubo of another,
   const token = await world.value('ANCHORAGE_TOKEN')
   const known = '0af7651916cd43dd8448eb211c80319c'
   const pins: Posted[] = []
-  // A CID may go to the node that it was sent to; and while JetStream settles on who leads a consumer, a node reads its work from
-  // Postgres, which begins a trace of its own. So pins are sent until one of them went to another node by its hint.
+  // A CID may be placed on the node that it was sent to. While JetStream elects the leader of a consumer, a node reads its work from
+  // Postgres, which begins a new trace. So pins are sent until one of them reaches another node by its hint.
   const trace = await until(
     'a trace over two nodes',
     async () => {
@@ -45,14 +45,14 @@ test('one trace leads from a POST on one node to the pin in the Kubo of another,
   assert.equal(request.attributes['http.response.status_code'], 202)
   assert.equal(attempt?.attributes['anchorage.outcome'], 'pinned')
   assert.equal(request.from['service.name'], 'anchorage')
-  // The client's trace is linked and not gone on with.
+  // The client's trace is linked, not continued.
   assert.deepEqual(
     request.links.map(({ traceId }) => traceId),
     [known],
   )
   assert.ok(collector.spans.every(({ traceId }) => traceId !== known))
   assert.equal(collector.headers()['authorization'], 'Bearer collector')
-  // Probes cause nothing, and loops belong to no request.
+  // Probes begin no traces, and work of the loops belongs to no request.
   const roots = new Set(collector.spans.filter(({ parentSpanId }) => !parentSpanId).map(({ name }) => name))
   assert.deepEqual(
     [...roots].filter((name) => /health|ready|kubo|publish/.test(name)),
@@ -64,7 +64,7 @@ test('one trace leads from a POST on one node to the pin in the Kubo of another,
   assert.ok(!sent.includes(token.split('.')[2] ?? ''))
 })
 
-test('while NATS is away the node that took a pin goes on with its trace, and so does Kubo; a collector that is away holds up nothing', async () => {
+test('without NATS, the node that accepted a pin continues its trace, and so does Kubo; an unreachable collector delays nothing', async () => {
   await using collector = await startCollector()
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-kubo-traces-'))
   const kuboTraces = join(dir, 'traces.json')
@@ -72,7 +72,7 @@ test('while NATS is away the node that took a pin goes on with its trace, and so
     restartAfter: 0,
     env: {
       ANCHORAGE_TRACING_ENDPOINT: collector.url,
-      // What Kubo itself traces, by its own exporter.
+      // Kubo's own traces, by its own exporter.
       OTEL_TRACES_EXPORTER: 'file',
       OTEL_EXPORTER_FILE_PATH: kuboTraces,
     },
@@ -110,11 +110,11 @@ interface Posted {
   cid: string
   name: string
   requestid: string
-  /** Of the request: `x-request-id`. */
+  /** The id of the request, from `x-request-id`. */
   requestId: string
 }
 
-/** Pins content that every Kubo has at hand, through the first node, and resolves with what names it. */
+/** Pins content that every Kubo has already, through the first node, and resolves with its ids. */
 async function postNew(world: World, n: number, headers: Record<string, string> = {}): Promise<Posted> {
   const [block] = await freshBlocks(1)
   assert.ok(block)
@@ -134,7 +134,7 @@ interface Parts {
   write: Span | undefined
 }
 
-/** The trace of the request with this id, as far as it has arrived; of its attempts one on another node, if there is one. */
+/** The trace of the request with this id, as far as it has arrived. Among its attempts, one on another node is preferred. */
 function traceOf(spans: readonly Span[], requestId: string): Parts | null {
   const request = spans.find(({ attributes }) => attributes['anchorage.request.id'] === requestId)
   if (request === undefined) return null
@@ -159,7 +159,7 @@ function inWords(trace: Parts | null): string {
   return parts.map(([part, span]) => `${part} on ${String(span?.from['anchorage.node.name'])}`).join(', ')
 }
 
-/** Each node sends its spans when it likes, so any of them may be the last to arrive. */
+/** Each node sends its spans at its own times, so any of them may arrive last. */
 function isWhole(trace: Parts | null): trace is Parts {
   return (
     trace?.accept !== undefined &&

@@ -1,4 +1,4 @@
-// A world of its own: it gives content up after 20 s, and all of its places are taken.
+// A world of its own: it gives up content after 20 s, and all of its slots are taken.
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { freshBlocks, type Block } from './content.ts'
@@ -6,13 +6,13 @@ import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
 import { eachInFlight, until } from './settle.ts'
 import { World } from './world.ts'
 
-suite('content that nobody has', () => {
+suite('content that no peer has', () => {
   let world: World
   let outside: OutsideKubo
   let withheld: Block[]
 
   before(async () => {
-    // more of them than the node works on at a time
+    // more blocks than the node works on at a time
     withheld = await freshBlocks(40)
     outside = await startOutsideKubo()
     world = await World.start({
@@ -31,9 +31,9 @@ suite('content that nobody has', () => {
     await world[Symbol.asyncDispose]()
   })
 
-  test('waits and is retried, never in the way of 200 fresh pins, and fails with its reason at the age limit', async () => {
+  test('waits and is retried without delaying 200 fresh pins, and fails with its reason at the age limit', async () => {
     const api = await world.api()
-    // more of them than the node works on at a time
+    // more pins than the node works on at a time
     const lost = await Promise.all(withheld.map((block) => api.post({ cid: block.cid })))
     for (const pin of lost) assert.ok(['queued', 'pinning'].includes(pin.status))
     await until('all places are taken', async () => (await api.list({ status: 'pinning' })).count >= 8)
@@ -56,7 +56,7 @@ suite('content that nobody has', () => {
     assert.notEqual(retried.status, 'pinned')
     assert.ok(retried.info?.status_details)
 
-    // When is held to by the fake clock of `src/workers/pin-worker.test.ts`.
+    // The time of failure is tested with a fake clock in `src/workers/pin-worker.test.ts`.
     await until('all are given up', async () => (await api.list({ status: 'failed' })).count === 40, {
       everyMs: 500,
     })
@@ -66,7 +66,7 @@ suite('content that nobody has', () => {
     }
   })
 
-  test('a failed pin is tried again at once when it is wanted anew, and then found', async () => {
+  test('a failed pin is tried again at once when it is wanted again, and is then found', async () => {
     const api = await world.api()
     const [block] = withheld
     assert.ok(block)
@@ -80,7 +80,7 @@ suite('content that nobody has', () => {
     }
   })
 
-  test('origins that cannot be dialled do not fail a pin that can be had elsewhere', async () => {
+  test('origins that cannot be dialled do not fail a pin whose content is available elsewhere', async () => {
     const api = await world.api()
     const [block] = await freshBlocks(1)
     assert.ok(block)

@@ -19,13 +19,13 @@ const run = promisify(execFile)
 const repo = join(import.meta.dirname, '..')
 const main = join(repo, 'src/cli/main.ts')
 
-/** The servers of a node, which go down with its machine. */
+/** The servers of a node, which fail together with its machine. */
 export type NodeServer = 'node' | 'nats' | 'kubo'
-/** What `anchorage dev` consists of; `dev` is the process that started them all. */
+/** The processes of `anchorage dev`; `dev` is the one that starts the others. */
 export type Server = NodeServer | 'postgres' | 'dev'
 const ofNode: readonly NodeServer[] = ['node', 'nats', 'kubo']
 
-/** One line of a node's log; `epoch` and such stand in lines that are about them. */
+/** One line of a node's log; fields such as `epoch` are only in lines that concern them. */
 export interface LogLine {
   time: string
   level: string
@@ -34,28 +34,28 @@ export interface LogLine {
   epoch?: number
 }
 
-/** What `/v1/ready` answers. */
+/** The answer of `/v1/ready`. */
 interface Readiness {
   status: string
   reasons: { what: string; reason: string }[]
 }
 
 export interface WorldOptions {
-  /** How many nodes; without it, as `dev` decides: one on fresh data. */
+  /** The number of nodes; when not set, `dev` decides: one on fresh data. */
   nodes?: number
-  /** Seconds until a server that died is started again; 0 never. */
+  /** Seconds until a dead server is started again; 0: never. */
   restartAfter?: number
-  /** Whether its Kubos speak to whoever they find; for worlds in a network of their own. */
+  /** Whether its Kubos connect to any peer they find; for worlds in a network namespace. */
   isPublic?: boolean
   /** Environment for `anchorage dev`, which passes it on to its nodes. */
   env?: Record<string, string>
-  /** Data of an earlier world, to be gone on with. */
+  /** The data of an earlier world, to continue with. */
   data?: string
 }
 
 /**
- * `anchorage dev` as a user runs it: a process of its own that is known only by its command line and its `dev.env`.
- * Disposing stops it and fails when anything of it is left running.
+ * Runs `anchorage dev` as a user does: as a process of its own that is known only by its command line and its `dev.env`. Disposing
+ * stops it, and fails when any of its processes is left running.
  */
 export class World implements AsyncDisposable {
   readonly data: string
@@ -75,7 +75,7 @@ export class World implements AsyncDisposable {
     this.#dev = this.#spawn()
   }
 
-  /** Boots a node on fresh data (or on `options.data`) and resolves when its `dev.env` stands. */
+  /** Boots a node on fresh data (or on `options.data`) and resolves when its `dev.env` exists. */
   static async start(options: WorldOptions = {}): Promise<World> {
     const data = options.data ?? (await mkdtemp(join(tmpdir(), 'anchorage-test-')))
     const world = new World(data, await firstPort(), options)
@@ -84,7 +84,7 @@ export class World implements AsyncDisposable {
     return world
   }
 
-  /** What `dev.env` says now; it changes whenever a server was started again. */
+  /** The current content of `dev.env`; it changes whenever a server is restarted. */
   async env(): Promise<Record<string, string>> {
     return readDevEnv(join(this.data, 'dev.env'))
   }
@@ -112,32 +112,32 @@ export class World implements AsyncDisposable {
     return kuboRpc(await this.value(`KUBO_RPC_${n}`))
   }
 
-  /** A further org and its token, made the way an operator makes them. */
+  /** Makes one more org and its token, as an operator does. */
   async newOrg(slug: string): Promise<Api> {
     await this.anchorage('admin', 'create-org', slug)
     return apiOf((await this.api()).url, await this.mintToken(slug))
   }
 
-  /** An org that has no pins and no part in what happens: whoever sees something through it saw too much. */
+  /** An org that has no pins and takes no part in the tests: if it can see anything, that is a leak. */
   stranger(): Promise<Api> {
     this.#stranger ??= this.newOrg('stranger')
     return this.#stranger
   }
 
-  /** A token for an org, with every scope unless told otherwise. */
+  /** A token for an org, with every scope by default. */
   async mintToken(slug: string, scopes = 'pins:read,pins:write,pins:delete', ttl = '1d'): Promise<string> {
     return (
       await this.anchorage('admin', 'mint-token', '--org', slug, '--scopes', scopes, '--ttl', ttl)
     ).trim()
   }
 
-  /** Of node `n`, where each node has one. */
+  /** The pid of a server; of node `n` when each node has such a server. */
   async pid(server: Server, n = 1): Promise<number> {
     if (server === 'dev') return this.#dev.pid ?? assert.fail('dev is not running')
     return Number(await this.value(server === 'postgres' ? 'POSTGRES_PID' : variableOf(server, n)))
   }
 
-  /** SIGKILLs a server and resolves with the pid that it had. */
+  /** Sends SIGKILL to a server and resolves with its pid. */
   async kill(server: Server, n = 1): Promise<number> {
     return this.signal(server, 'SIGKILL', n)
   }
@@ -148,7 +148,7 @@ export class World implements AsyncDisposable {
     return pid
   }
 
-  /** Resolves once `dev.env` names a living process for `server` other than `oldPid`. */
+  /** Resolves once `dev.env` names a running process for `server` other than `oldPid`. */
   async restarted(server: Exclude<Server, 'dev'>, oldPid: number, n = 1): Promise<number> {
     const look = async (): Promise<number | undefined> => {
       const pid = await this.pid(server, n)
@@ -157,18 +157,18 @@ export class World implements AsyncDisposable {
     return until(`${server} runs again\n${this.progress()}`, look, { withinMs: patience.longMs })
   }
 
-  /** SIGKILLs a node with its nats-server and its Kubo, as when its machine loses power. */
+  /** Sends SIGKILL to a node, its nats-server and its Kubo, as when its machine loses power. */
   async pullPlug(n: number): Promise<void> {
     const env = await this.env()
     for (const server of ofNode) process.kill(Number(env[variableOf(server, n)]), 'SIGKILL')
   }
 
-  /** Starts again whatever is down (for worlds with `restartAfter: 0`) and resolves once node `n` is back with all its servers. */
+  /** Restarts every server that is down (for worlds with `restartAfter: 0`) and resolves once node `n` is back with all its servers. */
   async revive(n: number): Promise<void> {
     await until(
       `node ${n} is back\n${this.progress()}`,
       async () => {
-        // Again and again: `dev` may not have noticed yet that something is down.
+        // Sent repeatedly, because `dev` may not have noticed yet that a server is down.
         await this.signal('dev', 'SIGUSR2')
         const pids = await Promise.all(ofNode.map((server) => this.pid(server, n)))
         return pids.every(alive) && (await fetch(`${await this.value(`NODE_URL_${n}`)}/v1/health`)).ok
@@ -177,7 +177,7 @@ export class World implements AsyncDisposable {
     )
   }
 
-  /** Where the nats-server of node `n` keeps its streams. */
+  /** The directory in which the nats-server of node `n` stores its streams. */
   async jetStreamDir(n = 1): Promise<string> {
     const dir = join(this.data, `node-${n}`)
     const entries = await readdir(dir, { recursive: true, withFileTypes: true })
@@ -193,12 +193,12 @@ export class World implements AsyncDisposable {
     return stdout
   }
 
-  /** What `anchorage admin … --json` says: one document. */
+  /** The output of `anchorage admin … --json`, which must be one document. */
   async admin<T>(...args: string[]): Promise<T> {
     return JSON.parse(await this.anchorage('admin', ...args, '--json'))
   }
 
-  /** What `/v1/ready` of node `n` says. */
+  /** The answer of `/v1/ready` of node `n`. */
   async ready(n = 1): Promise<Readiness & { http: number }> {
     const response = await fetch(`${await this.value(`NODE_URL_${n}`)}/v1/ready`)
     const said: Readiness = JSON.parse(await response.text())
@@ -206,8 +206,8 @@ export class World implements AsyncDisposable {
   }
 
   /**
-   * Resolves once no node says that anything but `but` is wrong, and every stream is whole on all nats-servers: only then may the next
-   * story take one of them away.
+   * Resolves once no node reports any problem except `but`, and all replicas of every stream are current: only then may the next story
+   * take a nats-server away.
    */
   async well(but?: string): Promise<void> {
     for (const n of this.nodes) {
@@ -230,13 +230,13 @@ export class World implements AsyncDisposable {
     await until('all replicas of all streams are current', whole, { withinMs: patience.longMs, everyMs: 250 })
   }
 
-  /** What node `n` logged, a line each, oldest first. */
+  /** The log of node `n`, one entry for each line, oldest first. */
   async nodeLog(n = 1): Promise<LogLine[]> {
     const text = await readFile(join(this.data, 'logs', `node-${n}.log`), 'utf8')
     return text.split('\n').flatMap((line): LogLine[] => (line.startsWith('{') ? [JSON.parse(line)] : []))
   }
 
-  /** The end of every node's log, for messages of failed tests. */
+  /** The last lines of every node's log, for messages of failed tests. */
   async lastWords(): Promise<string> {
     const ends = this.nodes.map(async (n) => {
       const text = await readFile(join(this.data, 'logs', `node-${n}.log`), 'utf8').catch(String)
@@ -245,7 +245,7 @@ export class World implements AsyncDisposable {
     return (await Promise.all(ends)).join('\n')
   }
 
-  /** All that the servers of this world logged into files. */
+  /** The text of all log files of this world's servers. */
   async logs(): Promise<string> {
     const entries = await readdir(this.data, { recursive: true, withFileTypes: true })
     const files = entries.filter((entry) => entry.isFile() && entry.name.endsWith('.log'))
@@ -258,17 +258,17 @@ export class World implements AsyncDisposable {
     return this.#output.join('').split('\n').slice(-60).join('\n')
   }
 
-  /** The same, once a line of it is like `line`: dev says it after its servers are there. */
+  /** The last lines that `dev` printed, once one of them matches `line`: dev prints them after its servers are up. */
   async told(line: RegExp): Promise<string> {
     return until(`dev says ${line}`, () => line.test(this.output()) && this.output())
   }
 
-  /** What `dev` told of its servers, for messages of failed tests. */
+  /** What `dev` reported about its servers, for messages of failed tests. */
   progress(): string {
     return this.#progress.join('').split('\n').slice(-30).join('\n')
   }
 
-  /** SIGTERM to `dev`, then nothing of it may be left running. */
+  /** Sends SIGTERM to `dev`; then none of its processes may be left running. */
   async stop(): Promise<void> {
     const pids = await this.pids()
     if (this.#dev.exitCode === null && this.#dev.signalCode === null) {
@@ -285,14 +285,14 @@ export class World implements AsyncDisposable {
     assert.deepEqual(left, [], `orphans of ${this.data} after stop:\n${this.progress()}`)
   }
 
-  /** SIGKILLs `dev` itself, so that it can clean up nothing. */
+  /** Sends SIGKILL to `dev` itself, so that it cannot clean up. */
   async crash(): Promise<void> {
     const gone = once(this.#dev, 'exit')
     this.#dev.kill('SIGKILL')
     await gone
   }
 
-  /** Starts `dev` again on the same data and port, with other options if need be. */
+  /** Starts `dev` again on the same data and port, optionally with other options. */
   async startAgain(options: Pick<WorldOptions, 'nodes' | 'restartAfter'> = {}): Promise<void> {
     Object.assign(this.#options, options)
     await rm(join(this.data, 'dev.env'), { force: true })
@@ -301,7 +301,7 @@ export class World implements AsyncDisposable {
     await this.#tellBoot()
   }
 
-  /** The pids of all that runs now, as far as `dev.env` stands. */
+  /** The pids of all running servers, from `dev.env` if it exists. */
   async pids(): Promise<number[]> {
     if (!existsSync(join(this.data, 'dev.env'))) return []
     const env = await this.env()
@@ -334,7 +334,7 @@ export class World implements AsyncDisposable {
     return dev
   }
 
-  /** However this process ends, `dev` ends soon after: a shell waits for the end of a pipe that only we hold. */
+  /** Ends `dev` soon after this process ends, however it ends: a shell waits for the end of a pipe that only this process holds. */
   #cleanUpAfterUs(pid: number, dev: ChildProcess): void {
     const remove = this.#options.data === undefined ? 'rm -rf "$2"' : ':'
     const script = `read _; kill -TERM $1; while kill -0 $1; do sleep 1; done; ${remove}`
@@ -347,7 +347,7 @@ export class World implements AsyncDisposable {
     this.#watch = watch
   }
 
-  /** It has our data in its command line, and would pass for something that `dev` left. */
+  /** Ends that shell: its command line contains our data directory, so it would look like a process that `dev` left. */
   async #watchIsGone(): Promise<void> {
     const watch = this.#watch
     if (watch === undefined || watch.exitCode !== null || watch.signalCode !== null) return
@@ -357,7 +357,7 @@ export class World implements AsyncDisposable {
     await gone
   }
 
-  /** What worlds cost is printed, so that a suite that boots too many shows it. */
+  /** Prints the time of each boot, so that a suite with too many boots is noticed. */
   async #tellBoot(): Promise<void> {
     const nodes = Object.keys(await this.env()).filter((name) => /^NODE_PID_\d+$/.test(name)).length
     const tookMs = performance.now() - this.#spawnedAtMs
@@ -389,7 +389,7 @@ function variableOf(server: NodeServer, n: number): string {
   return `${server.toUpperCase()}_PID_${n}`
 }
 
-/** The first of enough free ports in a row for a world that grows. */
+/** The first of enough consecutive free ports for a world that grows. */
 async function firstPort(): Promise<number> {
   for (;;) {
     const port = await freePort()

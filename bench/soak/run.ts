@@ -10,20 +10,23 @@ export interface SoakResult {
   minutes: number
   growth: Growth[]
   traffic: Traffic
-  /** Nothing grew, and every answer was the one that was due. */
+  /** Nothing grew, and every answer was the expected one. */
   held: boolean
 }
 
 const nodes = 3
 const users = 3
 const contentsOfEach = 1_000
-/** Part of the run in which users do not pause: what fills up with use (buffers, an hour's hints) is full before anything is compared. */
+/**
+ * The part of the run in which users do not pause. It fills everything that fills up with use (buffers, the hints of an hour) before
+ * anything is compared.
+ */
 const rush = 1 / 6
 const samplesWanted = 240
 
 /**
- * Three nodes under traffic for `ms`; early on, one of them is drained and put back, and there is maintenance for a while. Rejects when a
- * server ends by itself, or when the pins that were promised do not all stand afterwards.
+ * Runs three nodes under traffic for `ms`. Early on, one node is drained and put back, and maintenance is on for a while. Rejects when
+ * a server exits unexpectedly, or when not all accepted pins are pinned afterwards.
  */
 export async function runSoak(ms: number, say: (line: string) => void): Promise<SoakResult> {
   const env = { ANCHORAGE_PIN_UNPIN_GRACE: '10s', ANCHORAGE_CLUSTER_DRAIN_GRACE_PERIOD: '5s' }
@@ -46,7 +49,7 @@ export async function runSoak(ms: number, say: (line: string) => void): Promise<
   return { minutes: ms / 60_000, growth, traffic: seen, held }
 }
 
-/** For each user its contents, each of them in one Kubo or another. */
+/** The contents of each user, each stored in one of the Kubos. */
 async function storedSomewhere(world: World): Promise<string[][]> {
   const kubos = await Promise.all(world.nodes.map((n) => world.kubo(n)))
   const each = Array.from({ length: users }, async (_, user) => {
@@ -57,7 +60,7 @@ async function storedSomewhere(world: World): Promise<string[][]> {
   return Promise.all(each)
 }
 
-/** What operators do, all in the first third: what it stirs up has settled by the middle one. */
+/** The operator's actions, all in the first third of the run, so that their effects are over by the middle third. */
 async function operate(
   world: World,
   ms: number,
@@ -77,7 +80,7 @@ async function operate(
   say('maintenance is off')
 }
 
-/** Looks at every server again and again for `ms`. */
+/** Samples every server repeatedly for `ms`. */
 async function watch(
   world: World,
   ms: number,
@@ -107,7 +110,7 @@ async function watch(
   return [...samples].map(([name, taken]) => growthOf(name, taken, isOurs(name)))
 }
 
-/** Whose memory is judged; how Postgres and Kubo use theirs, up to what their configs give them, is told. */
+/** Whether the server's memory is judged. Postgres and Kubo may use what their configs give them, so their memory is only reported. */
 function isOurs(name: string): boolean {
   return /^(node|nats) /.test(name)
 }

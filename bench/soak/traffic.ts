@@ -3,13 +3,13 @@ import type { Api, Answer } from '../../test/api.ts'
 import type { Ledger } from '../../test/ledger.ts'
 import { Random } from '../../test/simulation/random.ts'
 
-/** What was asked, and what was answered that should not have been. */
+/** The requests, and the answers that were wrong. */
 export interface Traffic {
-  /** How often each thing was asked. */
+  /** The number of requests of each kind. */
   asked: Record<string, number>
-  /** Answers of 500 and above, and requests without an answer, in words. */
+  /** Answers with status 500 and above, and requests without an answer, in words. */
   broken: string[]
-  /** Other answers than the one that was due, likewise. */
+  /** Other unexpected answers, in words. */
   odd: string[]
 }
 
@@ -18,16 +18,17 @@ interface Held {
   cid: string
 }
 
-/** Requests a second of one user, but in the rush; how many of its contents are pinned in the long run. */
+/** Requests a second of one user outside the rush; the share of its contents that is pinned in the long run. */
 const perSecond = 5
 const heldShare = 0.5
-/** Well below what one address may ask without a token. */
+/** Well below the rate limit of one address without a token. */
 const anonymousEveryMs = 15_000
 
 /**
- * Ordinary use until `signal` aborts: one user for each of `contents`, each of whom asks all nodes in turn, pins and deletes so that half
- * of its contents stand, replaces, reads and lists; somebody who opens the page to sign in, and Prometheus. While it `isRush`, users ask again
- * as soon as they were answered. Every pin that is to stand is in `ledger`.
+ * Simulates ordinary use until `signal` aborts. There is one user for each of `contents`. A user asks all nodes in turn, adds and
+ * deletes pins so that half of its contents are pinned, replaces, reads and lists. One more client opens the sign-in page, and one
+ * scrapes as Prometheus does. While `isRush`, users send the next request as soon as they have the answer. Every pin that must remain
+ * is in `ledger`.
  */
 export async function traffic(
   apis: readonly Api[],
@@ -50,7 +51,7 @@ export async function traffic(
   return seen
 }
 
-/** One user, whose requests come one after another: nobody else touches its pins. */
+/** One user, who sends one request at a time; no other user touches its pins. */
 class User {
   readonly #dice: Random
   readonly #free: string[]
@@ -127,7 +128,7 @@ class User {
     this.#free.push(cid)
   }
 
-  /** Takes one out, any of them. */
+  /** Removes and returns a random one. */
   #take<T>(from: T[]): T {
     const [one] = from.splice(this.#dice.int(0, from.length - 1), 1)
     if (one === undefined) throw new Error('a user has nothing left to pick from')
@@ -147,7 +148,7 @@ async function page(url: URL): Promise<Answer> {
   return { status: response.status, headers: response.headers, text: await response.text() }
 }
 
-/** Asks and notes what is not as it should be; null when there was no answer. */
+/** Sends a request and notes a wrong answer; null when there was no answer. */
 async function ask(
   seen: Traffic,
   what: string,
@@ -168,7 +169,7 @@ async function ask(
   }
 }
 
-/** Calls `work` on time, one call after another, until `signal` aborts; what was missed is left out. */
+/** Calls `work` on schedule, one call after another, until `signal` aborts; missed calls are skipped. */
 async function every(
   ms: () => number,
   signal: AbortSignal,

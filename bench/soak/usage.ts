@@ -1,29 +1,35 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { median } from '../statistics.ts'
 
-/** What a server holds: memory in MiB, and open file descriptors; of a family all of its memory, and the files of one of its processes on average. */
+/**
+ * The resources of a server: memory in MiB, and open file descriptors. For a family, the memory of all its processes, and the average
+ * number of files of one process.
+ */
 export interface Usage {
   mib: number
   fds: number
 }
 
 /**
- * What process `pid` holds, or it and its children when it is a `family`, as Postgres with its connections is: how many these are is what the
- * nodes' own files tell. What a family shares is left out: Postgres' cache, which fills up to the size that its config gives it. Rejects when
- * `pid` is gone.
+ * The resources of process `pid`, or of it and its children when it is a `family`, such as Postgres with its connections (the nodes'
+ * own files show how many connections there are). Memory that a family shares is left out: it is Postgres' cache, which fills up to its
+ * configured size. Rejects when `pid` is gone.
  */
 export async function usageOf(pid: number, family = false): Promise<Usage> {
   if (!family) return await usageOfOne(pid, ({ Rss }) => Rss)
   const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ').filter(Boolean)
   const own = ({ Pss, Pss_Shmem }: Memory): number => Pss - Pss_Shmem
-  // A connection may end while it is looked at.
+  // A connection may end while it is read.
   const others = await Promise.all(children.map((child) => usageOfOne(Number(child), own).catch(() => [])))
   const all = [await usageOfOne(pid, own), ...others.flat()]
   const total = (of: (usage: Usage) => number): number => all.reduce((sum, usage) => sum + of(usage), 0)
   return { mib: total(({ mib }) => mib), fds: total(({ fds }) => fds) / all.length }
 }
 
-/** In kB: `Rss` all that a process has in memory, `Pss` of what it shares only its part, `Pss_Shmem` that of memory made to be shared. */
+/**
+ * In kB: `Rss` is all resident memory of a process, `Pss` counts only its part of shared pages, and `Pss_Shmem` is that part for shared
+ * memory.
+ */
 type Memory = Record<'Rss' | 'Pss' | 'Pss_Shmem', number>
 
 async function usageOfOne(pid: number, of: (memory: Memory) => number): Promise<Usage> {
@@ -36,7 +42,7 @@ async function usageOfOne(pid: number, of: (memory: Memory) => number): Promise<
   return { mib: of({ Rss: kb('Rss'), Pss: kb('Pss'), Pss_Shmem: kb('Pss_Shmem') }) / 1024, fds: fds.length }
 }
 
-/** The median of each third of a run, and the last by the middle one: the first is for warming up. */
+/** The median of each third of a run, and the ratio of the last to the middle one; the first third is for warming up. */
 export interface Thirds {
   first: number
   middle: number
@@ -51,22 +57,22 @@ export function thirds(values: readonly number[]): Thirds {
   return { first, middle, last, ratio: last / middle }
 }
 
-/** What does not grow has at most so much more in the last third than in the middle one. */
+/** A value that does not grow is at most this much larger in the last third than in the middle one. */
 export const flat = 1.05
-/** Files that are open for a moment, as Kubo's blocks are, differ by so many from median to median. */
+/** Files that are open only briefly, such as Kubo's blocks, make medians differ by up to this many. */
 const briefFiles = 4
 
 export interface Growth {
   name: string
   mib: Thirds
   fds: Thirds
-  /** Whether its memory is judged; its files always are. */
+  /** Whether its memory is judged; its files are always judged. */
   judged: boolean
-  /** Whether what is judged is flat. */
+  /** Whether everything that is judged is flat. */
   held: boolean
 }
 
-/** How the usage of a server went over a run, of which `samples` were taken at equal intervals; its memory may be told without being `judged`. */
+/** The usage of a server over a run, from `samples` at equal intervals; when not `judged`, its memory is only reported. */
 export function growthOf(name: string, samples: readonly Usage[], judged: boolean): Growth {
   const mib = thirds(samples.map((sample) => sample.mib))
   const fds = thirds(samples.map((sample) => sample.fds))

@@ -37,7 +37,7 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-test('nodes are listed for people and for programs, and one is shown in full, by name or by TypeID', async () => {
+test('nodes are listed as a table or as JSON, and one node is shown in full, by name or by TypeID', async () => {
   const listed = await anchorage('nodes')
   assert.equal(listed.code, 0, listed.stderr)
   assert.match(listed.stdout, /^NODE +ID +STATE +LIVE +ZONE +LEADS +PLACEMENTS +DISK +VERSION\n/)
@@ -56,7 +56,7 @@ test('nodes are listed for people and for programs, and one is shown in full, by
   )
 })
 
-test('nodes fit a terminal of 80 columns, states have colours there, and --wide shows all', async () => {
+test('the list of nodes fits a terminal of 80 columns, states have colours there, and --wide shows all columns', async () => {
   for (const [columns, head, left] of [
     [80, /^NODE +STATE +LIVE +ZONE +LEADS +PLACEMENTS +DISK +VERSION\n/, 'one column is'],
     [60, /^NODE +STATE +LIVE +PLACEMENTS +DISK\n/, '4 columns are'],
@@ -73,7 +73,7 @@ test('nodes fit a terminal of 80 columns, states have colours there, and --wide 
   assert.equal(wide.stderr, '')
 })
 
-test('what shows a state is watched with --watch, until Ctrl-C, which is no failure', async () => {
+test('--watch shows a state repeatedly until Ctrl-C, which is not a failure', async () => {
   for (const argv of [
     ['status'],
     ['nodes'],
@@ -95,7 +95,7 @@ test('what shows a state is watched with --watch, until Ctrl-C, which is no fail
   }
 })
 
-test('the whole cluster is shown on one screen, with what needs a person', async () => {
+test('status shows the whole cluster on one screen, with everything that needs a person', async () => {
   const fine = await anchorage('status')
   assert.equal(fine.code, 0, fine.stderr)
   assert.match(
@@ -139,7 +139,7 @@ test('presences and caches are shown as the nodes last reported them', async () 
   assert.deepEqual((await json('cache-stats')).results[2].caches[0].cache, 'nodes')
 })
 
-test('a drain that is not waited for begins, is seen, begins no second time, and is ended by uncordon', async () => {
+test('drain --no-wait starts a drain, a second drain changes nothing, and uncordon ends it', async () => {
   await placed(nodes[1], 3)
   const begun = await anchorage('drain', 'anchor-2', '--no-wait')
   assert.equal(begun.code, 0, begun.stderr)
@@ -184,7 +184,7 @@ test('a drain is watched until the node has nothing left', async () => {
   await anchorage('uncordon', 'anchor-2')
 })
 
-test('Ctrl-C ends the watching, says that the drain goes on, and how to end it', async () => {
+test('Ctrl-C ends the watching, and says that the drain goes on and how to end it', async () => {
   const stop = new AbortController()
   const watching = run(['drain', 'anchor-2'], { signal: stop.signal })
   await until(async () => (await json('nodes', 'anchor-2')).state === 'draining')
@@ -196,7 +196,7 @@ test('Ctrl-C ends the watching, says that the drain goes on, and how to end it',
   await anchorage('uncordon', 'anchor-2')
 })
 
-test('a drain on a terminal is one line, and with too few nodes it says so', async () => {
+test('on a terminal a drain is one line, and with too few nodes it says so', async () => {
   await system.query(`update nodes set last_seen = now() - interval '1 hour' where name <> 'anchor-2'`)
   await report(1, { leader: { epoch: 1 } })
   const stop = new AbortController()
@@ -216,7 +216,7 @@ test('a drain on a terminal is one line, and with too few nodes it says so', asy
   await report(1)
 })
 
-test('maintenance is switched on with a reason and an end, shown, and switched off', async () => {
+test('maintenance is switched on with a reason and an end, is shown, and is switched off', async () => {
   assert.equal((await anchorage('maintenance', 'status')).stdout, 'maintenance is off\n')
   const on = await json('maintenance', 'on', '--reason', 'new switches', '--ttl', '30m')
   assert.deepEqual([on.on, on.reason], [true, 'new switches'])
@@ -240,7 +240,7 @@ test('maintenance is switched on with a reason and an end, shown, and switched o
   assert.equal((await anchorage('maintenance', 'off')).code, 0, 'switching off what is off is no failure')
 })
 
-test('forget asks first, and says what goes; without an answer nothing does', async () => {
+test('forget asks first and says what will be removed; without an answer it removes nothing', async () => {
   const { nodeId } = await store.nodes.boot('anchor-5')
   await system.query(`update nodes set last_seen = now() - interval '1 hour' where id = $1`, [uuidOf(nodeId)])
   const silent = await anchorage('forget', 'anchor-5')
@@ -257,7 +257,7 @@ test('forget asks first, and says what goes; without an answer nothing does', as
   assert.deepEqual([yes.code, yes.stdout], [0, `anchor-5 (${nodeId}) is forgotten\n`])
 })
 
-test('forget refuses a node that lives, and one that holds what is pinned nowhere else', async () => {
+test('forget refuses a node that is alive, and one with content that is pinned on no other node', async () => {
   const alive = await anchorage('forget', 'anchor-2', '--yes')
   assert.deepEqual([alive.code, alive.stdout], [1, ''])
   assert.match(alive.stderr, /alive/)
@@ -277,7 +277,7 @@ test('forget refuses a node that lives, and one that holds what is pinned nowher
   )
 })
 
-test('a dry run saves a plan and shows its moves; --plan carries out exactly that; pause, resume and cancel change it', async () => {
+test('a dry run saves a plan and shows its moves; --plan carries out exactly that plan; pause, resume and cancel change it', async () => {
   await placed(nodes[0], 30)
   const dry = await anchorage('rebalance', '--dry-run')
   assert.equal(dry.code, 0, dry.stderr)
@@ -317,7 +317,7 @@ test('a dry run saves a plan and shows its moves; --plan carries out exactly tha
   assert.deepEqual([results.length, results[0].id, results[0].state], [1, id, 'cancelled'])
 })
 
-test('a plan that is carried out is shown with its end, and one of even nodes is carried out as it is made', async () => {
+test('a finished plan is shown with its end, and a plan without moves is done as soon as it is made', async () => {
   const { plan } = await json('rebalance', '--dry-run')
   await system.query(`update plan_moves set state = 'done' where plan_id = $1`, [uuidOf(plan.id)])
   await system.query(`update plans set state = 'applied', done = moves where id = $1`, [uuidOf(plan.id)])
@@ -338,7 +338,7 @@ test('a dry run as JSON is one document with every move', async () => {
   assert.deepEqual(Object.keys(moves[0]), ['number', 'cid', 'from', 'to', 'bytes', 'reason', 'state', 'note'])
 })
 
-test('a plan that is not there, and what is no plan, are told apart', async () => {
+test('an unknown plan and a malformed plan id get different errors', async () => {
   const gone = await anchorage('rebalance', '--plan', mintId('pln'))
   assert.deepEqual([gone.code, gone.stdout], [1, ''])
   const wrong = await anchorage('rebalance', '--plan', 'yesterday')
@@ -346,7 +346,7 @@ test('a plan that is not there, and what is no plan, are told apart', async () =
   assert.match(wrong.stderr, /pln_/)
 })
 
-test('reconcilers are shown, and one that stopped is let go on, once somebody confirms it', async () => {
+test('reconcilers are shown, and a blocked one goes on once a person confirms it', async () => {
   const early = await anchorage('reconcile', 'anchor-3', '--confirm')
   assert.equal(early.code, 1)
   assert.match(early.stderr, /has not stopped/)
@@ -364,7 +364,7 @@ test('reconcilers are shown, and one that stopped is let go on, once somebody co
   assert.equal(noted.rowCount, 1)
 })
 
-test('the audit is shown newest first, by org, and followed', async () => {
+test('the audit is shown newest first, filtered by org, and followed', async () => {
   const org = (await store.tenants.createOrg('audited', {}, 'operator')).id
   const { results } = await json('audit', '--limit', '2')
   assert.deepEqual(
@@ -392,7 +392,7 @@ test('the audit is shown newest first, by org, and followed', async () => {
   )
 })
 
-test('prune-denylist removes what has expired', async () => {
+test('prune-denylist removes expired entries', async () => {
   await system.query(
     `insert into token_denylist (jti, until) values ($1, now() - interval '1 hour'), ($2, now() + interval '1 hour')`,
     [uuidOf(mintId('tok')), uuidOf(mintId('tok'))],
@@ -401,13 +401,13 @@ test('prune-denylist removes what has expired', async () => {
   assert.deepEqual(await json('prune-denylist'), { removed: 0 })
 })
 
-test('a token for operators is minted', async () => {
+test('a token with an operator scope is minted', async () => {
   await store.tenants.createOrg('operators', {}, 'operator')
   const asked = ['mint-token', '--org', 'operators', '--scopes', 'cluster:admin', '--ttl', '1h']
   assert.equal((await anchorage(...asked)).code, 0)
 })
 
-test('without a database every verb fails with one line, and exit code 1', async () => {
+test('without a database every verb fails with one line and exit code 1', async () => {
   const away = { ANCHORAGE_DATABASE_SYSTEM_URL: 'postgres://x:y@127.0.0.1:1/none' }
   for (const argv of [
     ['nodes'],
@@ -424,7 +424,7 @@ test('without a database every verb fails with one line, and exit code 1', async
   }
 })
 
-/** Contents that are pinned on a node, with nobody's pin: enough for operators' verbs. */
+/** Pins contents on a node for an org of their own; no Kubo has them, which is enough for the operators' verbs. */
 async function placed(nodeId: NodeId | undefined, count: number, replicas = 1): Promise<void> {
   assert.ok(nodeId)
   const org = (await store.tenants.createOrg(`of-${mintId('org').slice(-8)}`, {}, 'operator')).id
@@ -474,12 +474,12 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
   }
 }
 
-/** Without colours. */
+/** The text without colours. */
 function plain(text: string): string {
   return text.replaceAll(/\u001b\[\d+m/g, '')
 }
 
-// what a document holds is what the test says of it
+// the tests assert what a document contains
 // oxlint-disable-next-line typescript/no-explicit-any
 async function json(...argv: string[]): Promise<any> {
   const { code, stdout, stderr } = await anchorage(...argv, '--json')
@@ -492,7 +492,7 @@ function anchorage(...argv: string[]) {
   return run(argv, {})
 }
 
-/** A verb that goes on, and whether it has shown something yet. */
+/** Runs a verb that does not end by itself; `shown` says whether it has printed anything yet. */
 function watched(...argv: string[]) {
   let stdout = ''
   const watching = run(argv, { out: (text) => void (stdout += text) }).then((ended) => ({ ...ended, stdout }))

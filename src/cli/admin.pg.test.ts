@@ -20,7 +20,7 @@ before(async () => {
 })
 after(() => database[Symbol.asyncDispose]())
 
-test('migrate status is content with a migrated database', async () => {
+test('migrate status succeeds on a migrated database', async () => {
   const table = await anchorage('migrate', 'status')
   assert.equal(table.code, 0, table.stderr)
   assert.match(table.stdout, /^VERSION +NAME +STATE\n1 +\S+ +applied\n/)
@@ -38,7 +38,7 @@ test('migrate up on a current database changes nothing and succeeds', async () =
   assert.doesNotMatch(stdout, /pending/)
 })
 
-test('as processes, verbs that only print end well, with rows and without, as tables and as JSON', async () => {
+test('as processes, verbs that only print end cleanly, with rows and without, as tables and as JSON', async () => {
   const run = promisify(execFile)
   const bin = fileURLToPath(new URL('../../bin/anchorage.js', import.meta.url))
   for (const verb of [
@@ -58,7 +58,7 @@ test('as processes, verbs that only print end well, with rows and without, as ta
   }
 })
 
-test('an org is made once; its slug is then taken', async () => {
+test('an org is created once; after that its slug is taken', async () => {
   const made = await anchorage('admin', 'create-org', 'acme')
   assert.equal(made.code, 0, made.stderr)
   assert.match(made.stdout, /^org_[0-9a-z]{26}\n$/)
@@ -67,7 +67,7 @@ test('an org is made once; its slug is then taken', async () => {
   assert.match(again.stderr, /acme/)
 })
 
-test('an org gets limits when it is made, and others later; what is no such number is refused', async () => {
+test('limits are set when an org is created and changed later; an invalid number is refused', async () => {
   const made = await anchorage(
     'admin',
     'create-org',
@@ -128,7 +128,7 @@ test('an org gets limits when it is made, and others later; what is no such numb
   assert.match(nobody.stderr, /no org/)
 })
 
-test('orgs lists them all by slug, or shows one by slug or id', async () => {
+test('orgs lists all orgs by slug, or shows one by slug or id', async () => {
   const id = (await anchorage('admin', 'create-org', 'a-listed', '--max-pins', '7')).stdout.trim()
   const table = await anchorage('admin', 'orgs')
   assert.match(table.stdout, /^ORG +ID +PINS +BYTES +EACH +MADE +STATE\n/)
@@ -146,7 +146,7 @@ test('orgs lists them all by slug, or shows one by slug or id', async () => {
   assert.equal((await anchorage('admin', 'orgs', 'no-such')).code, 1)
 })
 
-test('an org is suspended with a reason, shown so, and resumed', async () => {
+test('an org is suspended with a reason, is shown as suspended, and is resumed', async () => {
   await anchorage('admin', 'create-org', 'stopped')
   assert.equal((await anchorage('admin', 'suspend-org', 'stopped')).code, 2)
   assert.equal((await anchorage('admin', 'suspend-org', 'stopped', '--reason', ' ')).code, 2)
@@ -174,7 +174,7 @@ test('an org is suspended with a reason, shown so, and resumed', async () => {
   assert.equal((await anchorage('admin', 'resume-org', 'no-such')).code, 1)
 })
 
-test('an org is removed once its slug was typed or given, which is watched to its end; then it is not there', async () => {
+test('remove-org needs the slug or --yes, and watches until the org is gone; after that the org does not exist', async () => {
   const id = (await anchorage('admin', 'create-org', 'doomed')).stdout.trim()
   const silent = await anchorage('admin', 'remove-org', 'doomed')
   assert.equal(silent.code, 2)
@@ -211,7 +211,7 @@ test('an org is removed once its slug was typed or given, which is watched to it
   assert.equal((await anchorage('admin', 'remove-org', 'doomed', '--confirm', 'doomed')).code, 1)
 })
 
-test('members are set, listed and removed by command; the last owner stays', async () => {
+test('members are set, listed and removed; the last owner cannot be removed', async () => {
   await anchorage('admin', 'create-org', 'staffed')
   assert.match((await anchorage('admin', 'members', 'staffed')).stderr, /no members/)
   const [ann, bob] = [await signedIn('ann'), await signedIn('bob')]
@@ -238,7 +238,7 @@ test('members are set, listed and removed by command; the last owner stays', asy
   assert.equal((await anchorage('admin', 'set-member', 'staffed', 'usr_x', 'viewer')).code, 1)
 })
 
-test('tokens of an org are listed with what they may do and whether they are over, never with the secret', async () => {
+test('tokens of an org are listed with their scopes and whether they have ended, never with the secret', async () => {
   await anchorage('admin', 'create-org', 'listing')
   const asked = ['--org', 'listing', '--scopes', 'pins:read', '--ttl', '1h', '--name', 'laptop', '--json']
   const minted: { id: string; token: string } = JSON.parse(
@@ -260,7 +260,7 @@ test('tokens of an org are listed with what they may do and whether they are ove
   assert.equal((await anchorage('admin', 'tokens', 'nobody')).code, 1)
 })
 
-test('mint-token prints the token alone, or with what belongs to it as JSON', async () => {
+test('mint-token prints the token alone, or the token with its details as JSON', async () => {
   await anchorage('admin', 'create-org', 'minting')
   const asked = [
     'admin',
@@ -284,7 +284,7 @@ test('mint-token prints the token alone, or with what belongs to it as JSON', as
   assert.equal(decodeJwt(minted['token'] ?? '').jti, minted['id'])
 })
 
-test('revoke-token ends a token also while no node can be told, by its id, or by itself on standard input', async () => {
+test('revoke-token ends a token even when no node can be told, by its id, or by the token on standard input', async () => {
   await anchorage('admin', 'create-org', 'revoking')
   const asked = ['--org', 'revoking', '--scopes', 'pins:read', '--ttl', '1h', '--json']
   const minted: { id: string; token: string } = JSON.parse(
@@ -315,7 +315,7 @@ test('revoke-token ends a token also while no node can be told, by its id, or by
   assert.match(other.stderr, /no token tok_01h455vb4pex5vsknk084sn02q/)
 })
 
-test('with --json a warning is JSON, too', async () => {
+test('with --json a warning is JSON too', async () => {
   await anchorage('admin', 'create-org', 'warned')
   const asked = ['--org', 'warned', '--scopes', 'pins:read', '--ttl', '1h', '--json']
   const { id }: { id: string } = JSON.parse((await anchorage('admin', 'mint-token', ...asked)).stdout)
@@ -324,7 +324,7 @@ test('with --json a warning is JSON, too', async () => {
   assert.match(JSON.parse(stderr).warning.details, /could not be told/)
 })
 
-test('mint-token refuses an unknown org and unknown scopes, and says which', async () => {
+test('mint-token refuses an unknown org and unknown scopes, and names them', async () => {
   const nobody = await anchorage(
     'admin',
     'mint-token',
@@ -362,7 +362,7 @@ test('after rotate-key, tokens are signed with the new key', async () => {
   assert.equal(after.kid, kid)
 })
 
-test('a token that ended with its signing key is not shown as good', async () => {
+test('a token that ended with its signing key is not shown as valid', async () => {
   await anchorage('admin', 'create-org', 'leaked')
   const mint = ['admin', 'mint-token', '--org', 'leaked', '--scopes', 'pins:read', '--ttl', '1h', '--json']
   const { id: before }: { id: string } = JSON.parse((await anchorage(...mint)).stdout)
@@ -388,7 +388,7 @@ test('a token that ended with its signing key is not shown as good', async () =>
   )
 })
 
-/** A person who logged in once; the id. */
+/** A person who has logged in once; returns the id. */
 async function signedIn(subject: string): Promise<UserId> {
   await using store = openStore({ ...database, log: quietLog })
   const { session } = await store.sessions.login(
@@ -432,7 +432,7 @@ function env(): Record<string, string> {
     ANCHORAGE_DATABASE_OWNER_URL: database.ownerUrl,
     ANCHORAGE_AUTH_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
     ANCHORAGE_LOG_LEVEL: 'error',
-    // nobody listens there
+    // no server listens there
     ANCHORAGE_NATS_URL: 'nats://127.0.0.1:9',
   }
 }

@@ -6,7 +6,7 @@ export function listed(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
 }
 
-/** Of an argument that is one of a few words. `after` is where it stands, for who typed another one. */
+/** Parses an argument that is one of a few words. `after` names what precedes it, for the error message. */
 export function oneOfWords<const Word extends string>(
   words: readonly Word[],
   after: string,
@@ -18,12 +18,12 @@ export function oneOfWords<const Word extends string>(
   }
 }
 
-/** Of an option that may be given many times: all of its values. */
+/** Collects all values of an option that may be given many times. */
 export function many(text: string, earlier: string[] | undefined): string[] {
   return [...(earlier ?? []), text]
 }
 
-/** Of an option that is not to be empty. */
+/** Parses an option that must not be empty. */
 export function nonEmpty(what: string): (text: string) => string {
   return (text) => {
     if (text.trim() === '') throw new WrongUse(`${what} is empty`)
@@ -31,17 +31,17 @@ export function nonEmpty(what: string): (text: string) => string {
   }
 }
 
-/** Of an option that is a duration: milliseconds. */
+/** Parses an option that is a duration, into milliseconds. */
 export function durationOf(what: string): (text: string) => number {
   return (text) => told(what, () => parseDuration(text))
 }
 
-/** Of an option that is a size: bytes. */
+/** Parses an option that is a size, into bytes. */
 export function sizeOf(what: string): (text: string) => number {
   return (text) => told(what, () => parseSize(text))
 }
 
-/** Of an option that is a whole number between two bounds. */
+/** Parses an option that is a whole number between two bounds. */
 export function wholeNumberOf(what: string, least: number, most: number): (text: string) => number {
   return (text) => {
     const number = Number(text)

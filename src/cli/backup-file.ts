@@ -10,18 +10,18 @@ import { AnchorageError } from '../core/errors.ts'
 import { eachLine } from './lines.ts'
 
 /**
- * A backup as a file: gzip of lines. A line that begins with `{"$":` says what comes: the head first, a table with its columns before
- * its rows, the end with the number of rows of each table and the SHA-256 of all lines before it. Every other line is a row, as
- * Postgres' to_json wrote it.
+ * The format of a backup file: lines, compressed with gzip. A line that begins with `{"$":` announces the lines after it. The head
+ * comes first, and each table with its columns comes before its rows. The last line is the end: it has the number of rows of each table
+ * and the SHA-256 of all lines before it. Every other line is a row, as Postgres' to_json wrote it.
  */
 const control = '{"$":'
 
-/** Disks and networks are slower than this, processors are not. */
+/** At this level, compression is faster than disks and networks. */
 const level = constants.Z_BEST_SPEED
 
 /**
- * Writes a backup to `path`, which must not be there yet (`conflict`); readable for its owner alone, and under its name only once all of it
- * is on the disk.
+ * Writes a backup to `path`. Rejects with `conflict` when that file exists. Only its owner can read the file, and it gets its name only
+ * once all of it is on the disk.
  */
 export async function writeBackupFile(
   path: string,
@@ -43,7 +43,10 @@ export async function writeBackupFile(
   }
 }
 
-/** The parts of a backup file as they were written; `invalid` when it is none, is cut off or was changed. `read` tells bytes of the file. */
+/**
+ * Yields the parts of a backup file as they were written. Throws `invalid` when the file is not a backup, is cut off or was changed.
+ * `read` is called with the number of bytes read from the file.
+ */
 export async function* readBackupFile(
   path: string,
   read: (bytes: number) => void = () => {},
@@ -119,7 +122,7 @@ function partOf(line: string, sha256: string): BackupPart {
   return { kind, rows: said.rows }
 }
 
-/** The name is as durable as what it names. */
+/** Syncs the folder, so that the name of the file survives a crash like its content. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path)
   try {

@@ -57,7 +57,7 @@ after(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-test('every table is either in a backup or left out for a reason, and comes after what it refers to', async () => {
+test('every table is either in a backup or left out for a reason, and comes after the tables it refers to', async () => {
   const tables = await asSystem(
     database,
     `select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition`,
@@ -77,7 +77,7 @@ test('every table is either in a backup or left out for a reason, and comes afte
   )
 })
 
-test('a restored database has every row as it was, and goes on from there', async () => {
+test('a restored database has every row unchanged, and works from there', async () => {
   const file = join(dir, 'whole')
   const made = await anchorage(database, 'backup', file, '--json')
   assert.equal(made.code, 0, made.stderr)
@@ -104,7 +104,7 @@ test('a restored database has every row as it was, and goes on from there', asyn
   assert.equal((await goesOn(other)).count, 1_503)
 })
 
-test('after a restore no number is given again that was given after the backup, and claims from before are void', async () => {
+test('after a restore no number from after the backup is used again, and claims from before it are void', async () => {
   const file = join(dir, 'numbers')
   await anchorage(database, 'backup', file)
   const [claimed] = await store.placements.claim(node, await store.placements.due(node, 1, 1), 30_000)
@@ -125,13 +125,13 @@ test('after a restore no number is given again that was given after the backup, 
   node = again
 })
 
-test('content that waited to be unpinned waits as long again', async () => {
+test('content that waits to be unpinned waits just as long after a restore', async () => {
   const file = join(dir, 'grace')
   const left = `select extract(epoch from unpin_after - now())::float as s from contents where cid = 'gone'`
   await asSystem(database, `update contents set unpin_after = now() + interval '10 min' where cid = 'gone'`)
   await anchorage(database, 'backup', file)
   const lines = linesOf(await readFile(file))
-  // as if it had been taken a day ago
+  // as if the backup had been taken a day ago
   const dayAgo = (time: string) => new Date(Date.parse(time) - 86_400_000).toISOString()
   const old = lines.map((line) =>
     line.replace(/"takenAt":"([^"]+)"|"unpin_after":"([^"]+)"/g, (all, taken?: string, unpin?: string) =>
@@ -145,7 +145,7 @@ test('content that waited to be unpinned waits as long again', async () => {
   assert.ok(Number(row?.s) > 500 && Number(row?.s) <= 600, String(row?.s))
 })
 
-test('a database with anything in it is refused, and stays as it was', async () => {
+test('a restore into a database that is not empty is refused and changes nothing', async () => {
   const file = join(dir, 'refused')
   await anchorage(database, 'backup', file)
   await asSystem(database, `update nodes set last_seen = now() - interval '1 min'`)
@@ -156,7 +156,7 @@ test('a database with anything in it is refused, and stays as it was', async () 
   assert.deepEqual(await asSystem(database, 'select count(*) from pins'), before)
 })
 
-test('of a backup that is cut off, changed, another schema’s or none at all, nothing is restored', async () => {
+test('a backup that is cut off, changed, of another schema or not a backup at all is refused, and nothing is restored', async () => {
   const file = join(dir, 'damaged')
   await anchorage(database, 'backup', file)
   const whole = await readFile(file)
@@ -190,7 +190,7 @@ test('of a backup that is cut off, changed, another schema’s or none at all, n
   assert.equal((await anchorage(other, 'restore', file)).code, 0)
 })
 
-test('a backup of an older schema is sent back to the version that made it', async () => {
+test('a backup of an older schema is refused, with the version that made it', async () => {
   const file = join(dir, 'older')
   await anchorage(database, 'backup', file)
   await using other = await testDatabase()
@@ -204,7 +204,7 @@ test('a backup of an older schema is sent back to the version that made it', asy
   assert.match((await anchorage(other, 'restore', file)).stderr, /run: anchorage migrate up/)
 })
 
-test('another master key is refused, and none of the secrets stands in the file', async () => {
+test('a restore with another master key is refused, and no secret is in the file', async () => {
   const file = join(dir, 'keys')
   await anchorage(database, 'backup', file)
   const text = linesOf(await readFile(file)).join('\n')
@@ -219,7 +219,7 @@ test('another master key is refused, and none of the secrets stands in the file'
   assert.equal((await anchorage(other, 'restore', file)).code, 0)
 })
 
-test('a node that lives on the database is named, and nothing is restored beside it', async () => {
+test('a live node on the database is named, and nothing is restored beside it', async () => {
   const file = join(dir, 'alive')
   await anchorage(database, 'backup', file)
   await using other = await testDatabase()
@@ -229,7 +229,7 @@ test('a node that lives on the database is named, and nothing is restored beside
   assert.deepEqual([code, /node-7 lives on this database: stop the nodes/.test(stderr)], [1, true], stderr)
 })
 
-test('a restored database has a mark, each restore another; a reconciler goes by it until it is let', async () => {
+test('each restore marks the database with a new mark, and a reconciler changes nothing until an operator confirms', async () => {
   const file = join(dir, 'mark')
   await anchorage(database, 'backup', file)
   assert.equal(await store.reconcile.isRestored(node), false)
@@ -245,7 +245,7 @@ test('a restored database has a mark, each restore another; a reconciler goes by
     assert.equal(await its.reconcile.isRestored(same), true)
     await its.operator.confirmReconcile(same.nodeId, 'test')
     assert.equal(await its.reconcile.isRestored(same), false)
-    // a restore of the restored one asks again
+    // a restore of the restored database has to be confirmed again
     const again = join(dir, `mark-${n}`)
     assert.equal((await anchorage(other, 'backup', again)).code, 0)
     await using third = await testDatabase()
@@ -256,7 +256,7 @@ test('a restored database has a mark, each restore another; a reconciler goes by
   assert.equal(marks.size, 2)
 })
 
-test('a table of which nobody decided makes no backup', async () => {
+test('an unknown table makes a backup fail', async () => {
   await using other = await testDatabase()
   const owner = new pg.Client({ connectionString: other.ownerUrl })
   await owner.connect()
@@ -266,7 +266,7 @@ test('a table of which nobody decided makes no backup', async () => {
   assert.deepEqual([code, /not anchorage's: stray/.test(stderr)], [2, true], stderr)
 })
 
-test('counts that are not those of the pins fail a backup, and leave no file', async () => {
+test('a backup fails when the stored counts differ from the pins, and leaves no file', async () => {
   const file = join(dir, 'wrong')
   for (const table of [
     'pin_counts set n = n + 1',
@@ -306,7 +306,7 @@ test('migrate status says what is wrong, beside what is applied', async () => {
   )
 })
 
-test('a backup overwrites nothing, and one that cannot be written leaves nothing behind', async () => {
+test('a backup overwrites nothing, and a backup that cannot be written leaves no file', async () => {
   const file = join(dir, 'there')
   await writeFile(file, 'mine')
   const { code, stderr } = await anchorage(database, 'backup', file)
@@ -316,7 +316,7 @@ test('a backup overwrites nothing, and one that cannot be written leaves nothing
   assert.equal(nowhere.code, 1)
 })
 
-test('while pins come and go, a backup is of one moment', async () => {
+test('a backup shows one moment, while pins are added and removed', async () => {
   const file = join(dir, 'load')
   const [was] = await asSystem(database, 'select count(*)::int as pins, max(seq) as seq from pins')
   let n = 0
@@ -339,7 +339,7 @@ test('while pins come and go, a backup is of one moment', async () => {
   await goesOn(other)
 })
 
-/** A row at least in every other table, and of the kinds that are easily lost: what is under way, put by, or without end. */
+/** Adds at least one row to every other table, with the kinds that are easily lost: unfinished, suspended, or without an end. */
 async function fillTheRest(keyId: KeyId): Promise<void> {
   await accept(pin('arrives'))
   const jobs = (await store.placements.due(node, 9, 9)).filter(({ cid }) => cid === 'arrives')
@@ -368,13 +368,13 @@ function pin(cid: string, more: Partial<NewPin> = {}): NewPin {
   return { id: mintId('pin'), cid, cidText: cid, replicas: 1, actor, nodes: [node.nodeId], ...more }
 }
 
-/** The id of the first. */
+/** Accepts the pins; returns the id of the first one. */
 async function accept(...pins: NewPin[]) {
   for (const outcome of await store.pins.acceptPins(org, pins, false)) assert.ok('pin' in outcome)
   return pins[0]?.id ?? assert.fail('no pin')
 }
 
-/** A node starts on a restored database, with another Kubo, takes a pin, and does all there is to do; everything agrees. */
+/** Starts a node on a restored database, with another Kubo, accepts a pin, and finishes all work; then all counts agree. */
 async function goesOn(on: TestDatabase) {
   await using its = openStore({ ...on, log: quietLog })
   assert.equal(await its.nodes.clusterId(), await store.nodes.clusterId())
@@ -393,7 +393,7 @@ function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64')
 }
 
-/** A backup of these lines, with the digest that they have now. */
+/** A backup of these lines, with a digest that matches them. */
 function sealed(lines: string[]): Uint8Array {
   const before = lines
     .slice(0, -1)

@@ -18,7 +18,7 @@ test('bash completes groups, verbs, actions and options', () => {
   assert.deepEqual(complete('nothing', ''), [''])
 })
 
-test('bash completes values, options of every verb before and after it, and nothing where a value of its own is due', () => {
+test('bash completes values and global options, before and after a verb, and nothing where a free value is expected', () => {
   assert.deepEqual(complete('completion', ''), ['bash', 'zsh', 'fish', ...complete('completion', '--')])
   assert.deepEqual(complete('pin', 'ls', '--match', ''), ['exact', 'iexact', 'partial', 'ipartial'])
   assert.deepEqual(complete('admin', 'set-member', 'acme', 'usr_1', 'o'), ['owner'])
@@ -40,7 +40,7 @@ test('every verb is in the completions of every shell', async () => {
   for (const { name } of known) assert.ok(fish.includes(`'__anchorage_after ${name}' -l help`), name)
 })
 
-test('completion prints the script of the shell that is named', async () => {
+test('completion prints the script of the named shell', async () => {
   const printed = await run('completion', 'bash')
   assert.deepEqual(printed, { code: 0, stdout: bash, stderr: '' })
   const wrong = await run('completion', 'tcsh')
@@ -48,7 +48,7 @@ test('completion prints the script of the shell that is named', async () => {
   assert.match(wrong.stderr, /expected bash, zsh or fish after completion, not tcsh/)
 })
 
-/** What a real bash offers for the last of these words. */
+/** The completions that a real bash offers for the last of these words. */
 function complete(...words: string[]): string[] {
   const script = `${bash}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _anchorage; echo "\${COMPREPLY[*]}"`
   return execFileSync('bash', ['-c', script, 'bash', 'anchorage', ...words], { encoding: 'utf8' })

@@ -5,7 +5,7 @@ import { verb, type Entry } from './verb.ts'
 
 const shells = ['bash', 'zsh', 'fish'] as const
 
-/** The verb that prints a script for a shell, in which these verbs are. */
+/** The verb that prints a completion script for a shell, for these verbs. */
 export const completionOf = (verbs: Readonly<Record<string, Entry>>) =>
   verb(
     (bare) =>
@@ -35,7 +35,7 @@ started while you type. The packages install it where shells look; elsewhere let
           }),
         ),
     async ([shell], _options, io) => {
-      // Loaded here: they load every verb there is, this one too.
+      // Imported here because it loads every verb, including this one.
       const { scriptFor } = await import('./completion/script-for.ts')
       const script = await scriptFor(shell, verbs)
       io.out(io.json ? json({ shell, script }) : script)

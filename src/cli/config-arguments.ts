@@ -3,8 +3,8 @@ import { loadConfig, type Config } from '../app/config.ts'
 import { verb, type Io, type Verb } from './verb.ts'
 
 /**
- * As `verb`, for one that also takes `--config FILE` and every option of the config as a flag, and gets what they say. Apart from it, since
- * the options take long to load.
+ * Like `verb`, for a verb that also takes `--config FILE` and every option of the config as a flag; `run` gets the resulting config. It
+ * has a file of its own because the options take long to load.
  */
 export function configuredVerb<Args extends unknown[], Opts extends OptionValues>(
   declare: (command: Command) => Command<Args, Opts>,
@@ -16,12 +16,12 @@ export function configuredVerb<Args extends unknown[], Opts extends OptionValues
   )
 }
 
-/** Where the config comes from, by what was typed. */
+/** The sources of the config: the flags that were typed, and the environment. */
 export function configInput({ configFlags, env }: Io) {
   return { argv: configFlags, env }
 }
 
-/** Declares that every option of the config is a flag of `command`. */
+/** Declares every option of the config as a flag of `command`. */
 export function withConfig<Args extends unknown[], Opts extends OptionValues>(
   command: Command<Args, Opts>,
 ): Command<Args, Opts> {

@@ -21,7 +21,7 @@ after(async () => {
   await rm(dir, { recursive: true })
 })
 
-test('config check is content when starting has all it needs, and names a key that other users may read', async () => {
+test('config check passes when everything a start needs is there, and warns of a key that other users may read', async () => {
   const sound = await check()
   const stdout = 'the configuration is complete, and what starting needs is there\n'
   assert.deepEqual(sound, { code: 0, stdout, stderr: '' })
@@ -33,7 +33,7 @@ test('config check is content when starting has all it needs, and names a key th
   assert.match(open.stderr, /^warning: secrets: .*master\.key; run: chmod o-rwx \S+master\.key\n$/)
 })
 
-test('config check fails while Postgres is away, and says nothing of it with --offline', async () => {
+test('config check fails while Postgres is unreachable, and does not mention Postgres with --offline', async () => {
   const env = { ANCHORAGE_DATABASE_SYSTEM_URL: 'postgres://anchorage_system:pa55word@127.0.0.1:1/a' }
   const away = await check(env)
   assert.deepEqual([away.code, away.stdout], [1, ''])
@@ -46,7 +46,7 @@ test('config check fails while Postgres is away, and says nothing of it with --o
   assert.deepEqual(offline, { code: 0, stdout: 'the configuration is complete\n', stderr: '' })
 })
 
-test('config check fails on a schema that is behind, with the command to run', async () => {
+test('config check fails on an outdated schema, with the command to run', async () => {
   const owner = new Client({ connectionString: database.ownerUrl })
   await owner.connect()
   await owner.query('alter table schema_migrations rename to hidden')
@@ -57,7 +57,7 @@ test('config check fails on a schema that is behind, with the command to run', a
   assert.match(bare.stderr, /^postgres schema: the database has no schema yet; run: anchorage migrate up$/m)
 })
 
-test('config check fails on a port of another process and on a data directory that cannot be made', async () => {
+test('config check fails when another process has the port, and when the data directory cannot be made', async () => {
   const stranger = createServer().listen(0, '127.0.0.1')
   await once(stranger, 'listening')
   const address = stranger.address()

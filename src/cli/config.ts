@@ -29,7 +29,10 @@ const columns: readonly Column[] = [
   { head: 'FROM', rank: 2, least: 12 },
 ]
 
-/** `config check`, `config print`, and the pages that are made of the code: `config docs`, `config limits` and `config metrics`. */
+/**
+ * `config check` and `config print`, and the pages that are generated from the code: `config docs`, `config limits` and `config
+ * metrics`.
+ */
 export const command = verb(
   (bare) =>
     withConfig(
@@ -109,7 +112,7 @@ const complete = 'the configuration is complete\n'
 
 type Checks = [name: string, check: Check][]
 
-/** A node starts without its NATS and its Kubo, so these are left to `anchorage doctor`. */
+/** Checks of what a node needs to start. It starts without its NATS and its Kubo, so `anchorage doctor` checks those. */
 const startingNeeds: Checks = [
   ['disk', checkDisk],
   ['ports', checkPorts],
@@ -117,7 +120,7 @@ const startingNeeds: Checks = [
   ['postgres', checkPostgres],
 ]
 
-/** Findings of these checks that keep no node from starting. */
+/** A failure of these checks does not keep a node from starting. */
 const notForStarting: ReadonlySet<string> = new Set(['postgres settings', 'postgres files', 'clock'])
 
 function print(input: ConfigInput, io: Io): number {

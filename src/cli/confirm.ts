@@ -2,8 +2,8 @@ import { AnchorageError } from '../core/errors.ts'
 import { WrongUse, type Io } from './verb.ts'
 
 /**
- * Asks before what cannot be taken back; `what` says what will happen. Returns when it is to be done: `--yes` says so beforehand. Throws
- * `WrongUse` where nobody can be asked, `conflict` when the answer is no.
+ * Asks before something that cannot be undone; `what` says what will happen. Returns when the answer is yes, or at once with `--yes`.
+ * Throws `WrongUse` when there is no terminal to ask on, and `conflict` when the answer is no.
  */
 export async function confirm(what: string, io: Io): Promise<void> {
   if (io.yes) return

@@ -2,7 +2,7 @@ import type { CommandUnknownOpts } from '@commander-js/extra-typings'
 import { addGlobalOptions } from './global-options.ts'
 import type { Declared, Entry } from './verb.ts'
 
-/** A verb with all that may be typed after it. */
+/** A verb with its arguments and options declared. */
 export async function declared(name: string, { load }: Entry): Promise<Declared> {
   const [{ Command }, loaded] = await Promise.all([import('@commander-js/extra-typings'), load()])
   const verb = loaded.command.declare(new Command(`anchorage ${name}`))

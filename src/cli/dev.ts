@@ -5,7 +5,7 @@ import { page, prose } from './help.ts'
 import { json } from './print.ts'
 import { verb, WrongUse } from './verb.ts'
 
-/** Each is three processes; more than these help nobody on one machine. */
+/** Each node is three processes; more nodes than this are of no use on one machine. */
 const maxNodes = 16
 const twoNodes =
   'warning: of two nodes neither can lead or take hints without the other: use one, or at least three, to survive the loss of one'
@@ -54,7 +54,7 @@ People log in at an identity provider of dev's own, unless ANCHORAGE_OIDC_ISSUER
   ) => {
     const hangUp = new AbortController()
     process.once('SIGHUP', () => hangUp.abort(new Error('the terminal went away')))
-    // npm start keeps a channel to us, so that a killed npm does not leave us behind.
+    // `npm start` keeps a channel to this process, so that this process ends when npm is killed.
     process.once('disconnect', () => hangUp.abort(new Error('the process that started us went away')))
     process.channel?.unref()
     if (nodes === 2) io.err(`${twoNodes}\n`)
@@ -79,7 +79,7 @@ function asJson({ url, org, token, envFile, nodes }: DevCluster): string {
   return json({ url, org, token, envFile, nodes: nodes.map((node) => node.url) })
 }
 
-/** What to do with it, in lines that work as pasted. */
+/** How to use the cluster, in lines that can be pasted into a shell. */
 async function welcome(cluster: DevCluster): Promise<string> {
   const { url, org, token, kuboBinary, nodes, login } = cluster
   const [cid = ''] = await Promise.all(nodes.map(({ kubo }) => putGreeting(kubo.rpcUrl)))

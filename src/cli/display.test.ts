@@ -5,20 +5,20 @@ import { AnchorageError } from '../core/errors.ts'
 import { behind, display } from './display.ts'
 import type { Io } from './verb.ts'
 
-test('piped, what is watched is printed again when it changed, and Ctrl-C ends it well', async () => {
+test('in a pipe, --watch prints the state again when it changed, and Ctrl-C ends it with success', async () => {
   const it = watching({ terminal: null }, ['a', 'a', 'b'])
   await it.ended
   assert.deepEqual(it.out, ['a\n', 'b\n'])
   assert.deepEqual(it.err, [])
 })
 
-test('with --json it is a line for each change', async () => {
+test('with --json, --watch prints one line for each change', async () => {
   const it = watching({ terminal: { columns: 80 }, json: true }, ['a', 'b', 'b'])
   await it.ended
   assert.deepEqual(it.out, ['{"is":"a"}\n', '{"is":"b"}\n'])
 })
 
-test('what is away for a moment ends nothing: it is said, and asked again', async () => {
+test('a brief outage does not end --watch: it shows the failure and reads again', async () => {
   const it = watching({ terminal: null }, ['a', new AnchorageError('unavailable', 'Postgres is away'), 'b'])
   await it.ended
   assert.deepEqual(it.out, ['a\n', 'b\n'])
@@ -40,13 +40,13 @@ test('Ctrl-C does not wait for an answer that does not come', async () => {
   assert.deepEqual(out, ['a\n'])
 })
 
-test('what does not pass by itself ends it', async () => {
+test('a permanent failure ends --watch', async () => {
   const it = watching({ terminal: { columns: 80 } }, ['a', new AnchorageError('not_found', 'it is gone')])
   await assert.rejects(it.ended, { code: 'not_found' })
   assert.match(it.out.at(-1) ?? '', /\u001b\[\?1049l/, 'the terminal is as it was')
 })
 
-test('on a terminal it is drawn over and over, never higher than that is; the last state stays', async () => {
+test('on a terminal the state is redrawn, never higher than the terminal; the last state stays', async () => {
   const long = Array.from({ length: 30 }, (_, i) => `line ${i}`).join('\n')
   const away = new AnchorageError('unavailable', 'Postgres is away')
   const it = watching({ terminal: { columns: 80, rows: 10 } }, ['first', away, long])
@@ -60,7 +60,7 @@ test('on a terminal it is drawn over and over, never higher than that is; the la
   assert.ok(leave.startsWith('\u001b[?7h\u001b[?25h\u001b[?1049l') && leave.endsWith('line 29\n'))
 })
 
-test('without --watch it is shown once, notes beside it', async () => {
+test('without --watch the state is shown once, with its notes', async () => {
   const out: string[] = []
   const err: string[] = []
   const shown = {
@@ -74,7 +74,7 @@ test('without --watch it is shown once, notes beside it', async () => {
   assert.deepEqual([out, err], [['a\n', '{"is":"a"}\n'], ['and more\n']])
 })
 
-test('log lines do not stand in a picture that is drawn over and over', () => {
+test('log lines do not appear in a picture that is redrawn', () => {
   const err: string[] = []
   const io = { ...ioOf([], err), signal: new AbortController().signal }
   const terminal = { columns: 80 }
@@ -84,7 +84,7 @@ test('log lines do not stand in a picture that is drawn over and over', () => {
   assert.deepEqual(err, ['shown once', 'piped'])
 })
 
-/** Watches these states, or failures to read one, and presses Ctrl-C after the last. */
+/** Watches these states, or failures to read one, and presses Ctrl-C after the last one. */
 function watching(given: Partial<Io>, states: (string | Error)[]) {
   const stop = new AbortController()
   const out: string[] = []

@@ -5,7 +5,7 @@ import { json, printable } from './print.ts'
 import { layTable, type Column } from './table.ts'
 import type { Io } from './verb.ts'
 
-/** What a verb shows: a text, and notes on it, which go to standard error. */
+/** The output of a verb: a text, and notes on it, which go to standard error. */
 export interface Screen {
   text: string
   notes?: readonly string[]
@@ -18,12 +18,12 @@ export interface Shown<T> {
   json: (state: T) => unknown
 }
 
-/** What help says of `--watch`. */
+/** The help text of `--watch`. */
 export const watchTells = 'show it anew every two seconds, until Ctrl-C'
 
 const usualMs = 2_000
 
-/** Shows a state once; with `watch` on and on, until Ctrl-C, also while what it asks is away for a moment. */
+/** Shows a state once. With `watch` shows it repeatedly until Ctrl-C, also while the server that it asks is briefly unreachable. */
 export async function display<T>(
   shown: Shown<T>,
   watch: boolean | undefined,
@@ -38,7 +38,10 @@ export async function display<T>(
   for (const note of notes) io.err(`${note}\n`)
 }
 
-/** For what runs below a screen that is drawn over and over: its log lines would stand in the picture, which says what is away itself. */
+/**
+ * The `Io` for code that runs below a screen that is redrawn. It drops log lines, because they would land in the picture, and the
+ * screen itself shows what is unreachable.
+ */
 export function behind(io: Io, watch: boolean | undefined): Io {
   return watch && io.terminal !== null ? { ...io, err() {} } : io
 }
@@ -60,7 +63,7 @@ function countOf(columns: number): string {
 
 async function watchOn<T>(shown: Shown<T>, first: T, io: Io, everyMs: number): Promise<void> {
   const paper = io.terminal === null || io.json ? roll(io) : live(io, io.terminal)
-  // Ctrl-C does not wait for an answer that may not come.
+  // Ctrl-C does not wait for a read that may never return.
   const end = once(io.signal, 'abort').then((): never => {
     throw io.signal.reason
   })
@@ -87,13 +90,13 @@ async function watchOn<T>(shown: Shown<T>, first: T, io: Io, everyMs: number): P
   }
 }
 
-/** Where a state is shown again and again. */
+/** Shows a state repeatedly. */
 interface Paper {
   show(screen: Screen, trouble: string | null): void
   end(): void
 }
 
-/** Printed again when something changed. */
+/** Prints the state again when it changed. */
 function roll(io: Io): Paper {
   let last = ''
   let lastNotes = ''
@@ -109,11 +112,11 @@ function roll(io: Io): Paper {
   }
 }
 
-/** Another screen, without cursor, on which long lines end at the edge; and back. */
+/** Switches to the alternate screen, hides the cursor and turns line wrap off; and the reverse. */
 const enter = '\u001b[?1049h\u001b[?25l\u001b[?7l'
 const leave = '\u001b[?7h\u001b[?25h\u001b[?1049l'
 
-/** Drawn over and over on a screen of its own; what stood there last stays when it ends. */
+/** Redraws the state on the alternate screen; when it ends, the last state stays on the normal screen. */
 function live(io: Io, terminal: NonNullable<Io['terminal']>): Paper {
   let last = ''
   io.out(enter)

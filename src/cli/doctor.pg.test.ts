@@ -11,7 +11,7 @@ before(async () => {
 })
 after(() => database[Symbol.asyncDispose]())
 
-test('a database as it should be is ok in every respect but durability, which tests do without', async () => {
+test('a sound database is ok in every check except durability, which is off in tests', async () => {
   const found = await postgres()
   assert.deepEqual(statesOf(found), {
     postgres: 'ok',
@@ -29,7 +29,7 @@ test('a database as it should be is ok in every respect but durability, which te
   assert.match(of(found, 'postgres way').says, /^directly; a commit took \d+ms$/)
 })
 
-test('swapped logins are each refused, with the role that they should have', async () => {
+test('swapped logins are both refused, with the role that each should have', async () => {
   const found = await postgres({
     ANCHORAGE_DATABASE_URL: database.systemUrl,
     ANCHORAGE_DATABASE_SYSTEM_URL: database.tenantUrl,
@@ -38,7 +38,7 @@ test('swapped logins are each refused, with the role that they should have', asy
   assert.match(of(found, 'postgres system').says, /database\.systemUrl .*log in as anchorage_system/)
 })
 
-test('a wrong password and an absent Postgres are told apart, and no password is shown', async () => {
+test('a wrong password and an absent Postgres get different messages, and no password is shown', async () => {
   const wrong = new URL(database.systemUrl)
   wrong.password = 'pa55word'
   const found = await postgres({
@@ -52,7 +52,7 @@ test('a wrong password and an absent Postgres are told apart, and no password is
   assert.doesNotMatch(JSON.stringify(found), /pa55word/)
 })
 
-test('a database that is not there says that it is to be created', async () => {
+test('a missing database is reported as one to create', async () => {
   const nowhere = new URL(database.systemUrl)
   nowhere.pathname = '/nowhere'
   const found = of(await postgres({ ANCHORAGE_DATABASE_SYSTEM_URL: nowhere.href }), 'postgres')
@@ -60,7 +60,7 @@ test('a database that is not there says that it is to be created', async () => {
   assert.match(found.says, /database "nowhere" does not exist; create the database/)
 })
 
-test('a database that takes no writes fails, by its settings and by the commit that was tried', async () => {
+test('a read-only database fails, by its settings and by a commit that is tried', async () => {
   const name = new URL(database.ownerUrl).pathname.slice(1)
   await asOwner(`alter database ${name} set default_transaction_read_only = on`)
   const found = await postgres()
@@ -69,7 +69,7 @@ test('a database that takes no writes fails, by its settings and by the commit t
   assert.equal(of(found, 'postgres way').state, 'fail')
 })
 
-test('a login whose sessions run under other settings than its role gives them fails', async () => {
+test('a login fails when its sessions run with other settings than its role has', async () => {
   const url = new URL(database.systemUrl)
   url.searchParams.set('options', '-c enable_seqscan=on')
   const found = await postgres({ ANCHORAGE_DATABASE_SYSTEM_URL: url.href })
@@ -80,7 +80,7 @@ test('a login whose sessions run under other settings than its role gives them f
   )
 })
 
-test('a table that requests reach without row-level security fails the look at orgs', async () => {
+test('a table without row-level security that requests can reach fails the check of orgs', async () => {
   await asOwner('create table loose (x int); grant select on loose to anchorage_tenant')
   const belt = of(await postgres(), 'postgres orgs')
   await asOwner('drop table loose')
@@ -88,7 +88,7 @@ test('a table that requests reach without row-level security fails the look at o
   assert.match(belt.says, /not forced on loose/)
 })
 
-test('a schema that is behind, and a migration that was changed, say what to do', async () => {
+test('an outdated schema and a changed migration are reported with what to do', async () => {
   await asOwner(`update schema_migrations set checksum = 'other' where version = 2`)
   const drifted = of(await postgres(), 'postgres files')
   assert.match(drifted.says, /changed after they were applied: 0002_pins/)
@@ -98,7 +98,7 @@ test('a schema that is behind, and a migration that was changed, say what to do'
   assert.match(behind.says, /at migration 2.*anchorage migrate up/)
 })
 
-test('for a person each finding is a line, with its advice below; without a config that can be read there is nothing else', async () => {
+test('as text, each finding is a line with its advice below; with an unreadable config there are no other findings', async () => {
   let stdout = ''
   const io = { out: (text: string) => (stdout += text), err: assert.fail, terminal: null }
   const env = { ANCHORAGE_PIN_MAX_AGE: 'long', ANCHORAGE_NATS_URL: 'x' }
@@ -115,7 +115,7 @@ test('for a person each finding is a line, with its advice below; without a conf
   assert.match(stdout, /^FAIL {2}kubo [^\n]+\n {27}→ start it, or set kubo\.rpc/m)
 })
 
-/** What `anchorage doctor` says of Postgres; NATS and Kubo are away. */
+/** The findings of `anchorage doctor` about Postgres, while NATS and Kubo are unreachable. */
 async function postgres(env: Record<string, string> = {}): Promise<Finding[]> {
   let stdout = ''
   const code = await main(['doctor', '--json'], {

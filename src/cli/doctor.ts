@@ -17,7 +17,7 @@ import { stateIn } from './paint.ts'
 import { json, printable } from './print.ts'
 import { verb, type Io } from './verb.ts'
 
-/** Looks at everything, and shows each finding as soon as it is there. */
+/** Runs all checks, and shows each finding as soon as there is one. */
 export const command = verb(
   (bare) =>
     withConfig(
@@ -63,7 +63,7 @@ async function* findings(input: ConfigInput, signal: AbortSignal): AsyncIterable
     config = loadConfig(input)
   } catch (error) {
     if (!isCode(error, 'invalid')) throw error
-    // Nothing else can be looked at: an option that cannot be read may be the one that says where it is.
+    // No other check can run: the option that cannot be read may be the one that says where to look.
     yield* error.message.split('\n').map((problem) => fail('config', problem, null))
     return
   }

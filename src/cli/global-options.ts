@@ -17,20 +17,20 @@ export function isGlobal(word: string): word is Flag {
   return flags.has(word)
 }
 
-/** Which of them stand in a command line. */
+/** The global options in a command line. */
 export function globalsIn(words: readonly string[]): ReadonlySet<Flag> {
   const end = words.indexOf('--')
   return new Set(words.slice(0, end < 0 ? words.length : end).filter(isGlobal))
 }
 
-/** Declares them, and `--help`, below what the verb declares itself. */
+/** Declares the global options and `--help`, which help lists below the verb's own options. */
 export function addGlobalOptions(command: CommandUnknownOpts): void {
   for (const [flag, tells] of globalOptions)
     command.addOption(command.createOption(flag, tells).helpGroup('Options of every verb:'))
   command.addHelpOption(command.createOption('-h, --help', 'show this').helpGroup('Options of every verb:'))
 }
 
-/** What help shows of them without a verb. */
+/** The global options as the overview lists them. */
 export function globalOptionLines(): string {
   return globalOptions.map(([flag, tells]) => `  ${flag.padEnd(12)}${tells}\n`).join('')
 }

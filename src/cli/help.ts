@@ -1,7 +1,7 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings'
 import type { Column } from './table.ts'
 
-/** What help tells below the options. */
+/** The parts of a help text below the options. */
 export interface Page {
   /** Commands as they are typed, without `anchorage`. */
   examples: readonly string[]
@@ -9,13 +9,13 @@ export interface Page {
   terms?: Readonly<Record<string, readonly (readonly [word: string, means: string])[]>>
   /** The columns of the table that it prints. */
   columns?: readonly Column[]
-  /** What `--json` prints. */
+  /** The JSON that `--json` prints. */
   json?: string
   /** Further paragraphs. */
   notes?: string
 }
 
-/** At most so wide, for lines that are easy to read. */
+/** Lines are at most this wide, so that they are easy to read. */
 const widest = 100
 
 /** The help of a verb as text; `columns` is how wide the terminal is. */
@@ -36,12 +36,15 @@ export function helpOf(command: CommandUnknownOpts, columns: number | null, colo
   return `${text.trim()}\n`
 }
 
-/** Text whose lines are broken anew for each terminal; an empty line ends a paragraph, and a line that begins with a blank stays. */
+/**
+ * Joins the lines of each paragraph, so that they are wrapped to the width of the terminal. An empty line ends a paragraph, and a line
+ * that begins with a blank is kept.
+ */
 export function prose(text: string): string {
   return text.trim().replace(/(\S)\n(?=\S)/g, '$1 ')
 }
 
-/** For `addHelpText('after', …)`. */
+/** The text for `addHelpText('after', …)`. */
 export function page({ examples, terms = {}, columns = [], json, notes }: Page) {
   return ({ command }: { command: CommandUnknownOpts }): string => {
     const helper = command.createHelp()
@@ -72,7 +75,7 @@ function indented(text: string): string {
     .join('')
 }
 
-/** A verb's own options before those that it shares. */
+/** Puts a verb's own options before the global ones. */
 function optionsFirst<T>(_all: T[], visible: T[], groupOf: (item: T) => string): Map<string, T[]> {
   const groups = Map.groupBy(visible, groupOf)
   const isOwn = ([name]: [string, T[]]): boolean => name === 'Options:'

@@ -1,4 +1,4 @@
-/** The lines of a text that comes in pieces; the last one also when nothing ends it. */
+/** Yields the lines of a text that comes in pieces; the last line also when no newline ends it. */
 export async function* eachLine(text: AsyncIterable<string>): AsyncGenerator<string> {
   let rest = ''
   for await (const piece of text) {

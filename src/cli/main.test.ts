@@ -12,7 +12,7 @@ import { verbs } from './verbs.ts'
 
 const program = join(import.meta.dirname, 'main.ts')
 
-test('without a verb, the verbs are listed: asked for, it succeeds; otherwise it is wrong use', async () => {
+test('without a verb, the verbs are listed: with --help that is success, otherwise wrong use', async () => {
   const [bare, help, helpVerb] = await Promise.all([
     anchorage([]),
     anchorage(['--help']),
@@ -25,7 +25,7 @@ test('without a verb, the verbs are listed: asked for, it succeeds; otherwise it
   for (const line of help.stdout.split('\n')) assert.ok(line.length <= 80, line)
 })
 
-test('every verb explains itself on --help, on standard output, wherever it stands', async () => {
+test('every verb explains itself with --help, on standard output, wherever the option is', async () => {
   const verbs = (await anchorage(['--help'])).stdout.matchAll(/^ {2}anchorage (\S+(?: \S+)?) {2}/gm)
   const names = [...verbs].map(([, name = '']) => name.trim())
   assert.ok(names.length > 8)
@@ -87,7 +87,7 @@ test('wrong use exits with 2, says what to do, and writes nothing to standard ou
   )
 })
 
-test('config print shows origins as a table or as JSON, and no secret in either', async () => {
+test('config print shows the source of each value as a table or as JSON, and no secret in either', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-cli-'))
   const file = join(dir, 'anchorage.yaml')
   await writeFile(file, 'database: { url: "postgres://t:pa55word@db/a" }\nauth: { masterKey: c2VjcmV0 }\n')
@@ -106,7 +106,7 @@ test('config print shows origins as a table or as JSON, and no secret in either'
   assert.doesNotMatch(table.stdout + asJson.stdout, /pa55word|c2VjcmV0/)
 })
 
-test('pages that are made of the code come as JSON, too', async () => {
+test('generated pages are available as JSON too', async () => {
   const [plain, asJson] = await Promise.all([
     anchorage(['config', 'limits']),
     anchorage(['config', 'limits', '--json']),
@@ -114,7 +114,7 @@ test('pages that are made of the code come as JSON, too', async () => {
   assert.deepEqual(JSON.parse(asJson.stdout), { markdown: plain.stdout })
 })
 
-test('config check --offline fails with every problem at once, and is content with a complete configuration', async () => {
+test('config check --offline fails with every problem at once, and passes for a complete configuration', async () => {
   const lacking = await anchorage(['config', 'check', '--offline'], {
     ANCHORAGE_AUTH_MASTER_KEY: 'dG9vIHNob3J0',
   })
@@ -170,7 +170,7 @@ test('a failure is one clear line without secrets; --debug adds the stack', asyn
   assert.doesNotMatch(plain.stderr + debug.stderr, /pa55word/)
 })
 
-test('as a process, it keeps results, messages and exit codes apart', async () => {
+test('as a process, it separates results, messages and exit codes', async () => {
   const [version, wrong, failed] = await Promise.all([
     anchorageProcess(['--version']),
     anchorageProcess(['config', 'print', '--nonsense']),
@@ -182,7 +182,7 @@ test('as a process, it keeps results, messages and exit codes apart', async () =
   assert.match(wrong.stderr, /^anchorage: unknown option --nonsense\nSee: anchorage config --help\n$/)
 })
 
-test('the version is told by a verb and by its usual options, also as JSON', async () => {
+test('a verb and the usual options show the version, also as JSON', async () => {
   const [verb, short, long] = await Promise.all([
     anchorage(['version']),
     anchorage(['-v']),
@@ -199,7 +199,7 @@ test('the version is told by a verb and by its usual options, also as JSON', asy
   }
 })
 
-test('options of every verb stand before it, between its words, or after it', async () => {
+test('global options are accepted before a verb, between its words, and after it', async () => {
   const after = await anchorage(['config', 'print', '--json'])
   assert.ok(JSON.parse(after.stdout)['http.listen'])
   assert.deepEqual(await anchorage(['--json', 'config', 'print']), after)
@@ -208,7 +208,7 @@ test('options of every verb stand before it, between its words, or after it', as
   assert.equal(JSON.parse(between.stderr).error.reason, 'BAD_REQUEST')
 })
 
-test('with --json wrong use and failures are one line of JSON on standard error, and nothing else', async () => {
+test('with --json, wrong use and failures are one line of JSON on standard error, and nothing else', async () => {
   const env = { ANCHORAGE_DATABASE_OWNER_URL: 'postgres://o:pa55word@127.0.0.1:1/a' }
   for (const [argv, code, reason, details] of [
     [['--json', 'pin'], 2, 'BAD_REQUEST', /^a verb is missing$/],
@@ -240,7 +240,7 @@ test('with --json wrong use and failures are one line of JSON on standard error,
   }
 })
 
-test('what cannot be meant is told: a value that was forgotten, an option twice over, what stands where no verb is', async () => {
+test('a forgotten value, contradicting options and a word in place of a verb are explained', async () => {
   for (const [argv, words] of [
     [['admin', 'maintenance', 'on', '--reason', '--json'], /--reason: expected a value after it, not --json/],
     [['admin', 'audit', '--limit'], /--limit: expected a value after it/],
@@ -258,7 +258,7 @@ test('what cannot be meant is told: a value that was forgotten, an option twice 
   }
 })
 
-test('colours are for terminals alone, and can be switched off', async () => {
+test('colours are only for terminals, and can be switched off', async () => {
   const argv = ['doctor', '--http.listen', 'x']
   const red = '\u001b[31mFAIL'
   const terminal = { columns: 80 }
@@ -278,14 +278,14 @@ test('colours are for terminals alone, and can be switched off', async () => {
   assert.match((await anchorage(['srve'], {}, terminal)).stderr, /^anchorage: unknown verb/)
 })
 
-test('every verb has an example, and tells what its JSON is', async () => {
+test('every verb has an example, and describes its JSON', async () => {
   for (const { name, help } of await everyVerb(verbs)) {
     assert.match(help, new RegExp(`^Examples:\\n {2}anchorage ${name}`, 'm'))
     if (name !== 'serve') assert.match(help, /^JSON:$/m, name)
   }
 })
 
-test('a reader that has seen enough is no failure', async () => {
+test('a reader that closes the pipe early is not a failure', async () => {
   const child = spawn(process.execPath, [program, 'config', 'docs'], {
     env: {},
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -295,7 +295,7 @@ test('a reader that has seen enough is no failure', async () => {
   assert.deepEqual([code, stderr], [0, ''])
 })
 
-/** The command line within this process. */
+/** Runs the command line within this process. */
 async function anchorage(
   argv: string[],
   env: Record<string, string> = {},
@@ -314,7 +314,7 @@ async function anchorage(
   return { code, ...written }
 }
 
-/** The command line as a process of its own. */
+/** Runs the command line as a process of its own. */
 async function anchorageProcess(argv: string[], env: Record<string, string> = {}) {
   const child = spawn(process.execPath, [program, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const [[code], stdout, stderr] = await Promise.all([

@@ -34,7 +34,7 @@ export async function main(argv: readonly string[], given: Process): Promise<num
   }
 }
 
-/** `main` on this process: its streams, its signals, and a last resort when a clean stop does not come to an end. */
+/** Runs `main` on this process: with its streams and signals, and with a hard exit when a clean stop takes too long. */
 export async function runProcess(): Promise<void> {
   const stop = new AbortController()
   const onSignal = (name: string): void => {
@@ -44,13 +44,13 @@ export async function runProcess(): Promise<void> {
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
-  // A reader that has seen enough (`| head`) is no failure.
+  // A reader that closes the pipe early (`| head`) is not a failure.
   process.stdout.on('error', () => process.exit(0))
   process.exitCode = await main(process.argv.slice(2), {
     env: environment(),
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
-    // Asked each time, for windows change their size.
+    // Read each time, because windows change their size.
     terminal: process.stdout.isTTY
       ? {
           get columns() {
@@ -70,7 +70,7 @@ export async function runProcess(): Promise<void> {
   process.off('SIGTERM', onSignal)
 }
 
-/** On standard error, since standard output is for results. Rejects with `conflict` at Ctrl-C and Ctrl-D. */
+/** Asks on standard error, because standard output is for results. Rejects with `conflict` at Ctrl-C and Ctrl-D. */
 async function ask(question: string, signal: AbortSignal): Promise<string> {
   const lines = createInterface({ input: process.stdin, output: process.stderr })
   try {
@@ -83,7 +83,7 @@ async function ask(question: string, signal: AbortSignal): Promise<string> {
   }
 }
 
-/** The verb that is named, wherever options of every verb stand between its words, and the words that are left. */
+/** Finds the verb in a command line, also with global options between its words, and the words that are left. */
 function verbIn(argv: readonly string[]): { name: string | undefined; rest: readonly string[] } {
   const at = [...argv.keys()].filter((index) => !isGlobal(argv[index] ?? ''))
   const [first, second, ...more] = at.map((index) => argv[index] ?? '')
@@ -96,7 +96,7 @@ function verbIn(argv: readonly string[]): { name: string | undefined; rest: read
   return { name: known, rest: argv.filter((_, index) => !taken.has(index)) }
 }
 
-/** No verb was named: the verbs there are, as asked for or as what was missing. */
+/** The command line names no verb: prints the verbs, either as the help that was asked for or as an error. */
 function withoutVerb(asked: readonly string[], io: Io): number {
   const [word = '', ...more] = asked
   const group = isGroup(word) ? `${word} ` : ''

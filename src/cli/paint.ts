@@ -2,7 +2,7 @@ import picocolors from 'picocolors'
 import type { Colors } from 'picocolors/types.js'
 import type { Process } from './verb.ts'
 
-/** Colours for a stream, or none: with `NO_COLOR` or `--no-color`, on a dumb terminal, and where none is. */
+/** Colours for a stream; no colours with `NO_COLOR`, `--no-color` or `--json`, on a dumb terminal, and where there is no terminal. */
 export function paintFor(
   { env }: Pick<Process, 'env'>,
   isTerminal: boolean,
@@ -30,7 +30,7 @@ const colours: Readonly<Record<string, 'green' | 'yellow' | 'red'>> = {
   revoked: 'red',
 }
 
-/** A state by its first word: as it should be, on its way, or wrong. Others stay as they are. */
+/** Colours a state by its first word: good, under way or wrong. An unknown state is left as it is. */
 export function stateIn(paint: Colors, text: string): string {
   const colour = colours[/^\w+/.exec(text)?.[0] ?? '']
   return colour === undefined ? text : paint[colour](text)

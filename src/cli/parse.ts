@@ -3,7 +3,10 @@ import { didYouMean } from '../app/nearest.ts'
 import { listed } from './arguments.ts'
 import { WrongUse } from './verb.ts'
 
-/** Reads `argv` with what `command` declares. Throws `WrongUse`; `flags` are those that are taken elsewhere, for who mistyped one. */
+/**
+ * Parses `argv` by what `command` declares. Throws `WrongUse`. `flags` are parsed elsewhere; they are suggested when an option is
+ * mistyped.
+ */
 export function parse(
   command: CommandUnknownOpts,
   argv: readonly string[],
@@ -19,7 +22,7 @@ export function parse(
   }
 }
 
-/** Unknown options come first of all complaints; an option in the place of a value is a value that was forgotten. */
+/** Reports an unknown option before any other mistake. An option in the place of a value means that the value was forgotten. */
 function refuseUnclear(command: CommandUnknownOpts, argv: readonly string[], flags: readonly string[]): void {
   const given = new Set<string>()
   for (let at = 0; at < argv.length && argv[at] !== '--'; at++) {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { bytes, duration, printable } from './print.ts'
 import { layTable } from './table.ts'
 
-test('a table has columns as wide as they need, and no trailing blanks', () => {
+test('the columns of a table are as wide as they need to be, without trailing blanks', () => {
   assert.equal(
     table(
       ['ID', 'NAME'],
@@ -16,13 +16,13 @@ test('a table has columns as wide as they need, and no trailing blanks', () => {
   )
 })
 
-test('what a stranger named cannot move the cursor, ring or reverse the line', () => {
+test('a name from a stranger cannot move the cursor, ring the bell or reverse the line', () => {
   assert.equal(printable('a\u001b[2Jb\u0007\u202ec\u0000\n'), 'a\\u001b[2Jb\\u0007\\u202ec\\u0000\\u000a')
   assert.equal(printable('日本 👍 é'), '日本 👍 é')
   assert.doesNotMatch(table(['N'], [['\u001b[31m']]), /\u001b/)
 })
 
-test('bytes have a unit that fits', () => {
+test('bytes are shown in a fitting unit', () => {
   assert.deepEqual([0, 1023, 1024, 1536, 104_857_600, 5 * 2 ** 40].map(bytes), [
     '0 B',
     '1023 B',
@@ -45,7 +45,7 @@ test('durations show their two largest units', () => {
   ])
 })
 
-/** A table as wide as it needs. */
+/** A table that is as wide as it needs to be. */
 function table(head: string[], rows: string[][]): string {
   return layTable(
     head.map((each) => ({ head: each, rank: 1 })),

@@ -25,7 +25,7 @@ export function duration(ms: number): string {
   return shown.map(([value, unit]) => `${value}${unit}`).join(' ')
 }
 
-/** `text` without what a terminal would obey: names of pins come from strangers. */
+/** `text` with control characters escaped, so that a terminal does not obey them: names of pins come from strangers. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`

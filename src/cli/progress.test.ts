@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { progress } from './progress.ts'
 
-test('a terminal has one line that is kept current, as wide as it is, and cleared at the end', () => {
+test('a terminal has one line that is kept current, no wider than the terminal, and is cleared at the end', () => {
   const { told, shown, after } = stage({ columns: 8 })
   shown.tell('too early')
   after(200)
@@ -15,14 +15,14 @@ test('a terminal has one line that is kept current, as wide as it is, and cleare
   assert.deepEqual(told, ['\r\u001b[K10 of 2', '\r\u001b[K20', '\r\u001b[K'])
 })
 
-test('letters that are two columns wide count as such', () => {
+test('letters that are two columns wide count as two', () => {
   const { told, shown, after } = stage({ columns: 8 })
   after(200)
   shown.tell('日本語日本語')
   assert.deepEqual(told, ['\r\u001b[K日本語'])
 })
 
-test('elsewhere there is a line every few seconds', () => {
+test('without a terminal there is a line every few seconds', () => {
   const { told, shown, after } = stage(null)
   for (let n = 1; n <= 60; n++) {
     after(200)
@@ -32,7 +32,7 @@ test('elsewhere there is a line every few seconds', () => {
   assert.deepEqual(told, ['25 of 60\n', '50 of 60\n'])
 })
 
-test('who wants JSON is told nothing', () => {
+test('with --json there is no progress output', () => {
   const { told, shown, after } = stage({ columns: 80 }, true)
   after(60_000)
   shown.tell('x')

@@ -5,8 +5,8 @@ const liveEveryMs = 200
 const plainEveryMs = 5_000
 
 /**
- * How far something is, on standard error: one line kept current on a terminal, else a line every few seconds. Call it as often as there
- * is something new; `done` ends it. With `quiet` it writes nothing.
+ * Shows progress on standard error: one line that is kept current on a terminal, else a line every few seconds. Call it whenever there
+ * is news; `done` ends it. With `quiet` it writes nothing.
  */
 export function progress(
   io: Pick<Io, 'err' | 'terminal'>,

@@ -4,8 +4,9 @@ import { json } from './print.ts'
 import { WrongUse, type Io } from './verb.ts'
 
 /**
- * Tells what went wrong, without secrets, and returns the exit code: 2 when what was typed or configured cannot be meant
- * like this, else 1. One line and its cause; the stack only with `debug`. With `--json` it is one line of JSON, as the HTTP API fails.
+ * Prints what went wrong, without secrets, and returns the exit code: 2 for a wrong command line or configuration, else 1. It prints
+ * one line with its cause, and the stack only with `debug`. With `--json` it prints one line of JSON, in the form of the HTTP API's
+ * errors.
  */
 export async function report(
   error: unknown,
@@ -27,7 +28,7 @@ export async function report(
   return wrong ? 2 : 1
 }
 
-/** Tells of one thing of several that could not be done: in words or, with `--json`, as a failure. */
+/** Reports that one of several things could not be done: in words or, with `--json`, as a failure. */
 export async function tellFailure(
   io: Pick<Io, 'err' | 'json'>,
   code: ErrorCode,
@@ -36,12 +37,12 @@ export async function tellFailure(
   io.err(io.json ? await failureLine(code, text) : `${redact(text)}\n`)
 }
 
-/** Tells of what fails nothing, but should not stay so. */
+/** Reports something that is not a failure, but should be changed. */
 export function tellWarning(io: Pick<Io, 'err' | 'json'>, text: string): void {
   io.err(io.json ? json({ warning: { details: redact(text) } }) : `warning: ${redact(text)}\n`)
 }
 
-/** Loaded when something failed, which most runs need not wait for. */
+/** Imports the formatter only here, so that runs without a failure do not wait for it. */
 async function failureLine(code: ErrorCode, text: string): Promise<string> {
   const { failure, reasonOf } = await import('../http/errors.ts')
   return json(failure(reasonOf(code), redact(text)))

@@ -3,7 +3,7 @@ import { declared, takesConfig } from './declared.ts'
 import type { Io } from './verb.ts'
 import { verbs } from './verbs.ts'
 
-/** Runs one verb with the words behind its name, or tells how it is used. Returns the exit code. */
+/** Runs one verb with the words after its name, or prints its help. Returns the exit code. */
 export async function runVerb(name: string, words: readonly string[], io: Io): Promise<number> {
   const entry = verbs[name]
   assert(entry)
@@ -31,7 +31,7 @@ export async function runVerb(name: string, words: readonly string[], io: Io): P
   return (await run({ ...io, configFlags: config })) ?? 0
 }
 
-/** Whether somebody asks for help; behind `--` nobody does. */
+/** Whether help is asked for; words after `--` do not count. */
 export function wantsHelp(words: readonly string[]): boolean {
   const end = words.indexOf('--')
   return words.slice(0, end < 0 ? words.length : end).some((word) => word === '--help' || word === '-h')

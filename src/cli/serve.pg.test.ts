@@ -20,7 +20,7 @@ before(async () => {
 })
 after(() => database[Symbol.asyncDispose]())
 
-test('a node whose NATS and Kubo are away serves, says that it is degraded and why, and stops cleanly at SIGTERM', async () => {
+test('a node serves while NATS and Kubo are unreachable, says that it is degraded and why, and stops cleanly at SIGTERM', async () => {
   const port = await freePort()
   const { child, stderr } = serve({ ANCHORAGE_HTTP_LISTEN: `127.0.0.1:${port}` })
   const ready = await untilAnswered(`http://127.0.0.1:${port}/v1/ready`, child)
@@ -47,7 +47,7 @@ test('a node whose NATS and Kubo are away serves, says that it is degraded and w
   )
 })
 
-test('an error that nobody caught is told whole, and ends the node as a signal would', async () => {
+test('an uncaught error is logged in full, and ends the node like a signal', async () => {
   const port = await freePort()
   const throws = `process.on('SIGUSR2', () => { throw new Error('out of nowhere') })`
   const { child, stderr } = serve({
@@ -65,7 +65,7 @@ test('an error that nobody caught is told whole, and ends the node as a signal w
   assert.match(said, /this node has stopped/)
 })
 
-test('after a failover to a database that takes no writes for a moment, requests and readiness are well as soon as it takes them', async () => {
+test('after a failover to a database that is briefly read-only, requests and readiness recover as soon as it takes writes', async () => {
   const port = await freePort()
   const { child } = serve({ ANCHORAGE_HTTP_LISTEN: `127.0.0.1:${port}` })
   await untilAnswered(`http://127.0.0.1:${port}/v1/ready`, child)
@@ -73,7 +73,7 @@ test('after a failover to a database that takes no writes for a moment, requests
   const owner = new pg.Client(database.ownerUrl)
   await owner.connect()
   const name = new URL(database.ownerUrl).pathname.slice(1)
-  // Traffic that never pauses, so that no connection is ever idle for long.
+  // The traffic never pauses, so that no connection is ever idle for long.
   const posts: { sentAt: number; status: number }[] = []
   const ending = new AbortController()
   const lane = async (): Promise<void> => {
@@ -114,7 +114,7 @@ test('after a failover to a database that takes no writes for a moment, requests
   await once(child, 'exit')
 })
 
-test('a node refuses logins with another role than they must have, and says so', async () => {
+test('a node refuses a login with a role other than the required one, and says so', async () => {
   const { child, stderr } = serve({ ANCHORAGE_DATABASE_URL: database.systemUrl })
   const [code] = await once(child, 'exit')
   const said = await stderr
@@ -136,7 +136,7 @@ test('a login that Postgres refuses ends the start at once, with the command to 
   )
 })
 
-test('a port in use is an error that names it', async () => {
+test('a port in use is an error that names the port', async () => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const address = taken.address()
@@ -150,10 +150,10 @@ test('a port in use is an error that names it', async () => {
 
 const masterKey = Buffer.alloc(32, 7).toString('base64')
 
-/** The raw block of no bytes. */
+/** The CID of an empty raw block. */
 const emptyRawBlock = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
 
-/** A token that pins, of a new org. */
+/** A token with write access to pins, of a new org. */
 async function tokenOf(slug: string): Promise<string> {
   const verb = async (...argv: string[]): Promise<string> => {
     let said = ''
@@ -166,7 +166,7 @@ async function tokenOf(slug: string): Promise<string> {
   return await verb('mint-token', '--org', slug, '--scopes', 'pins:read,pins:write', '--ttl', '1h')
 }
 
-/** Ends every session of this login that began before, as a server that goes does. */
+/** Ends every session of this login that began before this time, as a server that stops does. */
 async function endSessions(url: string, before: string): Promise<void> {
   const client = new pg.Client(url)
   await client.connect()

@@ -3,7 +3,7 @@ import { WrongUse } from './verb.ts'
 /** No secret is as long as this. */
 const maxBytes = 65_536
 
-/** What stands on standard input, to its end, without blanks around it. Throws `WrongUse` when it is empty or too long for a secret. */
+/** The trimmed content of standard input. Throws `WrongUse` when it is empty or too long for a secret. */
 export async function secretFrom(input: AsyncIterable<Buffer | string>): Promise<string> {
   const parts: Buffer[] = []
   let size = 0

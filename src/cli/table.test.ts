@@ -15,7 +15,7 @@ const rows = [
   ['b', 'anchor-2', 'us', 'silent'],
 ]
 
-test('where there is no bound, all of it is shown in full', () => {
+test('without a bound, everything is shown in full', () => {
   const { text, left, cut } = layTable(columns, rows, null)
   assert.deepEqual([left, cut], [0, 0])
   assert.equal(
@@ -24,7 +24,7 @@ test('where there is no bound, all of it is shown in full', () => {
   )
 })
 
-test('too narrow, what may be cut is cut, at the middle; then the least important goes, and the rest has its place', () => {
+test('a table that is too wide is cut at the middle of cells first; then the least important column is left out', () => {
   const cut = layTable(columns, rows, 34)
   assert.deepEqual([cut.left, cut.cut], [0, 1])
   assert.match(cut.text, /^bafybe…fp7 {2}anchor-1 {2}eu {4}live$/m)
@@ -36,7 +36,7 @@ test('too narrow, what may be cut is cut, at the middle; then the least importan
   assert.match(last.text, /^b +anchor-2$/m)
 })
 
-test('letters that are two columns wide, or none, keep the columns straight', () => {
+test('letters that are two columns wide, or none, keep the columns aligned', () => {
   const head: Column[] = [
     { head: 'NAME', rank: 1, least: 6 },
     { head: 'X', rank: 1 },
@@ -53,18 +53,18 @@ test('letters that are two columns wide, or none, keep the columns straight', ()
   )
 })
 
-test('a wide letter that does not fit is left out whole', () => {
+test('a wide letter that does not fit is left out as a whole', () => {
   const head: Column[] = [{ head: 'N', rank: 1 }]
   assert.equal(layTable(head, [['日本 語日本']], 6).text, 'N\n日本 …\n')
 })
 
-test('colours are on the cell alone, and not in its width', () => {
+test('colours apply only to the cell, and do not count in its width', () => {
   const { text } = layTable(columns, rows, null, picocolors.createColors(true))
   assert.match(text, /us {4}\u001b\[31msilent\u001b\[39m\n/)
   assert.equal(text.replaceAll(/\u001b\[\d+m/g, ''), layTable(columns, rows, null).text)
 })
 
-test('no line is wider than the terminal, whatever is in it', () => {
+test('no line is wider than the terminal, whatever the cells contain', () => {
   const cell = fc.string({ maxLength: 40, unit: fc.constantFrom('a', ' ', '日', '👍', '-') })
   fc.assert(
     fc.property(

@@ -2,20 +2,20 @@ import fastStringWidth from 'fast-string-width'
 import type { Colors } from 'picocolors/types.js'
 import { printable } from './print.ts'
 
-/** A column of a table, and how it gives way where the terminal is too narrow. */
+/** A column of a table, and how it shrinks when the terminal is too narrow. */
 export interface Column {
   head: string
-  /** 1 stays; of the others, the highest goes first. */
+  /** 1 is always kept; of the others, the highest is left out first. */
   rank: number
-  /** May be cut down to so much before any column goes; none: not at all. */
+  /** The column may be cut to this width before any column is left out. Not set: it is not cut at that step. */
   least?: number
-  /** For the help of its verb. */
+  /** Its meaning, for the verb's help. */
   means?: string
-  /** For terminals. */
+  /** Its colour on a terminal. */
   colour?: (paint: Colors, text: string) => string
 }
 
-/** Columns are so far apart. */
+/** The number of blanks between columns. */
 const gap = 2
 
 /** A table as text, and how many columns were left out or cut. */
@@ -25,7 +25,7 @@ export interface Table {
   cut: number
 }
 
-/** Rows under a head, at most `width` wide (null: as wide as they need); control characters are shown, not obeyed. */
+/** Rows under a head, at most `width` wide (null: as wide as they need). Control characters are shown escaped. */
 export function layTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
@@ -54,7 +54,10 @@ export function layTable(
   return { text: text.join(''), left: columns.length - kept.length, cut }
 }
 
-/** How wide each column is, null: it goes. First those that may are cut, the least important before the others; then the least important go; at last all are cut. */
+/**
+ * The width of each column; null: the column is left out. First, columns with `least` are cut, the least important first. Then whole
+ * columns are left out, the least important first. At last all columns are cut.
+ */
 function fitted(columns: readonly Column[], needed: readonly number[], width: number): (number | null)[] {
   const widths: (number | null)[] = [...needed]
   const overhang = (): number => {
@@ -74,7 +77,7 @@ function fitted(columns: readonly Column[], needed: readonly number[], width: nu
   for (const at of byRank) {
     if (overhang() <= 0 || (columns[at]?.rank ?? 1) === 1) break
     widths[at] = null
-    // What was cut before gets back what the column leaves.
+    // Columns that were cut before get back the width that this column frees.
     columns.forEach((_, other) => {
       const wide = widths[other]
       const spare = -overhang()
@@ -86,12 +89,12 @@ function fitted(columns: readonly Column[], needed: readonly number[], width: nu
   return widths
 }
 
-/** Columns of a terminal. Letters that come in pieces are counted as the ones they make up. */
+/** The width in terminal columns. A letter that consists of several code points counts as one. */
 function widthOf(text: string): number {
   return fastStringWidth(text.normalize('NFC'))
 }
 
-/** A cell in so many columns: `bafybeigd…4nqa`, for ids are told apart at both ends. */
+/** A cell cut to this many columns, in the middle (`bafybeigd…4nqa`), because ids differ at both ends. */
 function shortened(cell: string, width: number): string {
   if (widthOf(cell) <= width) return cell
   const letters = Array.from(new Intl.Segmenter().segment(cell), ({ segment }) => segment)
@@ -101,7 +104,7 @@ function shortened(cell: string, width: number): string {
   return `${takeWithin(letters, width - 1 - widthOf(end)).join('')}…${end}`
 }
 
-/** The beginning of a line that fits in so many columns. */
+/** The beginning of a line that fits in this many columns. */
 export function cutTo(text: string, width: number): string {
   if (widthOf(text) <= width) return text
   const letters = Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment)

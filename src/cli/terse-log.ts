@@ -4,7 +4,7 @@ import { redact } from '../app/redact.ts'
 import { json, printable } from './print.ts'
 import type { Io } from './verb.ts'
 
-/** The log of a command: warnings and errors, a line each with what caused it, for who typed it. */
+/** The log of a command: prints warnings and errors, one line each with the cause. */
 export function terseLog(io: Pick<Io, 'err' | 'json'>): Log {
   const line = (fields: object, message: string): void => {
     const err: unknown = Reflect.get(fields, 'err')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { timeLeft } from './time-left.ts'
 
-test('the time that is left follows the rate of the last minute, and nothing is said without one', () => {
+test('the remaining time follows the rate of the last minute, and is null without a rate', () => {
   let atMs = 0
   const left = timeLeft(() => atMs)
   assert.equal(left(1000), null, 'it was just begun')

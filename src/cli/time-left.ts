@@ -1,9 +1,12 @@
-/** What was left lately is looked at, so that an old pause does not count for long. */
+/** Only the last minute counts, so that an old pause is soon forgotten. */
 const windowMs = 60_000
-/** Before this nothing can be said. */
+/** No estimate is given before this much time has been measured. */
 const leastMs = 2_000
 
-/** How long something takes until nothing is left, ms, at the rate of the last minute; null while it does not shrink, or was just begun. */
+/**
+ * Estimates how many ms remain until nothing is left, at the rate of the last minute; null while the rest does not shrink, and right
+ * after the start.
+ */
 export function timeLeft(nowMs: () => number = () => performance.now()): (left: number) => number | null {
   let seen: { atMs: number; left: number }[] = []
   return (left) => {

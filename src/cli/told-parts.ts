@@ -1,6 +1,6 @@
 import type { BackupPart } from '../core/backup.ts'
 
-/** The parts of a backup as they pass by; `tell` is told how far they are: `pins: 12,000 rows`. */
+/** Passes on the parts of a backup, and reports to `tell` how far they are: `pins: 12,000 rows`. */
 export async function* toldParts(
   parts: AsyncIterable<BackupPart>,
   tell: (text: string) => void,

@@ -2,26 +2,26 @@ import type { Command, CommandUnknownOpts, OptionValues } from '@commander-js/ex
 import type { Colors } from 'picocolors/types.js'
 import type { Environment } from '../app/config-sources.ts'
 
-/** What the command line may touch of its process. */
+/** The parts of the process that the command line may use. */
 export interface Process {
   env: Environment
   /** Results: standard output. */
   out: (text: string) => void
   /** Everything else that a person reads: standard error. */
   err: (text: string) => void
-  /** Standard output is a terminal, so wide and so high as it is now. */
+  /** Set when standard output is a terminal: its current size. */
   terminal: { readonly columns: number; readonly rows?: number } | null
-  /** Standard error is a terminal, too. */
+  /** Whether standard error is a terminal too. */
   errIsTerminal?: boolean
-  /** Standard input, where that is not the process's own. */
+  /** Standard input, when it is not the process's own. */
   in?: AsyncIterable<Buffer | string>
-  /** Asks whoever sits there for a line. Left out: nobody does. */
+  /** Asks the person at the terminal for a line. Not set: there is no terminal. */
   ask?: (question: string) => Promise<string>
   /** Aborts at SIGINT and SIGTERM. */
   signal: AbortSignal
 }
 
-/** What a verb may touch: its process, and what the options that every verb has said. */
+/** What a verb may use: its process, and the values of the global options. */
 export interface Io extends Process {
   /** `--json`: standard output has JSON and nothing else, a line for each result. */
   json: boolean
@@ -29,31 +29,34 @@ export interface Io extends Process {
   yes: boolean
   /** `--wide`: tables are shown in full, however wide that is. */
   wide: boolean
-  /** Colours for standard output; none where there should be none. */
+  /** Colours for standard output; without colours, its functions change nothing. */
   paint: Colors
-  /** The flags that stand for options of the config, and `--config FILE`. */
+  /** The flags that set options of the config, and `--config FILE`. */
   configFlags: readonly string[]
 }
 
 /** One verb's file exports its verb as `command`. */
 export interface Verb {
-  /** Adds arguments, options and what help tells of them to a bare command. */
+  /** Adds arguments, options and help to a bare command. */
   declare: (bare: Command) => Declared
 }
 
-/** A verb in the overview, and the file that is loaded only when it is asked for. */
+/** A verb in the overview, and how to load its file, which happens only when the verb is used. */
 export interface Entry {
   summary: string
   load: () => Promise<{ command: Verb }>
 }
 
-/** A command that knows what may be typed. Once it has read that, `run` does it and returns the exit code (nothing means 0). */
+/**
+ * A command with its arguments and options declared. Once it has parsed the command line, `run` does the work and returns the exit code
+ * (undefined means 0).
+ */
 export interface Declared {
   command: CommandUnknownOpts
   run: (io: Io) => Promise<number | void>
 }
 
-/** A verb of its declaration and of what it does; what was typed reaches `run` with the types declared. */
+/** Makes a verb from its declaration and the function that does its work; `run` gets the parsed arguments with the declared types. */
 export function verb<Args extends unknown[], Opts extends OptionValues>(
   declare: (bare: Command) => Command<Args, Opts>,
   run: (args: Args, options: Opts, io: Io) => Promise<number | void>,
@@ -66,5 +69,5 @@ export function verb<Args extends unknown[], Opts extends OptionValues>(
   }
 }
 
-/** The command line cannot be meant like this: exit code 2, with how to put it right. */
+/** The command line is wrong: exit code 2, with a message that says how to correct it. */
 export class WrongUse extends Error {}

@@ -103,7 +103,7 @@ const groups: Record<string, Record<string, Entry>> = {
   },
 }
 
-/** All of them, by name. */
+/** All verbs, by name. */
 export const verbs: Readonly<Record<string, Entry>> = Object.assign({}, ...Object.values(groups))
 
 /** The verbs that start with `prefix`, under their headings. */

@@ -4,26 +4,26 @@ import { printable } from './print.ts'
 import { cutTo } from './table.ts'
 import type { Io } from './verb.ts'
 
-/** Asked again soon at first, since much is done in a moment; then less and less often. */
+/** The first polls follow one another quickly, because many operations are done in a moment; later polls are further and further apart. */
 const firstPollMs = 100
 const longestPollMs = 1_000
 const troubledPollSeconds = 2
-/** What takes long to read is read less often: for a fifth of the time at most. */
+/** A read that takes long is repeated less often: reads take at most a fifth of the time. */
 const restPerRead = 4
 const longestRestMs = 15_000
 
-/** Something that goes on elsewhere, and how to look at it. */
+/** An operation that runs elsewhere, and how to look at it. */
 export interface Watched<T> {
-  /** How it stands now. What may pass by itself (`unavailable`, `too_many`, `internal`) is shown, and it is read again. */
+  /** Reads its current state. A failure that may pass (`unavailable`, `too_many`, `internal`) is shown, and the read is repeated. */
   read: () => Promise<T>
   isOver: (state: T) => boolean
-  /** In a few words, and what stands behind them on a terminal. */
+  /** The state in a few words; a terminal shows `more` after them. */
   show: (state: T) => { text: string; more?: string }
 }
 
 /**
- * Watches something until it is over, and returns it as it was then (or when `io.signal` aborted). On a terminal one line is
- * kept current; piped, a line is written when something changed; `quiet` writes nothing.
+ * Watches an operation until it is over, and returns its last state (or the state when `io.signal` aborted). On a terminal one line is
+ * kept current; in a pipe, a line is written for each change; `quiet` writes nothing.
  */
 export async function watch<T>(
   first: T,
@@ -64,7 +64,7 @@ function statusLine(io: Io, quiet: boolean): StatusLine {
   return io.terminal === null ? plainLines(io) : liveLine(io, io.terminal)
 }
 
-/** One line, written over and over. */
+/** One line that is overwritten in place. */
 function liveLine(io: Io, terminal: NonNullable<Io['terminal']>): StatusLine {
   return {
     show: (text, more = '') =>
@@ -73,7 +73,7 @@ function liveLine(io: Io, terminal: NonNullable<Io['terminal']>): StatusLine {
   }
 }
 
-/** A line for every change. */
+/** Writes a line for every change. */
 function plainLines(io: Io): StatusLine {
   let last = ''
   return {
@@ -85,7 +85,7 @@ function plainLines(io: Io): StatusLine {
   }
 }
 
-/** False when the signal aborted. */
+/** Returns false when the signal aborted. */
 async function pause(ms: number, signal: AbortSignal): Promise<boolean> {
   await sleep(ms, undefined, { signal }).catch(() => undefined)
   return !signal.aborted

@@ -7,15 +7,15 @@ import type { Role } from '../../src/core/org.ts'
 import type { Minting } from '../minting.ts'
 import { scopes } from './routes.ts'
 
-/** Who asks, and with what. */
+/** A caller and its credentials. */
 export interface Actor {
   name: string
   headers: Record<string, string>
-  /** Who the audit is to name; null: nobody, since nobody is admitted. */
+  /** The actor that the audit must name; null when the caller is not admitted. */
   by: TokenId | UserId | null
 }
 
-/** A person with a session of its own, as a login would leave it. */
+/** A person with their own session, as a login would leave it. */
 export interface Person {
   userId: UserId
   sessionId: SessionId
@@ -25,11 +25,11 @@ export interface Person {
 
 export const issuer = 'https://login.example'
 
-/** Makes people, tokens and all that is wrong with them, in one world. */
+/** Makes people, valid tokens and broken ones, in one world. */
 export class Cast {
   readonly #minting: Minting
   readonly #system: pg.Client
-  /** Whatever nobody may find in a log: tokens and cookies. */
+  /** Tokens and cookies, which must not be in any log. */
   readonly secrets: string[] = []
 
   constructor(minting: Minting, system: pg.Client) {
@@ -69,7 +69,7 @@ export class Cast {
     return minted
   }
 
-  /** Everybody who is to be told 401. */
+  /** All callers that must be answered with 401. */
   async refused(orgId: OrgId, slug: string): Promise<Actor[]> {
     const owner: { slug: string; role: Role }[] = [{ slug, role: 'owner' }]
     const good = await this.token(orgId, [...scopes])
@@ -118,12 +118,12 @@ export class Cast {
   }
 }
 
-/** What a browser sends from a page of ours. */
+/** The headers that a browser sends from a page of this service. */
 export function byCookie(cookie: string): Record<string, string> {
   return { cookie: `__Host-anchorage=${cookie}`, 'sec-fetch-site': 'same-origin' }
 }
 
-/** The same claims under `alg: none`. */
+/** The same claims with `alg: none`. */
 function unsigned(token: string): string {
   const [head = '', claims = ''] = token.split('.')
   const header: object = JSON.parse(Buffer.from(head, 'base64url').toString())

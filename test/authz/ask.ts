@@ -1,6 +1,6 @@
 import { Agent, request, type Dispatcher } from 'undici'
 
-/** What was asked, and what came. */
+/** The answer to a request. */
 export interface Said {
   status: number
   text: string
@@ -9,7 +9,7 @@ export interface Said {
 
 const agent = new Agent({ connections: 8 })
 
-/** Sends what `fetch` would not: any `sec-fetch-site`, any cookie. */
+/** Sends headers that `fetch` would not: any `sec-fetch-site`, any cookie. */
 export async function ask(
   url: string,
   method: string,
@@ -28,10 +28,10 @@ export async function ask(
   return { status: answer.statusCode, text, headers: Object.fromEntries(told) }
 }
 
-/** Differs between any two answers, and tells nothing. */
+/** Headers that differ between any two answers, and reveal nothing. */
 const incidental = /^(?:date|x-request-id|(?:x-)?ratelimit-.*|connection|keep-alive)$/
 
-/** All that could tell one answer from another, with `names` of what was asked about taken out. */
+/** Everything that could distinguish one answer from another, with the `names` of the object asked about taken out. */
 export function tellTale({ status, text, headers }: Said, names: readonly string[]): string {
   const kept = Object.entries(headers)
     .filter(([name]) => !incidental.test(name) && name !== 'content-length')

@@ -4,7 +4,7 @@ import * as raw from 'multiformats/codecs/raw'
 import { create } from 'multiformats/hashes/digest'
 import type { WirePin } from '../api.ts'
 
-/** A caller of the table: a person by its role in the org, or a token by its scope. */
+/** The callers of the table: people by their role in the org, and tokens by their scope. */
 export const people = [
   'viewer',
   'member',
@@ -26,25 +26,24 @@ export const scopes = [
 export const callers = [...people, ...scopes, 'all-but-cluster'] as const
 export type CallerName = (typeof callers)[number]
 
-/** What a path is about. */
-/** `stopped` is an org that is suspended already, and nobody's. */
+/** The object that a path names. `stopped` is an org that is suspended already and has no members. */
 export type Row = 'pin' | 'token' | 'org' | 'stopped' | 'member' | 'session' | 'node' | 'plan'
 
-/** Who may do what at one route. Whoever is not named is told 403. */
+/** Who may do what at one route. A caller that is not named gets 403. */
 export interface Route {
-  /** Who may. */
+  /** The callers that are allowed. */
   may: readonly CallerName[]
-  /** What they are answered. */
+  /** The status that they get. */
   ok: number
   row?: Row
   body?: (made: number, names: Record<string, string>) => unknown
-  /** Who is answered the same about another org's row. */
+  /** The callers that get the same status for another org's row. */
   everywhere?: readonly CallerName[]
-  /** Who may do it to what is another's in the same org; others are told 404. */
+  /** The callers that may do it to another person's row in the same org; others get 404. */
   others?: readonly CallerName[]
-  /** Who is told 404 about the org's own row, since there is no org for them. */
+  /** The callers that get 404 for the org's own row, because they cannot see the org. */
   unseen?: readonly CallerName[]
-  /** What the audit says of it; without it nothing. */
+  /** The action in the audit; when not set, none. */
   audit?: string
 }
 
@@ -67,10 +66,10 @@ const persons: CallerName[] = [...people]
 const all = (...groups: CallerName[][]): CallerName[] => [...new Set(groups.flat())]
 const seesOrg = all(readers, ['org:admin'], operators)
 const rulesOrg = all(admins, operators)
-/** Whoever is in no org is told of none. */
+/** A caller without an org cannot see any. */
 const unseen: CallerName[] = ['in-no-org']
 
-/** Content that nobody has, so that its pins stay queued. */
+/** Content that no peer has, so that its pins stay queued. */
 function cidOf(made: number): string {
   const digest = create(0x12, createHash('sha256').update(`the matrix ${made}`).digest())
   return CID.createV1(raw.code, digest).toString()
@@ -84,7 +83,7 @@ const ofStopped = {
 } as const
 const ofMember = { row: 'member', everywhere: operators, unseen } as const
 
-/** Every route of the OpenAPI document that asks who one is. */
+/** Every route of the OpenAPI document that needs credentials. */
 export const routes: Record<string, Route> = {
   'GET /v1/pins': { may: readers, ok: 200 },
   'POST /v1/pins': { may: writers, ok: 202, body: pin, audit: 'pin.create' },
@@ -183,7 +182,7 @@ export const routes: Record<string, Route> = {
   'GET /v1/admin/audit': { may: operators, ok: 200 },
 }
 
-/** Those that ask nobody who he is: everybody is answered alike, with one of these. */
+/** Routes that need no credentials: every caller gets the same answer, with one of these statuses. */
 export const openRoutes: Record<string, readonly number[]> = {
   'GET /v1/health': [200],
   'GET /v1/ready': [200],
@@ -193,8 +192,8 @@ export const openRoutes: Record<string, readonly number[]> = {
   'POST /v1/auth/backchannel-logout': [400, 415, 503],
 }
 
-/** Tested by itself: it ends the very session that asks, and is no failure for whoever has none. */
+/** Has a test of its own: it ends the session that asks, and it also succeeds without a session. */
 export const signOut = 'POST /v1/auth/logout'
 
-/** What is in no document, and the same for everybody: pages, and what is said to clients with a wrong base URL. */
+/** Paths that are not in the document and are the same for all callers: pages, and answers to clients with a wrong base URL. */
 export const publicPages = /^\/(?:$|pages\/|v1\/docs|v1\/openapi\.json$|v1\/pins\/pins(?:$|\/))/

@@ -9,28 +9,28 @@ import { World } from '../world.ts'
 import { Cast, issuer, type Actor, type Person } from './actors.ts'
 import { scopes, type CallerName, type Row } from './routes.ts'
 
-/** An org with something of everything in it. */
+/** An org with one row of every kind. */
 interface Org {
   id: OrgId
   slug: string
   owner: Person
-  /** With every scope of the org. */
+  /** Its token has every scope of the org. */
   api: Api
   pin: string
   token: string
-  /** A member whom nobody needs. */
+  /** A member that tests may remove. */
   extra: UserId
-  /** What nobody elsewhere may ever read. */
+  /** Texts that callers of other orgs must never read. */
   marks: string[]
 }
 
-/** A node with two orgs, and all who may ask something of the first. */
+/** A node with two orgs, and all callers that ask for objects of the first. */
 export interface Stage extends AsyncDisposable {
   world: World
   minting: Minting
   system: pg.Client
   cast: Cast
-  /** Of the node, without a slash at the end. */
+  /** The URL of the node, without a slash at the end. */
   url: string
   mine: Org
   theirs: Org
@@ -40,7 +40,10 @@ export interface Stage extends AsyncDisposable {
 }
 
 const everything = ['pins:read', 'pins:write', 'pins:delete', 'tokens:manage', 'org:admin']
-/** What is refused here is to be refused for who asks. Nobody logs in at the provider: sessions are made as a login leaves them. */
+/**
+ * Refusals must be due to the caller, so the rate limits are off. No one logs in at the provider: sessions are made as a login leaves
+ * them.
+ */
 const env = {
   ANCHORAGE_RATE_LIMITS_ANONYMOUS_PER_ADDRESS: '1000000',
   ANCHORAGE_RATE_LIMITS_ANONYMOUS: '1000000',
@@ -54,7 +57,7 @@ export async function stage(): Promise<Stage> {
   const world = undo.use(await World.start({ nodes: 1, env }))
   const minting = undo.use(await mintingFor(world))
   const system = new pg.Client({ connectionString: await world.value('DATABASE_SYSTEM_URL') })
-  // some tests take Postgres away
+  // some tests stop Postgres
   system.on('error', () => {})
   await system.connect()
   undo.defer(() => system.end())
@@ -108,7 +111,7 @@ async function callersIn(cast: Cast, { id, slug }: Org): Promise<Map<CallerName,
   }
 }
 
-/** What a path may name: the asker's own, another's in the same org, another org's, and what there is not. */
+/** The rows that a path may name: the caller's own, another person's in the same org, another org's, and one that does not exist. */
 export interface Rows {
   own: () => Promise<Names>
   others: () => Promise<Names>
@@ -119,7 +122,7 @@ export interface Rows {
 /** The parameters of a path. */
 export type Names = Record<string, string>
 
-/** Fresh at each call, since what is asked may end it. */
+/** Makes new rows at each call, because a request may remove them. */
 export function rowsOf(
   { minting, cast, mine, theirs, nodeId, system }: Stage,
   asker: Actor,
@@ -195,7 +198,7 @@ export function rowsOf(
   }
 }
 
-/** A plan without any is carried out as it is made. */
+/** A plan without moves would be done as soon as it is made. */
 async function* oneMove(): AsyncGenerator<Move[]> {
   yield [{ cid: 'nowhere', from: mintId('nod'), to: mintId('nod'), bytes: 1, reason: 'the matrix' }]
 }

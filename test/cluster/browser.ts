@@ -11,7 +11,7 @@ import { until } from '../settle.ts'
 import type { ClusterStage } from './stage.ts'
 
 const executable = findChromium()
-// a check that is left out where it decides is none
+// on CI a missing Chromium fails, because a skipped check would go unnoticed there
 const skip =
   executable === null && process.env.CI !== 'true'
     ? 'no Chromium is on the PATH: apt-get install chromium'
@@ -25,7 +25,7 @@ export function browser(at: ClusterStage): void {
     let page: Page
     let nodes: string[]
     let password: string
-    /** What the pages complained of. */
+    /** Errors that the pages reported. */
     let complaints: string[]
 
     before(async () => {
@@ -44,7 +44,7 @@ export function browser(at: ClusterStage): void {
       complaints = []
       page.on('pageerror', (error) => complaints.push(String(error)))
       page.on('console', (message) => {
-        // Chromium says so of every request that is refused, as the first one of a stranger is; the provider's pages are not ours.
+        // Chromium reports every refused request, such as the first one without a session. The provider's pages are not checked.
         const isRefusal = /status of 40[13]/.test(message.text())
         const isOurs = nodes.some((node) => message.location().url.startsWith(node))
         if (message.type() === 'error' && isOurs && !isRefusal) complaints.push(message.text())
@@ -55,7 +55,7 @@ export function browser(at: ClusterStage): void {
       assert.deepEqual(complaints, [])
     })
 
-    /** From a node's page through the provider's form and back. */
+    /** Signs in: from a node's page through the provider's form and back. */
     const signIn = async (user: string, node = nodes[0] ?? ''): Promise<void> => {
       await page.goto(node)
       await page.getByRole('link', { name: 'Sign in' }).click()
@@ -156,7 +156,7 @@ export function browser(at: ClusterStage): void {
       } finally {
         await at.world.anchorage('admin', 'resume-org', 'dev')
       }
-      // The nodes must have heard of it before the next test pins.
+      // All nodes must know this before the next test pins.
       const token = await at.world.value('ANCHORAGE_TOKEN')
       for (const node of nodes) {
         const asked = () => apiOf(`${node}/v1`, token).send('GET', '/pins')
@@ -186,7 +186,7 @@ export function browser(at: ClusterStage): void {
       await dialog.waitFor()
       await page.keyboard.press('Escape')
       await dialog.waitFor({ state: 'hidden' })
-      // The focus is back where it was.
+      // The focus has returned to the button.
       await page.keyboard.press('Enter')
       await dialog.waitFor()
       await focusByTab('End it')
@@ -238,7 +238,7 @@ Promise.allSettled([
       await new Promise<void>((resolve) => void evil.listen(0, '127.0.0.1', resolve))
       const { port } = evil.address() as AddressInfo
       try {
-        // on the same host the cookie comes along, on another it does not: neither may do a thing
+        // the cookie is sent to another port of the same host, and not to another host: neither page may change anything
         for (const host of ['127.0.0.1', 'localhost']) {
           const tab = await context.newPage()
           await tab.goto(`http://${host}:${port}/`)
@@ -264,7 +264,7 @@ Promise.allSettled([
       assert.equal(await page.getByRole('button', { name: /^End / }).count(), tokensBefore)
     })
 
-    /** Presses Tab until what has this name has the focus, as somebody without a mouse would. */
+    /** Presses Tab until the element with this name has the focus, as a person without a mouse would. */
     async function focusByTab(name: string): Promise<void> {
       for (let presses = 0; presses < 60; presses++) {
         const label = await page.evaluate(

@@ -10,11 +10,11 @@ import type { ClusterStage } from './stage.ts'
 export interface Drain {
   state: string
   left: number
-  /** Why it does not go on by itself. */
+  /** Why the drain does not go on. */
   waits: string | null
 }
 
-/** With thousands of placements, and nodes that die meanwhile: `test/faults/drain-under-load.test.ts`. */
+/** `test/faults/drain-under-load.test.ts` does this with thousands of placements, and nodes that die meanwhile. */
 export function drain(at: ClusterStage): void {
   suite('drain', () => {
     before(() => at.world.well())
@@ -59,7 +59,7 @@ export function drain(at: ClusterStage): void {
     })
 
     test('a drain that finds too few nodes waits, says so, and holds on to its content', async () => {
-      // Content on nodes 2 and 3, which are all that there are while node 1 is drained.
+      // The content is on nodes 2 and 3, the only ones available while node 1 is drained.
       const api = await at.world.api(2)
       const cid = await at.offeredCid()
       const meta = { 'anchorage.replicas': '2' }

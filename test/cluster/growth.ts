@@ -5,7 +5,7 @@ import { placements } from '../ledger.ts'
 import { until } from '../settle.ts'
 import type { ClusterStage } from './stage.ts'
 
-/** Large enough that moves by bytes follow moves by number. */
+/** Large enough that moves by bytes match moves by number. */
 const size = 8 * 1024
 
 export function growth(at: ClusterStage): void {
@@ -31,7 +31,7 @@ export function growth(at: ClusterStage): void {
     })
 
     test('no pin is lost, whether it stood or waited; streams are made anew, and nothing moves by itself', async () => {
-      // Stopped while most of them wait.
+      // The world stops while most pins wait.
       await at.post(90, [1], size)
       await at.world.stop()
       await at.world.startAgain({ nodes: 3 })

@@ -6,8 +6,8 @@ import { rowsOf } from '../ledger.ts'
 import type { ClusterStage } from './stage.ts'
 
 /**
- * How soon another leads is shown on a fake clock in `src/cluster/lease.test.ts`, and that an old leader changes nothing in
- * `src/store/cluster.pg.test.ts`. With servers killed, paused and cut off: `test/faults`.
+ * `src/cluster/lease.test.ts` shows on a fake clock how soon another node leads, and `src/store/cluster.pg.test.ts` that an old leader
+ * changes nothing. `test/faults` kills, pauses and cuts off servers.
  */
 export function leadershipMoves(at: ClusterStage): void {
   suite('a leader that goes', () => {
@@ -28,7 +28,7 @@ export function leadershipMoves(at: ClusterStage): void {
 
     test('an epoch that Postgres gave to nobody who leads: the leader gives up, and a term begins above it', async () => {
       const old = await leadership(at.world)
-      // As a contender leaves it that took an epoch and lost the lease before it led.
+      // The state after a contender took an epoch and lost the lease before it led.
       await rowsOf(at.world, 'update cluster set epoch = epoch + 1')
       const next = await leadership(at.world, old)
       assert.ok(next.epoch > old.epoch + 1)

@@ -12,7 +12,7 @@ interface Maintenance {
   until: string | null
 }
 
-/** That it holds while nodes are bounced, and outlives JetStream: `test/faults/maintenance.test.ts`. */
+/** `test/faults/maintenance.test.ts` shows that it lasts while nodes are restarted, and survives the loss of JetStream. */
 export function maintenance(at: ClusterStage): void {
   suite('maintenance', () => {
     before(() => at.world.well())

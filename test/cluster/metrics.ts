@@ -14,7 +14,7 @@ const deploy = join(import.meta.dirname, '../../deploy')
 const read = (file: string) => readFileSync(join(deploy, file), 'utf8')
 const ofCluster = Object.entries(families).flatMap(([name, { from }]) => (from === 'leader' ? [name] : []))
 
-/** What the dashboard and the alert rules ask Prometheus for. */
+/** The queries of the dashboard and the alert rules to Prometheus. */
 function queries(): string[] {
   const rules: { groups: { rules: { expr: string }[] }[] } = parse(read('prometheus/anchorage.rules.yaml'))
   const dashboard: { panels: { targets?: { expr: string }[] }[] } = JSON.parse(read('grafana/anchorage.json'))
@@ -24,7 +24,7 @@ function queries(): string[] {
   ]
 }
 
-/** Every label that a query asks a metric for, as `metric{label}`. */
+/** Every label that a query uses of a metric, as `metric{label}`. */
 function labelsIn(query: string): { name: string; label: string }[] {
   return [...query.matchAll(/\b(anchorage_\w+)\{([^}]*)\}/g)].flatMap(([, name = '', inner = '']) =>
     [...inner.matchAll(/(\w+)[=!]/g)].map(([, label = '']) => ({ name, label })),
@@ -36,7 +36,7 @@ export function metrics(at: ClusterStage): void {
     before(async () => {
       await at.world.well()
       await at.post(12, at.world.nodes)
-      // a refusal by a limit, which the dashboard shows
+      // a request that a limit refuses, which the dashboard shows
       const api = await at.world.api()
       const refused = await api.send('POST', '/pins', { body: { cid: 'x'.repeat(300_000) } })
       assert.equal(refused.status, 413)

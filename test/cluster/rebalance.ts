@@ -21,7 +21,7 @@ interface Move {
   reason: string
 }
 
-/** What grew from one node lies unevenly. */
+/** A cluster that grew from one node is unbalanced. */
 export function rebalance(at: ClusterStage): void {
   suite('rebalance', () => {
     before(async () => {
@@ -32,7 +32,7 @@ export function rebalance(at: ClusterStage): void {
       })
     })
 
-    /** Where the copies are that stay, as `CID node`. */
+    /** The places of all copies that stay, as `CID node`. */
     const where = async (): Promise<Set<string>> =>
       new Set((await placements(at.world)).flatMap(({ cid, n, leaving }) => (leaving ? [] : [`${cid} ${n}`])))
 
@@ -87,7 +87,7 @@ export function rebalance(at: ClusterStage): void {
       assert.equal(rows[0]?.n, rows[1]?.n)
     })
 
-    /** The least number of pins that the API called `pinned` at any moment. */
+    /** The smallest number of pins that the API ever listed as `pinned`. */
     function watchPinned(): { stop: () => Promise<number> } {
       let stopped = false
       let least = Infinity

@@ -4,7 +4,7 @@ import { apiOf, refusalOf } from '../api.ts'
 import { until } from '../settle.ts'
 import type { ClusterStage } from './stage.ts'
 
-/** That both take less than two seconds, told or not, is shown on a fake clock in `src/auth/tokens.test.ts`. */
+/** `src/auth/tokens.test.ts` shows on a fake clock that both take less than two seconds, with and without a message. */
 export function revocation(at: ClusterStage): void {
   suite('a suspended org', () => {
     test('is refused with the reason by every node that had let it in, and let in again once it is resumed', async () => {

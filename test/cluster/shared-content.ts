@@ -4,10 +4,13 @@ import { apiOf, type Api } from '../api.ts'
 import { until } from '../settle.ts'
 import type { ClusterStage } from './stage.ts'
 
-/** Each test waits for the leader's sweep, which comes every few seconds: all at once they wait for the same ones. */
+/**
+ * Each test waits for the leader's sweep, which runs every few seconds. The tests run concurrently, so that they wait for the same
+ * sweep.
+ */
 export function sharedContent(at: ClusterStage): void {
   suite('content that several orgs share, on two of three nodes', { concurrency: true }, () => {
-    /** Each org has a node of its own to talk to. */
+    /** Each org uses a node of its own. */
     let one: Api
     let two: Api
 
@@ -38,7 +41,7 @@ export function sharedContent(at: ClusterStage): void {
         const { cid, pins } = await pinnedTwice()
         const apis = [one, two] as const
         await apis[first].remove(pins[first])
-        // Content that nobody else wants goes after the same grace: when it is gone, so would this be.
+        // Unwanted content is unpinned after the same grace: when the marker is gone, this content would be gone too.
         const marker = await pinnedTwice()
         await one.remove(marker.pins[0])
         await two.remove(marker.pins[1])

@@ -11,13 +11,13 @@ const env = {
   ANCHORAGE_PIN_BACKOFF_MIN: '500ms',
   ANCHORAGE_CLUSTER_DRAIN_GRACE_PERIOD: '1s',
   ANCHORAGE_REBALANCE_MOVES_IN_FLIGHT: '16',
-  // More than one person has the address of these tests.
+  // All logins of these tests come from one address.
   ANCHORAGE_RATE_LIMITS_SIGN_IN_PER_ADDRESS: '1000',
 }
 
-/** The world of the cluster's stories, with a Kubo outside that has all content they ask for. */
+/** The world of the cluster's stories, with an outside Kubo that has all content they ask for. */
 export class ClusterStage {
-  /** What stories were promised in the org that `dev` made. */
+  /** The pins that stories made in dev's org. */
   readonly ledger = new Ledger()
   #world: World | undefined
   #outside: OutsideKubo | undefined
@@ -40,7 +40,7 @@ export class ClusterStage {
     return this.#outside ?? assert.fail('the Kubo outside has not started')
   }
 
-  /** Fresh content that the Kubo outside has. */
+  /** Fresh content that the outside Kubo has. */
   async offered(count: number, size?: number): Promise<Block[]> {
     const blocks = await freshBlocks(count, size)
     await this.outside.rpc.put(blocks)
@@ -53,7 +53,7 @@ export class ClusterStage {
     return block?.cid ?? assert.fail('no block')
   }
 
-  /** Pins fresh content in the org that `dev` made, through `nodes` in turn, and notes each promise. */
+  /** Pins fresh content in dev's org, through `nodes` in turn, and records each pin. */
   async post(count: number, nodes: readonly number[], size?: number): Promise<void> {
     const apis = await Promise.all(nodes.map((n) => this.world.api(n)))
     await eachInFlight(await this.offered(count, size), 8, async ({ cid }, index) => {
@@ -78,7 +78,7 @@ export class ClusterStage {
     return held.filter((n) => n !== false)
   }
 
-  /** Resolves once exactly so many Kubos pin a content. */
+  /** Resolves once exactly this many Kubos pin a content. */
   heldBy(cid: string, count: number): Promise<boolean> {
     return until(`${count} nodes hold ${cid}`, async () => (await this.holders(cid)).length === count)
   }

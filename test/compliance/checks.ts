@@ -1,6 +1,6 @@
 /**
- * Runs the published suite's nine checks one by one and prints each outcome as a line of JSON.
- * A program, started by `suite.ts` in a process of its own: the suite keeps its state in its modules.
+ * Runs the published suite's nine checks one by one and prints each outcome as a line of JSON. It is a program that `suite.ts` starts
+ * as a process of its own, because the suite keeps its state in its modules.
  */
 import { registerHooks } from 'node:module'
 import util from 'node:util'
@@ -23,7 +23,7 @@ const order = [
 
 const { SUITE: suite = '', ENDPOINT: url = '', TOKEN: token = '', CONTENT_RPC: contentRpc = '' } = process.env
 
-// The suite fetches the spec from the network and writes reports into its own folder: point it at ours.
+// The suite fetches the spec from the network and writes reports into its own folder; this redirects both to our paths.
 registerHooks({
   load(module, context, next) {
     const loaded = next(module, context)
@@ -35,7 +35,7 @@ registerHooks({
   },
 })
 
-// The suite's reader of OpenAPI still calls what Node 23 removed.
+// The suite's OpenAPI reader still calls functions that Node 23 removed.
 Object.assign(util, {
   isFunction: (value: unknown) => typeof value === 'function',
   isNumber: (value: unknown) => typeof value === 'number',
@@ -58,7 +58,7 @@ async function main(): Promise<void> {
     } catch (error) {
       process.stdout.write(`${name} threw ${String(error)}\n`)
     }
-    // a check that throws is not counted by the suite at all: here it failed
+    // the suite does not count a check that throws; here it counts as failed
     const passed = globalReport.passed === before.passed + 1 && globalReport.failed === before.failed
     process.stdout.write(`${JSON.stringify({ name, passed })}\n`)
   }
@@ -68,7 +68,7 @@ function textOf(source: string | ArrayBuffer | NodeJS.TypedArray | undefined): s
   return typeof source === 'string' ? source : new TextDecoder().decode(source)
 }
 
-/** The suite's content is the text of `process.hrtime()`: the same bytes are handed to a Kubo as a raw block. */
+/** The suite's content is the text of `process.hrtime()`: stores the same bytes in a Kubo as a raw block. */
 function offerInventedContent(): void {
   const { hrtime } = process
   const told = (time?: [number, number]): [number, number] => {

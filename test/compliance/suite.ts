@@ -6,7 +6,7 @@ import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-/** What one check of the suite found. */
+/** The result of one check of the suite. */
 export interface Check {
   name: string
   passed: boolean
@@ -14,31 +14,31 @@ export interface Check {
 
 export interface SuiteRun {
   checks: Check[]
-  /** All that the suite printed: which expectation of a check was not met. */
+  /** Everything that the suite printed: it shows which expectation of a check was not met. */
   said: string
 }
 
 export interface SuiteOptions {
   url: string
   token: string
-  /** The spec that answers are held against. */
+  /** The spec that answers are checked against. */
   spec: string
-  /** RPC base of a Kubo that is handed everything the suite invents; without it nobody has those CIDs. */
+  /** The RPC base of a Kubo that gets all content the suite invents; without it no peer has that content. */
   contentRpc?: string
 }
 
 const version = '1.8.1'
 
 /**
- * Installs the published compliance suite into the user's cache, by the lock file that stands beside this one.
- * Its scripts do not run: one of its dependencies would fetch a Kubo that no check uses.
+ * Installs the published compliance suite into the user's cache, by the lock file beside this file. Its install scripts do not run: one
+ * of its dependencies would download a Kubo that no check uses.
  */
 export async function installSuite(): Promise<string> {
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache')
   const home = join(cache, 'anchorage', `compliance-${version}`)
   if (existsSync(join(home, 'node_modules'))) return home
   await mkdir(join(cache, 'anchorage'), { recursive: true })
-  // made beside its place and moved in whole, so that an install that was cut short is never taken for a good one
+  // made beside its final path and renamed when complete, so that an interrupted install is never used
   const fresh = await mkdtemp(`${home}.`)
   try {
     for (const file of ['package.json', 'package-lock.json'])
@@ -53,7 +53,7 @@ export async function installSuite(): Promise<string> {
   return home
 }
 
-/** Runs all checks in a process of their own, since the suite keeps its state in modules, and resolves with their outcomes. */
+/** Runs all checks in a process of their own, because the suite keeps its state in modules, and resolves with their outcomes. */
 export async function runSuite(home: string, options: SuiteOptions): Promise<SuiteRun> {
   const out = await mkdtemp(join(tmpdir(), 'anchorage-compliance-'))
   try {

@@ -35,7 +35,7 @@ test('a pin of ours whose blocks were lost from the disk is fetched again', asyn
   )
 })
 
-test('what Kubo dials by itself is read from its own config', async () => {
+test('the addresses that Kubo dials on its own are read from its config', async () => {
   await using ours = await startTestKubo()
   await using ipfs = kubo({ rpcUrl: ours.rpcUrl, pinName: 'ours', allowPrivateOrigins: false })
   assert.deepEqual(await ipfs.followUps(new AbortController().signal), [
@@ -81,7 +81,7 @@ async function start(): Promise<IpfsWorld> {
   }
 }
 
-/** Adds a DAG of that many leaves of 64 KiB under one root. */
+/** Adds a DAG with this many leaves of 64 KiB under one root. */
 async function addTo(to: TestKubo, leaves: number): Promise<string> {
   const form = new FormData()
   form.append('file', new Blob([randomBytes(leaves * 64 * 1024)]))

@@ -7,30 +7,30 @@ import type { Progress } from '../../src/core/placement.ts'
 import type { Ipfs } from '../../src/core/ports.ts'
 import { patience } from '../patience.ts'
 
-/** An implementation of the `Ipfs` port with what a test must be able to do behind its back. */
+/** An implementation of the `Ipfs` port, with the means to change its Kubo directly. */
 export interface IpfsWorld extends AsyncDisposable {
   /** Pins under a name of its own; dials private origins. */
   ipfs: Ipfs
-  /** The same Kubo by an adapter that dials public origins only. */
+  /** The same Kubo through an adapter that dials public origins only. */
   strict: Ipfs
-  /** A fresh block that is there already. */
+  /** A fresh block that is stored already. */
   local(): Promise<string>
-  /** A CID whose content nobody has. */
+  /** A CID whose content no peer has. */
   nowhere(): Promise<string>
-  /** A CID whose block is there and is not what its codec says. */
+  /** A CID whose block is stored and does not match its codec. */
   garbage(): Promise<string>
-  /** A DAG of `blocks` blocks of 64 KiB and its root, held by another peer behind a slow wire. */
+  /** A DAG of `blocks` blocks of 64 KiB and its root, on another peer behind a slow connection. */
   remote(blocks: number): Promise<{ cid: string; origin: string }>
-  /** Bytes that came over that wire so far. */
+  /** Bytes received over that connection so far. */
   received(): number
   pinByHand(cid: string, name: string, type: 'recursive' | 'direct'): Promise<void>
-  /** The pin of `cid` as it stands. */
+  /** The current pin of `cid`. */
   look(cid: string): Promise<{ name: string; type: string } | null>
   kill(): Promise<void>
   restart(): Promise<void>
 }
 
-/** What every `Ipfs` keeps, the real one and the fake. */
+/** The contract of every `Ipfs`, the real one and the fake. */
 export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): void {
   suite(title, { timeout: 120_000 }, () => {
     let world: IpfsWorld

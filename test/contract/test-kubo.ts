@@ -11,27 +11,30 @@ import { findTool } from '../../src/tools/find-tool.ts'
 import { kubo } from '../../src/tools/kubo.ts'
 import { patience } from '../patience.ts'
 
-/** A real Kubo of its own for one test file: a fresh repository, loopback only, gone with its directory when disposed. */
+/** A real Kubo for one test file: a fresh repository, on loopback only, removed with its directory when disposed. */
 export interface TestKubo extends AsyncDisposable {
   rpcUrl: string
-  /** Of the daemon that runs now. */
+  /** The pid of the running daemon. */
   pid: number
   /** Its repository. */
   dir: string
-  /** Runs `ipfs …` on its repository, through its daemon while that is up. */
+  /** Runs `ipfs …` on its repository, through its daemon while that runs. */
   ipfs(args: string[], input?: string | Uint8Array): Promise<string>
-  /** One RPC call with the answer as text, for what the adapter does not offer. */
+  /** One RPC call with the answer as text, for calls that the adapter does not offer. */
   rpc(path: string, body?: FormData): Promise<string>
-  /** SIGKILL, or any other signal; resolves once the process is gone. The repository stays. */
+  /** Sends SIGKILL or another signal; resolves once the process is gone. The repository stays. */
   kill(signal?: NodeJS.Signals): Promise<void>
   /** Starts the daemon again on the same ports after `kill`. */
   restart(): Promise<void>
 }
 
-/** As much of Kubo's config file as tests touch. */
+/** The parts of Kubo's config file that tests change. */
 export type KuboConfig = Record<string, Record<string, unknown>>
 
-/** `configure` may change its config before the first start. The program is `KUBO_BINARY`, else found, or made, as for a node. */
+/**
+ * Starts a Kubo. `configure` may change its config before the first start. The program is `KUBO_BINARY`, else it is found or built as
+ * for a node.
+ */
 export async function startTestKubo(configure: (config: KuboConfig) => void = () => {}): Promise<TestKubo> {
   const configured = process.env['KUBO_BINARY']
   const { path: binary } = await findTool(kubo(), { env: process.env, configured, say: () => {} })

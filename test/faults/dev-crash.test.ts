@@ -12,11 +12,11 @@ import { alive, processesOf } from '../processes.ts'
 import { eachInFlight, until } from '../settle.ts'
 import { World } from '../world.ts'
 
-// Short enough that what a fault cut off is tried again within the test's patience.
+// Short backoffs, so that work that a fault interrupts is tried again within the test's patience.
 const hasty = { ANCHORAGE_PIN_BACKOFF_MIN: '500ms', ANCHORAGE_PIN_BACKOFF_MAX: '2s' }
 
 suite('kill -9 of anchorage dev itself', () => {
-  test('the next start on the same data finds every 202 and leaves no process of the one before', async () => {
+  test('the next start on the same data has every accepted pin, and leaves no process of the one before', async () => {
     const data = await mkdtemp(join(tmpdir(), 'anchorage-test-'))
     await using outside = await startOutsideKubo()
     const ledger = new Ledger()
@@ -29,7 +29,7 @@ suite('kill -9 of anchorage dev itself', () => {
       const posting = eachInFlight(blocks, 8, (block) =>
         ledger.post(api, { cid: block.cid, origins: [outside.address] }),
       )
-      posting.catch(() => {}) // awaited below; a failure before that is the one to tell
+      posting.catch(() => {}) // awaited below; an earlier failure is the one to report
       await until('half is accepted', () => ledger.promised.size >= 150, { everyMs: 5 })
       const old = await world.pids()
       await world.crash()

@@ -1,4 +1,4 @@
-// A world of its own: it begins with one node that has 2,000 placements.
+// A world of its own: it starts with one node that has 2,000 placements.
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { freshBlocks, type Block } from '../content.ts'
@@ -13,7 +13,7 @@ import { World } from '../world.ts'
 interface Drain {
   state: string
   left: number
-  /** Why it does not go on by itself. */
+  /** Why the drain does not go on. */
   waits: string | null
 }
 
@@ -29,7 +29,7 @@ suite('drain', () => {
     outside = await startOutsideKubo()
     todo = await freshBlocks(content + 10_000)
     await outside.rpc.put(todo)
-    // The first node gets all the content, then the others join.
+    // The first node gets all the content; then the others join.
     world = await World.start({ nodes: 1, env: { ANCHORAGE_CLUSTER_DRAIN_GRACE_PERIOD: '5s' } })
     const api = await world.api()
     await eachInFlight(Array.from({ length: content }), 32, () => ledger.post(api, next()))
@@ -49,7 +49,7 @@ suite('drain', () => {
     return { cid: block.cid, origins: [outside.address] }
   }
 
-  /** 50 POSTs a second through nodes 2 and 3 while `work` goes on. */
+  /** Sends 50 POSTs a second through nodes 2 and 3 while `work` runs. */
   async function underLoad(work: () => Promise<unknown>): Promise<void> {
     const apis = await Promise.all([2, 3].map((n) => world.api(n)))
     const load = new Load({ perSecond: 50, through: () => apis, next, ledger })
@@ -63,7 +63,7 @@ suite('drain', () => {
 
   const onNode = async (n: number) => (await placements(world)).filter((placement) => placement.n === n)
 
-  test('a node with 2,000 placements ends with none, and no POST fails meanwhile', async () => {
+  test('a node with 2,000 placements ends with none, and meanwhile no POST fails', async () => {
     const before_ = (await onNode(1)).length
     assert.ok(before_ >= content)
     await underLoad(async () => {
@@ -84,7 +84,7 @@ suite('drain', () => {
     )
   })
 
-  test('each move is in the audit with its reason, once', async () => {
+  test('each move is in the audit once, with its reason', async () => {
     const rows = await rowsOf<{ action: string; n: number; contents: number }>(
       world,
       `select action, count(*)::int as n, count(distinct target)::int as contents from audit_log
@@ -97,8 +97,8 @@ suite('drain', () => {
     }
   })
 
-  test('a drain that finds too few nodes waits, says so, and holds on to its content', async () => {
-    // Content on nodes 2 and 3, which are all that there are while node 1 is drained.
+  test('a drain without enough other nodes waits, says so, and keeps its content', async () => {
+    // The content is on nodes 2 and 3, the only ones available while node 1 is drained.
     const api = await world.api(2)
     const pin = { ...next(), meta: { 'anchorage.replicas': '2' } }
     const requestid = await ledger.post(api, pin)
@@ -122,7 +122,7 @@ suite('drain', () => {
     await checkInvariants(world, ledger)
   })
 
-  test('uncordon: what was moved stays, and new pins come again', async () => {
+  test('after uncordon, moved content stays where it is, and the node gets new pins', async () => {
     const moved = (await placements(world)).map(({ cid, n }) => `${cid} ${n}`)
     await world.admin('uncordon', 'dev-1')
     await until('it is in service', async () => (await world.ready(1)).http === 200)

@@ -1,4 +1,4 @@
-// A world of its own: no server that died is started again by itself.
+// A world of its own: a server that dies is not started again.
 import { strict as assert } from 'node:assert'
 import { after, before, beforeEach, suite, test } from 'node:test'
 import pg from 'pg'
@@ -18,7 +18,7 @@ suite('failover', () => {
 
   before(async () => {
     outside = await startOutsideKubo()
-    // Nothing comes back by itself: what is to fail over must not be helped by a restart.
+    // No server is restarted, so that a restart cannot help the failover.
     world = await World.start({ nodes: 3, restartAfter: 0, env: { ANCHORAGE_PIN_UNPIN_GRACE: '3s' } })
   })
 
@@ -27,7 +27,7 @@ suite('failover', () => {
     await world[Symbol.asyncDispose]()
   })
 
-  /** Content that node `n` has accepted. */
+  /** Pins content through node `n`. */
   async function accepted(n: number, count: number): Promise<{ requestid: string; cid: string }[]> {
     const blocks = await freshBlocks(count)
     await outside.rpc.put(blocks)
@@ -38,14 +38,14 @@ suite('failover', () => {
 
   beforeEach(() => world.well())
 
-  /** The term after `old`, once one has begun. How soon that was is told, and held to by the fake clock of `lease.test.ts`. */
+  /** Waits for the term after `old`, and prints how soon it began; `lease.test.ts` checks that time on a fake clock. */
   async function nextTerm(old: Leadership, sinceMs: number): Promise<void> {
     const next = await leadership(world, old)
     assert.ok(next.epoch > old.epoch)
     process.stderr.write(`node ${next.n} led ${((next.atMs - sinceMs) / 1000).toFixed(1)} s later\n`)
   }
 
-  test('SIGKILL of the leader: another leads, and the API of the others serves on', async () => {
+  test('SIGKILL of the leader: another node leads, and the API of the others keeps serving', async () => {
     const old = await leadership(world)
     const killedAtMs = Date.now()
     await world.kill('node', old.n)
@@ -55,7 +55,7 @@ suite('failover', () => {
     await checkInvariants(world, ledger)
   })
 
-  test('SIGKILL of the leader with its nats-server and its Kubo: another leads', async () => {
+  test('SIGKILL of the leader with its nats-server and its Kubo: another node leads', async () => {
     const old = await leadership(world)
     const killedAtMs = Date.now()
     await world.pullPlug(old.n)
@@ -74,7 +74,7 @@ suite('failover', () => {
     await checkInvariants(world, ledger)
   })
 
-  test('SIGSTOP of the leader amid its sweep, past its TTL, then SIGCONT: nothing is lost and nothing done twice', async () => {
+  test('SIGSTOP of the leader in its sweep, past its TTL, then SIGCONT: nothing is lost and nothing is done twice', async () => {
     const old = await leadership(world)
     const pins = await accepted(old.n, 10)
     await checkInvariants(world, ledger)
@@ -83,7 +83,7 @@ suite('failover', () => {
     const [other = 0] = world.nodes.filter((n) => n !== old.n)
     await (await world.api(other)).remove(pin.requestid)
     ledger.forget(pin.requestid)
-    // The leader's sweep is to be caught in the middle: its statement waits for this lock while the process is stopped.
+    // Stops the leader in the middle of its sweep: its statement waits for this lock while the process is stopped.
     const lock = await lockContent(pin.cid)
     await until('the sweep waits for the lock', () => lock.isWaitedFor())
     const stoppedAtMs = Date.now()
@@ -100,7 +100,7 @@ suite('failover', () => {
     await checkInvariants(world, ledger)
   })
 
-  /** Holds the content's row as a long transaction would. */
+  /** Locks the content's row, as a long transaction would. */
   async function lockContent(
     cid: string,
   ): Promise<{ isWaitedFor: () => Promise<boolean>; release: () => Promise<void> }> {

@@ -36,9 +36,9 @@ suite('growth from one node to three', () => {
     })
   }
 
-  test('no pin is lost, whether it stood or waited, and the streams are made anew without anybody’s help', async () => {
+  test('no pin is lost, whether it was pinned or waited, and the streams are created again automatically', async () => {
     await post(200, [1])
-    // Stopped with pins still waiting.
+    // The world stops with pins still waiting.
     await world.stop()
     await world.startAgain({ nodes: 3 })
     await world.well()
@@ -53,7 +53,7 @@ suite('growth from one node to three', () => {
     for (const n of [2, 3]) assert.ok((fresh.get(n)?.length ?? 0) >= 25, `node ${n} got too little`)
   })
 
-  test('it then outlives the loss of any one nats-server: a leader stands, hints are taken', async () => {
+  test('the cluster then survives the loss of any one nats-server: a node leads, and hints are accepted', async () => {
     for (const n of shuffled(world.nodes)) {
       await world.well()
       const pid = await world.kill('nats', n)
@@ -72,17 +72,17 @@ suite('growth from one node to three', () => {
       world.startAgain({ nodes: 1 }),
       /dev-2 and dev-3 would be left out[^]*--nodes 3[^]*admin drain/,
     )
-    // As many as there were, without being told.
+    // The number of nodes is the old one, without an option for it.
     await world.startAgain({ nodes: 3 })
     await checkInvariants(world, ledger)
   })
-  test('once they are drained it goes on without them, with everything that was pinned', async () => {
+  test('once they are drained it runs without them, with everything that was pinned', async () => {
     for (const name of ['dev-2', 'dev-3']) await world.admin('drain', name)
     await world.stop()
     await world.startAgain({ nodes: 1 })
     await post(20, [1])
     for (const name of ['dev-2', 'dev-3']) {
-      // Refused while they count as alive.
+      // It is refused while they count as alive.
       const forget = () => world.admin('forget', name, '--yes').then(() => true)
       await until(`${name} is forgotten`, forget, { withinMs: patience.longMs, everyMs: 2_000 })
     }

@@ -1,4 +1,4 @@
-// Three nats-servers of its own, and no nodes: there is no ledger to hold it to.
+// Three nats-servers of its own, and no nodes, so the invariants of a world do not apply.
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { patience } from '../patience.ts'
@@ -19,14 +19,14 @@ const ttlMs = 3_000
 /** JetStream's own election comes before the leader's. */
 const election = { withinMs: patience.longMs }
 
-/** A time of leadership, by the machine's own clock. */
+/** A term of leadership, by the machine's own clock. */
 interface Term {
   epoch: number
   fromMs: number
   toMs: number | null
 }
 
-/** A node that contends, on its own server. */
+/** A node that contends for the lease, on its own server. */
 interface Contender {
   child: NatsChild
   seat: TestSeat
@@ -71,7 +71,7 @@ async function rig(options: Partial<NatsServerOptions> = {}) {
   return { servers, contenders, leader, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
-/** No two led at once, and epochs only grew. */
+/** No two contenders led at once, and epochs only grew. */
 function assertOneByOne(contenders: readonly Contender[]): void {
   const terms = contenders.flatMap(({ terms }) => terms).sort((a, b) => a.epoch - b.epoch)
   for (const [index, term] of terms.entries()) {
@@ -80,7 +80,7 @@ function assertOneByOne(contenders: readonly Contender[]): void {
   }
 }
 
-test('a leader cut off with its server leads no longer when its lease is over; the others elect one of them; then all agree', async () => {
+test('a leader that is cut off with its server stops leading when its lease ends; the others elect one of them; then all agree', async () => {
   await using it = await rig()
   const first = await it.leader()
   await first.child.setCluster(first.seat.cluster(it.servers.all, { secret: makeClusterSecret() }))
@@ -91,13 +91,13 @@ test('a leader cut off with its server leads no longer when its lease is over; t
   assert.equal(first.leads(), false)
   await first.child.setCluster(first.seat.cluster(it.servers.all))
   await until('the minority to be back', () => first.cluster.trouble() === null, election)
-  // What it did meanwhile, if anything, would have been seen by now.
+  // If it had led meanwhile, that would be visible by now.
   assert.equal(first.terms.length, terms)
   assert.ok(second.leads())
   assertOneByOne(it.contenders)
 })
 
-test('a leader whose server is killed for good is followed', async () => {
+test('when the server of a leader is killed for good, another node leads', async () => {
   await using it = await rig({ restartAfterMs: 0 })
   const first = await it.leader()
   const { pid } = first.child
@@ -108,7 +108,7 @@ test('a leader whose server is killed for good is followed', async () => {
   assertOneByOne(it.contenders)
 })
 
-test('a leader that stops with its server is followed', async () => {
+test('when a leader stops with its server, another node leads', async () => {
   await using it = await rig()
   const first = await it.leader()
   await Promise.all(

@@ -1,4 +1,4 @@
-// A world of its own: every node loses its power, then all lose JetStream.
+// A world of its own: every node loses its power, then all nodes lose JetStream.
 import { strict as assert } from 'node:assert'
 import { rm } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
@@ -17,7 +17,7 @@ interface Maintenance {
   until: string | null
 }
 
-/** `last_seen` is a sign of life for this long: only then is a killed node silent. */
+/** `last_seen` counts as a sign of life for this long; a killed node is silent only after that. */
 const signFreshMs = 30_000
 
 suite('maintenance', () => {
@@ -60,7 +60,7 @@ suite('maintenance', () => {
     return row?.n ?? 0
   }
 
-  test('while all three nodes are bounced in turn nothing is repaired, the API serves, and pins are taken', async () => {
+  test('while all three nodes are restarted in turn nothing is repaired, the API serves, and pins are accepted', async () => {
     const { on } = await world.admin<Maintenance>('maintenance', 'on', '--reason', 'new disks')
     assert.ok(on)
     for (const n of shuffled(world.nodes)) {
@@ -77,7 +77,7 @@ suite('maintenance', () => {
     assert.ok((await world.admin<Maintenance>('maintenance', 'status')).on, 'it ended by itself')
   })
 
-  test('without an end it is warned of loudly past the limit, and still set', async () => {
+  test('without an end, the nodes log loud warnings past the limit, and it stays on', async () => {
     const loud = async (n: number): Promise<boolean> =>
       (await world.nodeLog(n)).some(
         ({ level, msg }) => level === 'error' && msg.startsWith('maintenance has been on'),
@@ -91,7 +91,7 @@ suite('maintenance', () => {
     assert.ok((await world.admin<Maintenance>('maintenance', 'status')).on)
   })
 
-  test('off: a node that is gone is repaired', async () => {
+  test('off: a dead node is repaired', async () => {
     await world.admin('maintenance', 'off')
     await world.pullPlug(3)
     await checkInvariants(world, ledger, { without: [3] })
@@ -100,7 +100,7 @@ suite('maintenance', () => {
     await checkInvariants(world, ledger)
   })
 
-  test('with --ttl it ends by itself, and that is in the audit', async () => {
+  test('with --ttl it ends automatically, and that is in the audit', async () => {
     const { until: end } = await world.admin<Maintenance>(
       'maintenance',
       'on',

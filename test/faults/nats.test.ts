@@ -1,4 +1,4 @@
-// nats-servers of its own, and no nodes: there is no ledger to hold it to.
+// nats-servers of its own, and no nodes, so the invariants of a world do not apply.
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,7 +14,7 @@ before(async () => {
   await using _ = await testNats(process.env)
 })
 
-test('three servers are one JetStream: three replicas, hints pass between any two, and one that is killed, or loses its disk, changes nothing', async () => {
+test('three servers are one JetStream: three replicas, hints pass between any two, and killing one, or wiping its disk, changes nothing', async () => {
   await using it = await natsRig(3)
   const [one, two, three] = await it.whole()
   assert.ok(one && two && three)
@@ -35,7 +35,7 @@ test('three servers are one JetStream: three replicas, hints pass between any tw
   await inThree(one)
 })
 
-test('a bucket that lay on one server only, which is gone while the other two stay, is made anew on them', async () => {
+test('a bucket whose only server is gone while the other two stay is created again on them', async () => {
   await using it = await natsRig(3)
   const nodes = await it.whole()
   await Promise.all(nodes.map(inThree))
@@ -43,7 +43,7 @@ test('a bucket that lay on one server only, which is gone while the other two st
   const nc = one?.cluster.connection()
   assert.ok(one && nc)
   const manager = await jetstreamManager(nc, { checkAPI: false })
-  // As when the cluster had just begun to form. No node may raise its replicas before the server is gone.
+  // The state while the cluster begins to form. No node may raise its replicas before the server is gone.
   it.replicate(1)
   const { config } = await manager.streams.info(bucketStream)
   await manager.streams.delete(bucketStream)
@@ -63,7 +63,7 @@ test('a bucket that lay on one server only, which is gone while the other two st
   await Promise.all(nodes.map(inThree))
 })
 
-test('one node grows to three: each server joins by itself, replicas are raised, and hints flow again', async () => {
+test('one node grows to three: each server joins automatically, replicas are raised, and hints flow again', async () => {
   await using it = await natsRig(3)
   it.resize(1)
   const one = it.join(await it.servers.seat(0).start(null))
@@ -87,7 +87,7 @@ test('one node grows to three: each server joins by itself, replicas are raised,
   assert.equal(one.child.pid, before)
 })
 
-test('a server cut off from two others has no quorum and says so; they go on, and it comes back when the routes do', async () => {
+test('a server that is cut off from two others has no quorum and says so; they go on, and it recovers when the routes do', async () => {
   await using it = await natsRig(3)
   const [one, two, three] = await it.whole()
   assert.ok(one && two && three)
@@ -97,7 +97,7 @@ test('a server cut off from two others has no quorum and says so; they go on, an
   await until('the minority to notice', () => three.cluster.trouble(), election)
   await hintPasses(one, two, 1)
   await assert.rejects(three.bus.publishJobs([jobTo(one.nodeId, 2)]))
-  // Longer than a stream may be without a leader: what it does not see is no less there for that.
+  // Longer than a stream may be without a leader: a stream that the cut-off server cannot see must not count as lost.
   await sleep(leaderlessMs * 1.3)
   const rebuilt = [one, two, three].map((node) => node.rebuilt.length)
   await three.child.setCluster(seat.cluster(it.servers.all))
@@ -111,7 +111,7 @@ test('a server cut off from two others has no quorum and says so; they go on, an
   )
 })
 
-test('a server whose node was forgotten is counted no longer, and a new one takes its replicas; one that is known stays', async () => {
+test('a server whose node is forgotten is no longer counted, and a new one takes its replicas; a known server stays', async () => {
   await using it = await natsRig(4)
   const first = [0, 1, 2]
   const children = await Promise.all(first.map((number) => it.servers.seat(number).start(first)))

@@ -1,4 +1,4 @@
-// A world of its own: a node is given up after seconds of silence.
+// A world of its own: a node is given up after a few seconds of silence.
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { freshBlocks, type Block } from '../content.ts'
@@ -37,7 +37,7 @@ suite('loss of a node with all its servers', () => {
 
   const onNode = async (n: number) => (await placements(world)).filter((placement) => placement.n === n)
 
-  test('under load: the others’ API never errs, and all content is back at its replicas', async () => {
+  test('under load: the API of the other nodes never fails, and all content gets its number of replicas again', async () => {
     const apis = await Promise.all([1, 2].map((n) => world.api(n)))
     const [first] = apis
     assert.ok(first)
@@ -78,7 +78,7 @@ suite('loss of a node with all its servers', () => {
     await checkInvariants(world, ledger, { without: [3] })
   })
 
-  test('its return: the copies that are too many go, and everything stands twice', async () => {
+  test('when it returns, surplus copies are removed, and all content has two copies', async () => {
     await world.revive(3)
     await world.well()
     await checkInvariants(world, ledger)

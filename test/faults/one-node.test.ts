@@ -1,4 +1,4 @@
-// A world of its own: all its servers are killed, frozen, or lose their files.
+// A world of its own: all its servers are killed, are paused, or lose their files.
 import { strict as assert } from 'node:assert'
 import { rm } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
@@ -11,7 +11,7 @@ import { alive } from '../processes.ts'
 import { eachInFlight, until } from '../settle.ts'
 import { World, type Server } from '../world.ts'
 
-// Short enough that what a fault cut off is tried again within the test's patience.
+// Short backoffs, so that work that a fault interrupts is tried again within the test's patience.
 const hasty = { ANCHORAGE_PIN_BACKOFF_MIN: '500ms', ANCHORAGE_PIN_BACKOFF_MAX: '2s' }
 
 suite('faults in the middle of 500 pins', () => {
@@ -29,7 +29,7 @@ suite('faults in the middle of 500 pins', () => {
     await world[Symbol.asyncDispose]()
   })
 
-  /** POSTs 500 pins of content that only the outside Kubo has, calls `strike` after 150 of the 202s, and lets the rest go on. */
+  /** POSTs 500 pins of content that only the outside Kubo has, calls `strike` after 150 of the 202s, and lets the others go on. */
   async function postThrough(strike: () => Promise<void>): Promise<void> {
     const blocks = await freshBlocks(500)
     await outside.rpc.put(blocks)
@@ -55,7 +55,7 @@ suite('faults in the middle of 500 pins', () => {
     })
   }
 
-  test('kill -9 of all four at once: the same', async () => {
+  test('kill -9 of all four at once: the same holds', async () => {
     const servers: Exclude<Server, 'dev'>[] = ['node', 'nats', 'kubo', 'postgres']
     await postThrough(async () => {
       const pids = await Promise.all(servers.map((server) => world.kill(server)))
@@ -64,7 +64,7 @@ suite('faults in the middle of 500 pins', () => {
     await checkInvariants(world, ledger)
   })
 
-  test('all files of JetStream deleted while its server is killed: the same', async () => {
+  test('all files of JetStream deleted while its server is killed: the same holds', async () => {
     await postThrough(async () => {
       const dir = await world.jetStreamDir()
       const old = await world.kill('nats')
@@ -74,7 +74,7 @@ suite('faults in the middle of 500 pins', () => {
     await checkInvariants(world, ledger)
   })
 
-  test('all files of JetStream deleted under its running server: the same, then and after its restart', async () => {
+  test('all files of JetStream deleted under its running server: the same holds, before and after its restart', async () => {
     await postThrough(async () => rm(await world.jetStreamDir(), { recursive: true, force: true }))
     await checkInvariants(world, ledger)
     await world.restarted('nats', await world.kill('nats'))
@@ -82,7 +82,7 @@ suite('faults in the middle of 500 pins', () => {
     await checkInvariants(world, ledger)
   })
 
-  test('nats-server frozen for a minute: pins go on being accepted and pinned, and readiness says degraded', async () => {
+  test('nats-server paused for a minute: pins are still accepted and pinned, and readiness says degraded', async () => {
     const api = await world.api()
     const frozen = await world.signal('nats', 'SIGSTOP')
     const since = performance.now()

@@ -1,4 +1,4 @@
-// A world of its own: all content lies on the first node when two empty ones join.
+// A world of its own: all content is on the first node when two empty ones join.
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { freshBlocks } from '../content.ts'
@@ -35,7 +35,7 @@ suite('rebalance', () => {
     outside = await startOutsideKubo()
     const blocks = await freshBlocks(content, 8 * 1024)
     await outside.rpc.put(blocks)
-    // All content on the first node; then two empty ones join.
+    // All content is on the first node; then two empty ones join.
     world = await World.start({ nodes: 1, env: { ANCHORAGE_REBALANCE_MOVES_IN_FLIGHT: '16' } })
     const api = await world.api()
     await eachInFlight(blocks, 16, ({ cid }) => ledger.post(api, { cid, origins: [outside.address] }))
@@ -57,7 +57,7 @@ suite('rebalance', () => {
   const where = async () =>
     new Map((await placements(world)).map(({ cid, n, leaving }) => [cid, leaving ? 0 : n]))
 
-  test('a dry run lists the moves with bytes and reasons, and moves nothing; applying it does exactly that', async () => {
+  test('a dry run lists the moves with bytes and reasons, and moves nothing; applying it makes exactly those moves', async () => {
     const before_ = await where()
     const { plan, moves } = await world.admin<{ plan: Plan; moves: Move[] }>('rebalance', '--dry-run')
     assert.equal(moves.length, plan.moves)
@@ -66,7 +66,7 @@ suite('rebalance', () => {
       plan.bytes,
     )
     for (const { bytes, reason } of moves) assert.ok(bytes > 0 && reason.length > 0)
-    // Two thirds of it must go, and hardly more.
+    // Two thirds of the content must move, and hardly more.
     const least = (content * 2) / 3
     assert.ok(moves.length >= least * 0.9 && moves.length <= least * 1.1, `${moves.length} moves`)
     assert.deepEqual(await where(), before_, 'a dry run moved something')
@@ -107,8 +107,8 @@ suite('rebalance', () => {
     assert.equal(rows[0]?.n, rows[1]?.n)
   })
 
-  test('a plan that is paused begins no more moves, and goes on when it is resumed', async () => {
-    // Node 3 is emptied by a drain, and taken back: a plan has something to do again.
+  test('a paused plan begins no more moves, and goes on when it is resumed', async () => {
+    // A drain empties node 3, and uncordon brings it back, so that a plan has moves again.
     await world.admin('drain', 'dev-3')
     await world.admin('uncordon', 'dev-3')
     await checkInvariants(world, ledger)
@@ -126,7 +126,7 @@ suite('rebalance', () => {
     assert.notDeepEqual(await where(), paused)
   })
 
-  /** How many pins the API calls `pinned`, again and again. */
+  /** Reports the number of pins that the API lists as `pinned`, repeatedly. */
   function watchPinned(see: (pinned: number) => void): { stop: () => Promise<void> } {
     let stopped = false
     const run = async (): Promise<void> => {

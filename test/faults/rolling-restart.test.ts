@@ -29,7 +29,7 @@ suite('rolling restart', () => {
     await world[Symbol.asyncDispose]()
   })
 
-  test('of three nodes under POST load: a client that goes on to another node on 503 sees no failure', async () => {
+  test('three nodes restart under POST load: a client that retries on another node after a 503 sees no failure', async () => {
     const apis = await Promise.all(world.nodes.map((n) => world.api(n)))
     const next = () => ({
       cid: todo.pop()?.cid ?? assert.fail('no content left'),

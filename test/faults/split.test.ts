@@ -12,7 +12,7 @@ import { startOutsideKubo, type OutsideKubo } from '../outside-kubo.ts'
 import { eachInFlight, until } from '../settle.ts'
 import { World } from '../world.ts'
 
-/** Between rounds of pins while it lasts. */
+/** The pause between rounds of pins during the split. */
 const pauseMs = 3_000
 
 suite('a network split, two nodes and one', () => {
@@ -32,8 +32,8 @@ suite('a network split, two nodes and one', () => {
   })
 
   /**
-   * Cuts the routes of node `n` while all processes go on: its nats-server is told another password for routes and no other
-   * members, so it and the others refuse one another. Resolves with what heals it.
+   * Cuts the routes of node `n` while all processes keep running: its nats-server gets another password for routes and no other
+   * members, so it and the others refuse each other. Resolves with a function that heals the split.
    */
   async function cut(n: number): Promise<() => Promise<void>> {
     const file = join(world.data, `node-${n}`, 'nats', 'nats.conf')
@@ -54,13 +54,13 @@ suite('a network split, two nodes and one', () => {
     await outside.rpc.put(blocks)
     const api = await world.api(through)
     await eachInFlight(blocks, 8, async ({ cid }) => {
-      // One try: the split must not cost a single accept.
+      // One try only: the split must not make a single accept fail.
       const { requestid } = await api.post({ cid, origins: [outside.address] })
       ledger.promised.set(requestid, cid)
     })
   }
 
-  test('the one never leads, all three go on accepting, and after healing all invariants hold', async () => {
+  test('the single node never leads, all three keep accepting, and after healing all invariants hold', async () => {
     const before_ = await leadership(world)
     const alone = before_.n
     const two = world.nodes.filter((n) => n !== alone)

@@ -7,10 +7,10 @@ import { mintingFor, type Minting } from '../minting.ts'
 import { TokenLoad, type Bearer } from '../token-load.ts'
 import { World } from '../world.ts'
 
-/** The bound that is stated: a revocation is known on every node within this time, told or not. */
+/** The documented bound: every node knows of a revocation within this time, whether a message reached it or not. */
 const boundMs = 2_000
 
-/** All that is refused here is to be refused for its token. */
+/** The rate limits are off, so that every refusal is due to the token. */
 const unlimited = {
   ANCHORAGE_RATE_LIMITS_ANONYMOUS_PER_ADDRESS: '1000000',
   ANCHORAGE_RATE_LIMITS_ANONYMOUS: '1000000',
@@ -47,7 +47,7 @@ suite('tokens under 500 requests a second', () => {
     })
   }
 
-  /** Somebody sends tokens with keys that he made up, so that every node has just looked for new ones. */
+  /** Sends tokens with invented keys, so that every node has just looked for new keys. */
   async function inventKeys(signal: AbortSignal): Promise<number[]> {
     const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
     const statuses: number[] = []
@@ -59,7 +59,7 @@ suite('tokens under 500 requests a second', () => {
     return statuses
   }
 
-  test('no key that is rotated costs anybody an answer, and what the new one signs works everywhere at once', async () => {
+  test('no rotation of the key makes a request fail, and tokens of the new key work everywhere at once', async () => {
     for (let n = 0; n < 6; n++) load.add(await mint())
     load.start()
     using stop = stopper()
@@ -93,7 +93,7 @@ suite('tokens under 500 requests a second', () => {
     )
   })
 
-  /** Revokes tokens under load; each is refused in time, none too early, and nobody else is. */
+  /** Revokes tokens under load: each is refused in time, none too early, and no other token is refused. */
   async function revokeUnderLoad(victims: Bearer[]): Promise<void> {
     const revoked = new Map<string, { fromMs: number; byMs: number }>()
     load.start()
@@ -125,14 +125,14 @@ suite('tokens under 500 requests a second', () => {
     }
   }
 
-  test('a revocation is late nowhere, and touches nobody else', async () => {
+  test('every node knows of a revocation in time, and no other token is refused', async () => {
     const victims = [await mint(), await mint(), await mint()]
     victims.forEach((victim) => load.add(victim))
     await revokeUnderLoad(victims)
     victims.forEach((victim) => load.drop(victim))
   })
 
-  test('nor where no node hears of anything', async () => {
+  test('the same holds when no message reaches any node', async () => {
     const victims = [await mint(), await mint()]
     victims.forEach((victim) => load.add(victim))
     for (const n of world.nodes) await world.kill('nats', n)

@@ -1,6 +1,6 @@
 /**
- * Runs in a network of its own, where every address there is leads to this very machine: pins with every kind of origin go through a
- * node as production has it, whose Kubo dials whatever it is told to. Prints a `Report` as JSON.
+ * Runs in a network namespace where every address leads to this machine. Pins with every kind of origin go through a node with
+ * production settings, whose Kubo dials whatever it is told to. Prints a `Report` as JSON.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,15 +15,15 @@ import { watchDials } from './watch.ts'
 
 export interface Report {
   origins: Origin[]
-  /** What was dialled for the pins. */
+  /** The dials for the pins. */
   forPins: Record<string, string[]>
-  /** What was dialled once Kubo had been asked for each origin directly. */
+  /** The dials after Kubo was asked for each origin directly. */
   byKubo: Record<string, string[]>
-  /** How the pins ended. */
+  /** The final statuses of the pins. */
   statuses: string[]
 }
 
-/** A pin takes no more of them. */
+/** The limit of origins for one pin. */
 const originsPerPin = 20
 
 if (import.meta.main) process.stdout.write(JSON.stringify(await observe()))
@@ -47,7 +47,7 @@ async function observe(): Promise<Report> {
   const mayNot = origins.filter(({ may }) => may === 'not be dialled')
   const groups = grouped(mayNot, originsPerPin)
   const blocks = await freshBlocks(groups.length + 1)
-  // The last pin has those that may be dialled: it comes after the others.
+  // The last pin has the origins that may be dialled, so that they come after the others.
   const ids: string[] = []
   for (const [index, { cid }] of blocks.entries()) {
     const group = groups[index] ?? mayBe

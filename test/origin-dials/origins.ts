@@ -2,19 +2,19 @@ import { randomBytes } from 'node:crypto'
 import { base58btc } from 'multiformats/bases/base58'
 import { txt, type Records } from '../../src/dev/test-dns.ts'
 
-/** An origin of its own peer and port, so that whoever is dialled is told by the port. */
+/** An origin with its own peer and port, so that the port shows which origin was dialled. */
 export interface Origin {
   text: string
   port: number
-  /** What the node may do with it: dial it, or not at all. */
+  /** Whether the node may dial it. */
   may: 'be dialled' | 'not be dialled'
-  /** Whether Kubo itself dials it when asked directly: what shows that it would have been seen. */
+  /** Whether Kubo itself dials it when asked directly, which proves that a dial would have been seen. */
   reachable: boolean
 }
 
 const firstPort = 21_000
 
-/** Addresses that a machine has for itself and its neighbours; all of them take connections. */
+/** Addresses of the machine itself and of its neighbours; all of them accept connections. */
 const inner = [
   '/ip4/127.0.0.1',
   '/ip4/127.8.8.8',
@@ -39,7 +39,7 @@ const inner = [
   '/ip6/2002:a0b:c0d::1',
   '/ip6/2001:0:a0b:c0d::1',
 ]
-/** Those that nobody can connect to, and those that Kubo would not dial whoever asked. */
+/** Addresses that cannot be connected to, and addresses that Kubo never dials. */
 const nowhere = [
   '/ip4/0.0.0.0',
   '/ip4/224.0.0.251',
@@ -63,7 +63,7 @@ const innerNames = [
 ]
 const outer = ['/ip4/8.8.8.8', '/ip6/2606:4700::1111', '/dns4/public.test']
 
-/** All of them, and a file that is a socket. */
+/** All these origins, and one whose file is a socket. */
 export function originsAt(socketPath: string): Origin[] {
   const origins: Origin[] = []
   const add = (
@@ -96,7 +96,7 @@ export function originsAt(socketPath: string): Origin[] {
   return origins
 }
 
-/** What the names in them lead to. One of them tells another address each time that it is asked. */
+/** The DNS records of the names in the origins. One name returns another address each time. */
 export function recordsOf(origins: readonly Origin[]): Records {
   const [a, b] = [Buffer.from([8, 8, 4, 4]), Buffer.from([10, 11, 12, 13])]
   const fixed: Record<string, Buffer[]> = {
@@ -116,7 +116,7 @@ export function recordsOf(origins: readonly Origin[]): Records {
   return (question) => (question === 'turns.test A' ? [turns++ === 0 ? a : b] : (fixed[question] ?? []))
 }
 
-/** The id of an ed25519 key that nobody has. */
+/** The id of a random ed25519 key, which no peer has. */
 function randomPeer(): string {
   return base58btc.baseEncode(Uint8Array.from([0x00, 0x24, 0x08, 0x01, 0x12, 0x20, ...randomBytes(32)]))
 }

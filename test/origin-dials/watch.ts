@@ -2,13 +2,13 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 
-/** Which sockets were dialled. */
+/** Records which sockets were dialled. */
 export interface Watch extends AsyncDisposable {
-  /** Port → the addresses at which it was dialled (`udp` for what says none); the path of a socket → itself. */
+  /** Port → the addresses at which it was dialled (`udp` when the address is not known); for a socket file, its path → itself. */
   seen(): Record<string, string[]>
 }
 
-/** Listens at every address of the machine, over TCP and UDP, at each of `ports`, and at `path`; whoever comes is noted and sent away. */
+/** Listens at every address of the machine, over TCP and UDP, at each of `ports`, and at `path`; records each connection and closes it. */
 export async function watchDials(ports: readonly number[], path: string): Promise<Watch> {
   const dialled = new Map<string, Set<string>>()
   const note = (where: string | number, address: string): void => {

@@ -9,20 +9,20 @@ import type { Installed } from './serves-a-pin.ts'
 
 const run = promisify(execFile)
 
-/** A Debian 12 with nothing but its base and systemd's tools, in a folder; it shares this machine's network. */
+/** A minimal Debian 12 with systemd's tools, in a folder; it shares this machine's network. */
 export interface DebianRoot extends AsyncDisposable {
   path: string
   /** Runs a shell script in it as root; rejects when it fails. */
   sh(script: string): Promise<string>
-  /** Runs a shell script in it as root, and tells how it ended. */
+  /** Runs a shell script in it as root, and returns its exit code and output. */
   outcome(script: string): Promise<{ code: number; said: string }>
-  /** Starts a program in it as `user`, in a process group of its own: unshare keeps signals to itself. */
+  /** Starts a program in it as `user`, in a process group of its own, because unshare does not pass signals on. */
   start(user: string, command: readonly string[]): ChildProcess
-  /** Puts a file of this machine into its /tmp, and returns the path there. */
+  /** Copies a file of this machine into its /tmp, and returns the path there. */
   give(file: string): Promise<string>
 }
 
-/** A fresh copy of one that debootstrap made once for this user. */
+/** A fresh copy of the root that debootstrap made once for this user. */
 export async function debianRoot(): Promise<DebianRoot> {
   const context = { env: process.env, say: () => undefined, signal: AbortSignal.timeout(15 * 60_000) }
   const origin = await kept('debian-12', context, async (dir) => {
@@ -62,7 +62,7 @@ export async function debianRoot(): Promise<DebianRoot> {
   }
 }
 
-/** Arguments of unshare that lead into it: /proc and /dev are mounted for that process alone, and ended with it is all it started. */
+/** Arguments of unshare that run a program in it. /proc and /dev are mounted for that process alone, and all its children end with it. */
 function inside(root: string, ...chroot: string[]): string[] {
   const script = `mount -t proc proc ${root}/proc && mount --rbind /dev ${root}/dev && exec chroot "$@"`
   const own = ['--mount', '--pid', '--fork', '--kill-child=SIGTERM']
@@ -71,7 +71,7 @@ function inside(root: string, ...chroot: string[]): string[] {
 
 const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
-/** The package that is installed in `root`: its config is appended to, and the node runs as its own user. */
+/** The package installed in `root`: its config is appended to, and the node runs as its own user. */
 export function installedIn(root: DebianRoot): Installed {
   return {
     async configure(options) {

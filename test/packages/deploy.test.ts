@@ -29,7 +29,7 @@ const at = (...path: string[]) => join(root, ...path)
 const open = 'Swarm.AddrFilters does not keep it from'
 const text = (...path: string[]) => readFileSync(at(...path), 'utf8')
 
-test('the image runs as nobody in particular, says whether it is well, and its linter has nothing against it', async (t) => {
+test('the image runs as an unprivileged user, reports its health, and passes its linter', async (t) => {
   const lint = await toolFor(t, hadolint)
   runs(lint, ['--failure-threshold', 'style', at('deploy/docker/Dockerfile')])
   const dockerfile = text('deploy/docker/Dockerfile')
@@ -37,7 +37,7 @@ test('the image runs as nobody in particular, says whether it is well, and its l
   assert.match(dockerfile, /^HEALTHCHECK .*\n.*\/v1\/health/m)
 })
 
-test('compose: three nodes that anchorage takes the options of, each sharing a loopback with its own Kubo', async (t) => {
+test('compose: three nodes whose options anchorage accepts, each sharing a loopback with its own Kubo', async (t) => {
   const compose = await toolFor(t, dockerCompose)
   const dir = copyOf(t, 'deploy/compose', 'compose')
   const without = spawnSync(compose, ['config'], { cwd: dir, encoding: 'utf8' })
@@ -73,7 +73,7 @@ test('compose: three nodes that anchorage takes the options of, each sharing a l
   }
 })
 
-test('compose: Prometheus finds its rules, and every node, which lets it in', async (t) => {
+test('compose: Prometheus finds its rules and every node, and the nodes accept it', async (t) => {
   const written = text('deploy/compose/prometheus.yaml')
   const file = join(scratch(t), 'prometheus.yaml')
   writeFileSync(file, written.replace('/etc/prometheus/anchorage', at('deploy/prometheus')))
@@ -82,13 +82,13 @@ test('compose: Prometheus finds its rules, and every node, which lets it in', as
   for (const n of [1, 2, 3]) assert.ok(written.includes(`node-${n}:8080`))
 })
 
-test('the alert rules are sound, and each fires as its test says', async (t) => {
+test('the alert rules are valid, and each fires as its test says', async (t) => {
   const tool = await toolFor(t, promtool)
   runs(tool, ['check', 'rules', at('deploy/prometheus/anchorage.rules.yaml')])
   runs(tool, ['test', 'rules', at('deploy/prometheus/anchorage.test.yaml')])
 })
 
-test('compose: the keys are made once, and what is there stays', (t) => {
+test('compose: the keys are made once, and existing ones are kept', (t) => {
   const { services }: { services: Record<string, { command: string[] }> } = parse(
     text('deploy/compose/compose.yaml'),
   )
@@ -109,7 +109,7 @@ test('compose: the keys are made once, and what is there stays', (t) => {
   assert.deepEqual(all(), made)
 })
 
-test('a Kubo that was prepared for a container answers commands on loopback alone, as often as it starts', async (t) => {
+test('a Kubo that is prepared for a container accepts commands on loopback only, however often it starts', async (t) => {
   const kubo = await kuboIn(t)
   kubo.ipfs('init', '--profile=pebbleds')
   const { services } = parse(text('deploy/compose/compose.yaml'), { merge: true })
@@ -125,7 +125,7 @@ test('a Kubo that was prepared for a container answers commands on loopback alon
   }
 })
 
-test('a Kubo beside an installed node is made once, on loopback, and goes into no private network', async (t) => {
+test('a Kubo beside an installed node is made once, on loopback, and dials no private network', async (t) => {
   const kubo = await kuboIn(t)
   const prepare = () =>
     execFileSync('/bin/sh', [at('packaging/kubo-init.sh')], { env: kubo.env, stdio: 'pipe' })
@@ -139,10 +139,10 @@ test('a Kubo beside an installed node is made once, on loopback, and goes into n
   assert.equal(kubo.ipfs('config', 'show'), made)
 })
 
-test("compose: PgBouncer takes its config, and both roles' logins through it", async () => {
+test('compose: PgBouncer accepts its config, and the logins of both roles work through it', async () => {
   await using database = await testDatabase()
   await using fetched = await fetchPgBouncer('trixie')
-  // Of this machine, where it listens and who its users are.
+  // These depend on this machine: the address that it listens on, and its users.
   const { listen_addr, listen_port, auth_file, ...settings } = pgbouncerSettings()
   assert.deepEqual([listen_addr, listen_port, auth_file], ['0.0.0.0', '5432', '/tmp/users'])
   await using pgbouncer = await startPgBouncer(fetched, database, settings)
@@ -158,7 +158,7 @@ test("compose: PgBouncer takes its config, and both roles' logins through it", a
 })
 
 test(
-  'the chart: Kubernetes takes what it renders, anchorage the options in it',
+  'the chart: Kubernetes accepts the rendered manifests, and anchorage accepts the options in them',
   { timeout: 20 * 60_000 },
   async (t) => {
     const [program, validate] = [await toolFor(t, helm), await toolFor(t, kubernetesValidate)]
@@ -219,13 +219,13 @@ test(
   },
 )
 
-test('the chart is of the version that it deploys', () => {
+test('the chart has the version that it deploys', () => {
   const { version, appVersion } = parse(text('deploy/helm/anchorage/Chart.yaml'))
   const manifest = JSON.parse(text('package.json'))
   assert.deepEqual([version, appVersion], [manifest.version, manifest.version])
 })
 
-test('the workflows are sound, and what they run is there', async (t) => {
+test('the workflows are valid, and every script that they run exists', async (t) => {
   const files = readdirSync(at('.gitea/workflows')).map((name) => at('.gitea/workflows', name))
   const scripts = Object.keys(JSON.parse(text('package.json')).scripts)
   for (const file of files)
@@ -235,7 +235,7 @@ test('the workflows are sound, and what they run is there', async (t) => {
   runs(lint, ['-no-color', '-shellcheck=', '-pyflakes=', ...files])
 })
 
-/** A real Kubo's program, with a repository of its own that is gone after the test. */
+/** A real Kubo's program, with a repository of its own that is removed after the test. */
 async function kuboIn(t: TestContext) {
   const { path } = await findTool(kubo(), { env: process.env, say: (line) => t.diagnostic(line) })
   const dir = scratch(t)
@@ -247,7 +247,7 @@ async function kuboIn(t: TestContext) {
   }
 }
 
-/** The lines of the section [pgbouncer]. */
+/** The settings in the section [pgbouncer]. */
 function pgbouncerSettings(): Record<string, string> {
   const [, section = ''] = text('deploy/compose/pgbouncer/pgbouncer.ini').split('[pgbouncer]\n')
   const lines = section.split('\n').filter((line) => line.includes('=') && !line.startsWith(';'))
@@ -259,7 +259,7 @@ function pgbouncerSettings(): Record<string, string> {
   )
 }
 
-/** What a Kubo with these filters is left open to, in the words of a node that warns of it. */
+/** The dials that a Kubo with these filters still allows, in the words of a node's warning. */
 function openWith(filters = '[]'): string[] {
   return followUps({ Swarm: { AddrFilters: JSON.parse(filters) }, HTTPRetrieval: { Enabled: false } })
 }
@@ -272,7 +272,7 @@ interface Service {
   volumes?: string[]
 }
 
-/** The environment of a container, where what comes from elsewhere is made up: the pod's name, and secrets. */
+/** The environment of a container, with invented values for what comes from elsewhere: the pod's name, and secrets. */
 function environmentOf(container: { env: { name: string; value?: string; valueFrom?: object }[] }) {
   const given = container.env.map(({ name, value, valueFrom }): [string, string] => {
     if (valueFrom === undefined)

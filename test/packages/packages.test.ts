@@ -21,7 +21,7 @@ const repo = join(import.meta.dirname, '../..')
 const { version }: { version: string } = JSON.parse(await readFile(join(repo, 'package.json'), 'utf8'))
 const key = generateKeyPairSync('ed25519')
 
-/** Built once for all tests of this file: everything that a release has. */
+/** Everything that a release has, built once for all tests of this file. */
 let work = ''
 const dist = (name = ''): string => join(work, 'dist', name)
 
@@ -98,7 +98,7 @@ test('a second build of the same source has the same digests', async () => {
   await rm(again, { recursive: true })
 })
 
-test('what is packed for arm64 is for arm64', async () => {
+test('the packages for arm64 contain arm64 programs', async () => {
   const [name] = [`anchorage_${version}_linux_arm64`]
   await run('tar', '-xzf', dist(`${name}.tar.gz`), '-C', work, `${name}/bin`)
   for (const program of ['node', 'nats-server']) {
@@ -109,7 +109,7 @@ test('what is packed for arm64 is for arm64', async () => {
   await rm(join(work, name), { recursive: true })
 })
 
-test('the archive runs from wherever it is unpacked', async () => {
+test('the archive runs wherever it is unpacked', async () => {
   const name = `anchorage_${version}_linux_amd64`
   await run('tar', '-xzf', dist(`${name}.tar.gz`), '-C', work)
   const anchorage = join(work, name, 'bin/anchorage')
@@ -125,20 +125,20 @@ test('the archive runs from wherever it is unpacked', async () => {
   )
 })
 
-test('the bill of materials names what is inside, and the licences go along', async () => {
+test('the bill of materials names the components, and their licences are included', async () => {
   const bill: { components: { purl: string; name: string }[] } = JSON.parse(
     await readFile(dist(`anchorage_${version}_sbom.cdx.json`), 'utf8'),
   )
   const names = bill.components.map(({ name }) => name)
   for (const name of ['fastify', 'pg', 'undici', 'node', 'github.com/nats-io/nats-server/v2'])
     assert.ok(names.includes(name), name)
-  // Whoever builds needs these; whoever runs it does not have them.
+  // These are needed to build it, and are not in the package.
   for (const name of ['esbuild', 'typescript', 'oidc-provider', 'fast-check'])
     assert.ok(!names.includes(name), name)
   assert.equal(new Set(bill.components.map(({ purl }) => purl)).size, names.length)
 })
 
-test('a Gitea takes every file, and finds in each package what its name says', async () => {
+test('a Gitea accepts every file, and each package contains what its name says', async () => {
   await using server = await giteaServer(toolReader(work))
   const artifacts = await artifactsIn(dist())
   const gitea = giteaAt(server.target, server.token, AbortSignal.timeout(patience.longMs))
@@ -175,7 +175,7 @@ test("the apk has no Node of its own, since npm's needs glibc, and asks for Alpi
   assert.match(info, new RegExp(`^pkgver = ${version}-r0$`, 'm'))
 })
 
-test('the rpm is sound, and its scriptlets do at install, upgrade and removal what they should', async () => {
+test('the rpm is valid, and its scriptlets do the right things at install, upgrade and removal', async () => {
   const rpm = dist(`anchorage-${version}-1.x86_64.rpm`)
   const query = (...args: string[]): Promise<string> => run('rpm', '-qp', ...args, rpm)
   assert.match(await run('rpm', '-K', '--nosignature', rpm), /digests OK/)
@@ -189,7 +189,8 @@ test('the rpm is sound, and its scriptlets do at install, upgrade and removal wh
   assert.equal(await query('--configfiles'), '/etc/anchorage/anchorage.yaml\n')
   assert.match(await query('--scripts'), /postinstall[^]*preuninstall[^]*postuninstall/)
 
-  // rpm's own tools carry it out, in a root that is not theirs: hence without looking for what Fedora's packages would provide.
+  // rpm's own tools install it into a root that is not a Fedora, so they do not check for dependencies that Fedora's packages would
+  // provide.
   await using root = await debianRoot()
   const carry = (...args: string[]): Promise<string> =>
     run('rpm', '--root', root.path, '--dbpath', '/var/lib/rpm', ...args)
@@ -205,19 +206,19 @@ test('the rpm is sound, and its scriptlets do at install, upgrade and removal wh
   assert.match(await root.sh('cat /etc/anchorage/anchorage.yaml.rpmsave'), /pin.maxAge: 6h/)
 })
 
-test('on a bare Debian the deb installs, says what is missing, is upgraded, and goes', async (t) => {
+test('on a bare Debian the deb installs, says what is missing, is upgraded, and is removed', async (t) => {
   await using root = await debianRoot()
   const deb = await root.give(dist(`anchorage_${version}_amd64.deb`))
   await root.sh(`dpkg --install ${deb}`)
 
-  await t.test('it makes its users, keeps others from its config, and starts nothing', async () => {
+  await t.test('it makes its users, protects its config from others, and starts nothing', async () => {
     assert.match(await root.sh('getent passwd anchorage'), /:\/var\/lib\/anchorage:\/usr\/sbin\/nologin/)
     assert.equal(await root.sh('stat -c "%a %U %G" /etc/anchorage/anchorage.yaml'), '640 root anchorage\n')
     assert.equal(await root.sh('anchorage --version'), `${version}\n`)
     assert.equal(await root.sh('find /etc/systemd -name "anchorage*"'), '')
   })
 
-  await t.test('it says what its config lacks', async () => {
+  await t.test('it says what is missing in its config', async () => {
     for (const verb of ['config check', 'doctor']) {
       const { code, said } = await root.outcome(`anchorage ${verb}`)
       assert.equal(code, 1, said)
@@ -227,15 +228,15 @@ test('on a bare Debian the deb installs, says what is missing, is upgraded, and 
 
   await t.test('the packaged program serves a pin, end to end', () => servesAPin(installedIn(root)))
 
-  await t.test('the units are sound, and expose little', async () => {
+  await t.test('the units are valid, and expose little', async () => {
     const units = ['anchorage', 'anchorage-kubo'].map((name) => `/usr/lib/systemd/system/${name}.service`)
-    // A unit that says something wrong is told of, and the exit code is 0 all the same.
+    // A wrong line in a unit is printed, while the exit code is still 0.
     assert.equal(await root.sh(`systemd-analyze verify --man=no ${units.join(' ')}`), '')
     for (const unit of units) await root.sh(`systemd-analyze security --offline=true --threshold=30 ${unit}`)
     await assert.rejects(root.sh(`systemd-analyze security --offline=true --threshold=5 ${units[0]}`))
   })
 
-  await t.test('an upgrade keeps the config as it was changed', async () => {
+  await t.test('an upgrade keeps a changed config', async () => {
     await root.sh('echo "pin.maxAge: 6h" >> /etc/anchorage/anchorage.yaml')
     await root.sh(`rm -rf /tmp/next && dpkg-deb --raw-extract ${deb} /tmp/next
         sed -i 's/^Version: .*/Version: 999.0.0/' /tmp/next/DEBIAN/control
@@ -248,7 +249,7 @@ test('on a bare Debian the deb installs, says what is missing, is upgraded, and 
     assert.equal(await root.sh('stat -c "%a %U %G" /etc/anchorage/anchorage.yaml'), '640 root anchorage\n')
   })
 
-  await t.test('removed, it leaves its config; purged, nothing but what is not its own', async () => {
+  await t.test('removal leaves its config; a purge leaves only files that are not its own', async () => {
     await root.sh('touch /var/lib/anchorage/stream')
     await root.sh('dpkg --remove anchorage')
     await root.sh('test -e /etc/anchorage/anchorage.yaml && test -e /var/lib/anchorage/stream')

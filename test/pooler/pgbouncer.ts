@@ -14,15 +14,15 @@ import type { TestDatabase } from '../../src/dev/test-postgres.ts'
 
 const run = promisify(execFile)
 
-/** A release of PgBouncer and all that it needs, unpacked and not installed; disposing removes it. */
+/** A release of PgBouncer with everything it needs, unpacked and not installed; disposing removes it. */
 export interface PgBouncer extends AsyncDisposable {
   version: string
   dir: string
-  /** The executable and the arguments before its own: its own loader, with its own libraries. */
+  /** The loader with its libraries and the executable: the words before PgBouncer's own arguments. */
   command: string[]
 }
 
-/** PgBouncer of a Debian release, through an apt whose lists and packages lie in a folder of their own. */
+/** PgBouncer of a Debian release, through an apt with its lists and packages in a folder of their own. */
 export async function fetchPgBouncer(suite: 'bookworm' | 'trixie'): Promise<PgBouncer> {
   await using undo = new AsyncDisposableStack()
   const dir = await realpath(await mkdtemp(join(tmpdir(), `anchorage-pgbouncer-${suite}-`)))
@@ -60,7 +60,7 @@ export async function fetchPgBouncer(suite: 'bookworm' | 'trixie'): Promise<PgBo
   return { version, dir, command, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }
 
-/** The package and the libraries that it needs, and those that these need: not what its installation would pull in beside them. */
+/** The package and its libraries, with their own dependencies, but nothing else that an installation would add. */
 async function withLibraries(
   name: string,
   ask: (tool: string, ...args: string[]) => Promise<{ stdout: string }>,
@@ -75,7 +75,7 @@ async function withLibraries(
   return [...all]
 }
 
-/** PgBouncer before the tests' Postgres: on loopback, as an unprivileged user, never started again by itself. */
+/** Runs PgBouncer in front of the tests' Postgres: on loopback, as an unprivileged user, and never restarted. */
 export async function startPgBouncer(
   { dir, command }: PgBouncer,
   database: TestDatabase,

@@ -21,7 +21,7 @@ for (const max_prepared_statements of [100, 0])
   behind('trixie', 'through a pooler, by transaction', {
     pool_mode: 'transaction',
     max_prepared_statements,
-    // fewer than the node asks for at once, so that sessions are shared all the time
+    // fewer than the node needs at once, so that sessions are always shared
     default_pool_size: 4,
   })
 behind('bookworm', 'through a pooler, by session', { pool_mode: 'session', default_pool_size: 40 })
@@ -62,7 +62,7 @@ function behind(suite: 'bookworm' | 'trixie', way: string, settings: Record<stri
     })
     after(() => undo.disposeAsync())
 
-    test('it says so when it starts', async () => {
+    test('it logs that at its start', async () => {
       const lines = (await readFile(nodeLog, 'utf8'))
         .trim()
         .split('\n')
@@ -74,8 +74,8 @@ function behind(suite: 'bookworm' | 'trixie', way: string, settings: Record<stri
       )
     })
 
-    test('doctor finds the pooler, and both logins and settings as they should be behind it', async () => {
-      // It exits with 1, since NATS and Kubo are away.
+    test('doctor detects the pooler, and both logins and their settings are ok behind it', async () => {
+      // It exits with 1, because NATS and Kubo are unreachable.
       let said = ''
       const io = { out: (text: string) => (said += text), err: assert.fail, terminal: null }
       await main(['doctor', '--json'], { ...io, env: environment(), signal: new AbortController().signal })
@@ -91,7 +91,7 @@ function behind(suite: 'bookworm' | 'trixie', way: string, settings: Record<stri
       }
     })
 
-    test('two orgs pin, list and remove at once, and each sees what is its own', async () => {
+    test('two orgs pin, list and remove at once, and each sees only its own pins', async () => {
       const rounds = Array.from({ length: 120 }, (_, n) => n)
       await Promise.all(
         slugs.map(async (slug) => {
@@ -117,7 +117,7 @@ function behind(suite: 'bookworm' | 'trixie', way: string, settings: Record<stri
       )
     })
 
-    test('every session runs under the settings of its role, and every scope ends with its transaction', async () => {
+    test('every session runs with the settings of its role, and every scope ends with its transaction', async () => {
       await using db = openDatabase({ ...database, log: quietLog })
       const names = Object.keys(roleSettings.anchorage_tenant)
       const shown = `select jsonb_object_agg(n, current_setting(n)) as shown from unnest($1::text[]) n`
@@ -142,7 +142,7 @@ function behind(suite: 'bookworm' | 'trixie', way: string, settings: Record<stri
       })
     })
 
-    test('a pooler that goes and comes back costs no accepted pin', async () => {
+    test('a restart of the pooler loses no accepted pin', async () => {
       const { acme } = apis
       const accepted: string[] = []
       const ending = new AbortController()
@@ -172,7 +172,7 @@ function behind(suite: 'bookworm' | 'trixie', way: string, settings: Record<stri
       )
     })
 
-    test('a pooler that no longer answers is given up, and used again once it does', async () => {
+    test('a pooler that stops answering is given up, and is used again once it answers', async () => {
       const { acme } = apis
       const status = async (method: string, path: string, more = {}) =>
         (await acme.send(method, path, more)).status

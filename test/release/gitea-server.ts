@@ -3,21 +3,21 @@ import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { textReader, type PackageReader } from './package-readers.ts'
 
-/** What Gitea would have after a release, as its pages show it. */
+/** The state of a Gitea after a release. */
 export interface State {
   release: { tag: string; notes: string; draft: boolean; prerelease: boolean } | null
-  /** Of the release: name → SHA-256. */
+  /** The files of the release: name → SHA-256. */
   assets: Record<string, string>
-  /** Of the registries: `TYPE NAME VERSION ARCH WHERE`, of the generic one `generic NAME VERSION FILE` → SHA-256. */
+  /** The files of the registries: `TYPE NAME VERSION ARCH WHERE` → SHA-256; in the generic one `generic NAME VERSION FILE` → SHA-256. */
   packages: Record<string, string>
 }
 
 const token = 'a-token-of-letters'
 
 /**
- * The part of Gitea that a release speaks to, on loopback, strict about it: another method, path, body or token than Gitea's API
- * takes is refused and kept in `refused`. What a package is, `read` tells from its inside, as Gitea finds out. `breakAt(n)` loses the
- * n-th write from now: before it takes effect, or its answer after.
+ * The part of Gitea that a release uses, on loopback, and strict: a method, path, body or token that Gitea's API does not accept is
+ * refused and recorded in `refused`. `read` reads the name of a package from its content, as Gitea does. `breakAt(n)` loses the n-th
+ * write from now: either the request before it takes effect, or the answer after it.
  */
 export async function giteaServer(read: PackageReader = textReader) {
   const [owner, repository] = ['acme', 'anchorage']
@@ -131,7 +131,7 @@ export async function giteaServer(read: PackageReader = textReader) {
 
 export type GiteaServer = Awaited<ReturnType<typeof giteaServer>>
 
-/** `TYPE NAME VERSION ARCH WHERE` of a package, as its inside tells; throws what Gitea would refuse. */
+/** `TYPE NAME VERSION ARCH WHERE` of a package, from its content; throws when Gitea would refuse it. */
 function keyOf(place: string, body: Buffer, read: PackageReader): string {
   const [type = '', ...where] = place.split('/')
   const distribution = [

@@ -2,17 +2,17 @@ import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Reads from a package of the kind `type` its name, version and architecture, a space between each; throws when it is none. */
+/** Reads the name, version and architecture from a package of the kind `type`, separated by spaces; throws when it is not a package. */
 export type PackageReader = (type: string, body: Buffer) => string
 
-/** Reads what `smallDist` makes. */
+/** Reads the packages that `smallDist` makes. */
 export const textReader: PackageReader = (_, body) => {
   const text = body.toString()
   if (!/^anchorage \S+ \S+$/.test(text)) throw new Error(`no package: ${text}`)
   return text
 }
 
-/** Reads real packages with their distributions' own tools; it keeps one at a time in `scratch`. */
+/** Reads real packages with the tools of their distributions; it keeps one at a time in `scratch`. */
 export function toolReader(scratch: string): PackageReader {
   const file = join(scratch, 'package')
   const tell = (command: string, ...args: string[]) =>

@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * Fills `dir` with what `npm run build:packages` leaves in `dist`, but each package is a line of text: its name, version and
- * architecture, as `textReader` reads it.
+ * Fills `dir` with the files that `npm run build:packages` leaves in `dist`, except that each package is a line of text: its name,
+ * version and architecture, as `textReader` reads it.
  */
 export function smallDist(dir: string, version = '1.2.3'): void {
   mkdirSync(join(dir, 'image'), { recursive: true })
@@ -23,7 +23,7 @@ export function smallDist(dir: string, version = '1.2.3'): void {
   write('SHA256SUMS.sig', 'signed')
 }
 
-/** Writes SHA256SUMS anew. */
+/** Writes SHA256SUMS again. */
 export function writeSums(dir: string): void {
   const names = readdirSync(dir).filter((name) => name.startsWith('anchorage'))
   const line = (name: string) =>

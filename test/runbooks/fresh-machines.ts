@@ -15,7 +15,7 @@ import { until } from '../settle.ts'
 import type { Block } from './page.ts'
 import { makePrograms, playedBy, runText, type StandIn } from './shell.ts'
 
-/** systemctl that starts anchorage as its unit does. Its Kubo runs from the beginning. */
+/** A systemctl that starts anchorage as its unit does. Its Kubo runs from the beginning. */
 const systemctl = `#!/bin/sh -eu
 pid=$(cat "$HOME/serve.pid" 2>/dev/null || true)
 runs() { [ -n "$pid" ] && grep -q '^State:.[^Z]' "/proc/$pid/status" 2>/dev/null; }
@@ -40,8 +40,8 @@ interface Machine {
 }
 
 /**
- * The machines anchor-1, -2, … that the pages speak of, with nothing on them but the program and a Kubo, and a Postgres on which nothing
- * was run but the statements of a page. Each is a folder and an address of loopback.
+ * The machines anchor-1, -2, … of the pages, each with only the program and a Kubo, and a Postgres in which only the statements of a
+ * page have run. Each machine is a folder and a loopback address.
  */
 export class FreshMachines implements AsyncDisposable {
   readonly #dir: string
@@ -66,7 +66,10 @@ export class FreshMachines implements AsyncDisposable {
     return join(this.#dir, 'bin')
   }
 
-  /** A Postgres at `host`, empty but for what `sql` makes as its superuser. Where there was one, that and all it had is gone. */
+  /**
+   * Starts a Postgres at `host` that is empty except for what `sql` creates as its superuser. An older one at that host is removed with
+   * all its data.
+   */
   async database(host: string, sql: string): Promise<void> {
     const old = this.#databases.get(host)
     await old?.stop()
@@ -94,7 +97,7 @@ export class FreshMachines implements AsyncDisposable {
     if (old === undefined) this.#running.defer(async () => await this.#databases.get(host)?.stop())
   }
 
-  /** A machine with `config` in its /etc/anchorage/anchorage.yaml. */
+  /** Adds a machine with `config` in its /etc/anchorage/anchorage.yaml. */
   async add(n: number, config: string): Promise<void> {
     const root = join(this.#dir, `anchor-${n}`)
     const [home, etc] = [join(root, 'home'), join(root, 'etc')]
@@ -118,7 +121,7 @@ export class FreshMachines implements AsyncDisposable {
         ['127.0.0.1:8080', `127.0.0.1:${http}`],
         ['127.0.0.1:5001', new URL(kubo.rpcUrl).host],
         ['/ip4/127.0.0.1/tcp/5001', `/ip4/127.0.0.1/tcp/${new URL(kubo.rpcUrl).port}`],
-        // each has the port as its own, since all are one machine
+        // each machine has a port of its own, because they are all one machine
         [/\b(?:0\.0\.0\.0|10\.0\.0\.\d):6222\b/g, `127.0.0.${10 + n}:${route}`],
       ],
     })
@@ -126,7 +129,7 @@ export class FreshMachines implements AsyncDisposable {
     this.#running.defer(() => this.#stopServing(home))
   }
 
-  /** Writes the config of machine `n` anew. */
+  /** Writes the config of machine `n` again. */
   async configure(n: number, config: string): Promise<void> {
     await this.write(n, '/etc/anchorage/anchorage.yaml', config)
   }
@@ -137,7 +140,7 @@ export class FreshMachines implements AsyncDisposable {
     await writeFile(playedBy(path, standIns), playedBy(text, standIns), { mode: 0o600 })
   }
 
-  /** Runs a block on its machines, one after the other; resolves with what they printed on standard output. */
+  /** Runs a block on its machines, one after the other; resolves with their standard output. */
   async type({ machines, text }: Pick<Block, 'machines' | 'text'>, more: readonly StandIn[] = []) {
     let printed = ''
     for (const n of machines) {
@@ -152,7 +155,7 @@ export class FreshMachines implements AsyncDisposable {
     return printed
   }
 
-  /** Resolves once every node says that it is well, and JetStream is whole on all of them. */
+  /** Resolves once every node reports that it is ok, and JetStream is whole on all of them. */
   async well(): Promise<void> {
     const look = async (): Promise<true> => {
       for (const { http } of this.#machines.values()) {
@@ -169,7 +172,7 @@ export class FreshMachines implements AsyncDisposable {
     await until('all machines are well', look, { withinMs: patience.longMs, everyMs: 250 })
   }
 
-  /** What the nodes logged last, for messages of failed tests. */
+  /** The last log lines of the nodes, for messages of failed tests. */
   async lastWords(): Promise<string> {
     const ends = [...this.#machines].map(async ([n, { home }]) => {
       const log = await readFile(join(home, 'serve.log'), 'utf8').catch(String)

@@ -1,4 +1,4 @@
-// Machines of its own, and Postgres that was never used: what is walked here is what a new operator reads first.
+// Machines of its own, and an unused Postgres: these are the first pages that a new operator reads.
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { parseDocument } from 'yaml'
@@ -14,7 +14,7 @@ const drill = 'docs/runbooks/backup-drill.md'
 const grow = 'docs/runbooks/grow.md'
 const install = 'docs/install.md'
 
-// Each begins where the one before has ended, so asking for one walks those before it, too.
+// Each page begins where the one before has ended, so the pages before a wanted one run too.
 const wanted = asked(pagesForFreshMachines)
 const pages = pagesForFreshMachines.slice(
   0,
@@ -83,7 +83,7 @@ suite('the commands of the pages, on fresh machines', { skip: pages.length === 0
     },
   }
 
-  /** Before how many removals each reconciler stopped; null: it did not. */
+  /** For each reconciler, the number of removals it stopped before; null when it did not stop. */
   async function blocked(): Promise<(number | null)[]> {
     const said = await machines.type({ machines: [1], text: 'anchorage admin reconcile --json' })
     const { results }: { results: { blocked: number | null }[] } = JSON.parse(said)
@@ -100,7 +100,7 @@ suite('the commands of the pages, on fresh machines', { skip: pages.length === 0
     })
 })
 
-/** The config that the pages have the operator of machine `n` write; `more` adds to what installing says. */
+/** The config that the operator of machine `n` writes by the pages; `more` adds to the config of the install page. */
 function configOf(n: number, more?: string): string {
   const config = parseDocument(textIn(install, 'yaml'))
   if (more !== undefined) config.set('nats', parseDocument(textIn(more, 'yaml')).get('nats'))

@@ -4,7 +4,7 @@ import type { World } from '../world.ts'
 import type { Block } from './page.ts'
 import { makePrograms, runText, type StandIn } from './shell.ts'
 
-/** systemctl for the servers of one of dev's nodes: they get the signals that systemd sends, and `dev` starts them again. */
+/** A systemctl for the servers of one of dev's nodes: it sends them the signals that systemd sends, and `dev` starts them again. */
 const systemctl = `#!/bin/sh -eu
 pid() { . "$DEV_ENV"; eval echo "\\$$1_PID_$MACHINE"; }
 runs() { [ -n "$1" ] && grep -q '^State:.[^Z]' "/proc/$1/status" 2>/dev/null; }
@@ -19,8 +19,8 @@ done
 `
 
 /**
- * The machines anchor-1, -2 and -3 that the pages speak of, played by the nodes of a world that starts no server by itself.
- * What a page runs on one of them reaches that node's own servers.
+ * The machines anchor-1, -2 and -3 of the pages, represented by the nodes of a world that does not restart servers. Commands of a page
+ * on one machine reach that node's own servers.
  */
 export class Machines {
   readonly #world: World
@@ -33,7 +33,7 @@ export class Machines {
     this.#ipfsPath = ipfsPath
   }
 
-  /** `ipfsPath` is the repository of the Kubo of whoever reads. */
+  /** `ipfsPath` is the repository of the reader's Kubo. */
   static async of(world: World, ipfsPath: string): Promise<Machines> {
     const bin = join(world.data, 'bin')
     await makePrograms(bin, systemctl)
@@ -41,14 +41,14 @@ export class Machines {
     return new Machines(world, bin, ipfsPath)
   }
 
-  /** Runs commands of a test's own on machine `n`. */
+  /** Runs a test's own commands on machine `n`. */
   async run(n: number, ...commands: string[]): Promise<string> {
     return await this.type({ machines: [n], text: commands.join('\n') })
   }
 
   /**
-   * Runs a block on its machines, one after the other; resolves with what they printed on standard output. `more` stands for what
-   * changes from run to run.
+   * Runs a block on its machines, one after the other; resolves with their standard output. `more` replaces texts that change from run
+   * to run.
    */
   async type({ machines, text }: Pick<Block, 'machines' | 'text'>, more: readonly StandIn[] = []) {
     let printed = ''

@@ -1,11 +1,11 @@
-/** Pages whose commands run on machines that have nothing but the program, in the order in which a new operator would read them. */
+/** Pages whose commands run on machines that have only the program, in the order in which a new operator reads them. */
 export const pagesForFreshMachines = [
   'docs/install.md',
   'docs/runbooks/grow.md',
   'docs/runbooks/backup-drill.md',
 ] as const
 
-/** Pages whose commands run on a cluster of three that has pins. */
+/** Pages whose commands run on a cluster of three nodes that has pins. */
 export const pagesForCluster = [
   'docs/operate.md',
   'docs/api.md',
@@ -23,7 +23,7 @@ export const pagesForCluster = [
 export type FreshPage = (typeof pagesForFreshMachines)[number]
 export type ClusterPage = (typeof pagesForCluster)[number]
 
-/** Of `pages`, those that `npm run test:runbooks -- NAME…` asked for: all where it named none. */
+/** The `pages` that `npm run test:runbooks -- NAME…` names; all of them when it names none. */
 export function asked<P extends string>(pages: readonly P[]): P[] {
   const names = (process.env['RUNBOOKS'] ?? '').split(' ').filter((name) => name !== '')
   return pages.filter((page) => names.length === 0 || names.some((name) => page.endsWith(`/${name}.md`)))

@@ -12,23 +12,23 @@ import { patience } from '../patience.ts'
 const run = promisify(execFile)
 const main = join(import.meta.dirname, '../../src/cli/main.ts')
 
-/** What stands for a text of a page, or for whatever matches a pattern. */
+/** The replacement for a text of a page, or for every match of a pattern. */
 export type StandIn = readonly [from: string | RegExp, to: string]
 
-/** The servers have no users of their own in tests. */
+/** In tests the servers have no users of their own. */
 const sudo = `#!/bin/sh
 if [ "$1" = -u ]; then shift 2; fi
 exec env "$@"
 `
 
-/** Nor have their files: that the file is there is all that can be asked. */
+/** In tests there are no such users either, so this only checks that the file exists. */
 const chown = `#!/bin/sh
 [ "$1" = anchorage ] || { echo "no user $1" >&2; exit 1; }
 shift
 exec ls "$@" >/dev/null
 `
 
-/** `anchor-2:PATH` is the path on machine 2; MACHINES is the folder with one for each, where they do not share a disk. */
+/** `anchor-2:PATH` is the path on machine 2. MACHINES is the folder with one folder for each machine, when they do not share a disk. */
 const scp = `#!/bin/sh -eu
 for to; do :; done
 host=\${to%%:*}; path=\${to#*:}
@@ -37,8 +37,8 @@ while [ $# -gt 1 ]; do cp "$1" "$path"; shift; done
 `
 
 /**
- * Fills `bin` with the programs that pages speak of: `anchorage`, `ipfs`, `nats-server`, `sudo`, `chown`, `scp`, and the given
- * `systemctl`, a script.
+ * Fills `bin` with the programs that pages use: `anchorage`, `ipfs`, `nats-server`, `sudo`, `chown`, `scp`, and the given `systemctl`,
+ * a script.
  */
 export async function makePrograms(bin: string, systemctl: string): Promise<void> {
   await mkdir(bin, { recursive: true })
@@ -60,7 +60,7 @@ export async function makePrograms(bin: string, systemctl: string): Promise<void
   }
 }
 
-/** `text` with all that stands for something put in its place; nothing may be left that the reader is to fill in. */
+/** `text` with all replacements made; no text may be left that the reader would have to fill in. */
 export function playedBy(text: string, standIns: readonly StandIn[]): string {
   const played = standIns.reduce((left, [from, to]) => left.replaceAll(from, to), text)
   assert.doesNotMatch(
@@ -71,7 +71,7 @@ export function playedBy(text: string, standIns: readonly StandIn[]): string {
   return played
 }
 
-/** Runs `text` in a shell, where any failing command ends it; resolves with what it printed on standard output. */
+/** Runs `text` in a shell that ends at the first failing command; resolves with its standard output. */
 export async function runText(
   text: string,
   shell: { bin: string; dir: string; env: Record<string, string | undefined>; standIns: readonly StandIn[] },

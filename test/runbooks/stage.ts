@@ -19,10 +19,10 @@ const env = {
   ANCHORAGE_PIN_BACKOFF_MIN: '500ms',
 }
 
-/** Copies of each content, so that a node can be missed. */
+/** Two copies of each content, so that one node can be missing. */
 const meta = { 'anchorage.replicas': '2' }
 
-/** The nodes, the org and the pins that the cluster's pages are walked on. A page leaves every node in service, and every pin pinned. */
+/** The nodes, the org and the pins that the cluster's pages run on. A page leaves every node in service, and every pin pinned. */
 export class Stage {
   readonly ledger = new Ledger()
   #world: World | undefined
@@ -52,12 +52,12 @@ export class Stage {
     return this.#machines ?? assert.fail('the machines have not started')
   }
 
-  /** Where origins dial the Kubo outside. */
+  /** The address at which the outside Kubo is dialled as an origin. */
   get origin(): string {
     return this.#outside?.address ?? assert.fail('the Kubo outside has not started')
   }
 
-  /** Content that nothing pins yet, and that the Kubo outside has. */
+  /** Content that is not pinned yet, and that the outside Kubo has. */
   offered(): Content {
     return this.#todo.pop() ?? assert.fail('the content ran out')
   }
@@ -81,12 +81,12 @@ export class Stage {
     return (await placements(this.world)).filter((placement) => placement.n === n)
   }
 
-  /** What the API answers to a token. */
+  /** The status of the API's answer for a token. */
   async answerTo(token: string): Promise<number> {
     return (await apiOf((await this.world.api()).url, token).send('GET', '/pins')).status
   }
 
-  /** Resolves with what `look` finds of a node among those that `admin nodes` lists. */
+  /** Resolves with the result of `look` for node `n` in the list of `admin nodes`. */
   async sees<T>(what: string, n: number, look: (node: ListedNode) => T | false | undefined): Promise<T> {
     return await until(
       what,
@@ -99,7 +99,7 @@ export class Stage {
     )
   }
 
-  /** Walks a page as a test of that name. */
+  /** Runs the commands of a page as a test with its name. */
   runbook(page: ClusterPage, steps: (next: Next) => Promise<void>): void {
     test(page, async () => {
       try {
@@ -111,7 +111,7 @@ export class Stage {
   }
 }
 
-/** What stories ask of a node that `admin nodes --json` lists. */
+/** The fields of a node in `admin nodes --json` that the stories use. */
 interface ListedNode {
   name: string
   live: boolean

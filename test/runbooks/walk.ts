@@ -2,13 +2,13 @@ import { strict as assert } from 'node:assert'
 import { blocksOf, type Block } from './page.ts'
 import type { StandIn } from './shell.ts'
 
-/** Runs the next commands of a page, which must contain `what`; resolves with what they printed. */
+/** Runs the next commands of a page, which must contain `what`; resolves with their output. */
 export type Next = (what: string, ...standIns: StandIn[]) => Promise<string>
 
-/** Types a block as its reader would. */
+/** Runs a block as its reader would. */
 export type Type = (block: Block, standIns: readonly StandIn[]) => Promise<string>
 
-/** Goes through the commands of `page` in their order, and to their end: `steps` knows what each is for, and `type` runs it. */
+/** Runs the commands of `page` in order, to the last one: `steps` knows the purpose of each, and `type` runs it. */
 export async function walk(page: string, type: Type, steps: (next: Next) => Promise<void>): Promise<void> {
   const left = blocksOf(page).filter(({ notRun }) => notRun === null)
   await steps(async (what, ...standIns) => {

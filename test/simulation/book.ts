@@ -6,13 +6,13 @@ import type { PinErrorCode, PinStatus } from '../../src/core/pin.ts'
 import type { Finish, Job, PlacementReason, PlacementState } from '../../src/core/placement.ts'
 import type { ContentCopies } from '../../src/core/repair.ts'
 
-/** The rules that a test may switch off, to see that the invariants notice. */
+/** The rules that a test may switch off, to check that the invariants notice it. */
 export interface Rules {
   /** A finish counts only for the generation that was claimed. */
   generation: boolean
   /** A leader's writes count only under the current epoch. */
   epoch: boolean
-  /** A copy that stands is dropped only while as many as are wanted stand beside it. */
+  /** A pinned copy is dropped only while as many other copies as are wanted are pinned. */
   dropLast: boolean
 }
 
@@ -56,24 +56,24 @@ export interface BookNode {
   walkAfter: string | null
   /** The CIDs of its placements. */
   readonly cids: Set<string>
-  /** Of these, those that do not stand: all that its polls need to look at. */
+  /** The CIDs of its placements that are not pinned; polls need to look at these only. */
   readonly open: Set<string>
 }
 
-/** What a transaction did to one placement. */
+/** The change of one placement in a transaction. */
 export interface Change {
   op: string
   before: Placement | null
   after: Placement | null
 }
 
-/** One transaction, once it is committed. */
+/** One committed transaction. */
 export interface Commit {
   op: string
-  /** Of the leader that wrote it; null when no leader did. */
+  /** The epoch of the leader that wrote it; null when no leader did. */
   epoch: number | null
   changes: Change[]
-  /** Pins whose status changed, and how. */
+  /** Pins whose status changed, with the old status. */
   folds: { pin: BookPin; was: PinStatus }[]
 }
 
@@ -81,25 +81,25 @@ const unpinGraceMs = 60_000
 const crashesMax = 5
 
 /**
- * The rules of the store, as its SQL has them, without a database: contents, pins and placements with generations, claims by
- * incarnation, folds, epochs. Every method is one transaction. What the leader's workers ask of it is in `leader-book.ts`.
+ * The rules of the store, as in its SQL, without a database: contents, pins and placements with generations, claims by incarnation,
+ * folds, epochs. Every method is one transaction. The calls of the leader's workers are in `leader-book.ts`.
  */
 export class Book {
   readonly contents = new Map<string, Content>()
   readonly nodes = new Map<NodeId, BookNode>()
   readonly pins = new Map<string, BookPin>()
   readonly unsettled = new Set<string>()
-  /** Placements that are queued or being pinned, by what names them. */
+  /** Placements that are queued or pinning, by CID and node. */
   readonly busy = new Map<string, Placement>()
-  /** Contents with a time to be unpinned. */
+  /** Contents that have a time to be unpinned. */
   readonly releasing = new Set<string>()
   readonly rules: Rules = { generation: true, epoch: true, dropLast: true }
-  /** Writes that were refused because their leader's time was over, or for maintenance; and finishes of an intent that was over. */
+  /** Refused writes: of leaders whose epoch was over, during maintenance, and finishes for an older generation. */
   readonly refused = { epoch: 0, maintenance: 0, generation: 0 }
   epoch = 0
   maintenance = false
   onCommit: (commit: Commit) => void = () => {}
-  /** Placements to be hinted after the commit. */
+  /** Called for placements that get a hint after the commit. */
   onJob: (job: Job) => void = () => {}
   readonly #now: () => number
   #generation = 0
@@ -117,7 +117,7 @@ export class Book {
     return ++this.#generation
   }
 
-  /** Runs one transaction; every change that it makes is seen together. A leader's finds its epoch, or changes nothing. */
+  /** Runs one transaction; all its changes become visible together. A leader's transaction changes nothing unless its epoch is current. */
   transaction<T>(op: string, work: () => T, leader?: { epoch: number }): T {
     assert.equal(this.#commit, null, 'transactions do not nest')
     if (leader !== undefined && this.rules.epoch && leader.epoch !== this.epoch) {
@@ -146,7 +146,7 @@ export class Book {
     return this.contents.get(cid)?.placements.get(nodeId)
   }
 
-  /** Within a transaction: the placement becomes `after`, or is gone. */
+  /** Within a transaction: replaces the placement by `after`, or removes it when that is null. */
   put(content: Content, nodeId: NodeId, after: Placement | null): void {
     const before = content.placements.get(nodeId) ?? null
     this.#commit?.changes.push({ op: this.#commit.op, before, after })
@@ -175,7 +175,7 @@ export class Book {
     return content.pins.size > 0
   }
 
-  /** Brings the pins in line with the placements. */
+  /** Sets the status of the pins from the placements. */
   fold(content: Content): void {
     const counts = { pinned: 0, pinning: 0, queued: 0, failed: 0, unpinning: 0 }
     for (const { state, lost } of content.placements.values()) if (!lost) counts[state]++
@@ -187,13 +187,13 @@ export class Book {
     }
   }
 
-  /** As many of `replicas` copies as there are nodes for: no pin waits for more. */
+  /** The number of copies that are possible, at most `replicas`: no pin waits for more copies than there are nodes. */
   reachable(replicas: number): number {
     const able = [...this.nodes.values()].filter(({ state, isDown }) => state === 'active' && !isDown).length
     return Math.min(replicas, Math.max(1, able))
   }
 
-  /** There are more or fewer nodes: what lacks copies may read another status. */
+  /** Called when the number of nodes changes: pins that lack copies may get another status. */
   refold(): void {
     for (const cid of this.unsettled) {
       const content = this.contents.get(cid)
@@ -201,7 +201,7 @@ export class Book {
     }
   }
 
-  /** Accepts a pin; with an id that is there already, nothing more is accepted. */
+  /** Accepts a pin; an id that exists already is accepted once only. */
   accept(pin: { id: string; cid: string; replicas: number; nodes: NodeId[] }): void {
     if (this.pins.has(pin.id)) return
     this.transaction('accept', () => {
@@ -236,7 +236,7 @@ export class Book {
     })
   }
 
-  /** Claims what may be claimed now; null when it may not. */
+  /** Claims the placement if that is allowed now; else null. */
   claim(
     nodeId: NodeId,
     boot: number,
@@ -265,7 +265,7 @@ export class Book {
     )
   }
 
-  /** Records how an attempt ended. Another generation than the claimed one changes nothing but ends the claim. */
+  /** Records the outcome of an attempt. With another generation than the claimed one, it only ends the claim. */
   finish(nodeId: NodeId, boot: number, { cid, generation, outcome }: Finish): void {
     this.transaction('finish', () => {
       const content = this.contents.get(cid)
@@ -283,7 +283,7 @@ export class Book {
     })
   }
 
-  /** A node boots: claims of its earlier incarnations are void. Returns its incarnation. */
+  /** A node boots: the claims of its earlier incarnations become void. Returns its incarnation. */
   boot(nodeId: NodeId): number {
     return this.transaction('boot', () => {
       const node = this.node(nodeId)
@@ -298,7 +298,7 @@ export class Book {
     })
   }
 
-  /** A claim that ended by neither finish nor release. */
+  /** Handles a claim that ended by neither finish nor release. */
   crashed(content: Content, p: Placement): void {
     const failed = p.crashes + 1 >= crashesMax
     this.change(content, p, {
@@ -312,7 +312,7 @@ export class Book {
     this.fold(content)
   }
 
-  /** The reconciler: pinned by the book and missing in Kubo is queued again. */
+  /** For the reconciler: a placement that is pinned in the book and missing in Kubo is queued again. */
   requeueMissing(nodeId: NodeId, cids: string[]): void {
     this.transaction('requeue-missing', () => {
       for (const cid of cids) {
@@ -334,14 +334,14 @@ export class Book {
     })
   }
 
-  /** The reconciler: in Kubo, and no placement says so. One is written that says to unpin it. */
+  /** For the reconciler: content that is in Kubo without a placement gets one that says to unpin it. */
   dropUnwanted(nodeId: NodeId, cids: string[]): void {
     this.transaction('drop-unwanted', () => {
       for (const cid of cids) {
         const content = this.contents.get(cid) ?? this.#newContent(cid)
         if (content.placements.has(nodeId)) continue
         const stray = this.newPlacement(cid, nodeId, 'repair')
-        // tried once, as it were: something of it is in Kubo
+        // counts as tried once, because Kubo holds some of it
         this.put(content, nodeId, { ...stray, state: 'unpinning', attempts: 1 })
         this.hint(content, nodeId)
       }
@@ -365,7 +365,7 @@ export class Book {
     }
   }
 
-  /** To be unpinned, under a new intent. */
+  /** Marks a placement to be unpinned, under a new generation. */
   unpin(content: Content, p: Placement): void {
     const generation = this.nextGeneration()
     this.change(content, p, { state: 'unpinning', leaving: false, generation, nextAttemptAt: this.now() })
@@ -393,7 +393,7 @@ export class Book {
     return { cid: content.cid, wanted, dagSize: content.dagSize, copies }
   }
 
-  /** Nobody wants it and it is nowhere. */
+  /** Removes a content that no pin wants and that has no placements. */
   forgetIfGone(content: Content): void {
     if (content.placements.size > 0 || this.isWanted(content)) return
     this.contents.delete(content.cid)
@@ -414,7 +414,7 @@ export class Book {
     return content
   }
 
-  /** A new pin wakes what is there; 1 when it is one of the copies. */
+  /** A new pin wakes an existing placement; returns 1 when that counts as one of its copies. */
   #wake(content: Content, p: Placement, chosen: NodeId[]): number {
     const elsewhere = p.state === 'unpinning' || (p.state === 'failed' && p.errorCode === 'node_full')
     if (p.lost || p.leaving || (elsewhere && !chosen.includes(p.nodeId))) return 0
@@ -438,7 +438,7 @@ export class Book {
     this.unsettled.add(content.cid)
   }
 
-  /** Unfinished work is aborted at once, what stands is unpinned after the grace. */
+  /** Aborts unfinished work at once; pinned copies are unpinned after the grace. */
   #release(content: Content): void {
     for (const p of content.placements.values()) {
       if (p.state === 'queued' && p.attempts === 0 && p.claim === null) this.put(content, p.nodeId, null)
@@ -481,7 +481,7 @@ export class Book {
   }
 }
 
-/** What a pin's status is, given its content's copies: a pinned one stays so while any copy is left. */
+/** The status of a pin, from the copies of its content: a pinned pin stays pinned while any copy is left. */
 export function foldStatus(
   was: PinStatus,
   replicas: number,

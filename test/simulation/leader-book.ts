@@ -10,7 +10,7 @@ interface PlanRow {
   isApplied: boolean
 }
 
-/** What the leader's workers and the operators ask of the book: repairs, walks, nodes that go and come, plans. */
+/** The calls of the leader's workers and the operators: repairs, walks, nodes that leave and return, plans. */
 export class LeaderBook {
   readonly #book: Book
   /** The plan being applied. */
@@ -21,13 +21,13 @@ export class LeaderBook {
     this.#book = book
   }
 
-  /** A new leader; whoever led before does not. */
+  /** Starts a new epoch; the earlier leader no longer leads. */
   elect(): number {
     return ++this.#book.epoch
   }
 
   unsettled(afterCid: string, limit: number): ContentCopies[] {
-    // in order as of the first page: what comes to be unsettled behind it is seen in the next round
+    // sorted once, at the first page: a content that becomes unsettled behind the current page is seen in the next round
     if (afterCid === '' || this.#unsettledInOrder.size < 0) {
       const cids = [...this.#book.unsettled].toSorted()
       this.#unsettledInOrder = { size: cids.length, cids }
@@ -132,7 +132,7 @@ export class LeaderBook {
     })
   }
 
-  /** Claims whose time ran out. */
+  /** Queues placements again whose claim expired. */
   requeueExpired(epoch: number): void {
     this.#leading('requeue-expired', epoch, () => {
       for (const p of this.#book.busy.values()) {
@@ -143,7 +143,7 @@ export class LeaderBook {
     })
   }
 
-  /** Contents whose time to be unpinned has come and that still nobody wants. */
+  /** Unpins contents whose time to be unpinned has come and that still no pin wants. */
   releaseDue(epoch: number): void {
     this.#leading('release-due', epoch, () => {
       for (const cid of this.#book.releasing) {
@@ -293,7 +293,7 @@ export class LeaderBook {
     )
   }
 
-  /** Content that no walk will come to and nobody marked is walked to again. */
+  /** Starts another walk when the node has content that is not marked and that no walk will reach. */
   #walkAgain(node: BookNode): void {
     if (node.walkAfter !== null) return
     const forgotten = [...node.cids].some((cid) => {
@@ -312,7 +312,7 @@ function isMovable(p: Placement | undefined): boolean {
   return p?.state === 'pinned' && !p.lost && !p.leaving
 }
 
-/** Those after a CID, of a list in order. */
+/** The CIDs after a given one, in a sorted list. */
 function* from(cids: readonly string[], afterCid: string): Generator<string> {
   let [low, high] = [0, cids.length]
   while (low < high) {

@@ -18,7 +18,7 @@ export interface LeaderParts {
   book: LeaderBook
   policy: RepairPolicy
   nodes: () => readonly Node[]
-  /** What a leader that breaks the rules makes of a repair before it is applied. */
+  /** Changes a repair before it is applied, to simulate a leader that breaks the rules. */
   bend: (repair: Repair, nodes: readonly Node[]) => Repair
 }
 
@@ -27,9 +27,9 @@ export const planId = idOf('pln', '00000000-0000-7000-8000-000000000000')
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 
 /**
- * A leader with its true workers, repair and rebalance, over the simulated book. Each of its calls takes a while, now and then so
- * long that another leader has come in between; it may be answered though nothing was done, be done twice, or be done and not
- * answered. It ends when it is told to, or when the book says that its time is over.
+ * A leader with its real workers, repair and rebalance, over the simulated book. Each call takes a while, sometimes so long that
+ * another leader takes over meanwhile. A call may succeed without effect, be done twice, or be done without an answer. The leader ends
+ * when it is told to, or when the book says that its epoch is over.
  */
 export class Leader {
   readonly host: NodeId
@@ -37,7 +37,7 @@ export class Leader {
   readonly #parts: LeaderParts
   readonly #end = new AbortController()
   readonly #workers: LeaderWorker[]
-  /** Its process died: nothing that it waits for ever comes. */
+  /** Its process died: nothing that it waits for ever arrives. */
   #isDead = false
   isFaulty = true
 
@@ -83,7 +83,7 @@ export class Leader {
     this.#end.abort(new Error('leadership is over'))
   }
 
-  /** Leads until it is over. */
+  /** Leads until its term is over. */
   async run(): Promise<void> {
     const { time, book } = this.#parts
     const turn: LeaderTurn = { epoch: this.epoch, signal: this.#end.signal }
@@ -95,7 +95,7 @@ export class Leader {
     }
   }
 
-  /** A run that fails is tried again at the next turn; one whose time is over is the last. */
+  /** A failed run is tried again at the next turn; when its epoch is over, this is the last run. */
   async #turn(run: () => Promise<unknown>): Promise<void> {
     try {
       await run()
@@ -150,7 +150,7 @@ export class Leader {
     await this.#wait()
     const result = work()
     if (!this.isFaulty) return result
-    // said again by somebody who did not hear the answer
+    // the caller repeats it, because it did not get the answer
     if (random.chance(0.02)) work()
     if (random.chance(0.01)) throw new Error('the answer was lost')
     return result

@@ -11,7 +11,7 @@ export interface MachineParts {
   random: Random
   book: Book
   watch: Watch
-  /** Can somebody else, or the network, give it? */
+  /** Whether another node or the network can provide it. */
   isToBeHad: (cid: string) => boolean
   sizeOf: (cid: string) => number
 }
@@ -21,16 +21,16 @@ const slots = 16
 const freshMs = 15_000
 const drainGraceMs = 120_000
 
-/** One node: its process, its Kubo's disk, and what it does with jobs. It may die, freeze or be cut off at any moment. */
+/** One node: its process, its Kubo's disk, and how it handles jobs. It may die, freeze or be cut off at any moment. */
 export class Machine {
   readonly id: NodeId
   readonly disk = new Set<string>()
   capacityBytes: number
   usedBytes = 0
-  /** Since when nobody hears it; null while it is heard. */
+  /** The time since which it is silent; null while other nodes hear it. */
   silentSince: number | null = null
   isUp = true
-  /** Its process is stopped, or it reaches nobody: what it was about to do happens later. */
+  /** Its process is stopped, or cannot reach any server: its pending work happens later. */
   isFrozen = false
   readonly #zone: string
   readonly #parts: MachineParts
@@ -46,7 +46,7 @@ export class Machine {
     this.#parts = parts
   }
 
-  /** As others see it. */
+  /** The node as other nodes see it. */
   view(): Node {
     const { time, book } = this.#parts
     const silentMs = this.silentSince === null ? 0 : time.now - this.silentSince
@@ -91,13 +91,13 @@ export class Machine {
     if (this.isUp) this.silentSince = null
   }
 
-  /** The disk is new. */
+  /** Replaces its disk by an empty one. */
   loseDisk(): void {
     this.disk.clear()
     this.usedBytes = 0
   }
 
-  /** A hint came. */
+  /** Receives a hint. */
   hear(job: Job): void {
     if (!this.isUp || this.isFrozen) return
     this.#attempt(job)
@@ -111,7 +111,7 @@ export class Machine {
 
   #attempt(job: Pick<Job, 'cid' | 'generation'>): void {
     const { book } = this.#parts
-    // one write of Kubo at a time for a content
+    // Kubo gets only one write at a time for a content
     if (this.#working.size >= slots || this.#working.has(job.cid)) return
     if (this.#takesOnlyUnpins() && book.placement(job.cid, this.id)?.state !== 'unpinning') return
     const claimed = book.claim(this.id, this.#boot, job, leaseMs)
@@ -122,12 +122,12 @@ export class Machine {
     const { random, time } = this.#parts
     const boot = this.#boot
     this.#working.add(claimed.cid)
-    // now and then longer than its claim lives
+    // sometimes longer than its claim lasts
     const tookMs = random.chance(0.01) ? random.int(leaseMs, 2 * leaseMs) : random.int(20, 5_000)
     time.after(tookMs, () => this.#whenAwake(boot, () => this.#carryOut(claimed, boot)))
   }
 
-  /** What Kubo does, and then what the book is told; a crash may come between the two. */
+  /** Carries out the work in Kubo, then reports it to the book; a crash may come between the two. */
   #carryOut(claimed: Placement, boot: number): void {
     const { book, random, time } = this.#parts
     const { cid, generation } = claimed
@@ -137,7 +137,7 @@ export class Machine {
       this.#whenAwake(boot, () => {
         this.#working.delete(cid)
         finish()
-        // an answer that got lost: the same is said again, whatever was begun since
+        // a lost answer: the same report is sent again, whatever has begun since
         if (random.chance(0.05)) time.after(random.int(1, 3_000), () => this.#whenAwake(boot, finish))
       })
     })
@@ -163,7 +163,7 @@ export class Machine {
     return { kind: 'unpinned' }
   }
 
-  /** What hints missed. */
+  /** Finds the work whose hints were lost. */
   #poll(): void {
     const { book } = this.#parts
     for (const cid of book.node(this.id).open) {
@@ -173,7 +173,7 @@ export class Machine {
     }
   }
 
-  /** Its Kubo beside the book, both ways; what is unwanted only when it is so twice. */
+  /** Compares its Kubo with the book, in both directions; content is unwanted only when two rounds in a row find it so. */
   #reconcile(): void {
     const { book } = this.#parts
     const missing = [...book.node(this.id).cids].filter(
@@ -189,7 +189,7 @@ export class Machine {
     this.#strays = new Set(strays)
   }
 
-  /** A node that gives up its content goes on with its queue for a while. */
+  /** A node that is drained works on its queue for a while longer. */
   #takesOnlyUnpins(): boolean {
     const { book, time } = this.#parts
     if (book.node(this.id).state === 'active') {
@@ -200,7 +200,7 @@ export class Machine {
     return time.now - this.#drainsSince > drainGraceMs
   }
 
-  /** Of the same process; once it goes on. */
+  /** Runs `work` once the node is not frozen, if it still is the same process. */
   #whenAwake(boot: number, work: () => void): void {
     if (!this.isUp || this.#boot !== boot) return
     if (this.isFrozen) this.#parts.time.after(1_000, () => this.#whenAwake(boot, work))

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert'
 
-/** Mulberry32: from one seed the same numbers in every run. */
+/** The Mulberry32 generator: one seed gives the same numbers in every run. */
 export class Random {
   #state: number
 
@@ -25,7 +25,7 @@ export class Random {
     return this.next() < probability
   }
 
-  /** The same things in another order. */
+  /** The same items in another order. */
   shuffled<T>(things: Iterable<T>): T[] {
     const rest = [...things]
     return [...rest].flatMap(() => rest.splice(this.int(0, rest.length - 1), 1))

@@ -7,7 +7,7 @@ interface Event {
   waits: boolean
 }
 
-/** A clock that jumps from event to event. What happens at the same moment happens in the order in which it was planned. */
+/** A clock that jumps from event to event. Events at the same moment happen in the order in which they were planned. */
 export class VirtualTime {
   /** Milliseconds. */
   now = 0
@@ -25,13 +25,13 @@ export class VirtualTime {
     return promise
   }
 
-  /** Lets all happen that is planned until then. What a sleeper does when it wakes is done before the next event. */
+  /** Runs all events planned until then. A sleeper that wakes finishes its work before the next event. */
   async runUntil(ms: number): Promise<void> {
     for (let next = this.#events[0]; next !== undefined && next.at <= ms; next = this.#events[0]) {
       this.#takeFirst()
       this.now = next.at
       next.work()
-      // every promise that can go on has gone on by then
+      // all promises that can continue have continued after this turn
       if (next.waits) await turn()
     }
     this.now = ms

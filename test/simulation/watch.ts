@@ -4,7 +4,7 @@ import { foldStatus, type Book, type Change, type Commit, type Content, type Pla
 
 type Was = PlacementState | 'none'
 
-/** Every way that a placement may go, by the kind of transaction. */
+/** Every allowed change of a placement's state, by the kind of transaction. */
 const legal: Record<string, string[]> = {
   accept: ['none>queued', 'queued>queued', 'pinning>pinning', 'failed>queued', 'unpinning>queued'],
   remove: ['queued>none', 'queued>unpinning', 'pinning>unpinning', 'failed>unpinning'],
@@ -31,7 +31,7 @@ const legal: Record<string, string[]> = {
     'pinning>unpinning',
     'pinned>unpinning',
     'failed>unpinning',
-    // lost and found
+    // marked as lost, or found again
     'queued>queued',
     'pinning>pinning',
     'pinned>pinned',
@@ -41,7 +41,7 @@ const legal: Record<string, string[]> = {
   'start-moves': ['none>queued', 'unpinning>queued', 'pinned>pinned'],
 }
 
-/** A new intent: what was under way for the old one may change nothing any more. */
+/** Changes that need a new generation: work under way for the old one must not change anything any more. */
 const newIntents = new Set([
   'none>queued',
   'none>unpinning',
@@ -51,15 +51,15 @@ const newIntents = new Set([
 ])
 
 export interface Reality {
-  /** Does the node's Kubo hold it? */
+  /** Whether the node's Kubo holds it. */
   holds(nodeId: NodeId, cid: string): boolean
-  /** Did a disk with it die? Then the book may be wrong until its node looked. */
+  /** Whether a disk with it died. Then the book may be wrong until that node has checked. */
   isSuspect(cid: string): boolean
-  /** Does anybody hold it? */
+  /** Whether any node holds it. */
   heldAnywhere(cid: string): boolean
 }
 
-/** Looks at every commit, and at the whole from time to time. The first thing that is wrong stays. */
+/** Checks every commit, and the whole state from time to time. It keeps the first violation. */
 export class Watch {
   broken: string | null = null
   readonly counts = new Map<string, number>()
@@ -67,7 +67,7 @@ export class Watch {
   readonly #reality: Reality
   /** The pins that were accepted and not removed. */
   readonly #ledger = new Map<string, string>()
-  /** Placements that were pinned once. */
+  /** Placements that have been pinned at least once. */
   readonly #stood = new Set<string>()
   #highest = 0
 
@@ -85,18 +85,18 @@ export class Watch {
     this.#ledger.delete(id)
   }
 
-  /** A node is about to remove content from its Kubo, as the book still says now. */
+  /** Called just before a node removes content from its Kubo, while the book still lists the copy. */
   unpins(nodeId: NodeId, cid: string): void {
     const content = this.#book.contents.get(cid)
     if (content === undefined || !this.#book.isWanted(content) || this.#reality.isSuspect(cid)) return
-    // what a crash left there the book never counted
+    // the book never counted copies that a crash left behind
     if (!this.#stood.has(`${cid} ${nodeId}`) || !this.#reality.holds(nodeId, cid)) return
     const others = [...content.placements.keys()].filter((id) => id !== nodeId)
     if (!others.some((id) => this.#reality.holds(id, cid)))
       this.#break(`I2: the last copy of ${cid}, which is wanted, is removed from ${nodeId}`)
   }
 
-  /** All that must be so at any time. */
+  /** Checks everything that must hold at any time. */
   checkAll(): void {
     const { pins, contents, nodes } = this.#book
     if (pins.size !== this.#ledger.size)
@@ -112,13 +112,13 @@ export class Watch {
     if (indexed !== placements) this.#break(`the model is wrong: ${indexed} placements for ${placements}`)
   }
 
-  /** What must be so once nothing happens any more: every content where it is wanted, and nowhere else. */
+  /** Checks what must hold once all work is done: every content is exactly where it is wanted. */
   checkSettled(): void {
     this.checkAll()
     for (const content of this.#book.contents.values()) {
       const wanted = Math.max(0, ...[...content.pins.values()].map(({ replicas }) => replicas))
       const copies = [...content.placements.values()]
-      // nobody ever had it, or no more: its pins say so, and whoever wants it asks again
+      // the content was never available, or no longer is: its pins say so, and clients that want it ask again
       if (copies.length > 0 && copies.every(({ state }) => state === 'failed')) continue
       const stand = copies.filter(
         (p) => p.state === 'pinned' && !p.lost && !p.leaving && this.#book.node(p.nodeId).state === 'active',
@@ -182,7 +182,7 @@ export class Watch {
       this.#break(`I2: ${what}, and its Kubo does not have it`)
   }
 
-  /** A repair lets go only of what is not needed. */
+  /** A repair drops only copies that are not needed. */
   #checkDrops(commit: Commit, content: Content): void {
     const dropped = commit.changes.some(
       ({ before, after }) =>
@@ -209,12 +209,12 @@ export class Watch {
     }
     for (const pin of content.pins.values()) {
       const should = foldStatus(pin.status, this.#book.reachable(pin.replicas), counts)
-      // claims do not touch pins; and when a node comes or goes, what lacks no copy is folded with its next change
+      // claims do not change pins; and when a node leaves or returns, a content that lacks no copy is folded at its next change
       const late = foldStatus(pin.status, pin.replicas, counts) === pin.status
       if (should !== pin.status && !late && (should !== 'pinning' || pin.status === 'pinned'))
         this.#break(`I2: pin ${pin.id} is ${pin.status} with ${describe(content)}`)
     }
-    // what was there once, is not unwanted, and is nowhere
+    // the content was pinned once, is still wanted, and no node has it
     if (
       counts.pinned > 0 &&
       !this.#reality.isSuspect(content.cid) &&

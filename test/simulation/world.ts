@@ -17,14 +17,14 @@ import { Watch } from './watch.ts'
 export interface WorldOptions {
   seed: number
   nodes: number
-  /** Placements that stand at the beginning. */
+  /** Placements that are pinned at the start. */
   placements: number
-  /** For how long faults happen, simulated ms, and how often. */
+  /** How long faults happen, and how often, in simulated ms. */
   faultsMs: number
   faultEveryMs: number
-  /** What clients ask for, each so often. */
+  /** How often a client makes a request. */
   clientEveryMs: number
-  /** Rules of the store that do not hold, and what a leader makes of a repair: to see that the invariants notice. */
+  /** Rules of the store that are switched off, and a change to the leader's repairs, to check that the invariants notice it. */
   without?: Partial<Rules>
   bend?: (repair: Repair, nodes: readonly Node[]) => Repair
 }
@@ -32,7 +32,10 @@ export interface WorldOptions {
 const policy = { minCopies: 1, downGraceMs: 60_000, highWater: 0.9 }
 const kib = 2 ** 10
 
-/** A cluster on a clock that jumps, with clients and operators, in which whatever can go wrong does. The same seed gives the same run. */
+/**
+ * A cluster on a clock that jumps, with clients and operators, in which everything goes wrong that can. The same seed gives the same
+ * run.
+ */
 export class World {
   readonly time = new VirtualTime()
   readonly book = new Book(() => this.time.now)
@@ -65,7 +68,7 @@ export class World {
     this.#build()
   }
 
-  /** Runs with faults, then without until nothing happens any more; throws at the first broken invariant. */
+  /** Runs with faults, then without faults until all work is done; throws at the first violated invariant. */
   async run(): Promise<void> {
     const { faultsMs, faultEveryMs, clientEveryMs } = this.#options
     this.#elect()
@@ -79,7 +82,7 @@ export class World {
     this.#checkAtRest()
   }
 
-  /** Whoever looks now, at whatever content, finds nothing to do. */
+  /** The planner must find nothing to do for any content. */
   #checkAtRest(): void {
     const nodes = this.#views()
     for (const content of this.book.contents.values()) {
@@ -130,7 +133,7 @@ export class World {
     for (const machine of this.#machines) machine.start()
   }
 
-  /** A pin whose content stands already, on nodes that no planner chose. Returns its copies. */
+  /** Adds a pin whose content is pinned already, on nodes that no planner chose. Returns the number of its copies. */
   #standing(): number {
     const { nodes } = this.#options
     const replicas = Math.min(this.#random.int(1, 3), nodes)
@@ -159,7 +162,7 @@ export class World {
     this.#pins.push(id)
   }
 
-  /** Somebody who is there has it; or it is still to be had where its pinner has it. */
+  /** Whether the content is available: on a node that is up, or from its owner's own node, which fails half of the time during faults. */
   #isToBeHad(cid: string): boolean {
     const near = [...(this.book.contents.get(cid)?.placements.keys() ?? [])].some((id) => {
       const machine = this.#machineOf.get(id)
@@ -186,7 +189,7 @@ export class World {
     const replicas = random.int(1, 3)
     const nodes = chooseNodes(cid, this.#views(), replicas, policy)
     this.#accept(id, cid, replicas, nodes)
-    // an answer that got lost: the same pin is asked for again
+    // a lost answer: the client sends the same pin again
     if (random.chance(0.1)) {
       this.time.after(random.int(1, 2_000), () => {
         if (this.book.pins.has(id)) this.book.accept({ id, cid, replicas, nodes })
@@ -194,7 +197,7 @@ export class World {
     }
   }
 
-  /** A hint is lost, late, doubled, or all of it. */
+  /** Delivers a hint, which may be lost, late or doubled. */
   #publish(job: Job): void {
     const random = this.#random
     const copies = !this.#isFaulty || random.chance(0.7) ? 1 : random.int(0, 2)
@@ -289,7 +292,7 @@ export class World {
     again(times)
   }
 
-  /** Never so many that there are too few for the copies. */
+  /** Leaves enough active nodes for the copies. */
   #drain(): void {
     const active = this.#machines.filter(({ id }) => this.book.node(id).state === 'active')
     if (active.length > Math.max(4, this.#machines.length / 2))
@@ -346,7 +349,7 @@ export class World {
     return this.#machines[index] ?? assert.fail('no such machine')
   }
 
-  /** Faults end: what is down comes back, what is full has room, one leader leads. */
+  /** Ends all faults: dead nodes start again, full ones get room, and one leader leads. */
   #heal(): void {
     this.#isFaulty = false
     this.book.maintenance = false
@@ -381,7 +384,7 @@ export class World {
   }
 }
 
-/** From 1 to 16 KiB, by its name. */
+/** From 1 to 16 KiB, derived from its name. */
 function sizeOf(cid: string): number {
   return kib * (1 + ((Number(cid.slice(4)) * 7919) % 16))
 }

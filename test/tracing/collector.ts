@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 
-/** A span as it came over the wire, its attributes flat. */
+/** A span as it was received, with its attributes flattened. */
 export interface Span {
   traceId: string
   spanId: string
@@ -12,24 +12,24 @@ export interface Span {
   status: { code?: number; message?: string }
   links: { traceId: string; spanId: string }[]
   attributes: Record<string, unknown>
-  /** The attributes of who sent it. */
+  /** The resource attributes of the sender. */
   from: Record<string, unknown>
   startMs: number
   endMs: number
 }
 
-/** An OTLP/HTTP collector of a test's own: keeps what it was sent. */
+/** An OTLP/HTTP collector for tests: it keeps everything it receives. */
 export interface Collector extends AsyncDisposable {
-  /** For `tracing.endpoint`. */
+  /** The value for `tracing.endpoint`. */
   url: string
   spans: Span[]
-  /** All that arrived, as it arrived. */
+  /** All bodies, unchanged. */
   bodies: string[]
-  /** What came with it; of the last request. */
+  /** The headers of the last request. */
   headers(): NodeJS.Dict<string | string[]>
 }
 
-/** Takes what OTLP/HTTP says (JSON, POST, `/v1/traces`), and refuses all else. */
+/** Accepts OTLP/HTTP (JSON, POST, `/v1/traces`), and refuses everything else. */
 export async function startCollector(): Promise<Collector> {
   const spans: Span[] = []
   const bodies: string[] = []

@@ -28,7 +28,7 @@ const columns: readonly Column[] = [
   },
 ]
 
-/** Shows who hears whom. */
+/** Shows which nodes hear which. */
 export const command = configuredVerb(
   (bare) =>
     bare

@@ -58,12 +58,15 @@ async function watchDrain(
   return await watch(begun, { read: () => use.drainOf(id), isOver, show }, io, quiet)
 }
 
-/** Somebody may uncordon it meanwhile: then there is nothing to wait for. */
+/** The drain is also over when an operator uncordons the node. */
 function isOver({ node }: DrainView): boolean {
   return node.state !== 'draining'
 }
 
-/** `draining, 120 left (1.2 GiB), 32 moving, 4 waiting, 84 being removed; waits: too few nodes`: the last three add up to the first. */
+/**
+ * `draining, 120 left (1.2 GiB), 32 moving, 4 waiting, 84 being removed; waits: too few nodes`: the last three counts add up to the
+ * first.
+ */
 function progressOf({ node, left, moving, waiting, removing, bytesLeft, waits }: DrainView): string {
   if (node.state === 'drained') return 'drained, it holds nothing any more'
   if (node.state === 'active') return 'uncordoned meanwhile: it takes content again'

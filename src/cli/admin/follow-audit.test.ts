@@ -7,7 +7,7 @@ import { followAudit } from './follow-audit.ts'
 
 const startMs = Date.UTC(2026, 0, 1)
 
-test('an entry that is seen late, though its time is earlier, is written once all the same', async () => {
+test('an entry that becomes visible late, with an earlier timestamp, is still written once', async () => {
   const [first, late, second] = [entry(0), entry(500), entry(1_000)]
   const rounds = [
     [first, second],
@@ -17,24 +17,24 @@ test('an entry that is seen late, though its time is earlier, is written once al
   assert.deepEqual(await followed(rounds, [first]), [0, 1_000, 500, 2_000])
 })
 
-test('more entries than fit a page, many of them within a millisecond, are all written once', async () => {
+test('more entries than fit a page, many within one millisecond, are each written once', async () => {
   const entries = Array.from({ length: 2_700 }, (_, i) => entry(Math.floor(i / 300)))
   const written = await followed([entries], [entries[0] ?? entry(0)])
   assert.equal(written.length, 2_700)
 })
 
-test('what came before the beginning is not written', async () => {
+test('entries before the start are not written', async () => {
   assert.deepEqual(await followed([[entry(-3_000), entry(100)]], [entry(0)]), [0, 100])
 })
 
-test('a database that is away for a while is asked again, and said to be', async () => {
+test('while the database is unreachable, the failure is shown and the read is repeated', async () => {
   const said: string[] = []
   const away = new AnchorageError('unavailable', 'the database cannot be reached; try again')
   assert.deepEqual(await followed([away, [entry(100)]], [entry(0)], said), [0, 100])
   assert.deepEqual(said, ['the database cannot be reached; try again; asking again\n'])
 })
 
-/** What is written, by its time, while the log stands as each of `rounds` in turn. */
+/** The entries that are written, by time, while the log looks like each of `rounds` in turn. */
 async function followed(rounds: (AuditEntry[] | Error)[], begin: AuditEntry[], said: string[] = []) {
   const stop = new AbortController()
   const written: number[] = []

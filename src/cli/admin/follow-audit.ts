@@ -7,13 +7,16 @@ import type { Io } from '../verb.ts'
 
 const everyMs = 1_000
 const page = 1_000
-/** An entry is seen once its transaction committed, so later than its time says: so much is looked at again. */
+/**
+ * An entry becomes visible when its transaction commits, which is later than its timestamp. So the last entries are read again, this
+ * far back.
+ */
 const overlapMs = 5_000
 const lowestId = idOf('aud', '00000000-0000-0000-0000-000000000000')
 
 /**
- * Writes `begin` (oldest first), and from then on every entry, once, until `io.signal` aborts. `read` gives the entries after a
- * cursor, oldest first.
+ * Writes the entries in `begin` (oldest first), and then every new entry, each once, until `io.signal` aborts. `read` returns the
+ * entries after a cursor, oldest first.
  */
 export async function followAudit(
   begin: AuditEntry[],
@@ -32,7 +35,7 @@ export async function followAudit(
     }
   }
   writeOnce(begin)
-  // what came before was not asked for
+  // earlier entries were not asked for
   const fromMs = begin[0]?.at.getTime() ?? 0
   while (!io.signal.aborted) {
     let after: AuditCursor | null = { at: new Date(Math.max(fromMs, newestMs - overlapMs)), id: lowestId }
@@ -60,7 +63,10 @@ async function readPatiently(
   }
 }
 
-/** A cursor counts milliseconds: a page that lies within one is passed over rather than read for ever. */
+/**
+ * A cursor counts milliseconds. When a whole page lies within one millisecond, the rest of that millisecond is skipped, because the
+ * same page would be read for ever.
+ */
 function cursorAfter(last: AuditEntry | undefined, before: AuditCursor): AuditCursor | null {
   if (last === undefined) return null
   if (last.at.getTime() > before.at.getTime()) return { at: last.at, id: last.id }

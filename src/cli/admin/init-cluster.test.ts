@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { main } from '../main.ts'
 
-test('init-cluster makes a CA, a secret and a certificate for each node, which fit together', async () => {
+test('init-cluster makes a CA, a secret and a certificate for each node, and they match', async () => {
   await using it = await place()
   assert.equal(await it.run('--nodes', 'a.example,b=10.0.0.2+b.example'), 0)
   assert.deepEqual(await it.files(), [
@@ -31,7 +31,7 @@ test('init-cluster makes a CA, a secret and a certificate for each node, which f
     assert.equal((await stat(join(it.dir, name))).mode & 0o777, 0o600, name)
 })
 
-test('init-cluster adds a node later, under the same CA and secret, and writes over nothing', async () => {
+test('init-cluster adds a node later, under the same CA and secret, and overwrites nothing', async () => {
   await using it = await place()
   await it.run('--nodes', 'a')
   const before = await Promise.all((await it.files()).map((name) => it.read(name)))
@@ -48,7 +48,7 @@ test('init-cluster adds a node later, under the same CA and secret, and writes o
   )
 })
 
-test('init-cluster says what is wrong, and half a CA is no CA', async () => {
+test('init-cluster explains wrong arguments, and refuses a CA without its key or its certificate', async () => {
   await using it = await place()
   for (const list of ['', 'a,,b', 'a,a', 'a=x y', '../a', 'ca'])
     assert.notEqual(await it.run('--nodes', list), 0, list)

@@ -21,7 +21,7 @@ const example = `  nats:
       keyFile: …/NODE.key
       secretFile: …/secret`
 
-/** Makes the cluster's CA and secret unless they are there, and the certificates of nodes that have none. */
+/** Makes the cluster's CA and secret unless they exist, and a certificate for each node that has none. */
 export const command = verb(
   (bare) =>
     bare
@@ -55,7 +55,7 @@ for each node. ca.key stays with you: with it in DIR, the same command adds node
   },
 )
 
-/** `a,b=10.0.0.1+b.example` → the names of files, and the hosts in the certificates. */
+/** `a,b=10.0.0.1+b.example` → the names of the files, and the hosts in the certificates. */
 function nodesOf(list: string): { name: string; hosts: string[] }[] {
   const nodes = list.split(',').map((item) => {
     const [name = '', given = name] = item.trim().split('=')
@@ -78,7 +78,7 @@ async function caIn(dir: string): Promise<{ ca: CertifiedKey; made: string[] }> 
       `${dir} holds one of ca.pem and ca.key and not the other: a CA is both`,
     )
   const ca = makeClusterCa()
-  // The certificate last: a CA is there once it is.
+  // The certificate is written last: once it exists, the CA is complete.
   await writeNew(join(dir, 'ca.key'), ca.key, 0o600)
   await writeNew(join(dir, 'ca.pem'), ca.certificate, 0o644)
   return { ca, made: ['ca.pem', 'ca.key'] }
@@ -97,7 +97,7 @@ async function nodeFiles(dir: string, name: string, { certificate, key }: Certif
   return [`${name}.pem`, `${name}.key`]
 }
 
-/** False when the file is there already: it is left as it is. */
+/** Returns false when the file exists; then it is left as it is. */
 async function writeNew(path: string, text: string, mode: number): Promise<boolean> {
   try {
     await writeFile(path, text, { mode, flag: 'wx' })

@@ -92,7 +92,7 @@ function rowOf({ node, placements, bytes: booked, report, leads }: NodeView): st
   ]
 }
 
-/** `live`, or since when it is not */
+/** `live`, or how long it has been silent. */
 export function liveOf({ live, silentMs }: Node): string {
   return live ? 'live' : `silent ${duration(silentMs)}`
 }
@@ -104,7 +104,7 @@ export function diskOf(usedBytes: number | null, capacityBytes: number | null): 
   return `${bytes(usedBytes)} of ${bytes(capacityBytes)} (${Math.round((100 * usedBytes) / capacityBytes)}%)`
 }
 
-/** Everything about one node, a line each. */
+/** Everything about one node, one line for each fact. */
 function inFull(view: NodeView, drain: DrainView | null, nowMs: number, { paint }: Io): string {
   const { node, report, reportedAt, leads } = view
   const blocked = report?.reconcileBlocked ?? null

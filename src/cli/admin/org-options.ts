@@ -4,7 +4,10 @@ import { maxPinsOfOrg } from '../../core/org.ts'
 import { maxReplicas } from '../../core/replicas.ts'
 import { sizeOf, wholeNumberOf } from '../arguments.ts'
 
-/** Declares the options that say what an org may have; `none` lifts a limit, and `default` as a number of copies is that of the cluster. */
+/**
+ * Declares the options for the limits of an org. `none` lifts a limit; `default` as the number of copies means the number of the
+ * cluster.
+ */
 export function withOrgOptions(bare: Command) {
   return bare
     .option(
@@ -31,7 +34,7 @@ export function withOrgOptions(bare: Command) {
 
 type Values = ReturnType<ReturnType<typeof withOrgOptions>['opts']>
 
-/** What the options change. */
+/** The changes that the options ask for. */
 export function orgChangeOf({ maxPins, maxBytes, maxReplicas: atMost, replicas }: Values): OrgChange {
   return {
     ...(maxPins !== undefined && { maxPins: limit(maxPins) }),
@@ -45,7 +48,7 @@ function limit(said: number | 'no number'): number | null {
   return said === 'no number' ? null : said
 }
 
-/** Commander takes null for nothing given, so the word that means no number has one of its own here. */
+/** Commander treats null as "not given", so the word that means "no number" has a value of its own here. */
 function unless(word: string, parse: (text: string) => number): (text: string) => number | 'no number' {
   return (text) => (text === word ? 'no number' : parse(text))
 }

@@ -66,7 +66,7 @@ Works on the database of the node's own config, also while no node runs.`),
     }),
 )
 
-/** An org and what it has, a line each. */
+/** An org and what it uses, one line for each fact. */
 export function orgInFull(org: Org, used: Usage, { paint }: Pick<Io, 'paint'>): string {
   const { limits, defaultReplicas } = org
   const states = Object.entries(used.pins).flatMap(([status, n]) => (n === 0 ? [] : [`${n} ${status}`]))
@@ -118,7 +118,7 @@ function stateOf({ suspended, removingSince }: Org): string {
     : `suspended since ${suspended.since.toISOString()}: ${suspended.reason}`
 }
 
-/** Of whatever status. */
+/** The number of pins, of every status. */
 export function pinsOf({ pins }: Usage): number {
   return Object.values(pins).reduce((sum, n) => sum + n, 0)
 }

@@ -15,7 +15,7 @@ const columns: readonly Column[] = [
   { head: 'STOPPED BEFORE', rank: 1, least: 16, colour: (paint, text) => paint.yellow(text) },
 ]
 
-/** Shows how reconcilers fare, or lets one go on. */
+/** Shows how reconcilers fare, or lets one continue. */
 export const command = configuredVerb(
   (bare) =>
     bare
@@ -66,7 +66,7 @@ is let. This shows how each node's reconciler fares. Works on the database of th
 async function letGoOn(node: string, { use, actor }: Operator, io: Io): Promise<void> {
   const asked = await use.node(node)
   const { id, name, blocked, report } = wireOf(asked)
-  // One that waits for nothing is refused below, with the reason.
+  // When the reconciler waits for nothing, `confirmReconcile` below refuses, with the reason.
   if (blocked !== null)
     await confirm(
       `${printable(name)} goes on with what it stopped before, which nothing takes back: ${stoppedBefore(blocked, report ?? {})}`,

@@ -60,7 +60,7 @@ async function askFor({ slug }: Org, had: Usage, io: Io): Promise<string> {
   return (await io.ask(`Type ${slug} to remove it: `)).trim()
 }
 
-/** What is left; null: the org is gone. */
+/** What the org still has; `left` is null once the org is gone. */
 interface Removal {
   left: Usage | null
   waits: string | null

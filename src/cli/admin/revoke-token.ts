@@ -46,7 +46,7 @@ function tokenIdOf(text: string): TokenId {
   }
 }
 
-/** An id will do there, too. */
+/** The id of the token on standard input, which may be the token or only its id. */
 function idInToken(text: string): TokenId {
   const id = text.startsWith('tok_') ? tokenIdOf(text) : tokenIdIn(text)
   if (id === null) throw new WrongUse('what stands on standard input is no token of anchorage')

@@ -9,10 +9,10 @@ import { bytes, json, printable } from '../print.ts'
 import type { Column } from '../table.ts'
 import { WrongUse, type Io } from '../verb.ts'
 
-/** Beyond this a person looks at the sum. */
+/** Longer plans are easier to judge by their sums. */
 const shownMoves = 100
 
-/** The id that a command line names; wrong use when it is none. */
+/** Parses the id of a plan; throws `WrongUse` when it is not one. */
 export function planIdOf(text: string): PlanId {
   try {
     return parseId('pln', text)
@@ -22,8 +22,8 @@ export function planIdOf(text: string): PlanId {
 }
 
 /**
- * `applying, 12 of 340 moves done, 64 moving, 261 waiting, 3 skipped, 1.2 GiB of 33 GiB; waits: maintenance is on (…)`. The four add up to
- * the moves; bytes of skipped moves are left out.
+ * `applying, 12 of 340 moves done, 64 moving, 261 waiting, 3 skipped, 1.2 GiB of 33 GiB; waits: maintenance is on (…)`. The four counts
+ * add up to the moves; the bytes of skipped moves are left out.
  */
 export function progressOf({ plan, waits }: PlanView): string {
   const { state, moves, done, moving, skipped } = plan
@@ -42,22 +42,22 @@ export function progressOf({ plan, waits }: PlanView): string {
   )
 }
 
-/** What the moves carry that still fit. */
+/** The bytes of all moves but the skipped ones. */
 export function bytesOf({ bytes: all, bytesSkipped }: Plan): number {
   return all - bytesSkipped
 }
 
-/** What was moved, and what has arrived of what moves. */
+/** The bytes of finished moves, and the bytes that have arrived of moves under way. */
 export function bytesMoved({ bytesDone, bytesArrived }: PlanUnderWay): number {
   return bytesDone + bytesArrived
 }
 
-/** How far a plan is, and what each node has of it. */
+/** The progress of a plan, and the share of each node. */
 export function planHead(view: PlanView, io: Io): string {
   return `${view.plan.id}  ${stateIn(io.paint, progressOf(view))}\n${sharesOf(view.plan.summary, io)}`
 }
 
-/** A plan and its moves as tables: the first hundred, or `all`. Pages are written as they are read. */
+/** A plan and its moves as tables: the first hundred moves, or `all`. Each page is written as soon as it is read. */
 export async function planInFull(use: OperatorUseCases, id: PlanId, all: boolean, io: Io): Promise<void> {
   const view = await use.plan(id)
   const { moves } = view.plan
@@ -81,7 +81,7 @@ export async function planInFull(use: OperatorUseCases, id: PlanId, all: boolean
   for (const note of notes) io.err(`${note}\n`)
 }
 
-/** One JSON document with every move, written as it is read: a plan may have more moves than fit in memory. */
+/** One JSON document with every move. It is written page by page, because a plan may have more moves than fit in memory. */
 export async function planAsJson(use: OperatorUseCases, id: PlanId, io: Io): Promise<void> {
   io.out(`{"plan":${json(planProgressWire(await use.plan(id))).trimEnd()},"moves":[`)
   let separator = ''
@@ -127,7 +127,7 @@ const shares: readonly Column[] = [
   { head: 'AFTER', rank: 1 },
 ]
 
-/** What each node has, and will have once the plan is carried out; a summary that another version made may tell none of it. */
+/** The share of each node, now and after the plan is carried out. A summary made by another version may lack this. */
 function sharesOf({ nodes }: Record<string, unknown>, io: Io): string {
   const lines = Array.isArray(nodes) ? nodes.filter(isShareLine) : []
   if (lines.length === 0) return ''

@@ -63,7 +63,7 @@ function rowOf(token: TokenView): string[] {
   ]
 }
 
-/** Also what it was ended by: a token that nobody revoked and whose time is not over may be over with its key. */
+/** Includes what ended the token: a token that is neither revoked nor expired may have ended with its signing key. */
 function stateOf({ revokedAt, expiresAt, endedBy }: TokenView): string {
   switch (endedBy) {
     case null:

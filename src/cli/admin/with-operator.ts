@@ -13,23 +13,26 @@ import { terseLog } from '../terse-log.ts'
 import type { Io } from '../verb.ts'
 import { localOperator } from './local-operator.ts'
 
-/** What an operators' verb works with. */
+/** The tools of an operator's verb. */
 export interface Operator {
   use: OperatorUseCases
   orgs: OrgUseCases
-  /** What is only read: people, and the tokens of an org. */
+  /** Read-only parts of the store: users, and the tokens of an org. */
   store: { users: Store['tenants']['users']; tokens: Store['orgs']['tokens'] }
-  /** Ends a token, on every node at once that can be told, on the others within seconds. `not_found` when there is none. */
+  /**
+   * Ends a token: at once on every node that can be told, within seconds on the others. Rejects with `not_found` when there is no such
+   * token.
+   */
   revokeToken: (id: TokenId) => Promise<void>
-  /** Who the audit names: the operator's login on this machine. */
+  /** The actor that the audit names: the operator's login on this machine. */
   actor: string
-  /** The same, as one who asks for what `orgs` do. */
+  /** The same person, as the asker of the use cases in `orgs`. */
   asker: Asker
 }
 
 /**
- * Runs `work` with the operators' use cases on the database that the node's own config names: no node needs to be running. The
- * nodes are told of changes if NATS is there; else they find out by themselves.
+ * Runs `work` with the operators' use cases on the database that the node's own config names. No node needs to run. If NATS is
+ * reachable, the nodes are told of changes; else they find out by themselves.
  */
 export async function withOperator<T>(
   config: Config,
@@ -49,7 +52,7 @@ export async function withOperator<T>(
     const { tokens, version } = await store.tokens.revokeToken(id, actor)
     try {
       const nats = await link()
-      // also when it was over before: the one who repeats this may not have reached them
+      // also when the token had ended before: the attempt that ended it may not have reached the nodes
       for (const gone of new Set([id, ...tokens])) tellTokenRevoked(nats, gone, version)
     } catch (err) {
       log.warn({ err }, 'the nodes could not be told; they find out by themselves within seconds')

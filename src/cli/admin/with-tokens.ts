@@ -7,7 +7,7 @@ import type { TokenStore } from '../../core/ports.ts'
 import { openStore } from '../../store/store.ts'
 import { localOperator } from './local-operator.ts'
 
-/** Runs `work` on the store that the node's own config names: no node needs to be running. */
+/** Runs `work` on the store that the node's own config names. No node needs to run. */
 export async function withTokenStore<T>(config: Config, work: (store: TokenStore) => Promise<T>): Promise<T> {
   await using store = openStore({
     ...storeUrls(config),
@@ -17,7 +17,7 @@ export async function withTokenStore<T>(config: Config, work: (store: TokenStore
   return await work(store.tokens)
 }
 
-/** As `withTokenStore`, with a minter over the node's master key. */
+/** Like `withTokenStore`, with a minter that uses the node's master key. */
 export async function withMinter<T>(
   config: Config,
   work: (mint: Minter, store: TokenStore) => Promise<T>,

@@ -4,7 +4,7 @@ import { configFlags, everyVerb } from './words.ts'
 
 const makers = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion }
 
-/** The completions of a shell, for these verbs. */
+/** The completion script of a shell, for these verbs. */
 export async function scriptFor(
   shell: keyof typeof makers,
   verbs: Readonly<Record<string, Entry>>,

@@ -1,23 +1,23 @@
 import type { KnownVerb, Word } from './words.ts'
 
-/** What completions are made of. */
+/** The words that completions are made of. */
 export interface Known {
   verbs: readonly KnownVerb[]
-  /** Flags of every verb that takes the config. */
+  /** The flags of the config, for every verb that takes it. */
   configFlags: readonly Word[]
 }
 
-/** What may follow the words typed so far. */
+/** The words that may follow the words typed so far. */
 interface Step {
-  /** Words after `anchorage`; '' for none yet. */
+  /** The words after `anchorage`; empty when there are none yet. */
   after: string
-  /** Whether these are followed by a verb, which is typed next or not at all; a verb's own options may come later too. */
+  /** Whether the next word completes the name of a verb. Such a word can only come next, while a verb's own options may also come later. */
   isGroup: boolean
   next: readonly Word[]
   takesConfig: boolean
 }
 
-/** Completions for bash. The program is not started: what may be typed stands in the script. */
+/** The completion script for bash. It holds every word that may be typed, so it never starts the program. */
 export function bashCompletion(known: Known): string {
   return `# bash completion for anchorage
 _anchorage() {
@@ -37,7 +37,7 @@ complete -o default -F _anchorage anchorage
 `
 }
 
-/** Completions for zsh. */
+/** The completion script for zsh. */
 export function zshCompletion(known: Known): string {
   return `#compdef anchorage
 _anchorage() {
@@ -55,7 +55,7 @@ if [ "$funcstack[1]" = _anchorage ]; then _anchorage "$@"; else compdef _anchora
 `
 }
 
-/** Completions for fish, with what each word is for. */
+/** The completion script for fish, with a description of each word. */
 export function fishCompletion(known: Known): string {
   const lines = steps(known.verbs).flatMap(({ after, isGroup, next }) =>
     next.map(({ word, summary }) => {
@@ -106,7 +106,7 @@ function fishLine(when: string, word: string, summary: string, more = ''): strin
   return `complete -c anchorage -n '${when}' ${kind} ${name}${more === '' ? '' : ` ${more}`}${told}`
 }
 
-/** One arm for each step. */
+/** One arm of the `case` for each step. */
 function cases({ verbs }: Known): string {
   return steps(verbs)
     .map(({ after, isGroup, next, takesConfig }) => {
@@ -117,7 +117,10 @@ function cases({ verbs }: Known): string {
     .join('\n')
 }
 
-/** An arm for each option whose value is one of a few words; for those with another value none of the words above will do. */
+/**
+ * An arm for each option whose value is one of a few words. An option with any other value gets an arm without words, because no word
+ * above fits.
+ */
 function values({ verbs }: Known): string {
   return verbs
     .flatMap(({ name, options }) => [
@@ -165,7 +168,7 @@ function steps(verbs: readonly KnownVerb[]): Step[] {
   ]
 }
 
-/** The verbs of a group; of none, those that are in no group. */
+/** The verbs of a group; for the empty group, the verbs that belong to no group. */
 function membersOf(group: string, verbs: readonly KnownVerb[]): Word[] {
   const prefix = group === '' ? '' : `${group} `
   return verbs

@@ -5,30 +5,30 @@ import { helpOf } from '../help.ts'
 import { declared, takesConfig } from '../declared.ts'
 import type { Entry } from '../verb.ts'
 
-/** What may stand somewhere in a command line, and what it is for. */
+/** A word that may appear in a command line, and its purpose. */
 export interface Word {
   word: string
   summary: string
 }
 
-/** A verb as manual pages and completions tell of it. */
+/** A verb as manual pages and completions describe it. */
 export interface KnownVerb {
   /** The words after `anchorage`. */
   name: string
   summary: string
-  /** What `--help` prints, for a manual page. */
+  /** The text of `--help`, for a manual page. */
   help: string
-  /** Words that its arguments may be, such as `up` and `status` of `migrate`. */
+  /** The words that its arguments may be, such as `up` and `status` for `migrate`. */
   choices: string[]
   options: (Word & { takesValue: boolean; choices: readonly string[] })[]
-  /** Whether every option of the config is a flag of it. */
+  /** Whether it takes every option of the config as a flag. */
   takesConfig: boolean
 }
 
-/** What a manual page leaves of 80 columns. */
+/** The width that a manual page leaves of 80 columns. */
 const manualColumns = 72
 
-/** All verbs, from the declarations by which the program itself reads a command line. */
+/** All verbs, from the declarations that the program itself parses command lines with. */
 export async function everyVerb(verbs: Readonly<Record<string, Entry>>): Promise<KnownVerb[]> {
   return Promise.all(
     Object.entries(verbs).map(async ([name, entry]) => {
@@ -45,7 +45,7 @@ export async function everyVerb(verbs: Readonly<Record<string, Entry>>): Promise
   )
 }
 
-/** The flags of the config. What might hold a secret is none. */
+/** The flags of the config, without options that may hold a secret. */
 export function configFlags(): Word[] {
   return configKeys
     .filter((key) => !configOptions[key].kind.mayHide)

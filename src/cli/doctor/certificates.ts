@@ -7,15 +7,15 @@ const soonMs = 30 * 86_400_000
 const renew = 'make a new one with `anchorage admin init-cluster`, in the directory with ca.key'
 
 /**
- * The certificates of a cluster's nats-servers: how long they are valid, and whether the CA signed the node's. Whether its key and its host
- * fit is part of the config's check.
+ * Checks the certificates of a cluster's nats-servers: how long they are valid, and whether the CA signed the node's certificate. The
+ * config check covers whether its key and its host fit.
  */
 export const checkCertificates: Check = async ({ config }) => {
   const { listen, caFile, certFile } = config.nats.cluster
   if (listen === undefined || caFile === undefined || certFile === undefined)
     return [skip('certificates', 'none are needed: nats.cluster.listen is not set')]
   const [ca, own] = await Promise.all([certificateIn(caFile), certificateIn(certFile)])
-  // The config's check says what is wrong with them.
+  // The config check says what is wrong with them.
   if (ca === null || own === null) return [skip('certificates', 'they cannot be read; see config')]
   return judgeCertificates({ ca, own, caFile, certFile }, Date.now())
 }

@@ -1,7 +1,7 @@
 import type { Config } from '../../app/config.ts'
 import { withLogin, type ClusterFacts } from '../../store/inspect.ts'
 
-/** What Postgres knows of the other nodes; null while it cannot be asked, which is a finding of another check. */
+/** The other nodes according to Postgres; null while Postgres cannot be asked, which another check reports. */
 export async function clusterOf(
   { database, node }: Config,
   signal: AbortSignal,

@@ -6,14 +6,14 @@ import { Secret } from '../../app/secret.ts'
 import { fail, ok, warn, type Check, type Finding } from './finding.ts'
 import { silentLog } from './silent-log.ts'
 
-/** Whether `anchorage serve` would take the config by itself. */
+/** Whether `anchorage serve` would accept the config. */
 export const checkConfig: Check = async ({ config }) => {
   const problems = await configProblems(config, silentLog)
   if (problems.length === 0) return [ok('config', 'complete')]
   return problems.map((problem) => fail('config', problem, null))
 }
 
-/** Whether the files with secrets can be read by this service only. `input`: where the config came from. */
+/** Whether only this service can read the files with secrets. `input` is where the config came from. */
 export function checkSecrets(input: ConfigInput): Check {
   return async ({ config }) => {
     const files = secretFiles(config, secretConfigFile(input))
@@ -25,7 +25,7 @@ export function checkSecrets(input: ConfigInput): Check {
   }
 }
 
-/** The YAML file, when a secret stands in it. */
+/** The YAML file, when it contains a secret. */
 function secretConfigFile(input: ConfigInput): string | undefined {
   const file = fromFlags(input.argv ?? []).file ?? input.env['ANCHORAGE_CONFIG']
   const inFile = resolveConfig(input).filter(({ from }) => from.startsWith(`${file}: `))
@@ -38,7 +38,7 @@ function secretFiles({ auth, oidc, nats }: Config, configFile: string | undefine
   return all.filter((file) => file !== undefined)
 }
 
-/** Null also for a file that cannot be looked at: the config's own check says so. */
+/** Null also for a file that cannot be looked at: the config check reports that. */
 async function openToAll(file: string): Promise<Finding | null> {
   const mode = (await stat(file).catch(() => null))?.mode ?? 0
   if ((mode & 0o007) === 0) return null

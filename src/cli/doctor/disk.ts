@@ -4,7 +4,7 @@ import { inOneLine } from '../../core/errors.ts'
 import { bytes } from '../print.ts'
 import { fail, ok, warn, type Check, type Finding } from './finding.ts'
 
-/** JetStream's store may grow to half of this; the rest is for logs, and for files that JetStream rewrites beside the old ones. */
+/** JetStream's store may grow to half of this. The rest is for logs, and for files that JetStream rewrites as copies. */
 const comfortableBytes = 2 * 1024 ** 3
 const leastBytes = 256 * 1024 ** 2
 
@@ -31,7 +31,7 @@ export function roomOf(freeBytes: number, dir: string): Finding {
   return freeBytes < comfortableBytes ? warn('disk', says, advice) : ok('disk', says)
 }
 
-/** The directory itself, or the nearest one above it that exists: the first start makes the rest. */
+/** The directory itself, or the nearest one above it that exists: the first start creates the others. */
 async function nearestDirectory(dir: string): Promise<string> {
   for (let place = dir; ; place = dirname(place)) {
     const isThere = await access(place, constants.F_OK).then(

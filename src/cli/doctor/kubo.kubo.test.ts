@@ -20,13 +20,13 @@ before(async () => {
 })
 after(() => kubo[Symbol.asyncDispose]())
 
-test('a Kubo as the runbook has it is ok in every respect', async () => {
+test('a Kubo that is set up by the runbook is ok in every check', async () => {
   const found = await look()
   assert.deepEqual(states(found), { kubo: 'ok', 'kubo rpc': 'ok', 'kubo room': 'ok', 'kubo filters': 'ok' })
   assert.match(of(found, 'kubo').says, /^0\.\d+\.\d+ at http:\/\/127\.0\.0\.1:\d+$/)
 })
 
-test('a node that is bound to another Kubo fails, and one that is bound to this is ok', async () => {
+test('a node that is bound to another Kubo fails, and a node that is bound to this one is ok', async () => {
   await using database = await testDatabase()
   const { tenantUrl, systemUrl } = database
   await using store = openStore({ tenantUrl, systemUrl, log: quietLog })
@@ -42,9 +42,9 @@ test('a node that is bound to another Kubo fails, and one that is bound to this 
   }
 })
 
-test('an RPC that answers at a further address of this machine fails', async () => {
+test('an RPC that answers on another address of this machine fails', async () => {
   const { port } = new URL(kubo.rpcUrl)
-  // Stands in for an address that others reach.
+  // Stands for an address that other machines can reach.
   const address = '127.0.0.2'
   assert.equal((await exposedLook(kubo.rpcUrl, [address], signal)).state, 'ok')
   const API = ['127.0.0.1', address].map((ip) => `/ip4/${ip}/tcp/${port}`)
@@ -57,7 +57,7 @@ test('an RPC that answers at a further address of this machine fails', async () 
   })
 })
 
-test('room that the disk does not have, a full repository, open fences and HTTP are each warned of', async () => {
+test('a disk that is too small, a full repository, open fences and HTTP each give a warning', async () => {
   await reconfigured(
     { Datastore: { StorageMax: '900PB' }, Swarm: { AddrFilters: fences.slice(1) } },
     async () => {
@@ -73,7 +73,7 @@ test('room that the disk does not have, a full repository, open fences and HTTP 
   })
 })
 
-test('a Kubo that is away fails, with its address and what to do', async () => {
+test('an unreachable Kubo fails, with its address and what to do', async () => {
   await kubo.kill()
   const away = of(await look(), 'kubo')
   await kubo.restart()

@@ -41,7 +41,7 @@ function kubo(addrFilters: string[], overHttp = false) {
   return fencesOf({ Swarm: { AddrFilters: addrFilters }, HTTPRetrieval: { Enabled: overHttp } })
 }
 
-test('private networks that Kubo would dial are named, unless other nodes are there', () => {
+test('private networks that Kubo would dial are named, except those with other nodes', () => {
   assert.deepEqual(states(fencesLook(kubo(filters), wary, [])), ['ok'])
   const [open] = fencesLook(kubo(filters.slice(1)), wary, [])
   assert.equal(open?.state, 'warn')
@@ -52,7 +52,7 @@ test('private networks that Kubo would dial are named, unless other nodes are th
   assert.deepEqual(states(fencesLook(kubo([], true), { allowPrivateOrigins: true }, [])), ['ok'])
 })
 
-test('filters that keep a Kubo from its siblings fail, whatever origins are allowed', () => {
+test('filters that keep a Kubo from the other nodes fail, whatever origins are allowed', () => {
   const [shut] = fencesLook(kubo(filters), { allowPrivateOrigins: true }, [sibling, sibling])
   assert.equal(shut?.state, 'fail')
   assert.match(shut?.says ?? '', /: 10\.0\.0\.2$/)
@@ -62,7 +62,7 @@ function states(findings: { state: string }[]): string[] {
   return findings.map(({ state }) => state)
 }
 
-test('an RPC that takes anyone beyond loopback fails; one that asks for credentials, or is not there, does not', async () => {
+test('an RPC that accepts anyone beyond loopback fails; one that asks for credentials or does not answer is ok', async () => {
   let status = 200
   const server = createServer((_request, response) => response.writeHead(status).end('{}')).listen(
     0,
@@ -72,7 +72,7 @@ test('an RPC that takes anyone beyond loopback fails; one that asks for credenti
   const address = server.address()
   const port = typeof address === 'object' ? address?.port : 0
   const { signal } = new AbortController()
-  // Any address of this machine will do for one that others reach.
+  // Any other address of this machine can stand for one that other machines reach.
   const look = (rpc: string, own: string[]) => exposedLook(rpc, own, signal)
   try {
     const open = await look(`http://localhost:${port}`, ['127.0.0.2'])

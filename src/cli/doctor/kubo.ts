@@ -10,7 +10,7 @@ import { fail, ok, warn, type Check, type Finding } from './finding.ts'
 
 const leastDiskBytes = 1024 ** 3
 
-/** This node's Kubo: its version, the node that it is bound to, who may command it, its room, and what it would dial. */
+/** Checks this node's Kubo: its version, the node that it is bound to, who can reach its RPC, its room, and what it would dial. */
 export const checkKubo: Check = async ({ config }, signal) => {
   const { rpc } = config.kubo
   const [cluster, exposed] = await Promise.all([
@@ -51,8 +51,8 @@ function peerOf({ peerId }: KuboFacts, cluster: ClusterFacts | null, name: strin
 }
 
 /**
- * A process that reaches the RPC commands the Kubo, so it must not answer beyond loopback. Each of this machine's other `addresses` is tried
- * rather than read from Kubo's config, since firewalls and credentials count too.
+ * A process that reaches the RPC controls the Kubo, so the RPC must answer on loopback only. Each of this machine's other `addresses`
+ * is dialled; reading Kubo's config would not be enough, because firewalls and credentials count too.
  */
 export async function exposedLook(
   rpc: string,
@@ -84,7 +84,7 @@ export async function exposedLook(
   return fail('kubo rpc', says, `run: ipfs config Addresses.API /ip4/127.0.0.1/tcp/${port}, and restart Kubo`)
 }
 
-/** Whether there is room for new content, and the disk has what Kubo may use. */
+/** Whether there is room for new content, and whether the disk has the room that Kubo may use. */
 export function roomOf(
   { usedBytes, capacityBytes, diskFreeBytes }: KuboFacts,
   highWaterPercent: number,
@@ -107,7 +107,7 @@ export function roomOf(
   return ok('kubo room', says)
 }
 
-/** Whether strangers can lead it into private networks, and whether it may dial its siblings. */
+/** Whether strangers can make Kubo dial into private networks, and whether it may dial the Kubos of the other nodes. */
 export function fencesLook(
   fences: Fences,
   { allowPrivateOrigins }: Pick<Config['pin'], 'allowPrivateOrigins'>,

@@ -3,10 +3,10 @@ import { inOneLine } from '../../core/errors.ts'
 import { fail, type Check, type Finding } from './finding.ts'
 import { nodeAt } from './node.ts'
 
-/** A check that takes longer than this is given up: a server that answers so late does not work either. */
+/** A check that takes longer than this is given up: a server that answers this late does not work either. */
 const patienceMs = 20_000
 
-/** What the checks find in this config, one check after the other. A check that cannot look is a failure under its name. */
+/** Yields the findings of the checks for this config, one check after the other. A check that cannot look is a failure under its name. */
 export async function* look(
   config: Config,
   checks: [name: string, check: Check][],

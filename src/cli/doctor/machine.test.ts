@@ -23,7 +23,7 @@ function patient(given: Record<string, string>, node: Health | null = null) {
   return { config: loadConfig({ env }), node }
 }
 
-test('a port is free, or taken by a stranger, or of no address of this machine', async () => {
+test('a port is free, is in use by another process, or is not on an address of this machine', async () => {
   const free = await checkPorts(patient({}), signal)
   assert.deepEqual(
     free.map(({ check, state }) => [check, state]),
@@ -50,7 +50,7 @@ test('a port is free, or taken by a stranger, or of no address of this machine',
   assert.match(foreign[0]?.says ?? '', /no such address/)
 })
 
-test('the data directory is looked at, or where it would be made; a place that is none fails', async () => {
+test('the data directory is checked, or the place where it would be made; a file in its place fails', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-doctor-'))
   try {
     const file = join(dir, 'file')
@@ -64,12 +64,12 @@ test('the data directory is looked at, or where it would be made; a place that i
   }
 })
 
-test('a disk that is nearly full is warned of, and one that is full fails', () => {
+test('a nearly full disk gives a warning, and a full one fails', () => {
   const states = [10, 1, 0.1].map((GiB) => roomOf(GiB * 1024 ** 3, '/data').state)
   assert.deepEqual(states, ['ok', 'warn', 'fail'])
 })
 
-test('a file with secrets that other users may read is named; a config file only when secrets stand in it', async () => {
+test('a file with secrets that other users may read is named; a config file only when it contains secrets', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-doctor-'))
   try {
     const keyFile = join(dir, 'master.key')
@@ -92,7 +92,7 @@ test('a file with secrets that other users may read is named; a config file only
   }
 })
 
-test('a node that does not run is no failure; what a running one complains of is', async () => {
+test('a node that does not run is not a failure; the complaints of a running node are', async () => {
   assert.equal((await checkNode(patient({}), signal))[0]?.state, 'skip')
   const [well] = await checkNode(patient({}, { ...health, version: '0.0.0' }), signal)
   assert.equal(well?.state, 'ok')
@@ -104,7 +104,7 @@ test('a node that does not run is no failure; what a running one complains of is
   assert.equal((await checkNode(patient({}, kept), signal))[0]?.state, 'warn')
 })
 
-test('a certificate is of the CA and lives long enough', () => {
+test('a certificate must be signed by the CA and be valid long enough', () => {
   const ca = makeClusterCa()
   const parse = ({ certificate }: { certificate: string }) => new X509Certificate(certificate)
   const own = parse(makeNodeCertificate(ca, ['10.0.0.1']))

@@ -13,7 +13,7 @@ import { checkNats } from './nats.ts'
 
 const { signal } = new AbortController()
 
-test('an outside NATS is ok once a message was acknowledged; with a wrong password, and when it is away, it fails', async () => {
+test('an outside NATS is ok once it acknowledged a message; with a wrong password, or unreachable, it fails', async () => {
   await using nats = await testNats(process.env)
   const server = await nats.start()
   const { url } = server
@@ -38,7 +38,7 @@ test('an outside NATS is ok once a message was acknowledged; with a wrong passwo
   assert.match(away[0]?.advice ?? '', /nats\.url/)
 })
 
-test('a node that does not run has its executable looked at, and the way to the other nodes', async () => {
+test('for a node that does not run, its executable and the way to the other nodes are checked', async () => {
   await using nats = await testNats(process.env)
   const sibling = createServer().listen(0, '127.0.0.1')
   await once(sibling, 'listening')

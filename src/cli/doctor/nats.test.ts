@@ -5,7 +5,7 @@ import { jetStreamOf, quorumOf, syncOf } from './nats.ts'
 const facts = { version: '2.14.5', hasStreams: true, replicas: 3, offline: 0, acknowledgedInMs: 4.2 }
 const servers = { answered: 3, counted: 3, hasLeader: true, lazy: [] }
 
-test('a message that was acknowledged is the proof; without streams nothing is claimed', () => {
+test('an acknowledged message is the proof; without streams nothing is claimed', () => {
   assert.deepEqual(states(jetStreamOf(facts)), ['ok', 'ok'])
   assert.deepEqual(states(jetStreamOf({ ...facts, offline: 1 })), ['ok', 'warn'])
   assert.deepEqual(states(jetStreamOf({ ...facts, hasStreams: false, acknowledgedInMs: null })), [
@@ -14,7 +14,7 @@ test('a message that was acknowledged is the proof; without streams nothing is c
   ])
 })
 
-test('a quorum is there while somebody leads; one that nobody can be missed from is warned of', () => {
+test('there is a quorum while a leader is known; one that survives no loss gives a warning', () => {
   assert.equal(quorumOf(servers).state, 'ok')
   assert.equal(quorumOf({ ...servers, answered: 1, counted: 1 }).state, 'ok')
   assert.equal(quorumOf({ ...servers, answered: 2 }).state, 'warn')
@@ -24,7 +24,7 @@ test('a quorum is there while somebody leads; one that nobody can be missed from
   assert.match(none.says, /1 of 3/)
 })
 
-test('a server that acknowledges before the disk has it is named', () => {
+test('a server that acknowledges before the message is on disk is named', () => {
   assert.equal(syncOf(servers).state, 'ok')
   const lazy = syncOf({ ...servers, lazy: ['server-2'] })
   assert.equal(lazy.state, 'fail')

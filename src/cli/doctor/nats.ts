@@ -20,10 +20,13 @@ import { fail, judged, ok, skip, warn, type Check, type Finding } from './findin
 
 const dialMs = 3_000
 
-/** The node's own nats-server or the outside one: whether it takes messages, can lose a server, and acknowledges only what is on its disk. */
+/**
+ * Checks the node's own nats-server, or the outside one: whether it takes messages, survives the loss of a server, and acknowledges
+ * only messages that are on its disk.
+ */
 export const checkNats: Check = async ({ config, node }, signal) => {
   const outside = outsideUrl(config)
-  // The config's check says why.
+  // The config check says why.
   if (outside === undefined) return [skip('nats', 'nats.url cannot be used; see config')]
   const cluster = await clusterOf(config, signal)
   if (outside !== null) return await outsideLook(outside, cluster)
@@ -37,7 +40,7 @@ export const checkNats: Check = async ({ config, node }, signal) => {
   return [binary, ...server, ...routes]
 }
 
-/** Null: the config names no outside NATS. Undefined: the one that it names is refused. */
+/** Null: the config names no outside NATS. Undefined: the config names one that is refused. */
 function outsideUrl(config: Config): string | null | undefined {
   try {
     return outsideNats(config)
@@ -101,7 +104,7 @@ async function failed(error: unknown, advice: string): Promise<Finding> {
   return { ...found, advice }
 }
 
-/** Whether it takes messages, shown by one that it acknowledged. */
+/** Whether it takes messages; an acknowledged message proves it. */
 export function jetStreamOf({
   version,
   hasStreams,
@@ -126,7 +129,7 @@ export function jetStreamOf({
       ]
 }
 
-/** Whether the servers agree on who leads, and can lose one of them. */
+/** Whether the servers agree on a leader, and can lose one server. */
 export function quorumOf({ answered, counted, hasLeader }: ServersFacts): Finding {
   if (!hasLeader)
     return fail(
@@ -142,7 +145,7 @@ export function quorumOf({ answered, counted, hasLeader }: ServersFacts): Findin
   return ok('nats quorum', says)
 }
 
-/** Whether each server acknowledges only what is on its disk. */
+/** Whether each server acknowledges only messages that are on its disk. */
 export function syncOf({ lazy }: ServersFacts): Finding {
   if (lazy.length === 0) return ok('nats sync', 'always: servers acknowledge what is on the disk')
   return fail(
@@ -152,7 +155,7 @@ export function syncOf({ lazy }: ServersFacts): Finding {
   )
 }
 
-/** Whether this machine reaches the nats-servers of the other nodes: by TCP only, since they speak to one another only. */
+/** Whether this machine reaches the nats-servers of the other nodes. Only TCP is tried, because they accept only one another. */
 async function routesLook(
   config: Config,
   cluster: ClusterFacts | null,

@@ -3,7 +3,7 @@ import { version } from '../../app/version.ts'
 import type { Health } from '../../http/health.ts'
 import { fail, ok, skip, warn, type Check } from './finding.ts'
 
-/** What the node that runs with this config says of itself; null when none of that name answers at `http.listen`. */
+/** The health that the node with this config reports; null when no node of that name answers at `http.listen`. */
 export async function nodeAt({ http, node }: Config, signal: AbortSignal): Promise<Health | null> {
   try {
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(2_000)])
@@ -16,7 +16,7 @@ export async function nodeAt({ http, node }: Config, signal: AbortSignal): Promi
   }
 }
 
-/** What the running node complains of. */
+/** Reports the complaints of the running node. */
 export const checkNode: Check = async ({ config, node }) => {
   const at = urlOf(config.http.listen)
   if (node === null)
@@ -34,7 +34,7 @@ export const checkNode: Check = async ({ config, node }) => {
         ]
   if (node.reasons.length === 0)
     return [ok('node', `${node.node.name} (${node.node.id}) runs ${node.version}, and is well`), ...stale]
-  // That it drains, or that maintenance is on, is an operator's wish.
+  // A drain and maintenance are complaints too, but an operator asked for them, so they only warn.
   const complaints = node.reasons.map(({ what, reason }) =>
     (faults.has(what) ? fail : warn)('node', `${what}: ${reason}`, null),
   )

@@ -12,10 +12,10 @@ interface Port {
   address: ListenAddress
 }
 
-/** Which process of ours may hold a port: the node; the nats-server that a killed node left behind; none. */
+/** Which of our processes may hold a port: the node, the nats-server that a killed node left behind, or none. */
 type Holder = 'node' | 'orphan' | null
 
-/** Whether each port that this node listens on is free, or held by the node itself. */
+/** Whether each port that this node listens on is free, or is held by the node itself. */
 export const checkPorts: Check = async ({ config, node }) => {
   const { http, nats } = config
   const ofNode: Port[] = [{ key: 'http.listen', address: http.listen }]
@@ -33,7 +33,7 @@ export const checkPorts: Check = async ({ config, node }) => {
   ])
 }
 
-/** Only our own nats-server knows the password that it was given. */
+/** Only our own nats-server knows the password that we gave it, so a login that succeeds proves that it is ours. */
 async function isLeftBehind(config: Config): Promise<boolean> {
   try {
     await using _ = await connectOnce((await ownNats(config)).url)
@@ -63,7 +63,7 @@ async function checkPort({ key, address }: Port, holder: Holder): Promise<Findin
   return fail(key, `${where}: cannot be listened on (${refusal})`, `change ${key}`)
 }
 
-/** Null when it can be listened on now; else the error's code. */
+/** Null when the address can be listened on now; else the error's code. */
 async function refusalOf(options: ListenOptions): Promise<string | null> {
   const server = createServer().listen(options)
   try {

@@ -16,7 +16,7 @@ const whole: ServerFacts = {
   tookMs: 10,
 }
 
-test('a server that anchorage works with is ok, others fail with what to do', () => {
+test('a server that anchorage works with is ok; other servers fail with what to do', () => {
   assert.equal(serverOf(whole, 'db').state, 'ok')
   const broken: [Partial<ServerFacts>, RegExp][] = [
     [{ isTooOld: true }, /16 or newer/],
@@ -30,7 +30,7 @@ test('a server that anchorage works with is ok, others fail with what to do', ()
   }
 })
 
-test('settings that lose pins fail; those that hurt later are warned of', () => {
+test('settings that lose pins fail; settings that cause trouble later give a warning', () => {
   assert.deepEqual(
     settingsOf(whole, 3, 'directly').map(({ state }) => state),
     ['ok'],
@@ -51,12 +51,12 @@ test('settings that lose pins fail; those that hurt later are warned of', () => 
   }
 })
 
-test('behind a pooler nodes need no connections of their own', () => {
+test('behind a pooler, nodes need no connections of their own', () => {
   const [few] = settingsOf({ ...whole, maxConnections: 20 }, 7, 'through a pooler, by transaction')
   assert.equal(few?.state, 'ok')
 })
 
-test('a clock is off only by more than the question took', () => {
+test('a clock is off only when the difference exceeds the time of the query', () => {
   assert.equal(clockOf(whole).state, 'ok')
   assert.equal(clockOf({ ...whole, clockAheadMs: 2_900, tookMs: 2_000 }).state, 'ok')
   assert.match(clockOf({ ...whole, clockAheadMs: -5_000 }).says, /ahead of/)

@@ -15,15 +15,15 @@ import { duration } from '../print.ts'
 import { fail, judged, ok, skip, warn, type Check, type Finding } from './finding.ts'
 import { silentLog } from './silent-log.ts'
 
-/** A difference below this may come from how clocks are and how long the question took. */
+/** A smaller difference may come from the clocks' usual error and from the time that the query took. */
 const fineClockMs = 2_000
-/** Tokens and logins of a node whose clock is so far off are refused elsewhere, or live too long. */
+/** With a clock that is this far off, a node's tokens and logins are refused by other nodes, or live too long. */
 const badClockMs = 30_000
 
-/** The server, both logins and the way to them, the schema, and whether orgs are kept apart. */
+/** Checks the server, both logins and how they are reached, the schema, and whether orgs are kept apart. */
 export const checkPostgres: Check = async ({ config }, signal) => {
   const urls = urlsOf(config)
-  // The config's check says why.
+  // The config check says why.
   if (urls === null) return [skip('postgres', 'its logins cannot be used; see config')]
   const looks = await Promise.all([
     systemLook(urls.systemUrl, signal),
@@ -52,7 +52,7 @@ async function systemLook(url: string, signal: AbortSignal): Promise<Finding[]> 
       return ok('postgres schema', 'migrated to what this version needs')
     })
     const facts = await look.server()
-    // Without its login or a schema it can count no nodes.
+    // Without a valid login and a schema, the nodes cannot be counted.
     const nodes = login.state === 'ok' && schema.state === 'ok' ? (await look.cluster('')).nodes : 1
     return [
       serverOf(facts, hostOf(url)),
@@ -89,7 +89,7 @@ async function looked(
   } catch (error) {
     login.signal.throwIfAborted()
     const advice = 'see that Postgres runs there, and that no firewall stands between'
-    // One of `invalid` says what to do.
+    // An `invalid` error says what to do.
     return [fail(check, inOneLine(error), isCode(error, 'invalid') ? null : advice)]
   }
 }
@@ -101,7 +101,7 @@ async function loginOf(check: string, look: LoginLook, key: string, role: string
   })
 }
 
-/** How a node reaches Postgres by this login, and whether it commits. */
+/** How a node reaches Postgres with this login (directly or through a pooler), and whether a commit succeeds. */
 async function wayOf(
   check: string,
   url: string,
@@ -116,7 +116,7 @@ async function wayOf(
   return { finding, way }
 }
 
-/** Only with the owner's login, which need not lie on a node. */
+/** Checked only with the owner's login, which need not be on a node. */
 async function filesLook(ownerUrl: Secret | undefined): Promise<Finding[]> {
   if (ownerUrl === undefined) return []
   const finding = await judged('postgres files', async () => {
@@ -133,7 +133,7 @@ async function filesLook(ownerUrl: Secret | undefined): Promise<Finding[]> {
   return [finding]
 }
 
-/** Whether the server is one that anchorage works with. */
+/** Whether anchorage works with this server. */
 export function serverOf(facts: ServerFacts, host: string): Finding {
   const says = `PostgreSQL ${facts.version} at ${host}`
   if (facts.isTooOld) return fail('postgres', says, 'anchorage needs Postgres 16 or newer')
@@ -152,7 +152,7 @@ export function serverOf(facts: ServerFacts, host: string): Finding {
   return ok('postgres', says)
 }
 
-/** Settings without which pins are lost, or the server runs out of connections for the nodes there are. */
+/** Checks for settings that lose pins, and for too few connections for the number of nodes. */
 export function settingsOf(facts: ServerFacts, nodes: number, way: Way): Finding[] {
   const found: Finding[] = []
   const unsafe = [facts.fsync ? '' : 'fsync', facts.fullPageWrites ? '' : 'full_page_writes'].filter(Boolean)
@@ -173,7 +173,7 @@ export function settingsOf(facts: ServerFacts, nodes: number, way: Way): Finding
       ),
     )
   const needed = connectionsPerNode * Math.max(nodes, 1)
-  // A pooler shares fewer among them.
+  // A pooler shares fewer connections among the nodes.
   if (way === 'directly' && facts.maxConnections < needed)
     found.push(
       warn(
@@ -196,7 +196,7 @@ export function clockOf({ clockAheadMs, tookMs }: ServerFacts): Finding {
   return off < badClockMs ? warn('clock', says, advice) : fail('clock', says, advice)
 }
 
-/** As a person would name it. */
+/** The host as a person would name it. */
 function hostOf(url: string): string {
   const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
   return host === '' || host.startsWith('%2F') ? 'a socket of this machine' : host

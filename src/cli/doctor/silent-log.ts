@@ -1,4 +1,4 @@
 import type { Log } from '../../core/ports.ts'
 
-/** For parts that log on the way: a look tells in its findings what it found. */
+/** For code that logs on the way: a check reports only through its findings. */
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silentLog }

@@ -2,19 +2,20 @@ import { AnchorageError } from '../../core/errors.ts'
 import type { PinClient, PinFilters, PinStatus } from '../../http/client.ts'
 import { patiently } from './patiently.ts'
 
-/** At most what the specification allows; services may give fewer. */
+/** The specification allows at most this; services may return fewer. */
 const pageSize = 1000
 
-/** Where a walk goes on: the `created` of the oldest pin so far, and the ids of those that share its millisecond. */
+/** Where the listing continues: the `created` of the oldest pin so far, and the ids of the pins that share its millisecond. */
 export interface Place {
   created: string
   ids: ReadonlySet<string>
 }
 
 /**
- * All pins that match, newest first, page after page, of any service of the specification: pages may be shorter than asked for, and pins may
- * share a `created`, so each page begins at the last millisecond of the one before it, and what is known already is left out. `count` is how
- * many match by the service's word. Rejects with `unavailable` when that is more than it lists in the end.
+ * Yields all pins that match, newest first, page by page, from any service of the specification. Pages may be shorter than asked for,
+ * and pins may share a `created`. So each page begins at the last millisecond of the page before it, and pins that are known already
+ * are left out. `count` is how many pins match according to the service. Rejects with `unavailable` when the service lists fewer in the
+ * end.
  */
 export async function* everyPin(
   client: PinClient,
@@ -54,12 +55,12 @@ export function placeAfter(pins: readonly PinStatus[], place: Place | null): Pla
   return { created: oldest, ids: new Set([...also, ...same.map(({ requestid }) => requestid)]) }
 }
 
-/** Not known already, even if the service does not keep to `before`. */
+/** Whether the pin is new, even if the service ignores `before`. */
 function isBeyond({ created, requestid }: PinStatus, place: Place): boolean {
   return Date.parse(created) <= Date.parse(place.created) && !place.ids.has(requestid)
 }
 
-/** The next millisecond: services may keep more digits than JavaScript reads. */
+/** The next millisecond: services may keep more digits than JavaScript parses. */
 function justAfter(created: string): string {
   return new Date(Date.parse(created) + 1).toISOString()
 }

@@ -67,7 +67,7 @@ async function write(file: string, client: PinClient, filters: PinFilters, io: I
   io.out(io.json ? json({ file, pins: written }) : `${file}: ${written} pins\n`)
 }
 
-/** With --from the token of the environment, which is our own service's, is told to nobody. */
+/** The token in the environment belongs to our own service, so with --from it is never sent. */
 function sourceOf({ from, ...values }: Given & { from?: string | undefined }, io: Io): PinClient {
   if (from === undefined) return serviceOf(values, io)
   if (values.url !== undefined) throw new WrongUse('expected --from or --url, not both')
@@ -75,7 +75,7 @@ function sourceOf({ from, ...values }: Given & { from?: string | undefined }, io
   return serviceOf({ url: from, tokenFile: values.tokenFile }, io)
 }
 
-/** How far an earlier run came. A line that it did not end is cut off. */
+/** How far an earlier run came. An incomplete last line is cut off. */
 async function readPartial(partial: string): Promise<{ written: number; place: Place | null }> {
   const there = await stat(partial).catch(() => null)
   if (there === null) return { written: 0, place: null }

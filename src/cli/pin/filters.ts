@@ -6,7 +6,7 @@ import { many } from '../arguments.ts'
 import { WrongUse } from '../verb.ts'
 import { withService } from './service.ts'
 
-/** Declares what chooses pins, as `GET /pins` has it, for a verb of a service. */
+/** Declares the options that choose pins, the same as in `GET /pins`, for a verb that uses a service. */
 export function withFilters(bare: Command) {
   const group = 'Filters:'
   return withService(bare)
@@ -34,7 +34,7 @@ export function withFilters(bare: Command) {
     )
 }
 
-/** What these options say. */
+/** The values of these options. */
 export interface FilterValues {
   cid?: string | undefined
   name?: string | undefined
@@ -43,7 +43,7 @@ export interface FilterValues {
   meta?: string[] | undefined
 }
 
-/** The filters that the options ask for; without --status, pins of every status are meant. */
+/** The filters that the options ask for; without --status, pins of every status match. */
 export function filtersOf({ cid, name, match, status, meta = [] }: FilterValues): PinFilters {
   return {
     status: status ?? [...pinStatuses],

@@ -3,7 +3,7 @@ import type { Io } from '../verb.ts'
 import { watch } from '../watch.ts'
 import { progressOf } from './show.ts'
 
-/** Watches a pin until it is `pinned` or `failed`, and returns it as it was then (or when `io.signal` aborted). */
+/** Watches a pin until it is `pinned` or `failed`, and returns its last status (or the status when `io.signal` aborted). */
 export function follow(client: PinClient, first: PinStatus, io: Io, quiet: boolean): Promise<PinStatus> {
   const watched = {
     read: () => client.get(first.requestid, io.signal),

@@ -14,7 +14,7 @@ import { serviceOf, type Given } from './service.ts'
 import { inBatches, takeOver, type TakenOver } from './take-over.ts'
 import { pinIn, pinOf, type Wish } from './wish.ts'
 
-/** Takes over the pins of a file or of another service. */
+/** Imports the pins of a file or of another service. */
 export const command = verb(
   (bare) =>
     withFilters(bare)
@@ -71,14 +71,14 @@ function summary({ added, there, refused }: TakenOver): string {
   return `${a} added, ${t} were there, ${r} refused`
 }
 
-/** Where pins go. Beside --from it has a token file of its own. */
+/** The service that pins go to. With --from it has a token file of its own. */
 function targetOf({ from, intoTokenFile: file, ...values }: FromValues, io: Io): PinClient {
   if (from === undefined) return serviceOf(values, io)
   const { tokenFile: _theirs, ...ours } = values
   return serviceOf(file === undefined ? ours : { ...ours, tokenFile: file }, io)
 }
 
-/** What is to be pinned: the one of FILE and --from that was given. */
+/** The pins to import, from FILE or --from. */
 function sourceOf(file: string | undefined, values: FilterValues & FromValues, io: Io): AsyncIterable<Wish> {
   const { from, tokenFile, intoTokenFile: into, cid, name, match, status, meta } = values
   const filtered = [into, cid, name, match, status, meta].some((given) => given !== undefined)

@@ -6,8 +6,8 @@ const firstWaitMs = 500
 const longestWaitMs = 30_000
 
 /**
- * Runs `step` again while what it asks is away, busy or at its limits, ten times at most, for as long as it says or longer and longer.
- * So `step` must be one that may run twice.
+ * Runs `step`, and runs it again while the server that it asks is unreachable, busy or at its limits: ten times at most. It waits as
+ * long as the server says, else longer each time. So `step` must be safe to run twice.
  */
 export async function patiently<T>(step: () => Promise<T>, signal: AbortSignal): Promise<T> {
   for (let attempt = 1; ; attempt++) {
@@ -25,7 +25,7 @@ export async function patiently<T>(step: () => Promise<T>, signal: AbortSignal):
   }
 }
 
-/** Is this a failure that may pass by itself? */
+/** Whether this failure may pass without any action. */
 export function passes(error: unknown): error is AnchorageError {
   return isCode(error, 'unavailable', 'too_many', 'internal')
 }

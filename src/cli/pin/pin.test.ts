@@ -12,7 +12,7 @@ import type { Process } from '../verb.ts'
 
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
 
-test('pin add follows the pin until it stands, and tells each change once when piped', async () => {
+test('pin add follows the pin until it is pinned, and prints each change once in a pipe', async () => {
   await using service = await serve(
     accept(),
     answer(200, pin('pinning', { blocks: '3', bytes: '2048' })),
@@ -37,7 +37,7 @@ test('pin add follows the pin until it stands, and tells each change once when p
   )
 })
 
-test('on a terminal, one line is written over, and nothing is wider than the terminal', async () => {
+test('on a terminal, one line is overwritten, and nothing is wider than the terminal', async () => {
   await using service = await serve(accept(), answer(200, pin('pinned', {})))
   const { code, stdout } = await service.anchorage.onTerminal(40, 'pin', 'add', cid)
   assert.equal(code, 0)
@@ -47,7 +47,7 @@ test('on a terminal, one line is written over, and nothing is wider than the ter
   assert.ok(stdout.endsWith('\n'))
 })
 
-test('pin add of what fails exits with 1 and the reason', async () => {
+test('pin add exits with 1 and the reason when the pin fails', async () => {
   const details = 'not fetched within 24h'
   await using service = await serve(
     accept(),
@@ -59,7 +59,7 @@ test('pin add of what fails exits with 1 and the reason', async () => {
   assert.equal(stderr, `failed: ${details}\n`)
 })
 
-test('pin add goes on asking while the service is away for a moment', async () => {
+test('pin add keeps asking while the service is briefly unreachable', async () => {
   await using service = await serve(
     accept(),
     answer(
@@ -86,7 +86,7 @@ test('pin add --background returns at once, with the id alone or the pin as JSON
   assert.deepEqual(JSON.parse(stdout), pin('queued', {}))
 })
 
-test('what the service refuses is one line with its reason', async () => {
+test('a refusal of the service is one line with its reason', async () => {
   await using service = await serve(
     answer(400, { error: { reason: 'BAD_REQUEST', details: 'cid is no CID' } }),
     answer(401, { error: { reason: 'UNAUTHORIZED', details: 'the token has expired' } }),
@@ -110,8 +110,8 @@ test('what the service refuses is one line with its reason', async () => {
   assert.match(refusals[2]?.stderr ?? '', /no such pin/)
 })
 
-test('a service that cannot be reached is told with the cause and the address, without the token', async () => {
-  // Not port 1: fetch refuses to dial it.
+test('an unreachable service is reported with the cause and the address, without the token', async () => {
+  // Not port 1, because fetch refuses to dial it.
   const port = await freePort()
   const { code, stderr } = await anchorage({}, 'pin', 'ls', '--url', `http://127.0.0.1:${port}/v1`)
   assert.equal(code, 1)
@@ -122,7 +122,7 @@ test('a service that cannot be reached is told with the cause and the address, w
   )
 })
 
-test('a token comes from the environment or a file; as a flag, which all can read, it is refused unrepeated', async () => {
+test('a token comes from the environment or a file; as a flag, which every user can read, it is refused and not printed', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-token-'))
   const file = join(dir, 'token')
   await writeFile(file, 'of-the-file\n')
@@ -167,7 +167,7 @@ test('pin ls asks for every status, and shows a table', async () => {
   })
 })
 
-test('pin ls --all goes on page after page, before the last one of each', async () => {
+test('pin ls --all reads page after page, each one before the last pin of the page before', async () => {
   const full = Array.from({ length: 1000 }, (_, i) => pin('pinned', {}, `pin_a${i}`))
   await using service = await serve(
     answer(200, { count: 1001, results: full }),
@@ -195,7 +195,7 @@ test('pin ls --all goes on page after page, before the last one of each', async 
   assert.equal(second.get('cid'), cid)
 })
 
-test('pin rm removes what is named, and says what was not there', async () => {
+test('pin rm removes the named pins, and says which did not exist', async () => {
   await using service = await serve(answer(202), answer(404, { error: { reason: 'NOT_FOUND' } }))
   const { code, stdout, stderr } = await service.anchorage('pin', 'rm', 'pin_1', 'pin_2')
   assert.deepEqual([code, stdout, stderr], [1, 'pin_1\n', 'pin_2: there is no such pin\n'])
@@ -221,7 +221,7 @@ test('pin rm by name removes several only with --force', async () => {
   )
 })
 
-test('pin rm of several asks whoever is there, and --yes answers', async () => {
+test('pin rm of several pins asks first, and --yes answers', async () => {
   const two = { count: 2, results: [pin('queued', {}, 'pin_2'), pin('pinned', {})] }
   await using service = await serve(
     answer(200, two),
@@ -237,7 +237,7 @@ test('pin rm of several asks whoever is there, and --yes answers', async () => {
   assert.deepEqual([done.code, done.stdout], [0, 'pin_2\npin_1\n'])
 })
 
-test('on a terminal of 80 columns the list of pins fits, and says how to see all; --wide and a pipe have all', async () => {
+test('the list of pins fits a terminal of 80 columns and says how to see everything; --wide and a pipe show it all', async () => {
   const named = { ...pin('pinned', {}, `pin_${'x'.repeat(26)}`), pin: { cid, name: 'photos of 日本' } }
   const one = { count: 1, results: [named] }
   await using service = await serve(answer(200, one), answer(200, one), answer(200, one))
@@ -254,7 +254,7 @@ test('on a terminal of 80 columns the list of pins fits, and says how to see all
   }
 })
 
-test('with --json what the service refuses is a line of JSON, as the API itself fails', async () => {
+test('with --json a refusal of the service is a line of JSON, like a failure of the API', async () => {
   await using service = await serve(
     answer(404, { error: { reason: 'NOT_FOUND', details: 'there is no such pin' } }),
     answer(202),
@@ -272,7 +272,7 @@ test('with --json what the service refuses is a line of JSON, as the API itself 
   })
 })
 
-test('pin status shows everything, and what strangers wrote cannot steer the terminal', async () => {
+test('pin status shows everything, and text from strangers cannot control the terminal', async () => {
   const odd = pin('pinning', { status_details: 'fetching', attempts: '2', next_retry: 'never' })
   await using service = await serve(
     answer(200, { ...odd, pin: { cid, name: 'a\u001b[2J', meta: { k: 'v\n' } } }),
@@ -305,7 +305,7 @@ function accept(): Step {
   return answer(202, pin('queued', {}))
 }
 
-/** A service that gives these answers in turn, and remembers what it was asked. */
+/** A service that gives these answers in turn, and remembers the requests. */
 async function serve(...steps: Step[]) {
   const asked: { request: string; authorization: string | undefined; body: unknown }[] = []
   const listener = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

@@ -3,7 +3,7 @@ import type { Command } from '@commander-js/extra-typings'
 import { pinClient, type PinClient } from '../../http/client.ts'
 import { WrongUse, type Io } from '../verb.ts'
 
-/** Declares what every `pin` verb takes beside its own. */
+/** Declares the options that every `pin` verb has. */
 export function withService(bare: Command) {
   const group = 'Service:'
   return bare
@@ -18,19 +18,19 @@ export function withService(bare: Command) {
         .helpGroup(group),
     )
     .addOption(
-      // Known so that it is refused with what to do instead.
+      // Declared so that it can be refused, with what to do instead.
       bare.createOption('--token <TOKEN>').hideHelp(),
     )
 }
 
-/** What these options say of the service. */
+/** The values of these options. */
 export interface Given {
   url?: string | undefined
   token?: string | undefined
   tokenFile?: string | undefined
 }
 
-/** A client of the service that flags or environment name. */
+/** A client of the service that the flags or the environment name. */
 export function serviceOf(values: Given, io: Pick<Io, 'env'>): PinClient {
   const url = values.url ?? io.env['ANCHORAGE_URL']
   if (values.token !== undefined)

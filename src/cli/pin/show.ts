@@ -3,7 +3,7 @@ import { stateIn } from '../paint.ts'
 import { bytes, duration, printable } from '../print.ts'
 import type { Io } from '../verb.ts'
 
-/** What is known of a pin's progress, in a few words: `pinning, 12 blocks, 3.4 MiB, attempt 2 (stalled, again in 9s)`. */
+/** The progress of a pin in a few words: `pinning, 12 blocks, 3.4 MiB, attempt 2 (stalled, again in 9s)`. */
 export function progressOf(pin: PinStatus, nowMs: number): string {
   const { blocks, bytes: size, dag_size, attempts, next_retry, error_code } = pin.info ?? {}
   const words = [
@@ -18,7 +18,7 @@ export function progressOf(pin: PinStatus, nowMs: number): string {
   return printable(words.filter((word) => word !== '').join(', ') + (why === '' ? '' : ` (${why})`))
 }
 
-/** Everything about one pin, a line each. */
+/** Everything about one pin, one line for each fact. */
 export function inFull(pin: PinStatus, nowMs: number, { paint }: Pick<Io, 'paint'>): string {
   const { cid, name, origins = [], meta = {} } = pin.pin
   const { status_details, ...info } = pin.info ?? {}

@@ -4,11 +4,11 @@ import type { Pin, PinClient } from '../../http/client.ts'
 import { passes, patiently } from './patiently.ts'
 import type { Wish } from './wish.ts'
 
-/** How many CIDs a service takes in a filter. */
+/** The number of CIDs that a service takes in a filter. */
 const batchSize = 10
 const batchesInFlight = 4
 
-/** What became of the wishes so far. */
+/** The result so far. */
 export interface TakenOver {
   added: number
   there: number
@@ -17,18 +17,18 @@ export interface TakenOver {
 
 interface Manner {
   tell: (done: TakenOver) => void
-  /** A pin that the service will not have, with its reason. */
+  /** Called for a pin that the service refuses, with its reason. */
   refuse: (wish: Wish, why: string) => void
   signal: AbortSignal
 }
 
-/** A wish that can be asked for. */
+/** A wish that has a pin to ask for. */
 type Asked = Wish & { pin: Pin }
 
 /**
- * Asks `into` for every pin that is not there yet: ten at a time are looked for, and what is missing is asked for. A batch whose answers
- * were lost is looked for again before it is asked for again, so that nothing is pinned twice, in one run or in several. Rejects when the
- * service lets nobody in, or may have no more; what was asked for by then stays.
+ * Adds to `into` every pin that it does not have yet: looks for ten at a time, and adds the missing ones. When answers of a batch are
+ * lost, it looks again before it adds again, so that no pin is added twice, in one run or in several. Rejects when the service refuses
+ * the token or the org is at its limit; pins that were added until then stay.
  */
 export async function takeOver(
   batches: AsyncIterator<Wish[]>,
@@ -51,7 +51,7 @@ export async function takeOver(
     await Promise.all(workers)
     return done
   } catch (cause) {
-    // what is asked for already is waited for, so that the count is right
+    // wait for requests that are under way, so that the count is right
     stopped = true
     await Promise.allSettled(workers)
     signal.throwIfAborted()
@@ -66,7 +66,7 @@ class Batches {
   readonly #done: TakenOver
   readonly #refuse: Manner['refuse']
   readonly #signal: AbortSignal
-  /** What other batches ask for at this moment, where a look might not find it yet. */
+  /** Pins that other batches are adding at this moment; a look might not find them yet. */
   readonly #underWay = new Set<string>()
 
   constructor(into: PinClient, done: TakenOver, refuse: Manner['refuse'], signal: AbortSignal) {
@@ -94,7 +94,7 @@ class Batches {
     }
   }
 
-  /** Takes out of `left` what is settled. What was `asked` for before and is there now was added by that. */
+  /** Removes settled pins from `left`. A pin that is found now and was `asked` for before was added by that request. */
   async #askForMissing(left: Map<string, Asked>, asked: Set<string>): Promise<void> {
     if (left.size === 0) return
     const cid = [...new Set([...left.values()].map((wish) => wish.pin.cid))]
@@ -110,7 +110,7 @@ class Batches {
       left.delete(key)
     })
     const failures = (await Promise.allSettled(asking)).filter((outcome) => outcome.status === 'rejected')
-    // one that patience does not help comes first: nothing is asked for again after it
+    // a failure that no retry helps comes first: nothing is retried after it
     const failed = failures.find(({ reason }) => !passes(reason)) ?? failures[0]
     if (failed) throw failed.reason
   }
@@ -144,8 +144,8 @@ export async function* inBatches(wishes: AsyncIterable<Wish>): AsyncGenerator<Wi
 }
 
 /**
- * Pins are the same when CID, name and metadata are; null when there is no CID. Origins only help to find it, and some services
- * write null for what there is not.
+ * Two pins are the same when CID, name and metadata are; null when there is no CID. Origins are left out because they only help to find
+ * the content. Some services write null for an absent field.
  */
 function keyOf({ cid, name, meta }: Pin): string | null {
   try {

@@ -21,7 +21,7 @@ before(async () => {
 })
 after(() => rm(dir, { recursive: true, force: true }))
 
-test('everything is exported once, newest first, from a service with small pages, equal times and refusals', async () => {
+test('each pin is exported once, newest first, from a service with small pages, equal times and refusals', async () => {
   await using source = await otherService({ pins: await somePins(20) })
   const file = join(dir, 'all')
   const { code, stdout, stderr } = await anchorage('pin', 'export', file, ...source.from())
@@ -32,7 +32,7 @@ test('everything is exported once, newest first, from a service with small pages
   assert.equal((await anchorage('pin', 'export', file, ...source.from())).code, 1, 'nothing is overwritten')
 })
 
-test('an export that broke off goes on where it was, whatever the last line looks like', async () => {
+test('an interrupted export continues where it was, whatever the last line looks like', async () => {
   await using source = await otherService({ pins: await somePins(20) })
   const file = join(dir, 'resumed')
   source.failAfter(5)
@@ -50,7 +50,7 @@ test('an export that broke off goes on where it was, whatever the last line look
   assert.deepEqual(await idsIn(file), source.ids())
 })
 
-test('the token of the environment is our own service’s: with --from it is sent nowhere', async () => {
+test('the token in the environment is for our own service: with --from it is never sent', async () => {
   await using source = await otherService({})
   for (const wrong of [[], ['--token', 'secret'], ['--token-file', secret, '--url', source.url]]) {
     const { code } = await anchorage('pin', 'export', join(dir, 'leak'), '--from', source.url, ...wrong)
@@ -60,7 +60,7 @@ test('the token of the environment is our own service’s: with --from it is sen
   assert.equal(source.asked(), 0)
 })
 
-test('filters choose what is exported', async () => {
+test('filters choose the pins that are exported', async () => {
   const [first, ...rest] = await somePins(3)
   assert.ok(first)
   await using source = await otherService({ pins: [{ ...first, status: 'failed' }, ...rest] })
@@ -69,14 +69,14 @@ test('filters choose what is exported', async () => {
   assert.equal((await idsIn(file)).length, 1)
 })
 
-test('a service that does not page is not believed', async () => {
+test('an export from a service that does not page fails', async () => {
   await using source = await otherService({ pins: await somePins(20), ignoresBefore: true })
   const { code, stderr } = await anchorage('pin', 'export', join(dir, 'endless'), ...source.from())
   assert.equal(code, 1)
   assert.match(stderr, /says that 20 more pins match, and lists 3 of them over and over/)
 })
 
-test('an import adds each pin once, though answers get lost, and again adds nothing', async () => {
+test('an import adds each pin once, even when answers are lost, and a second run adds nothing', async () => {
   await using source = await otherService({ pins: await somePins(25) })
   await using into = await otherService({ losesAnswers: true })
   const file = join(dir, 'import')
@@ -90,7 +90,7 @@ test('an import adds each pin once, though answers get lost, and again adds noth
   assert.equal(into.ids().length, 25)
 })
 
-test('from a service straight into another; its nodes are where the content is', async () => {
+test('an import reads directly from another service, whose nodes become origins', async () => {
   await using source = await otherService({
     pins: await somePins(12),
     delegates: [peer, '/dns4/no-peer/tcp/1'],
@@ -104,7 +104,7 @@ test('from a service straight into another; its nodes are where the content is',
   for (const { pin } of into.pins()) assert.deepEqual(pin.origins, [peer])
 })
 
-test('lines that mean no pin, and pins that are refused, are named; the others are added', async () => {
+test('lines without a pin, and refused pins, are named; the others are added', async () => {
   await using into = await otherService({ refuses: 'bad name' })
   const [one, two, three] = await somePins(3)
   assert.ok(one && two && three)
@@ -118,7 +118,7 @@ test('lines that mean no pin, and pins that are refused, are named; the others a
   assert.match(stderr, /odd:6: the name is bad/)
 })
 
-test('at the limit of the org an import stops and says so; run again it goes on', async () => {
+test('at the limit of the org an import stops and says so; the next run continues', async () => {
   await using into = await otherService({ most: 30 })
   const file = join(dir, 'quota')
   await writeFile(file, (await somePins(100)).map((pin) => `${JSON.stringify(pin)}\n`).join(''))
@@ -135,7 +135,7 @@ test('at the limit of the org an import stops and says so; run again it goes on'
   )
 })
 
-test('what is asked for must be clear', async () => {
+test('ambiguous options and unreadable files are refused', async () => {
   const at = ['--url', 'http://127.0.0.1:1', '--token-file', secret]
   for (const wrong of [
     [],
@@ -164,17 +164,17 @@ interface Row {
 interface Ways {
   pins?: Row[]
   delegates?: string[]
-  /** What its bearers say, where it is not `secret`. */
+  /** The bearer that it expects, when it is not `secret`. */
   token?: string
   ignoresBefore?: boolean
-  /** Every fifth POST is done, and answered with 503. */
+  /** Every fifth POST is carried out, and answered with 503. */
   losesAnswers?: boolean
-  /** A name that it will not have. */
+  /** A name that it refuses. */
   refuses?: string
   most?: number
 }
 
-/** Pins as another service may write them: microseconds, an offset, null for what there is not; two share each instant. */
+/** Pins as another service may write them: with microseconds, a UTC offset and null for absent fields. Two pins share each instant. */
 async function somePins(count: number): Promise<Row[]> {
   const rows = Array.from({ length: count }, async (_, n): Promise<Row> => {
     const digest = await sha256.digest(Uint8Array.from([n, count]))
@@ -193,7 +193,7 @@ async function somePins(count: number): Promise<Row[]> {
   return (await Promise.all(rows)).toReversed()
 }
 
-/** A service of the specification that is nothing like ours: pages of three, and every seventh request is refused for a moment. */
+/** A service of the specification that differs from ours: it has pages of three, and refuses every seventh request for a moment. */
 async function otherService(ways: Ways) {
   const rows = [...(ways.pins ?? [])]
   let requests = 0
@@ -259,7 +259,7 @@ async function otherService(ways: Ways) {
         .map(({ pin: { cid, name, meta } }) => JSON.stringify([cid, name ?? null, meta ?? null]))
         .toSorted(byText),
     asked: () => requests,
-    /** How many CIDs were looked for. */
+    /** How many CIDs clients have looked for. */
     sought: () => sought.size,
     failAfter: (count: number) => (failAfter = count === Infinity ? count : requests + count),
     allow: (count: number) => (most = count),

@@ -1,19 +1,19 @@
 import { parseOrigin } from '../../core/origin.ts'
 import type { Pin } from '../../http/client.ts'
 
-/** A pin to be asked for, and where it was read: what is wrong with it is told by that. */
+/** A pin to add, and where it was read, which error messages name. */
 export interface Wish {
   where: string
-  /** Null: nothing could be read there. */
+  /** Null: no pin could be read there. */
   pin: Pin | null
 }
 
-/** The specification allows no more. */
+/** The limit in the specification. */
 const maxOrigins = 20
 
 /**
- * The pin that a line means: a status as services tell it, or the pin alone. Whoever has it now is an origin for whoever gets it; what is
- * no address of a peer helps nobody and is left out.
+ * The pin in a line: a status as services return it, or the pin alone. The nodes that have the content now become origins; a string
+ * that is not the address of a peer is left out.
  */
 export function pinIn(line: string): Pin | null {
   try {

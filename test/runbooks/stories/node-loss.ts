@@ -20,7 +20,7 @@ export async function nodeLoss(at: Stage, next: Next): Promise<void> {
   await at.allStands(3)
   await at.sees('the node is silent', 3, ({ live }) => !live)
   await next('forget')
-  // The new machine has nothing of the old one.
+  // The new machine has no data of the old one.
   await world.stop()
   await rm(join(world.data, 'node-3'), { recursive: true })
   await world.startAgain({ nodes: 3 })
@@ -29,7 +29,7 @@ export async function nodeLoss(at: Stage, next: Next): Promise<void> {
   assert.ok((await at.onNode(3)).length > 0, 'the new node was given nothing')
 }
 
-/** Takes node `n` away, and waits until its copies count for nothing. */
+/** Kills node `n` with all its servers, and waits until its copies no longer count. */
 async function lose(at: Stage, n: number): Promise<void> {
   await at.world.pullPlug(n)
   const missed = async (): Promise<boolean> => (await at.onNode(n)).every(({ lost }) => lost)

@@ -3,7 +3,7 @@ import type { StandIn } from '../shell.ts'
 import type { Stage } from '../stage.ts'
 import type { Next } from '../walk.ts'
 
-/** What `rebalance --json` and `plans PLAN --json` say. */
+/** The output of `rebalance --json` and `plans PLAN --json`. */
 interface Said {
   plan: { id: string; state: string }
 }
@@ -19,7 +19,7 @@ export async function rebalance(at: Stage, next: Next): Promise<void> {
   const plan: StandIn = ['pln_…', id]
   const state = async (): Promise<string> => (await world.admin<Said>('plans', id)).plan.state
   assert.deepEqual(await at.onNode(2), [], 'a dry run moved something')
-  // A plan as small as this is over before anybody can pause it.
+  // A plan this small would be done before it can be paused.
   await world.admin('maintenance', 'on', '--reason', 'so that the plan can be paused')
   await next('--plan pln_… --no-wait', plan)
   assert.equal(await state(), 'applying')

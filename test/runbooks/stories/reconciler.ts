@@ -5,7 +5,7 @@ import { eachInFlight, until } from '../../settle.ts'
 import type { Stage } from '../stage.ts'
 import type { Next } from '../walk.ts'
 
-/** What `admin reconcile --json` says. */
+/** The output of `admin reconcile --json`. */
 interface Reconcilers {
   results: { name: string; blocked: number | null }[]
 }
@@ -21,7 +21,7 @@ export async function reconciler({ world, machines }: Stage, next: Next): Promis
       ['name', ours],
     ]),
   )
-  // A reconciler looks seconds after its start, and then every ten minutes.
+  // A reconciler runs seconds after its start, and then every ten minutes.
   await machines.run(2, 'systemctl restart anchorage')
   const waiting = { withinMs: patience.longMs, everyMs: 500 }
   const stopped = async (): Promise<boolean> => {
