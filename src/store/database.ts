@@ -79,13 +79,14 @@ const tries = 4
 
 /** Retries `work` when Postgres rolled it back for no fault of its own. Each connection may once hold a plan from before a migration. */
 async function retried<T>(work: () => Promise<T>): Promise<T> {
-  let stale = 0
-  for (let attempt = 1; ; attempt++) {
+  let left = tries
+  let stale = connectionsPerRole
+  for (;;) {
     try {
       return await work()
     } catch (error) {
-      if (isStalePlan(error) && stale++ < connectionsPerRole) continue
-      if (attempt >= tries || !isTransient(error)) throw translate(error)
+      const mayRepeat = isStalePlan(error) ? stale-- > 0 : isTransient(error) && --left > 0
+      if (!mayRepeat) throw translate(error)
     }
   }
 }
