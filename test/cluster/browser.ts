@@ -119,7 +119,7 @@ export function browser(at: ClusterStage): void {
       await page.getByLabel('Password').waitFor()
     })
 
-    test('sees a secret once, sees the token listed without it, and ends it', async () => {
+    test('sees the secret of a new token once, sees the token listed without its secret, and ends the token', async () => {
       await signIn('bob')
       const name = '<img src=x onerror=alert(1)> "quoted"'
       const token = await makeToken(name)
@@ -144,7 +144,7 @@ export function browser(at: ClusterStage): void {
       }
     })
 
-    test('reads that its org is suspended, why, and what that means for its tokens', async () => {
+    test('sees that the org is suspended, why, and what that means for its tokens', async () => {
       await signIn('bob')
       await page.getByRole('button', { name: 'Make the token' }).waitFor()
       await at.world.anchorage('admin', 'suspend-org', 'dev', '--reason', 'the bill is open')
@@ -212,7 +212,7 @@ export function browser(at: ClusterStage): void {
       assert.equal(await statusByCookie(`${nodes[0]}/v1/auth/session`, await cookie()), 200)
     })
 
-    test('is not made to do anything by the page of another site, nor of a neighbour on the same host', async () => {
+    test('cannot be made to act by a page of another site, or by a page of another port on the same host', async () => {
       await signIn('bob')
       await makeToken('before')
       await page.getByRole('button', { name: 'End before' }).waitFor()

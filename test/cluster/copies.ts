@@ -20,7 +20,7 @@ export function copies(at: ClusterStage): void {
     const pinned = (through: Api, { requestid }: WireStatus): Promise<WireStatus> =>
       at.pinned(through, requestid)
 
-    test('a number that is none is refused by the name of its field, and nothing is kept of the pin', async () => {
+    test('an invalid number of replicas is refused with the name of its field, and no pin is made', async () => {
       const cid = await at.offeredCid()
       for (const replicas of ['0', '101', 'many', '1.5']) {
         const body = { cid, meta: { 'anchorage.replicas': replicas } }
@@ -31,7 +31,7 @@ export function copies(at: ClusterStage): void {
     })
 
     for (const replicas of [2, 3]) {
-      test(`a pin with ${replicas} replicas stands on ${replicas} nodes when it reads pinned, and its delete unpins them all`, async () => {
+      test(`a pin with ${replicas} replicas has copies on ${replicas} nodes once its status is pinned, and its deletion unpins them all`, async () => {
         const pin = await pinned(api, await post(api, replicas))
         assert.equal((await at.holders(pin.pin.cid)).length, replicas)
         assert.equal(pin.info?.copies?.split(', ').length, replicas)
@@ -41,7 +41,7 @@ export function copies(at: ClusterStage): void {
       })
     }
 
-    test("an org's number holds for its pins that say none, from the next pin on", async () => {
+    test("an org's number of replicas applies to its new pins that name no number themselves", async () => {
       const org = await at.world.newOrg('copies')
       const before = await pinned(org, await post(org, null))
       assert.equal(before.info?.replicas, '1')
@@ -53,7 +53,7 @@ export function copies(at: ClusterStage): void {
       assert.equal((await org.get(before.requestid)).info?.replicas, '1')
     })
 
-    test('content stands on as many nodes as the pin that asks for most, and on fewer once that one goes', async () => {
+    test('content has as many copies as its most demanding pin asks for, and fewer once that pin is deleted', async () => {
       const org = await at.world.newOrg('sharing')
       const few = await pinned(api, await post(api, 1))
       const { cid } = few.pin

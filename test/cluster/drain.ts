@@ -19,7 +19,7 @@ export function drain(at: ClusterStage): void {
   suite('drain', () => {
     before(() => at.world.well())
 
-    test('a node ends with nothing, its copies go only once others stand, and no POST fails meanwhile', async () => {
+    test('a drained node holds nothing in the end, each copy is removed only once others are pinned, and no POST fails meanwhile', async () => {
       const held = (await at.placementsOn(1)).length
       assert.ok(held >= 20, `node 1 holds ${held}`)
       const blocks = await at.offered(1_000)
@@ -47,7 +47,7 @@ export function drain(at: ClusterStage): void {
       assert.deepEqual([...pins.values()].filter(Boolean), [], 'the drained Kubo still pins')
     })
 
-    test('each move is in the audit with its reason, once, the copy before the drop', async () => {
+    test('the audit has each move once, with its reason, and the copy before the drop', async () => {
       const rows = await rowsOf<{ target: string; actions: string[] }>(
         at.world,
         `select target, array_agg(action order by at, id) as actions from audit_log
@@ -58,7 +58,7 @@ export function drain(at: ClusterStage): void {
         assert.deepEqual(actions, ['placement.add', 'placement.drop'], target)
     })
 
-    test('a drain that finds too few nodes waits, says so, and holds on to its content', async () => {
+    test('a drain waits when there are too few nodes, says so, and keeps the content on the node', async () => {
       // The content is on nodes 2 and 3, the only ones available while node 1 is drained.
       const api = await at.world.api(2)
       const cid = await at.offeredCid()
@@ -81,7 +81,7 @@ export function drain(at: ClusterStage): void {
       await checkInvariants(at.world, at.ledger)
     })
 
-    test('uncordon: what was moved stays, and new pins come again', async () => {
+    test('after an uncordon, moved content stays where it is, and the node gets new pins again', async () => {
       const moved = (await placements(at.world)).map(({ cid, n }) => `${cid} ${n}`)
       await at.world.admin('uncordon', 'dev-1')
       await until('it is in service', async () => (await at.world.ready(1)).http === 200)

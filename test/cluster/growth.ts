@@ -10,7 +10,7 @@ const size = 8 * 1024
 
 export function growth(at: ClusterStage): void {
   suite('growth from one node to three', () => {
-    test('two copies on one node: pinned on the one that there is, and the pin says what is missing', async () => {
+    test('a pin that wants two copies is pinned on the only node, and says that a copy is missing', async () => {
       const api = await at.world.api()
       const pin = {
         cid: await at.offeredCid(),
@@ -30,7 +30,7 @@ export function growth(at: ClusterStage): void {
       assert.equal(now.info?.status_details, 'pinned on 1 of 2 nodes; 1 copy waits for a node that has room')
     })
 
-    test('no pin is lost, whether it stood or waited; streams are made anew, and nothing moves by itself', async () => {
+    test('no pin is lost, whether it was pinned or queued; streams are rebuilt, and no content is moved', async () => {
       // The world stops while most pins wait.
       await at.post(90, [1], size)
       await at.world.stop()
@@ -41,7 +41,7 @@ export function growth(at: ClusterStage): void {
       assert.deepEqual(new Set(single.map(({ n }) => n)), new Set([1]))
     })
 
-    test('the pin that wanted a second node has it', async () => {
+    test('the pin that waited for a second copy has it', async () => {
       const [double, ...more] = (await (await at.world.api()).list({ limit: '1000' })).results.filter(
         ({ info }) => info?.replicas === '2',
       )

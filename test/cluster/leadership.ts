@@ -10,11 +10,11 @@ import type { ClusterStage } from './stage.ts'
  * changes nothing. `test/faults` kills, pauses and cuts off servers.
  */
 export function leadershipMoves(at: ClusterStage): void {
-  suite('a leader that goes', () => {
+  suite('a change of the leader', () => {
     before(() => at.world.well())
 
     for (const signal of ['SIGTERM', 'SIGKILL'] as const)
-      test(`${signal}: another term begins under a later epoch, the others serve on, and the node comes back`, async () => {
+      test(`after ${signal}, a node leads under a later epoch, the other nodes keep serving, and the old leader comes back`, async () => {
         const old = await leadership(at.world)
         const others = at.world.nodes.filter((n) => n !== old.n)
         const pid = await at.world.signal('node', signal, old.n)
@@ -26,7 +26,7 @@ export function leadershipMoves(at: ClusterStage): void {
         await checkInvariants(at.world, at.ledger)
       })
 
-    test('an epoch that Postgres gave to nobody who leads: the leader gives up, and a term begins above it', async () => {
+    test('when Postgres has a later epoch that no node leads under, the leader gives up, and a node leads under a still later one', async () => {
       const old = await leadership(at.world)
       // The state after a contender took an epoch and lost the lease before it led.
       await rowsOf(at.world, 'update cluster set epoch = epoch + 1')

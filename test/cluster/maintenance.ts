@@ -19,7 +19,7 @@ export function maintenance(at: ClusterStage): void {
 
     const status = (): Promise<Maintenance> => at.world.admin<Maintenance>('maintenance', 'status')
 
-    test('while it is on a drain moves nothing and says why, and pins are taken; once it is off the drain goes on', async () => {
+    test('while it is on, a drain moves nothing and says why, and pins are accepted; once it is off, the drain continues', async () => {
       await at.world.admin('maintenance', 'on', '--reason', 'new disks')
       try {
         const held = (await at.placementsOn(3)).length
@@ -39,7 +39,7 @@ export function maintenance(at: ClusterStage): void {
       await checkInvariants(at.world, at.ledger)
     })
 
-    test('with --ttl it ends by itself, and that is in the audit', async () => {
+    test('with --ttl it ends automatically, and the audit says so', async () => {
       const on = await at.world.admin<Maintenance>('maintenance', 'on', '--reason', 'short', '--ttl', '3s')
       assert.ok(on.until !== null)
       await until('it is over', async () => !(await status()).on)

@@ -59,7 +59,7 @@ export function metrics(at: ClusterStage): void {
         { withinMs: patience.longMs },
       )
 
-    test('the leader counts pins and placements exactly as their rows are', async () => {
+    test('the leader counts pins and placements exactly as Postgres has them', async () => {
       const pins = `select status || ' ' || count(*) as line from pins group by status`
       const placements = `select concat_ws(' ', n.name, case when p.lost then 'lost' else p.state end, p.reason, count(*)) as line
         from placements p join nodes n on n.id = p.node_id group by n.name, p.lost, p.state, p.reason`
@@ -82,20 +82,20 @@ export function metrics(at: ClusterStage): void {
       )
     })
 
-    test('the leader alone shows the families of the whole cluster', async () => {
+    test('only the leader shows the metric families of the whole cluster', async () => {
       const all = await measured()
       for (const name of ofCluster)
         assert.equal(all.filter((shown) => shown.some((one) => one.name === name)).length, 1, name)
     })
 
-    test('every node shows at least 25 families of its own making', async () => {
+    test('every node shows at least 25 metric families of anchorage itself', async () => {
       for (const text of await texts()) {
         const shown = familiesIn(text).filter((name) => name in families)
         assert.ok(shown.length >= 25, String(shown.length))
       }
     })
 
-    test('every metric that the dashboard and the rules name is there, with the labels that they ask for', async () => {
+    test('every metric that the dashboard and the alert rules use exists, with the labels that they use', async () => {
       const asked = queries()
       const named = new Set(asked.flatMap((query) => query.match(/\banchorage_\w+/g) ?? []))
       assert.ok(named.size > 30)
@@ -119,7 +119,7 @@ export function metrics(at: ClusterStage): void {
       )
     })
 
-    test('no label holds anything of an org, a pin, a content or an address', async () => {
+    test('no label contains an id of an org, a pin, a token or a user, a CID or an address', async () => {
       const secret = /org_|pin_|tok_|usr_|bafy|bafk|Qm[1-9A-Za-z]{44}|127\.0\.0\.1/
       for (const { name, labels } of (await each()).flat())
         for (const value of Object.values(labels))

@@ -36,7 +36,7 @@ export function rebalance(at: ClusterStage): void {
     const where = async (): Promise<Set<string>> =>
       new Set((await placements(at.world)).flatMap(({ cid, n, leaving }) => (leaving ? [] : [`${cid} ${n}`])))
 
-    test('a dry run lists the moves with bytes and reasons, and moves nothing; applying it does exactly that', async () => {
+    test('a dry run lists the moves with bytes and reasons, and moves nothing; applying its plan makes exactly those moves', async () => {
       const before_ = await where()
       const { plan, moves } = await at.world.admin<{ plan: Plan; moves: Move[] }>('rebalance', '--dry-run')
       assert.ok(moves.length > 10, `${moves.length} moves`)

@@ -7,7 +7,7 @@ import type { ClusterStage } from './stage.ts'
 /** `src/auth/tokens.test.ts` shows on a fake clock that both take less than two seconds, with and without a message. */
 export function revocation(at: ClusterStage): void {
   suite('a suspended org', () => {
-    test('is refused with the reason by every node that had let it in, and let in again once it is resumed', async () => {
+    test('is refused with the reason by every node that accepted its token before, and is accepted again once it is resumed', async () => {
       await at.world.anchorage('admin', 'create-org', 'stopped')
       const args = ['--org', 'stopped', '--scopes', 'pins:read', '--ttl', '1h']
       const { token } = await at.world.admin<{ token: string }>('mint-token', ...args)
@@ -25,7 +25,7 @@ export function revocation(at: ClusterStage): void {
   })
 
   suite('a revoked token', () => {
-    test('is refused by every node that had let it in', async () => {
+    test('is refused by every node that accepted it before', async () => {
       await at.world.anchorage('admin', 'create-org', 'revoked')
       const args = ['--org', 'revoked', '--scopes', 'pins:read', '--ttl', '1h']
       const { token, id } = await at.world.admin<{ token: string; id: string }>('mint-token', ...args)

@@ -37,7 +37,7 @@ export function sharedContent(at: ClusterStage): void {
     const gone = (cid: string): Promise<boolean> => at.heldBy(cid, 0)
 
     for (const first of [0, 1] as const) {
-      test(`org ${first + 1} deletes first: the other’s stays on both nodes; the last delete unpins it everywhere`, async () => {
+      test(`when org ${first + 1} deletes its pin first, the content stays on both nodes; the last deletion unpins it everywhere`, async () => {
         const { cid, pins } = await pinnedTwice()
         const apis = [one, two] as const
         await apis[first].remove(pins[first])
@@ -54,7 +54,7 @@ export function sharedContent(at: ClusterStage): void {
       })
     }
 
-    test('both delete at once, each at its own node: it is unpinned everywhere', async () => {
+    test('when both orgs delete at once, each at its own node, the content is unpinned everywhere', async () => {
       const all = await Promise.all(Array.from({ length: 10 }, pinnedTwice))
       await Promise.all(all.flatMap(({ pins }) => [one.remove(pins[0]), two.remove(pins[1])]))
       for (const { cid } of all) await gone(cid)

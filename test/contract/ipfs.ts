@@ -44,7 +44,7 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
     })
     after(() => world[Symbol.asyncDispose]())
 
-    test('a pin stands when it says so, is ours, and tells blocks and bytes', async () => {
+    test('content is pinned once pin() resolves, the pin is ours, and the result has its blocks and bytes', async () => {
       const cid = await world.local()
       assert.equal(await ipfs.pinned(cid, never), null)
       const { blocks, bytes, foreignPin } = await pin(cid)
@@ -55,13 +55,13 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
       assert.equal((await world.look(cid))?.type, 'recursive')
     })
 
-    test('a pin that stands is pinned again with the same answer', async () => {
+    test('pinning the same content again gives the same result', async () => {
       const cid = await world.local()
       assert.deepEqual(await pin(cid), await pin(cid))
       assert.equal(await ipfs.pinned(cid, never), 'ours')
     })
 
-    test('unpinning removes our pin once', async () => {
+    test('unpinning removes our pin, and a second unpinning finds none', async () => {
       const cid = await world.local()
       await pin(cid)
       assert.equal(await ipfs.unpin(cid, never), 'unpinned')
@@ -71,7 +71,7 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
     })
 
     for (const name of ['', 'by-hand'])
-      test(`a foreign pin ${name ? 'with' : 'without'} a name is told, not renamed and not removed`, async () => {
+      test(`a foreign pin ${name ? 'with' : 'without'} a name is reported as foreign, and neither renamed nor removed`, async () => {
         const cid = await world.local()
         await world.pinByHand(cid, name, 'recursive')
         const { foreignPin, blocks } = await pin(cid)
@@ -82,7 +82,7 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
         assert.deepEqual(await world.look(cid), { name, type: 'recursive' })
       })
 
-    test('a foreign direct pin is widened under its own name, and never removed', async () => {
+    test('a foreign direct pin becomes recursive, keeps its name, and is never removed', async () => {
       const cid = await world.local()
       await world.pinByHand(cid, 'by-hand', 'direct')
       assert.equal(await ipfs.pinned(cid, never), null)
@@ -93,7 +93,7 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
       assert.deepEqual(await world.look(cid), { name: 'by-hand', type: 'recursive' })
     })
 
-    test('all recursive pins are listed with whose they are', async () => {
+    test('the list has all recursive pins, and says which are ours', async () => {
       const [ours, foreign, direct] = await Promise.all([world.local(), world.local(), world.local()])
       await pin(ours)
       await world.pinByHand(foreign, 'by-hand', 'recursive')
@@ -105,7 +105,7 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
       assert.equal(listed.has(direct), false)
     })
 
-    test('collecting garbage takes what no pin holds, ours or foreign, and tells how much', async () => {
+    test('a garbage collection removes the blocks that no pin holds, neither ours nor a foreign one, and says how many', async () => {
       const [ours, foreign, nobodys] = await Promise.all([world.local(), world.local(), world.local()])
       const { blocks, bytes } = await pin(ours)
       await world.pinByHand(foreign, 'by-hand', 'recursive')
@@ -121,7 +121,7 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
       )
     })
 
-    test('a listing may be left in the middle', async () => {
+    test('a caller may stop in the middle of a list', async () => {
       await Promise.all([await world.local(), await world.local()].map(pin))
       for await (const found of ipfs.pins(never)) {
         assert.ok(found.cid)
@@ -130,7 +130,7 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
       assert.ok(await ipfs.repoStat(never))
     })
 
-    test('content that nobody has gives signs of life until the abort, which rejects with its reason', async () => {
+    test('a pin of content that no peer has reports progress until it is aborted, and rejects with the reason of the abort', async () => {
       const cid = await world.nowhere()
       const given = new AbortController()
       const reason = new Error('enough')
@@ -144,7 +144,7 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
       assert.equal(await ipfs.pinned(cid, never), null)
     })
 
-    test('every call rejects with the reason of a signal that is aborted already', async () => {
+    test('every call with a signal that is already aborted rejects with the reason of that signal', async () => {
       const reason = new Error('before it began')
       const signal = AbortSignal.abort(reason)
       const cid = await world.local()
@@ -168,7 +168,7 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
       assert.equal(await world.look(cid), null)
     })
 
-    test('a DAG is fetched from its origin block by block; an abort stops it, and a later pin goes on', async () => {
+    test('a DAG is fetched from its origin block by block; an abort stops the fetch, and a later pin continues it', async () => {
       const { cid, origin } = await world.remote(256)
       await ipfs.connect(origin, never)
       const given = new AbortController()
@@ -195,7 +195,7 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
       assert.equal(await ipfs.pinned(cid, never), 'ours')
     })
 
-    test('what came of a pin that is not whole stays for the next attempt until garbage is collected, and goes then', async () => {
+    test('the blocks of an incomplete pin are kept for the next attempt until garbage is collected', async () => {
       const { cid, origin } = await world.remote(256)
       await ipfs.connect(origin, never)
       const given = new AbortController()
@@ -208,11 +208,11 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
       assert.ok((await ipfs.collectGarbage(never)).removed >= came)
     })
 
-    test('content that is not what its CID says is refused for good', async () => {
+    test('content that does not match its CID is refused permanently', async () => {
       await assert.rejects(pin(await world.garbage()), isError('bad_content', true))
     })
 
-    test('an origin that may not be dialled is refused for good; one that does not answer is not', async () => {
+    test('a forbidden origin is refused permanently; an origin that does not answer is a temporary error', async () => {
       const peer = '12D3KooWPt9Y9Kqa4Lq8tWoMUkuz96ooswpuFLam6fqZ5udvAsJf'
       const { origin } = await world.remote(1)
       for (const bad of [origin, `/ip4/127.0.0.1/tcp/9/p2p/${peer}`, `/unix/x/p2p/${peer}`, 'garbage'])
@@ -223,13 +223,13 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
       )
     })
 
-    test('a sibling is dialled wherever it is', async () => {
+    test('a sibling is dialled at any address, even one that is forbidden for origins', async () => {
       const { cid, origin } = await world.remote(2)
       await world.strict.connectSibling(origin, never)
       assert.equal((await world.strict.pin(cid, { signal: never, onProgress: () => {} })).blocks, 3)
     })
 
-    test('it tells who it is and how much it holds', async () => {
+    test('it reports its identity, its version, its used bytes and its capacity', async () => {
       const { peerId, multiaddrs, version } = await ipfs.identity(never)
       assert.ok(multiaddrs.length > 0)
       for (const address of multiaddrs) assert.ok(address.endsWith(`/p2p/${peerId}`), address)
@@ -238,7 +238,7 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
       assert.ok(usedBytes > 0 && usedBytes < capacityBytes)
     })
 
-    test('a Kubo killed in the middle of a pin is down, for all calls, until it is back with its pins', async () => {
+    test('after a Kubo is killed in the middle of a pin, all calls say that it is down, until it is back with its pins', async () => {
       const [standing, missing] = await Promise.all([world.local(), world.nowhere()])
       await pin(standing)
       const alive = Promise.withResolvers<void>()

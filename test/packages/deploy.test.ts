@@ -82,7 +82,7 @@ test('compose: Prometheus finds its rules and every node, and the nodes accept i
   for (const n of [1, 2, 3]) assert.ok(written.includes(`node-${n}:8080`))
 })
 
-test('the alert rules are valid, and each fires as its test says', async (t) => {
+test('the alert rules are valid, and each fires as its promtool test expects', async (t) => {
   const tool = await toolFor(t, promtool)
   runs(tool, ['check', 'rules', at('deploy/prometheus/anchorage.rules.yaml')])
   runs(tool, ['test', 'rules', at('deploy/prometheus/anchorage.test.yaml')])
@@ -125,7 +125,7 @@ test('a Kubo that is prepared for a container accepts commands on loopback only,
   }
 })
 
-test('a Kubo beside an installed node is made once, on loopback, and dials no private network', async (t) => {
+test('the Kubo of an installed node is set up once, listens on loopback, and dials no private network', async (t) => {
   const kubo = await kuboIn(t)
   const prepare = () =>
     execFileSync('/bin/sh', [at('packaging/kubo-init.sh')], { env: kubo.env, stdio: 'pipe' })
@@ -219,7 +219,7 @@ test(
   },
 )
 
-test('the chart has the version that it deploys', () => {
+test('the version of the chart is the version of anchorage that it deploys', () => {
   const { version, appVersion } = parse(text('deploy/helm/anchorage/Chart.yaml'))
   const manifest = JSON.parse(text('package.json'))
   assert.deepEqual([version, appVersion], [manifest.version, manifest.version])

@@ -50,7 +50,7 @@ async function digests(dir: string): Promise<Map<string, string>> {
   return new Map(await Promise.all(pairs))
 }
 
-test('a build makes every package for both architectures, by the names that their tools expect', async () => {
+test('a build makes every package for both architectures, with the file names that package tools expect', async () => {
   const made = [...(await digests(dist())).keys()].sort()
   assert.deepEqual(made, [
     'SHA256SUMS',
@@ -162,7 +162,7 @@ test('a Gitea accepts every file, and each package contains what its name says',
   assert.deepEqual(server.refused, [])
 })
 
-test("the apk has no Node of its own, since npm's needs glibc, and asks for Alpine's", async () => {
+test("the apk contains no Node, since npm's Node needs glibc, and depends on Alpine's", async () => {
   const apk = dist(`anchorage_${version}-r0_x86_64.apk`)
   const files = (await run('tar', '-tzf', apk)).split('\n')
   assert.ok(files.includes('usr/lib/anchorage/bin/nats-server'))
@@ -228,7 +228,7 @@ test('on a bare Debian the deb installs, says what is missing, is upgraded, and 
 
   await t.test('the packaged program serves a pin, end to end', () => servesAPin(installedIn(root)))
 
-  await t.test('the units are valid, and expose little', async () => {
+  await t.test('the systemd units are valid, and systemd rates their exposure as low', async () => {
     const units = ['anchorage', 'anchorage-kubo'].map((name) => `/usr/lib/systemd/system/${name}.service`)
     // A wrong line in a unit is printed, while the exit code is still 0.
     assert.equal(await root.sh(`systemd-analyze verify --man=no ${units.join(' ')}`), '')

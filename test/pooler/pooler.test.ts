@@ -62,7 +62,7 @@ function behind(suite: 'bookworm' | 'trixie', way: string, settings: Record<stri
     })
     after(() => undo.disposeAsync())
 
-    test('it logs that at its start', async () => {
+    test('it logs at its start how it reaches Postgres', async () => {
       const lines = (await readFile(nodeLog, 'utf8'))
         .trim()
         .split('\n')
@@ -74,7 +74,7 @@ function behind(suite: 'bookworm' | 'trixie', way: string, settings: Record<stri
       )
     })
 
-    test('doctor detects the pooler, and both logins and their settings are ok behind it', async () => {
+    test('doctor detects the pooler, and finds both logins and their settings in order behind it', async () => {
       // It exits with 1, because NATS and Kubo are unreachable.
       let said = ''
       const io = { out: (text: string) => (said += text), err: assert.fail, terminal: null }
@@ -172,7 +172,7 @@ function behind(suite: 'bookworm' | 'trixie', way: string, settings: Record<stri
       )
     })
 
-    test('a pooler that stops answering is given up, and is used again once it answers', async () => {
+    test('while the pooler does not answer, the node answers 503; once the pooler answers, the node uses it again', async () => {
       const { acme } = apis
       const status = async (method: string, path: string, more = {}) =>
         (await acme.send(method, path, more)).status

@@ -31,7 +31,7 @@ const stories: Record<ClusterPage, (at: Stage, next: Next) => Promise<void>> = {
 
 const pages = asked(pagesForCluster)
 
-suite('the commands of the pages, on a cluster of three', { skip: pages.length === 0 }, () => {
+suite('the commands in the docs, on a cluster of three nodes', { skip: pages.length === 0 }, () => {
   const at = new Stage()
   before(() => at.start())
   after(() => at.stop())

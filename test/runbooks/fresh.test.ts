@@ -21,7 +21,7 @@ const pages = pagesForFreshMachines.slice(
   1 + Math.max(-1, ...wanted.map((page) => pagesForFreshMachines.indexOf(page))),
 )
 
-suite('the commands of the pages, on fresh machines', { skip: pages.length === 0 }, () => {
+suite('the commands in the docs, on fresh machines', { skip: pages.length === 0 }, () => {
   let machines: FreshMachines
 
   before(async () => {
