@@ -412,8 +412,8 @@ export interface TokenStore {
   /**
    * `forbidden` when the maker may not make this token any more, which is checked while the maker's rows are locked: a person who is no
    * member with these scopes, or a token that was revoked. An operator's `cluster:admin` is checked as such a scope. `forbidden` also for a
-   * suspended org. `conflict` when the signing key is no longer the active one: the token has to be signed again. Returns the creation time
-   * that lists show. `operator` is the name in the audit when neither a person nor a token makes it.
+   * suspended org. `over_quota` when the org has as many living tokens as an org may have. `conflict` when the signing key is no longer the
+   * active one: the token has to be signed again. Returns the creation time that lists show. `operator` is the name in the audit when neither a person nor a token makes it.
    */
   insertToken(token: ApiToken, operator?: string): Promise<Date>
   /** Ends a token and the tokens that it made, for good. Repeating it changes nothing. `not_found` when there is no such token. */
