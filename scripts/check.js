@@ -27,7 +27,7 @@ exitWith(async () => {
   const worker = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [title, args] = next
-      failed += (await check(node, title, args)) ? 0 : 1
+      if (!(await check(node, title, args))) failed += 1
     }
   }
   await Promise.all([worker(), worker()])
