@@ -5,8 +5,7 @@ import { stampFor } from '../src/auth/seal.ts'
 import type { Stamp } from '../src/core/sessions.ts'
 import { openStore, type Store } from '../src/store/store.ts'
 import type { World } from './world.ts'
-
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+import { silentLog } from '../src/core/silent-log.ts'
 
 /** The functions of the operators' verbs without a process for each, for tests in which milliseconds matter. */
 export interface Minting extends AsyncDisposable {
@@ -23,7 +22,7 @@ export async function mintingFor(world: World): Promise<Minting> {
   const store = openStore({
     tenantUrl: database.url.reveal(),
     systemUrl: database.systemUrl.reveal(),
-    log: quiet,
+    log: silentLog,
   })
   const key = await masterKey(config)
   return {

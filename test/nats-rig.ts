@@ -5,7 +5,7 @@ import { bucketStream, jobsStream, replicasFor } from '../src/cluster/names.ts'
 import type { NatsChild } from '../src/cluster/nats-server.ts'
 import { mintId, type NodeId } from '../src/core/ids.ts'
 import type { Job } from '../src/core/placement.ts'
-import { quietLog } from '../src/dev/test-nats.ts'
+import { silentLog } from '../src/core/silent-log.ts'
 import { testNatsCluster } from '../src/dev/test-nats-cluster.ts'
 import { patience } from './patience.ts'
 import { until } from './settle.ts'
@@ -29,14 +29,14 @@ export async function natsRig(count: number) {
       connectCluster({
         url: child.url,
         nodeId,
-        log: quietLog,
+        log: silentLog,
         probeEveryMs: 200,
         leaderlessMs,
         layout: () => ({ replicas: replicas ?? replicasFor(size), alone: size === 1 }),
         onRebuilt: (what) => rebuilt.push(...what),
       }),
     )
-    const bus = new JetStreamBus(cluster, quietLog)
+    const bus = new JetStreamBus(cluster, silentLog)
     const got: Job[] = []
     const stop = new AbortController()
     const consuming = bus.consumeJobs(nodeId, 64, async (job) => void got.push(job), stop.signal)

@@ -4,7 +4,8 @@ import { until } from '../../test/settle.ts'
 import { connectCluster, type Cluster } from '../cluster/connect.ts'
 import { Cache } from '../core/cache.ts'
 import { mintId } from '../core/ids.ts'
-import { quietLog, testNats, type TestNats } from '../dev/test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
+import { testNats, type TestNats } from '../dev/test-nats.ts'
 import { nodeCaches, tellNodesChanged, tellTokenRevoked } from './caches.ts'
 import { LiveNodes } from './live-nodes.ts'
 
@@ -18,8 +19,8 @@ test('a revocation and a change of the nodes reach the other node at once, and t
   await using undo = new AsyncDisposableStack()
   const server = await nats.start()
   const { url } = server
-  const one = undo.use(connectCluster({ url, nodeId: mintId('nod'), log: quietLog }))
-  const two = undo.use(connectCluster({ url, nodeId: mintId('nod'), log: quietLog }))
+  const one = undo.use(connectCluster({ url, nodeId: mintId('nod'), log: silentLog }))
+  const two = undo.use(connectCluster({ url, nodeId: mintId('nod'), log: silentLog }))
   const remembered = rig(two)
   const stop = new AbortController()
   const listening = remembered.caches.run(stop.signal)
@@ -73,5 +74,5 @@ function rig(link: Cluster) {
       () => false,
     )
   const store = { cacheVersion: async () => source.version }
-  return { source, tokens, read, caches: nodeCaches({ nodes, tokens, store, link, log: quietLog }) }
+  return { source, tokens, read, caches: nodeCaches({ nodes, tokens, store, link, log: silentLog }) }
 }

@@ -5,12 +5,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { makeClusterCa, makeClusterSecret, makeNodeCertificate } from '../cluster/cluster-ca.ts'
 import { isCode } from '../core/errors.ts'
-import { quietLog, recordingLog } from '../dev/test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
+import { recordingLog } from '../dev/recording-log.ts'
 import { loadConfig } from './config.ts'
 import { clusterOf, clusterPlace } from './nats-cluster.ts'
 
 test('a node without nats.cluster.listen has no place in a cluster', async () => {
-  assert.equal(await clusterPlace(loadConfig({ env: {} }), 'c', quietLog), null)
+  assert.equal(await clusterPlace(loadConfig({ env: {} }), 'c', silentLog), null)
 })
 
 test('a place is what the config says; members are this node and the others, each once and in the same order on all nodes', async () => {
@@ -76,7 +77,7 @@ test("a start is refused with what to change: another node's key, no certificate
   )
   await assert.rejects(files.place('--nats.cluster.members=a:1,b:2'), /nats\.cluster\.listen is not/)
   const config = loadConfig({ argv: [listen, ...files.flags.slice(0, 3)], env: {} })
-  await assert.rejects(clusterPlace(config, 'c', quietLog), /neither nats\.cluster\.secret nor/)
+  await assert.rejects(clusterPlace(config, 'c', silentLog), /neither nats\.cluster\.secret nor/)
   await writeFile(files.path('short'), 'short')
   await assert.rejects(files.place(listen, `--nats.cluster.secret-file=${files.path('short')}`), /too short/)
 })
@@ -109,9 +110,9 @@ async function written(hosts: string[], madeAt = new Date()) {
     path,
     secret,
     flags,
-    place: (...more: (string | typeof quietLog)[]) => {
+    place: (...more: (string | typeof silentLog)[]) => {
       const words = more.filter((one) => typeof one === 'string')
-      const log = more.find((one) => typeof one !== 'string') ?? quietLog
+      const log = more.find((one) => typeof one !== 'string') ?? silentLog
       return clusterPlace(loadConfig({ argv: [...flags, ...words], env: {} }), 'the-cluster', log)
     },
     [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),

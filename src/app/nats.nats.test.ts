@@ -11,7 +11,9 @@ import { readMaintenanceKey } from '../cluster/maintenance.ts'
 import { bucketStream, jobsStream } from '../cluster/names.ts'
 import { isCode } from '../core/errors.ts'
 import { freePort } from '../dev/free-port.ts'
-import { quietLog, recordingLog, testNats } from '../dev/test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
+import { recordingLog } from '../dev/recording-log.ts'
+import { testNats } from '../dev/test-nats.ts'
 import { testDatabase } from '../dev/test-postgres.ts'
 import { openStore } from '../store/store.ts'
 import { loadConfig } from './config.ts'
@@ -32,7 +34,7 @@ async function rig(clusterId?: string) {
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-join-'))
   stack.defer(() => rm(dir, { recursive: true, force: true }))
   const database = stack.use(await testDatabase())
-  const own = stack.use(openStore({ ...database, log: quietLog }))
+  const own = stack.use(openStore({ ...database, log: silentLog }))
   // All test databases are copies of one template, so they have the same cluster id.
   const nodes =
     clusterId === undefined ? own.nodes : { ...own.nodes, clusterId: () => Promise.resolve(clusterId) }

@@ -8,8 +8,8 @@ import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { openStore, type Store } from '../store/store.ts'
 import { main } from './main.ts'
 import type { Io } from './verb.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 let database: TestDatabase
 let store: Store
 let system: pg.Client
@@ -17,7 +17,7 @@ const nodes: NodeId[] = []
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet })
+  store = openStore({ ...database, log: silentLog })
   system = new pg.Client({ connectionString: database.systemUrl })
   await system.connect()
   for (const name of ['anchor-1', 'anchor-2', 'anchor-3']) {

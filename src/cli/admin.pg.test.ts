@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { decodeJwt } from 'jose'
 import { mintId, type UserId } from '../core/ids.ts'
-import { quietLog } from '../dev/test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { openStore } from '../store/store.ts'
 import { until } from '../../test/settle.ts'
@@ -203,7 +203,7 @@ test('remove-org needs the slug or --yes, and watches until the org is gone; aft
   const shown: string[] = []
   const watched = anchorageAs({ out: (text) => shown.push(text) }, 'admin', 'remove-org', 'doomed')
   await until('it is watched', () => shown.length > 0)
-  await using store = openStore({ ...database, log: quietLog })
+  await using store = openStore({ ...database, log: silentLog })
   const epoch = await store.nodes.nextEpoch()
   while ((await store.orgRemoval.removeSome(epoch, 10)) !== null);
   const { code, stderr } = await watched
@@ -390,7 +390,7 @@ test('a token that ended with its signing key is not shown as valid', async () =
 
 /** A person who has logged in once; returns the id. */
 async function signedIn(subject: string): Promise<UserId> {
-  await using store = openStore({ ...database, log: quietLog })
+  await using store = openStore({ ...database, log: silentLog })
   const { session } = await store.sessions.login(
     { issuer: 'https://id.example', subject, name: subject, email: null, operator: false, roles: [] },
     {

@@ -8,7 +8,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import pg from 'pg'
 import { assertAgreement } from '../dev/agreement.ts'
 import { settlePlacements } from '../dev/settle-placements.ts'
-import { quietLog } from '../dev/test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import type { BackupPart } from '../core/backup.ts'
 import { mintId, type KeyId, type OrgId } from '../core/ids.ts'
@@ -35,7 +35,7 @@ let org: OrgId
 before(async () => {
   dir = await mkdtemp(join(tmpdir(), 'anchorage-backup-'))
   database = await testDatabase()
-  store = openStore({ ...database, log: quietLog, unpinGraceMs: 3_600_000 })
+  store = openStore({ ...database, log: silentLog, unpinGraceMs: 3_600_000 })
   node = await store.nodes.boot('node-1')
   org = (await store.tenants.createOrg('acme', { limits: { maxBytes: 1e9 } }, 'test')).id
   const key = mintId('key')
@@ -113,7 +113,7 @@ test('after a restore no number from after the backup is used again, and claims 
   const epoch = await store.nodes.nextEpoch()
   await using other = await testDatabase()
   await anchorage(other, 'restore', file)
-  await using its = openStore({ ...other, log: quietLog })
+  await using its = openStore({ ...other, log: silentLog })
   assert.ok((await its.nodes.nextEpoch()) > epoch)
   assert.equal(await its.nodes.see(again, { usedBytes: null, capacityBytes: null }), false)
   assert.ok((await its.nodes.boot('node-1')).incarnation > again.incarnation)
@@ -223,7 +223,7 @@ test('a live node on the database is named, and nothing is restored beside it', 
   const file = join(dir, 'alive')
   await anchorage(database, 'backup', file)
   await using other = await testDatabase()
-  await using its = openStore({ ...other, log: quietLog })
+  await using its = openStore({ ...other, log: silentLog })
   await its.nodes.boot('node-7')
   const { code, stderr } = await anchorage(other, 'restore', file)
   assert.deepEqual([code, /node-7 lives on this database: stop the nodes/.test(stderr)], [1, true], stderr)
@@ -240,7 +240,7 @@ test('each restore marks the database with a new mark, and a reconciler changes 
     const [cluster] = await asSystem(other, 'select restore_id, restored_at from cluster')
     assert.deepEqual([cluster?.restore_id, cluster?.restored_at instanceof Date], [said.restoreId, true])
     marks.add(said.restoreId)
-    await using its = openStore({ ...other, log: quietLog })
+    await using its = openStore({ ...other, log: silentLog })
     const same = await its.nodes.boot('node-1')
     assert.equal(await its.reconcile.isRestored(same), true)
     await its.operator.confirmReconcile(same.nodeId, 'test')
@@ -250,7 +250,7 @@ test('each restore marks the database with a new mark, and a reconciler changes 
     assert.equal((await anchorage(other, 'backup', again)).code, 0)
     await using third = await testDatabase()
     assert.equal((await anchorage(third, 'restore', again)).code, 0)
-    await using thirds = openStore({ ...third, log: quietLog })
+    await using thirds = openStore({ ...third, log: silentLog })
     assert.equal(await thirds.reconcile.isRestored(await thirds.nodes.boot('node-1')), true)
   }
   assert.equal(marks.size, 2)
@@ -376,7 +376,7 @@ async function accept(...pins: NewPin[]) {
 
 /** Starts a node on a restored database, with another Kubo, accepts a pin, and finishes all work; then all counts agree. */
 async function goesOn(on: TestDatabase) {
-  await using its = openStore({ ...on, log: quietLog })
+  await using its = openStore({ ...on, log: silentLog })
   assert.equal(await its.nodes.clusterId(), await store.nodes.clusterId())
   const same = await its.nodes.boot('node-1')
   assert.equal(same.nodeId, node.nodeId)

@@ -8,7 +8,9 @@ import { until } from '../../test/settle.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, type NodeId } from '../core/ids.ts'
 import type { Job } from '../core/placement.ts'
-import { quietLog, recordingLog, testNats, type TestNats } from '../dev/test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
+import { recordingLog } from '../dev/recording-log.ts'
+import { testNats, type TestNats } from '../dev/test-nats.ts'
 import { JetStreamBus } from './bus.ts'
 import { connectCluster, type Cluster, type ClusterOptions } from './connect.ts'
 import { bucketStream, consumerName, jobsStream, jobSubject, maxAckPending } from './names.ts'
@@ -37,7 +39,7 @@ const connection = (cluster: Cluster): NatsConnection => {
 }
 
 /** A server, a connection and a bus, which end in the right order, also when the test fails. */
-async function rig(options: Partial<ClusterOptions> = {}, serverLog = quietLog) {
+async function rig(options: Partial<ClusterOptions> = {}, serverLog = silentLog) {
   const stack = new AsyncDisposableStack()
   const nats: TestNats = stack.use(await testNats(process.env))
   const child: NatsChild = await nats.start({ log: serverLog })
@@ -47,7 +49,7 @@ async function rig(options: Partial<ClusterOptions> = {}, serverLog = quietLog) 
     connectCluster({
       url: child.url,
       nodeId,
-      log: quietLog,
+      log: silentLog,
       probeEveryMs: 200,
       onRebuilt: (what) => rebuilt.push(what),
       onBrokenStore: (reason) => void current.replaceStore(reason),
@@ -318,7 +320,7 @@ test('a node connects as soon as its server is up, even if the node started firs
   await using nats = await testNats(process.env)
   const child = await nats.start()
   await child[Symbol.asyncDispose]()
-  await using cluster = connectCluster({ url: child.url, nodeId, log: quietLog })
+  await using cluster = connectCluster({ url: child.url, nodeId, log: silentLog })
   const trouble = await until(
     'trouble',
     () => cluster.trouble()?.startsWith('cannot connect') && cluster.trouble(),

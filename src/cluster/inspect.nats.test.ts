@@ -9,7 +9,8 @@ import { until } from '../../test/settle.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import { testNatsCluster } from '../dev/test-nats-cluster.ts'
-import { quietLog, testNats } from '../dev/test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
+import { testNats } from '../dev/test-nats.ts'
 import { connectCluster } from './connect.ts'
 import { inspectJetStream, inspectServers } from './inspect.ts'
 
@@ -22,7 +23,7 @@ test('nothing is published while there are no streams; once a node made them, a 
   const { url, systemUrl } = await nats.start()
   const empty = await inspectJetStream(url)
   assert.deepEqual([empty.hasStreams, empty.acknowledgedInMs], [false, null])
-  await using cluster = connectCluster({ url, nodeId: mintId('nod'), log: quietLog, clusterId: 'one' })
+  await using cluster = connectCluster({ url, nodeId: mintId('nod'), log: silentLog, clusterId: 'one' })
   await until('the streams', () => cluster.trouble() === null)
   const facts = await inspectJetStream(url, 'one')
   assert.ok(facts.acknowledgedInMs !== null && facts.acknowledgedInMs > 0)

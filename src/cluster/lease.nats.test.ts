@@ -4,7 +4,8 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { patience } from '../../test/patience.ts'
 import { until } from '../../test/settle.ts'
 import { mintId } from '../core/ids.ts'
-import { quietLog, testNats } from '../dev/test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
+import { testNats } from '../dev/test-nats.ts'
 import { connectCluster } from './connect.ts'
 import { natsLeaderKey } from './leader-key.ts'
 import { runLease } from './lease.ts'
@@ -25,7 +26,7 @@ async function rig({ ttlMs: ttl = ttlMs } = {}) {
   let lastEpoch = 0
   const contender = async (clock: SteadyClock = steadyClock) => {
     const nodeId = mintId('nod')
-    const cluster = stack.use(connectCluster({ url: child.url, nodeId, log: quietLog, probeEveryMs: 200 }))
+    const cluster = stack.use(connectCluster({ url: child.url, nodeId, log: silentLog, probeEveryMs: 200 }))
     await until('JetStream', () => cluster.trouble() === null)
     const stop = new AbortController()
     const seen = { epochs: new Array<number>(), leads: false }
@@ -36,7 +37,7 @@ async function rig({ ttlMs: ttl = ttlMs } = {}) {
       seen.leads = false
     }
     const nextEpoch = () => Promise.resolve(++lastEpoch)
-    const options = { nats: cluster, nodeId, ttlMs: ttl, clock, nextEpoch, onLead, log: quietLog }
+    const options = { nats: cluster, nodeId, ttlMs: ttl, clock, nextEpoch, onLead, log: silentLog }
     const done = runLease(options, stop.signal)
     stack.defer(() => {
       stop.abort()

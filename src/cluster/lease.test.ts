@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { mintId } from '../core/ids.ts'
 import type { Log } from '../core/ports.ts'
-import { quietLog } from '../dev/test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
 import type { LeaderKey } from './leader-key.ts'
 import { contend, leaseTimes, type LeaseOptions } from './lease.ts'
 import type { SteadyClock } from './steady-clock.ts'
@@ -147,7 +147,7 @@ function contender(
     seen.endedAtMs = clock.steadyMs()
   }
   const nextEpoch = () => Promise.resolve(++epochs.last)
-  const options = { nodeId, ttlMs, clock, key, nextEpoch, onLead, log: quietLog, ...more }
+  const options = { nodeId, ttlMs, clock, key, nextEpoch, onLead, log: silentLog, ...more }
   return { nodeId, seen, stop, done: contend(options, stop.signal) }
 }
 
@@ -230,7 +230,7 @@ test('a late renewal is logged with how late it was, what was slow, and how much
   const { clock, key, epochs } = world()
   const lines: Record<string, number>[] = []
   const log: Log = {
-    ...quietLog,
+    ...silentLog,
     warn: (fields) => void lines.push(Object.fromEntries(Object.entries(fields))),
   }
   const one = contender(clock, key, epochs, { log })

@@ -4,7 +4,8 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { until } from '../../test/settle.ts'
 import { mintId } from '../core/ids.ts'
 import type { Maintenance } from '../core/ports.ts'
-import { quietLog, testNats } from '../dev/test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
+import { testNats } from '../dev/test-nats.ts'
 import { connectCluster } from './connect.ts'
 import { onInvalidation, publishInvalidation, readInvalidation, type Invalidated } from './invalidation.ts'
 import {
@@ -34,7 +35,7 @@ async function rig() {
   const nats = stack.use(await testNats(process.env))
   const child = await nats.start()
   const join = async () => {
-    const options = { url: child.url, nodeId: mintId('nod'), log: quietLog, probeEveryMs: 200 }
+    const options = { url: child.url, nodeId: mintId('nod'), log: silentLog, probeEveryMs: 200 }
     const cluster = stack.use(connectCluster(options))
     await until('JetStream', () => cluster.trouble() === null)
     return cluster

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { connect } from '@nats-io/transport-node'
 import { until } from '../../test/settle.ts'
-import { recordingLog, testNats } from '../dev/test-nats.ts'
+import { recordingLog } from '../dev/recording-log.ts'
+import { testNats } from '../dev/test-nats.ts'
 import { natsPaths } from './nats-config.ts'
 import { ownerVariable } from './nats-orphan.ts'
 import type { NatsChild } from './nats-server.ts'
@@ -148,8 +149,8 @@ test('a server whose node was killed is stopped before the next one starts', asy
   const options = { binary: nats.binary, dir: nats.dir, clientPort: nats.port, serverName: 'test' }
   const script = `
     import { startNatsServer } from '${new URL('./nats-server.ts', import.meta.url)}'
-    import { quietLog } from '${new URL('../dev/test-nats.ts', import.meta.url)}'
-    const child = await startNatsServer({ ...${JSON.stringify(options)}, log: quietLog })
+    import { silentLog } from '${new URL('../core/silent-log.ts', import.meta.url)}'
+    const child = await startNatsServer({ ...${JSON.stringify(options)}, log: silentLog })
     console.log(child.pid)`
   const node = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],

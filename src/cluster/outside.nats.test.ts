@@ -4,7 +4,8 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { until } from '../../test/settle.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
-import { quietLog, testNats } from '../dev/test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
+import { testNats } from '../dev/test-nats.ts'
 import { connectCluster, type Cluster } from './connect.ts'
 import { connectOnce } from './connect-once.ts'
 import { bucketStream, heartbeatSubject } from './names.ts'
@@ -24,7 +25,7 @@ async function rig() {
       connectCluster({
         url: child.url,
         nodeId: mintId('nod'),
-        log: quietLog,
+        log: silentLog,
         probeEveryMs: 200,
         clusterId,
         layout: () => ({ replicas: 3, alone: false }),

@@ -3,7 +3,9 @@ import { before, test } from 'node:test'
 import { until } from '../../test/settle.ts'
 import { mintId, type NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
-import { quietLog, recordingLog, testNats } from '../dev/test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
+import { recordingLog } from '../dev/recording-log.ts'
+import { testNats } from '../dev/test-nats.ts'
 import { connectCluster } from './connect.ts'
 import { heartbeatSubject } from './names.ts'
 import { startPresence } from './presence.ts'
@@ -31,7 +33,7 @@ async function rig() {
   }))
   const join = async (nodeId: NodeId, incarnation = 1, usedBytes = 0) => {
     const log = recordingLog()
-    const cluster = stack.use(connectCluster({ url: child.url, nodeId, log: quietLog, probeEveryMs: 200 }))
+    const cluster = stack.use(connectCluster({ url: child.url, nodeId, log: silentLog, probeEveryMs: 200 }))
     await until('a connection', () => cluster.connection() !== null)
     const self = () => ({
       nodeId,

@@ -5,9 +5,10 @@ import { mintId } from './ids.ts'
 import type { Node } from './node.ts'
 import type { NewPin, Pin, PinRequest } from './pin.ts'
 import { pinUseCases } from './pins.ts'
-import type { Log, PinStore } from './ports.ts'
+import type { PinStore } from './ports.ts'
 import { pressure } from './pressure.ts'
 import type { Principal } from './token.ts'
+import { silentLog } from './silent-log.ts'
 
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
 const gib = 2 ** 30
@@ -92,7 +93,7 @@ async function accepted(nodes: Node[], request: Partial<PinRequest> = {}): Promi
     presence: { nodes: () => nodes },
     bus: { publishJobs: async () => {} },
     clock,
-    log: quiet,
+    log: silentLog,
     pressure: pressure(clock),
     room: { highWater: 0.9 },
     maxMetaBytes: 16 << 10,
@@ -106,8 +107,6 @@ async function accepted(nodes: Node[], request: Partial<PinRequest> = {}): Promi
 function shown(pin: NewPin): Pin {
   return { id: pin.id, status: 'queued', created: new Date(0), cid: pin.cid, delegates: [], info: {} }
 }
-
-const quiet: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 
 function node(more: Partial<Node>): Node {
   return {

@@ -6,8 +6,8 @@ import { AnchorageError, isCode } from './errors.ts'
 import { groupRules } from './group-roles.ts'
 import type { SessionStore } from './login-ports.ts'
 import { sessionUseCases } from './sessions.ts'
+import { silentLog } from './silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const masterKey = randomBytes(32)
 const stamp = stampFor(masterKey, 'session cookie')
 const fresh = () => randomBytes(32).toString('base64url')
@@ -43,7 +43,7 @@ function logins() {
     maxAgeMs: 1_000,
     announce: async () => {},
     clock: { now: () => nowMs },
-    log: quiet,
+    log: silentLog,
   })
   const who = (cookie: string) =>
     assert.rejects(sessions.who(cookie), (error) => isCode(error, 'unauthenticated'))

@@ -3,12 +3,11 @@ import { test } from 'node:test'
 import { openStore } from '../store/store.ts'
 import { refuseToLeaveOut } from './nodes.ts'
 import { testDatabase } from './test-postgres.ts'
-
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+import { silentLog } from '../core/silent-log.ts'
 
 test('a start with fewer nodes is refused, with what to do, while the others may hold content, and is allowed once they are drained', async () => {
   await using database = await testDatabase()
-  await using store = openStore({ ...database, log: quiet })
+  await using store = openStore({ ...database, log: silentLog })
   const dev = { ...database, name: 'dev', server: null }
   await refuseToLeaveOut(1, dev)
   for (const name of ['dev-1', 'dev-2', 'dev-3', 'elsewhere']) await store.nodes.boot(name)

@@ -12,14 +12,14 @@ import {
   type NodeOptions,
 } from './node-servers.ts'
 import { makeClusterKeys } from './routes.ts'
-import { quietLog } from './test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
 
 /**
  * Rejects `conflict`, with what to do, when the start would leave out a node that has content according to Postgres: content that is only
  * there would be missing. A drained node may be left out.
  */
 export async function refuseToLeaveOut(count: number, database: DevDatabase): Promise<void> {
-  await using store = openStore({ ...database, log: quietLog })
+  await using store = openStore({ ...database, log: silentLog })
   const beyond = (await store.nodes.list()).flatMap(({ name, state }) => {
     const number = numberOf(name)
     return number !== null && number > count && state !== 'drained' ? [{ name, number }] : []

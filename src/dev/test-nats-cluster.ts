@@ -10,7 +10,8 @@ import {
 import type { NatsCluster } from '../cluster/nats-config.ts'
 import type { NatsChild, NatsServerOptions } from '../cluster/nats-server.ts'
 import { freePort } from './free-port.ts'
-import { quietLog, testNats, type TestNats } from './test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
+import { testNats, type TestNats } from './test-nats.ts'
 
 /** One server of a test's cluster, by its number from 0. */
 export interface TestSeat {
@@ -72,7 +73,7 @@ export async function testNatsCluster(
     const start: TestSeat['start'] = (members, over) =>
       nats.start({
         serverName: `server-${number}`,
-        log: quietLog,
+        log: silentLog,
         cluster: members === null ? null : cluster(members, over),
         ...options,
       })

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Log } from '../core/ports.ts'
+import { silentLog } from '../core/silent-log.ts'
 import { startNatsServer, type NatsChild, type NatsServerOptions } from '../cluster/nats-server.ts'
 import { findTool } from '../tools/find-tool.ts'
 import { natsServer } from '../tools/nats-server.ts'
@@ -17,7 +18,7 @@ export interface TestNats extends AsyncDisposable {
 }
 
 /** `env` may name the executable in `NATS_SERVER_BINARY`; otherwise it is found or made as for a node. */
-export async function testNats(env: NodeJS.ProcessEnv, log: Log = quietLog): Promise<TestNats> {
+export async function testNats(env: NodeJS.ProcessEnv, log: Log = silentLog): Promise<TestNats> {
   const configured = env['NATS_SERVER_BINARY']
   const { path: binary } = await findTool(natsServer(), { env, configured, say: () => {} })
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-nats-'))
@@ -36,21 +37,4 @@ export async function testNats(env: NodeJS.ProcessEnv, log: Log = quietLog): Pro
       await rm(dir, { recursive: true, force: true })
     },
   }
-}
-
-/** Logs nothing. */
-export const quietLog: Log = {
-  debug: () => {},
-  info: () => {},
-  warn: () => {},
-  error: () => {},
-  child: () => quietLog,
-}
-
-/** A log that keeps the messages of its warnings and errors. */
-export function recordingLog(): Log & { said: string[] } {
-  const said: string[] = []
-  const note = (_fields: object, message: string): void => void said.push(message)
-  const log: Log & { said: string[] } = { ...quietLog, said, warn: note, error: note, child: () => log }
-  return log
 }

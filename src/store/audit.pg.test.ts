@@ -6,8 +6,8 @@ import { isCode } from '../core/errors.ts'
 import { asOwnerOf } from '../dev/belt.ts'
 import { testDatabase } from '../dev/test-postgres.ts'
 import { openStore } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 /** The first of the month that was `ago` months before this one. */
 const monthOf = (ago: number): Date => {
   const now = new Date()
@@ -19,7 +19,7 @@ const nameOf = (ago: number): string => monthOf(ago).toISOString().slice(0, 7).r
 async function aged() {
   const made = new AsyncDisposableStack()
   const database = made.use(await testDatabase())
-  const store = made.use(openStore({ ...database, log: quiet }))
+  const store = made.use(openStore({ ...database, log: silentLog }))
   const connect = async (url: string): Promise<pg.Client> => {
     const client = new pg.Client(url)
     await client.connect()

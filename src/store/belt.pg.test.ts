@@ -7,8 +7,8 @@ import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type OrgId } from '../core/ids.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 let database: TestDatabase
 let store: Store
 let roles: Roles
@@ -16,7 +16,7 @@ let two: TwoOrgs
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet })
+  store = openStore({ ...database, log: silentLog })
   const { tenantUrl, systemUrl, ownerUrl } = database
   const [tenant, system, owner] = await Promise.all([tenantUrl, systemUrl, ownerUrl].map(connect))
   assert.ok(tenant && system && owner)

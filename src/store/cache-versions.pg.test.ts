@@ -6,8 +6,8 @@ import { mintId, type OrgId } from '../core/ids.ts'
 import type { ApiToken } from '../core/token.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const keyId = mintId('key')
 let database: TestDatabase
 let store: Store
@@ -15,7 +15,7 @@ let org: OrgId
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet })
+  store = openStore({ ...database, log: silentLog })
   org = (await store.tenants.createOrg('ours', {}, 'operator')).id
   await store.tokens.rotateKey({ id: keyId, wrapped: randomBytes(60), state: 'active' })
 })

@@ -11,8 +11,8 @@ import type { Job, Outcome } from '../core/placement.ts'
 import type { NodeIdentity } from '../core/ports.ts'
 import type { ContentCopies, Repair } from '../core/repair.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const actor = mintId('tok')
 let database: TestDatabase
 let store: Store
@@ -28,7 +28,7 @@ let round = 0
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet, unpinGraceMs: 0 })
+  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   await store.nodes.assertReady()
   org = (await store.tenants.createOrg('ours', {}, 'operator')).id
   other = (await store.tenants.createOrg('theirs', {}, 'operator')).id

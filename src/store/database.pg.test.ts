@@ -7,12 +7,11 @@ import { until } from '../../test/settle.ts'
 import { testDatabase } from '../dev/test-postgres.ts'
 import { connectionsPerRole } from './connections.ts'
 import { openDatabase, type Database } from './database.ts'
-
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
+import { silentLog } from '../core/silent-log.ts'
 
 test('a connection that is lost between two statements ends its transaction and nothing else', async () => {
   await using database = await testDatabase()
-  await using db = openDatabase({ ...database, log: quiet })
+  await using db = openDatabase({ ...database, log: silentLog })
   const other = new pg.Client(database.systemUrl)
   await other.connect()
   await assert.rejects(
@@ -45,7 +44,7 @@ test('a connection is closed after an error that belongs to its session, and len
   ends.push('26000', '42P05', '0A000', 'XX000', '58030')
   const leaves = ['22001', '23505', '55P03', '57014', '54000', 'AN001', 'AN004', 'P0001', '40001']
   for (const [door, ask] of Object.entries(doors)) {
-    await using db = openDatabase({ ...database, log: quiet })
+    await using db = openDatabase({ ...database, log: silentLog })
     for (const state of [...ends, ...leaves]) {
       const before = await ask(db, backend)
       await assert.rejects(ask(db, `do $$ begin raise exception using errcode = '${state}'; end $$`))
@@ -58,7 +57,7 @@ test('a connection is closed after an error that belongs to its session, and len
 
 test('a statement that was prepared before a migration changed its result is run again, on each connection', async () => {
   await using database = await testDatabase()
-  await using db = openDatabase({ ...database, log: quiet })
+  await using db = openDatabase({ ...database, log: silentLog })
   const owner = new pg.Client(database.ownerUrl)
   await owner.connect()
   const answer = (columns: string) =>
@@ -76,7 +75,7 @@ test('a statement that was prepared before a migration changed its result is run
 
 test('a client that hangs up ends its statement, and the connection is closed', async () => {
   await using database = await testDatabase()
-  await using db = openDatabase({ ...database, log: quiet })
+  await using db = openDatabase({ ...database, log: silentLog })
   const running = `select pid from pg_stat_activity where query like '%so long%' and pid <> pg_backend_pid() and state = 'active'`
   const [before] = (await db.tenantAtOnce(org, [[backend, []]]))[0] ?? []
   const gone = new AbortController()
@@ -91,7 +90,7 @@ test('a client that hangs up ends its statement, and the connection is closed', 
 
 test('our own refusals keep the connection, unless their cause is an error of its session', async () => {
   await using database = await testDatabase()
-  await using db = openDatabase({ ...database, log: quiet })
+  await using db = openDatabase({ ...database, log: silentLog })
   const before = await db.system((tx) => tx.query(backend))
   const refuse = (cause?: unknown) =>
     assert.rejects(
@@ -107,7 +106,7 @@ test('our own refusals keep the connection, unless their cause is an error of it
 
 test('a database that takes no writes serves reads, and each role can write at its first try once writes are allowed again', async () => {
   await using database = await testDatabase()
-  await using db = openDatabase({ ...database, log: quiet })
+  await using db = openDatabase({ ...database, log: silentLog })
   const owner = new pg.Client(database.ownerUrl)
   await owner.connect()
   const name = new URL(database.ownerUrl).pathname.slice(1)
@@ -131,7 +130,7 @@ test('a database that takes no writes serves reads, and each role can write at i
 
 test('Postgres is reached directly', async () => {
   await using database = await testDatabase()
-  await using db = openDatabase({ ...database, log: quiet })
+  await using db = openDatabase({ ...database, log: silentLog })
   assert.deepEqual(await db.ways(), { tenant: 'directly', system: 'directly' })
 })
 

@@ -8,8 +8,8 @@ import { assertAgreement } from '../dev/agreement.ts'
 import { settlePlacements } from '../dev/settle-placements.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const actor = mintId('tok')
 let database: TestDatabase
 let store: Store
@@ -20,7 +20,7 @@ const nodes: NodeIdentity[] = []
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet, unpinGraceMs: 0 })
+  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   system = new pg.Client({ connectionString: database.systemUrl })
   await system.connect()
   epoch = await store.nodes.nextEpoch()

@@ -12,8 +12,8 @@ import type { ApiToken, SigningKey } from '../core/token.ts'
 import { until } from '../../test/settle.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const masterKey = randomBytes(32)
 let database: TestDatabase
 let store: Store
@@ -22,7 +22,7 @@ let system: pg.Client
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet })
+  store = openStore({ ...database, log: silentLog })
   system = new pg.Client(database.systemUrl)
   await system.connect()
   org = (await store.tenants.createOrg('ours', {}, 'operator')).id
@@ -58,7 +58,7 @@ async function stateOf(id: KeyId): Promise<{ state: string; bytes: number } | un
 }
 
 test('an org has no more live tokens than its limit, however many are made at once', async () => {
-  await using few = openStore({ ...database, log: quiet, maxTokens: 3 })
+  await using few = openStore({ ...database, log: silentLog, maxTokens: 3 })
   const { id: orgId } = await few.tenants.createOrg('few-tokens', {}, 'operator')
   const key = await newKey()
   const made = () => ({ ...tokenOf(key), orgId })

@@ -13,8 +13,8 @@ import type { NewPin, Pin } from '../core/pin.ts'
 import type { Outcome } from '../core/placement.ts'
 import type { Accepted, NodeIdentity } from '../core/ports.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const actor = mintId('tok')
 let database: TestDatabase
 let store: Store
@@ -24,7 +24,7 @@ let free: OrgId
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet, unpinGraceMs: 0, replicas: 2 })
+  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0, replicas: 2 })
   node = await store.nodes.boot('node-1')
   epoch = await store.nodes.nextEpoch()
   free = await org('free', {})
@@ -276,7 +276,7 @@ test('content of known size counts once for each copy that its pin asks for', as
 })
 
 test('an org whose bytes are limited has no grace: content that it no longer pins is unpinned by the next sweep', async () => {
-  await using graceful = openStore({ ...database, log: quiet, unpinGraceMs: 3_600_000 })
+  await using graceful = openStore({ ...database, log: silentLog, unpinGraceMs: 3_600_000 })
   const own = await org('no-grace', { maxBytes: 100 })
   for (const [who, act, left] of [
     [own, 'delete', 'unpinning'],

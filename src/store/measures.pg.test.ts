@@ -9,8 +9,8 @@ import type { NewPin } from '../core/pin.ts'
 import type { Outcome } from '../core/placement.ts'
 import type { NodeIdentity } from '../core/ports.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const actor = mintId('tok')
 const retry: Outcome = { kind: 'retry', errorCode: 'stalled', error: 'no block came', delayMs: 3_600_000 }
 const ends: Outcome[] = [
@@ -28,7 +28,7 @@ let epoch: number
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet, unpinGraceMs: 0 })
+  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   nodes = [await store.nodes.boot('one'), await store.nodes.boot('two')]
   orgs = await Promise.all(
     ['ours', 'theirs'].map(async (slug) => (await store.tenants.createOrg(slug, {}, 'operator')).id),

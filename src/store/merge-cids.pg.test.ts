@@ -6,8 +6,8 @@ import { mintId, uuidOf, type NodeId, type OrgId, type PinId } from '../core/ids
 import { assertAgreement } from '../dev/agreement.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const actor = mintId('tok')
 const usual = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
 const capital = usual.replace('akis', 'AkiS')
@@ -24,7 +24,7 @@ let nodes: NodeId[]
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet, unpinGraceMs: 0 })
+  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   owner = new pg.Client({ connectionString: database.ownerUrl })
   system = new pg.Client({ connectionString: database.systemUrl })
   await Promise.all([owner.connect(), system.connect()])

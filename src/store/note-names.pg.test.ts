@@ -8,8 +8,8 @@ import { mintId, uuidOf, type NodeId, type OrgId } from '../core/ids.ts'
 import type { NewPin, Pin, PinQuery } from '../core/pin.ts'
 import { openStore, type Store } from './store.ts'
 import { fold } from './text.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const actor = mintId('tok')
 /** More pins than an org has before its names are noted. */
 const many = 3_100
@@ -26,7 +26,7 @@ let nodeId: NodeId
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet })
+  store = openStore({ ...database, log: silentLog })
   system = new pg.Client({ connectionString: database.systemUrl })
   await system.connect()
   nodeId = (await store.nodes.boot('node')).nodeId

@@ -5,15 +5,15 @@ import { testDatabase } from '../dev/test-postgres.ts'
 import { mintId, uuidOf } from '../core/ids.ts'
 import type { NewPin } from '../core/pin.ts'
 import { openStore } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const actor = mintId('tok')
 
 test('the details of a pin cost about as many block reads after its org has grown, with a plan made when it was small', async () => {
   await using database = await testDatabase()
   await using store = openStore({
     ...database,
-    log: quiet,
+    log: silentLog,
     book: { addresses: () => [] },
     unpinGraceMs: 0,
   })

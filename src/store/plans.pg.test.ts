@@ -9,8 +9,8 @@ import type { Plan } from '../core/plan-ports.ts'
 import type { NodeIdentity } from '../core/ports.ts'
 import type { Move } from '../core/repair.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const actor = mintId('tok')
 let database: TestDatabase
 let store: Store
@@ -24,7 +24,7 @@ let round = 0
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet, unpinGraceMs: 0 })
+  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   org = (await store.tenants.createOrg('ours', {}, 'operator')).id
   epoch = await store.nodes.nextEpoch()
   system = new pg.Client({ connectionString: database.systemUrl })

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { freePort } from '../dev/free-port.ts'
 import { startPostgres } from '../dev/postgres.ts'
-import { quietLog } from '../dev/test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
 import { mintId } from '../core/ids.ts'
 import { migrateUp } from './migrate.ts'
 import { proveSchema } from './prove-schema.ts'
@@ -140,7 +140,7 @@ test('a dump that was restored without its roles is reported, and serves again a
   await using store = openStore({
     tenantUrl: `postgres://anchorage_tenant:t@${at}`,
     systemUrl: `postgres://anchorage_system:s@${at}`,
-    log: quietLog,
+    log: silentLog,
   })
   await store.nodes.assertReady()
   const node = await store.nodes.boot('node-1')

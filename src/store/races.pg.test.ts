@@ -9,8 +9,8 @@ import { mintId, type OrgId, type PinId } from '../core/ids.ts'
 import type { NewPin } from '../core/pin.ts'
 import type { NodeIdentity } from '../core/ports.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const actor = mintId('tok')
 let database: TestDatabase
 let store: Store
@@ -19,7 +19,7 @@ let orgs: OrgId[]
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet, unpinGraceMs: 0 })
+  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   node = await store.nodes.boot('node-1')
   orgs = [
     (await store.tenants.createOrg('one', {}, 'operator')).id,

@@ -3,8 +3,8 @@ import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 let database: TestDatabase
 /** The stores of two nodes. */
 let one: Store
@@ -12,8 +12,8 @@ let other: Store
 
 before(async () => {
   database = await testDatabase()
-  one = openStore({ ...database, log: quiet })
-  other = openStore({ ...database, log: quiet })
+  one = openStore({ ...database, log: silentLog })
+  other = openStore({ ...database, log: silentLog })
 })
 after(async () => {
   await one[Symbol.asyncDispose]()

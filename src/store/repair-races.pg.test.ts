@@ -11,8 +11,8 @@ import { leaveAsSeen, planRepair } from '../core/plan-repair.ts'
 import type { NodeIdentity } from '../core/ports.ts'
 import type { ContentCopies } from '../core/repair.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const actor = mintId('tok')
 const policy = { downGraceMs: 1_000, highWater: 0.9, minCopies: 1 }
 let database: TestDatabase
@@ -22,7 +22,7 @@ let nodes: NodeIdentity[]
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet, unpinGraceMs: 0 })
+  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   orgs = [
     (await store.tenants.createOrg('one', {}, 'operator')).id,
     (await store.tenants.createOrg('two', {}, 'operator')).id,

@@ -5,8 +5,8 @@ import { mintId, type NodeId } from '../core/ids.ts'
 import type { NewPin, Pin } from '../core/pin.ts'
 import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const actor = mintId('tok')
 let database: TestDatabase
 let store: Store
@@ -15,7 +15,7 @@ const nodes: NodeId[] = []
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet, replicas: 2, book: { addresses: (id) => [`/at/${id}`] } })
+  store = openStore({ ...database, log: silentLog, replicas: 2, book: { addresses: (id) => [`/at/${id}`] } })
   system = new pg.Client({ connectionString: database.systemUrl })
   await system.connect()
   for (const name of ['node-1', 'node-2', 'node-3']) nodes.push((await store.nodes.boot(name)).nodeId)

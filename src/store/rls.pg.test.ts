@@ -5,8 +5,8 @@ import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type OrgId } from '../core/ids.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const actor = mintId('tok')
 let database: TestDatabase
 let store: Store
@@ -16,7 +16,7 @@ let theirs: OrgId
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet })
+  store = openStore({ ...database, log: silentLog })
   const node = await store.nodes.boot('node-1')
   ours = (await store.tenants.createOrg('ours', {}, 'operator')).id
   theirs = (await store.tenants.createOrg('theirs', {}, 'operator')).id
@@ -116,7 +116,7 @@ test('a wrong schema or login is refused, with what to do', async () => {
     mend: RegExp,
     urls: Partial<Pick<TestDatabase, 'tenantUrl' | 'systemUrl'>> = {},
   ): Promise<void> => {
-    await using broken = openStore({ ...database, ...urls, log: quiet })
+    await using broken = openStore({ ...database, ...urls, log: silentLog })
     await assert.rejects(
       broken.nodes.assertReady(),
       (error) => isCode(error, 'invalid') && mend.test(error.message),

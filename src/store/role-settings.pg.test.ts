@@ -9,7 +9,7 @@ import { isCode } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import { freePort } from '../dev/free-port.ts'
 import { startPostgres } from '../dev/postgres.ts'
-import { quietLog } from '../dev/test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
 import { openDatabase } from './database.ts'
 import { migrateUp } from './migrate.ts'
 import { roleSettings } from './role-settings.ts'
@@ -128,7 +128,7 @@ test('a login that is a member of the role needs settings of its own, and the er
 })
 
 test('a new connection whose settings differ serves no request, until they are right again', async () => {
-  await using db = openDatabase({ ...urls(), log: quietLog })
+  await using db = openDatabase({ ...urls(), log: silentLog })
   const org = mintId('org')
   const ask = () => db.tenant(org, (tx) => tx.query('select 1'))
   await ask()
@@ -148,14 +148,14 @@ test('a new connection whose settings differ serves no request, until they are r
 })
 
 async function accepted(logins: { tenantUrl: string; systemUrl: string }): Promise<void> {
-  await using store = openStore({ ...logins, log: quietLog })
+  await using store = openStore({ ...logins, log: silentLog })
   await store.nodes.assertReady()
   await store.nodes.proveWrites()
 }
 
 /** Asserts that the logins are refused at boot; returns the message. */
 async function refused(logins: { tenantUrl: string; systemUrl: string }, mend: RegExp): Promise<string> {
-  await using store = openStore({ ...logins, log: quietLog })
+  await using store = openStore({ ...logins, log: silentLog })
   const error = await store.nodes.assertReady().then(
     () => assert.fail(`accepted, where ${mend} was due`),
     (reason: unknown) => reason,

@@ -12,8 +12,8 @@ import type { NewPin, Pin } from '../core/pin.ts'
 import type { Claim } from '../core/placement.ts'
 import type { NodeIdentity } from '../core/ports.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const actor = mintId('tok')
 const leaseMs = 30_000
 let database: TestDatabase
@@ -25,7 +25,7 @@ let keyId: KeyId
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet, unpinGraceMs: 0 })
+  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   system = new pg.Client({ connectionString: database.systemUrl })
   await system.connect()
   node = await store.nodes.boot('node-1')

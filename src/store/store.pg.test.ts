@@ -13,8 +13,8 @@ import type { Accepted, NodeIdentity } from '../core/ports.ts'
 import { pinQuery } from '../http/spec/pin-wire.ts'
 import type { ListQuery } from '../http/spec/schema.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const actor = mintId('tok')
 const address = '/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWGRUyrQFFqBLUmbBnVTWRkQaDYXLVhQhZBvT7LGKDYXvA'
 let database: TestDatabase
@@ -26,7 +26,7 @@ let epoch: number
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet, book: { addresses: () => [address] }, unpinGraceMs: 0 })
+  store = openStore({ ...database, log: silentLog, book: { addresses: () => [address] }, unpinGraceMs: 0 })
   await store.nodes.assertReady()
   node = await store.nodes.boot('node-1')
   org = (await store.tenants.createOrg('ours', {}, 'operator')).id

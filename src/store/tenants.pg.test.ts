@@ -7,8 +7,8 @@ import { mintId, type KeyId, type OrgId, type TokenId, type UserId } from '../co
 import type { LoginClaims } from '../core/login-ports.ts'
 import type { Scope } from '../core/token.ts'
 import { openStore, type Store } from './store.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet }
 const hour = 3_600_000
 const owner = { actor: 'test', owners: true }
 let database: TestDatabase
@@ -17,7 +17,7 @@ let keyId: KeyId
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: quiet })
+  store = openStore({ ...database, log: silentLog })
   keyId = mintId('key')
   await store.tokens.rotateKey({ id: keyId, wrapped: randomBytes(40), state: 'active' })
 })

@@ -11,7 +11,7 @@ import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import type { Claim, Job } from '../core/placement.ts'
 import type { Bus } from '../core/ports.ts'
-import { quietLog } from '../dev/test-nats.ts'
+import { silentLog } from '../core/silent-log.ts'
 import { kubo } from '../ipfs/kubo.ts'
 import { openTracing } from './tracing.ts'
 import { readTraceparent, writeTraceparent } from './traceparent.ts'
@@ -35,7 +35,7 @@ async function rig(percent = 100) {
   const collector = await startCollector()
   const node = (name: string) => {
     const service = { version: '0', nodeId: name, nodeName: name }
-    return openTracing({ endpoint: collector.url, percent, service, log: quietLog })
+    return openTracing({ endpoint: collector.url, percent, service, log: silentLog })
   }
   const [first, second] = [node('first'), node('second')]
   const sent: string[] = []

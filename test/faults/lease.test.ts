@@ -4,7 +4,8 @@ import { before, test } from 'node:test'
 import { patience } from '../patience.ts'
 import { until } from '../settle.ts'
 import { mintId } from '../../src/core/ids.ts'
-import { quietLog, testNats } from '../../src/dev/test-nats.ts'
+import { silentLog } from '../../src/core/silent-log.ts'
+import { testNats } from '../../src/dev/test-nats.ts'
 import { testNatsCluster, type TestSeat } from '../../src/dev/test-nats-cluster.ts'
 import { makeClusterSecret } from '../../src/cluster/cluster-ca.ts'
 import { connectCluster, type Cluster } from '../../src/cluster/connect.ts'
@@ -47,7 +48,7 @@ async function rig(options: Partial<NatsServerOptions> = {}) {
     const nodeId = mintId('nod')
     const layout = () => ({ replicas: 3, alone: false })
     const cluster = stack.use(
-      connectCluster({ url: child.url, nodeId, log: quietLog, probeEveryMs: 200, layout }),
+      connectCluster({ url: child.url, nodeId, log: silentLog, probeEveryMs: 200, layout }),
     )
     const terms: Term[] = []
     const stop = new AbortController()
@@ -58,7 +59,7 @@ async function rig(options: Partial<NatsServerOptions> = {}) {
       term.toMs = performance.now()
     }
     const nextEpoch = () => Promise.resolve(++lastEpoch)
-    const done = runLease({ nats: cluster, nodeId, ttlMs, nextEpoch, onLead, log: quietLog }, stop.signal)
+    const done = runLease({ nats: cluster, nodeId, ttlMs, nextEpoch, onLead, log: silentLog }, stop.signal)
     stack.defer(() => {
       stop.abort()
       return done

@@ -6,7 +6,7 @@ import { main } from '../../src/cli/main.ts'
 import { mintId } from '../../src/core/ids.ts'
 import { startChild, type Child } from '../../src/dev/child.ts'
 import { freePort } from '../../src/dev/free-port.ts'
-import { quietLog } from '../../src/dev/test-nats.ts'
+import { silentLog } from '../../src/core/silent-log.ts'
 import { testDatabase, type TestDatabase } from '../../src/dev/test-postgres.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { roleSettings } from '../../src/store/role-settings.ts'
@@ -118,7 +118,7 @@ function behind(suite: 'bookworm' | 'trixie', way: string, settings: Record<stri
     })
 
     test('every session runs with the settings of its role, and every scope ends with its transaction', async () => {
-      await using db = openDatabase({ ...database, log: quietLog })
+      await using db = openDatabase({ ...database, log: silentLog })
       const names = Object.keys(roleSettings.anchorage_tenant)
       const shown = `select jsonb_object_agg(n, current_setting(n)) as shown from unnest($1::text[]) n`
       await eachInFlight(Array.from({ length: 64 }), 32, async () => {
@@ -135,7 +135,7 @@ function behind(suite: 'bookworm' | 'trixie', way: string, settings: Record<stri
     })
 
     test('a statement that takes too long is ended by the limit of its role', async () => {
-      await using db = openDatabase({ ...database, log: quietLog })
+      await using db = openDatabase({ ...database, log: silentLog })
       await assert.rejects(db.statement.query('select pg_sleep(60)'), (error: Error) => {
         const { code } = error.cause as { code?: string }
         return code === '57014'

@@ -4,7 +4,7 @@ import { resolveConfig, type Config, type ConfigInput } from '../../app/config.t
 import { fromFlags } from '../../app/config-sources.ts'
 import { Secret } from '../../app/secret.ts'
 import { fail, ok, warn, type Check, type Finding } from './finding.ts'
-import { silentLog } from './silent-log.ts'
+import { silentLog } from '../../core/silent-log.ts'
 
 /** Whether `anchorage serve` would accept the config. */
 export const checkConfig: Check = async ({ config }) => {

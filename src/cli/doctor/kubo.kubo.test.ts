@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test'
 import { startTestKubo, type KuboConfig, type TestKubo } from '../../../test/contract/test-kubo.ts'
 import { loadConfig } from '../../app/config.ts'
 import { testDatabase } from '../../dev/test-postgres.ts'
-import { quietLog } from '../../dev/test-nats.ts'
+import { silentLog } from '../../core/silent-log.ts'
 import { openStore } from '../../store/store.ts'
 import type { Finding } from './finding.ts'
 import { checkKubo, exposedLook } from './kubo.ts'
@@ -29,7 +29,7 @@ test('a Kubo that is set up by the runbook is ok in every check', async () => {
 test('a node that is bound to another Kubo fails, and a node that is bound to this one is ok', async () => {
   await using database = await testDatabase()
   const { tenantUrl, systemUrl } = database
-  await using store = openStore({ tenantUrl, systemUrl, log: quietLog })
+  await using store = openStore({ tenantUrl, systemUrl, log: silentLog })
   const env = { ANCHORAGE_DATABASE_SYSTEM_URL: systemUrl }
   const { ID: peerId }: { ID: string } = JSON.parse(await kubo.rpc('id'))
   for (const [name, bound, state] of [

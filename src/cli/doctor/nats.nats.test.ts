@@ -7,7 +7,8 @@ import { loadConfig } from '../../app/config.ts'
 import { connectCluster } from '../../cluster/connect.ts'
 import { mintId } from '../../core/ids.ts'
 import { freePort } from '../../dev/free-port.ts'
-import { quietLog, testNats } from '../../dev/test-nats.ts'
+import { silentLog } from '../../core/silent-log.ts'
+import { testNats } from '../../dev/test-nats.ts'
 import type { Finding } from './finding.ts'
 import { checkNats } from './nats.ts'
 
@@ -19,7 +20,7 @@ test('an outside NATS is ok once it acknowledged a message; with a wrong passwor
   const { url } = server
   assert.deepEqual(states(await look(url)), { nats: 'ok', 'nats publish': 'skip', 'nats sync': 'skip' })
   {
-    await using cluster = connectCluster({ url, nodeId: mintId('nod'), log: quietLog })
+    await using cluster = connectCluster({ url, nodeId: mintId('nod'), log: silentLog })
     await until('the streams', () => cluster.trouble() === null)
   }
   const whole = await look(url)

@@ -13,7 +13,7 @@ import { migrateStatus } from '../../store/migrate.ts'
 import type { Way } from '../../store/connections.ts'
 import { duration } from '../print.ts'
 import { fail, judged, ok, skip, warn, type Check, type Finding } from './finding.ts'
-import { silentLog } from './silent-log.ts'
+import { silentLog } from '../../core/silent-log.ts'
 
 /** A smaller difference may come from the clocks' usual error and from the time that the query took. */
 const fineClockMs = 2_000
