@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { World, type WorldOptions } from '../test/world.ts'
+import { World, type WorldOptions } from '../testing/world/world.ts'
 import { benchCluster, type ClusterResult } from './cluster.ts'
 import { benchGuards, type GuardsResult } from './guards.ts'
 import { clusterGoals, goalsOf, type Goal } from './goals.ts'

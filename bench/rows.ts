@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
-import { eachInFlight } from '../test/settle.ts'
+import { eachInFlight } from '../testing/settle.ts'
 
 /** Durable one-row transactions a second, 32 in flight on a pool like the store's: the limit of Postgres itself on this machine. */
 export async function oneRowRate(ownerUrl: string, count: number): Promise<number> {

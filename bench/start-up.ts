@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { bundle } from '../packaging/bundle.ts'
-import type { World } from '../test/world.ts'
+import type { World } from '../testing/world/world.ts'
 import { median } from './statistics.ts'
 
 const run = promisify(execFile)

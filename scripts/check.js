@@ -7,13 +7,12 @@ import { ended, install, root, seconds } from './install.js'
 
 const bin = (name) => join(root, 'node_modules/.bin', name)
 
+const sources = ['src', 'test', 'testing', 'bench', 'packaging', 'release']
+
 const checks = [
   ['types', [bin('tsc'), '-p', '.']],
   ['lint', [bin('oxlint')]],
-  [
-    'import rules',
-    [bin('depcruise'), '--config', '.dependency-cruiser.cjs', 'src', 'test', 'bench', 'packaging', 'release'],
-  ],
+  ['import rules', [bin('depcruise'), '--config', '.dependency-cruiser.cjs', ...sources]],
   ['format', [bin('prettier'), '--check', '.']],
   ['OpenAPI', [join(root, 'scripts/lint-openapi.js')]],
 ]

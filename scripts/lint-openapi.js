@@ -2,7 +2,7 @@
 // schemas.
 import spectral from '@stoplight/spectral-core'
 import rulesets from '@stoplight/spectral-rulesets'
-import { fakeServer } from '../src/http/fake-pins.ts'
+import { fakeServer } from '../testing/fakes/http-server.ts'
 
 const rules = {
   // A summary says what an operation does; it has a description only when there is more to say.

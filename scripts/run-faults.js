@@ -6,7 +6,7 @@
 //   --from NAME  continue with this story, where a run of the same seed was stopped
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Random } from '../test/simulation/random.ts'
+import { Random } from '../testing/random.ts'
 import { seconds } from './install.js'
 import { faultTests } from './test-files.js'
 import { TestRun, indented, untilStopped } from './test-run.js'

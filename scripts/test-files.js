@@ -7,11 +7,11 @@ const needsServers = /[.](pg|nats|kubo)[.]test[.]ts$/
 
 /** Tests that need no server and no network, and take milliseconds. */
 export const unitTests = () =>
-  find('src/**/*.test.ts', 'packaging/**/*.test.ts').filter((file) => !needsServers.test(file))
+  find('{src,testing,packaging}/**/*.test.ts').filter((file) => !needsServers.test(file))
 
 /** Tests beside the code, each on a real server of its own. */
 export const serverTests = () => [
-  ...find('src/**/*.test.ts').filter((file) => needsServers.test(file)),
+  ...find('{src,testing}/**/*.test.ts').filter((file) => needsServers.test(file)),
   ...find('test/contract/**/*.test.ts'),
 ]
 

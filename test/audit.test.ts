@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { ask } from './authz/ask.ts'
 import { stage, type Stage } from './authz/stage.ts'
-import { until } from './settle.ts'
+import { until } from '../testing/settle.ts'
 
 /**
  * `authz.test.ts` checks what routes write to the audit. This suite checks everything else that writes to it, and what must never be

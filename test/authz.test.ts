@@ -2,7 +2,7 @@
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { parseId, uuidOf } from '../src/core/ids.ts'
-import { fakeServer } from '../src/http/fake-pins.ts'
+import { fakeServer } from '../testing/fakes/http-server.ts'
 import type { Actor } from './authz/actors.ts'
 import { ask, tellTale, type Said } from './authz/ask.ts'
 import {
@@ -15,7 +15,7 @@ import {
   type Route,
 } from './authz/routes.ts'
 import { rowsOf, stage, type Names, type Stage } from './authz/stage.ts'
-import { until } from './settle.ts'
+import { until } from '../testing/settle.ts'
 
 const operators: readonly CallerName[] = ['operator', 'operator-viewer', 'cluster:admin']
 

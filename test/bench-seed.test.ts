@@ -3,10 +3,10 @@ import { strict as assert } from 'node:assert'
 import { suite, test } from 'node:test'
 import pg from 'pg'
 import { groupSize, seedPins } from '../bench/seed.ts'
-import { freshBlocks } from './content.ts'
-import { kuboRpc } from './kubo-rpc.ts'
-import { until } from './settle.ts'
-import { World } from './world.ts'
+import { freshBlocks } from '../testing/content.ts'
+import { kuboRpc } from '../testing/clients/kubo-rpc.ts'
+import { until } from '../testing/settle.ts'
+import { World } from '../testing/world/world.ts'
 
 suite('the pins that the bench seeds by SQL', () => {
   test('look like accepted pins: pages, counts, filters and sums agree, and the next pin fits', async () => {

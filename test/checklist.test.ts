@@ -14,12 +14,12 @@ import {
   type Answer,
   type WirePage,
   type WireStatus,
-} from './api.ts'
-import { freshBlocks, lostCid } from './content.ts'
+} from '../testing/clients/api.ts'
+import { freshBlocks, lostCid } from '../testing/content.ts'
 import { rawRequest, requestText } from './raw-http.ts'
-import { eachInFlight, until } from './settle.ts'
+import { eachInFlight, until } from '../testing/settle.ts'
 import { specConformance, type Conforms } from './spec.ts'
-import { World } from './world.ts'
+import { World } from '../testing/world/world.ts'
 
 suite('the pinning spec, and the requests of real clients beyond it', () => {
   let world: World

@@ -4,7 +4,7 @@ import { after, before, suite, test } from 'node:test'
 import { installSuite, runSuite, type SuiteRun } from './compliance/suite.ts'
 import { startOutsideKubo } from './outside-kubo.ts'
 import { specFile } from './spec.ts'
-import { World } from './world.ts'
+import { World } from '../testing/world/world.ts'
 
 // the runs are concurrent, each in an org of its own, because the suite spends most of its time waiting
 suite('the pinning services’ own compliance suite', { concurrency: true }, () => {

@@ -9,10 +9,10 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { alive } from './processes.ts'
-import { until } from './settle.ts'
+import { alive } from '../testing/world/processes.ts'
+import { until } from '../testing/settle.ts'
 import { freePort } from '../src/dev/free-port.ts'
-import { World } from './world.ts'
+import { World } from '../testing/world/world.ts'
 
 const run = promisify(execFile)
 const main = join(import.meta.dirname, '../src/cli/main.ts')

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { until } from './settle.ts'
-import { World } from './world.ts'
+import { until } from '../testing/settle.ts'
+import { World } from '../testing/world/world.ts'
 
 interface Finding {
   check: string

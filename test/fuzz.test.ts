@@ -2,9 +2,9 @@
 import { strict as assert } from 'node:assert'
 import fc from 'fast-check'
 import { after, before, suite, test } from 'node:test'
-import type { Api } from './api.ts'
+import type { Api } from '../testing/clients/api.ts'
 import { specConformance, type Conforms } from './spec.ts'
-import { World } from './world.ts'
+import { World } from '../testing/world/world.ts'
 
 // a few hundred cases for each operation, which a test run has time for
 const runs = { numRuns: 300, endOnFailure: true }

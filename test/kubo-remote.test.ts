@@ -2,10 +2,10 @@
 import { strict as assert } from 'node:assert'
 import { randomBytes } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
-import { lostCid } from './content.ts'
+import { lostCid } from '../testing/content.ts'
 import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
-import { until } from './settle.ts'
-import { World } from './world.ts'
+import { until } from '../testing/settle.ts'
+import { World } from '../testing/world/world.ts'
 
 const all = '--status=queued,pinning,pinned,failed'
 

@@ -2,10 +2,10 @@
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { allStatuses, apiOf, bodyOf, type Api, type WirePage } from './api.ts'
+import { allStatuses, apiOf, bodyOf, type Api, type WirePage } from '../testing/clients/api.ts'
 import { stage, type Stage } from './authz/stage.ts'
-import { freshBlocks, lostCid } from './content.ts'
-import { until } from './settle.ts'
+import { freshBlocks, lostCid } from '../testing/content.ts'
+import { until } from '../testing/settle.ts'
 
 /** The values that a filter would have to find in the pins of the other org. */
 interface Pin {

@@ -5,8 +5,8 @@ import { decodeJwt, generateKeyPair, importJWK, SignJWT, UnsecuredJWT, type JWTP
 import { sealFor } from '../src/auth/seal.ts'
 import { oidcProvider } from '../src/auth/oidc.ts'
 import { clientId } from '../src/dev/identity-provider.ts'
-import { TestBrowser } from '../src/dev/test-browser.ts'
-import { cid } from '../src/http/fake-pins.ts'
+import { TestBrowser } from '../testing/clients/browser.ts'
+import { cid } from '../testing/fakes/http-server.ts'
 import { loginCookie, sessionCookie } from '../src/http/session/cookies.ts'
 import { signIn, told, type SignIn } from './sign-in.ts'
 

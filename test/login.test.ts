@@ -1,8 +1,8 @@
 // Worlds of its own: they have their own provider's sessions, and one logs at `debug`.
 import { strict as assert } from 'node:assert'
 import { after, before, describe, test } from 'node:test'
-import { TestBrowser } from '../src/dev/test-browser.ts'
-import { World } from './world.ts'
+import { TestBrowser } from '../testing/clients/browser.ts'
+import { World } from '../testing/world/world.ts'
 
 /** All logins of these tests come from one address. */
 const env = { ANCHORAGE_RATE_LIMITS_SIGN_IN_PER_ADDRESS: '1000' }

@@ -4,7 +4,7 @@ import { minter, type Minter } from '../src/auth/minter.ts'
 import { stampFor } from '../src/auth/seal.ts'
 import type { Stamp } from '../src/core/sessions.ts'
 import { openStore, type Store } from '../src/store/store.ts'
-import type { World } from './world.ts'
+import type { World } from '../testing/world/world.ts'
 import { silentLog } from '../src/core/silent-log.ts'
 
 /** The functions of the operators' verbs without a process for each, for tests in which milliseconds matter. */

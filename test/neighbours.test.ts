@@ -4,12 +4,12 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { after, before, suite, test } from 'node:test'
-import { bodyOf, type Api, type WirePage } from './api.ts'
-import { freshBlocks, lostCid, type Block } from './content.ts'
-import { kuboRpc, type KuboRpc } from './kubo-rpc.ts'
+import { bodyOf, type Api, type WirePage } from '../testing/clients/api.ts'
+import { freshBlocks, lostCid, type Block } from '../testing/content.ts'
+import { kuboRpc, type KuboRpc } from '../testing/clients/kubo-rpc.ts'
 import { requestText } from './raw-http.ts'
-import { eachInFlight, until } from './settle.ts'
-import { World } from './world.ts'
+import { eachInFlight, until } from '../testing/settle.ts'
+import { World } from '../testing/world/world.ts'
 
 const mebibyte = 1 << 20
 /** The most memory that a node may ever use, MiB. */

@@ -6,12 +6,12 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { base58btc } from 'multiformats/bases/base58'
-import { freshBlocks } from './content.ts'
-import { kuboRpc } from './kubo-rpc.ts'
+import { freshBlocks } from '../testing/content.ts'
+import { kuboRpc } from '../testing/clients/kubo-rpc.ts'
 import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
 import { startRelay, type Relay } from './relay.ts'
-import { until } from './settle.ts'
-import { World } from './world.ts'
+import { until } from '../testing/settle.ts'
+import { World } from '../testing/world/world.ts'
 
 const mebibyte = 1 << 20
 

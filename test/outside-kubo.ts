@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startTestKubo, type KuboConfig, type TestKubo } from './contract/test-kubo.ts'
-import { kuboRpc, type KuboRpc } from './kubo-rpc.ts'
+import { startTestKubo, type KuboConfig, type TestKubo } from '../testing/servers/kubo.ts'
+import { kuboRpc, type KuboRpc } from '../testing/clients/kubo-rpc.ts'
 
 /** A Kubo outside the service: a user's own node, with content to offer. */
 export interface OutsideKubo extends AsyncDisposable {

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import type { Answer } from './api.ts'
+import type { Answer } from '../testing/clients/api.ts'
 
 /**
  * Writes raw bytes to a server and reads one answer: for requests that no well-behaved client can send. `status` is 0 when the answer

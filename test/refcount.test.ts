@@ -2,12 +2,12 @@
 import { strict as assert } from 'node:assert'
 import { randomBytes } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
-import type { Api, WireStatus } from './api.ts'
-import { freshBlocks } from './content.ts'
-import { kuboRpc, type KuboRpc } from './kubo-rpc.ts'
+import type { Api, WireStatus } from '../testing/clients/api.ts'
+import { freshBlocks } from '../testing/content.ts'
+import { kuboRpc, type KuboRpc } from '../testing/clients/kubo-rpc.ts'
 import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
-import { until } from './settle.ts'
-import { World } from './world.ts'
+import { until } from '../testing/settle.ts'
+import { World } from '../testing/world/world.ts'
 
 // Each test waits for the leader's sweep, which runs every few seconds. The tests run concurrently, so that they wait for the same
 // sweep.

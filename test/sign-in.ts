@@ -7,9 +7,9 @@ import { mintId } from '../src/core/ids.ts'
 import { freePort } from '../src/dev/free-port.ts'
 import { newIdentityKeys, type DevUser, type IdentityKeys } from '../src/dev/identities.ts'
 import { clientId, startIdentityProvider } from '../src/dev/identity-provider.ts'
-import { TestBrowser } from '../src/dev/test-browser.ts'
-import { testDatabase } from '../src/dev/test-postgres.ts'
-import { fakeServer, memoryLog, type FakePins } from '../src/http/fake-pins.ts'
+import { TestBrowser } from '../testing/clients/browser.ts'
+import { testDatabase } from '../testing/servers/postgres.ts'
+import { fakeServer, memoryLog, type FakePins } from '../testing/fakes/http-server.ts'
 import { openStore, type Store } from '../src/store/store.ts'
 
 export interface SignIn extends AsyncDisposable {

@@ -4,7 +4,7 @@ import { strict as assert } from 'node:assert'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import type { Answer } from './api.ts'
+import type { Answer } from '../testing/clients/api.ts'
 
 /** The published spec; an unchanged copy. */
 export const specFile = join(import.meta.dirname, '../src/http/spec/ipfs-pinning-service.yaml')

@@ -4,12 +4,12 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { bodyOf, type WireStatus } from './api.ts'
-import { freshBlocks } from './content.ts'
-import { patience } from './patience.ts'
-import { until } from './settle.ts'
-import { startCollector, type Span } from './tracing/collector.ts'
-import { World } from './world.ts'
+import { bodyOf, type WireStatus } from '../testing/clients/api.ts'
+import { freshBlocks } from '../testing/content.ts'
+import { patience } from '../testing/patience.ts'
+import { until } from '../testing/settle.ts'
+import { startCollector, type Span } from '../testing/servers/trace-collector.ts'
+import { World } from '../testing/world/world.ts'
 
 test('one trace leads from a POST on one node to the pin in the Kubo of another, and contains no text from tenants', async () => {
   await using collector = await startCollector()

@@ -1,10 +1,10 @@
 // A world of its own: it gives up content after 20 s, and all of its slots are taken.
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
-import { freshBlocks, type Block } from './content.ts'
+import { freshBlocks, type Block } from '../testing/content.ts'
 import { startOutsideKubo, type OutsideKubo } from './outside-kubo.ts'
-import { eachInFlight, until } from './settle.ts'
-import { World } from './world.ts'
+import { eachInFlight, until } from '../testing/settle.ts'
+import { World } from '../testing/world/world.ts'
 
 suite('content that no peer has', () => {
   let world: World

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freshBlocks } from '../../test/content.ts'
-import { checkInvariants } from '../../test/invariants.ts'
-import { Ledger } from '../../test/ledger.ts'
-import { World } from '../../test/world.ts'
+import { freshBlocks } from '../../testing/content.ts'
+import { checkInvariants } from '../../testing/world/invariants.ts'
+import { Ledger } from '../../testing/world/ledger.ts'
+import { World } from '../../testing/world/world.ts'
 import { traffic, type Traffic } from './traffic.ts'
 import { growthOf, usageOf, type Growth, type Usage } from './usage.ts'
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Api, Answer } from '../../test/api.ts'
-import type { Ledger } from '../../test/ledger.ts'
-import { Random } from '../../test/simulation/random.ts'
+import type { Api, Answer } from '../../testing/clients/api.ts'
+import type { Ledger } from '../../testing/world/ledger.ts'
+import { Random } from '../../testing/random.ts'
 
 /** The requests, and the answers that were wrong. */
 export interface Traffic {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse, type CollectionTag, type ScalarTag } from 'yaml'
 import { groupRules, standingOf } from '../core/group-roles.ts'
-import { fakeServer } from '../http/fake-pins.ts'
+import { fakeServer } from '../../testing/fakes/http-server.ts'
 import { loadConfig } from './config.ts'
 
 const root = join(import.meta.dirname, '../..')

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { until } from '../../test/settle.ts'
+import { until } from '../../testing/settle.ts'
 import { connectCluster, type Cluster } from '../cluster/connect.ts'
 import { Cache } from '../core/cache.ts'
 import { mintId } from '../core/ids.ts'
 import { silentLog } from '../core/silent-log.ts'
-import { testNats, type TestNats } from '../dev/test-nats.ts'
+import { testNats, type TestNats } from '../../testing/servers/nats.ts'
 import { nodeCaches, tellNodesChanged, tellTokenRevoked } from './caches.ts'
 import { LiveNodes } from './live-nodes.ts'
 

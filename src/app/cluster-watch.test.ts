@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { mintId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
 import type { Log, Maintenance } from '../core/ports.ts'
-import { fakeClock } from '../dev/fake-clock.ts'
+import { fakeClock } from '../../testing/fakes/clock.ts'
 import { clusterWatch } from './cluster-watch.ts'
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }

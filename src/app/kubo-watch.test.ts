@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mintId } from '../core/ids.ts'
 import type { Log } from '../core/ports.ts'
-import { fakeClock } from '../dev/fake-clock.ts'
-import { fakeIpfs } from '../dev/fake-ipfs.ts'
+import { fakeClock } from '../../testing/fakes/clock.ts'
+import { fakeIpfs } from '../../testing/fakes/ipfs.ts'
 import { kuboWatch } from './kubo-watch.ts'
 
 /** The warnings of a node whose Kubo answers `followUps` like this. */

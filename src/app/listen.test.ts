@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isCode } from '../core/errors.ts'
 import { freePort } from '../dev/free-port.ts'
-import { fakeParts } from '../http/fake-pins.ts'
+import { fakeParts } from '../../testing/fakes/http-server.ts'
 import { loadConfig } from './config.ts'
 import { listen } from './listen.ts'
 

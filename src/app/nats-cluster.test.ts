@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { makeClusterCa, makeClusterSecret, makeNodeCertificate } from '../cluster/cluster-ca.ts'
 import { isCode } from '../core/errors.ts'
 import { silentLog } from '../core/silent-log.ts'
-import { recordingLog } from '../dev/recording-log.ts'
+import { recordingLog } from '../../testing/recording-log.ts'
 import { loadConfig } from './config.ts'
 import { clusterOf, clusterPlace } from './nats-cluster.ts'
 

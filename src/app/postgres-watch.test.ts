@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import type { Log } from '../core/ports.ts'
-import { fakeClock } from '../dev/fake-clock.ts'
+import { fakeClock } from '../../testing/fakes/clock.ts'
 import { postgresWatch } from './postgres-watch.ts'
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }

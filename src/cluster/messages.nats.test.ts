@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { jetstreamManager } from '@nats-io/jetstream'
-import { until } from '../../test/settle.ts'
+import { until } from '../../testing/settle.ts'
 import { mintId } from '../core/ids.ts'
 import type { Maintenance } from '../core/ports.ts'
 import { silentLog } from '../core/silent-log.ts'
-import { testNats } from '../dev/test-nats.ts'
+import { testNats } from '../../testing/servers/nats.ts'
 import { connectCluster } from './connect.ts'
 import { onInvalidation, publishInvalidation, readInvalidation, type Invalidated } from './invalidation.ts'
 import {

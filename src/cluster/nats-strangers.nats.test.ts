@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { before, suite, test } from 'node:test'
-import { election, hintPasses, natsRig, well } from '../../test/nats-rig.ts'
-import { until } from '../../test/settle.ts'
-import { testNats } from '../dev/test-nats.ts'
+import { election, hintPasses, natsRig, well } from '../../testing/servers/nats-rig.ts'
+import { until } from '../../testing/settle.ts'
+import { testNats } from '../../testing/servers/nats.ts'
 import { makeClusterCa, makeClusterSecret, makeNodeCertificate } from './cluster-ca.ts'
 
 before(async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isCode, type ErrorCode } from './errors.ts'
-import { fakeTenants } from './fake-tenants.ts'
+import { fakeTenants } from '../../testing/fakes/tenants.ts'
 import { mintId, type OrgId, type UserId } from './ids.ts'
 import { scopesOf, type Role } from './org.ts'
 import type { Asker, OrgChange } from './org-use-cases.ts'

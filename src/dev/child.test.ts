@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { patience } from '../../test/patience.ts'
+import { patience } from '../../testing/patience.ts'
 import { startChild, type ChildSpec } from './child.ts'
 
 /** A folder with a server that is ready once it has written the file `ready`. */

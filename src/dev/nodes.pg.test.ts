@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openStore } from '../store/store.ts'
 import { refuseToLeaveOut } from './nodes.ts'
-import { testDatabase } from './test-postgres.ts'
+import { testDatabase } from '../../testing/servers/postgres.ts'
 import { silentLog } from '../core/silent-log.ts'
 
 test('a start with fewer nodes is refused, with what to do, while the others may hold content, and is allowed once they are drained', async () => {

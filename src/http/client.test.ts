@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { AnchorageError, isCode } from '../core/errors.ts'
 import { PinServiceError, pinClient } from './client.ts'
-import { cid, fakeServer, peer, verifyFake } from './fake-pins.ts'
+import { cid, fakeServer, peer, verifyFake } from '../../testing/fakes/http-server.ts'
 
 async function rig(t: TestContext, token = 'all') {
   const server = fakeServer()

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { InjectOptions } from 'fastify'
-import { cid, fakeServer, peer } from './fake-pins.ts'
-import { publishedCheck } from './spec/published-spec.ts'
+import { cid, fakeServer, peer } from '../../testing/fakes/http-server.ts'
+import { publishedCheck } from '../../testing/published-spec.ts'
 
 const check = publishedCheck()
 const { app, pins } = fakeServer()

@@ -7,7 +7,7 @@ import { maxCidBytes } from '../core/cid.ts'
 import { maxOriginLength } from '../core/origin.ts'
 import { maxReplicas } from '../core/replicas.ts'
 import { longestMs } from '../core/tokens.ts'
-import { cid, fakeServer, peer } from './fake-pins.ts'
+import { cid, fakeServer, peer } from '../../testing/fakes/http-server.ts'
 import { defaultLimits } from './limits.ts'
 import { maxCids, maxMetaKeys, maxMetaPairs, maxNameLength, maxOriginsSent, maxPage } from './spec/schema.ts'
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import { after, suite, test } from 'node:test'
 import { text } from 'node:stream/consumers'
-import { fakeServer, memoryLog } from './fake-pins.ts'
+import { fakeServer, memoryLog } from '../../testing/fakes/http-server.ts'
 import { metricsServer } from './metrics-server.ts'
 import type { Answer, Scrape } from './metrics.ts'
 

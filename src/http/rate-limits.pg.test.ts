@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { mintId } from '../core/ids.ts'
-import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import { openStore, type Store } from '../store/store.ts'
-import { fakeServer, memoryLog, type FakeServer } from './fake-pins.ts'
+import { fakeServer, memoryLog, type FakeServer } from '../../testing/fakes/http-server.ts'
 
 const rateLimits = {
   signInPerAddress: 10,

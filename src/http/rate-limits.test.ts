@@ -3,9 +3,9 @@ import { request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, suite, test } from 'node:test'
 import type { InjectOptions } from 'fastify'
-import { until } from '../../test/settle.ts'
+import { until } from '../../testing/settle.ts'
 import { mintId, type OrgId } from '../core/ids.ts'
-import { fakeServer, verifyFake, type FakeServer } from './fake-pins.ts'
+import { fakeServer, verifyFake, type FakeServer } from '../../testing/fakes/http-server.ts'
 import type { RateLimits } from './rate-limits.ts'
 
 const rateLimits: RateLimits = {

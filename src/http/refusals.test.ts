@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
-import { cid, fakeServer, memoryLog, verifyFake, type FakeServer } from './fake-pins.ts'
+import { cid, fakeServer, memoryLog, verifyFake, type FakeServer } from '../../testing/fakes/http-server.ts'
 import { tally } from './refusals.ts'
 
 /** The lines about refusals. Closes the server first, which logs what has been counted. */

@@ -5,9 +5,9 @@ import type { InjectOptions } from 'fastify'
 import { AnchorageError } from '../core/errors.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { Degradation } from '../core/node.ts'
-import { cid, fakeServer, fine, peer } from './fake-pins.ts'
-import type { FakeServer } from './fake-pins.ts'
-import { publishedCheck } from './spec/published-spec.ts'
+import { cid, fakeServer, fine, peer } from '../../testing/fakes/http-server.ts'
+import type { FakeServer } from '../../testing/fakes/http-server.ts'
+import { publishedCheck } from '../../testing/published-spec.ts'
 
 const check = publishedCheck()
 const all = { authorization: 'Bearer all' }

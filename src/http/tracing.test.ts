@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { test } from 'node:test'
 import type { RequestHead } from '../core/tracing.ts'
-import { fakePins, fakeServer } from './fake-pins.ts'
+import { fakePins, fakeServer } from '../../testing/fakes/http-server.ts'
 
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 

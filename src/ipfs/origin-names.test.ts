@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert'
 import { test } from 'node:test'
-import { patience } from '../../test/patience.ts'
-import { until } from '../../test/settle.ts'
-import { testDns, txt, type TestDns } from '../dev/test-dns.ts'
+import { patience } from '../../testing/patience.ts'
+import { until } from '../../testing/settle.ts'
+import { testDns, txt, type TestDns } from '../../testing/servers/dns.ts'
 import { nameResolver } from './origin-names.ts'
 
 const never = new AbortController().signal

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert'
 import { test } from 'node:test'
 import { IpfsError } from '../core/ipfs-error.ts'
 import { refusalOf } from './address-policy.ts'
-import { testDns, txt } from '../dev/test-dns.ts'
+import { testDns, txt } from '../../testing/servers/dns.ts'
 import { nameResolver, type ResolveName } from './origin-names.ts'
 import { dialable } from './origin-policy.ts'
 

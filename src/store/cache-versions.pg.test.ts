@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test'
 import { isCode } from '../core/errors.ts'
 import { mintId, type OrgId } from '../core/ids.ts'
 import type { ApiToken } from '../core/token.ts'
-import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import { openStore, type Store } from './store.ts'
 import { silentLog } from '../core/silent-log.ts'
 

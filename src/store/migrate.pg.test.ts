@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pg from 'pg'
-import { testDatabase } from '../dev/test-postgres.ts'
+import { testDatabase } from '../../testing/servers/postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { codeLevel, migrateStatus, migrateUp } from './migrate.ts'
 

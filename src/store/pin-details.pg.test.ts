@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pg from 'pg'
-import { testDatabase } from '../dev/test-postgres.ts'
+import { testDatabase } from '../../testing/servers/postgres.ts'
 import { mintId, uuidOf } from '../core/ids.ts'
 import type { NewPin } from '../core/pin.ts'
 import { openStore } from './store.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import pg from 'pg'
-import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type OrgId, type PinId, type PlanId } from '../core/ids.ts'
 import { leaveAsSeen } from '../core/plan-repair.ts'

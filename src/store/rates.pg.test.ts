@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
-import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import { openStore, type Store } from './store.ts'
 import { silentLog } from '../core/silent-log.ts'
 

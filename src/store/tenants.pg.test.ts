@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { testDatabase, type TestDatabase } from '../dev/test-postgres.ts'
+import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, type KeyId, type OrgId, type TokenId, type UserId } from '../core/ids.ts'
 import type { LoginClaims } from '../core/login-ports.ts'

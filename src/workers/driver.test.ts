@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AnchorageError } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
-import { fakeClock } from '../dev/fake-clock.ts'
+import { fakeClock } from '../../testing/fakes/clock.ts'
 import { driver } from './driver.ts'
 import type { LeaderTurn, NodeWorker, Report, Turn } from './driver.ts'
 

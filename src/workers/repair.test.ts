@@ -7,7 +7,7 @@ import type { Node } from '../core/node.ts'
 import type { Job, PlacementState } from '../core/placement.ts'
 import type { Log, RepairStore } from '../core/ports.ts'
 import type { ContentCopies, Copy, Repair } from '../core/repair.ts'
-import { fakeClock } from '../dev/fake-clock.ts'
+import { fakeClock } from '../../testing/fakes/clock.ts'
 import { repair } from './repair.ts'
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Log, Maintenance } from '../core/ports.ts'
-import { fakeClock } from '../dev/fake-clock.ts'
+import { fakeClock } from '../../testing/fakes/clock.ts'
 import { watchdog } from './watchdog.ts'
 
 const signal = new AbortController().signal

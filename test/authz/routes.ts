@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { create } from 'multiformats/hashes/digest'
-import type { WirePin } from '../api.ts'
+import type { WirePin } from '../../testing/clients/api.ts'
 
 /** The callers of the table: people by their role in the org, and tokens by their scope. */
 export const people = [

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert'
 import { before, suite, test } from 'node:test'
-import { refusalOf, type Api, type WireStatus } from '../api.ts'
+import { refusalOf, type Api, type WireStatus } from '../../testing/clients/api.ts'
 import type { ClusterStage } from './stage.ts'
 
 export function copies(at: ClusterStage): void {

@@ -1,10 +1,10 @@
 import { strict as assert } from 'node:assert'
 import { before, suite, test } from 'node:test'
-import { checkInvariants } from '../invariants.ts'
-import { placements, rowsOf } from '../ledger.ts'
-import { Load } from '../load.ts'
-import { patience } from '../patience.ts'
-import { until } from '../settle.ts'
+import { checkInvariants } from '../../testing/world/invariants.ts'
+import { placements, rowsOf } from '../../testing/world/ledger.ts'
+import { Load } from '../../testing/world/load.ts'
+import { patience } from '../../testing/patience.ts'
+import { until } from '../../testing/settle.ts'
 import type { ClusterStage } from './stage.ts'
 
 export interface Drain {

@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert'
 import { suite, test } from 'node:test'
-import { checkInvariants } from '../invariants.ts'
-import { placements } from '../ledger.ts'
-import { until } from '../settle.ts'
+import { checkInvariants } from '../../testing/world/invariants.ts'
+import { placements } from '../../testing/world/ledger.ts'
+import { until } from '../../testing/settle.ts'
 import type { ClusterStage } from './stage.ts'
 
 /** Large enough that moves by bytes match moves by number. */

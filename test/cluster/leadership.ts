@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert'
 import { before, suite, test } from 'node:test'
-import { checkInvariants } from '../invariants.ts'
-import { leadership } from '../leader.ts'
-import { rowsOf } from '../ledger.ts'
+import { checkInvariants } from '../../testing/world/invariants.ts'
+import { leadership } from '../../testing/world/leader.ts'
+import { rowsOf } from '../../testing/world/ledger.ts'
 import type { ClusterStage } from './stage.ts'
 
 /**

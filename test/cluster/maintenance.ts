@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert'
 import { before, suite, test } from 'node:test'
-import { checkInvariants } from '../invariants.ts'
-import { rowsOf } from '../ledger.ts'
-import { until } from '../settle.ts'
+import { checkInvariants } from '../../testing/world/invariants.ts'
+import { rowsOf } from '../../testing/world/ledger.ts'
+import { until } from '../../testing/settle.ts'
 import type { Drain } from './drain.ts'
 import type { ClusterStage } from './stage.ts'
 

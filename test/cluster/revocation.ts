@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { suite, test } from 'node:test'
-import { apiOf, refusalOf } from '../api.ts'
-import { until } from '../settle.ts'
+import { apiOf, refusalOf } from '../../testing/clients/api.ts'
+import { until } from '../../testing/settle.ts'
 import type { ClusterStage } from './stage.ts'
 
 /** `src/auth/tokens.test.ts` shows on a fake clock that both take less than two seconds, with and without a message. */

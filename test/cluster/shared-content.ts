@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { before, suite, test } from 'node:test'
-import { apiOf, type Api } from '../api.ts'
-import { until } from '../settle.ts'
+import { apiOf, type Api } from '../../testing/clients/api.ts'
+import { until } from '../../testing/settle.ts'
 import type { ClusterStage } from './stage.ts'
 
 /**

@@ -1,10 +1,10 @@
 import { strict as assert } from 'node:assert'
-import type { Api, WireStatus } from '../api.ts'
-import { freshBlocks, type Block } from '../content.ts'
-import { Ledger, placements, type PlacementRow } from '../ledger.ts'
+import type { Api, WireStatus } from '../../testing/clients/api.ts'
+import { freshBlocks, type Block } from '../../testing/content.ts'
+import { Ledger, placements, type PlacementRow } from '../../testing/world/ledger.ts'
 import { startOutsideKubo, type OutsideKubo } from '../outside-kubo.ts'
-import { eachInFlight, until } from '../settle.ts'
-import { World } from '../world.ts'
+import { eachInFlight, until } from '../../testing/settle.ts'
+import { World } from '../../testing/world/world.ts'
 
 const env = {
   ANCHORAGE_PIN_UNPIN_GRACE: '1s',

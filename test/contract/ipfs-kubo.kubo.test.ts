@@ -9,7 +9,7 @@ import { sha256 } from 'multiformats/hashes/sha2'
 import { kubo } from '../../src/ipfs/kubo.ts'
 import { startRelay } from '../relay.ts'
 import { ipfsContract, type IpfsWorld } from './ipfs.ts'
-import { startTestKubo, type TestKubo } from './test-kubo.ts'
+import { startTestKubo, type TestKubo } from '../../testing/servers/kubo.ts'
 
 ipfsContract('Kubo keeps the contract', start)
 

@@ -5,7 +5,7 @@ import { IpfsError } from '../../src/core/ipfs-error.ts'
 import type { PinErrorCode } from '../../src/core/pin.ts'
 import type { Progress } from '../../src/core/placement.ts'
 import type { Ipfs } from '../../src/core/ports.ts'
-import { patience } from '../patience.ts'
+import { patience } from '../../testing/patience.ts'
 
 /** An implementation of the `Ipfs` port, with the means to change its Kubo directly. */
 export interface IpfsWorld extends AsyncDisposable {

@@ -1,4 +1,4 @@
-import { Random } from '../simulation/random.ts'
+import { Random } from '../../testing/random.ts'
 
 /** Makes all random choices of the run from `SEED` in the environment, which `npm run test:faults` prints; the default is 1. */
 const random = new Random(Number(process.env['SEED'] ?? 1))

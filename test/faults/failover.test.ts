@@ -2,14 +2,14 @@
 import { strict as assert } from 'node:assert'
 import { after, before, beforeEach, suite, test } from 'node:test'
 import pg from 'pg'
-import { freshBlocks, type Block } from '../content.ts'
-import { leadership, type Leadership } from '../leader.ts'
-import { checkInvariants } from '../invariants.ts'
-import { Ledger, placements, rowsOf } from '../ledger.ts'
+import { freshBlocks, type Block } from '../../testing/content.ts'
+import { leadership, type Leadership } from '../../testing/world/leader.ts'
+import { checkInvariants } from '../../testing/world/invariants.ts'
+import { Ledger, placements, rowsOf } from '../../testing/world/ledger.ts'
 import { startOutsideKubo, type OutsideKubo } from '../outside-kubo.ts'
-import { alive } from '../processes.ts'
-import { eachInFlight, until } from '../settle.ts'
-import { World } from '../world.ts'
+import { alive } from '../../testing/world/processes.ts'
+import { eachInFlight, until } from '../../testing/settle.ts'
+import { World } from '../../testing/world/world.ts'
 
 suite('failover', () => {
   let world: World

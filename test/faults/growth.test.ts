@@ -2,14 +2,14 @@
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { shuffled } from './chance.ts'
-import { freshBlocks } from '../content.ts'
-import { leadership } from '../leader.ts'
-import { checkInvariants } from '../invariants.ts'
-import { Ledger, placements } from '../ledger.ts'
+import { freshBlocks } from '../../testing/content.ts'
+import { leadership } from '../../testing/world/leader.ts'
+import { checkInvariants } from '../../testing/world/invariants.ts'
+import { Ledger, placements } from '../../testing/world/ledger.ts'
 import { startOutsideKubo, type OutsideKubo } from '../outside-kubo.ts'
-import { patience } from '../patience.ts'
-import { eachInFlight, until } from '../settle.ts'
-import { World } from '../world.ts'
+import { patience } from '../../testing/patience.ts'
+import { eachInFlight, until } from '../../testing/settle.ts'
+import { World } from '../../testing/world/world.ts'
 
 suite('growth from one node to three', () => {
   let world: World

@@ -4,12 +4,12 @@ import { rm } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { shuffled } from './chance.ts'
-import { freshBlocks, type Block } from '../content.ts'
-import { checkInvariants } from '../invariants.ts'
-import { Ledger, placements, rowsOf } from '../ledger.ts'
+import { freshBlocks, type Block } from '../../testing/content.ts'
+import { checkInvariants } from '../../testing/world/invariants.ts'
+import { Ledger, placements, rowsOf } from '../../testing/world/ledger.ts'
 import { startOutsideKubo, type OutsideKubo } from '../outside-kubo.ts'
-import { eachInFlight, until } from '../settle.ts'
-import { World } from '../world.ts'
+import { eachInFlight, until } from '../../testing/settle.ts'
+import { World } from '../../testing/world/world.ts'
 
 interface Maintenance {
   on: boolean

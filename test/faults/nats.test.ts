@@ -6,9 +6,18 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { makeClusterSecret } from '../../src/cluster/cluster-ca.ts'
 import { bucketStream, jobsStream } from '../../src/cluster/names.ts'
 import { removeForgotten } from '../../src/cluster/peers.ts'
-import { testNats } from '../../src/dev/test-nats.ts'
-import { election, hintPasses, inThree, jobTo, leaderlessMs, natsRig, replicasOf, well } from '../nats-rig.ts'
-import { until } from '../settle.ts'
+import { testNats } from '../../testing/servers/nats.ts'
+import {
+  election,
+  hintPasses,
+  inThree,
+  jobTo,
+  leaderlessMs,
+  natsRig,
+  replicasOf,
+  well,
+} from '../../testing/servers/nats-rig.ts'
+import { until } from '../../testing/settle.ts'
 
 before(async () => {
   await using _ = await testNats(process.env)

@@ -1,14 +1,14 @@
 // A world of its own: a node is given up after a few seconds of silence.
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
-import { freshBlocks, type Block } from '../content.ts'
-import { checkInvariants } from '../invariants.ts'
-import { Ledger, placements } from '../ledger.ts'
-import { Load } from '../load.ts'
+import { freshBlocks, type Block } from '../../testing/content.ts'
+import { checkInvariants } from '../../testing/world/invariants.ts'
+import { Ledger, placements } from '../../testing/world/ledger.ts'
+import { Load } from '../../testing/world/load.ts'
 import { startOutsideKubo, type OutsideKubo } from '../outside-kubo.ts'
-import { patience } from '../patience.ts'
-import { eachInFlight, until } from '../settle.ts'
-import { World } from '../world.ts'
+import { patience } from '../../testing/patience.ts'
+import { eachInFlight, until } from '../../testing/settle.ts'
+import { World } from '../../testing/world/world.ts'
 
 suite('loss of a node with all its servers', () => {
   let world: World

@@ -1,12 +1,12 @@
 // A world of its own: all content is on the first node when two empty ones join.
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
-import { freshBlocks } from '../content.ts'
-import { checkInvariants } from '../invariants.ts'
-import { Ledger, placements, rowsOf } from '../ledger.ts'
+import { freshBlocks } from '../../testing/content.ts'
+import { checkInvariants } from '../../testing/world/invariants.ts'
+import { Ledger, placements, rowsOf } from '../../testing/world/ledger.ts'
 import { startOutsideKubo, type OutsideKubo } from '../outside-kubo.ts'
-import { eachInFlight, until } from '../settle.ts'
-import { World } from '../world.ts'
+import { eachInFlight, until } from '../../testing/settle.ts'
+import { World } from '../../testing/world/world.ts'
 
 interface Plan {
   id: string

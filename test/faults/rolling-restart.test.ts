@@ -3,12 +3,12 @@ import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { shuffled } from './chance.ts'
-import { freshBlocks, type Block } from '../content.ts'
-import { checkInvariants } from '../invariants.ts'
-import { Ledger } from '../ledger.ts'
-import { Load } from '../load.ts'
+import { freshBlocks, type Block } from '../../testing/content.ts'
+import { checkInvariants } from '../../testing/world/invariants.ts'
+import { Ledger } from '../../testing/world/ledger.ts'
+import { Load } from '../../testing/world/load.ts'
 import { startOutsideKubo, type OutsideKubo } from '../outside-kubo.ts'
-import { World } from '../world.ts'
+import { World } from '../../testing/world/world.ts'
 
 suite('rolling restart', () => {
   let world: World

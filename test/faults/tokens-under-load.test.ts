@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { mintId } from '../../src/core/ids.ts'
 import { mintingFor, type Minting } from '../minting.ts'
 import { TokenLoad, type Bearer } from '../token-load.ts'
-import { World } from '../world.ts'
+import { World } from '../../testing/world/world.ts'
 
 /** The documented bound: every node knows of a revocation within this time, whether a message reached it or not. */
 const boundMs = 2_000

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { base58btc } from 'multiformats/bases/base58'
-import { txt, type Records } from '../../src/dev/test-dns.ts'
+import { txt, type Records } from '../../testing/servers/dns.ts'
 
 /** An origin with its own peer and port, so that the port shows which origin was dialled. */
 export interface Origin {

@@ -3,11 +3,11 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { freePort } from '../../src/dev/free-port.ts'
-import { testDatabase } from '../../src/dev/test-postgres.ts'
-import { freshBlocks } from '../content.ts'
-import { startTestKubo } from '../contract/test-kubo.ts'
-import { kuboRpc } from '../kubo-rpc.ts'
-import { until } from '../settle.ts'
+import { testDatabase } from '../../testing/servers/postgres.ts'
+import { freshBlocks } from '../../testing/content.ts'
+import { startTestKubo } from '../../testing/servers/kubo.ts'
+import { kuboRpc } from '../../testing/clients/kubo-rpc.ts'
+import { until } from '../../testing/settle.ts'
 
 /** A built anchorage, wherever it is installed. */
 export interface Installed {

@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import { startChild, type Child } from '../../src/dev/child.ts'
 import { freePort } from '../../src/dev/free-port.ts'
 import { postgresUser } from '../../src/dev/run-as.ts'
-import type { TestDatabase } from '../../src/dev/test-postgres.ts'
+import type { TestDatabase } from '../../testing/servers/postgres.ts'
 
 const run = promisify(execFile)
 

@@ -2,11 +2,11 @@
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { parseDocument } from 'yaml'
-import { patience } from '../patience.ts'
-import { until } from '../settle.ts'
+import { patience } from '../../testing/patience.ts'
+import { until } from '../../testing/settle.ts'
 import { FreshMachines } from './fresh-machines.ts'
-import { textIn } from './page.ts'
-import { asked, pagesForFreshMachines, type FreshPage } from './pages.ts'
+import { textIn } from '../../testing/runbook-page.ts'
+import { asked, pagesForFreshMachines, type FreshPage } from '../../testing/runbook-pages.ts'
 import { walk, type Next } from './walk.ts'
 
 const machinesOf = [1, 2, 3]

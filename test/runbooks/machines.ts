@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { World } from '../world.ts'
-import type { Block } from './page.ts'
+import type { World } from '../../testing/world/world.ts'
+import type { Block } from '../../testing/runbook-page.ts'
 import { makePrograms, runText, type StandIn } from './shell.ts'
 
 /** A systemctl for the servers of one of dev's nodes: it sends them the signals that systemd sends, and `dev` starts them again. */

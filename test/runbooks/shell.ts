@@ -6,8 +6,8 @@ import { promisify } from 'node:util'
 import { findTool } from '../../src/tools/find-tool.ts'
 import { kubo } from '../../src/tools/kubo.ts'
 import { natsServer } from '../../src/tools/nats-server.ts'
-import { ownEnvironment } from '../dev-env.ts'
-import { patience } from '../patience.ts'
+import { ownEnvironment } from '../../testing/world/dev-env.ts'
+import { patience } from '../../testing/patience.ts'
 
 const run = promisify(execFile)
 const main = join(import.meta.dirname, '../../src/cli/main.ts')

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert'
-import { blocksOf, type Block } from './page.ts'
+import { blocksOf, type Block } from '../../testing/runbook-page.ts'
 import type { StandIn } from './shell.ts'
 
 /** Runs the next commands of a page, which must contain `what`; resolves with their output. */

@@ -9,7 +9,7 @@ import type { LeaderTurn, LeaderWorker } from '../../src/workers/driver.ts'
 import { rebalance } from '../../src/workers/rebalance.ts'
 import { repair } from '../../src/workers/repair.ts'
 import type { LeaderBook } from './leader-book.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../../testing/random.ts'
 import type { VirtualTime } from './time.ts'
 
 export interface LeaderParts {

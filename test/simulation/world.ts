@@ -10,7 +10,7 @@ import { Book, type Rules } from './book.ts'
 import { LeaderBook } from './leader-book.ts'
 import { Leader } from './leader.ts'
 import { Machine } from './machine.ts'
-import { Random } from './random.ts'
+import { Random } from '../../testing/random.ts'
 import { VirtualTime } from './time.ts'
 import { Watch } from './watch.ts'
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import type { InjectOptions } from 'fastify'
-import { fakeServer, type FakeServer } from '../fake-pins.ts'
+import { fakeServer, type FakeServer } from '../../../testing/fakes/http-server.ts'
 
 const operatorToken = { authorization: 'Bearer cluster:admin' }
 const plan = 'pln_01h455vb4pex5vsknk084sn02q'

@@ -4,11 +4,11 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import type { InjectOptions } from 'fastify'
 import { AnchorageError } from '../../core/errors.ts'
-import { fakeTenants } from '../../core/fake-tenants.ts'
+import { fakeTenants } from '../../../testing/fakes/tenants.ts'
 import { mintId, type OrgId } from '../../core/ids.ts'
 import { scopesOf } from '../../core/org.ts'
 import type { Principal, Scope } from '../../core/token.ts'
-import { fakeServer, memoryLog } from '../fake-pins.ts'
+import { fakeServer, memoryLog } from '../../../testing/fakes/http-server.ts'
 
 /** An org `acme` with an owner and a viewer, a foreign org, and a bearer for each kind of caller. */
 function rig() {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fakeServer } from '../fake-pins.ts'
+import { fakeServer } from '../../../testing/fakes/http-server.ts'
 
 test('the page runs only its own files, and every file that they load exists', async () => {
   const { app } = fakeServer()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PinQuery } from '../../core/pin.ts'
-import { cid, fakeServer } from '../fake-pins.ts'
+import { cid, fakeServer } from '../../../testing/fakes/http-server.ts'
 
 const v0 = 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N'
 const headers = { authorization: 'Bearer all' }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fakeServer } from '../fake-pins.ts'
-import { publishedSpec } from './published-spec.ts'
+import { fakeServer } from '../../../testing/fakes/http-server.ts'
+import { publishedSpec } from '../../../testing/published-spec.ts'
 
 type Json = Record<string, unknown>
 

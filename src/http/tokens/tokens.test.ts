@@ -5,7 +5,7 @@ import { AnchorageError } from '../../core/errors.ts'
 import { mintId, type TokenId } from '../../core/ids.ts'
 import { scopesOf, type Role } from '../../core/org.ts'
 import type { Principal } from '../../core/token.ts'
-import { fakeServer } from '../fake-pins.ts'
+import { fakeServer } from '../../../testing/fakes/http-server.ts'
 
 /** The people of one org; the bearer of each is the name of its role. */
 function rig() {

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert'
-import type { WirePage, WireStatus } from '../../api.ts'
-import type { Block } from '../../content.ts'
+import type { WirePage, WireStatus } from '../../../testing/clients/api.ts'
+import type { Block } from '../../../testing/content.ts'
 import type { StandIn } from '../shell.ts'
 import type { Stage } from '../stage.ts'
 import type { Next } from '../walk.ts'

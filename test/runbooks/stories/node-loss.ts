@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { patience } from '../../patience.ts'
-import { until } from '../../settle.ts'
+import { patience } from '../../../testing/patience.ts'
+import { until } from '../../../testing/settle.ts'
 import type { Stage } from '../stage.ts'
 import type { Next } from '../walk.ts'
 

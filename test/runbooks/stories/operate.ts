@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert'
-import { TestBrowser } from '../../../src/dev/test-browser.ts'
+import { TestBrowser } from '../../../testing/clients/browser.ts'
 import type { Stage } from '../stage.ts'
 import type { Next } from '../walk.ts'
 

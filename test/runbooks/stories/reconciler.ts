@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert'
-import { freshBlocks } from '../../content.ts'
-import { patience } from '../../patience.ts'
-import { eachInFlight, until } from '../../settle.ts'
+import { freshBlocks } from '../../../testing/content.ts'
+import { patience } from '../../../testing/patience.ts'
+import { eachInFlight, until } from '../../../testing/settle.ts'
 import type { Stage } from '../stage.ts'
 import type { Next } from '../walk.ts'
 

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert'
-import { until } from '../../settle.ts'
+import { until } from '../../../testing/settle.ts'
 import type { StandIn } from '../shell.ts'
 import type { Stage } from '../stage.ts'
 import type { Next } from '../walk.ts'

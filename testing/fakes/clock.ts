@@ -1,4 +1,4 @@
-import type { Clock } from '../core/ports.ts'
+import type { Clock } from '../../src/core/ports.ts'
 
 /** A clock that does not move until a test moves it. */
 export interface FakeClock extends Clock {

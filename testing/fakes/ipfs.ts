@@ -1,8 +1,8 @@
-import { IpfsError } from '../core/ipfs-error.ts'
-import type { PinErrorCode } from '../core/pin.ts'
-import type { Progress } from '../core/placement.ts'
-import type { Clock, Ipfs } from '../core/ports.ts'
-import { dialable } from '../ipfs/origin-policy.ts'
+import { IpfsError } from '../../src/core/ipfs-error.ts'
+import type { PinErrorCode } from '../../src/core/pin.ts'
+import type { Progress } from '../../src/core/placement.ts'
+import type { Clock, Ipfs } from '../../src/core/ports.ts'
+import { dialable } from '../../src/ipfs/origin-policy.ts'
 
 /** A fault that one CID can have. */
 export type Fault =

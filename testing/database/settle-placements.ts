@@ -1,5 +1,5 @@
-import type { NodeIdentity } from '../core/ports.ts'
-import type { Store } from '../store/store.ts'
+import type { NodeIdentity } from '../../src/core/ports.ts'
+import type { Store } from '../../src/store/store.ts'
 
 type Settled = Pick<Store, 'placements' | 'sweep'>
 

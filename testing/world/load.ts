@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Api, WirePin } from './api.ts'
+import type { Api, WirePin } from '../clients/api.ts'
 import type { Ledger } from './ledger.ts'
 
 export interface LoadOptions {

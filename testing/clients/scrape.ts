@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert'
-import type { World } from './world.ts'
+import type { World } from '../world/world.ts'
 
 /** One value in a node's metrics. */
 export interface Shown {

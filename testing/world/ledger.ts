@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert'
 import pg from 'pg'
-import type { Api, WirePin } from './api.ts'
-import { patience } from './patience.ts'
-import { until } from './settle.ts'
+import type { Api, WirePin } from '../clients/api.ts'
+import { patience } from '../patience.ts'
+import { until } from '../settle.ts'
 import type { World } from './world.ts'
 
 /** Records every 202 that a test received: the requestid and its CID. */

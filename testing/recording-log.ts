@@ -1,5 +1,5 @@
-import type { Log } from '../core/ports.ts'
-import { silentLog } from '../core/silent-log.ts'
+import type { Log } from '../src/core/ports.ts'
+import { silentLog } from '../src/core/silent-log.ts'
 
 /** A log that keeps the messages of its warnings and errors. */
 export function recordingLog(): Log & { said: string[] } {

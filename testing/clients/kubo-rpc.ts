@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert'
-import type { Block } from './content.ts'
+import type { Block } from '../content.ts'
 
 /** Direct access to a Kubo: tests compare the API with its state. */
 export interface KuboRpc {

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert'
-import type { PinStatus } from '../src/core/pin.ts'
+import type { PinStatus } from '../../src/core/pin.ts'
 
 /** The body of a pin on the wire, as in the published spec. */
 export interface WirePin {

@@ -1,10 +1,10 @@
 import { strict as assert } from 'node:assert'
 import { readFile } from 'node:fs/promises'
-import { assertAgreement } from '../src/dev/agreement.ts'
-import type { Api } from './api.ts'
+import { assertAgreement } from '../database/agreement.ts'
+import type { Api } from '../clients/api.ts'
 import { placements, rowsOf, type Ledger } from './ledger.ts'
-import { patience } from './patience.ts'
-import { until } from './settle.ts'
+import { patience } from '../patience.ts'
+import { until } from '../settle.ts'
 import type { World } from './world.ts'
 
 export interface Looking {

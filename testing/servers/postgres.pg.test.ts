@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Client } from 'pg'
-import { testDatabase } from './test-postgres.ts'
+import { testDatabase } from './postgres.ts'
 
 const ask = async (url: string, sql: string) => {
   const client = new Client({ connectionString: url })

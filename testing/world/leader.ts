@@ -1,5 +1,5 @@
-import { patience } from './patience.ts'
-import { until } from './settle.ts'
+import { patience } from '../patience.ts'
+import { until } from '../settle.ts'
 import type { World } from './world.ts'
 
 /** One term of leadership, as logged by the node that took the lease. */

@@ -9,8 +9,8 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
-import { postgresUser, userCan } from './run-as.ts'
-import { template, type TestServer } from './test-postgres-keeper.ts'
+import { postgresUser, userCan } from '../../src/dev/run-as.ts'
+import { template, type TestServer } from './postgres-keeper.ts'
 
 /** A migrated database for one test file; disposing drops it. */
 export interface TestDatabase extends AsyncDisposable {
@@ -21,7 +21,7 @@ export interface TestDatabase extends AsyncDisposable {
 
 /**
  * A fresh database, cloned from a migrated template on the one Postgres that all test processes share. The first caller starts that server
- * (`test-postgres-keeper.ts`). It stops a few seconds after the last process that used it has ended, however that ended.
+ * (`postgres-keeper.ts`). It stops a few seconds after the last process that used it has ended, however that ended.
  */
 export async function testDatabase(): Promise<TestDatabase> {
   const server = await sharedServer()
@@ -70,7 +70,7 @@ async function sharedServer(): Promise<TestServer> {
       throw new Error(`the tests' Postgres did not start; see ${join(dir, 'keeper.log')}`)
     // A keeper exits at once while another one holds the lock, and that one may be about to exit.
     if (keeper === null || keeper.exitCode !== null) {
-      const entry = fileURLToPath(new URL('./test-postgres-keeper.ts', import.meta.url))
+      const entry = fileURLToPath(new URL('./postgres-keeper.ts', import.meta.url))
       keeper = spawn(process.execPath, [entry, dir], { detached: true, stdio: 'ignore', cwd: '/' })
       keeper.unref()
     }

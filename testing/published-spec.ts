@@ -18,7 +18,7 @@ export interface PublishedSpec {
 }
 
 export function publishedSpec(): PublishedSpec {
-  return parse(readFileSync(join(import.meta.dirname, 'ipfs-pinning-service.yaml'), 'utf8'))
+  return parse(readFileSync(join(import.meta.dirname, '../src/http/spec/ipfs-pinning-service.yaml'), 'utf8'))
 }
 
 /** Returns a function that throws, with what is wrong, if `value` does not match the schema `name` of the published spec. */

@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Log } from '../core/ports.ts'
-import { silentLog } from '../core/silent-log.ts'
-import { startNatsServer, type NatsChild, type NatsServerOptions } from '../cluster/nats-server.ts'
-import { findTool } from '../tools/find-tool.ts'
-import { natsServer } from '../tools/nats-server.ts'
-import { freePort } from './free-port.ts'
+import type { Log } from '../../src/core/ports.ts'
+import { silentLog } from '../../src/core/silent-log.ts'
+import { startNatsServer, type NatsChild, type NatsServerOptions } from '../../src/cluster/nats-server.ts'
+import { findTool } from '../../src/tools/find-tool.ts'
+import { natsServer } from '../../src/tools/nats-server.ts'
+import { freePort } from '../../src/dev/free-port.ts'
 
 /** A place for one nats-server of a test: a directory, a port, the executable. Disposing stops what was started there. */
 export interface TestNats extends AsyncDisposable {

@@ -1,7 +1,7 @@
 /** Fake use cases for the tests of the operators' routes: a cluster of two nodes in memory, which records what it was asked and by whom. */
-import { AnchorageError } from '../core/errors.ts'
-import { mintId } from '../core/ids.ts'
-import type { Node } from '../core/node.ts'
+import { AnchorageError } from '../../src/core/errors.ts'
+import { mintId } from '../../src/core/ids.ts'
+import type { Node } from '../../src/core/node.ts'
 import type {
   ClusterStatus,
   DrainView,
@@ -9,9 +9,9 @@ import type {
   OperatorUseCases,
   PlannedMove,
   PlanView,
-} from '../core/operator-use-cases.ts'
-import type { Plan } from '../core/plan-ports.ts'
-import type { AuditEntry, Maintenance, NodeReport } from '../core/ports.ts'
+} from '../../src/core/operator-use-cases.ts'
+import type { Plan } from '../../src/core/plan-ports.ts'
+import type { AuditEntry, Maintenance, NodeReport } from '../../src/core/ports.ts'
 
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
 

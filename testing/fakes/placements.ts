@@ -1,8 +1,15 @@
-import { AnchorageError } from '../core/errors.ts'
-import type { NodeId, OrgId } from '../core/ids.ts'
-import type { WokenPlacement } from '../core/pin.ts'
-import type { Claim, DuePlacement, Finish, Job, OfferedOrigins, PlacementState } from '../core/placement.ts'
-import type { Clock, NodeIdentity, PlacementStore } from '../core/ports.ts'
+import { AnchorageError } from '../../src/core/errors.ts'
+import type { NodeId, OrgId } from '../../src/core/ids.ts'
+import type { WokenPlacement } from '../../src/core/pin.ts'
+import type {
+  Claim,
+  DuePlacement,
+  Finish,
+  Job,
+  OfferedOrigins,
+  PlacementState,
+} from '../../src/core/placement.ts'
+import type { Clock, NodeIdentity, PlacementStore } from '../../src/core/ports.ts'
 
 /** One placement as the real store keeps it. */
 export interface FakeRow {

@@ -4,12 +4,12 @@ import { chmod, rm } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { environment } from '../app/environment.ts'
-import { tryLock } from '../tools/lock.ts'
-import { migrateUp } from '../store/migrate.ts'
-import { freePort } from './free-port.ts'
-import { endPostgresIn } from './leftovers.ts'
-import { startPostgres } from './postgres.ts'
+import { environment } from '../../src/app/environment.ts'
+import { tryLock } from '../../src/tools/lock.ts'
+import { migrateUp } from '../../src/store/migrate.ts'
+import { freePort } from '../../src/dev/free-port.ts'
+import { endPostgresIn } from '../../src/dev/leftovers.ts'
+import { startPostgres } from '../../src/dev/postgres.ts'
 
 /** How test processes reach the server that they share. */
 export interface TestServer {

@@ -6,17 +6,17 @@ import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { freePort, isFree } from '../src/dev/free-port.ts'
-import { apiOf, type Api } from './api.ts'
+import { freePort, isFree } from '../../src/dev/free-port.ts'
+import { apiOf, type Api } from '../clients/api.ts'
 import { ownEnvironment, readDevEnv } from './dev-env.ts'
-import { assertAllReplicasCurrent } from './jetstream.ts'
-import { kuboRpc, type KuboRpc } from './kubo-rpc.ts'
-import { patience } from './patience.ts'
+import { assertAllReplicasCurrent } from '../clients/jetstream.ts'
+import { kuboRpc, type KuboRpc } from '../clients/kubo-rpc.ts'
+import { patience } from '../patience.ts'
 import { alive, processesOf } from './processes.ts'
-import { until } from './settle.ts'
+import { until } from '../settle.ts'
 
 const run = promisify(execFile)
-const repo = join(import.meta.dirname, '..')
+const repo = join(import.meta.dirname, '../..')
 const main = join(repo, 'src/cli/main.ts')
 
 /** The servers of a node, which fail together with its machine. */

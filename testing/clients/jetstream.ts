@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert'
 import { jetstreamManager } from '@nats-io/jetstream'
-import { dial } from '../src/cluster/dial.ts'
+import { dial } from '../../src/cluster/dial.ts'
 
 /**
  * Asserts that each stream and each consumer is on `replicas` servers, all of them up to date. Until then, losing one more server may

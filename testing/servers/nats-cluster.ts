@@ -6,12 +6,12 @@ import {
   makeClusterSecret,
   makeNodeCertificate,
   type CertifiedKey,
-} from '../cluster/cluster-ca.ts'
-import type { NatsCluster } from '../cluster/nats-config.ts'
-import type { NatsChild, NatsServerOptions } from '../cluster/nats-server.ts'
-import { freePort } from './free-port.ts'
-import { silentLog } from '../core/silent-log.ts'
-import { testNats, type TestNats } from './test-nats.ts'
+} from '../../src/cluster/cluster-ca.ts'
+import type { NatsCluster } from '../../src/cluster/nats-config.ts'
+import type { NatsChild, NatsServerOptions } from '../../src/cluster/nats-server.ts'
+import { freePort } from '../../src/dev/free-port.ts'
+import { silentLog } from '../../src/core/silent-log.ts'
+import { testNats, type TestNats } from './nats.ts'
 
 /** One server of a test's cluster, by its number from 0. */
 export interface TestSeat {

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const repo = join(import.meta.dirname, '../..')
+const repo = join(import.meta.dirname, '..')
 
 /** Commands that a page tells its reader to type. */
 export interface Block {
