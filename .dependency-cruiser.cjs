@@ -1,12 +1,10 @@
 /** Who may import whom. `src/app/fences.test.ts` plants one breach of every rule and demands that it is caught. */
 
-// Tests, and what only tests use.
-const tests = '([.]test|/published-spec)[.]ts$'
+const tests = '[.]test[.]ts$'
 
 /** Each client library is known to one folder, so that replacing it is a change of one folder. */
 const owners = [
-  // dev also administers the servers it runs: it makes databases for tests, for which the store has no use.
-  { name: 'pg', library: 'node_modules/(@types/)?(pg|pg-[^/]+)/', folders: 'store|dev' },
+  { name: 'pg', library: 'node_modules/(@types/)?(pg|pg-[^/]+)/', folders: 'store' },
   { name: 'nats', library: 'node_modules/@nats-io/', folders: 'cluster' },
   { name: 'fastify', library: 'node_modules/(fastify|@fastify/[^/]+|typebox)/', folders: 'http' },
   { name: 'rate-limiter', library: 'node_modules/rate-limiter-flexible/', folders: 'http' },
@@ -70,7 +68,22 @@ module.exports = {
       comment: 'What ships does not need tests, benches or scripts.',
       severity: 'error',
       from: { path: '^src/', pathNot: tests },
-      to: { path: `^(test|bench|scripts)/|${tests}` },
+      to: { path: `^(bench|scripts)/|${tests}` },
+    },
+    {
+      name: 'only-tests-and-benches-use-testing',
+      comment: 'Fakes, servers for tests and the world that tests look at are never part of what ships.',
+      severity: 'error',
+      from: { pathNot: `^(test|testing|bench)/|${tests}` },
+      to: { path: '^testing/' },
+    },
+    {
+      name: 'only-tests-use-test',
+      comment:
+        'A file of test/ is one of the whole-system tests or belongs to them. What others need as well lies in testing/.',
+      severity: 'error',
+      from: { pathNot: '^test/' },
+      to: { path: '^test/' },
     },
     {
       name: 'only-what-package-json-names',

@@ -17,7 +17,10 @@ const sound = {
   'src/app/node.ts':
     "import { d } from '../store/pins.ts'\nimport { server } from '../http/server.ts'\nexport const n = [d, server]",
   'web/app.ts': "import { client } from '../src/http/client.ts'\nexport const a = client",
-  'bench/seed.ts': 'export const seed = 1',
+  'testing/fake.ts': 'export const fake = 1',
+  'bench/seed.ts': "export { fake as seed } from '../testing/fake.ts'",
+  'test/story.ts': "export { fake as story } from '../testing/fake.ts'",
+  'src/core/pin.test.ts': "export { fake as tested } from '../../testing/fake.ts'",
 }
 
 /** A cycle needs two files; it is reported at the other one. */
@@ -46,6 +49,8 @@ const breaches = [
     "import { readFile } from 'node:fs/promises'\nexport const r = readFile",
   ],
   ['src-stands-alone', 'src/app/seeded.ts', "export { seed } from '../../bench/seed.ts'"],
+  ['only-tests-and-benches-use-testing', 'src/app/faked.ts', "export { fake } from '../../testing/fake.ts'"],
+  ['only-tests-use-test', 'bench/told.ts', "export { story } from '../test/story.ts'"],
   [
     'only-what-package-json-names',
     'src/app/check.ts',
@@ -127,7 +132,8 @@ async function plant(files: Record<string, string>) {
 
 function cruise(dir: string): { violations: string[]; modules: number } {
   const program = join(root, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs')
-  const run = spawnSync(process.execPath, [program, 'src', 'web', '--config', '--output-type', 'json'], {
+  const folders = ['src', 'web', 'test', 'testing', 'bench']
+  const run = spawnSync(process.execPath, [program, ...folders, '--config', '--output-type', 'json'], {
     cwd: dir,
     encoding: 'utf8',
   })
