@@ -27,11 +27,18 @@ module.exports = {
     {
       name: 'folders-meet-only-in-app',
       comment:
-        'A folder imports itself and core. So http cannot reach SQL, workers cannot reach NATS, and core knows nobody; ' +
+        'A folder imports itself, core and process. So http cannot reach SQL, and workers cannot reach NATS; ' +
         'what has to meet, meets in app, cli or dev.',
       severity: 'error',
-      from: { path: '^src/([^/]+)/', pathNot: `^src/(app|cli|dev)/|${tests}` },
-      to: { path: '^src/', pathNot: '^src/($1|core)/' },
+      from: { path: '^src/([^/]+)/', pathNot: `^src/(app|cli|core|dev)/|${tests}` },
+      to: { path: '^src/', pathNot: '^src/($1|core|process)/' },
+    },
+    {
+      name: 'core-knows-no-folder',
+      comment: 'core is what all others depend on, so it depends on none of them.',
+      severity: 'error',
+      from: { path: '^src/core/', pathNot: tests },
+      to: { path: '^src/', pathNot: '^src/core/' },
     },
     {
       name: 'no-cycles',
