@@ -1,7 +1,7 @@
 import { access, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cacheDirOf } from '../src/tools/find-tool.ts'
-import { lock } from '../src/tools/lock.ts'
+import { lock } from '../src/process/lock.ts'
 import type { ToolContext } from '../src/tools/tool.ts'
 
 /** What `make` writes into a folder, cached beside the tools of this user. One process makes it, completely or not at all. */

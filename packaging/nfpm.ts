@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { goBuild } from '../src/tools/go-build.ts'
-import { run } from '../src/tools/run.ts'
+import { run } from '../src/process/run.ts'
 import type { ToolContext } from '../src/tools/tool.ts'
 import { kept } from './kept.ts'
 import type { Format, Staged } from './targets.ts'

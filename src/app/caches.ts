@@ -3,7 +3,7 @@ import type { Cluster, Link } from '../cluster/connect.ts'
 import { onInvalidation, publishInvalidation } from '../cluster/invalidation.ts'
 import type { TokenId } from '../core/ids.ts'
 import type { CacheName, CacheStats, Log, TokenStore } from '../core/ports.ts'
-import { aborted } from './aborted.ts'
+import { aborted } from '../process/aborted.ts'
 import type { LiveNodes } from './live-nodes.ts'
 
 /**

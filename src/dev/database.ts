@@ -1,9 +1,9 @@
 import { refusePlaintext } from '../store/plaintext.ts'
-import type { Child } from './child.ts'
+import type { Child } from '../process/child.ts'
 import type { DataDir } from './data-dir.ts'
 import { postgresPlace } from './postgres-place.ts'
 import { startPostgres } from './postgres.ts'
-import { postgresUser } from './run-as.ts'
+import { postgresUser } from '../process/run-as.ts'
 import type { Tell } from './teller.ts'
 
 /** The logins of the database that dev's nodes use, and the server when it is the embedded one. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { writePrivate } from './private-file.ts'
+import { writePrivate } from '../process/private-file.ts'
 
 /** How soon the file shows that a server was started again. */
 const lookEveryMs = 200

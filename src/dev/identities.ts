@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomBytes, type JsonWebKey } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writePrivate } from './private-file.ts'
+import { writePrivate } from '../process/private-file.ts'
 
 /** A user of dev's identity provider, and what the provider tells about the user. */
 export interface DevUser {

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { run } from '../tools/run.ts'
-import { startChild, type Child, type ChildSpec } from './child.ts'
+import { run } from '../process/run.ts'
+import { startChild, type Child, type ChildSpec } from '../process/child.ts'
 import { kuboConfig, type KuboAddresses, type KuboConfig } from './kubo-config.ts'
-import { writePrivate } from './private-file.ts'
+import { writePrivate } from '../process/private-file.ts'
 
 export interface KuboOptions extends KuboAddresses {
   name: string

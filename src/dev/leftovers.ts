@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
-import { endProcess, identify, type ProcessIdentity } from '../tools/process-identity.ts'
+import { endProcess, identify, type ProcessIdentity } from '../process/identity.ts'
 
 /**
  * Identifies the servers of an earlier run that was killed. Every child of `anchorage dev` has its DIR in this environment variable, which

@@ -4,7 +4,7 @@ import type { DataDir } from './data-dir.ts'
 import { devUsers, identityKeys } from './identities.ts'
 import { clientId, startIdentityProvider } from './identity-provider.ts'
 import type { NodeSettings } from './node.ts'
-import { writePrivate } from './private-file.ts'
+import { writePrivate } from '../process/private-file.ts'
 
 /** The identity provider and its users; disposing stops the provider. */
 export interface DevLogin extends AsyncDisposable {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { writePrivate } from './private-file.ts'
+import { writePrivate } from '../process/private-file.ts'
 
 /** The file with the master key of all nodes in DIR; made once. */
 export async function masterKeyFile(dir: string): Promise<string> {

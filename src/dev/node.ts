@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Document } from 'yaml'
 import { configKeys, variableOf, type ConfigKey } from '../app/config-keys.ts'
-import { startChild, type Child, type ChildSpec } from './child.ts'
-import { writePrivate } from './private-file.ts'
+import { startChild, type Child, type ChildSpec } from '../process/child.ts'
+import { writePrivate } from '../process/private-file.ts'
 
 /** The command line of anchorage itself. */
 export const mainFile = fileURLToPath(new URL('../cli/main.ts', import.meta.url))

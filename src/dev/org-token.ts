@@ -1,4 +1,4 @@
-import { run } from '../tools/run.ts'
+import { run } from '../process/run.ts'
 import type { DataDir } from './data-dir.ts'
 import { mainFile } from './node.ts'
 import { AnchorageError } from '../core/errors.ts'

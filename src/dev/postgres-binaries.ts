@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { chmod, cp, mkdir, readFile, readdir, rename, rm, symlink } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { lock } from '../tools/lock.ts'
-import { userCan, type RunAs } from './run-as.ts'
+import { lock } from '../process/lock.ts'
+import { userCan, type RunAs } from '../process/run-as.ts'
 import { AnchorageError } from '../core/errors.ts'
 
 /**

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { chmod, mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writePrivate } from './private-file.ts'
-import { userCan, type RunAs } from './run-as.ts'
+import { writePrivate } from '../process/private-file.ts'
+import { userCan, type RunAs } from '../process/run-as.ts'
 
 const note = 'postgres.place'
 

@@ -5,10 +5,10 @@ import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startChild, type Child, type ChildSpec } from './child.ts'
+import { startChild, type Child, type ChildSpec } from '../process/child.ts'
 import { endPostgresIn } from './leftovers.ts'
 import { postgresBinaries } from './postgres-binaries.ts'
-import { postgresUser, type RunAs } from './run-as.ts'
+import { postgresUser, type RunAs } from '../process/run-as.ts'
 import { AnchorageError } from '../core/errors.ts'
 
 export interface PostgresOptions {

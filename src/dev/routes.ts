@@ -8,7 +8,7 @@ import {
   type CertifiedKey,
 } from '../cluster/cluster-ca.ts'
 import type { NodeSettings } from './node.ts'
-import { writePrivate } from './private-file.ts'
+import { writePrivate } from '../process/private-file.ts'
 
 /** The cluster's CA with its key, and the secret of its routes. */
 interface ClusterKeys extends CertifiedKey {

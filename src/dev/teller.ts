@@ -1,4 +1,4 @@
-import type { ChildSpec } from './child.ts'
+import type { ChildSpec } from '../process/child.ts'
 
 /** Makes a listener that reports the life of the server called `title`, apart from what the start itself reports. */
 export type Tell = (title: string) => NonNullable<ChildSpec['onChange']>

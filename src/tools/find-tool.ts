@@ -2,8 +2,8 @@ import { access, constants, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { AnchorageError } from '../core/errors.ts'
-import { lock } from './lock.ts'
-import { run } from './run.ts'
+import { lock } from '../process/lock.ts'
+import { run } from '../process/run.ts'
 import { isAtLeast, versionIn, type Tool, type ToolContext, type ToolSpec } from './tool.ts'
 
 /** A tool could be neither found nor made. The message lists each step, its outcome, and what to install. */

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { run } from './run.ts'
+import { run } from '../process/run.ts'
 import type { ToolContext, ToolSource } from './tool.ts'
 
 export interface GoProgram {

@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { goBuild } from './go-build.ts'
-import { run } from './run.ts'
+import { run } from '../process/run.ts'
 import type { ToolSource, ToolSpec } from './tool.ts'
 
 /** The IPFS node that stores what is pinned. */

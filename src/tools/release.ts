@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { run } from './run.ts'
+import { run } from '../process/run.ts'
 import type { ToolContext, ToolSource } from './tool.ts'
 
 export interface Release {

@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test'
 import { kept } from '../../packaging/kept.ts'
 import { findTool } from '../../src/tools/find-tool.ts'
 import { goBuild } from '../../src/tools/go-build.ts'
-import { run } from '../../src/tools/run.ts'
+import { run } from '../../src/process/run.ts'
 import type { ToolSpec } from '../../src/tools/tool.ts'
 
 const minute = 60_000

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { lock, tryLock } from './lock.ts'
-import { endProcess, identify, isRunning } from './process-identity.ts'
+import { endProcess, identify, isRunning } from './identity.ts'
 
 async function folder() {
   const path = await mkdtemp(join(tmpdir(), 'anchorage-lock-'))
