@@ -1,6 +1,6 @@
-import { once } from 'node:events'
 import { putGreeting } from '../dev/kubo.ts'
 import { startDev, type DevCluster } from '../dev/runtime.ts'
+import { aborted } from '../process/aborted.ts'
 import { page, prose } from './help.ts'
 import { json } from './print.ts'
 import { verb, WrongUse } from './verb.ts'
@@ -66,7 +66,7 @@ People log in at an identity provider of dev's own, unless ANCHORAGE_OIDC_ISSUER
       const startAgain = () => cluster.startAgain()
       process.on('SIGUSR2', startAgain)
       io.out(io.json ? asJson(cluster) : await welcome(cluster))
-      if (!signal.aborted) await once(signal, 'abort')
+      await aborted(signal)
       io.err('stopping\n')
     } catch (error) {
       if (!signal.aborted) throw error

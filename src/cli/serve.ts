@@ -1,5 +1,5 @@
-import { once } from 'node:events'
 import { startNode } from '../app/node.ts'
+import { aborted } from '../process/aborted.ts'
 import { configuredVerb } from './config-arguments.ts'
 import { page, prose } from './help.ts'
 
@@ -22,6 +22,6 @@ Every option can stand in the YAML file, in the environment or as a flag: see do
       ),
   async (_args, _options, io, config) => {
     await using node = await startNode(config, io.signal)
-    if (!io.signal.aborted) await Promise.race([once(io.signal, 'abort'), node.ended])
+    await Promise.race([aborted(io.signal), node.ended])
   },
 )

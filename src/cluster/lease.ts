@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { NodeId } from '../core/ids.ts'
 import type { Log } from '../core/ports.ts'
-import { unlessAborted } from '../core/unless-aborted.ts'
+import { unlessAborted } from '../process/aborted.ts'
 import type { Cluster } from './connect.ts'
 import { natsLeaderKey, type Held, type LeaderKey } from './leader-key.ts'
 import { explain } from './nats-error.ts'

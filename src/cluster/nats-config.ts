@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writePrivate } from '../process/private-file.ts'
 
 /** The files of a node's nats-server, all under one directory. */
 export interface NatsPaths {
@@ -131,12 +132,4 @@ function clusterConfig(cluster: NatsCluster): object {
       .filter((member) => member !== announce)
       .map((member) => `nats-route://${routeUser}:${password}@${member}`),
   }
-}
-
-/** Writes the file whole or not at all. Other users can never read it, not even for a moment. */
-async function writePrivate(path: string, text: string): Promise<void> {
-  const fresh = `${path}.new`
-  await writeFile(fresh, text, { mode: 0o600 })
-  await chmod(fresh, 0o600)
-  await rename(fresh, path)
 }

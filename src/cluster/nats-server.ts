@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '../core/ports.ts'
+import { stopChild } from '../process/stop-child.ts'
 import {
   natsPassword,
   natsPaths,
@@ -66,6 +67,7 @@ const maxRestartDelayMs = 10_000
 /** The limit while the executable cannot be found: each look-up may mean a download or a build. */
 const maxFindDelayMs = 60_000
 const startPatienceMs = 5_000
+/** SIGTERM lets the server write its state. */
 const stopGraceMs = 5_000
 /** A server that dies within this time after its start counts as a quick death. */
 const quickDeathMs = 10_000
@@ -160,12 +162,12 @@ class NatsServer implements NatsChild {
   async replaceStore(reason: string): Promise<void> {
     if (this.#replaceBecause !== null) return
     this.#replaceBecause = reason
-    if (this.#child !== null) await endChild(this.#child)
+    if (this.#child !== null) await stopChild(this.#child, 'SIGTERM', stopGraceMs)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
-    if (this.#child !== null) await endChild(this.#child)
+    if (this.#child !== null) await stopChild(this.#child, 'SIGTERM', stopGraceMs)
     await this.#running
     this.#trouble = 'nats-server was stopped'
   }
@@ -262,7 +264,7 @@ class NatsServer implements NatsChild {
     if (this.#child === null) return
     this.#restarting = true
     this.#trouble = 'nats-server is being started again'
-    await endChild(this.#child)
+    await stopChild(this.#child, 'SIGTERM', stopGraceMs)
   }
 
   #takeRestart(): boolean {
@@ -299,16 +301,6 @@ class NatsServer implements NatsChild {
       this.#log.error({ reason: reasonOf(error) }, "JetStream's store is broken and cannot be moved aside")
     }
   }
-}
-
-/** Sends SIGTERM, which lets the server write its state, and SIGKILL after five seconds, so that a stop always ends. */
-async function endChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const closed = new Promise<void>((resolved) => child.once('close', () => resolved()))
-  child.kill('SIGTERM')
-  const impatience = setTimeout(() => child.kill('SIGKILL'), stopGraceMs)
-  await closed
-  clearTimeout(impatience)
 }
 
 function reasonOf(error: unknown): string {

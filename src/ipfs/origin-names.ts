@@ -1,6 +1,6 @@
 import { Resolver } from 'node:dns/promises'
 import { semaphore } from '../core/semaphore.ts'
-import { unlessAborted } from '../core/unless-aborted.ts'
+import { unlessAborted } from '../process/aborted.ts'
 
 /**
  * The IP addresses of a name (`dns4`, `dns6`), or the multiaddrs behind it (`dnsaddr`); none when there are none.

@@ -3,7 +3,9 @@ import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AnchorageError } from '../core/errors.ts'
+import { aborted } from './aborted.ts'
 import type { RunAs } from './run-as.ts'
+import { stopChild } from './stop-child.ts'
 
 /** A server process to keep running. */
 export interface ChildSpec {
@@ -41,7 +43,11 @@ export interface Child extends AsyncDisposable {
   kill(): void
 }
 
-/** Starts `spec` and resolves once it is ready; rejects, with the end of its log, when the first start fails. */
+/**
+ * Starts `spec` and resolves once it is ready; rejects, with the end of its log, when the first start fails. A node's nats-server has a loop
+ * of its own (`cluster/nats-server.ts`): a node serves without it, so its first start may fail, and its program and settings are looked up
+ * at each start.
+ */
 export async function startChild(spec: ChildSpec): Promise<Child> {
   const stopping = new AbortController()
   const gone = Promise.withResolvers<string>()
@@ -86,7 +92,7 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
     kill: () => void (up && running.process.kill('SIGKILL')),
     async [Symbol.asyncDispose]() {
       stopping.abort()
-      if (up) await stop(running.process, running.exited, spec)
+      await stopChild(running.process, spec.stopSignal, spec.stopGraceMs)
       await watching
     },
   }
@@ -96,13 +102,6 @@ export async function startChild(spec: ChildSpec): Promise<Child> {
 async function pause(ms: number | null, signal: AbortSignal): Promise<void> {
   if (ms === null) await aborted(signal)
   else await sleep(ms, undefined, { signal }).catch(() => undefined)
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }
 
 interface Running {
@@ -132,8 +131,7 @@ async function startOnce(spec: ChildSpec, stop_?: AbortSignal): Promise<Running>
     if (child.pid === undefined) throw new Error(await exited)
     return { process: child, pid: child.pid, exited }
   } catch (error) {
-    if (child.exitCode === null && child.signalCode === null && child.pid !== undefined)
-      await stop(child, exited, spec)
+    await stopChild(child, spec.stopSignal, spec.stopGraceMs)
     stop_?.throwIfAborted()
     const late = `${spec.name} was not ready after ${spec.readyWithinMs / 1000} s`
     const why = limit.aborted ? late : messageOf(error)
@@ -159,13 +157,6 @@ function spawnLogged(spec: ChildSpec): ChildProcess {
   } finally {
     closeSync(log)
   }
-}
-
-async function stop(child: ChildProcess, exited: Promise<string>, spec: ChildSpec): Promise<void> {
-  child.kill(spec.stopSignal)
-  const killer = setTimeout(() => child.kill('SIGKILL'), spec.stopGraceMs)
-  await exited
-  clearTimeout(killer)
 }
 
 async function endOfLog(file: string): Promise<string> {

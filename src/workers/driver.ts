@@ -1,6 +1,7 @@
 import { backoffMs } from '../core/backoff.ts'
 import { isCode } from '../core/errors.ts'
 import type { Clock, Log } from '../core/ports.ts'
+import { aborted } from '../process/aborted.ts'
 
 /** The counts of what one run of a worker did, shown to operators unchanged. */
 export type Report = Readonly<Record<string, number | boolean>>
@@ -144,7 +145,7 @@ class Loops implements Driver {
     if (signal.aborted) return
     this.#signal = signal
     for (const loop of this.#loops.values()) this.#start(loop, signal)
-    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+    await aborted(signal)
     for (const loop of this.#loops.values()) loop.wake?.abort()
     await Promise.all(this.#running)
   }
