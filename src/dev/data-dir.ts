@@ -7,7 +7,7 @@ import { freePort, isFree } from './free-port.ts'
 import { endLeftovers, endPostgresIn } from './leftovers.ts'
 import { dropPostgresPlace, postgresPlace } from './postgres-place.ts'
 import { writePrivate } from '../process/private-file.ts'
-import { postgresUser } from '../process/run-as.ts'
+import { postgresUser } from './postgres-user.ts'
 import { AnchorageError } from '../core/errors.ts'
 
 /** The state that `anchorage dev` keeps in its DIR, so that addresses, logins and the token stay the same. */

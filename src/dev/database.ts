@@ -3,7 +3,7 @@ import type { Child } from '../process/child.ts'
 import type { DataDir } from './data-dir.ts'
 import { postgresPlace } from './postgres-place.ts'
 import { startPostgres } from './postgres.ts'
-import { postgresUser } from '../process/run-as.ts'
+import { postgresUser } from './postgres-user.ts'
 import type { Tell } from './teller.ts'
 
 /** The logins of the database that dev's nodes use, and the server when it is the embedded one. */

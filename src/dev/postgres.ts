@@ -8,7 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startChild, type Child, type ChildSpec } from '../process/child.ts'
 import { endPostgresIn } from './leftovers.ts'
 import { postgresBinaries } from './postgres-binaries.ts'
-import { postgresUser, type RunAs } from '../process/run-as.ts'
+import { postgresUser } from './postgres-user.ts'
+import type { RunAs } from '../process/run-as.ts'
 import { AnchorageError } from '../core/errors.ts'
 
 export interface PostgresOptions {

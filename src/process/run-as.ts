@@ -1,31 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { AnchorageError } from '../core/errors.ts'
 
 /** The user that a server runs as. */
 export interface RunAs {
   uid: number
   gid: number
   name: string
-}
-
-/**
- * The user that Postgres runs as; null for the user of this process. Postgres refuses uid 0, and initdb refuses a uid that has no passwd
- * entry, so under root it runs as `postgres` if there is such a user, else as `nobody`.
- */
-export function postgresUser(): RunAs | null {
-  if (process.getuid?.() !== 0) return null
-  const rows = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'))
-  for (const wanted of ['postgres', 'nobody']) {
-    const row = rows.find(([name]) => name === wanted)
-    if (row) return { name: wanted, uid: Number(row[2]), gid: Number(row[3]) }
-  }
-  throw new AnchorageError(
-    'unavailable',
-    'Postgres refuses to run as root, and this machine has neither a user "postgres" nor "nobody" to run it as: add one, run as an ordinary user, or set DATABASE_URL',
-  )
 }
 
 /** True when `user` may do `flag` (test's `-r`, `-x`, `-w`) with `path`. The system is asked, because it knows about groups and ACLs. */

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { startChild, type Child } from '../../src/process/child.ts'
 import { freePort } from '../../src/dev/free-port.ts'
-import { postgresUser } from '../../src/process/run-as.ts'
+import { postgresUser } from '../../src/dev/postgres-user.ts'
 import type { TestDatabase } from '../../testing/servers/postgres.ts'
 
 const run = promisify(execFile)

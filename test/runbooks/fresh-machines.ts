@@ -6,7 +6,7 @@ import { natsPassword, natsPaths, natsUser } from '../../src/cluster/nats-config
 import { freePort } from '../../src/dev/free-port.ts'
 import { dropPostgresPlace, postgresPlace } from '../../src/dev/postgres-place.ts'
 import { startPostgres } from '../../src/dev/postgres.ts'
-import { postgresUser } from '../../src/process/run-as.ts'
+import { postgresUser } from '../../src/dev/postgres-user.ts'
 import { startTestKubo } from '../../testing/servers/kubo.ts'
 import { assertAllReplicasCurrent } from '../../testing/clients/jetstream.ts'
 import { alive } from '../../testing/world/processes.ts'

@@ -9,7 +9,8 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
-import { postgresUser, userCan } from '../../src/process/run-as.ts'
+import { postgresUser } from '../../src/dev/postgres-user.ts'
+import { userCan } from '../../src/process/run-as.ts'
 import { template, type TestServer } from './postgres-keeper.ts'
 
 /** A migrated database for one test file; disposing drops it. */
