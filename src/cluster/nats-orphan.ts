@@ -1,6 +1,6 @@
 import { readFile, rm } from 'node:fs/promises'
 import type { Log } from '../core/ports.ts'
-import { endProcess, identify } from '../process/identity.ts'
+import { endProcess, identify, isRunning } from '../process/identity.ts'
 import type { NatsPaths } from './nats-config.ts'
 
 /** A variable in the server's environment that names the process that started it. A server whose parent is another process is an orphan. */
@@ -9,9 +9,9 @@ export const ownerVariable = 'ANCHORAGE_OWNER_PID'
 /**
  * Stops the nats-server that an earlier run of this directory left behind, if there is one. It must be the process that the pid file names,
  * have our configuration on its command line, and have lost its parent. Any other process is left alone. Throws when its owner is alive:
- * two nodes must not share a directory.
+ * two nodes must not share a directory. Throws when the server survives, and leaves the pid file, by which the next try finds it.
  */
-export async function stopOrphan(paths: NatsPaths, log: Log): Promise<void> {
+export async function stopOrphan(paths: NatsPaths, log: Log, end = endProcess): Promise<void> {
   const pid = Number(await readFile(paths.pid, 'utf8').catch(() => ''))
   if (!Number.isSafeInteger(pid) || pid <= 1) return
   const orphan = await identify(pid)
@@ -21,7 +21,9 @@ export async function stopOrphan(paths: NatsPaths, log: Log): Promise<void> {
     throw new Error(`process ${owner} already runs a nats-server in this directory (process ${pid})`)
   }
   log.warn({ pid }, 'stopping a nats-server that an earlier run left behind')
-  await endProcess(orphan, 'SIGTERM', 5_000)
+  await end(orphan, 'SIGTERM', 5_000)
+  if (await isRunning(orphan))
+    throw new Error(`the nats-server of an earlier run (process ${pid}) does not end`)
   await rm(paths.pid, { force: true })
 }
 

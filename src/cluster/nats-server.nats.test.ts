@@ -10,7 +10,8 @@ import { until } from '../../testing/settle.ts'
 import { recordingLog } from '../../testing/recording-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
 import { natsPaths } from './nats-config.ts'
-import { ownerVariable } from './nats-orphan.ts'
+import { silentLog } from '../core/silent-log.ts'
+import { ownerVariable, stopOrphan } from './nats-orphan.ts'
 import type { NatsChild } from './nats-server.ts'
 
 before(async () => {
@@ -167,6 +168,25 @@ test('a server whose node was killed is stopped before the next one starts', asy
   } finally {
     node.kill('SIGKILL')
     if (orphan > 0 && isAlive(orphan)) process.kill(orphan, 'SIGKILL')
+  }
+})
+
+test('a server of an earlier run that survives is reported, and found again by its pid file', async () => {
+  await using nats = await testNats(process.env)
+  const first = await nats.start()
+  const paths = natsPaths(nats.dir)
+  await first[Symbol.asyncDispose]()
+  const orphan = spawn(nats.binary, ['-c', paths.config], { stdio: 'ignore' })
+  try {
+    await writeFile(paths.pid, `${orphan.pid}\n`)
+    const endsNothing = () => Promise.resolve()
+    await assert.rejects(stopOrphan(paths, silentLog, endsNothing), /does not end/)
+    assert.equal(Number(await readFile(paths.pid, 'utf8')), orphan.pid)
+    await stopOrphan(paths, silentLog)
+    assert.equal(isAlive(orphan.pid ?? 0), false)
+    await assert.rejects(stat(paths.pid))
+  } finally {
+    orphan.kill('SIGKILL')
   }
 })
 

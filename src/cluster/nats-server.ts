@@ -69,7 +69,7 @@ const maxFindDelayMs = 60_000
 const startPatienceMs = 5_000
 /** SIGTERM lets the server write its state. */
 const stopGraceMs = 5_000
-/** A server that dies within this time after its start counts as a quick death. */
+/** A server that does not start, or dies within this time after its start, counts as a quick death. */
 const quickDeathMs = 10_000
 const quickDeathsToBlameStore = 3
 
@@ -105,6 +105,8 @@ class NatsServer implements NatsChild {
   #isReady = false
   #wasReady = false
   #quickDeaths = 0
+  /** Null until the executable has been found, which may take long, and the server started. */
+  #startedAt: number | null = null
   #replaceBecause: string | null = null
   /** We stopped the child in order to start it again at once. */
   #restarting = false
@@ -175,7 +177,7 @@ class NatsServer implements NatsChild {
   async #keepRunning(): Promise<void> {
     const { restartAfterMs = 500 } = this.#options
     while (!this.#stop.signal.aborted) {
-      const startedAt = performance.now()
+      this.#startedAt = null
       let maxDelayMs = maxRestartDelayMs
       const why = await this.#runOnce().catch((error: unknown) => {
         maxDelayMs = maxFindDelayMs
@@ -183,7 +185,8 @@ class NatsServer implements NatsChild {
       })
       if (this.#stop.signal.aborted) break
       if (this.#takeRestart()) continue
-      this.#quickDeaths = performance.now() - startedAt < quickDeathMs ? this.#quickDeaths + 1 : 1
+      const ranMs = this.#startedAt === null ? 0 : performance.now() - this.#startedAt
+      this.#quickDeaths = ranMs < quickDeathMs ? this.#quickDeaths + 1 : 1
       this.#trouble = why
       this.#firstOutcome.resolve()
       if (restartAfterMs === 0 && this.#wasReady && this.#replaceBecause === null) {
@@ -212,6 +215,7 @@ class NatsServer implements NatsChild {
     })
     if (this.#stop.signal.aborted) return 'stopped'
     // The server has its own process group: Ctrl-C in a terminal reaches only the node, which stops its server when nothing needs it.
+    this.#startedAt = performance.now()
     const child = spawn(file, ['-c', this.#paths.config], {
       cwd: this.#dir,
       detached: true,
