@@ -1,12 +1,12 @@
 import type { Link } from '../cluster/connect.ts'
 import { clearMaintenance, putMaintenance } from '../cluster/maintenance.ts'
-import { operatorUseCases } from '../core/operator.ts'
+import { operatorUseCases } from '../core/operators.ts'
 import type { Announcement, OperatorUseCases } from '../core/operator-use-cases.ts'
 import type { Log } from '../core/ports.ts'
 import type { Store } from '../store/store.ts'
 import { tellNodesChanged } from './caches.ts'
 import type { Config } from './config.ts'
-import { policyOf } from './policy.ts'
+import { policyOf } from './placement-policy.ts'
 
 export interface OperatorNeeds {
   config: Pick<Config, 'cluster' | 'rebalance'>

@@ -25,7 +25,7 @@ import { systemClock as clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { KuboWatch } from './kubo-watch.ts'
 import type { NatsParts } from './nats.ts'
-import { policyOf } from './policy.ts'
+import { policyOf } from './placement-policy.ts'
 
 export interface WorkerNeeds {
   config: Config

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import { Cache, type Invalidation } from '../core/cache.ts'
+import { Cache, type Invalidation } from './cache.ts'
 import { AnchorageError, isCode } from '../core/errors.ts'
 import { refusedAsSuspended } from '../core/org.ts'
 import type { CacheStats, Clock, TokenStore } from '../core/ports.ts'

@@ -1,7 +1,7 @@
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import { AnchorageError } from '../core/errors.ts'
 import type { Session } from '../core/org.ts'
-import { callerOfSession, whyNot } from '../core/session-caller.ts'
+import { callerOfSession, whyNot } from './session-caller.ts'
 import type { SessionUseCases } from '../core/session-use-cases.ts'
 import type { Caller, Principal, Scope } from '../core/token.ts'
 import { cookieOf, sessionCookie, speaksByCookie } from './session/cookies.ts'

@@ -1,5 +1,5 @@
 import { Resolver } from 'node:dns/promises'
-import { semaphore } from '../core/semaphore.ts'
+import { semaphore } from './semaphore.ts'
 import { unlessAborted } from '../process/aborted.ts'
 
 /**

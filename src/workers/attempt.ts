@@ -1,4 +1,4 @@
-import type { BackoffRange } from '../core/backoff.ts'
+import type { BackoffRange } from './backoff.ts'
 import type { Claim, Job } from '../core/placement.ts'
 import { OriginTurns } from './origin-turns.ts'
 

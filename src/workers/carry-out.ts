@@ -1,4 +1,4 @@
-import { backoffMs } from '../core/backoff.ts'
+import { backoffMs } from './backoff.ts'
 import { IpfsError } from '../core/ipfs-error.ts'
 import type { PinErrorCode } from '../core/pin.ts'
 import type { Claim, Outcome } from '../core/placement.ts'

@@ -1,4 +1,4 @@
-import { backoffMs } from '../core/backoff.ts'
+import { backoffMs } from './backoff.ts'
 import { isCode } from '../core/errors.ts'
 import type { Clock, Log } from '../core/ports.ts'
 import { aborted } from '../process/aborted.ts'

@@ -1,4 +1,4 @@
-import { backoffMs } from '../core/backoff.ts'
+import { backoffMs } from './backoff.ts'
 import { isCode } from '../core/errors.ts'
 import { gather } from '../core/gather.ts'
 import type { Finish, Job } from '../core/placement.ts'

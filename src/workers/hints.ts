@@ -1,4 +1,4 @@
-import { backoffMs } from '../core/backoff.ts'
+import { backoffMs } from './backoff.ts'
 import type { Job } from '../core/placement.ts'
 import type { Bus, Clock, Log, NodeIdentity } from '../core/ports.ts'
 

@@ -1,4 +1,4 @@
-import { backoffMs } from '../core/backoff.ts'
+import { backoffMs } from './backoff.ts'
 import type { Clock, Log } from '../core/ports.ts'
 
 /** A server that a worker cannot do without. */

@@ -1,4 +1,4 @@
-import { CidSet } from '../core/cid-set.ts'
+import { CidSet } from './cid-set.ts'
 import type { Job } from '../core/placement.ts'
 import type { Ipfs, Log, NodeIdentity, ReconcileStore } from '../core/ports.ts'
 import type { NodeWorker, Report } from './driver.ts'

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { mintId } from './ids.ts'
-import type { OrgId } from './ids.ts'
-import type { Job } from './placement.ts'
+import { mintId } from '../core/ids.ts'
+import type { OrgId } from '../core/ids.ts'
+import type { Job } from '../core/placement.ts'
 import { Slots, slotLimits } from './slots.ts'
 import type { SlotLimits } from './slots.ts'
 

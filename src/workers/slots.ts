@@ -1,6 +1,6 @@
 import { FairQueue, kindOf, orgOf } from './fair-queue.ts'
 import type { JobKind } from './fair-queue.ts'
-import type { Job } from './placement.ts'
+import type { Job } from '../core/placement.ts'
 
 /** How much a node works on at a time. */
 export interface SlotLimits {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { mintId } from './ids.ts'
-import { scopesOf, type Role, type Session } from './org.ts'
+import { mintId } from '../core/ids.ts'
+import { scopesOf, type Role, type Session } from '../core/org.ts'
 import { callerOfSession, whyNot } from './session-caller.ts'
 
 const [acme, beta] = [mintId('org'), mintId('org')]

@@ -1,4 +1,4 @@
-import type { Job } from './placement.ts'
+import type { Job } from '../core/placement.ts'
 
 /** The kind of a waiting job: content requested for the first time, content tried before, content to unpin. */
 export const jobKinds = ['fresh', 'retry', 'unpin'] as const

@@ -1,6 +1,6 @@
-import { AnchorageError } from './errors.ts'
-import { refusedAsSuspended, scopesOf, type Session } from './org.ts'
-import type { Caller, Scope } from './token.ts'
+import { AnchorageError } from '../core/errors.ts'
+import { refusedAsSuspended, scopesOf, type Session } from '../core/org.ts'
+import type { Caller, Scope } from '../core/token.ts'
 
 /** The org that a request with a cookie is about, named by TypeID or slug. */
 export interface NamedOrg {

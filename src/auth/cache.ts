@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { CacheStats, Clock } from './ports.ts'
+import type { CacheStats, Clock } from '../core/ports.ts'
 
 /** A change of the source: of one key, or of every key (null). Within one cache, versions grow in the order in which the changes commit. */
 export interface Invalidation {
