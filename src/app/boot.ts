@@ -1,5 +1,6 @@
 import { isCode } from '../core/errors.ts'
-import type { Log, NodeIdentity } from '../core/ports.ts'
+import type { NodeIdentity } from '../core/node.ts'
+import type { Log } from '../core/ports.ts'
 import type { Store } from '../store/store.ts'
 import { systemClock as clock } from './clock.ts'
 

@@ -1,8 +1,9 @@
 import type { RememberedTokens } from '../auth/verifier.ts'
 import type { Cluster, Link } from '../cluster/connect.ts'
 import { onInvalidation, publishInvalidation } from '../cluster/invalidation.ts'
+import type { CacheName, CacheStats } from '../core/cache-stats.ts'
 import type { TokenId } from '../core/ids.ts'
-import type { CacheName, CacheStats, Log, TokenStore } from '../core/ports.ts'
+import type { Log, TokenStore } from '../core/ports.ts'
 import { aborted } from '../process/aborted.ts'
 import type { LiveNodes } from './live-nodes.ts'
 

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mintId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
-import type { Log, Maintenance } from '../core/ports.ts'
+import type { Log } from '../core/ports.ts'
 import { fakeClock } from '../../testing/fakes/clock.ts'
+import type { Maintenance } from '../core/maintenance.ts'
 import { clusterWatch } from './cluster-watch.ts'
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }

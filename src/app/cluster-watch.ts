@@ -1,5 +1,6 @@
-import type { Degradation, Node } from '../core/node.ts'
-import type { Clock, Log, Maintenance, NodeIdentity, OperatorStore, ReconcileStore } from '../core/ports.ts'
+import type { Maintenance } from '../core/maintenance.ts'
+import type { Degradation, Node, NodeIdentity } from '../core/node.ts'
+import type { Clock, Log, OperatorStore, ReconcileStore } from '../core/ports.ts'
 import type { Driver } from '../workers/driver.ts'
 import { isOverdue, overdueText } from '../workers/watchdog.ts'
 import { every } from './every.ts'

@@ -1,5 +1,5 @@
+import type { CacheStats } from '../core/cache-stats.ts'
 import type { Node } from '../core/node.ts'
-import type { CacheStats } from '../core/ports.ts'
 import type { NodeStore } from '../store/store.ts'
 
 /** Reads the nodes for the first time. Rejects `unavailable` when Postgres cannot be reached. */

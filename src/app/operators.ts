@@ -1,7 +1,6 @@
 import type { Link } from '../cluster/connect.ts'
 import { clearMaintenance, putMaintenance } from '../cluster/maintenance.ts'
-import { operatorUseCases } from '../core/operators.ts'
-import type { Announcement, OperatorUseCases } from '../core/operator-use-cases.ts'
+import { operatorUseCases, type Announcement, type OperatorUseCases } from '../core/operators.ts'
 import type { Log } from '../core/ports.ts'
 import type { Store } from '../store/store.ts'
 import { tellNodesChanged } from './caches.ts'

@@ -1,6 +1,6 @@
 import { AnchorageError, isCode } from '../core/errors.ts'
-import type { Degradation } from '../core/node.ts'
-import type { Clock, Log, NodeIdentity } from '../core/ports.ts'
+import type { Degradation, NodeIdentity } from '../core/node.ts'
+import type { Clock, Log } from '../core/ports.ts'
 import type { Sign } from '../store/nodes.ts'
 import type { NodeStore } from '../store/store.ts'
 import { every } from './every.ts'

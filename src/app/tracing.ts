@@ -1,4 +1,5 @@
-import type { Log, NodeIdentity } from '../core/ports.ts'
+import type { NodeIdentity } from '../core/node.ts'
+import type { Log } from '../core/ports.ts'
 import { untracedAttempts, type Tracing } from '../core/tracing.ts'
 import type { Config } from './config.ts'
 import { version } from './version.ts'

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import type { CacheStats, Clock } from '../core/ports.ts'
+import type { CacheStats } from '../core/cache-stats.ts'
+import type { Clock } from '../core/ports.ts'
 
 /** A change of the source: of one key, or of every key (null). Within one cache, versions grow in the order in which the changes commit. */
 export interface Invalidation {

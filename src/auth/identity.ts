@@ -1,4 +1,4 @@
-import type { Identity } from '../core/login-ports.ts'
+import type { Identity } from '../core/login.ts'
 
 /** The names of the claims to read; `a.b` also finds `b` in an object `a`. */
 export interface ClaimNames {

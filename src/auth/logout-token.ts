@@ -1,7 +1,7 @@
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
 import type { ServerMetadata } from 'openid-client'
 import { AnchorageError } from '../core/errors.ts'
-import type { ProviderLogout } from '../core/login-ports.ts'
+import type { ProviderLogout } from '../core/login.ts'
 import type { Clock } from '../core/ports.ts'
 import { clockToleranceSeconds } from './discovery.ts'
 import { unreachable } from './oidc-errors.ts'

@@ -1,6 +1,6 @@
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { headers, type NatsConnection } from '@nats-io/nats-core'
-import type { Maintenance } from '../core/ports.ts'
+import type { Maintenance } from '../core/maintenance.ts'
 import type { Link } from './connect.ts'
 import { bucketStream, maintenanceKey } from './names.ts'
 import { isMissing } from './nats-error.ts'

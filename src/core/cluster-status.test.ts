@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { clusterStatus, type ClusterSight } from './cluster-status.ts'
 import { mintId } from './ids.ts'
-import type { NodeView, PlanView } from './operator-use-cases.ts'
-import type { NodeReport } from './ports.ts'
-import type { Copy, PlanState } from './repair.ts'
+import type { NodeReport } from './node-report.ts'
+import type { NodeView } from './node-statuses.ts'
+import type { PlanState, PlanView } from './plan.ts'
+import type { Copy } from './repair.ts'
 
 const [one, two] = [view('anchor-1', 7), view('anchor-2', null)]
 const well: ClusterSight = {

@@ -1,7 +1,45 @@
-import { countOf, missingCopies } from './missing-copies.ts'
-import type { Held } from './measure-ports.ts'
-import type { ClusterStatus, Need, NodeDrain, NodeView, PlanView } from './operator-use-cases.ts'
+import type { NodeDrain } from './drain.ts'
+import type { Maintenance } from './maintenance.ts'
+import type { Held } from './measures.ts'
+import { countOf, missingCopies, type MissingCopies } from './missing-copies.ts'
+import type { NodeView } from './node-statuses.ts'
+import type { PinStatus } from './pin.ts'
+import type { PlanView } from './plan.ts'
 import type { ContentCopies } from './repair.ts'
+
+/** The status of the whole cluster. */
+export interface ClusterStatus {
+  nodes: NodeView[]
+  maintenance: Maintenance | null
+  pins: Record<PinStatus, number>
+  /** Placements on all nodes that are waiting for work or being worked on. */
+  work: { queued: number; pinning: number; unpinning: number }
+  drains: NodeDrain[]
+  /** The plans that are being applied or are paused. */
+  plans: PlanView[]
+  copies: MissingCopies
+  /** How many contents are marked for repair, counted up to a limit. */
+  unsettled: number
+  /** The first few of these contents that have fewer pinned copies than are wanted. */
+  short: ShortContent[]
+  /** What does not go away by itself, worst first. */
+  needs: Need[]
+}
+
+export interface ShortContent {
+  cid: string
+  wanted: number
+  stands: number
+}
+
+/** Something that a person has to do. */
+export interface Need {
+  /** The node or plan that it is about; null for the cluster. */
+  about: string | null
+  reason: string
+  /** A command that fixes or shows it; null when there is none. */
+  command: string | null
+}
 
 /** The facts that a status of the cluster is made from. */
 export type ClusterSight = Omit<ClusterStatus, 'work' | 'copies' | 'short' | 'needs'> & {

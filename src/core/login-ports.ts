@@ -1,18 +1,8 @@
 /** The ports of people's logins: the sessions in the database, and the identity provider. Same rules as `ports.ts`. */
 import type { SessionId, UserId } from './ids.ts'
-import type { Role, Session } from './org.ts'
-import type { Revoked } from './ports.ts'
-
-/** What the identity provider says about a person at a login. */
-export interface LoginClaims {
-  issuer: string
-  subject: string
-  name: string | null
-  email: string | null
-  operator: boolean
-  /** The greatest role in each org, by the person's groups. Orgs that do not exist are ignored. */
-  roles: { slug: string; role: Role }[]
-}
+import type { LoginClaims, LoginSecrets, Identity, ProviderLogout } from './login.ts'
+import type { Session } from './org.ts'
+import type { Revoked } from './token.ts'
 
 /** People's logins. System scope, since a cookie is looked up before any org is known. Hashes are SHA-256 of the cookie's secret. */
 export interface SessionStore {
@@ -48,40 +38,10 @@ export interface SessionStore {
   /** `not_found` when the user has no such session. Returns the id token of the login. Audited. */
   endSession(userId: UserId, id: SessionId, actor: string): Promise<{ idToken: string }>
   /** The provider says that a person (all sessions) or one of its sessions is over. Each `jti` is accepted once; false the second time. */
-  endByProvider(which: {
-    issuer: string
-    subject: string | null
-    sid: string | null
-    jti: string
-    until: Date
-  }): Promise<boolean>
+  endByProvider(which: ProviderLogout): Promise<boolean>
   /** Deletes sessions that were over more than `olderThanMs` ago. Returns how many. */
   pruneSessions(olderThanMs: number, limit: number): Promise<number>
 }
-
-/** What a login keeps until the browser comes back. It travels with the browser, sealed. */
-export interface LoginSecrets {
-  state: string
-  nonce: string
-  /** The code verifier of PKCE (RFC 7636). */
-  verifier: string
-  redirectUri: string
-}
-
-/** The person who just logged in, as the provider describes it. */
-export interface Identity {
-  issuer: string
-  subject: string
-  name: string | null
-  email: string | null
-  groups: string[]
-  /** The provider's own session id. */
-  sid: string | null
-  idToken: string
-}
-
-/** A valid logout token of OpenID Connect Back-Channel Logout 1.0: a person, or one of its sessions, is over. */
-export type ProviderLogout = Parameters<SessionStore['endByProvider']>[0]
 
 /** An OpenID Connect provider, which knows who people are. All methods reject `unavailable` while it cannot be asked. */
 export interface IdentityProvider {

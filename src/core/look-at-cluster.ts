@@ -1,9 +1,10 @@
-import { clusterStatus } from './cluster-status.ts'
+import { clusterStatus, type ClusterStatus } from './cluster-status.ts'
+import type { NodeDrain } from './drain.ts'
 import type { MeasureStore } from './measure-ports.ts'
-import { statusesOf, withHeld } from './node-statuses.ts'
-import type { NodeDrain, NodeView, OperatorUseCases, PlanView } from './operator-use-cases.ts'
+import { statusesOf, withHeld, type NodeView } from './node-statuses.ts'
 import type { RepairPolicy } from './plan-repair.ts'
 import type { PlanStore } from './plan-ports.ts'
+import type { PlanView } from './plan.ts'
 import type { OperatorStore, RepairStore } from './ports.ts'
 import { whyContentWaits, whyDrainWaits, whyNothingMoves, whyPlanWaits } from './why-waiting.ts'
 
@@ -21,7 +22,7 @@ interface Parts {
 }
 
 /** The status of the cluster. It reads a bounded number of rows and counts that are kept up to date, never a whole table. */
-export function ofCluster(parts: Parts): Pick<OperatorUseCases, 'status'> {
+export function ofCluster(parts: Parts): { status(): Promise<ClusterStatus> } {
   const { store, measures, repair, policy } = parts
   return {
     async status() {

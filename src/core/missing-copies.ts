@@ -1,5 +1,5 @@
 import type { NodeId } from './ids.ts'
-import type { Held } from './measure-ports.ts'
+import type { Held } from './measures.ts'
 
 /** How many copies are missing, by reason. */
 export interface MissingCopies {

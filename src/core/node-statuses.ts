@@ -1,8 +1,24 @@
 import type { NodeId } from './ids.ts'
-import type { Held } from './measure-ports.ts'
-import type { NodeStatus, NodeView } from './operator-use-cases.ts'
+import type { Held } from './measures.ts'
+import type { NodeReport } from './node-report.ts'
+import type { Node } from './node.ts'
 import type { OperatorStore } from './ports.ts'
 import { leadingEpoch } from './why-waiting.ts'
+
+/** A node and its last report. */
+export interface NodeStatus {
+  node: Node
+  report: NodeReport | null
+  reportedAt: Date | null
+  /** The epoch under which it leads; null when it does not. */
+  leads: number | null
+}
+
+/** The same, with the number of its placements in Postgres and the bytes of the pinned ones. */
+export interface NodeView extends NodeStatus {
+  placements: number
+  bytes: number
+}
 
 /** Defaults for fields that the report of an older version lacks. */
 const unsaid = {

@@ -39,3 +39,9 @@ export function addressesOf({ id, multiaddrs }: Pick<Node, 'id' | 'multiaddrs'>)
   const peerId = base58btc.baseEncode(Buffer.concat([Buffer.from([0x12, 0x20]), digest]))
   return [`/dns4/${id.replace('_', '-')}.invalid/tcp/4001/p2p/${peerId}`]
 }
+
+/** This process: its node, and which boot of it. Claims of an older incarnation are void. */
+export interface NodeIdentity {
+  nodeId: NodeId
+  incarnation: number
+}

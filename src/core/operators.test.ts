@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { DrainProgress } from './drain.ts'
 import { AnchorageError } from './errors.ts'
 import { mintId, type NodeId } from './ids.ts'
-import type { Held } from './measure-ports.ts'
+import type { Maintenance } from './maintenance.ts'
+import type { Held } from './measures.ts'
+import type { NodeReport } from './node-report.ts'
 import type { Node } from './node.ts'
-import { operatorUseCases } from './operators.ts'
-import type { Announcement } from './operator-use-cases.ts'
-import type { NewPlan, Plan, PlanStore } from './plan-ports.ts'
-import type { DrainProgress, Log, Maintenance, NodeReport, OperatorStore } from './ports.ts'
-import type { ContentCopies, Copy, Move } from './repair.ts'
+import { operatorUseCases, type Announcement } from './operators.ts'
+import type { PlanStore } from './plan-ports.ts'
+import type { NewPlan, Plan, Move } from './plan.ts'
+import type { Log, OperatorStore } from './ports.ts'
+import type { ContentCopies, Copy } from './repair.ts'
 
 const policy = { tolerance: 0, highWater: 0.9, downGraceMs: 300_000, minCopies: 1 }
 const signal = new AbortController().signal

@@ -100,3 +100,10 @@ export interface Session {
   /** The session ends then, even when it is in use. */
   expiresAt: Date
 }
+
+/** Who changes a member. */
+export interface MemberActor {
+  actor: string
+  /** May make, change and remove owners, as an owner or an operator. */
+  owners: boolean
+}

@@ -107,3 +107,6 @@ export interface WokenPlacement {
   /** As in `Job`. */
   wokenBy?: PinId
 }
+
+/** The outcome for one pin of an accepted batch. */
+export type Accepted = { pin: Pin; woken: WokenPlacement[] } | { error: Error }

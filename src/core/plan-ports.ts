@@ -1,6 +1,6 @@
 import type { NodeId, PlanId } from './ids.ts'
 import type { Job } from './placement.ts'
-import type { Move, MoveState, PlanState } from './repair.ts'
+import type { Move, MoveState, NewPlan, Plan, PlanUnderWay } from './plan.ts'
 
 /** Plans of moves. Reading and saving need no leadership, but starting moves does. */
 export interface PlanStore {
@@ -37,29 +37,4 @@ export interface PlanStore {
   ): Promise<{ jobs: Job[]; started: number; skipped: number }>
   /** Marks moves whose old copy is gone as done. The plan is `applied` when none is left. */
   settleMoves(epoch: number, id: PlanId): Promise<{ done: number; left: number }>
-}
-
-export interface NewPlan {
-  id: PlanId
-  actor: string
-  /** The figures behind the plan, for people: shares before and after, and how many bytes move. */
-  summary: Record<string, unknown>
-}
-
-export interface Plan extends NewPlan {
-  state: PlanState
-  createdAt: Date
-  moves: number
-  bytes: number
-  done: number
-  skipped: number
-  bytesDone: number
-  bytesSkipped: number
-}
-
-/** A plan with its moves under way. All figures are of one moment. */
-export interface PlanUnderWay extends Plan {
-  moving: number
-  /** How many bytes of the moves under way have arrived. */
-  bytesArrived: number
 }

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { mintId, type NodeId } from './ids.ts'
 import type { Node } from './node.ts'
 import { planRebalance, type Movable, type RebalancePolicy } from './plan-rebalance.ts'
-import type { Move } from './repair.ts'
+import type { Move } from './plan.ts'
 
 const policy: RebalancePolicy = { highWater: 0.9, tolerance: 0.05 }
 const ids = Array.from({ length: 12 }, () => mintId('nod')).toSorted()

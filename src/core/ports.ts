@@ -3,8 +3,13 @@
  * Adapters (store, cluster, ipfs) implement these interfaces; `app/node.ts` joins them. All methods reject with `AnchorageError`. A
  * driver's own error never crosses this boundary, except as `cause`.
  */
-import type { AuditId, KeyId, NodeId, OrgId, PinId, TokenId, UserId } from './ids.ts'
-import type { Pin, PinPage, PinQuery, NewPin, WokenPlacement } from './pin.ts'
+import type { AuditEntry, AuditCursor } from './audit.ts'
+import type { CacheName } from './cache-stats.ts'
+import type { DrainProgress } from './drain.ts'
+import type { KeyId, NodeId, OrgId, PinId, TokenId, UserId } from './ids.ts'
+import type { Maintenance } from './maintenance.ts'
+import type { NodeReport } from './node-report.ts'
+import type { Pin, PinPage, PinQuery, NewPin, WokenPlacement, Accepted } from './pin.ts'
 import type {
   Claim,
   DuePlacement,
@@ -14,10 +19,10 @@ import type {
   PlacementState,
   Progress,
 } from './placement.ts'
-import type { Degradation, Node } from './node.ts'
-import type { Member, Org, OrgLimits, Role, Usage, User } from './org.ts'
+import type { Node, NodeIdentity } from './node.ts'
+import type { Member, Org, OrgLimits, Role, Usage, User, MemberActor } from './org.ts'
 import type { ContentCopies, Repair } from './repair.ts'
-import type { ApiToken, SigningKey, TokenEnd } from './token.ts'
+import type { ApiToken, SigningKey, TokenView, Revoked } from './token.ts'
 
 /** Milliseconds; injected so that tests need not sleep. */
 export interface Clock {
@@ -35,9 +40,6 @@ export interface Log {
   error(fields: object, message: string): void
   child(fields: object): Log
 }
-
-/** The outcome for one pin of an accepted batch. */
-export type Accepted = { pin: Pin; woken: WokenPlacement[] } | { error: Error }
 
 /** What an org may do with its pins. Every call runs in that org's scope: another org's row does not exist. */
 export interface PinStore {
@@ -168,18 +170,6 @@ export interface RepairStore {
   noteDrained(epoch: number): Promise<NodeId[]>
 }
 
-/** The placements that a node still has. `left` is the sum of the other three counts. */
-export interface DrainProgress {
-  left: number
-  /** Another copy of these is under way. */
-  moving: number
-  /** The leader has not looked at these yet, or there is no other node for them. */
-  waiting: number
-  /** The node is unpinning these. */
-  removing: number
-  bytesLeft: number
-}
-
 /** What operators do to the cluster, audited with `actor`. System scope. No leadership is needed. */
 export interface OperatorStore {
   /** By TypeID or name; `not_found` when there is no such node. */
@@ -208,61 +198,6 @@ export interface OperatorStore {
   /** Lets a node's reconciler continue once, after it stopped because of too many removals or a restored database. */
   confirmReconcile(nodeId: NodeId, actor: string): Promise<void>
 }
-
-/** An operator's order that nothing is repaired for a while. */
-export interface Maintenance {
-  reason: string
-  actor: string
-  since: Date
-  /** Null: until it is switched off. */
-  until: Date | null
-}
-
-/** What a node writes about itself next to `last_seen`, as operators see it. */
-export interface NodeReport {
-  version: string
-  leader: { epoch: number } | null
-  /** How long ago this node heard each of the others, ms. */
-  heard: Record<string, number>
-  caches: Record<string, CacheStats>
-  workers: {
-    name: string
-    endedAtMs: number | null
-    tookMs: number | null
-    failures: number
-    report: object | null
-  }[]
-  pinning: object
-  /** Why the node does not work fully. */
-  reasons: Degradation[]
-  /** How many pins the reconciler would remove while it waits for `admin reconcile --confirm`; null when it does not wait. */
-  reconcileBlocked: number | null
-}
-
-/** The data from Postgres that nodes cache. */
-export type CacheName = 'nodes' | 'tokens'
-
-export interface CacheStats {
-  size: number
-  hits: number
-  misses: number
-  /** Invalidations heard from other nodes. `flushes` counts the flushes after a reconnection. */
-  invalidations: number
-  flushes: number
-  version: number
-}
-
-export interface AuditEntry {
-  id: AuditId
-  at: Date
-  orgId: OrgId | null
-  actor: string
-  action: string
-  target: string
-  details: unknown
-}
-
-export type AuditCursor = Pick<AuditEntry, 'at' | 'id'>
 
 /** One node's placements compared with the pins in its Kubo, used by that node's reconciler. */
 export interface ReconcileStore {
@@ -315,12 +250,6 @@ export interface AuditStore {
    * number of such lines. A partition that is in use is left for the next time.
    */
   drop(months: number, limit: number): Promise<{ months: string[]; lines: number }>
-}
-
-/** This process: its node, and which boot of it. Claims of an older incarnation are void. */
-export interface NodeIdentity {
-  nodeId: NodeId
-  incarnation: number
 }
 
 /** The messages between nodes. They are only hints: when one is lost, Postgres still has the work. */
@@ -445,15 +374,6 @@ export interface TokenStore {
   pruneTokens(olderThanMs: number, limit: number): Promise<number>
 }
 
-/** A token as its org sees it. */
-export interface TokenView extends Omit<ApiToken, 'keyId'> {
-  createdAt: Date
-  lastUsedAt: Date | null
-  revokedAt: Date | null
-  /** Why the token is over; null while it is valid, by the database's clock. */
-  endedBy: TokenEnd | null
-}
-
 /** What an org does with itself. Every call runs in that org's scope, as in `PinStore`: another org's row does not exist. */
 export interface OrgStore {
   /** `not_found` when there is no such org. */
@@ -484,19 +404,6 @@ export interface OrgStore {
   revokeToken(orgId: OrgId, id: TokenId, actor: string, createdBy?: UserId | TokenId): Promise<Revoked>
   /** The org's own entries, newest first. With `before`, only entries before it. */
   audit(orgId: OrgId, query: { limit: number; before?: AuditCursor }): Promise<AuditEntry[]>
-}
-
-/** Who changes a member. */
-export interface MemberActor {
-  actor: string
-  /** May make, change and remove owners, as an owner or an operator. */
-  owners: boolean
-}
-
-/** Tokens that a change revoked. Nodes are told of each of them with `version`. */
-export interface Revoked {
-  tokens: TokenId[]
-  version: number
 }
 
 /** What operators do with orgs and people. System scope. Audited with `actor`. */

@@ -45,18 +45,3 @@ export interface Repair {
   /** Nothing more is to be done now. When false, the next run looks at the content again. */
   settled: boolean
 }
-
-/** One move of a plan. */
-export interface Move {
-  cid: string
-  from: NodeId
-  to: NodeId
-  bytes: number
-  reason: string
-}
-
-export const moveStates = ['planned', 'moving', 'done', 'skipped'] as const
-export type MoveState = (typeof moveStates)[number]
-
-export const planStates = ['planned', 'applying', 'paused', 'applied', 'cancelled'] as const
-export type PlanState = (typeof planStates)[number]

@@ -52,3 +52,18 @@ export interface Principal extends Caller {
 /** Why a token is over. `revoked`: it or its maker was revoked. `expired`: its time is over. `key`: its signing key was retired. */
 export const tokenEnds = ['revoked', 'expired', 'key'] as const
 export type TokenEnd = (typeof tokenEnds)[number]
+
+/** A token as its org sees it. */
+export interface TokenView extends Omit<ApiToken, 'keyId'> {
+  createdAt: Date
+  lastUsedAt: Date | null
+  revokedAt: Date | null
+  /** Why the token is over; null while it is valid, by the database's clock. */
+  endedBy: TokenEnd | null
+}
+
+/** Tokens that a change revoked. Nodes are told of each of them with `version`. */
+export interface Revoked {
+  tokens: TokenId[]
+  version: number
+}

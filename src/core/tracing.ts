@@ -1,4 +1,4 @@
-import type { PinUseCases } from './pin-use-cases.ts'
+import type { PinUseCases } from './pins.ts'
 import type { Claim, Outcome } from './placement.ts'
 import type { Bus, Ipfs } from './ports.ts'
 

@@ -1,8 +1,10 @@
 import { takesContent } from './choose-nodes.ts'
+import type { Maintenance } from './maintenance.ts'
 import type { Node } from './node.ts'
 import { planRepair, type RepairPolicy } from './plan-repair.ts'
-import type { Plan, PlanStore } from './plan-ports.ts'
-import type { Maintenance, OperatorStore, RepairStore } from './ports.ts'
+import type { PlanStore } from './plan-ports.ts'
+import type { Plan } from './plan.ts'
+import type { OperatorStore, RepairStore } from './ports.ts'
 import type { ContentCopies } from './repair.ts'
 
 /** How many contents of a draining node are read. Those left longest come first in the order of CIDs. */

@@ -1,4 +1,4 @@
-import type { ClusterMeasures } from '../core/measure-ports.ts'
+import type { ClusterMeasures } from '../core/measures.ts'
 import type { Claim, Outcome } from '../core/placement.ts'
 import type { Clock, PinStore } from '../core/ports.ts'
 import { Board } from './board.ts'

@@ -1,6 +1,6 @@
-import type { ClusterMeasures, PoolUse } from '../core/measure-ports.ts'
+import type { CacheStats } from '../core/cache-stats.ts'
+import type { ClusterMeasures, PoolUse } from '../core/measures.ts'
 import type { Degradation, Node } from '../core/node.ts'
-import type { CacheStats } from '../core/ports.ts'
 
 /** A node as it is at a scrape, assembled from memory: a scrape asks neither Postgres nor NATS nor Kubo. */
 export interface NodeView {

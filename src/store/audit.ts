@@ -1,5 +1,5 @@
+import type { AuditCursor, AuditEntry } from '../core/audit.ts'
 import { idOf, mintId, uuidOf, type OrgId } from '../core/ids.ts'
-import type { AuditCursor, AuditEntry } from '../core/ports.ts'
 import type { SystemTx, TenantTx } from './database.ts'
 import { fromText } from './text.ts'
 

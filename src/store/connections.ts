@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import pg from 'pg'
-import type { PoolUse } from '../core/measure-ports.ts'
 import { AnchorageError, inOneLine } from '../core/errors.ts'
+import type { PoolUse } from '../core/measures.ts'
 import type { Log } from '../core/ports.ts'
 import { assertLogin } from './assert.ts'
 import { endsByException } from './ends-by-exception.ts'

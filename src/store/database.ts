@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { OrgId } from '../core/ids.ts'
 import { uuidOf } from '../core/ids.ts'
-import type { PoolUse } from '../core/measure-ports.ts'
+import type { PoolUse } from '../core/measures.ts'
 import type { Log } from '../core/ports.ts'
 import { connectionsPerRole, inOneWrite, openConnections, type Connections, type Way } from './connections.ts'
 import { isStalePlan, isTransient, leavesSessionWhole, translate } from './errors.ts'

@@ -1,5 +1,5 @@
 import { uuidOf } from '../core/ids.ts'
-import type { NodeIdentity } from '../core/ports.ts'
+import type { NodeIdentity } from '../core/node.ts'
 import type { SystemTx } from './database.ts'
 
 /** Whether content is queued on the node of which some blocks have arrived, and which does not just wait for room on the node. */

@@ -8,10 +8,10 @@ import { settlePlacements, sweepOnce } from '../../testing/database/settle-place
 import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type OrgId, type PinId } from '../core/ids.ts'
+import type { NodeIdentity } from '../core/node.ts'
 import type { OrgLimits } from '../core/org.ts'
-import type { NewPin, Pin } from '../core/pin.ts'
+import type { NewPin, Pin, Accepted } from '../core/pin.ts'
 import type { Outcome } from '../core/placement.ts'
-import type { Accepted, NodeIdentity } from '../core/ports.ts'
 import { openStore, type Store } from './store.ts'
 import { silentLog } from '../core/silent-log.ts'
 

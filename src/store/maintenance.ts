@@ -1,4 +1,4 @@
-import type { Maintenance } from '../core/ports.ts'
+import type { Maintenance } from '../core/maintenance.ts'
 import { audit } from './audit.ts'
 import type { SystemTx } from './database.ts'
 

@@ -1,5 +1,6 @@
 import { idOf, uuidOf } from '../core/ids.ts'
-import type { ClusterMeasures, Held, MeasureStore } from '../core/measure-ports.ts'
+import type { MeasureStore } from '../core/measure-ports.ts'
+import type { ClusterMeasures, Held } from '../core/measures.ts'
 import { pinStatuses, type PinStatus } from '../core/pin.ts'
 import type { Database, SystemTx } from './database.ts'
 

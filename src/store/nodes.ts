@@ -1,7 +1,7 @@
 import { AnchorageError } from '../core/errors.ts'
 import { idOf, mintId, uuidOf, type NodeId } from '../core/ids.ts'
-import type { Node, NodeState } from '../core/node.ts'
-import type { NodeIdentity, NodeReport } from '../core/ports.ts'
+import type { NodeReport } from '../core/node-report.ts'
+import type { Node, NodeState, NodeIdentity } from '../core/node.ts'
 import type { SystemTx } from './database.ts'
 
 /** A `last_seen` that is older than this is no sign of life; it is written every 10 s. */

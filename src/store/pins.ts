@@ -9,8 +9,7 @@ import {
   type TokenId,
   type UserId,
 } from '../core/ids.ts'
-import type { NewPin, Pin, PinStatus, WokenPlacement } from '../core/pin.ts'
-import type { Accepted } from '../core/ports.ts'
+import type { NewPin, Pin, PinStatus, WokenPlacement, Accepted } from '../core/pin.ts'
 import type { Database, TenantTx } from './database.ts'
 import { pinColumns, type DetailRow, type NodeBook, type PinRow } from './pin-rows.ts'
 import { acceptedInfo, delegatesOf, pinOf } from './show-pin.ts'

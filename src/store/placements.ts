@@ -1,7 +1,7 @@
 import { idOf, uuidOf, type NodeId, type OrgId } from '../core/ids.ts'
+import type { NodeIdentity } from '../core/node.ts'
 import type { WokenPlacement } from '../core/pin.ts'
 import type { Claim, DuePlacement, Finish, Job, OfferedOrigins, Progress } from '../core/placement.ts'
-import type { NodeIdentity } from '../core/ports.ts'
 import type { SystemTx } from './database.ts'
 
 interface ClaimRow {

@@ -6,8 +6,8 @@ import { settlePlacements, sweepOnce } from '../../testing/database/settle-place
 import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import { AnchorageError, isCode } from '../core/errors.ts'
 import { mintId, type OrgId, type PinId } from '../core/ids.ts'
+import type { NodeIdentity } from '../core/node.ts'
 import type { NewPin } from '../core/pin.ts'
-import type { NodeIdentity } from '../core/ports.ts'
 import { openStore, type Store } from './store.ts'
 import { silentLog } from '../core/silent-log.ts'
 

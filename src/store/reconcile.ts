@@ -1,6 +1,6 @@
 import { uuidOf } from '../core/ids.ts'
+import type { NodeIdentity } from '../core/node.ts'
 import type { Job, PlacementState } from '../core/placement.ts'
-import type { NodeIdentity } from '../core/ports.ts'
 import type { SystemTx } from './database.ts'
 import { jobOf, type JobRow } from './placements.ts'
 

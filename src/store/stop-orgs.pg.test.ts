@@ -8,9 +8,9 @@ import { settlePlacements, sweepOnce } from '../../testing/database/settle-place
 import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type KeyId, type OrgId, type TokenId } from '../core/ids.ts'
+import type { NodeIdentity } from '../core/node.ts'
 import type { NewPin, Pin } from '../core/pin.ts'
 import type { Claim } from '../core/placement.ts'
-import type { NodeIdentity } from '../core/ports.ts'
 import { openStore, type Store } from './store.ts'
 import { silentLog } from '../core/silent-log.ts'
 

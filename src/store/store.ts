@@ -1,16 +1,15 @@
 import { isCode } from '../core/errors.ts'
 import type { NodeId, OrgId } from '../core/ids.ts'
 import type { SessionStore } from '../core/login-ports.ts'
-import type { MeasureStore, PoolUse } from '../core/measure-ports.ts'
-import type { Node } from '../core/node.ts'
-import type { NewPin } from '../core/pin.ts'
+import type { MeasureStore } from '../core/measure-ports.ts'
+import type { PoolUse } from '../core/measures.ts'
+import type { Node, NodeIdentity } from '../core/node.ts'
+import type { NewPin, Accepted } from '../core/pin.ts'
 import type { PlanStore } from '../core/plan-ports.ts'
 import type {
-  Accepted,
   AuditStore,
   GarbageStore,
   Log,
-  NodeIdentity,
   OperatorStore,
   OrgRemovalStore,
   OrgStore,

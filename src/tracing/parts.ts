@@ -1,5 +1,5 @@
 import { SpanKind } from '@opentelemetry/api'
-import type { PinUseCases } from '../core/pin-use-cases.ts'
+import type { PinUseCases } from '../core/pins.ts'
 import type { Bus, Ipfs } from '../core/ports.ts'
 import type { Causes } from './causes.ts'
 import type { Spans } from './spans.ts'

@@ -1,4 +1,5 @@
-import type { Clock, GarbageStore, Ipfs, Log, NodeIdentity } from '../core/ports.ts'
+import type { NodeIdentity } from '../core/node.ts'
+import type { Clock, GarbageStore, Ipfs, Log } from '../core/ports.ts'
 import type { NodeWorker, Report } from './driver.ts'
 import type { Intake } from './intake.ts'
 

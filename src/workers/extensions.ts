@@ -1,4 +1,5 @@
-import type { NodeIdentity, PlacementStore } from '../core/ports.ts'
+import type { NodeIdentity } from '../core/node.ts'
+import type { PlacementStore } from '../core/ports.ts'
 import type { Attempt } from './attempt.ts'
 
 /** How long a claim lives without being extended. */

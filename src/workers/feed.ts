@@ -1,5 +1,6 @@
+import type { NodeIdentity } from '../core/node.ts'
 import type { DuePlacement } from '../core/placement.ts'
-import type { NodeIdentity, PlacementStore } from '../core/ports.ts'
+import type { PlacementStore } from '../core/ports.ts'
 
 /** The most that one read returns, for one org and in all. */
 const perOrg = 256

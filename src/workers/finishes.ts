@@ -1,8 +1,9 @@
 import { backoffMs } from './backoff.ts'
 import { isCode } from '../core/errors.ts'
 import { gather } from '../core/gather.ts'
+import type { NodeIdentity } from '../core/node.ts'
 import type { Finish, Job } from '../core/placement.ts'
-import type { Clock, Log, NodeIdentity, PlacementStore } from '../core/ports.ts'
+import type { Clock, Log, PlacementStore } from '../core/ports.ts'
 
 /** The most finishes that share one transaction. */
 const batchMax = 64

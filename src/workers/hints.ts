@@ -1,6 +1,7 @@
+import type { NodeIdentity } from '../core/node.ts'
 import { backoffMs } from './backoff.ts'
 import type { Job } from '../core/placement.ts'
-import type { Bus, Clock, Log, NodeIdentity } from '../core/ports.ts'
+import type { Bus, Clock, Log } from '../core/ports.ts'
 
 /** The most hints that the bus may hand over before they have been looked at. */
 const pendingMax = 1_024

@@ -1,5 +1,6 @@
-import type { ClusterMeasures, MeasureStore } from '../core/measure-ports.ts'
-import type { NodeIdentity } from '../core/ports.ts'
+import type { MeasureStore } from '../core/measure-ports.ts'
+import type { ClusterMeasures } from '../core/measures.ts'
+import type { NodeIdentity } from '../core/node.ts'
 import type { LeaderWorker, NodeWorker } from './driver.ts'
 
 const everyMs = 15_000

@@ -1,5 +1,6 @@
+import type { NodeIdentity } from '../core/node.ts'
 import type { Claim, Outcome } from '../core/placement.ts'
-import type { Bus, Clock, Ipfs, Log, NodeIdentity, PlacementStore } from '../core/ports.ts'
+import type { Bus, Clock, Ipfs, Log, PlacementStore } from '../core/ports.ts'
 import type { AttemptTrace } from '../core/tracing.ts'
 import type { Taking } from './intake.ts'
 import type { Room } from './room.ts'

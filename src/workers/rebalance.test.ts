@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import type { Job } from '../core/placement.ts'
-import type { Plan } from '../core/plan-ports.ts'
+import type { Plan } from '../core/plan.ts'
 import type { Log } from '../core/ports.ts'
 import { rebalance } from './rebalance.ts'
 

@@ -1,5 +1,6 @@
 import { isCode } from '../core/errors.ts'
-import type { Plan, PlanStore } from '../core/plan-ports.ts'
+import type { PlanStore } from '../core/plan-ports.ts'
+import type { Plan } from '../core/plan.ts'
 import type { Bus, Clock, Log, RepairStore } from '../core/ports.ts'
 import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
 import { hint } from './hint.ts'

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mintId } from '../core/ids.ts'
+import type { NodeIdentity } from '../core/node.ts'
 import type { Job, PlacementState } from '../core/placement.ts'
-import type { Log, NodeIdentity, ReconcileStore } from '../core/ports.ts'
+import type { Log, ReconcileStore } from '../core/ports.ts'
 import { reconcile } from './reconcile.ts'
 
 const identity = { nodeId: mintId('nod'), incarnation: 1 }

@@ -1,6 +1,7 @@
+import type { NodeIdentity } from '../core/node.ts'
 import { CidSet } from './cid-set.ts'
 import type { Job } from '../core/placement.ts'
-import type { Ipfs, Log, NodeIdentity, ReconcileStore } from '../core/ports.ts'
+import type { Ipfs, Log, ReconcileStore } from '../core/ports.ts'
 import type { NodeWorker, Report } from './driver.ts'
 
 /** CIDs in one query to Postgres. */

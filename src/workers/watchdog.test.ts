@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Log, Maintenance } from '../core/ports.ts'
+import type { Log } from '../core/ports.ts'
 import { fakeClock } from '../../testing/fakes/clock.ts'
+import type { Maintenance } from '../core/maintenance.ts'
 import { watchdog } from './watchdog.ts'
 
 const signal = new AbortController().signal

@@ -1,4 +1,5 @@
-import type { Clock, Log, Maintenance, OperatorStore } from '../core/ports.ts'
+import type { Maintenance } from '../core/maintenance.ts'
+import type { Clock, Log, OperatorStore } from '../core/ports.ts'
 import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
 
 const everyMs = 2_000

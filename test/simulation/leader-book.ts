@@ -1,8 +1,9 @@
 import { strict as assert } from 'node:assert'
 import type { NodeId } from '../../src/core/ids.ts'
 import type { Movable } from '../../src/core/plan-rebalance.ts'
-import type { ContentCopies, Move, Repair } from '../../src/core/repair.ts'
+import type { ContentCopies, Repair } from '../../src/core/repair.ts'
 import type { PlacementReason } from '../../src/core/placement.ts'
+import type { Move } from '../../src/core/plan.ts'
 import type { Book, BookNode, Content, Placement } from './book.ts'
 
 interface PlanRow {

@@ -1,4 +1,4 @@
-import type { NodeIdentity } from '../../src/core/ports.ts'
+import type { NodeIdentity } from '../../src/core/node.ts'
 import type { Store } from '../../src/store/store.ts'
 
 type Settled = Pick<Store, 'placements' | 'sweep'>

@@ -1,17 +1,15 @@
 /** Fake use cases for the tests of the operators' routes: a cluster of two nodes in memory, which records what it was asked and by whom. */
+import type { AuditEntry } from '../../src/core/audit.ts'
+import type { ClusterStatus } from '../../src/core/cluster-status.ts'
+import type { DrainView } from '../../src/core/drain.ts'
 import { AnchorageError } from '../../src/core/errors.ts'
 import { mintId } from '../../src/core/ids.ts'
+import type { Maintenance } from '../../src/core/maintenance.ts'
+import type { NodeReport } from '../../src/core/node-report.ts'
+import type { NodeView } from '../../src/core/node-statuses.ts'
 import type { Node } from '../../src/core/node.ts'
-import type {
-  ClusterStatus,
-  DrainView,
-  NodeView,
-  OperatorUseCases,
-  PlannedMove,
-  PlanView,
-} from '../../src/core/operator-use-cases.ts'
-import type { Plan } from '../../src/core/plan-ports.ts'
-import type { AuditEntry, Maintenance, NodeReport } from '../../src/core/ports.ts'
+import type { OperatorUseCases } from '../../src/core/operators.ts'
+import type { Plan, PlannedMove, PlanView } from '../../src/core/plan.ts'
 
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
 

@@ -1,5 +1,6 @@
 import { AnchorageError } from '../../src/core/errors.ts'
 import type { NodeId, OrgId } from '../../src/core/ids.ts'
+import type { NodeIdentity } from '../../src/core/node.ts'
 import type { WokenPlacement } from '../../src/core/pin.ts'
 import type {
   Claim,
@@ -9,7 +10,7 @@ import type {
   OfferedOrigins,
   PlacementState,
 } from '../../src/core/placement.ts'
-import type { Clock, NodeIdentity, PlacementStore } from '../../src/core/ports.ts'
+import type { Clock, PlacementStore } from '../../src/core/ports.ts'
 
 /** One placement as the real store keeps it. */
 export interface FakeRow {

@@ -1,12 +1,12 @@
 /** Orgs, members and tokens in memory, for tests of the code above the ports. Keeps the promises of the ports as far as one process can. */
+import type { AuditEntry } from '../../src/core/audit.ts'
 import { AnchorageError } from '../../src/core/errors.ts'
 import { mintId, type OrgId, type TokenId, type UserId } from '../../src/core/ids.ts'
 import { scopesOf, type Member, type Org, type Role, type Usage, type User } from '../../src/core/org.ts'
-import type { OrgUseCases } from '../../src/core/org-use-cases.ts'
-import { orgUseCases } from '../../src/core/orgs.ts'
-import type { AuditEntry, Log, OrgStore, Revoked, TenantStore, TokenView } from '../../src/core/ports.ts'
-import type { TokenUseCases } from '../../src/core/token-use-cases.ts'
-import { tokenUseCases } from '../../src/core/tokens.ts'
+import { orgUseCases, type OrgUseCases } from '../../src/core/orgs.ts'
+import type { Log, OrgStore, TenantStore } from '../../src/core/ports.ts'
+import type { Revoked, TokenView } from '../../src/core/token.ts'
+import { tokenUseCases, type TokenUseCases } from '../../src/core/tokens.ts'
 
 const noUsage: Usage = { pins: { queued: 0, pinning: 0, pinned: 0, failed: 0 }, bytes: 0 }
 

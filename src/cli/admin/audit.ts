@@ -1,4 +1,4 @@
-import type { AuditEntry } from '../../core/ports.ts'
+import type { AuditEntry } from '../../core/audit.ts'
 import { auditWire } from '../../http/admin/admin-wire.ts'
 import { wholeNumberOf } from '../arguments.ts'
 import { configuredVerb } from '../config-arguments.ts'

@@ -1,4 +1,4 @@
-import type { NodeStatus } from '../../core/operator-use-cases.ts'
+import type { NodeStatus } from '../../core/node-statuses.ts'
 import { presencesWire } from '../../http/admin/admin-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'

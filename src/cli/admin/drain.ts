@@ -1,5 +1,6 @@
+import type { DrainView } from '../../core/drain.ts'
+import type { OperatorUseCases } from '../../core/operators.ts'
 import { drainWire } from '../../http/admin/admin-wire.ts'
-import type { DrainView, OperatorUseCases } from '../../core/operator-use-cases.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { page, prose } from '../help.ts'
 import { bytes, duration, json, printable } from '../print.ts'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { AuditCursor, AuditEntry } from '../../core/audit.ts'
 import { AnchorageError } from '../../core/errors.ts'
 import { mintId } from '../../core/ids.ts'
-import type { AuditCursor, AuditEntry } from '../../core/ports.ts'
 import { followAudit } from './follow-audit.ts'
 
 const startMs = Date.UTC(2026, 0, 1)

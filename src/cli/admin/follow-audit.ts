@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { AuditCursor, AuditEntry } from '../../core/audit.ts'
 import { isCode } from '../../core/errors.ts'
 import { idOf } from '../../core/ids.ts'
-import type { AuditCursor, AuditEntry } from '../../core/ports.ts'
 import { printable } from '../print.ts'
 import type { Io } from '../verb.ts'
 

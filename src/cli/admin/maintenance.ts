@@ -1,4 +1,4 @@
-import type { Maintenance } from '../../core/ports.ts'
+import type { Maintenance } from '../../core/maintenance.ts'
 import { maintenanceWire } from '../../http/admin/admin-wire.ts'
 import { durationOf, nonEmpty, oneOfWords } from '../arguments.ts'
 import { configuredVerb } from '../config-arguments.ts'

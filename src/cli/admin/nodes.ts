@@ -1,5 +1,6 @@
+import type { DrainView } from '../../core/drain.ts'
+import type { NodeView } from '../../core/node-statuses.ts'
 import type { Node } from '../../core/node.ts'
-import type { DrainView, NodeView } from '../../core/operator-use-cases.ts'
 import { nodeInFullWire, nodeWire } from '../../http/admin/admin-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'

@@ -1,6 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
-import type { OrgChange } from '../../core/org-use-cases.ts'
 import { maxPinsOfOrg } from '../../core/org.ts'
+import type { OrgChange } from '../../core/orgs.ts'
 import { maxReplicas } from '../../core/replicas.ts'
 import { sizeOf, wholeNumberOf } from '../arguments.ts'
 

@@ -1,5 +1,5 @@
-import type { ListedOrg } from '../../core/org-use-cases.ts'
 import type { Org, Usage } from '../../core/org.ts'
+import type { ListedOrg } from '../../core/orgs.ts'
 import { listedOrgWire } from '../../http/orgs/org-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'

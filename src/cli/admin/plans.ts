@@ -1,5 +1,5 @@
-import type { OperatorUseCases } from '../../core/operator-use-cases.ts'
 import type { PlanId } from '../../core/ids.ts'
+import type { OperatorUseCases } from '../../core/operators.ts'
 import { planProgressWire, planWire } from '../../http/admin/admin-wire.ts'
 import { wholeNumberOf } from '../arguments.ts'
 import { configuredVerb } from '../config-arguments.ts'

@@ -1,5 +1,6 @@
-import type { OperatorUseCases, PlanView } from '../../core/operator-use-cases.ts'
 import type { PlanId } from '../../core/ids.ts'
+import type { OperatorUseCases } from '../../core/operators.ts'
+import type { PlanView } from '../../core/plan.ts'
 import { planProgressWire, planWire } from '../../http/admin/admin-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { page, prose } from '../help.ts'

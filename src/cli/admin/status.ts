@@ -1,4 +1,4 @@
-import type { ClusterStatus, Need } from '../../core/operator-use-cases.ts'
+import type { ClusterStatus, Need } from '../../core/cluster-status.ts'
 import { statusWire } from '../../http/admin/admin-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'

@@ -1,4 +1,4 @@
-import type { TokenView } from '../../core/ports.ts'
+import type { TokenView } from '../../core/token.ts'
 import { tokenWire } from '../../http/tokens/token-wire.ts'
 import { wholeNumberOf } from '../arguments.ts'
 import { configuredVerb } from '../config-arguments.ts'

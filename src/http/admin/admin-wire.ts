@@ -1,15 +1,13 @@
 /** Converts what operators see to JSON, both for HTTP and for `--json`. */
+import type { AuditEntry as CoreAuditEntry } from '../../core/audit.ts'
+import type { CacheStats } from '../../core/cache-stats.ts'
+import type { ClusterStatus } from '../../core/cluster-status.ts'
+import type { DrainView } from '../../core/drain.ts'
+import type { Maintenance } from '../../core/maintenance.ts'
+import type { NodeReport } from '../../core/node-report.ts'
+import type { NodeStatus, NodeView } from '../../core/node-statuses.ts'
 import type { Node } from '../../core/node.ts'
-import type {
-  ClusterStatus,
-  DrainView,
-  NodeStatus,
-  NodeView,
-  PlannedMove,
-  PlanView,
-} from '../../core/operator-use-cases.ts'
-import type { Plan } from '../../core/plan-ports.ts'
-import type { AuditEntry as CoreAuditEntry, CacheStats, Maintenance, NodeReport } from '../../core/ports.ts'
+import type { Plan, PlannedMove, PlanView } from '../../core/plan.ts'
 import type {
   AdminNode,
   AdminNodeInFull,

@@ -2,7 +2,7 @@
 import Type from 'typebox'
 import type { Static } from 'typebox'
 import { nodeStates } from '../../core/node.ts'
-import { moveStates, planStates } from '../../core/repair.ts'
+import { moveStates, planStates } from '../../core/plan.ts'
 import { count, instant, nullable, text } from '../schema-words.ts'
 import { named, ref } from '../spec/schema.ts'
 

@@ -1,6 +1,6 @@
 /** Converts orgs to JSON, both for HTTP and for `--json`. */
-import type { ListedOrg as CoreListedOrg, OrgChange as CoreOrgChange } from '../../core/org-use-cases.ts'
 import type { Member as CoreMember, Org as CoreOrg, Usage as CoreUsage } from '../../core/org.ts'
+import type { ListedOrg as CoreListedOrg, OrgChange as CoreOrgChange } from '../../core/orgs.ts'
 import type { ListedOrg, Member, Org, OrgChange, Usage } from './schema.ts'
 
 export function orgWire(org: CoreOrg): Org {

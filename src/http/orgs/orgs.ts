@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { OrgUseCases } from '../../core/org-use-cases.ts'
+import type { OrgUseCases } from '../../core/orgs.ts'
 import { auditWire } from '../admin/admin-wire.ts'
 import { cursorOf, readAdminQuery } from '../admin/read-admin-query.ts'
 import type { Auth } from '../auth.ts'

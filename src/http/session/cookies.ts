@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { KeptCookie } from '../../core/session-use-cases.ts'
+import type { KeptCookie } from '../../core/sessions.ts'
 
 /**
  * The prefix binds the cookie to exactly this host, over TLS (or on loopback), for all paths: no other host under the same domain can set

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { AnchorageError } from '../../core/errors.ts'
-import type { PinUseCases } from '../../core/pin-use-cases.ts'
+import type { PinUseCases } from '../../core/pins.ts'
 import type { Auth } from '../auth.ts'
 import { pinsAreElsewhere } from '../routing.ts'
 import { typed } from '../type-box.ts'

@@ -1,6 +1,6 @@
 /** Converts tokens to JSON, both for HTTP and for `--json`. */
-import type { TokenView } from '../../core/ports.ts'
-import type { NewToken as CoreNewToken } from '../../core/token-use-cases.ts'
+import type { TokenView } from '../../core/token.ts'
+import type { NewToken as CoreNewToken } from '../../core/tokens.ts'
 import { instantMs } from '../spec/instant.ts'
 import type { NewToken, Token } from './schema.ts'
 

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { TokenUseCases } from '../../core/token-use-cases.ts'
+import type { TokenUseCases } from '../../core/tokens.ts'
 import { readAdminQuery } from '../admin/read-admin-query.ts'
 import type { Auth } from '../auth.ts'
 import { typed } from '../type-box.ts'
