@@ -6,7 +6,7 @@ import { hstsOf } from './hsts.ts'
 import { masterKey } from './master-key.ts'
 import { clusterPlace } from './nats-cluster.ts'
 import { outsideNats } from './outside-nats.ts'
-import { identityProviderOf } from './people.ts'
+import { oidcOf } from './oidc.ts'
 
 /**
  * The reasons why `anchorage serve` would refuse this config, each with what to do. Reads the files that the config names, but contacts no
@@ -18,7 +18,7 @@ export async function configProblems(config: Config, log: Log): Promise<string[]
     () => outsideNats(config),
     () => hstsOf(config),
     () => masterKey(config),
-    () => identityProviderOf(config),
+    () => oidcOf(config),
     () => clusterPlace(config, '', log),
   ]
   const problems: string[] = []

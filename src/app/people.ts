@@ -1,8 +1,6 @@
 import { oidcProvider } from '../auth/oidc.ts'
 import { sealFor, stampFor } from '../auth/seal.ts'
-import { AnchorageError } from '../core/errors.ts'
 import { groupRules } from '../core/group-roles.ts'
-import type { IdentityProvider } from '../core/login-ports.ts'
 import type { Log } from '../core/ports.ts'
 import { sessionUseCases } from '../core/sessions.ts'
 import type { Revoked } from '../core/token.ts'
@@ -10,8 +8,7 @@ import type { People } from '../http/auth.ts'
 import type { Store } from '../store/store.ts'
 import { systemClock as clock } from './clock.ts'
 import type { Config } from './config.ts'
-import { textOfFile } from './config-file.ts'
-import { howToGive } from './config-keys.ts'
+import { oidcOf } from './oidc.ts'
 
 export interface PeopleNeeds {
   config: Pick<Config, 'oidc' | 'session' | 'http'>
@@ -34,13 +31,13 @@ export async function peopleOf({
   log,
 }: PeopleNeeds): Promise<People | null> {
   const { oidc, session, http } = config
-  const provider = await identityProviderOf(config)
-  if (provider === null) return null
+  const settings = await oidcOf(config)
+  if (settings === null) return null
   if (http.publicUrl === undefined)
     log.info({}, 'people log in on loopback only, since http.publicUrl is not set')
   const sessions = sessionUseCases({
     store: store.sessions,
-    provider,
+    provider: oidcProvider({ ...settings, clock }),
     seal: sealFor(masterKey, 'login cookie'),
     stamp: stampFor(masterKey, 'session cookie'),
     rules: groupRules(oidc.groupPrefix, oidc.groups),
@@ -51,35 +48,4 @@ export async function peopleOf({
     log,
   })
   return { sessions, publicUrl: http.publicUrl ?? null }
-}
-
-/**
- * The identity provider that the config names, or null. Rejects `invalid` when a required option is missing. Does not contact the provider.
- */
-export async function identityProviderOf({ oidc }: Pick<Config, 'oidc'>): Promise<IdentityProvider | null> {
-  const { issuer, clientId, clientAuthentication, scopes, claims } = oidc
-  if (issuer === undefined) return null
-  if (clientId === undefined)
-    throw new AnchorageError(
-      'invalid',
-      `oidc.issuer is set, but oidc.clientId is not: ${howToGive('oidc.clientId')}`,
-    )
-  if (!scopes.includes('openid'))
-    throw new AnchorageError('invalid', 'oidc.scopes must have openid: without it nobody says who logs in')
-  return oidcProvider({
-    issuer,
-    clientId,
-    clientSecret: await clientSecret(oidc),
-    clientAuthentication,
-    scopes,
-    claims,
-    clock,
-  })
-}
-
-/** Null for a client without a secret. */
-async function clientSecret(oidc: Config['oidc']): Promise<string | null> {
-  const { clientSecret: given, clientSecretFile: file } = oidc
-  if (given !== undefined) return given.reveal()
-  return file === undefined ? null : (await textOfFile(file, 'oidc.clientSecretFile')).trim()
 }
