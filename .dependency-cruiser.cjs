@@ -28,10 +28,17 @@ module.exports = {
       name: 'folders-meet-only-in-app',
       comment:
         'A folder imports itself, core and process. So http cannot reach SQL, and workers cannot reach NATS; ' +
-        'what has to meet, meets in app, cli or dev.',
+        'what has to meet, meets in app, cli or dev. config names the limits of several folders.',
       severity: 'error',
-      from: { path: '^src/([^/]+)/', pathNot: `^src/(app|cli|core|dev)/|${tests}` },
+      from: { path: '^src/([^/]+)/', pathNot: `^src/(app|cli|config|core|dev)/|${tests}` },
       to: { path: '^src/', pathNot: '^src/($1|core|process)/' },
+    },
+    {
+      name: 'config-starts-nothing',
+      comment: 'config reads, checks and documents the options. app, cli and dev make things from them.',
+      severity: 'error',
+      from: { path: '^src/config/', pathNot: tests },
+      to: { path: '^src/(app|cli|dev)/' },
     },
     {
       name: 'core-knows-no-folder',

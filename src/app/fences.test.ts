@@ -16,8 +16,9 @@ const sound = {
   'src/http/client.ts': 'export const client = fetch',
   'src/process/lock.ts': "import { digest } from '../core/pin.ts'\nexport const lock = digest",
   'src/tools/find.ts': "import { lock } from '../process/lock.ts'\nexport const find = lock",
+  'src/config/config.ts': "import { server } from '../http/server.ts'\nexport const config = [server]",
   'src/app/node.ts':
-    "import { d } from '../store/pins.ts'\nimport { server } from '../http/server.ts'\nexport const n = [d, server]",
+    "import { config } from '../config/config.ts'\nimport { d } from '../store/pins.ts'\nimport { server } from '../http/server.ts'\nexport const n = [config, d, server]",
   'web/app.ts': "import { client } from '../src/http/client.ts'\nexport const a = client",
   'testing/fake.ts': 'export const fake = 1',
   'bench/seed.ts': "export { fake as seed } from '../testing/fake.ts'",
@@ -34,6 +35,12 @@ const accomplice = {
 const breaches = [
   ['folders-meet-only-in-app', 'src/http/sideways.ts', "export { d } from '../store/pins.ts'"],
   ['folders-meet-only-in-app', 'src/process/outward.ts', "export { d } from '../store/pins.ts'"],
+  ['folders-meet-only-in-app', 'src/workers/configured.ts', "export { config } from '../config/config.ts'"],
+  [
+    'config-starts-nothing',
+    'src/config/start.ts',
+    "import type { n } from '../app/node.ts'\nexport type N = typeof n",
+  ],
   ['core-knows-no-folder', 'src/core/child.ts', "export { lock } from '../process/lock.ts'"],
   [
     'core-knows-no-folder',
