@@ -5,8 +5,8 @@
  */
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
-import { loadConfig } from '../src/app/config.ts'
-import { environment } from '../src/app/environment.ts'
+import { loadConfig } from '../src/config/config.ts'
+import { environment } from '../src/config/environment.ts'
 import { startNode } from '../src/app/node.ts'
 import { parseId } from '../src/core/ids.ts'
 import { scopes, type Principal } from '../src/core/token.ts'

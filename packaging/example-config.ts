@@ -1,5 +1,5 @@
-import { configKeys } from '../src/app/config-keys.ts'
-import { options } from '../src/app/config-options.ts'
+import { configKeys } from '../src/config/keys.ts'
+import { options } from '../src/config/options.ts'
 
 /** The options that a packaged node needs, and those that the package sets. */
 const first: Record<string, string> = {

@@ -1,5 +1,5 @@
-import { configKeys, flagOf, variableOf } from '../src/app/config-keys.ts'
-import { options } from '../src/app/config-options.ts'
+import { configKeys, flagOf, variableOf } from '../src/config/keys.ts'
+import { options } from '../src/config/options.ts'
 import { globalOptionLines } from '../src/cli/global-options.ts'
 import type { KnownVerb } from '../src/cli/completion/words.ts'
 

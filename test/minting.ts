@@ -1,5 +1,5 @@
-import { loadConfig, requireKeys } from '../src/app/config.ts'
-import { masterKey } from '../src/app/master-key.ts'
+import { loadConfig, requireKeys } from '../src/config/config.ts'
+import { masterKey } from '../src/config/master-key.ts'
 import { minter, type Minter } from '../src/auth/minter.ts'
 import { stampFor } from '../src/auth/seal.ts'
 import type { Stamp } from '../src/core/sessions.ts'

@@ -1,6 +1,6 @@
 /** The HTTP sides of nodes, with real sessions in a real Postgres and dev's identity provider, all in this process. */
 import { randomBytes } from 'node:crypto'
-import { loadConfig } from '../src/app/config.ts'
+import { loadConfig } from '../src/config/config.ts'
 import { peopleOf } from '../src/app/people.ts'
 import type { TokenId } from '../src/core/ids.ts'
 import { mintId } from '../src/core/ids.ts'

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { parse, type CollectionTag, type ScalarTag } from 'yaml'
 import { groupRules, standingOf } from '../core/group-roles.ts'
 import { fakeServer } from '../../testing/fakes/http-server.ts'
-import { loadConfig } from './config.ts'
+import { loadConfig } from '../config/config.ts'
 
 const root = join(import.meta.dirname, '../..')
 const url = 'https://pins.example.com'

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { blocksOf } from '../../testing/runbook-page.ts'
 import { pagesForCluster, pagesForFreshMachines } from '../../testing/runbook-pages.ts'
 import { pinErrorCodes } from '../core/pin.ts'
-import { configKeys } from './config-keys.ts'
+import { configKeys } from '../config/keys.ts'
 import { limitsDocs } from './limits-docs.ts'
 
 /** The anchor of a heading: lower case, without punctuation, a dash for each space. */

@@ -13,8 +13,8 @@ import { fewPins, waitingLists } from '../store/list-turns.ts'
 import { roleSettings } from '../store/role-settings.ts'
 import { deadMs, dialMs, lanes } from '../workers/dialler.ts'
 import { maxPerOrg } from '../workers/origin-turns.ts'
-import type { ConfigKey } from './config-keys.ts'
-import { options } from './config-options.ts'
+import type { ConfigKey } from '../config/keys.ts'
+import { options } from '../config/options.ts'
 
 /** One bound: what is bounded, at how much, what happens beyond, and how to change it. */
 type Bound = [what: string, most: string, beyond: string, change: string]

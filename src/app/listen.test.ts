@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { isCode } from '../core/errors.ts'
 import { freePort } from '../dev/free-port.ts'
 import { fakeParts } from '../../testing/fakes/http-server.ts'
-import { loadConfig } from './config.ts'
+import { loadConfig } from '../config/config.ts'
 import { listen } from './listen.ts'
 
 test('metrics are served with the API, or only on a listener of their own', async () => {

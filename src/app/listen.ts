@@ -1,8 +1,8 @@
 import { AnchorageError } from '../core/errors.ts'
 import { metricsServer } from '../http/metrics-server.ts'
 import { httpServer, type HttpServerOptions } from '../http/server.ts'
-import type { ListenAddress } from './config-kinds.ts'
-import type { Config } from './config.ts'
+import type { ListenAddress } from '../config/kinds.ts'
+import type { Config } from '../config/config.ts'
 
 /**
  * Starts to serve HTTP. When the node stops, this stops first, and meanwhile health reports `stopping`. Metrics are served with the API or

@@ -5,7 +5,7 @@ import { AnchorageError } from '../core/errors.ts'
 import { IpfsError } from '../core/ipfs-error.ts'
 import { createLog } from './log.ts'
 import { redact } from './redact.ts'
-import { Secret } from './secret.ts'
+import { Secret } from '../config/secret.ts'
 
 const token = 'eyJhbGciOiJIUzI1NiIsImtpZCI6ImtleV94In0.eyJpc3MiOiJhbmNob3JhZ2UifQ.c2lnbmF0dXJl'
 

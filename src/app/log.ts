@@ -1,6 +1,6 @@
 import { pino, stdSerializers } from 'pino'
 import type { Log } from '../core/ports.ts'
-import type { Config } from './config.ts'
+import type { Config } from '../config/config.ts'
 import { briefError } from './log-error.ts'
 import { redact } from './redact.ts'
 

@@ -6,7 +6,7 @@ import type { Log } from '../core/ports.ts'
 import type { NodeStore } from '../store/store.ts'
 import { systemClock } from './clock.ts'
 import { every } from './every.ts'
-import { clusterOf, type ClusterPlace } from './nats-cluster.ts'
+import { clusterOf, type ClusterPlace } from '../config/nats-cluster.ts'
 
 export interface NatsMembersParts {
   /** Null when this node's nats-server runs alone, even if there are other nodes. */

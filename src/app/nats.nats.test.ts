@@ -16,7 +16,7 @@ import { recordingLog } from '../../testing/recording-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
 import { testDatabase } from '../../testing/servers/postgres.ts'
 import { openStore } from '../store/store.ts'
-import { loadConfig } from './config.ts'
+import { loadConfig } from '../config/config.ts'
 import { joinNats, natsOnce } from './nats.ts'
 
 /** Long enough for two elections of JetStream. */

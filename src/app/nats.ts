@@ -15,11 +15,11 @@ import type { Bus, Log } from '../core/ports.ts'
 import type { Store } from '../store/store.ts'
 import { findTool } from '../tools/find-tool.ts'
 import { natsServer } from '../tools/nats-server.ts'
-import type { Config } from './config.ts'
-import { environment } from './environment.ts'
-import { clusterPlace, type ClusterPlace } from './nats-cluster.ts'
+import type { Config } from '../config/config.ts'
+import { environment } from '../config/environment.ts'
+import { clusterPlace, type ClusterPlace } from '../config/nats-cluster.ts'
 import { NatsMembers } from './nats-members.ts'
-import { outsideNats } from './outside-nats.ts'
+import { outsideNats } from '../config/outside-nats.ts'
 
 /** This node's side of NATS. */
 export interface NatsParts {

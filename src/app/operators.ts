@@ -4,7 +4,7 @@ import { operatorUseCases, type Announcement, type OperatorUseCases } from '../c
 import type { Log } from '../core/ports.ts'
 import type { Store } from '../store/store.ts'
 import { tellNodesChanged } from './caches.ts'
-import type { Config } from './config.ts'
+import type { Config } from '../config/config.ts'
 import { policyOf } from './placement-policy.ts'
 
 export interface OperatorNeeds {

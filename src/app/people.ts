@@ -7,8 +7,8 @@ import type { Revoked } from '../core/token.ts'
 import type { People } from '../http/auth.ts'
 import type { Store } from '../store/store.ts'
 import { systemClock as clock } from './clock.ts'
-import type { Config } from './config.ts'
-import { oidcOf } from './oidc.ts'
+import type { Config } from '../config/config.ts'
+import { oidcOf } from '../config/oidc.ts'
 
 export interface PeopleNeeds {
   config: Pick<Config, 'oidc' | 'session' | 'http'>

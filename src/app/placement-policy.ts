@@ -1,6 +1,6 @@
 import type { RebalancePolicy } from '../core/plan-rebalance.ts'
 import type { RepairPolicy } from '../core/plan-repair.ts'
-import type { Config } from './config.ts'
+import type { Config } from '../config/config.ts'
 
 /** The config's rules for where content is placed, used by accepts, by repair and by plans. Percentages become shares. */
 export function policyOf({

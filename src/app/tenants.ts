@@ -7,7 +7,7 @@ import { tokenUseCases, type TokenUseCases } from '../core/tokens.ts'
 import type { Store } from '../store/store.ts'
 import { tellTokenRevoked } from './caches.ts'
 import { systemClock as clock } from './clock.ts'
-import type { Config } from './config.ts'
+import type { Config } from '../config/config.ts'
 
 export interface TenantNeeds {
   config: Pick<Config, 'orgs'>

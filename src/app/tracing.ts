@@ -1,7 +1,7 @@
 import type { NodeIdentity } from '../core/node.ts'
 import type { Log } from '../core/ports.ts'
 import { untracedAttempts, type Tracing } from '../core/tracing.ts'
-import type { Config } from './config.ts'
+import type { Config } from '../config/config.ts'
 import { version } from './version.ts'
 
 /** Traces nothing: returns everything as it is given. */

@@ -1,4 +1,4 @@
-import { parseDuration, parseSize } from '../app/config-kinds.ts'
+import { parseDuration, parseSize } from '../config/kinds.ts'
 import { WrongUse } from './verb.ts'
 
 /** `up or status` */

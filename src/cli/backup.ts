@@ -1,4 +1,4 @@
-import { storeUrls } from '../app/database-urls.ts'
+import { storeUrls } from '../config/database-urls.ts'
 import { version } from '../app/version.ts'
 import type { BackupPart } from '../core/backup.ts'
 import { readBackup } from '../store/backup.ts'

@@ -1,5 +1,5 @@
 import type { Command, CommandUnknownOpts, OptionValues } from '@commander-js/extra-typings'
-import { loadConfig, type Config } from '../app/config.ts'
+import { loadConfig, type Config } from '../config/config.ts'
 import { verb, type Io, type Verb } from './verb.ts'
 
 /**

@@ -1,5 +1,5 @@
-import { resolveConfig, loadConfig, type ConfigInput } from '../app/config.ts'
-import { configDocs } from '../app/config-docs.ts'
+import { resolveConfig, loadConfig, type ConfigInput } from '../config/config.ts'
+import { configDocs } from '../config/docs.ts'
 import { limitsDocs } from '../app/limits-docs.ts'
 import { isCode } from '../core/errors.ts'
 import { metricsDocs } from '../metrics/docs.ts'

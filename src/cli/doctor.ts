@@ -1,4 +1,4 @@
-import { loadConfig, type ConfigInput } from '../app/config.ts'
+import { loadConfig, type ConfigInput } from '../config/config.ts'
 import { redact } from '../app/redact.ts'
 import { isCode } from '../core/errors.ts'
 import { configInput, withConfig } from './config-arguments.ts'

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises'
-import { environment } from '../app/environment.ts'
-import { didYouMean } from '../app/nearest.ts'
+import { environment } from '../config/environment.ts'
+import { didYouMean } from '../config/nearest.ts'
 import { AnchorageError } from '../core/errors.ts'
 import { globalOptionLines, globalsIn, isGlobal } from './global-options.ts'
 import { paintFor } from './paint.ts'

@@ -1,6 +1,6 @@
 import { createLog } from '../app/log.ts'
-import { requireKeys, type Config } from '../app/config.ts'
-import { ownerUrl, storeUrls } from '../app/database-urls.ts'
+import { requireKeys, type Config } from '../config/config.ts'
+import { ownerUrl, storeUrls } from '../config/database-urls.ts'
 import { migrateStatus, migrateUp } from '../store/migrate.ts'
 import type { MigrationStatus } from '../store/migrations.ts'
 import { proveSchema } from '../store/prove-schema.ts'

@@ -1,5 +1,5 @@
 import type { CommandUnknownOpts, Option } from '@commander-js/extra-typings'
-import { didYouMean } from '../app/nearest.ts'
+import { didYouMean } from '../config/nearest.ts'
 import { listed } from './arguments.ts'
 import { WrongUse } from './verb.ts'
 

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
-import { storeUrls } from '../app/database-urls.ts'
-import { masterKey } from '../app/master-key.ts'
+import { storeUrls } from '../config/database-urls.ts'
+import { masterKey } from '../config/master-key.ts'
 import { unwrapKey } from '../auth/key-wrap.ts'
 import { AnchorageError } from '../core/errors.ts'
 import type { SigningKey } from '../core/token.ts'

@@ -19,8 +19,8 @@ export async function runVerb(name: string, words: readonly string[], io: Io): P
     return (await run(io)) ?? 0
   }
   const [{ splitFlags }, { configKeys, flagOf }] = await Promise.all([
-    import('../app/config-sources.ts'),
-    import('../app/config-keys.ts'),
+    import('../config/sources.ts'),
+    import('../config/keys.ts'),
   ])
   const { config, rest } = splitFlags(words)
   parse(

@@ -1,6 +1,6 @@
 import type { Command, CommandUnknownOpts, OptionValues } from '@commander-js/extra-typings'
 import type { Colors } from 'picocolors/types.js'
-import type { Environment } from '../app/config-sources.ts'
+import type { Environment } from '../config/sources.ts'
 
 /** The parts of the process that the command line may use. */
 export interface Process {

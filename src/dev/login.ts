@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { variableOf } from '../app/config-keys.ts'
+import { variableOf } from '../config/keys.ts'
 import type { DataDir } from './data-dir.ts'
 import { devUsers, identityKeys } from './identities.ts'
 import { clientId, startIdentityProvider } from './identity-provider.ts'

@@ -3,7 +3,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { loadConfig } from '../app/config.ts'
+import { loadConfig } from '../config/config.ts'
 import { withoutVariablesOf, writeNodeConfig } from './node.ts'
 
 test('a generated config is private, and anchorage reads it back as it was meant', async () => {

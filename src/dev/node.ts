@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Document } from 'yaml'
-import { configKeys, variableOf, type ConfigKey } from '../app/config-keys.ts'
+import { configKeys, variableOf, type ConfigKey } from '../config/keys.ts'
 import { startChild, type Child, type ChildSpec } from '../process/child.ts'
 import { writePrivate } from '../process/private-file.ts'
 

@@ -1,6 +1,6 @@
-import type { Config } from '../../app/config.ts'
+import type { Config } from '../../config/config.ts'
 import { tellTokenRevoked } from '../../app/caches.ts'
-import { storeUrls } from '../../app/database-urls.ts'
+import { storeUrls } from '../../config/database-urls.ts'
 import { natsOnce } from '../../app/nats.ts'
 import { operators } from '../../app/operators.ts'
 import { orgsOf } from '../../app/tenants.ts'

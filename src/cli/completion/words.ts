@@ -1,6 +1,6 @@
 import type { Argument, CommandUnknownOpts, Option } from '@commander-js/extra-typings'
-import { configKeys, flagOf } from '../../app/config-keys.ts'
-import { options as configOptions } from '../../app/config-options.ts'
+import { configKeys, flagOf } from '../../config/keys.ts'
+import { options as configOptions } from '../../config/options.ts'
 import { helpOf } from '../help.ts'
 import { declared, takesConfig } from '../declared.ts'
 import type { Entry } from '../verb.ts'

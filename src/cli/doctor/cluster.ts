@@ -1,4 +1,4 @@
-import type { Config } from '../../app/config.ts'
+import type { Config } from '../../config/config.ts'
 import { withLogin, type ClusterFacts } from '../../store/inspect.ts'
 
 /** The other nodes according to Postgres; null while Postgres cannot be asked, which another check reports. */

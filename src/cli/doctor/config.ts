@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises'
-import { configProblems } from '../../app/config-problems.ts'
-import { resolveConfig, type Config, type ConfigInput } from '../../app/config.ts'
-import { fromFlags } from '../../app/config-sources.ts'
-import { Secret } from '../../app/secret.ts'
+import { configProblems } from '../../config/problems.ts'
+import { resolveConfig, type Config, type ConfigInput } from '../../config/config.ts'
+import { fromFlags } from '../../config/sources.ts'
+import { Secret } from '../../config/secret.ts'
 import { fail, ok, warn, type Check, type Finding } from './finding.ts'
 import { silentLog } from '../../core/silent-log.ts'
 

@@ -1,4 +1,4 @@
-import type { Config } from '../../app/config.ts'
+import type { Config } from '../../config/config.ts'
 import { inOneLine } from '../../core/errors.ts'
 import type { Health } from '../../http/health.ts'
 

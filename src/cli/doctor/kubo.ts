@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os'
-import type { Config } from '../../app/config.ts'
+import type { Config } from '../../config/config.ts'
 import { inOneLine } from '../../core/errors.ts'
 import type { Fences } from '../../ipfs/follow-ups.ts'
 import { dialled, inspectKubo, takesAnyone, type KuboFacts } from '../../ipfs/inspect.ts'

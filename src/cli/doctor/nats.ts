@@ -1,10 +1,10 @@
 import { connect } from 'node:net'
 import { once } from 'node:events'
-import type { Config } from '../../app/config.ts'
-import { environment } from '../../app/environment.ts'
-import { address } from '../../app/config-kinds.ts'
+import type { Config } from '../../config/config.ts'
+import { environment } from '../../config/environment.ts'
+import { address } from '../../config/kinds.ts'
 import { ownNats } from '../../app/nats.ts'
-import { outsideNats } from '../../app/outside-nats.ts'
+import { outsideNats } from '../../config/outside-nats.ts'
 import {
   inspectJetStream,
   inspectServers,

@@ -1,4 +1,4 @@
-import type { Config } from '../../app/config.ts'
+import type { Config } from '../../config/config.ts'
 import { version } from '../../app/version.ts'
 import type { Health } from '../../http/health.ts'
 import { fail, ok, skip, warn, type Check } from './finding.ts'

@@ -5,9 +5,9 @@ import {
   type LoginLook,
   type ServerFacts,
 } from '../../store/inspect.ts'
-import { storeUrls } from '../../app/database-urls.ts'
-import type { Config } from '../../app/config.ts'
-import type { Secret } from '../../app/secret.ts'
+import { storeUrls } from '../../config/database-urls.ts'
+import type { Config } from '../../config/config.ts'
+import type { Secret } from '../../config/secret.ts'
 import { inOneLine, isCode } from '../../core/errors.ts'
 import { migrateStatus } from '../../store/migrate.ts'
 import type { Way } from '../../store/connections.ts'

@@ -1,6 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
 import { pinStatuses, nameMatches } from '../../core/pin.ts'
-import { oneOf } from '../../app/config-kinds.ts'
+import { oneOf } from '../../config/kinds.ts'
 import type { PinFilters } from '../../http/client.ts'
 import { many } from '../arguments.ts'
 import { WrongUse } from '../verb.ts'

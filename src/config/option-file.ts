@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { AnchorageError } from '../core/errors.ts'
-import type { ConfigKey } from './config-keys.ts'
+import type { ConfigKey } from './keys.ts'
 
 /** The text of the file that the option `key` names. Rejects `invalid`, naming the option, when the file cannot be read. */
 export async function textOfFile(file: string, key: ConfigKey): Promise<string> {

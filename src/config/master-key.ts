@@ -1,7 +1,7 @@
 import { AnchorageError } from '../core/errors.ts'
 import type { Config } from './config.ts'
-import { textOfFile } from './config-file.ts'
-import { howToGive } from './config-keys.ts'
+import { textOfFile } from './option-file.ts'
+import { howToGive } from './keys.ts'
 
 /**
  * The 32 bytes that wrap the signing keys, from `auth.masterKey` or from the file of `auth.masterKeyFile`. Rejects `invalid` without them.

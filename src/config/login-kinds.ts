@@ -1,5 +1,5 @@
 import { groupRules } from '../core/group-roles.ts'
-import { list, type Kind } from './config-kinds.ts'
+import { list, type Kind } from './kinds.ts'
 
 const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
 

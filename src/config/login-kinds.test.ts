@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { groupGrants, issuer, origin } from './config-login-kinds.ts'
+import { groupGrants, issuer, origin } from './login-kinds.ts'
 
 test('an issuer is kept byte for byte, and may use plain HTTP on loopback only', () => {
   const good = [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { address, networks, parseDuration, parseSize } from './config-kinds.ts'
+import { address, networks, parseDuration, parseSize } from './kinds.ts'
 
 test('durations are parsed to milliseconds', () => {
   const given = {

@@ -1,5 +1,5 @@
-import { configKeys, flagOf, variableOf } from './config-keys.ts'
-import { options } from './config-options.ts'
+import { configKeys, flagOf, variableOf } from './keys.ts'
+import { options } from './options.ts'
 
 /** `docs/config.md`: every option, from the table that the program itself uses. */
 export function configDocs(): string {

@@ -1,4 +1,4 @@
-import { options } from './config-options.ts'
+import { options } from './options.ts'
 
 export type ConfigKey = keyof typeof options
 

@@ -19,8 +19,8 @@ import {
   text,
   url,
   type Kind,
-} from './config-kinds.ts'
-import { groupGrants, issuer, origin } from './config-login-kinds.ts'
+} from './kinds.ts'
+import { groupGrants, issuer, origin } from './login-kinds.ts'
 
 /** One option: everything that help, docs, parsing and types need to know about it. */
 export interface Option<T> {

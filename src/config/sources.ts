@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseDocument } from 'yaml'
 import { AnchorageError } from '../core/errors.ts'
-import { configKeys, flagOf, isSwitch, keyOfFlag, variableOf, type ConfigKey } from './config-keys.ts'
+import { configKeys, flagOf, isSwitch, keyOfFlag, variableOf, type ConfigKey } from './keys.ts'
 import { didYouMean } from './nearest.ts'
 
 /** Environment variables, as `process.env` has them. */

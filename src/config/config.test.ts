@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { AnchorageError } from '../core/errors.ts'
-import { configDocs } from './config-docs.ts'
-import { configKeys, flagOf, variableOf } from './config-keys.ts'
-import { splitFlags } from './config-sources.ts'
+import { configDocs } from './docs.ts'
+import { configKeys, flagOf, variableOf } from './keys.ts'
+import { splitFlags } from './sources.ts'
 import { loadConfig, requireKeys, resolveConfig } from './config.ts'
 
 test('with nothing given, every option has its default', () => {

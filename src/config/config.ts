@@ -1,7 +1,7 @@
 import { AnchorageError } from '../core/errors.ts'
-import { configKeys, howToGive, secretElsewhere, type ConfigKey } from './config-keys.ts'
-import { options, type Option } from './config-options.ts'
-import { fromEnvironment, fromFile, fromFlags, type Environment, type Source } from './config-sources.ts'
+import { configKeys, howToGive, secretElsewhere, type ConfigKey } from './keys.ts'
+import { options, type Option } from './options.ts'
+import { fromEnvironment, fromFile, fromFlags, type Environment, type Source } from './sources.ts'
 import { Secret } from './secret.ts'
 
 type Value<K extends ConfigKey> = (typeof options)[K] extends Option<infer T> ? T : never

@@ -5,9 +5,9 @@ import type { NatsCluster } from '../cluster/nats-config.ts'
 import { AnchorageError } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
 import { requireKeys, type Config } from './config.ts'
-import { textOfFile } from './config-file.ts'
-import { howToGive } from './config-keys.ts'
-import { address, type ListenAddress } from './config-kinds.ts'
+import { textOfFile } from './option-file.ts'
+import { howToGive } from './keys.ts'
+import { address, type ListenAddress } from './kinds.ts'
 
 /** How this node's nats-server takes part in a cluster. Its members come from the config or, when that names none, from Postgres. */
 export interface ClusterPlace {

@@ -1,8 +1,8 @@
 import type { OidcOptions } from '../auth/oidc.ts'
 import { AnchorageError } from '../core/errors.ts'
 import type { Config } from './config.ts'
-import { textOfFile } from './config-file.ts'
-import { howToGive } from './config-keys.ts'
+import { textOfFile } from './option-file.ts'
+import { howToGive } from './keys.ts'
 
 /** What the config says of the identity provider; null when it names none. Rejects `invalid` when a required option is missing. */
 export async function oidcOf({ oidc }: Pick<Config, 'oidc'>): Promise<Omit<OidcOptions, 'clock'> | null> {
