@@ -11,7 +11,7 @@ import { diskWatch } from './disk.ts'
 import { policyOf } from './placement-policy.ts'
 import type { PostgresWatch } from './postgres-watch.ts'
 import { troublesOf } from './troubles.ts'
-import { version } from './version.ts'
+import { version } from '../core/version.ts'
 import { stateOf, type WorkerNeeds } from './workers.ts'
 
 /** This node's knowledge of itself, for its health, its metrics and its report in Postgres. */
@@ -68,12 +68,12 @@ export function selfOf({ needs, worker, postgres, caches }: SelfParts): Self {
   return {
     health: () => ({
       node: { id: node.nodeId, name: config.node.name },
-      version: version(),
+      version: version,
       away: stateOf(needs) === 'active' ? null : 'draining',
       reasons: reasons(),
     }),
     report: () => ({
-      version: version(),
+      version: version,
       leader: leads === null ? null : { epoch: leads },
       heard: nats.presence.heard(),
       caches: caches(),

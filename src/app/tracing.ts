@@ -2,7 +2,7 @@ import type { NodeIdentity } from '../core/node.ts'
 import type { Log } from '../core/ports.ts'
 import { untracedAttempts, type Tracing } from '../core/tracing.ts'
 import type { Config } from '../config/config.ts'
-import { version } from './version.ts'
+import { version } from '../core/version.ts'
 
 /** Traces nothing: returns everything as it is given. */
 const untraced: Tracing = {
@@ -24,6 +24,6 @@ export async function tracingOf(
   const { endpoint, percent } = tracing
   if (endpoint === undefined) return untraced
   const { openTracing } = await import('../tracing/tracing.ts')
-  const service = { version: version(), nodeId, nodeName: name }
+  const service = { version: version, nodeId, nodeName: name }
   return undo.use(openTracing({ endpoint, percent, service, log }))
 }

@@ -1,5 +1,5 @@
 import { storeUrls } from '../config/database-urls.ts'
-import { version } from '../app/version.ts'
+import { version } from '../core/version.ts'
 import type { BackupPart } from '../core/backup.ts'
 import { readBackup } from '../store/backup.ts'
 import { configuredVerb } from './config-arguments.ts'
@@ -35,7 +35,7 @@ Needs database.url and database.systemUrl. What was pinned stays in Kubo, and is
         toldParts(parts, (text) => shown.tell(text)),
         io.signal,
       )
-    const { takenAt, rows } = await readBackup(systemUrl, version(), write, io.signal)
+    const { takenAt, rows } = await readBackup(systemUrl, version, write, io.signal)
     shown.done()
     if (io.json) io.out(json({ file, takenAt, rows }))
     else io.out(`${file}: ${rows['pins']} pins of ${rows['orgs']} orgs, as of ${takenAt}\n`)

@@ -1,4 +1,4 @@
-import { version } from '../app/version.ts'
+import { version } from '../core/version.ts'
 import { page, prose } from './help.ts'
 import { json } from './print.ts'
 import { verb } from './verb.ts'
@@ -18,6 +18,6 @@ export const command = verb(
         }),
       ),
   async (_args, _options, io) => {
-    io.out(io.json ? json({ version: version(), node: process.versions.node }) : `${version()}\n`)
+    io.out(io.json ? json({ version: version, node: process.versions.node }) : `${version}\n`)
   },
 )

@@ -26,6 +26,7 @@ export const backedUp = [
 export const leftOut: Record<string, string> = {
   cluster: 'the head of a backup says what is kept of it',
   schema_migrations: 'made by migrate up',
+  schema_functions: 'made by migrate up',
   cache_versions: 'they count on by themselves',
   refolds: 'set anew as the nodes come in',
   garbage_turn: 'a matter of minutes',

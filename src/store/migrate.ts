@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { AnchorageError } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
+import { applyFunctions, compareFunctions, makeFunctionBook, readFunctions } from './functions.ts'
 import { compare, locked, makeBook, readMigrations, withOwner } from './migrations.ts'
 import type { Migration, MigrationStatus } from './migrations.ts'
 import { mendSchema } from './prove-schema.ts'
@@ -23,10 +24,11 @@ export async function migrateUp(
     await locked(client, async () => {
       await ensureRoles(client, passwords)
       await makeBook(client)
+      await makeFunctionBook(client)
     })
     const files = await readMigrations()
-    const stood = await compare(client, files)
-    const drifted = stood.find((m) => m.state === 'drifted')
+    const before = await compare(client, files)
+    const drifted = before.find((m) => m.state === 'drifted')
     if (drifted)
       throw new AnchorageError(
         'conflict',
@@ -35,12 +37,15 @@ export async function migrateUp(
     for (const file of files)
       if (await locked(client, () => apply(client, file)))
         log.info({ migration: file.name }, 'applied a migration')
-    if (stood.some((m) => m.state === 'applied')) await mend(client, log)
+    const functions = await readFunctions()
+    const changed = await locked(client, () => applyFunctions(client, functions))
+    if (changed.length > 0) log.info({ functions: changed }, 'applied functions')
+    if (before.some((m) => m.state === 'applied')) await mend(client, log)
     await locked(client, async () => {
       await client.query('revoke create on schema public from anchorage_system')
       await client.query('set local role anchorage_system; select audit_extend()')
     })
-    return compare(client, files)
+    return statusOf(client)
   })
 }
 
@@ -49,9 +54,16 @@ async function mend(client: pg.Client, log: Pick<Log, 'info'>): Promise<void> {
   if (mended.length > 0) log.info({ mended }, 'mended what was not as the migrations make it')
 }
 
-/** The state of each migration, in order; `unknown` ones were applied by newer code. */
+/** The state of each migration, in order, and then of each function; `unknown` ones were applied by newer code. */
 export async function migrateStatus(url: string): Promise<MigrationStatus[]> {
-  return withOwner(url, async (client) => compare(client, await readMigrations()))
+  return withOwner(url, statusOf)
+}
+
+async function statusOf(client: pg.Client): Promise<MigrationStatus[]> {
+  return [
+    ...(await compare(client, await readMigrations())),
+    ...(await compareFunctions(client, await readFunctions())),
+  ]
 }
 
 /** False when there was nothing to apply: another run may have come first. */

@@ -4,11 +4,14 @@ import type pg from 'pg'
 import { AnchorageError } from '../core/errors.ts'
 import { withOneClient } from './one-client.ts'
 
-/** The state of a migration. `drifted`: it was applied with another text than the file has now. */
+/**
+ * The state of a migration or of a function, whose version is null. `drifted`: a migration was applied with another text than the file has
+ * now. `obsolete`: a function has no file any more.
+ */
 export interface MigrationStatus {
-  version: number
+  version: number | null
   name: string
-  state: 'applied' | 'pending' | 'drifted' | 'unknown'
+  state: 'applied' | 'pending' | 'drifted' | 'unknown' | 'obsolete'
 }
 
 /** One file of migrations/. */

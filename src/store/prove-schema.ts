@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { compareFunctions, createFunctions, makeFunctionBook, readFunctions } from './functions.ts'
 import { compare, locked, makeBook, readMigrations, withOwner } from './migrations.ts'
 import { queryOf } from './one-client.ts'
 import type { Query } from './query.ts'
@@ -52,7 +53,9 @@ async function whyNoModel(query: Query): Promise<string | null> {
  */
 async function model(client: pg.Client, query: Query): Promise<Fact[] | null> {
   const files = await readMigrations()
-  if ((await compare(client, files)).some(({ state }) => state !== 'applied')) return null
+  const functions = await readFunctions()
+  const status = [...(await compare(client, files)), ...(await compareFunctions(client, functions))]
+  if (status.some(({ state }) => state !== 'applied')) return null
   const rolledBack = new Error('rolled back')
   let facts: Fact[] = []
   const work = async (): Promise<never> => {
@@ -60,8 +63,10 @@ async function model(client: pg.Client, query: Query): Promise<Fact[] | null> {
     await client.query('alter schema public rename to anchorage_kept')
     await client.query('create schema public; grant usage on schema public to public')
     await makeBook(client)
+    await makeFunctionBook(client)
     await client.query('grant create on schema public to anchorage_system, anchorage_audit')
     for (const { sql } of files) await client.query(sql)
+    await createFunctions(client, functions)
     facts = await schemaFacts(query)
     throw rolledBack
   }
@@ -95,7 +100,7 @@ function saying(found: Difference[]): string[] {
 }
 
 function inWords({ fact, of, rank }: Fact): string {
-  return rank === 1 ? `${of} as in migrations/` : fact.replace(/\s+/g, ' ')
+  return rank === 1 ? `${of} as in its file` : fact.replace(/\s+/g, ' ')
 }
 
 function isMonth(of: string): boolean {

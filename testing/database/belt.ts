@@ -43,6 +43,7 @@ export const decisions: Record<string, Decision | null> = {
   refolds: null,
   reserved_bytes: { key: 'org_id', verbs: ['select'] },
   schema_migrations: null,
+  schema_functions: null,
   sessions: null,
   signing_keys: null,
   token_denylist: null,

@@ -102,12 +102,13 @@ async function greeting(socket: Socket): Promise<TestServer | null> {
   return null
 }
 
-/** The keeper's folder: one for each user and each state of the migrations, in a place that the user that Postgres runs as can enter. */
+/** The keeper's folder: one for each user and each state of the schema's files, in a place that the user that Postgres runs as can enter. */
 async function keeperDir(): Promise<string> {
-  const migrations = new URL('../../migrations/', import.meta.url)
-  const hash = createHash('sha256').update(migrations.pathname)
-  for (const file of (await readdir(migrations)).sort())
-    hash.update(file).update(await readFile(new URL(file, migrations)))
+  const root = new URL('../../', import.meta.url)
+  const hash = createHash('sha256').update(root.pathname)
+  for (const folder of ['migrations/', 'src/store/functions/'])
+    for (const file of (await readdir(new URL(folder, root))).sort())
+      hash.update(file).update(await readFile(new URL(folder + file, root)))
   const user = postgresUser()
   const temp = [tmpdir(), '/var/tmp', '/tmp'].find((path) => userCan(user, '-x', path)) ?? tmpdir()
   const dir = join(

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.ts'
-import { version } from '../../app/version.ts'
+import { version } from '../../core/version.ts'
 import type { Health } from '../../http/health.ts'
 import { fail, ok, skip, warn, type Check } from './finding.ts'
 
@@ -21,7 +21,7 @@ export const checkNode: Check = async ({ config, node }) => {
   const at = urlOf(config.http.listen)
   if (node === null)
     return [skip('node', `${config.node.name} does not run now: no node of that name answers at ${at}`)]
-  const own = version()
+  const own = version
   const stale =
     node.version === own
       ? []

@@ -1,0 +1,16 @@
+-- Makes a copy of a content on a node, or wakes the one that is being unpinned or failed there; what stands or is under way there
+-- counts again. The content is locked. It is no org's, so that no org's pins wait behind copies that nobody waits for. Null when
+-- there is nothing to hint.
+create or replace function add_copy(of_cid text, on_node uuid, because text) returns bigint language sql as $$
+  insert into placements as p (cid, node_id, generation, state, reason, org_id, wanted_since, next_attempt_at)
+  values (of_cid, on_node, nextval('placement_generation'), 'queued', because, '00000000-0000-0000-0000-000000000000',
+    clock_timestamp(), clock_timestamp())
+  on conflict (cid, node_id) do update set
+    state = case when p.state in ('unpinning', 'failed') then 'queued' else p.state end,
+    generation = case when p.state in ('unpinning', 'failed') then excluded.generation else p.generation end,
+    reason = case when p.state in ('unpinning', 'failed') then excluded.reason else p.reason end,
+    verify = p.verify or p.state = 'unpinning', lost = false, leaving = false,
+    attempts_before = p.attempts, retrying = false, crashes = 0, wanted_since = excluded.wanted_since,
+    next_attempt_at = least(p.next_attempt_at, excluded.next_attempt_at)
+  returning case when state = 'queued' then generation end
+$$;

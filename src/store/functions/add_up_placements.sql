@@ -1,0 +1,17 @@
+-- Adds up at most `most` changes under the leader's epoch, and removes them; returns how many there were.
+create or replace function add_up_placements(of_leader bigint, most int) returns int language plpgsql as $$
+declare
+  taken int;
+begin
+  perform assert_epoch(of_leader);
+  with gone as (
+    delete from placement_changes where ctid = any (array(select ctid from placement_changes limit most)) returning *
+  ), added as (
+    insert into placement_counts as c (node_id, state, reason, n, bytes)
+    select node_id, state, reason, sum(n), sum(bytes) from gone group by 1, 2, 3 order by 1, 2, 3
+    on conflict (node_id, state, reason) do update set n = c.n + excluded.n, bytes = c.bytes + excluded.bytes
+  )
+  select count(*) into taken from gone;
+  delete from placement_counts where n = 0 and bytes = 0;
+  return taken;
+end $$;

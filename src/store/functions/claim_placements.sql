@@ -1,0 +1,42 @@
+-- Claims what may be claimed now. A claim ends by finish, by time, or with the incarnation that made it. It does not wait for the
+-- disk: a claim that Postgres loses in a crash is a row that is queued again, and its finish then changes nothing.
+create or replace function claim_placements(node uuid, boot bigint, lease_ms bigint, jobs jsonb)
+returns table (cid text, generation bigint, state text, attempt int, origins text[], holders text[], verify boolean, age_ms bigint,
+  foreign_pin boolean)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  at timestamptz := clock_timestamp();
+  tids tid[];
+begin
+  perform set_config('synchronous_commit', 'off', true);
+  select array_agg(p.ctid) into tids
+  from (select j.cid, j.generation from jsonb_to_recordset(jobs) as j (cid text, generation bigint) order by j.cid) j
+  cross join lateral (
+    select q.ctid from placements q
+    where q.cid = j.cid and q.node_id = node and q.generation = j.generation
+      and q.state in ('queued', 'unpinning') and q.next_attempt_at <= at
+      and (q.claimed_until is null or q.claimed_until < at or q.claimed_by <> boot) for update) p;
+  if tids is null then return; end if;
+  return query
+  with taken as (
+    update placements q set
+      state = case q.state when 'queued' then 'pinning' else q.state end,
+      attempts = q.attempts + case q.state when 'queued' then 1 else 0 end,
+      -- a claim that is void or ran out may have left work behind in Kubo
+      verify = q.verify or q.claimed_until is not null,
+      claimed_until = at + make_interval(secs => lease_ms / 1000.0), claimed_by = boot, claimed_generation = q.generation,
+      -- the time of the claim: a wake that comes later is told by its wanted_since
+      next_attempt_at = at, blocks = 0, bytes = 0
+    where q.ctid = any (tids)
+    returning q.*
+  )
+  select t.cid, t.generation, t.state, t.attempts - t.attempts_before,
+    array(select o from (select w.origins from pins w where w.cid = t.cid and w.origins is not null limit 20) w, unnest(w.origins) o limit 60),
+    -- lost ones last: their nodes do not answer
+    array(select a from (select h.node_id, h.lost from placements h
+                         where h.cid = t.cid and h.node_id <> node and h.state = 'pinned' offset 0) h
+          join nodes n on n.id = h.node_id, unnest(n.multiaddrs) a order by h.lost limit 60),
+    t.verify, (extract(epoch from at - t.wanted_since) * 1000)::bigint, t.foreign_pin
+  from taken t;
+end $$;

@@ -1,0 +1,15 @@
+-- The reconciler: in Kubo under our name, and no placement says so. One is written that says to unpin it.
+create or replace function drop_unwanted(node uuid, cids text[])
+returns table (cid text, node_id uuid, generation bigint, attempt int, org_id uuid)
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  insert into contents as c (cid, wanted) select u, 1 from unnest(cids) u order by u
+  on conflict (cid) do update set wanted = c.wanted;
+  return query
+  insert into placements as p (cid, node_id, generation, state, reason, org_id, wanted_since, next_attempt_at)
+  select u, node, nextval('placement_generation'), 'unpinning', 'repair', '00000000-0000-0000-0000-000000000000',
+    clock_timestamp(), clock_timestamp()
+  from unnest(cids) u where not exists (select from placements q where q.cid = u and q.node_id = node)
+  returning p.cid, p.node_id, p.generation, 1, null::uuid;
+end $$;

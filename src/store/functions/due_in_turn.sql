@@ -1,0 +1,34 @@
+-- Placements of a node to be tried now, of the `orgs` orgs that come after a given one (and round), at most `per_org` of each. An org that
+-- has none that is due is answered all the same, without a cid: whoever asks next goes on after the one with the greatest `place`.
+-- (`due_pins` is left to nodes that run the code of before.)
+create or replace function due_in_turn(node uuid, again boolean, after_org uuid, orgs int, per_org int, most int)
+returns table (cid text, generation bigint, attempt int, org_id uuid, state text, place bigint)
+language sql stable as $$
+  with recursive later (org_id, n) as (
+    (select p.org_id, 1::bigint from placements p
+     where p.node_id = node and p.state = 'queued' and p.retrying = again and p.org_id > after_org order by p.org_id limit 1)
+    union all
+    select (select p.org_id from placements p
+            where p.node_id = node and p.state = 'queued' and p.retrying = again and p.org_id > w.org_id
+            order by p.org_id limit 1), n + 1
+    from later w where w.org_id is not null and n < orgs
+  ), sooner (org_id, n) as (
+    (select p.org_id, 1 + (select count(l.org_id) from later l) from placements p
+     where p.node_id = node and p.state = 'queued' and p.retrying = again and p.org_id <= after_org
+       and (select count(l.org_id) from later l) < orgs order by p.org_id limit 1)
+    union all
+    select (select p.org_id from placements p
+            where p.node_id = node and p.state = 'queued' and p.retrying = again and p.org_id > w.org_id and p.org_id <= after_org
+            order by p.org_id limit 1), n + 1
+    from sooner w where w.org_id is not null and n < orgs
+  )
+  select d.cid, d.generation, d.attempts - d.attempts_before + 1, o.org_id, d.state, o.n
+  from (select * from later where org_id is not null union all select * from sooner where org_id is not null) o
+  left join lateral (
+    select p.*, row_number() over (order by p.next_attempt_at) as turn from (
+      select * from placements q
+      where q.node_id = node and q.state = 'queued' and q.retrying = again and q.org_id = o.org_id
+        and q.next_attempt_at <= clock_timestamp() and (q.claimed_until is null or q.claimed_until < clock_timestamp())
+      order by q.next_attempt_at limit per_org) p) d on true
+  order by d.turn nulls first, o.n limit most
+$$;

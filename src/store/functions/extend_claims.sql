@@ -1,0 +1,21 @@
+-- Extends claims and notes progress, without waiting for the disk either. Returns the contents whose intent changed since they were claimed.
+create or replace function extend_claims(node uuid, boot bigint, lease_ms bigint, under jsonb) returns setof text language plpgsql as $$
+declare
+  tids tid[];
+begin
+  perform set_config('synchronous_commit', 'off', true);
+  select array_agg(p.ctid) into tids
+  from (select u.* from jsonb_to_recordset(under) as u (cid text, generation bigint) order by u.cid) u
+  cross join lateral (
+    select q.ctid from placements q where q.cid = u.cid and q.node_id = node and q.claimed_by = boot
+      and q.claimed_generation = u.generation and q.generation = u.generation for update) p;
+  return query
+  with kept as (
+    update placements p set claimed_until = clock_timestamp() + make_interval(secs => lease_ms / 1000.0),
+      blocks = u.blocks, bytes = u.bytes
+    from jsonb_to_recordset(under) as u (cid text, blocks bigint, bytes bigint)
+    where p.ctid = any (coalesce(tids, '{}')) and p.cid = u.cid
+    returning p.cid
+  )
+  select u.cid from jsonb_to_recordset(under) as u (cid text) where not exists (select from kept k where k.cid = u.cid);
+end $$;

@@ -1,0 +1,8 @@
+-- Locks contents in cid order, for an org's delete.
+set local role anchorage_system;
+create or replace function lock_contents(cids text[]) returns void language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform assert_scope();
+  perform from contents c where c.cid = any (cids) order by c.cid for update;
+end $$;
+grant execute on function lock_contents to anchorage_tenant;

@@ -1,0 +1,11 @@
+-- Why a move of a plan cannot begin; null when it can.
+create or replace function move_refused(of_cid text, from_node uuid, to_node uuid) returns text language sql stable as $$
+  select case
+    when not is_wanted(of_cid) then 'nobody wants it any more'
+    when not exists (select from placements p where p.cid = of_cid and p.node_id = from_node and p.state = 'pinned'
+                     and not p.lost and not p.leaving) then 'it does not stand where it was any more'
+    when exists (select from placements p where p.cid = of_cid and p.node_id = to_node and p.state <> 'unpinning')
+      then 'the other node has it by now'
+    when not exists (select from nodes n where n.id = to_node and n.state = 'active' and n.down_at is null)
+      then 'the other node takes no content' end
+$$;

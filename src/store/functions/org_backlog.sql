@@ -1,0 +1,11 @@
+-- How many placements of the current org wait on each node, counted to 257 at most: beyond 256 no more hints are published,
+-- the node comes to them in turn.
+set local role anchorage_system;
+create or replace function org_backlog() returns table (node_id uuid, waiting bigint)
+language sql stable security definer set search_path = public, pg_temp as $$
+  select n.id, (select count(*) from (
+      select from placements p
+      where p.node_id = n.id and not p.retrying and p.org_id = current_org() and p.state = 'queued' limit 257) q)
+  from nodes n where current_org() is not null
+$$;
+grant execute on function org_backlog to anchorage_tenant;

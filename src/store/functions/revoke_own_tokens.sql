@@ -1,0 +1,13 @@
+-- The same for an org, of its own tokens; with the version for those who remember tokens.
+set local role anchorage_system;
+create or replace function revoke_own_tokens(ids uuid[]) returns table (revoked uuid[], version bigint)
+language plpgsql security definer set search_path = public, pg_temp as $$
+#variable_conflict use_column
+declare
+  gone uuid[];
+begin
+  gone := array(select r.id from revoke_tokens(array(
+    select t.id from api_tokens t where t.id = any (ids) and t.org_id = current_org())) r);
+  return query select gone, c.version from cache_versions c where c.cache = 'tokens';
+end $$;
+grant execute on function revoke_own_tokens to anchorage_tenant;

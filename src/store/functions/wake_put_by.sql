@@ -1,0 +1,24 @@
+-- One step of the walk of an org that was resumed: of what was put by, that which is worked for again is due now. Answers {walked, jobs}.
+create or replace function wake_put_by(of_leader bigint, most int) returns jsonb language plpgsql as $$
+declare
+  walk record;
+  cids text[];
+  jobs jsonb;
+begin
+  perform assert_leading(of_leader);
+  select o.id, o.wake_after into walk from orgs o where o.wake_after is not null order by o.id limit 1 for update;
+  if not found then return '{"walked": 0, "jobs": []}'; end if;
+  cids := array(
+    select distinct p.cid from placements p where p.next_attempt_at = 'infinity' and p.cid > walk.wake_after order by p.cid limit most);
+  perform lock_contents(cids);
+  with woken as (
+    update placements p set generation = nextval('placement_generation'), next_attempt_at = clock_timestamp(), retrying = false, crashes = 0,
+      attempts_before = p.attempts, wanted_since = clock_timestamp()
+    where p.cid = any (cids) and p.next_attempt_at = 'infinity' and p.state = 'queued' and is_worked_for(p.cid)
+    returning p.*
+  )
+  select coalesce(jsonb_agg(jsonb_build_object('cid', w.cid, 'node_id', w.node_id, 'generation', w.generation, 'attempt', 1,
+    'org_id', w.org_id)), '[]') into jobs from woken w;
+  update orgs o set wake_after = case when cardinality(cids) = most then cids[most] end where o.id = walk.id;
+  return jsonb_build_object('walked', greatest(cardinality(cids), 1), 'jobs', jobs);
+end $$;
