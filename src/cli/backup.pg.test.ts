@@ -300,10 +300,9 @@ test('migrate status says what is wrong, beside what is applied', async () => {
   const wrong = 'wrong: missing: anchorage_tenant may insert on pins'
   assert.deepEqual([code, JSON.parse(stderr)], [1, { error: { reason: 'CONFLICT', details: wrong } }])
   assert.equal((await anchorage(other, 'migrate', 'status')).stderr, `${wrong}\n`)
-  assert.equal(
-    JSON.parse(stdout).length,
-    (await readdir(new URL('../../migrations/', import.meta.url))).length,
-  )
+  const folders = ['../../migrations/', '../store/functions/'].map((path) => new URL(path, import.meta.url))
+  const files = await Promise.all(folders.map((folder) => readdir(folder)))
+  assert.equal(JSON.parse(stdout).length, files.flat().length)
 })
 
 test('a backup overwrites nothing, and a backup that cannot be written leaves no file', async () => {

@@ -2,7 +2,7 @@ import { createLog } from '../app/log.ts'
 import { requireKeys, type Config } from '../config/config.ts'
 import { ownerUrl, storeUrls } from '../config/database-urls.ts'
 import { migrateStatus, migrateUp } from '../store/migrate.ts'
-import type { MigrationStatus } from '../store/migrations.ts'
+import type { SchemaStatus } from '../store/migrations.ts'
 import { proveSchema } from '../store/prove-schema.ts'
 import { oneOfWords } from './arguments.ts'
 import { configuredVerb } from './config-arguments.ts'
@@ -23,7 +23,8 @@ const columns: readonly Column[] = [
     head: 'STATE',
     rank: 1,
     colour: stateIn,
-    means: 'applied, pending, drifted (changed after it was applied) or unknown (applied by a newer version)',
+    means:
+      'applied, pending, drifted (changed after it was applied), unknown (applied by a newer version) or obsolete (a function that this version no longer has)',
   },
 ]
 
@@ -48,16 +49,16 @@ something is pending, drifted or wrong.`),
             Actions: [
               [
                 'up',
-                'bring the database to this version, and make the roles anchorage_tenant and anchorage_system with the passwords of database.url and database.systemUrl. Needs those two and database.ownerUrl. Then roles, tables, grants, policies and functions are held against what the migrations make, and mended. Safe to run from several machines at once, and again',
+                'bring the database to this version, and make the roles anchorage_tenant and anchorage_system with the passwords of database.url and database.systemUrl. Needs those two and database.ownerUrl. Then the functions whose text changed are replaced in one transaction, and roles, tables, grants, policies and functions that were changed by hand are mended. Safe to run from several machines at once, and again',
               ],
               [
                 'status',
-                'show each migration and, once nothing is pending, what else is wrong. Needs database.ownerUrl',
+                'show each migration, the functions of the database and, once nothing is pending, what else is wrong. Needs database.ownerUrl',
               ],
             ],
           },
           columns,
-          json: '[{"version","name","state"}].',
+          json: '[{"version","name","state"}], where the version of a function is null.',
           examples: ['migrate up', 'migrate status'],
         }),
       ),
@@ -79,12 +80,26 @@ async function status(given: Config, io: Io): Promise<number> {
   return await show(migrations, await proveSchema(ownerUrl(given)), io)
 }
 
-async function show(migrations: MigrationStatus[], wrong: string[], io: Io): Promise<number> {
-  const rows = migrations.map(({ version, name, state }) => [String(version), name, state])
-  io.out(io.json ? json(migrations) : tableOf(columns, rows, io).text)
+async function show(migrations: SchemaStatus[], wrong: string[], io: Io): Promise<number> {
+  io.out(io.json ? json(migrations) : tableOf(columns, rowsOf(migrations), io).text)
   for (const line of wrong) await tellFailure(io, 'conflict', `wrong: ${printable(line)}`)
   const isUpToDate = migrations.every(({ state }) => state === 'applied' || state === 'unknown')
   return isUpToDate && wrong.length === 0 ? 0 : 1
+}
+
+/** A line for each migration, one for all functions that are as they must be, and one for each other function. */
+function rowsOf(all: SchemaStatus[]): string[][] {
+  const functions = all.filter(({ version }) => version === null)
+  const applied = functions.filter(({ state }) => state === 'applied')
+  return [
+    ...all
+      .filter(({ version }) => version !== null)
+      .map(({ version, name, state }) => [String(version), name, state]),
+    ...(applied.length > 0 ? [['', `${applied.length} functions`, 'applied']] : []),
+    ...functions
+      .filter(({ state }) => state !== 'applied')
+      .map(({ name, state }) => ['', `function ${name}`, state]),
+  ]
 }
 
 function passwordOf(url: string): string {

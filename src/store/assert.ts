@@ -1,4 +1,5 @@
 import { AnchorageError } from '../core/errors.ts'
+import { compareFunctions, readFunctions } from './functions.ts'
 import { codeLevel } from './migrate.ts'
 import type { Query } from './query.ts'
 import { assertRoleSettings, loginKey, type Role } from './role-settings.ts'
@@ -22,6 +23,17 @@ export async function assertSchema(system: Query): Promise<void> {
   if ((level?.min_code ?? 0) > codeLevel)
     throw refused(
       `the database is at migration ${level?.version}, which this version is too old for; upgrade anchorage`,
+    )
+  await assertFunctions(system)
+}
+
+/** Refuses (`invalid`, with what to do) a database whose functions are older than this version's. */
+async function assertFunctions(system: Query): Promise<void> {
+  const status = await compareFunctions(system, await readFunctions())
+  const pending = status.filter(({ state }) => state === 'pending').map(({ name }) => name)
+  if (pending.length > 0)
+    throw refused(
+      `${pending.length} functions of the database are not those of this version (${pending.slice(0, 3).join(', ')}${pending.length > 3 ? ', …' : ''}); ${mend}`,
     )
 }
 

@@ -3,8 +3,11 @@ import { createHash } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type pg from 'pg'
+import { AnchorageError } from '../core/errors.ts'
 import { version } from '../core/version.ts'
-import type { MigrationStatus } from './migrations.ts'
+import type { SchemaStatus } from './migrations.ts'
+import { queryOf } from './one-client.ts'
+import type { Query } from './query.ts'
 
 /**
  * One file of functions/: the function of that name, with its triggers. The role that the file sets owns the function; without one, the
@@ -41,19 +44,23 @@ export async function makeFunctionBook(client: pg.Client): Promise<void> {
  * The state of each of `files` in the database. One that a newer version of anchorage applied is `unknown`, one that no file has any more
  * is `obsolete`; `migrate up` leaves the former alone and drops the latter.
  */
-export async function compareFunctions(client: pg.Client, files: SqlFunction[]): Promise<MigrationStatus[]> {
-  const exists = await client.query(`select to_regclass('schema_functions') is not null as there`)
-  const rows: { name: string; checksum: string; version: string }[] = exists.rows[0]?.there
-    ? (await client.query('select name, checksum, version from schema_functions order by name')).rows
+export async function compareFunctions(query: Query, files: SqlFunction[]): Promise<SchemaStatus[]> {
+  const [book] = await query<{ exists: boolean }>(
+    `select to_regclass('schema_functions') is not null as exists`,
+  )
+  const rows = book?.exists
+    ? await query<{ name: string; checksum: string; version: string }>(
+        'select name, checksum, version from schema_functions order by name',
+      )
     : []
   const applied = new Map(rows.map((row) => [row.name, row]))
-  const known = files.map(({ name, checksum }): MigrationStatus => {
+  const known = files.map(({ name, checksum }): SchemaStatus => {
     const row = applied.get(name)
     applied.delete(name)
     const state = row?.checksum === checksum ? 'applied' : row && isNewer(row.version) ? 'unknown' : 'pending'
     return { version: null, name, state }
   })
-  const others = [...applied.values()].map((row): MigrationStatus => {
+  const others = [...applied.values()].map((row): SchemaStatus => {
     return { version: null, name: row.name, state: isNewer(row.version) ? 'unknown' : 'obsolete' }
   })
   return [...known, ...others]
@@ -72,7 +79,7 @@ function isNewer(other: string): boolean {
  * caller holds the lock of migrations.
  */
 export async function applyFunctions(client: pg.Client, files: SqlFunction[]): Promise<string[]> {
-  const status = await compareFunctions(client, files)
+  const status = await compareFunctions(queryOf(client), files)
   const inState = (state: string): Set<string> =>
     new Set(status.filter((each) => each.state === state).map(({ name }) => name))
   const obsolete = inState('obsolete')
@@ -96,13 +103,19 @@ export async function applyFunctions(client: pg.Client, files: SqlFunction[]): P
 export async function createFunctions(client: pg.Client, files: SqlFunction[]): Promise<void> {
   await client.query('set local check_function_bodies = off')
   await client.query('grant create on schema public to anchorage_system, anchorage_audit')
-  for (const { name, sql } of files) {
-    await client.query(`${sql}; reset role`)
-    await client.query(`set local role ${await ownerOf(client, name)}`)
-    await client.query(`revoke all on function ${name} from public`)
-    await client.query(`grant execute on function ${name} to anchorage_system`)
-    await client.query('reset role')
-  }
+  for (const file of files)
+    await createFunction(client, file).catch((cause: unknown) => {
+      throw new AnchorageError('internal', `function ${file.name} failed: ${String(cause)}`, { cause })
+    })
+  await client.query('revoke create on schema public from anchorage_system')
+}
+
+async function createFunction(client: pg.Client, { name, sql }: SqlFunction): Promise<void> {
+  await client.query(`${sql}; reset role`)
+  await client.query(`set local role ${await ownerOf(client, name)}`)
+  await client.query(`revoke all on function ${name} from public`)
+  await client.query(`grant execute on function ${name} to anchorage_system`)
+  await client.query('reset role')
 }
 
 async function ownerOf(client: pg.Client, name: string): Promise<string> {

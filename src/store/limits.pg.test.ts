@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { assertAgreement } from '../../testing/database/agreement.ts'
@@ -7,7 +6,7 @@ import { Random } from '../../testing/random.ts'
 import { settlePlacements, sweepOnce } from '../../testing/database/settle-placements.ts'
 import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import { isCode } from '../core/errors.ts'
-import { mintId, uuidOf, type OrgId, type PinId } from '../core/ids.ts'
+import { mintId, type OrgId, type PinId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import type { OrgLimits } from '../core/org.ts'
 import type { NewPin, Pin, Accepted } from '../core/pin.ts'
@@ -421,20 +420,6 @@ test('in every race, usage equals a recount, and no org has more than its limit'
       pins.size,
     )
   }
-  await assertAgreement(database.systemUrl)
-})
-
-test('the upgrade counts pinned content once for each copy', async () => {
-  const own = await org('upgrade', {})
-  await standing('upgraded', 40)
-  await accept(own, newPin('upgraded', 3))
-  await accept(own, newPin('upgraded', 1))
-  await asSystem(`update pins set counted_bytes = 40 where org_id = $1`, [uuidOf(own)])
-  await asSystem('update org_usage set bytes = 80 where org_id = $1', [uuidOf(own)])
-  const migration = await readFile(new URL('../../migrations/0016_bytes.sql', import.meta.url), 'utf8')
-  const [recount = ''] = /^lock table contents.*?^reset role;/ms.exec(migration) ?? []
-  await asSystem(recount, undefined, database.ownerUrl)
-  assert.equal((await store.orgs.usage(own)).bytes, 160)
   await assertAgreement(database.systemUrl)
 })
 

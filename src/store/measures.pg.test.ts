@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
@@ -70,23 +69,6 @@ test('however pins and placements come and go, also concurrently, their counts e
     new Map(Object.entries(pins).filter(([, n]) => n > 0)),
     new Map(counted.rows.map(({ status, n }) => [status, n])),
   )
-})
-
-test('the migration counts the placements that are older than the counts', async () => {
-  const { placements } = await store.measures.cluster(epoch)
-  assert.ok(placements.length > 2)
-  const file = await readFile(new URL('../../migrations/0019_measures.sql', import.meta.url), 'utf8')
-  const owner = new pg.Client({ connectionString: database.ownerUrl })
-  await owner.connect()
-  try {
-    await owner.query(
-      `begin; truncate placement_counts; ${file.slice(file.indexOf('-- The placements that there are already'))} commit`,
-    )
-  } finally {
-    await owner.end()
-  }
-  assert.deepEqual((await store.measures.cluster(epoch)).placements, placements)
-  await demandHeldAsCounted()
 })
 
 test('the cluster is measured while pins and placements are locked, since neither is read', async () => {

@@ -1,25 +1,27 @@
 import type pg from 'pg'
 import { AnchorageError } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
-import { applyFunctions, compareFunctions, makeFunctionBook, readFunctions } from './functions.ts'
+import { adopt } from './adopt.ts'
+import { applyFunctions, makeFunctionBook, readFunctions } from './functions.ts'
 import { compare, locked, makeBook, readMigrations, withOwner } from './migrations.ts'
-import type { Migration, MigrationStatus } from './migrations.ts'
+import type { Migration, SchemaStatus } from './migrations.ts'
 import { mendSchema } from './prove-schema.ts'
 import { ensureRoles } from './roles.ts'
+import { schemaStatus } from './schema-status.ts'
 
 /** The schema level that this code was written for: its newest migration. */
-export const codeLevel = 22
+export const codeLevel = 128
 
 /**
- * Makes the roles with their settings, applies pending migrations, each file in a transaction, and mends what was changed since. An
- * advisory lock lets any number of runs go on at once. `ownerUrl` must own the database and needs CREATEROLE; `passwords` are those that
+ * Makes the roles with their settings, applies pending migrations, each file in a transaction, then applies in one transaction the
+ * functions whose files changed, and mends what was changed by hand. An advisory lock lets any number of runs go on at once. `ownerUrl` must own the database and needs CREATEROLE; `passwords` are those that
  * the nodes will log in with.
  */
 export async function migrateUp(
   ownerUrl: string,
   passwords: { tenant: string; system: string },
   log: Pick<Log, 'info'>,
-): Promise<MigrationStatus[]> {
+): Promise<SchemaStatus[]> {
   return withOwner(ownerUrl, async (client) => {
     await locked(client, async () => {
       await ensureRoles(client, passwords)
@@ -27,6 +29,8 @@ export async function migrateUp(
       await makeFunctionBook(client)
     })
     const files = await readMigrations()
+    const functions = await readFunctions()
+    if (await adopt(client, files)) log.info({}, 'took over the schema of the version before')
     const before = await compare(client, files)
     const drifted = before.find((m) => m.state === 'drifted')
     if (drifted)
@@ -37,7 +41,6 @@ export async function migrateUp(
     for (const file of files)
       if (await locked(client, () => apply(client, file)))
         log.info({ migration: file.name }, 'applied a migration')
-    const functions = await readFunctions()
     const changed = await locked(client, () => applyFunctions(client, functions))
     if (changed.length > 0) log.info({ functions: changed }, 'applied functions')
     if (before.some((m) => m.state === 'applied')) await mend(client, log)
@@ -45,7 +48,7 @@ export async function migrateUp(
       await client.query('revoke create on schema public from anchorage_system')
       await client.query('set local role anchorage_system; select audit_extend()')
     })
-    return statusOf(client)
+    return schemaStatus(client)
   })
 }
 
@@ -55,15 +58,8 @@ async function mend(client: pg.Client, log: Pick<Log, 'info'>): Promise<void> {
 }
 
 /** The state of each migration, in order, and then of each function; `unknown` ones were applied by newer code. */
-export async function migrateStatus(url: string): Promise<MigrationStatus[]> {
-  return withOwner(url, statusOf)
-}
-
-async function statusOf(client: pg.Client): Promise<MigrationStatus[]> {
-  return [
-    ...(await compare(client, await readMigrations())),
-    ...(await compareFunctions(client, await readFunctions())),
-  ]
+export async function migrateStatus(url: string): Promise<SchemaStatus[]> {
+  return withOwner(url, schemaStatus)
 }
 
 /** False when there was nothing to apply: another run may have come first. */
@@ -73,6 +69,7 @@ async function apply(client: pg.Client, file: Migration): Promise<boolean> {
   try {
     await client.query('grant create on schema public to anchorage_system, anchorage_audit')
     await client.query(file.sql)
+    await client.query('revoke create on schema public from anchorage_system')
     await client.query(
       'insert into schema_migrations (version, name, checksum, min_code) values ($1, $2, $3, $4)',
       [file.version, file.name, file.checksum, file.minCode],

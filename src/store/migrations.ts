@@ -8,7 +8,7 @@ import { withOneClient } from './one-client.ts'
  * The state of a migration or of a function, whose version is null. `drifted`: a migration was applied with another text than the file has
  * now. `obsolete`: a function has no file any more.
  */
-export interface MigrationStatus {
+export interface SchemaStatus {
   version: number | null
   name: string
   state: 'applied' | 'pending' | 'drifted' | 'unknown' | 'obsolete'
@@ -66,20 +66,28 @@ export async function locked<T>(client: pg.Client, work: () => Promise<T>): Prom
   }
 }
 
-/** The state of each of `files` in the database, and the migrations that newer code applied. */
-export async function compare(client: pg.Client, files: Migration[]): Promise<MigrationStatus[]> {
+/**
+ * The state of each of `files` in the database, and the migrations that newer code applied. Numbers below the first file's are of the
+ * version before (`adopt.ts`) and are left out.
+ */
+export async function compare(client: pg.Client, files: Migration[]): Promise<SchemaStatus[]> {
   const exists = await client.query(`select to_regclass('schema_migrations') is not null as there`)
   const applied = exists.rows[0]?.there
-    ? (await client.query('select version, name, checksum from schema_migrations order by version')).rows
+    ? (
+        await client.query(
+          'select version, name, checksum from schema_migrations where version >= $1 order by version',
+          [files[0]?.version],
+        )
+      ).rows
     : []
-  const known = files.map((file): MigrationStatus => {
+  const known = files.map((file): SchemaStatus => {
     const row = applied.find((a) => a.version === file.version)
     const state = !row ? 'pending' : row.checksum === file.checksum ? 'applied' : 'drifted'
     return { version: file.version, name: file.name, state }
   })
   const newer = applied
     .filter((a) => !files.some((f) => f.version === a.version))
-    .map((a): MigrationStatus => ({ version: a.version, name: a.name, state: 'unknown' }))
+    .map((a): SchemaStatus => ({ version: a.version, name: a.name, state: 'unknown' }))
   return [...known, ...newer]
 }
 

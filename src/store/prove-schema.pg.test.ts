@@ -89,11 +89,11 @@ const changes: [what: RegExp, sql: string][] = [
   [/^too much: policy backdoor on pins/, 'create policy backdoor on pins to anchorage_tenant using (true)'],
   [/^missing: policy own_drops on audit_log/, 'drop policy own_drops on audit_log'],
   [
-    /^missing: function is_wanted\(text\) as in migrations\/$/,
+    /^missing: function is_wanted\(text\) as in its file$/,
     `create or replace function is_wanted(of_cid text) returns boolean language sql stable as 'select true'`,
   ],
   [
-    /^missing: function revoke_own_tokens\(uuid\[\]\) as in/,
+    /^missing: function revoke_own_tokens\(uuid\[\]\) as in its file$/,
     'alter function revoke_own_tokens(uuid[]) reset search_path',
   ],
   [

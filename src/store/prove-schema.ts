@@ -1,10 +1,11 @@
 import type pg from 'pg'
-import { compareFunctions, createFunctions, makeFunctionBook, readFunctions } from './functions.ts'
-import { compare, locked, makeBook, readMigrations, withOwner } from './migrations.ts'
+import { locked, withOwner } from './migrations.ts'
+import { modelFacts } from './model-facts.ts'
 import { queryOf } from './one-client.ts'
 import type { Query } from './query.ts'
-import { ensureRoles, roleFaults, rolesAreThere } from './roles.ts'
+import { roleFaults } from './roles.ts'
 import { schemaFacts, type Fact } from './schema-facts.ts'
+import { schemaStatus } from './schema-status.ts'
 
 /**
  * Compares roles, tables, grants, policies and functions with what the migrations make, and returns what differs, a line each. Of a
@@ -16,16 +17,16 @@ export async function proveSchema(ownerUrl: string): Promise<string[]> {
     const wrong = await roleFaults(query)
     const hindrance = await whyNoModel(query)
     if (hindrance !== null) return [...wrong, hindrance]
-    const must = await model(client, query)
-    return must === null ? wrong : [...wrong, ...saying(differences(must, await schemaFacts(query)))]
+    if (!(await isUpToDate(client))) return wrong
+    return [...wrong, ...saying(differences(await modelFacts(client), await schemaFacts(query)))]
   })
 }
 
 /** Mends, in one transaction, what can be mended while nodes work; returns what it mended. A second run finds nothing to do. */
 export async function mendSchema(client: pg.Client): Promise<string[]> {
   const query = queryOf(client)
-  const must = (await whyNoModel(query)) === null ? await model(client, query) : null
-  if (must === null) return []
+  if ((await whyNoModel(query)) !== null || !(await isUpToDate(client))) return []
+  const must = await modelFacts(client)
   return locked(client, async () => {
     const before = saying(differences(must, await schemaFacts(query)))
     if (before.length === 0) return []
@@ -33,6 +34,11 @@ export async function mendSchema(client: pg.Client): Promise<string[]> {
     const left = new Set(saying(differences(must, await schemaFacts(query))))
     return before.filter((line) => !left.has(line))
   })
+}
+
+/** Whether exactly the migrations and functions of this version are applied. */
+async function isUpToDate(client: pg.Client): Promise<boolean> {
+  return (await schemaStatus(client)).every(({ state }) => state === 'applied')
 }
 
 /** Why the owner cannot compare the rest, with what to do; null when it can. */
@@ -47,42 +53,13 @@ async function whyNoModel(query: Query): Promise<string | null> {
   return `not looked at: tables and grants, since the schema public is ${owner}'s; as ${owner}: alter schema public owner to ${me}`
 }
 
-/**
- * The facts of the schema that the migrations make. It applies them all once more, in a transaction that is rolled back. Meanwhile the real
- * schema public has another name, which no other session sees. Null when other migrations were applied than these.
- */
-async function model(client: pg.Client, query: Query): Promise<Fact[] | null> {
-  const files = await readMigrations()
-  const functions = await readFunctions()
-  const status = [...(await compare(client, files)), ...(await compareFunctions(client, functions))]
-  if (status.some(({ state }) => state !== 'applied')) return null
-  const rolledBack = new Error('rolled back')
-  let facts: Fact[] = []
-  const work = async (): Promise<never> => {
-    if (!(await rolesAreThere(query))) await ensureRoles(client, { tenant: null, system: null })
-    await client.query('alter schema public rename to anchorage_kept')
-    await client.query('create schema public; grant usage on schema public to public')
-    await makeBook(client)
-    await makeFunctionBook(client)
-    await client.query('grant create on schema public to anchorage_system, anchorage_audit')
-    for (const { sql } of files) await client.query(sql)
-    await createFunctions(client, functions)
-    facts = await schemaFacts(query)
-    throw rolledBack
-  }
-  await locked(client, work).catch((error: unknown) => {
-    if (error !== rolledBack) throw error
-  })
-  return facts
-}
-
-interface Difference extends Fact {
+export interface Difference extends Fact {
   says: string
   statement: string | null
 }
 
 /** What is too much comes first, then what is missing. Ignores objects that the migrations do not know. */
-function differences(must: Fact[], is: Fact[]): Difference[] {
+export function differences(must: Fact[], is: Fact[]): Difference[] {
   const things = new Set(must.map(({ of }) => of))
   const [wanted, there] = [must, is].map((facts) => new Set(facts.map(({ fact }) => fact)))
   const more = is.filter(

@@ -85,6 +85,15 @@ test('two pins of one content share one placement, and a new pin of pinned conte
   assert.equal((await store.pins.getPin(other, two.pin.id)).info.dag_size, '300')
 })
 
+test('a CID in base32 with a capital letter or padding is refused: each content has one spelling', async () => {
+  for (const cid of [`${rawCid(0)}=`, rawCid(0).replace(/[a-z]$/, (letter) => letter.toUpperCase())])
+    await assert.rejects(
+      store.pins.acceptPins(org, [newPin(cid)], false),
+      (error) => /refused a statement/.test(String(error)),
+      cid,
+    )
+})
+
 test('names and meta come back as they were sent, U+0000 included, and searches find them', async () => {
   const name = 'nul \u0000 and \u0001 and \u0010 ß'
   const meta = { 'k\u0000': 'v\u0001', long: 'x'.repeat(5_000) }

@@ -120,7 +120,8 @@ async function wayOf(
 async function filesLook(ownerUrl: Secret | undefined): Promise<Finding[]> {
   if (ownerUrl === undefined) return []
   const finding = await judged('postgres files', async () => {
-    const migrations = await migrateStatus(ownerUrl.reveal())
+    const status = await migrateStatus(ownerUrl.reveal())
+    const migrations = status.filter(({ version }) => version !== null)
     const drifted = migrations.filter(({ state }) => state === 'drifted').map(({ name }) => name)
     return drifted.length === 0
       ? ok('postgres files', `${migrations.length} migrations, none changed after it was applied`)

@@ -1,0 +1,55 @@
+import type pg from 'pg'
+import { AnchorageError } from '../core/errors.ts'
+import { locked, type Migration } from './migrations.ts'
+import { modelFacts } from './model-facts.ts'
+import { queryOf } from './one-client.ts'
+import { differences } from './prove-schema.ts'
+import { schemaFacts } from './schema-facts.ts'
+
+/** The newest migration of the version before. Its files had the numbers 1 to 22, and made the tables that today's files make. */
+const lastBefore = 22
+/** The functions of the version before that no file has now. They are recorded as its own, so that `migrate up` drops them. */
+const functionsGone = ['due_pins']
+
+/**
+ * Takes over a database of the version before: records today's files as applied, if its tables are as these make them. The old records stay,
+ * because nodes of that version look for theirs when they start. False when there is nothing to take over. Rejects with `conflict`, with
+ * what to do, for a database that is at another migration, or whose tables differ.
+ */
+export async function adopt(client: pg.Client, files: Migration[]): Promise<boolean> {
+  if (!(await isOfTheVersionBefore(client, files))) return false
+  const query = queryOf(client)
+  const found = differences(await modelFacts(client), await schemaFacts(query))
+  const wrong = found.filter(({ rank }) => rank === 0).map(({ says }) => says)
+  if (wrong.length > 0)
+    throw new AnchorageError(
+      'conflict',
+      `the tables are not as migration ${lastBefore} made them, so this version cannot take them over; put this right first: ${wrong.join('; ')}`,
+    )
+  return locked(client, async () => {
+    if (!(await isOfTheVersionBefore(client, files))) return false
+    for (const { version, name, checksum, minCode } of files)
+      await client.query(
+        'insert into schema_migrations (version, name, checksum, min_code) values ($1, $2, $3, $4)',
+        [version, name, checksum, minCode],
+      )
+    for (const name of functionsGone)
+      await client.query(`insert into schema_functions (name, checksum, version) values ($1, '', '0.0.0')`, [
+        name,
+      ])
+    return true
+  })
+}
+
+async function isOfTheVersionBefore(client: pg.Client, files: Migration[]): Promise<boolean> {
+  const { rows } = await client.query<{ version: number }>(
+    'select version from schema_migrations order by version desc',
+  )
+  const newest = rows[0]?.version
+  if (newest === undefined || newest >= (files[0]?.version ?? 0)) return false
+  if (newest === lastBefore && rows.length === lastBefore) return true
+  throw new AnchorageError(
+    'conflict',
+    `the database is at migration ${newest}, and this version takes over migration ${lastBefore} only: run migrate up of the version before, and then of this one`,
+  )
+}

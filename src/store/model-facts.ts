@@ -1,0 +1,34 @@
+import type pg from 'pg'
+import { createFunctions, makeFunctionBook, readFunctions } from './functions.ts'
+import { locked, makeBook, readMigrations } from './migrations.ts'
+import { queryOf } from './one-client.ts'
+import { ensureRoles, rolesAreThere } from './roles.ts'
+import { schemaFacts, type Fact } from './schema-facts.ts'
+
+/**
+ * The facts of the schema that the migrations and functions of this version make. It makes that schema once more, in a transaction that is
+ * rolled back. Meanwhile the real schema public has another name, which no other session sees.
+ */
+export async function modelFacts(client: pg.Client): Promise<Fact[]> {
+  const query = queryOf(client)
+  const migrations = await readMigrations()
+  const functions = await readFunctions()
+  const rolledBack = new Error('rolled back')
+  let facts: Fact[] = []
+  const work = async (): Promise<never> => {
+    if (!(await rolesAreThere(query))) await ensureRoles(client, { tenant: null, system: null })
+    await client.query('alter schema public rename to anchorage_kept')
+    await client.query('create schema public; grant usage on schema public to public')
+    await makeBook(client)
+    await makeFunctionBook(client)
+    await client.query('grant create on schema public to anchorage_system, anchorage_audit')
+    for (const { sql } of migrations) await client.query(sql)
+    await createFunctions(client, functions)
+    facts = await schemaFacts(query)
+    throw rolledBack
+  }
+  await locked(client, work).catch((error: unknown) => {
+    if (error !== rolledBack) throw error
+  })
+  return facts
+}
