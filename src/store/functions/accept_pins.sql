@@ -1,5 +1,14 @@
--- the old one, and only that. So a pin holds one other content at most, however often it is replaced; where bytes are limited none, since no
--- pin counts it.
+-- Accepts new pins of the current org, in order; or, with `replaces`, one new pin in the place of an old one.
+-- `items`: [{id, publicId, auditId, actor, audit, cid, cidText?, name?, folded?, meta?, origins?, replicas?, nodes}]. The caller mints the
+-- ids and ranks the nodes. An item without `replicas` gets the org's default, or `usual` if the org has none, but at most the org's limit.
+-- With `again`, an item whose pin exists already is answered from its row. An item beyond the org's limits changes nothing.
+-- Locks: the org's row; with `again` the pins that exist (for share); for a replace its contents in cid order; hold_nodes; the contents in
+-- cid order and their placements (want_contents); the replaced pin and what release_contents locks; org_usage; pin_counts in key order.
+-- Returns: one row an item; none if the pin to replace does not exist. `copies`: how many copies have a node so far. `woken`: the
+-- placements to hint, [{nodeId, generation, attempt}]. Both are null for a pin that existed. `refused`: {limit, may, has} for an item
+-- beyond a limit, whose other columns but id are null; otherwise null.
+-- Raises: AN001 if `created` would be over ten minutes ahead of the clock; 42501 if there is no such org; 40001 if the org gained bytes
+-- after its limits were checked and now has too many (the caller tries again, with the new sum).
 create or replace function accept_pins(items jsonb, again boolean default false, replaces uuid default null, usual int default 1,
   grace_ms bigint default 0)
 returns table (id uuid, created timestamptz, status text, replicas int, copies int, woken jsonb, refused jsonb)
@@ -11,7 +20,7 @@ declare
   last bigint;
   n int;
   old record;
-  -- what the new pin keeps of the old one, and what goes as with a delete
+  -- contents of the old pin: those that the new pin holds, and those that are released as by a delete
   kept text[];
   let_go text[];
   able int := able_nodes();
@@ -22,11 +31,11 @@ declare
   cids text[];
   createds timestamptz[];
   wants int[];
-  -- rows of count_pins
+  -- the arguments of count_pins
   statuses text[];
   buckets bigint[];
   ns bigint[];
-  -- bytes that the new pins count, and the replaced one did
+  -- the bytes that the new pins count, and those that the replaced pin counted
   gained bigint;
   lost bigint := 0;
   total bigint;
@@ -57,8 +66,8 @@ begin
     beyond := beyond_limits(items, usual, limits.max_pins, limits.max_bytes, limits.max_replicas, replaces);
     if beyond <> '{}' then
       return query select b.key::uuid, null::timestamptz, null, null::int, null::int, null::jsonb, b.value from jsonb_each(beyond) b;
-      items := (select coalesce(jsonb_agg(i.item order by i.place), '[]') from jsonb_array_elements(items) with ordinality as i (item, place)
-                where not beyond ? (i.item ->> 'id'));
+      items := (select coalesce(jsonb_agg(i.item order by i.place), '[]')
+                from jsonb_array_elements(items) with ordinality as i (item, place) where not beyond ? (i.item ->> 'id'));
       if items = '[]' then return; end if;
     end if;
   end if;
@@ -72,7 +81,8 @@ begin
     insert into pins as p (org_id, id, seq, cid, cid_text, name, name_folded, meta, origins, replicas, status, attempts_before,
       counted_bytes, shown_bytes, created, accepted_at)
     select org, i.id, last + i.place, i.cid, i."cidText", i.name, i.folded, i.meta, i.origins, w.replicas,
-      fold_status('queued', least(w.replicas, able), coalesce((w.w ->> 'pinned')::bigint, 0), coalesce((w.w ->> 'pinning')::bigint, 0), 1, 0),
+      fold_status('queued', least(w.replicas, able), coalesce((w.w ->> 'pinned')::bigint, 0),
+        coalesce((w.w ->> 'pinning')::bigint, 0), 1, 0),
       coalesce((w.w ->> 'attempts')::int, 0), coalesce((w.w ->> 'size')::bigint, 0) * w.replicas,
       shown_bytes(i.meta, i.name, i.origins, w.replicas), base + make_interval(secs => (i.place - 1) / 1000.0), clock_timestamp()
     from rows from (jsonb_to_recordset(items) as (id uuid, cid text, "cidText" text, name text, folded text, meta jsonb,
@@ -80,8 +90,8 @@ begin
     cross join lateral (select wanted -> i.cid as w, coalesce(i.replicas, usual) as replicas) w
     returning p.id, p.seq, p.cid, p.created, p.status, p.replicas, p.counted_bytes
   )
-  select array_agg(m.id), array_agg(m.cid), array_agg(m.created), array_agg(m.status), array_agg(m.seq >> 10), array_agg(1::bigint), array_agg(m.replicas),
-    sum(m.counted_bytes)
+  select array_agg(m.id), array_agg(m.cid), array_agg(m.created), array_agg(m.status), array_agg(m.seq >> 10), array_agg(1::bigint),
+    array_agg(m.replicas), sum(m.counted_bytes)
   into ids, cids, createds, statuses, buckets, ns, wants, gained from made m;
   return query select u.id, u.created, u.status, u.replicas, (wanted -> u.cid ->> 'copies')::int, wanted -> u.cid -> 'woken', null::jsonb
   from unnest(ids, cids, createds, statuses, wants) as u (id, cid, created, status, replicas);
@@ -95,13 +105,15 @@ begin
   from jsonb_to_recordset(items) as i ("auditId" uuid, actor text, "publicId" text, audit jsonb);
 
   if replaces is not null then
+    -- While the new pin is not pinned, it holds the content that was pinned for the old pin, and no more. So a pin holds at most one other
+    -- content, however often it is replaced. Where bytes are limited it holds none, since no pin counts the bytes of held content.
     kept := case when limits.max_bytes is not null then '{}'
       when (select p.status from pins p where p.org_id = org and p.id = replaces) = 'pinned' then array[old.cid] else old.holds end;
     kept := array_remove(kept, cids[1]);
     let_go := array(select distinct c from unnest(array_append(old.holds, old.cid)) c where c <> cids[1] and c <> all (kept));
     update pins p set holds = nullif(kept, '{}') where p.org_id = org and p.id = ids[1];
     if old.meta is not null then perform forget_meta(org, old.meta, old.seq); end if;
-    -- locked only now: a finish may have moved it on since it was read
+    -- the old pin is locked only here, and a finish may have changed its status since it was read: what the delete returns is right
     delete from pins p where p.org_id = org and p.id = replaces returning statuses || p.status, p.counted_bytes into statuses, lost;
     if old.cid = cids[1] then perform lower_wanted(cids); end if;
     buckets := buckets || (old.seq >> 10);
@@ -110,7 +122,7 @@ begin
   end if;
   if gained <> lost then
     select c.total into total from count_bytes(array[org], array[lost], array[gained]) c;
-    -- a size came to be known, or work ended, since the limits were looked at: once more
+    -- bytes may have been added since the limits were checked: a content got a size, or bytes were reserved
     if gained > lost and total > limits.max_bytes then raise exception 'the org has more by now' using errcode = '40001'; end if;
   end if;
   perform count_pins(array_fill(org, array[cardinality(ns)]), statuses, buckets, ns);

@@ -1,6 +1,8 @@
--- Makes a copy of a content on a node, or wakes the one that is being unpinned or failed there; what stands or is under way there
--- counts again. The content is locked. It is no org's, so that no org's pins wait behind copies that nobody waits for. Null when
--- there is nothing to hint.
+-- Makes a placement of a content on a node, for a repair or a move. A placement there that is being unpinned or has failed is queued again
+-- under a new generation. One in another state keeps it, and counts as a copy again (neither lost nor leaving).
+-- A new placement belongs to no org (the null uuid): no client waits for it, so it must not delay the pins of an org.
+-- Locks: the placement. The caller holds the content, and hold_nodes.
+-- Returns: the generation to hint; null when the placement is not queued, and there is nothing to hint.
 create or replace function add_copy(of_cid text, on_node uuid, because text) returns bigint language sql as $$
   insert into placements as p (cid, node_id, generation, state, reason, org_id, wanted_since, next_attempt_at)
   values (of_cid, on_node, nextval('placement_generation'), 'queued', because, '00000000-0000-0000-0000-000000000000',

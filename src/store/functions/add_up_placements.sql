@@ -1,4 +1,7 @@
--- Adds up at most `most` changes under the leader's epoch, and removes them; returns how many there were.
+-- Adds at most `most` rows of placement_changes to placement_counts, and deletes them. Only the leader calls it.
+-- Locks: the cluster's row (for share), the rows of placement_changes, the rows of placement_counts in key order.
+-- Returns: the number of changes that it added up.
+-- Raises: AN002 if `of_leader` is not the current epoch.
 create or replace function add_up_placements(of_leader bigint, most int) returns int language plpgsql as $$
 declare
   taken int;

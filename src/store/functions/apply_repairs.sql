@@ -1,7 +1,12 @@
--- Applies what was decided of contents, each from the copies that were seen (`seen`: {node: generation and state}): whoever finds others
--- under the lock changes nothing of that content, and leaves it marked. A copy that stands is dropped only while as many as are wanted
--- stand beside it, whatever was decided. Answers {jobs, added, dropped, stale}.
--- `repairs`: {cid, seen, add: [{node, reason, auditId, details}], drop: [{node, auditId, details}], lose: [node], find: [node], settled}.
+-- Applies repairs that the leader decided on. `repairs`: [{cid, seen: {node: "generation state"}, add: [{node, reason, auditId, details}],
+-- drop: [{node, auditId, details}], lose: [node], find: [node], settled}].
+-- A repair is stale if its `seen` no longer matches the copies, or if it would leave too few pinned copies, whatever the leader decided. A
+-- stale repair changes nothing and marks its content as unsettled, so that the leader looks at it again.
+-- Locks: the cluster's row (for share); hold_nodes; the contents in cid order; all their placements by cid and node; then what
+-- fold_contents locks (pins, org_usage, pin_counts). A content that does not exist is passed over, even if it is made meanwhile.
+-- Returns: {jobs: [{cid, node_id, generation, attempt, org_id}], added, dropped, stale}: the placements to hint, and the numbers of copies
+-- added, of copies dropped and of stale repairs.
+-- Raises: AN002 if `of_leader` is not the current epoch; AN003 during maintenance.
 create or replace function apply_repairs(of_leader bigint, repairs jsonb) returns jsonb language plpgsql as $$
 declare
   cids text[];
@@ -18,7 +23,7 @@ declare
 begin
   perform assert_leading(of_leader);
   perform hold_nodes();
-  -- content that is gone is left out, also when it comes back meanwhile: it is not locked
+  -- a content that does not exist now is passed over below as well, even if it is made meanwhile, since it is not locked
   cids := array(
     select x.cid from contents x where x.cid = any (array(select i.cid from jsonb_to_recordset(repairs) as i (cid text)))
     order by x.cid for update);
@@ -53,7 +58,7 @@ begin
         jobs := jobs || jsonb_build_object('cid', r.cid, 'node_id', p.node, 'generation', number, 'attempt', 1, 'org_id', null);
       end if;
     end loop;
-    -- never tried: nothing of it can be in Kubo
+    -- these were never tried: Kubo has nothing of them, so there is nothing to unpin
     delete from placements q where q.cid = r.cid and q.node_id = any (gone) and q.state = 'queued' and q.attempts = 0
       and q.claimed_until is null and not q.verify;
     for p in
@@ -69,7 +74,7 @@ begin
     select (a ->> 'auditId')::uuid, 'repair', 'placement.add', r.cid, a -> 'details' from jsonb_array_elements(r.add) a
     union all
     select (d ->> 'auditId')::uuid, 'repair', 'placement.drop', r.cid, d -> 'details' from jsonb_array_elements(r.drop) d;
-    -- settled by what was seen, and still: how many are wanted was not part of it
+    -- the leader's `settled` is based on `seen`, which says nothing of the number of wanted copies: that may have changed
     still := not (r.settled and (not c.needed or c.wanted = (
       select count(*) from placements q join nodes n on n.id = q.node_id
       where q.cid = r.cid and q.state <> 'unpinning' and not q.lost and not q.leaving and n.state = 'active')));

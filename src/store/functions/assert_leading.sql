@@ -1,5 +1,7 @@
--- The same, for all that rests in maintenance (AN003): sweeps and repairs. Whoever switches maintenance on waits for what is under way,
--- and nothing begins after.
+-- Checks that `of_leader` is the epoch of the current leader and that maintenance is off. Sweeps and repairs call it first.
+-- The lock keeps both so until the transaction ends: a switch to maintenance waits for it, and no sweep begins after that switch.
+-- Locks: the cluster's row (for share).
+-- Raises: AN002 if another leader has been elected; AN003 during maintenance.
 create or replace function assert_leading(of_leader bigint) returns void language plpgsql as $$
 declare
   reason text;

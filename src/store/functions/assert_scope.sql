@@ -1,4 +1,7 @@
--- Without an org only the system gets on from here: for functions that do an org's work with the system's rights.
+-- Checks that an org is set, or that the session belongs to the system. Security definer functions that do an org's work call it first.
+-- It looks at session_user, since in such a function current_user is the function's owner.
+-- Locks: nothing.
+-- Raises: 42501 for a tenant's session without an org.
 create or replace function assert_scope() returns void language plpgsql as $$
 begin
   if current_org() is null and not pg_has_role(session_user, 'anchorage_system', 'usage') then

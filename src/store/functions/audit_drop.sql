@@ -1,5 +1,10 @@
--- Drops the months before the present one and the `keep_months` before it, and at most `most` lines as old that came to lie outside of
--- their months. What somebody uses just now is left for the next time: whoever writes to the log is not made to wait for more than a moment.
+-- Drops old month partitions of the audit log: those before the current month and the `keep_months` before it. It also deletes at most
+-- `most` lines of the same age from the default partition. If it removed anything, it writes an audit line about that.
+-- It waits at most 500 ms for each lock, since every writer of the log waits behind it. A month that is in use, and all later ones, are
+-- left for the next call.
+-- Locks: audit_log, the month, audit_log_rest (access exclusive), for each month that it drops; then the lines that it deletes.
+-- Returns: one row: the months dropped, as YYYYMM, and the number of lines deleted.
+-- Raises: AN004 if `keep_months` is null or less than 3; 55P03 if audit_log_rest or its lines are in use for more than 500 ms.
 set local role anchorage_audit;
 create or replace function audit_drop(keep_months int, most int, audit_id uuid, by_whom text) returns table (months text[], lines bigint)
 language plpgsql security definer set search_path = public, pg_temp set lock_timeout = '500ms' as $$

@@ -1,4 +1,6 @@
--- Makes the partitions of this month and the next two. A late run leaves its rows in the default partition, where they stay.
+-- Makes the partitions of the audit log for the current month and the next two (UTC). If lines of a month are in the default partition
+-- already, they stay there, and the month gets no partition.
+-- Locks: for each missing month audit_log and audit_log_rest (access exclusive); otherwise nothing.
 set local role anchorage_audit;
 create or replace function audit_extend() returns void language plpgsql security definer set search_path = public, pg_temp as $$
 declare

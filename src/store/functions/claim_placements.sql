@@ -1,5 +1,12 @@
--- Claims what may be claimed now. A claim ends by finish, by time, or with the incarnation that made it. It does not wait for the
--- disk: a claim that Postgres loses in a crash is a row that is queued again, and its finish then changes nothing.
+-- Claims the placements of a node that `jobs`, [{cid, generation}], names, for `lease_ms`. It passes over one whose generation is another,
+-- one that is not due, and one that this incarnation of the node (`boot`) has claimed already. A claim ends with finish_placements,
+-- when its time is over, or when the node starts again.
+-- It does not wait for the disk: a placement whose claim Postgres loses in a crash is queued again, and the claim's finish changes nothing.
+-- Locks: the placements in cid order.
+-- Returns: one row a claim. `state`: pinning or unpinning. `attempt`: its number since the content was last asked for. `origins`: at most
+-- 60 multiaddrs; they show whether pins offer any, and content_origins lists them by org. `holders`: at most 60 multiaddrs of nodes
+-- with a pinned copy. `verify`: ask Kubo before believing that the content is pinned. `age_ms`: time since it was last asked for.
+-- `foreign_pin`: Kubo had a pin of it under another name.
 create or replace function claim_placements(node uuid, boot bigint, lease_ms bigint, jobs jsonb)
 returns table (cid text, generation bigint, state text, attempt int, origins text[], holders text[], verify boolean, age_ms bigint,
   foreign_pin boolean)
@@ -23,17 +30,18 @@ begin
     update placements q set
       state = case q.state when 'queued' then 'pinning' else q.state end,
       attempts = q.attempts + case q.state when 'queued' then 1 else 0 end,
-      -- a claim that is void or ran out may have left work behind in Kubo
+      -- an earlier claim that was not finished may have left a pin in Kubo
       verify = q.verify or q.claimed_until is not null,
       claimed_until = at + make_interval(secs => lease_ms / 1000.0), claimed_by = boot, claimed_generation = q.generation,
-      -- the time of the claim: a wake that comes later is told by its wanted_since
+      -- while it is claimed, this is the time of the claim: a later wanted_since shows that the content was asked for again since
       next_attempt_at = at, blocks = 0, bytes = 0
     where q.ctid = any (tids)
     returning q.*
   )
   select t.cid, t.generation, t.state, t.attempts - t.attempts_before,
-    array(select o from (select w.origins from pins w where w.cid = t.cid and w.origins is not null limit 20) w, unnest(w.origins) o limit 60),
-    -- lost ones last: their nodes do not answer
+    array(select o from (select w.origins from pins w where w.cid = t.cid and w.origins is not null limit 20) w, unnest(w.origins) o
+          limit 60),
+    -- lost copies come last: their nodes do not answer
     array(select a from (select h.node_id, h.lost from placements h
                          where h.cid = t.cid and h.node_id <> node and h.state = 'pinned' offset 0) h
           join nodes n on n.id = h.node_id, unnest(n.multiaddrs) a order by h.lost limit 60),

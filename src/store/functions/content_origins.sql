@@ -1,5 +1,8 @@
--- The origins of a content: [{org, origins}], that of `asking` first, of at most 16 orgs; which of more is left to chance, so that each is
--- among them now and then. The first 256 orgs that offer some are looked at, and of each the newest 100 pins that do.
+-- Reads the multiaddrs that pins of a content offer as origins, org by org, so that no org's origins push out those of another. It takes
+-- at most 16 orgs: `asking` first (null: none), then a random choice, so that each of many orgs is among them now and then.
+-- It looks at the first 256 orgs that offer origins, and at the newest 100 such pins of each.
+-- Locks: nothing.
+-- Returns: [{org, origins}], with at most 20 origins an org, each once, those of the newest pin first; [] if there are none.
 create or replace function content_origins(content text, asking uuid) returns jsonb language plpgsql as $$
 begin
   return (

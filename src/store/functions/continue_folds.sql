@@ -1,4 +1,10 @@
--- Folds that stopped at their limit go on, and then the walk over contents that lack copies.
+-- Goes on with folds that stopped at their limit: at most ten contents, and `most` pins of each. If there are none, it takes a step in the
+-- walk that begins when nodes come or go (refolds): it folds the next `most` unsettled contents, because their pins may have another status
+-- with this number of nodes.
+-- Locks: the cluster's row (for share); the contents in cid order (skip locked), or the row of refolds and then the contents in cid order;
+-- then what fold_contents locks (pins, org_usage, pin_counts).
+-- Returns: `most` if folds went on; otherwise the number of contents walked, 0 when nothing is left to do.
+-- Raises: AN002 if `of_leader` is not the current epoch; AN003 during maintenance.
 create or replace function continue_folds(of_leader bigint, most int) returns int language plpgsql as $$
 declare
   cids text[];

@@ -1,5 +1,6 @@
--- Adds to what orgs have in bytes, by what pins counted and count now; answers with what those have, and is under way for them, whose sum
--- changed. Locks in the order of orgs.
+-- Changes the number of bytes that orgs have: by `becomes - was`, summed for each org. The three arrays have one entry a pin.
+-- Locks: the rows of org_usage in the order of orgs. The caller holds the pins.
+-- Returns: the orgs whose number changed, with the new total: the bytes of their pins and those reserved for content that still arrives.
 create or replace function count_bytes(orgs uuid[], was bigint[], becomes bigint[]) returns table (org_id uuid, total bigint)
 language sql as $$
   insert into org_usage as u (org_id, bytes)

@@ -1,5 +1,9 @@
--- Counts a request under each key in turn, and under none after the first whose limit it passes. Keys come from the narrowest to the widest,
--- and in this order they are locked. What is over goes along, last and without waiting, so that two of these never wait for one another.
+-- Counts a request under each of `keys` in turn, and stops after the first key whose limit it exceeds. A count starts again when its window
+-- of `seconds` is over.
+-- It also deletes at most 16 counts whose window is over. It does so last and without waiting: two calls never wait for one another.
+-- Locks: the rows of rate_counts in the order of `keys`, which every caller sorts from the narrowest to the widest; then the counts that it
+-- deletes (skip locked).
+-- Returns: one row for each key counted, in order: the count including this request, and the ms until the window is over.
 create or replace function count_request(keys text[], limits int[], seconds double precision)
 returns table (counted int, reset_ms double precision)
 language plpgsql as $$

@@ -1,4 +1,7 @@
--- How many pins of a status have a seq of at most x, exactly: whole buckets and an index-only rest of at most 1,024.
+-- Counts the current org's pins of a status whose seq is at most x. It adds up whole buckets of pin_counts, and counts the rest, at most
+-- 1,024 pins, in an index. The result is exact.
+-- Locks: nothing.
+-- Returns: the count.
 create or replace function count_to(of_status text, x bigint) returns bigint language sql stable as $$
   select coalesce((select sum(n) from pin_counts
                    where org_id = current_org() and status = of_status and level = 1 and bucket < x >> 20), 0)::bigint

@@ -1,4 +1,7 @@
--- The reconciler: in Kubo under our name, and no placement says so. One is written that says to unpin it.
+-- Makes placements that are to be unpinned, for contents that the reconciler found pinned in a node's Kubo by anchorage but without a
+-- placement. It passes over a content that has a placement on the node by now.
+-- Locks: the contents in cid order (it makes those that are missing), then the new placements.
+-- Returns: the new placements, to hint; their attempt is 1 and their org null.
 create or replace function drop_unwanted(node uuid, cids text[])
 returns table (cid text, node_id uuid, generation bigint, attempt int, org_id uuid)
 language plpgsql as $$

@@ -1,6 +1,9 @@
--- Placements of a node to be tried now, of the `orgs` orgs that come after a given one (and round), at most `per_org` of each. An org that
--- has none that is due is answered all the same, without a cid: whoever asks next goes on after the one with the greatest `place`.
--- (`due_pins` is left to nodes that run the code of before.)
+-- Reads the queued placements of a node that are due and not claimed. It takes the `orgs` orgs that come after `after_org` (after the last
+-- org it goes on with the first), at most `per_org` placements of each, and each org's first before any org's second, up to `most` rows.
+-- `again` selects the placements that are being retried; false selects the others.
+-- Locks: nothing.
+-- Returns: `attempt`: the number of the attempt that is due. `place`: the org's place in the walk, from 1; the next call goes on after the
+-- org with the greatest one. So an org with nothing due has a row without a cid, and these rows come first.
 create or replace function due_in_turn(node uuid, again boolean, after_org uuid, orgs int, per_org int, most int)
 returns table (cid text, generation bigint, attempt int, org_id uuid, state text, place bigint)
 language sql stable as $$

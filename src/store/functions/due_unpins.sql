@@ -1,4 +1,6 @@
--- Placements of a node to be unpinned now.
+-- Reads the placements of a node that are to be unpinned now and are not claimed: at most `most`, those due longest first.
+-- Locks: nothing.
+-- Returns: the placements; their attempt is 1.
 create or replace function due_unpins(node uuid, most int) returns table (cid text, generation bigint, attempt int, org_id uuid, state text)
 language sql stable as $$
   select p.cid, p.generation, 1, p.org_id, p.state from placements p

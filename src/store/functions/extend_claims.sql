@@ -1,4 +1,8 @@
--- Extends claims and notes progress, without waiting for the disk either. Returns the contents whose intent changed since they were claimed.
+-- Extends claims of a node to `lease_ms` from now, and records their progress. `under`: [{cid, generation, blocks, bytes}]; only claims of
+-- this incarnation (`boot`) are extended. It does not wait for the disk: an extension that Postgres loses in a crash only ends the claim
+-- earlier.
+-- Locks: the placements in cid order.
+-- Returns: the cids that it did not extend: their claim is over or their generation has changed, so the work on them must stop.
 create or replace function extend_claims(node uuid, boot bigint, lease_ms bigint, under jsonb) returns setof text language plpgsql as $$
 declare
   tids tid[];
