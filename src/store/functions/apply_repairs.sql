@@ -12,9 +12,7 @@ declare
   cids text[];
   r record;
   c record;
-  p record;
   gone uuid[];
-  number bigint;
   still boolean;
   jobs jsonb := '[]';
   added int := 0;
@@ -35,40 +33,14 @@ begin
            where x.cid = any (cids) order by x.cid loop
     select x.wanted, x.unsettled, is_wanted(x.cid) as needed into c from contents x where x.cid = r.cid;
     gone := array(select (d ->> 'node')::uuid from jsonb_array_elements(r.drop) d);
-    if r.seen <> (select coalesce(jsonb_object_agg(q.node_id, q.generation || ' ' || q.state), '{}') from placements q where q.cid = r.cid)
-      or (not c.needed and r.add <> '[]')
-      or exists (select from jsonb_array_elements(r.add) a
-                 where not exists (select from nodes n where n.id = (a ->> 'node')::uuid and n.state = 'active'))
-      or (exists (select from placements q where q.cid = r.cid and q.node_id = any (gone) and q.state = 'pinned')
-          and (select count(*) from placements q
-               where q.cid = r.cid and q.state = 'pinned' and not q.leaving and q.node_id <> all (gone || r.lose)
-                 and (not q.lost or q.node_id = any (r.find))) < c.wanted)
-    then
+    if repair_is_stale(r.cid, r.seen, r.add, gone, r.lose, r.find, c.wanted, c.needed) then
       stale := stale + 1;
       if not c.unsettled then update contents x set unsettled = true where x.cid = r.cid; end if;
       continue;
     end if;
 
-    if r.lose <> '{}' then update placements q set lost = true where q.cid = r.cid and q.node_id = any (r.lose); end if;
-    if r.find <> '{}' then update placements q set lost = false where q.cid = r.cid and q.node_id = any (r.find); end if;
-    for p in select (a ->> 'node')::uuid as node, a ->> 'reason' as reason from jsonb_array_elements(r.add) a order by 1 loop
-      number := add_copy(r.cid, p.node, p.reason);
-      added := added + 1;
-      if number is not null then
-        jobs := jobs || jsonb_build_object('cid', r.cid, 'node_id', p.node, 'generation', number, 'attempt', 1, 'org_id', null);
-      end if;
-    end loop;
-    -- these were never tried: Kubo has nothing of them, so there is nothing to unpin
-    delete from placements q where q.cid = r.cid and q.node_id = any (gone) and q.state = 'queued' and q.attempts = 0
-      and q.claimed_until is null and not q.verify;
-    for p in
-      update placements q set state = 'unpinning', leaving = false, generation = nextval('placement_generation'),
-        next_attempt_at = clock_timestamp()
-      where q.cid = r.cid and q.node_id = any (gone) and q.state <> 'unpinning'
-      returning q.node_id, q.generation
-    loop
-      jobs := jobs || jsonb_build_object('cid', r.cid, 'node_id', p.node_id, 'generation', p.generation, 'attempt', 1, 'org_id', null);
-    end loop;
+    jobs := jobs || change_copies(r.cid, r.add, gone, r.lose, r.find);
+    added := added + jsonb_array_length(r.add);
     dropped := dropped + cardinality(gone);
     insert into audit_log (id, actor, action, target, details)
     select (a ->> 'auditId')::uuid, 'repair', 'placement.add', r.cid, a -> 'details' from jsonb_array_elements(r.add) a
