@@ -1,8 +1,13 @@
--- Records how attempts ended and folds the pins of those contents. Another generation than the claimed one changes nothing but
--- ends the claim; what waits behind it is returned, to be looked at now. It does not wait for the disk, so that an accept of the
--- same org never waits for it behind these locks: an outcome that Postgres loses in a crash is worked out again from Kubo.
--- A copy that was made by a repair or a move and has come to its end, a node without room, and more copies than are wanted are the
--- leader's business: their content is marked.
+-- Records how claims of this node's incarnation `boot` ended, and folds the pins of their contents. `finishes`: [{cid, generation, kind,
+-- errorCode?, error?, delayMs?, blocks?, bytes?, foreignPin?}]; `kind` is pinned, retry, failed, released (handed back unfinished) or
+-- unpinned. When the placement has another generation than the claim, the finish only ends the claim, and the next attempt looks at Kubo
+-- first (`verify`).
+-- The commit does not wait for the disk, so that no accept of the same org waits for it behind these locks: an outcome that Postgres loses
+-- in a crash is found out again from Kubo.
+-- A content is marked for the leader's repair when a copy that a repair or a move made is pinned or has failed, when one of several copies
+-- has failed, when the node has no room, and when there are more copies than wanted.
+-- Locks: contents in cid order; placements in cid order; then pins, reserved_bytes, org_usage and pin_counts (fold_contents).
+-- Returns: the placements whose intent changed during the claim; they can be claimed now. `attempt` is the number of the next attempt.
 create or replace function finish_placements(node uuid, boot bigint, finishes jsonb)
 returns table (cid text, generation bigint, attempt int, org_id uuid)
 language plpgsql as $$
@@ -53,7 +58,7 @@ begin
       claimed_until = null, claimed_by = null, claimed_generation = null
     from (
       select x.*, p.ctid as tid, p.generation = x.generation as holds,
-        -- asked for again while it was under way: tried again at once
+        -- a pin asked for the content during the attempt: try again at once
         x.kind in ('retry', 'failed') and p.wanted_since > p.next_attempt_at as woken
       from jsonb_to_recordset(finishes) as x (cid text, generation bigint, kind text, "errorCode" text, error text,
         "delayMs" bigint, blocks bigint, bytes bigint, "foreignPin" boolean)
@@ -65,7 +70,7 @@ begin
   ), sized as (
     update contents c set dag_size = greatest(c.dag_size, e.bytes), block_count = greatest(c.block_count, e.blocks),
       unsettled = c.unsettled or e.reason <> 'new'
-        -- too many now, or one failed before there was anybody to copy from
+        -- more copies than wanted, or one that failed before there was a copy to fetch from
         or (select count(*) filter (where q.state <> 'unpinning' and not q.lost) > c.wanted or bool_or(q.state = 'failed')
             from placements q where q.cid = e.cid)
     from ended e where c.cid = any (cids) and c.cid = e.cid and e.holds and e.kind = 'pinned'

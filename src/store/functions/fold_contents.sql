@@ -1,6 +1,11 @@
--- Brings the pins of these contents in line with their placements (a lost one counts for nothing, one that is leaving still stands) and
--- with the contents' sizes; the contents are locked. At most `most` pins: what is over is marked on the content and goes on in a later
--- transaction. Pins that go beyond what their org may have are refused; content that only such pins want is wanted no more.
+-- Brings the pins of these contents in line with the contents' placements and sizes: writes the status and the counted bytes of each pin
+-- that differs, and keeps pin_counts and org_usage in step. A lost placement does not count as a copy; one that is leaving still does. At
+-- most `most` pins of each content change in one call. When that many have changed in all, the contents are marked (`folding`), and a later
+-- transaction goes on.
+-- A pin that takes its org over its limit of bytes is refused: it becomes `failed` with `too_big`. Content that only refused pins wanted is
+-- released. The caller holds the contents' rows.
+-- Locks: the pins that change; reserved_bytes; org_usage in the order of orgs; pin_counts in key order; after a refusal the placements of
+-- released content.
 create or replace function fold_contents(cids text[], most int default 1000) returns void language plpgsql as $$
 declare
   tids tid[];
@@ -42,7 +47,8 @@ begin
   end if;
   update pins p set status = d.becomes, counted_bytes = d.counts, error_code = case when d.tid = any (refused) then 'too_big' end
   from unnest(tids, becomes, counts) as d (tid, becomes, counts) where p.ctid = d.tid;
-  perform count_pins(orgs || orgs, was || becomes, array(select s >> 10 from unnest(seqs || seqs) with ordinality as u (s, place) order by place),
+  perform count_pins(orgs || orgs, was || becomes,
+    array(select s >> 10 from unnest(seqs || seqs) with ordinality as u (s, place) order by place),
     array_fill(-1::bigint, array[cardinality(orgs)]) || array_fill(1::bigint, array[cardinality(orgs)]));
   if refused <> '{}' then perform release_contents(unwanted, 0); end if;
   if cardinality(tids) >= most then

@@ -1,4 +1,6 @@
--- What a pin's status is, given its content's copies: a pinned one stays so while any copy is left.
+-- Computes the status of a pin. `was` is its status so far, `replicas` is how many copies it waits for, and the rest says how many
+-- placements of its content are in each state. A pinned pin stays pinned while at least one copy is left.
+-- Locks: nothing.
 create or replace function fold_status(was text, replicas int, pinned bigint, pinning bigint, queued bigint, failed bigint) returns text
 language sql immutable as $$
   select case

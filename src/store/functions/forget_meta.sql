@@ -1,4 +1,6 @@
--- Takes the meta of a pin that goes out of pin_meta: each pair is looked up by its key, which no planner turns round.
+-- Deletes the rows of pin_meta of the pin with this seq, given its `meta`. The lateral with `offset 0` makes Postgres look up each pair by
+-- its key: no plan turns the join round and reads all rows of the org.
+-- Locks: these rows of pin_meta.
 create or replace function forget_meta(org uuid, meta jsonb, at_seq bigint) returns void language sql as $$
   delete from pin_meta m where m.ctid = any (array(
     select x.row from jsonb_each_text(meta) k

@@ -1,5 +1,9 @@
--- Takes placements of a node that is gone for good out of the book; returns how many. What is short now is marked for repair. Raises
--- AN004 when the node is there after all, or has what stands nowhere else.
+-- Removes at most `most` placements of a node that is gone for good. Their contents are marked for repair; a content is deleted when it has
+-- no other placement and no pin has or keeps it.
+-- Locks: the node's row (share); contents in cid order; placements; then pins, reserved_bytes, org_usage and pin_counts (fold_contents).
+-- Returns: how many placements it removed; 0 when none is left.
+-- Raises: AN004 when the node does not exist or was seen less than `fresh_ms` ms ago, and when it has the only pinned copy of content that
+-- a pin wants.
 create or replace function forget_placements(node uuid, fresh_ms bigint, most int) returns int language plpgsql as $$
 declare
   cids text[];

@@ -1,4 +1,7 @@
--- Gives back what is reserved of contents that stand, failed, or are wanted by the org no more. The contents are locked.
+-- Ends reservations of these contents: deletes rows of reserved_bytes and subtracts them from `reserved` of org_usage. A reservation ends
+-- when the content's size is known, when no placement of it is queued or pinning, or when the org has no pin of it left that is not
+-- refused. The caller holds the contents' rows.
+-- Locks: reserved_bytes; org_usage in the order of orgs.
 create or replace function give_back_bytes(cids text[]) returns void language plpgsql as $$
 begin
   if not exists (select from reserved_bytes r where r.cid = any (cids)) then return; end if;

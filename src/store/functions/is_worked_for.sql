@@ -1,4 +1,6 @@
--- Does an org that is not suspended want this content? Its orgs are walked, since one may have very many pins of it.
+-- Tells whether an org that is not suspended wants this content, or keeps it after a replace. The function goes from org to org by the
+-- index, since one org may have very many pins of the content.
+-- Locks: nothing.
 create or replace function is_worked_for(of_cid text) returns boolean language plpgsql stable as $$
 declare
   asking uuid := '00000000-0000-0000-0000-000000000000';

@@ -1,4 +1,6 @@
--- Sizes of contents, as far as known, for an org with a limit: {cid: bytes}.
+-- Reads the sizes of these contents: {cid: bytes}, without those whose size is not known; {} when no org is set. An accept asks for an org
+-- with limits. Security definer: an org may not read contents.
+-- Locks: nothing.
 set local role anchorage_system;
 create or replace function known_sizes(cids text[]) returns jsonb
 language sql stable security definer set search_path = public, pg_temp as $$

@@ -1,5 +1,9 @@
--- After a pin went or was refused: as many copies as the largest of the pins that are left wants; what is only held stays as it is. The contents are
--- locked. Copies that are too many now, the leader's repair takes away.
+-- After pins were deleted or refused: lowers `wanted` of these contents to the largest number of replicas that any pin which is left asks
+-- for, and marks each content that it changes. The leader's repair then removes the copies that are too many. Content that pins only keep
+-- after a replace (`holds`) stays as it is. The caller holds the contents' rows. The lateral with `offset 0` looks up each content by its
+-- key.
+-- Locks: nothing more.
+-- Raises: 42501 when no org is set and the session is not the system's.
 set local role anchorage_system;
 create or replace function lower_wanted(cids text[]) returns void language plpgsql security definer set search_path = public, pg_temp as $$
 begin

@@ -1,4 +1,5 @@
--- Why a move of a plan cannot begin; null when it can.
+-- Tells why a planned move of a copy cannot begin; null when it can. The caller holds the content's row and the nodes (hold_nodes).
+-- Locks: nothing.
 create or replace function move_refused(of_cid text, from_node uuid, to_node uuid) returns text language sql stable as $$
   select case
     when not is_wanted(of_cid) then 'nobody wants it any more'

@@ -1,5 +1,7 @@
--- The seqs of those noted pins of the org whose folded name has `folded_part` in it and, unless that is null, whose name has `part`. An org
--- cannot search the table itself: Postgres lets no policy's rows be found by an operator that might tell of others.
+-- Finds the seqs of the org's noted pins (pin_names) whose folded name contains `folded_part` and, unless `part` is null, whose name
+-- contains `part`. Security definer, with the org as a condition of its own: under a row-level policy Postgres uses no index for an
+-- operator that might leak other rows, as `like` might.
+-- Locks: nothing.
 set local role anchorage_system;
 create or replace function named_like(folded_part text, part text) returns setof bigint
 language sql stable security definer set search_path = public, pg_temp as $$

@@ -1,4 +1,7 @@
--- Up to which pin the org's names are noted, and how many pins came since; -infinity and all of them when none is.
+-- Tells, in one row, how far the org's names are noted in pin_names. `created` is that of the last pin that was noted, and `behind` is how
+-- many pins were accepted since; when none is noted, they are -infinity and the number of all of them. There is no row when no org is set.
+-- Security definer: an org may not read name_marks.
+-- Locks: nothing.
 set local role anchorage_system;
 create or replace function names_noted() returns table (created timestamptz, behind bigint)
 language sql stable security definer set search_path = public, pg_temp as $$

@@ -1,4 +1,6 @@
--- Runs once a statement; moves that begin change nothing here.
+-- Trigger on plan_moves, once a statement: adds the bytes of moves that became done or skipped to `bytes_done` and `bytes_skipped` of their
+-- plans. Moves that begin change nothing here.
+-- Locks: the rows of these plans.
 create or replace function note_moves() returns trigger language plpgsql as $$
 begin
   update plans p set bytes_done = p.bytes_done + d.done, bytes_skipped = p.bytes_skipped + d.skipped

@@ -1,5 +1,8 @@
--- Notes the next `most` names of the org; whether there may be more. An org's pins are committed in the order of created, so that none comes
--- up later among those that were passed. One that is being removed is waited for, and then is none.
+-- Notes the names of the org's next `most` pins in pin_names, for orgs that search for parts of names. Security definer: an org may not
+-- write pin_names. An org's pins are committed in the order of `created`, so no pin appears later among those that were passed. A pin that
+-- is being deleted is waited for, and then skipped.
+-- Locks: the org's row of name_marks; at the first call the org's row (key share); the pins in the order of `created` (key share).
+-- Returns: whether there may be more to note.
 set local role anchorage_system;
 create or replace function note_names(most int) returns boolean language plpgsql security definer set search_path = public, pg_temp as $$
 declare

@@ -1,4 +1,7 @@
--- Runs once a statement, however many rows that changes. A statement that only notes progress adds nothing.
+-- Trigger on placements, once a statement, however many rows it changes: adds the change of the numbers by node, state and reason to
+-- placement_changes; add_up_placements adds those up. A lost placement has the state `lost` there. Only pinned placements have bytes. An
+-- update that only notes progress adds nothing. Rows are only inserted, so that no writer waits for another.
+-- Locks: nothing.
 create or replace function note_placement_changes() returns trigger language plpgsql as $$
 begin
   if tg_op = 'INSERT' then

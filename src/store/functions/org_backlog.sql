@@ -1,5 +1,7 @@
--- How many placements of the current org wait on each node, counted to 257 at most: beyond 256 no more hints are published,
--- the node comes to them in turn.
+-- Counts the placements of the current org that wait on each node for an attempt that is not a retry, up to 257. Beyond 256 no more hints
+-- are published for the node: it comes to the placements in turn. There is no row when no org is set. Security definer: an org may not read
+-- placements.
+-- Locks: nothing.
 set local role anchorage_system;
 create or replace function org_backlog() returns table (node_id uuid, waiting bigint)
 language sql stable security definer set search_path = public, pg_temp as $$

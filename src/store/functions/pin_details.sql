@@ -1,4 +1,7 @@
--- What an org may know of the contents of its own pins: one row a placement (or one without, where there is none).
+-- Shows the current org what it may know of its pins' contents: one row a placement, or one row with nulls for content without placements.
+-- It leaves out content that the org has no pin of. Security definer: an org may not read contents and placements. One generic plan serves
+-- all calls of a connection: planning each call cost more than reading.
+-- Locks: nothing.
 set local role anchorage_system;
 create or replace function pin_details(cids text[])
 returns table (cid text, dag_size bigint, node_id uuid, state text, attempts int, error_code text, error text,
@@ -6,8 +9,8 @@ returns table (cid text, dag_size bigint, node_id uuid, state text, attempts int
 language plpgsql stable security definer set search_path = public, pg_temp set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 begin
-  -- Each `offset 0` has its rows looked up by key, content by content: without it a plan made while the org was small goes through all
-  -- of the org's pins, however many they are now.
+  -- Each `offset 0` makes Postgres look up the rows by key, content by content. Without it, a plan that was made while the org was small
+  -- reads all of the org's pins, however many there are now.
   return query
     select c.cid, c.dag_size, p.node_id, p.state, p.attempts, p.error_code, p.error, p.next_attempt_at, p.blocks, p.bytes, p.lost, p.leaving
     from contents c left join lateral (select * from placements q where q.cid = c.cid offset 0) p on true

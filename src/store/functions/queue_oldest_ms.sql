@@ -1,5 +1,6 @@
--- For how many ms the placement of a node that waits longest has been due; 0 when none is. It looks at one row an org, and at a thousand
--- orgs at the most; placements of suspended orgs are never due.
+-- Tells for how many ms the placement that has waited longest on a node has been due; 0 when none is due. It looks at one row an org and at
+-- most at a thousand orgs, for fresh placements and for retries each. A placement that put_by set aside is never due.
+-- Locks: nothing.
 create or replace function queue_oldest_ms(node uuid) returns bigint language sql stable as $$
   with recursive kinds (again) as (values (false), (true)), waiting (again, org_id, at, n) as (
     select k.again, q.org_id, q.next_attempt_at, 1 from kinds k cross join lateral (

@@ -1,4 +1,6 @@
--- Refuses the pins that an org has of a content under way, for each of these pairs; the contents are locked.
+-- Refuses the pins that the org `orgs[i]` has of the content `cids[i]`, which is still arriving: they become `failed` with `too_big`.
+-- Content that no pin wants any more is released. The caller holds the contents' rows.
+-- Locks: the pins, pair by pair in the order of seq; reserved_bytes; org_usage in the order of orgs; pin_counts in key order; placements.
 create or replace function refuse_arriving(cids text[], orgs uuid[]) returns void language plpgsql as $$
 declare
   tids tid[];

@@ -1,4 +1,8 @@
--- Contents whose time to be unpinned has come and that still nobody wants: their placements are to be unpinned.
+-- Releases at most `most` contents whose grace is over (`unpin_after`) and that still no pin wants: their placements are to be unpinned,
+-- and content without placements is deleted. Content that is wanted again only loses its `unpin_after`.
+-- Locks: the cluster's row (share); contents in cid order; placements in cid order.
+-- Returns: the placements that are to be unpinned now.
+-- Raises: AN002 and AN003 (assert_leading).
 create or replace function release_due(of_leader bigint, most int)
 returns table (cid text, node_id uuid, generation bigint, attempt int, org_id uuid)
 language plpgsql as $$
@@ -8,7 +12,7 @@ declare
   gone text;
 begin
   perform assert_leading(of_leader);
-  -- picked by time, locked in cid order
+  -- the contents are chosen by time and locked in cid order
   select array_agg(q.cid) into due from (
     select c.cid from contents c where c.unpin_after <= clock_timestamp() order by c.unpin_after limit most) q;
   if due is null then return; end if;

@@ -1,4 +1,9 @@
--- Removes one pin of the current org, whatever its state. An org whose bytes are limited has no grace: nothing would count what it keeps. `found` is false when there is none; `woken` are placements to look at.
+-- Removes one pin of the current org, in whatever state it is. Content that no pin wants any more stays pinned for `grace_ms` ms. For an
+-- org with a limit of bytes there is no grace, since the kept bytes would count for no org.
+-- Locks: the org's row; the pin's contents in cid order; the pin; pin_meta; reserved_bytes, org_usage and placements (release_contents);
+-- org_usage; pin_counts in key order.
+-- Returns: one row. `found` is false when the org has no such pin. `woken` are the placements to hint at: [{cid, nodeId, generation}], or
+-- null.
 create or replace function remove_pin(pin uuid, grace_ms bigint, audit_id uuid, actor text, public_id text)
 returns table (found boolean, woken jsonb)
 language plpgsql as $$

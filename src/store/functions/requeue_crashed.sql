@@ -1,4 +1,7 @@
--- Claims that ended by neither finish nor release, of the given contents: queued again, or failed after five in a row.
+-- Ends the claims of these contents whose time is over, or whose node has started again since: the work stopped without a finish. The
+-- placement is queued again, or fails when this happens the fifth time in a row.
+-- Locks: contents in cid order; placements; then pins, reserved_bytes, org_usage and pin_counts (fold_contents).
+-- Returns: the placements whose claims ended, also those that failed. `attempt` is the number of the next attempt.
 create or replace function requeue_crashed(cids text[]) returns table (cid text, node_id uuid, generation bigint, attempt int, org_id uuid)
 language plpgsql as $$
 #variable_conflict use_column

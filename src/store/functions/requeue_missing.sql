@@ -1,4 +1,7 @@
--- The reconciler: pinned by the book and missing in Kubo is queued again.
+-- For the reconciler: queues placements again that are pinned according to Postgres and missing in the node's Kubo, and marks their
+-- contents for repair.
+-- Locks: contents in cid order; placements; then pins, reserved_bytes, org_usage and pin_counts (fold_contents).
+-- Returns: the placements that are queued now.
 create or replace function requeue_missing(node uuid, cids text[])
 returns table (cid text, node_id uuid, generation bigint, attempt int, org_id uuid)
 language plpgsql as $$

@@ -1,6 +1,9 @@
--- Reserves what came of contents under way, for orgs with a limit. Of an org whose bytes do not suffice, the pins of that content are refused
--- now, and not only when all of it is there; what came furthest has room first. It never reserves less than before: an attempt begins at
--- nothing again, and what is in Kubo stays there.
+-- Reserves the bytes that have arrived so far of contents under way, for the orgs with a limit of bytes that want them. When the room of an
+-- org does not suffice, its pins of that content are refused now, and not only when all of it has arrived. The content that has most
+-- reserved gets room first. A reservation never shrinks here: an attempt begins at zero again, and the blocks of the last one remain in
+-- Kubo.
+-- Locks: nothing while no org has such a limit or nothing more has arrived; else contents in cid order; for each org in order its rows of
+-- org_usage and reserved_bytes; after a refusal pins, reserved_bytes, org_usage, pin_counts and placements (refuse_arriving).
 create or replace function reserve_bytes(cids text[]) returns void language plpgsql as $$
 declare
   a record;

@@ -1,5 +1,7 @@
--- Ends tokens, and those that they made, and so on; answers with those that this ended. A row is locked before what it made is looked for,
--- and who makes a token holds its maker's row to the commit: none is overlooked.
+-- Revokes tokens, the tokens that they made, and so on, and puts them all on the deny list. It locks a token's row before it looks for the
+-- tokens that this one made, and making a token holds the maker's row to the commit. So it overlooks none.
+-- Locks: for each generation in turn: api_tokens in id order; token_denylist; the tokens' row of cache_versions (next_cache_version).
+-- Returns: the tokens that this call revoked, without those that were revoked before.
 create or replace function revoke_tokens(ids uuid[]) returns table (id uuid, org_id uuid) language plpgsql as $$
 #variable_conflict use_column
 begin

@@ -1,4 +1,9 @@
--- Moves under way, of whatever plan, whose old copy is gone (or lost) are done; a plan that is being applied with none left is applied.
+-- Ends at most `most` moves under way, of any plan: a move is done when its old copy is gone or lost, or is neither leaving nor being
+-- unpinned any more. The plan `of_plan` becomes applied when it is applying and no move of it is left.
+-- Locks: the cluster's row (share); plan_moves; plans.
+-- Returns: one row. `done` is how many moves of `of_plan` this call ended, `remaining` is how many are left. There is no row when the plan
+-- does not exist.
+-- Raises: AN002 and AN003 (assert_leading).
 create or replace function settle_moves(of_leader bigint, of_plan uuid, most int, audit_id uuid, plan_name text)
 returns table (done int, remaining int)
 language plpgsql as $$

@@ -1,5 +1,7 @@
--- Pins of these contents that still read queued or failed while their work is under way: claims do not touch pins, so that
--- content that is pinned in a moment costs one change of status and not two.
+-- Reserves the bytes that have arrived of these contents, and folds their pins that still show queued or failed while work is under way. A
+-- claim does not touch pins: so content that is pinned in a moment costs one change of status and not two. The commit does not wait for the
+-- disk.
+-- Locks: first all those of reserve_bytes; then contents in cid order, pins, reserved_bytes, org_usage and pin_counts (fold_contents).
 create or replace function show_pinning(cids text[]) returns void language plpgsql as $$
 begin
   perform set_config('synchronous_commit', 'off', true);

@@ -1,5 +1,11 @@
--- Begins moves of a plan that is being applied: the new copy is added, the old one is leaving from now on. What no longer fits is
--- skipped. Answers {jobs, started, skipped}. `items`: {number, auditId, details}.
+-- Begins moves of a plan that is applying: adds the new copy, and marks the old one as leaving. A move that no longer fits is skipped, with
+-- the reason of move_refused. `items`: [{number, auditId, details}], where `number` names the move. Each lateral with `offset 0` looks up
+-- the moves by their key.
+-- Locks: the cluster's row (share); the nodes (hold_nodes); the plan's row; contents in cid order; plan_moves; placements; then pins,
+-- reserved_bytes, org_usage and pin_counts (fold_contents).
+-- Returns: {jobs, started, skipped}; `jobs`: [{cid, node_id, generation, attempt, org_id}]. The numbers are 0 when the plan is not
+-- applying.
+-- Raises: AN002 and AN003 (assert_leading).
 create or replace function start_moves(of_leader bigint, of_plan uuid, items jsonb) returns jsonb language plpgsql as $$
 declare
   cids text[];

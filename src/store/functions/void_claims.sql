@@ -1,4 +1,6 @@
--- At a node's boot: claims of its earlier incarnations are void. Returns how many there were, at most `most`.
+-- At a node's boot: ends the claims that its earlier incarnations made (before `boot`), at most `most` a call (requeue_crashed).
+-- Locks: contents in cid order; placements; then pins, reserved_bytes, org_usage and pin_counts (fold_contents).
+-- Returns: how many claims it found; 0 when none is left.
 create or replace function void_claims(node uuid, boot bigint, most int) returns int language plpgsql as $$
 declare
   cids text[];

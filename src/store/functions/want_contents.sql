@@ -1,7 +1,13 @@
--- For an accept, after its org row: locks the contents (making them), wakes or makes the missing placements, and tells for
--- each content how many copies there are, how many stand, what to hint, and its size as far as known: {cid: {copies, pinned, pinning,
--- attempts, woken, size}}, without what never was before. `items`: {cid, replicas?, origins?, nodes}; `usual` is for those that say no replicas. Content for which too few
--- nodes are given has fewer copies than it should, and content that was there may have more: it is marked for the leader's repair.
+-- Gives each content of an accept the placements that it lacks: makes the contents that do not exist, queues placements again that failed
+-- or are being unpinned, and makes new ones. `items`: [{cid, replicas?, origins?, nodes}], where `nodes` are node ids, the best one first;
+-- `usual` is the number of replicas of an item that does not say one. Content for which too few nodes are given has fewer copies than it
+-- should; content that existed before may have more. Either is marked for the leader's repair.
+-- Security definer: an org may not touch contents and placements. The caller holds the org's row.
+-- Locks: the nodes (hold_nodes); contents in cid order; placements by cid and node.
+-- Returns: {cid: {copies, pinned, pinning, attempts, woken, size}}. `copies` is how many placements count as copies now. `pinned`,
+-- `pinning` and `attempts` are null for content that had no placement. `woken` are the placements to hint at: [{nodeId,
+-- generation, attempt}]. `size` is in bytes, or null. Content is left out when it has no placement and its size is not known.
+-- Raises: 42501 when no org is set.
 set local role anchorage_system;
 create or replace function want_contents(items jsonb, usual int) returns jsonb
 language plpgsql security definer set search_path = public, pg_temp as $$
@@ -10,7 +16,7 @@ declare
   at timestamptz;
   p record;
   number bigint;
-  -- contents that were there: {cid: {pinned, pinning, attempts, woken, copies, nodes}}
+  -- contents that had placements: {cid: {pinned, pinning, attempts, woken, copies, nodes}}
   had jsonb := '{}';
   sizes jsonb;
   h jsonb;
@@ -42,7 +48,7 @@ begin
     if p.lost or p.leaving
       or (not p.nodes ? p.node_id::text and (p.state = 'unpinning' or p.state = 'failed' and p.error_code = 'node_full'))
     then
-      -- lost, given up, or on a node that nobody would choose now: it is left as it is, and is none of the copies
+      -- lost, leaving, or on a node that would not be chosen now: the placement is left as it is, and does not count as a copy
       h := h || jsonb_build_object('pinned', (h ->> 'pinned')::int + (p.state = 'pinned' and not p.lost)::int);
     elsif p.state = 'pinned' then
       h := h || jsonb_build_object('copies', (h ->> 'copies')::int + 1, 'pinned', (h ->> 'pinned')::int + 1);
@@ -54,7 +60,7 @@ begin
         attempts_before = q.attempts, retrying = false, crashes = 0,
         wanted_since = at, next_attempt_at = least(q.next_attempt_at, at)
       where q.cid = p.cid and q.node_id = p.node_id;
-      -- its other pins read queued again, by the next fold
+      -- the next fold shows the other pins of this content as queued again
       if p.state = 'failed' then update contents c set folding = true where c.cid = p.cid; end if;
       h := h || jsonb_build_object('copies', (h ->> 'copies')::int + 1,
         'pinning', (h ->> 'pinning')::int + (p.state = 'pinning')::int);
@@ -65,7 +71,7 @@ begin
     had := had || jsonb_build_object(p.cid, jsonb_set(h, '{nodes}', (h -> 'nodes') || to_jsonb(p.node_id)));
   end loop;
 
-  -- whoever chose the nodes may not know it yet
+  -- the node that chose `nodes` may not know of these yet
   closed := array(select n.id from nodes n where n.state <> 'active');
   with need as (
     select i.cid, i.nodes, greatest(0, i.replicas - coalesce((had -> i.cid ->> 'copies')::int, 0)) as n
@@ -94,7 +100,8 @@ begin
 
   return (
     select coalesce(jsonb_object_agg(c, jsonb_build_object('pinned', had -> c -> 'pinned', 'pinning', had -> c -> 'pinning',
-      'attempts', had -> c -> 'attempts', 'size', sizes -> c, 'copies', coalesce((had -> c ->> 'copies')::int, 0) + coalesce(jsonb_array_length(made -> c), 0),
+      'attempts', had -> c -> 'attempts', 'size', sizes -> c,
+      'copies', coalesce((had -> c ->> 'copies')::int, 0) + coalesce(jsonb_array_length(made -> c), 0),
       'woken', coalesce(had -> c -> 'woken', '[]') || coalesce(made -> c, '[]'))), '{}')
     from (select jsonb_object_keys(had) union select jsonb_object_keys(coalesce(made, '{}')) union select jsonb_object_keys(sizes)) k (c));
 end $$;

@@ -1,5 +1,9 @@
--- Counts what pins add now, and answers with those that their org may not have: these count nothing. What an org had it keeps, so only what
--- counted nothing yet is refused; the oldest that fits has room first. One entry a pin.
+-- Adds to org_usage what these pins count now instead of before, except for pins that take their org over its limit of bytes: those are to
+-- be refused and count nothing. An org keeps what it had, so only a pin that counted nothing before is refused. The oldest pin that fits
+-- gets room first. Each array has one entry a pin: its ctid, its org, its seq, and the bytes that it counted before and counts now. The
+-- caller holds the pins' rows.
+-- Locks: org_usage in the order of orgs.
+-- Returns: the ctids of the pins that are to be refused; {} when all fit.
 create or replace function weigh_pins(tids tid[], orgs uuid[], seqs bigint[], was bigint[], becomes bigint[]) returns tid[]
 language plpgsql as $$
 declare
