@@ -202,8 +202,8 @@ test('a move that no longer fits is skipped, with the reason', async () => {
     (await store.plans.moves(id, 0, 10)).map((move) => [move.state, move.note]),
     [
       ['moving', null],
-      ['skipped', 'nobody wants it any more'],
-      ['skipped', 'it does not stand where it was any more'],
+      ['skipped', 'no pin wants it any more'],
+      ['skipped', 'its copy is no longer pinned there'],
       ['skipped', 'the other node has it by now'],
       ['skipped', 'the other node takes no content'],
     ],

@@ -6,7 +6,7 @@
 -- null.
 create or replace function remove_pin(pin uuid, grace_ms bigint, audit_id uuid, actor text, public_id text)
 returns table (found boolean, woken jsonb)
-language plpgsql as $$
+language plpgsql set plan_cache_mode = force_generic_plan as $$
 declare
   org uuid := current_org();
   gone text[];

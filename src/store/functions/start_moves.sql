@@ -31,7 +31,7 @@ begin
       select * from plan_moves x where x.plan_id = of_plan and x.number = i.number and x.state = 'planned' for update) q
     order by q.cid, q.number
   loop
-    why := case when m.cid = any (cids) then move_refused(m.cid, m.from_node, m.to_node) else 'nobody wants it any more' end;
+    why := case when m.cid = any (cids) then move_refused(m.cid, m.from_node, m.to_node) else 'no pin wants it any more' end;
     if why is null then
       number := add_copy(m.cid, m.to_node, 'rebalance');
       update placements p set leaving = true, generation = nextval('placement_generation')
