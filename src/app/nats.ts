@@ -168,7 +168,8 @@ function ownServer(config: Config, node: NodeIdentity, members: NatsMembers, log
   return startNatsServer({
     binary: async (signal) => {
       const say = (line: string): void => log.info({}, line)
-      const options = { env: environment(), say, signal, configured: config.nats.binary }
+      // A node starts with what its machine has: it downloads nothing and compiles nothing.
+      const options = { env: environment(), say, signal, configured: config.nats.binary, onlyLook: true }
       return (await findTool(natsServer(), options)).path
     },
     dir: join(config.data.dir, 'nats'),

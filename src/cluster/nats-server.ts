@@ -64,7 +64,7 @@ export interface NatsChild extends AsyncDisposable {
 }
 
 const maxRestartDelayMs = 10_000
-/** The limit while the executable cannot be found: each look-up may mean a download or a build. */
+/** The limit while the executable cannot be found: a person has to install it. */
 const maxFindDelayMs = 60_000
 const startPatienceMs = 5_000
 /** SIGTERM lets the server write its state. */

@@ -177,7 +177,10 @@ export const options = {
   ),
   'session.idleTimeout': withDefault(duration, '12h', 'A login that is not used for this long is over.'),
   'session.maxAge': withDefault(duration, '7d', 'A login is over after this long, however much it is used.'),
-  'nats.binary': optional(path, 'The nats-server to run; without it, one is looked for and made if need be.'),
+  'nats.binary': optional(
+    path,
+    'The nats-server to run. Without this option, the node looks for one on the `PATH`.',
+  ),
   'nats.clientPort': withDefault(
     integer(0, 65535),
     '4222',

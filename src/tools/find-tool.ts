@@ -8,10 +8,11 @@ import { isAtLeast, versionIn, type Tool, type ToolContext, type ToolSpec } from
 
 /** A tool could be neither found nor made. The message lists each step, its outcome, and what to install. */
 export class ToolMissing extends AnchorageError {
-  constructor(spec: ToolSpec, tried: string[]) {
+  constructor(spec: ToolSpec, tried: string[], onlyLook = false) {
     const steps = tried.map((step) => `  - ${step}`).join('\n')
-    const need = `${spec.title} ${spec.minVersion} or newer is needed, and was not to be had`
-    super('unavailable', `${need}. Tried:\n${steps}\n${spec.advice}`)
+    const need = `${spec.title} ${spec.minVersion} or newer is needed, and none was found`
+    const make = onlyLook ? '' : ' Or install Go and run this again.'
+    super('unavailable', `${need}. Tried:\n${steps}\n${spec.advice}${make}`)
   }
 }
 
@@ -44,7 +45,7 @@ export async function findTool(spec: ToolSpec, options: FindOptions): Promise<To
   if (options.configured !== undefined) {
     const tool = await attempt('configured', options.configured)
     if (tool) return tool
-    throw new ToolMissing(spec, tried)
+    throw new ToolMissing(spec, tried, options.onlyLook)
   }
   const onPath = await candidates(spec.name, context.env)
   if (onPath.length === 0) tried.push(`PATH: no ${spec.name} in it`)
@@ -54,7 +55,7 @@ export async function findTool(spec: ToolSpec, options: FindOptions): Promise<To
   }
   const kept = await cached(spec, context, attempt)
   if (kept) return kept
-  if (options.onlyLook) throw new ToolMissing(spec, tried)
+  if (options.onlyLook) throw new ToolMissing(spec, tried, true)
   return await made(spec, context, attempt, tried)
 }
 

@@ -23,7 +23,7 @@ export function kubo(): ToolSpec {
         takes: '1 to 5 minutes',
       }),
     ],
-    advice: 'Install Kubo 0.42 or newer and put its `ipfs` on PATH, or install Go and run this again.',
+    advice: 'Install Kubo 0.42 or newer and put its `ipfs` on PATH.',
   }
 }
 

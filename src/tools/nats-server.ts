@@ -43,7 +43,6 @@ export function natsServer(platform = `${process.platform}-${process.arch}`): To
       }),
       goBuild(natsServerProgram),
     ],
-    advice:
-      'Install nats-server 2.12 or newer and put it on PATH (or name it in nats.binary), or install Go and run this again.',
+    advice: 'Install nats-server 2.12 or newer, and put it on PATH or name it in nats.binary.',
   }
 }
