@@ -135,7 +135,9 @@ function certify({ issuer, subject, publicKey, privateKey, now, extensions }: Ce
   )
   const signature = sign('sha256', toBeSigned, issuer.key)
   return {
-    certificate: pem(der.sequence(toBeSigned, algorithm, der.bitString(signature))),
+    certificate: new X509Certificate(
+      der.sequence(toBeSigned, algorithm, der.bitString(signature)),
+    ).toString(),
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   }
 }
@@ -175,9 +177,4 @@ function addressBytes(address: string): Buffer {
   const zeros = tail === undefined ? 0 : 8 - words(head).length - words(tail).length
   const all = [...words(head), ...Array.from({ length: zeros }, () => '0'), ...words(tail ?? '')]
   return Buffer.from(all.map((word) => word.padStart(4, '0')).join(''), 'hex')
-}
-
-function pem(bytes: Buffer): string {
-  const lines = bytes.toString('base64').match(/.{1,64}/g) ?? []
-  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
 }
