@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { NodeId, OrgId } from './ids.ts'
 import type { WokenPlacement } from './pin.ts'
 import type { Clock, PinStore } from './ports.ts'
@@ -24,7 +25,7 @@ export function hintLimit(
   store: Pick<PinStore, 'crowded'>,
   clock: Pick<Clock, 'now'>,
 ): (orgId: OrgId, woken: WokenPlacement[]) => WokenPlacement[] {
-  const orgs = new Map<OrgId, Known>()
+  const orgs = new LRUCache<OrgId, Known>({ max: orgsMax })
 
   return (orgId, woken) => {
     const known = orgs.get(orgId) ?? remember(orgId)
@@ -36,8 +37,6 @@ export function hintLimit(
   }
 
   function remember(orgId: OrgId): Known {
-    const [oldest] = orgs.size >= orgsMax ? orgs.keys() : []
-    if (oldest !== undefined) orgs.delete(oldest)
     const known: Known = { sent: 0, lookedAtMs: -Infinity, crowded: new Set() }
     orgs.set(orgId, known)
     return known
