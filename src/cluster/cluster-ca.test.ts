@@ -32,7 +32,7 @@ test('a certificate that ends after 2050 says so correctly', () => {
 })
 
 test('a text that is neither a host name nor an IP address gets no certificate', () => {
-  for (const host of ['', 'a b', '*.example', '-a', 'a,b', 'http://a', '[::1]']) {
+  for (const host of ['', 'a b', '*.example', '-a', 'a,b', 'http://a', '[::1]', 'fe80::1%eth0']) {
     assert.throws(
       () => makeNodeCertificate(makeClusterCa(), [host]),
       (error) => isCode(error, 'invalid'),
