@@ -5,11 +5,11 @@ import { table } from '../table.ts'
 
 const usage = `usage: npm run test:soak -- [--minutes N] [--json]
 
-Three fresh nodes on this machine, on loopback alone, under mixed load: shows that nothing grows and nothing breaks. Tables by thirds of the
-run, and on the last line all of it as one JSON object; exit code 1 when something grew or broke. Grown is an anchorage or nats-server whose
-median memory in the last third is more than 1.05 times that of the middle third, and any server that holds more files by as much; the
-memory of Postgres (without what it shares) and Kubo is told and not judged. A run of a few minutes
-sees nothing but warming up, which is growth.
+Runs three fresh nodes under mixed load on this machine, on loopback alone, and shows whether anything grows or breaks. Prints tables by
+thirds of the run, and one JSON object on the last line. Exit code 1 when something grew or broke. An anchorage node (after a collection of
+its garbage) or a nats-server has grown when its median memory in the last third is more than 1.05 times that in the middle third; any
+server has grown when its open files did so. The memory of Postgres (without what its processes share) and of Kubo is printed, not judged.
+A run of a few minutes sees nothing but warming up, which is growth.
   --minutes   how long (default 20)
   --json      the JSON line alone
 `
@@ -52,7 +52,7 @@ function growthTable({ growth }: SoakResult): string {
       name,
       ...cells(mib, 1),
       ...cells(fds, 0),
-      held ? (judged ? '' : 'memory told only') : 'GREW',
+      held ? (judged ? '' : 'memory not judged') : 'GREW',
     ]),
   )
 }

@@ -1,9 +1,11 @@
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freshBlocks } from '../../testing/content.ts'
 import { checkInvariants } from '../../testing/world/invariants.ts'
 import { Ledger } from '../../testing/world/ledger.ts'
 import { World } from '../../testing/world/world.ts'
 import { traffic, type Traffic } from './traffic.ts'
+import { debuggable, openCollector } from './collect.ts'
 import { growthOf, usageOf, type Growth, type Usage } from './usage.ts'
 
 export interface SoakResult {
@@ -29,7 +31,11 @@ const samplesWanted = 240
  * a server exits unexpectedly, or when not all accepted pins are pinned afterwards.
  */
 export async function runSoak(ms: number, say: (line: string) => void): Promise<SoakResult> {
-  const env = { ANCHORAGE_PIN_UNPIN_GRACE: '10s', ANCHORAGE_CLUSTER_DRAIN_GRACE_PERIOD: '5s' }
+  const env = {
+    ...debuggable,
+    ANCHORAGE_PIN_UNPIN_GRACE: '10s',
+    ANCHORAGE_CLUSTER_DRAIN_GRACE_PERIOD: '5s',
+  }
   await using world = await World.start({ nodes, restartAfter: 0, env })
   await world.well()
   const contents = await storedSomewhere(world)
@@ -80,7 +86,7 @@ async function operate(
   say('maintenance is off')
 }
 
-/** Samples every server repeatedly for `ms`. */
+/** Samples every server repeatedly for `ms`, each time after the nodes collected their garbage. */
 async function watch(
   world: World,
   ms: number,
@@ -88,12 +94,18 @@ async function watch(
   say: (line: string) => void,
 ): Promise<Growth[]> {
   const servers = await serversOf(world)
+  using collectors = new DisposableStack()
+  const open = world.nodes.map(async (n) =>
+    openCollector(await world.pid('node', n), join(world.data, 'logs', `node-${n}.log`)),
+  )
+  const nodes = (await Promise.all(open)).map((collector) => collectors.use(collector))
   const samples = new Map(servers.map(({ name }): [string, Usage[]] => [name, []]))
   const started = performance.now()
   for (let taken = 1; taken <= samplesWanted; taken++) {
     await sleep(Math.max(0, started + (ms * taken) / samplesWanted - performance.now()), undefined, {
       signal,
     })
+    await Promise.all(nodes.map((node) => node.collect()))
     const now = await Promise.all(
       servers.map(({ name, pid }) =>
         usageOf(pid, name === 'postgres').catch((cause: unknown) => {
