@@ -1,10 +1,24 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { findTool } from '../../src/tools/find-tool.ts'
+import { natsServer } from '../../src/tools/nats-server.ts'
 
 /** With this in its environment, a Node process opens its debugger on a free port of loopback when it gets SIGUSR1. */
 export const debuggable = { NODE_OPTIONS: '--inspect-port=127.0.0.1:0' }
+
+/**
+ * Writes a program into `dir` that is nats-server, and whose memory shows what it keeps. Go collects garbage only once there is as much of it
+ * as of everything else; here it does when there is a fifth as much. Returns the program's path.
+ */
+export async function thriftyNatsServer(dir: string): Promise<string> {
+  const { path } = await findTool(natsServer(), { env: process.env, say: () => undefined })
+  const program = join(dir, 'nats-server')
+  await writeFile(program, `#!/bin/sh\nexport GOGC=20\nexec '${path}' "$@"\n`, { mode: 0o755 })
+  return program
+}
 
 /** The debugger of one Node process. */
 export interface Collector extends Disposable {

@@ -1,3 +1,5 @@
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freshBlocks } from '../../testing/content.ts'
@@ -5,7 +7,7 @@ import { checkInvariants } from '../../testing/world/invariants.ts'
 import { Ledger } from '../../testing/world/ledger.ts'
 import { World } from '../../testing/world/world.ts'
 import { traffic, type Traffic } from './traffic.ts'
-import { debuggable, openCollector } from './collect.ts'
+import { debuggable, openCollector, thriftyNatsServer } from './collect.ts'
 import { growthOf, usageOf, type Growth, type Usage } from './usage.ts'
 
 export interface SoakResult {
@@ -31,8 +33,10 @@ const samplesWanted = 240
  * a server exits unexpectedly, or when not all accepted pins are pinned afterwards.
  */
 export async function runSoak(ms: number, say: (line: string) => void): Promise<SoakResult> {
+  await using dir = await mkdtempDisposable(join(tmpdir(), 'anchorage-soak-'))
   const env = {
     ...debuggable,
+    ANCHORAGE_NATS_BINARY: await thriftyNatsServer(dir.path),
     ANCHORAGE_PIN_UNPIN_GRACE: '10s',
     ANCHORAGE_CLUSTER_DRAIN_GRACE_PERIOD: '5s',
   }
