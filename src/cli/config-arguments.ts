@@ -1,5 +1,6 @@
 import type { Command, CommandUnknownOpts, OptionValues } from '@commander-js/extra-typings'
 import { loadConfig, type Config } from '../config/config.ts'
+import type { Help } from './help.ts'
 import { verb, type Io, type Verb } from './verb.ts'
 
 /**
@@ -7,10 +8,12 @@ import { verb, type Io, type Verb } from './verb.ts'
  * has a file of its own because the options take long to load.
  */
 export function configuredVerb<Args extends unknown[], Opts extends OptionValues>(
+  help: Help,
   declare: (command: Command) => Command<Args, Opts>,
   run: (args: Args, options: Opts, io: Io, config: Config) => Promise<number | void>,
 ): Verb {
   return verb(
+    help,
     (command) => withConfig(declare(command)),
     (args, options, io) => run(args, options, io, loadConfig(configInput(io))),
   )

@@ -13,7 +13,6 @@ import type { Check } from './doctor/finding.ts'
 import { look } from './doctor/look.ts'
 import { checkPorts } from './doctor/ports.ts'
 import { checkPostgres } from './doctor/postgres.ts'
-import { page, prose } from './help.ts'
 import { json, printable } from './print.ts'
 import { tellFailure, tellWarning } from './report.ts'
 import type { Column } from './table.ts'
@@ -34,41 +33,33 @@ const columns: readonly Column[] = [
  * metrics`.
  */
 export const command = verb(
+  {
+    about: 'Looks at the options and where they come from, or prints what can be told of them.',
+    terms: {
+      Actions: [
+        [
+          'check',
+          'tell whether anchorage serve can start with this configuration: options and the files that they name, data directory, ports, and Postgres with its logins and schema. Exit code 1 when it cannot. Run it as the user that runs serve. anchorage doctor looks at NATS, Kubo and the rest, too',
+        ],
+        ['print', 'show every option, its value and where it comes from (secrets as ***)'],
+        ['docs', 'print the table of all options (docs/config.md is this)'],
+        ['limits', 'print every bound that somebody who uses the service can meet (docs/limits.md is this)'],
+        ['metrics', 'print every metric family that a node shows (docs/metrics.md is this)'],
+      ],
+    },
+    json: 'check: {"ok","offline"}; print: {OPTION: {"value","from"}}; the others: {"markdown"}.',
+    examples: ['config check --config anchorage.yaml', 'config print --json'],
+  },
   (bare) =>
     withConfig(
       bare
-        .description(
-          prose('Looks at the options and where they come from, or prints what can be told of them.'),
-        )
         .addArgument(
           bare
             .createArgument('<ACTION>', 'what to do')
             .choices(actions)
             .argParser(oneOfWords(actions, 'config')),
         )
-        .option('--offline', 'of check: look at the options and their files alone')
-        .addHelpText(
-          'after',
-          page({
-            terms: {
-              Actions: [
-                [
-                  'check',
-                  'tell whether anchorage serve can start with this configuration: options and the files that they name, data directory, ports, and Postgres with its logins and schema. Exit code 1 when it cannot. Run it as the user that runs serve. anchorage doctor looks at NATS, Kubo and the rest, too',
-                ],
-                ['print', 'show every option, its value and where it comes from (secrets as ***)'],
-                ['docs', 'print the table of all options (docs/config.md is this)'],
-                [
-                  'limits',
-                  'print every bound that somebody who uses the service can meet (docs/limits.md is this)',
-                ],
-                ['metrics', 'print every metric family that a node shows (docs/metrics.md is this)'],
-              ],
-            },
-            json: 'check: {"ok","offline"}; print: {OPTION: {"value","from"}}; the others: {"markdown"}.',
-            examples: ['config check --config anchorage.yaml', 'config print --json'],
-          }),
-        ),
+        .option('--offline', 'of check: look at the options and their files alone'),
     ),
   async ([action], { offline = false }, io) => {
     if (action === 'check') return await check(configInput(io), offline, io)

@@ -1,7 +1,6 @@
 import { putGreeting } from '../dev/kubo.ts'
 import { startDev, type DevCluster } from '../dev/runtime.ts'
 import { aborted } from '../process/aborted.ts'
-import { page, prose } from './help.ts'
 import { json } from './print.ts'
 import { verb, WrongUse } from './verb.ts'
 
@@ -12,13 +11,21 @@ const twoNodes =
 
 /** Runs the embedded runtime until the process is told to stop. */
 export const command = verb(
+  {
+    about: `Runs nodes with everything they need on this machine: one Postgres, an identity provider, for each node a nats-server and a
+Kubo, an org and a token. No server speaks to anything but loopback. Ctrl-C stops it all; what was pinned is there again at the next
+start.`,
+    json: '{"url","org","token","envFile","nodes"} once all is ready.',
+    notes: `DIR/dev.env, made when all is ready, is for a shell to source: addresses, logins, token, process ids. Node i has the
+variables …_i. SIGUSR2 to DEV_PID starts again at once whatever is down, also with --restart-after 0.
+DATABASE_URL in the environment names a Postgres to use instead (its user owns the database and may create roles; on another
+host, with sslmode=verify-full in it, or with ANCHORAGE_DATABASE_ALLOW_PLAINTEXT=true);
+KUBO_BINARY and ANCHORAGE_NATS_BINARY name the executables to run instead of those that are found or made.
+People log in at an identity provider of dev's own, unless ANCHORAGE_OIDC_ISSUER names another.`,
+    examples: ['dev', 'dev --nodes 3 --data /tmp/three --reset'],
+  },
   (bare) =>
     bare
-      .description(
-        prose(`Runs nodes with everything they need on this machine: one Postgres, an identity provider, for each node a nats-server and a
-Kubo, an org and a token. No server speaks to anything but loopback. Ctrl-C stops it all; what was pinned is there again at the next
-start.`),
-      )
       .option('--data <DIR>', 'where everything is kept', '.anchorage')
       .option('--port <P>', 'the port of the API; node i has P + i - 1', whole('--port', 1, 65_535), 8080)
       .option('--reset', 'delete the data of DIR first')
@@ -33,19 +40,6 @@ start.`),
         '--nodes <N>',
         'how many nodes (as many as at the last start, or 1): 1 or at least 3, since of two neither can lead without the other; a larger N than before grows the cluster, a smaller one needs the others drained first',
         whole('--nodes', 1, maxNodes),
-      )
-      .addHelpText(
-        'after',
-        page({
-          json: '{"url","org","token","envFile","nodes"} once all is ready.',
-          notes: `DIR/dev.env, made when all is ready, is for a shell to source: addresses, logins, token, process ids. Node i has the
-variables …_i. SIGUSR2 to DEV_PID starts again at once whatever is down, also with --restart-after 0.
-DATABASE_URL in the environment names a Postgres to use instead (its user owns the database and may create roles; on another
-host, with sslmode=verify-full in it, or with ANCHORAGE_DATABASE_ALLOW_PLAINTEXT=true);
-KUBO_BINARY and ANCHORAGE_NATS_BINARY name the executables to run instead of those that are found or made.
-People log in at an identity provider of dev's own, unless ANCHORAGE_OIDC_ISSUER names another.`,
-          examples: ['dev', 'dev --nodes 3 --data /tmp/three --reset'],
-        }),
       ),
   async (
     _args,

@@ -12,38 +12,29 @@ import { checkNats } from './doctor/nats.ts'
 import { checkNode } from './doctor/node.ts'
 import { checkPorts } from './doctor/ports.ts'
 import { checkPostgres } from './doctor/postgres.ts'
-import { page, prose } from './help.ts'
 import { stateIn } from './paint.ts'
 import { json, printable } from './print.ts'
 import { verb, type Io } from './verb.ts'
 
 /** Runs all checks, and shows each finding as soon as there is one. */
 export const command = verb(
-  (bare) =>
-    withConfig(
-      bare
-        .description(
-          prose(`Looks at everything that a node with this configuration needs, and says what is wrong and what to do: the configuration and
+  {
+    about: `Looks at everything that a node with this configuration needs, and says what is wrong and what to do: the configuration and
 its secrets, this machine's disk and ports, certificates, Postgres, NATS and Kubo. It changes nothing. Run it before the first start,
 beside the running node, or after the node died; as the user that runs anchorage serve, since that user's rights are looked at.
-Exit code 1 when anything is FAIL.`),
-        )
-        .addHelpText(
-          'after',
-          page({
-            terms: {
-              States: [
-                ['ok', 'as it should be'],
-                ['warn', 'works, but should not stay so'],
-                ['FAIL', 'does not work, or is not safe'],
-                ['skip', 'could not be looked at; the line says why'],
-              ],
-            },
-            json: '{"ok":…,"findings":[{"check","state","says","advice"},…]}.',
-            examples: ['doctor --config /etc/anchorage/anchorage.yaml'],
-          }),
-        ),
-    ),
+Exit code 1 when anything is FAIL.`,
+    terms: {
+      States: [
+        ['ok', 'as it should be'],
+        ['warn', 'works, but should not stay so'],
+        ['FAIL', 'does not work, or is not safe'],
+        ['skip', 'could not be looked at; the line says why'],
+      ],
+    },
+    json: '{"ok":…,"findings":[{"check","state","says","advice"},…]}.',
+    examples: ['doctor --config /etc/anchorage/anchorage.yaml'],
+  },
+  (bare) => withConfig(bare),
   async (_args, _options, io) => {
     const found: Finding[] = []
     for await (const finding of findings(configInput(io), io.signal)) {

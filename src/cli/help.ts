@@ -1,8 +1,10 @@
-import type { CommandUnknownOpts } from '@commander-js/extra-typings'
+import type { Command, CommandUnknownOpts, OptionValues } from '@commander-js/extra-typings'
 import type { Column } from './table.ts'
 
-/** The parts of a help text below the options. */
-export interface Page {
+/** The parts of a help text that arguments and options do not give. */
+export interface Help {
+  /** What the verb does. */
+  about: string
   /** Commands as they are typed, without `anchorage`. */
   examples: readonly string[]
   /** Words and what they mean, under a title. */
@@ -36,16 +38,24 @@ export function helpOf(command: CommandUnknownOpts, columns: number | null, colo
   return `${text.trim()}\n`
 }
 
+/** Adds these parts to a command. */
+export function withHelp<Args extends unknown[], Opts extends OptionValues>(
+  command: Command<Args, Opts>,
+  help: Help,
+): Command<Args, Opts> {
+  return command.description(prose(help.about)).addHelpText('after', page(help))
+}
+
 /**
  * Joins the lines of each paragraph, so that they are wrapped to the width of the terminal. An empty line ends a paragraph, and a line
  * that begins with a blank is kept.
  */
-export function prose(text: string): string {
+function prose(text: string): string {
   return text.trim().replace(/(\S)\n(?=\S)/g, '$1 ')
 }
 
-/** The text for `addHelpText('after', …)`. */
-export function page({ examples, terms = {}, columns = [], json, notes }: Page) {
+/** The parts below the options. */
+function page({ examples, terms = {}, columns = [], json, notes }: Help) {
   return ({ command }: { command: CommandUnknownOpts }): string => {
     const helper = command.createHelp()
     const width = helper.helpWidth ?? widest

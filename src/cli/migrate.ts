@@ -7,7 +7,6 @@ import { proveSchema } from '../store/prove-schema.ts'
 import { oneOfWords } from './arguments.ts'
 import { configuredVerb } from './config-arguments.ts'
 import { tableOf } from './display.ts'
-import { page, prose } from './help.ts'
 import { stateIn } from './paint.ts'
 import { json, printable } from './print.ts'
 import { tellFailure } from './report.ts'
@@ -30,38 +29,32 @@ const columns: readonly Column[] = [
 
 /** `migrate up` and `migrate status`. */
 export const command = configuredVerb(
+  {
+    about: `Brings the database to this version, or shows how far it is. What is wrong is a line each on standard error. Exit code 1 when
+something is pending, drifted or wrong.`,
+    terms: {
+      Actions: [
+        [
+          'up',
+          'bring the database to this version, and make the roles anchorage_tenant and anchorage_system with the passwords of database.url and database.systemUrl. Needs those two and database.ownerUrl. Then the functions whose text changed are replaced in one transaction, and roles, tables, grants, policies and functions that were changed by hand are mended. Safe to run from several machines at once, and again',
+        ],
+        [
+          'status',
+          'show each migration, the functions of the database and, once nothing is pending, what else is wrong. Needs database.ownerUrl',
+        ],
+      ],
+    },
+    columns,
+    json: '[{"version","name","state"}], where the version of a function is null.',
+    examples: ['migrate up', 'migrate status'],
+  },
   (bare) =>
-    bare
-      .description(
-        prose(`Brings the database to this version, or shows how far it is. What is wrong is a line each on standard error. Exit code 1 when
-something is pending, drifted or wrong.`),
-      )
-      .addArgument(
-        bare
-          .createArgument('<ACTION>', 'what to do')
-          .choices(actions)
-          .argParser(oneOfWords(actions, 'migrate')),
-      )
-      .addHelpText(
-        'after',
-        page({
-          terms: {
-            Actions: [
-              [
-                'up',
-                'bring the database to this version, and make the roles anchorage_tenant and anchorage_system with the passwords of database.url and database.systemUrl. Needs those two and database.ownerUrl. Then the functions whose text changed are replaced in one transaction, and roles, tables, grants, policies and functions that were changed by hand are mended. Safe to run from several machines at once, and again',
-              ],
-              [
-                'status',
-                'show each migration, the functions of the database and, once nothing is pending, what else is wrong. Needs database.ownerUrl',
-              ],
-            ],
-          },
-          columns,
-          json: '[{"version","name","state"}], where the version of a function is null.',
-          examples: ['migrate up', 'migrate status'],
-        }),
-      ),
+    bare.addArgument(
+      bare
+        .createArgument('<ACTION>', 'what to do')
+        .choices(actions)
+        .argParser(oneOfWords(actions, 'migrate')),
+    ),
   async ([action], _options, io, config) =>
     action === 'up' ? await up(config, io) : await status(config, io),
 )

@@ -8,17 +8,14 @@ import { restoreBackup } from '../store/restore.ts'
 import { localOperator } from './admin/local-operator.ts'
 import { configuredVerb } from './config-arguments.ts'
 import { readBackupFile } from './backup-file.ts'
-import { page, prose } from './help.ts'
 import { json } from './print.ts'
 import { progress } from './progress.ts'
 import { toldParts } from './told-parts.ts'
 
 /** Restores a backup. */
 export const command = configuredVerb(
-  (bare) =>
-    bare
-      .description(
-        prose(`Fills a new database from a backup: all of it or, when anything is wrong, nothing. Make the database, bring it to the backup's
+  {
+    about: `Fills a new database from a backup: all of it or, when anything is wrong, nothing. Make the database, bring it to the backup's
 schema (anchorage migrate up), restore, and only then start the nodes. A database with anything in it is refused, and so is another
 master key than the one that wrapped the backup's signing keys. The old database, if there still is one, stays as it is.
 
@@ -26,16 +23,11 @@ Nodes are found again by their names, each with its old Kubo or a new one. What 
 you say so for each: anchorage admin reconcile, and anchorage admin reconcile NODE --confirm.
 Tokens that were revoked since the backup are good again: revoke them again, or end all with anchorage admin rotate-key --end-tokens.
 
-Needs database.url, database.systemUrl and the master key of old.`),
-      )
-      .argument('<FILE>', 'a backup')
-      .addHelpText(
-        'after',
-        page({
-          json: '{"file","takenAt","restoreId","rows":{TABLE: N}}.',
-          examples: ['restore anchorage.backup'],
-        }),
-      ),
+Needs database.url, database.systemUrl and the master key of old.`,
+    json: '{"file","takenAt","restoreId","rows":{TABLE: N}}.',
+    examples: ['restore anchorage.backup'],
+  },
+  (bare) => bare.argument('<FILE>', 'a backup'),
   async ([file], _options, io, config) => {
     const { systemUrl } = storeUrls(config)
     const key = await masterKey(config)

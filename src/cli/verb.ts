@@ -1,6 +1,7 @@
 import type { Command, CommandUnknownOpts, OptionValues } from '@commander-js/extra-typings'
 import type { Colors } from 'picocolors/types.js'
 import type { Environment } from '../config/sources.ts'
+import { withHelp, type Help } from './help.ts'
 
 /** The parts of the process that the command line may use. */
 export interface Process {
@@ -56,14 +57,18 @@ export interface Declared {
   run: (io: Io) => Promise<number | void>
 }
 
-/** Makes a verb from its declaration and the function that does its work; `run` gets the parsed arguments with the declared types. */
+/**
+ * Makes a verb from its help, its arguments and options, and the function that does its work; `run` gets the parsed arguments with the
+ * declared types.
+ */
 export function verb<Args extends unknown[], Opts extends OptionValues>(
+  help: Help,
   declare: (bare: Command) => Command<Args, Opts>,
   run: (args: Args, options: Opts, io: Io) => Promise<number | void>,
 ): Verb {
   return {
     declare(bare) {
-      const command = declare(bare)
+      const command = withHelp(declare(bare), help)
       return { command, run: (io) => run(command.processedArgs, command.opts(), io) }
     },
   }

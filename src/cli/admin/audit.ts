@@ -3,7 +3,6 @@ import { auditWire } from '../../http/admin/admin-wire.ts'
 import { wholeNumberOf } from '../arguments.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { display, tableOf } from '../display.ts'
-import { page, prose } from '../help.ts'
 import { json, printable } from '../print.ts'
 import type { Column } from '../table.ts'
 import { followAudit } from './follow-audit.ts'
@@ -19,12 +18,14 @@ const columns: readonly Column[] = [
 
 /** Shows the audit log. */
 export const command = configuredVerb(
+  {
+    about: `Shows who did what, newest first; with --follow oldest first, and on and on as it happens, until Ctrl-C.
+Works on the database of the node's own config, with HTTP and NATS down.`,
+    json: '{"results":[{"id","at","orgId","actor","action","target","details"}]}; with --follow, one line for each entry.',
+    examples: ['admin audit --limit 100', 'admin audit --org acme --follow'],
+  },
   (bare) =>
     bare
-      .description(
-        prose(`Shows who did what, newest first; with --follow oldest first, and on and on as it happens, until Ctrl-C.
-Works on the database of the node's own config, with HTTP and NATS down.`),
-      )
       .option('--follow', 'go on as it happens')
       .option('--org <ORG>', "only what is this org's")
       .option(
@@ -32,13 +33,6 @@ Works on the database of the node's own config, with HTTP and NATS down.`),
         'at most this many, up to 1000; with --follow, how many to begin with',
         wholeNumberOf('--limit', 1, 1000),
         20,
-      )
-      .addHelpText(
-        'after',
-        page({
-          json: '{"results":[{"id","at","orgId","actor","action","target","details"}]}; with --follow, one line for each entry.',
-          examples: ['admin audit --limit 100', 'admin audit --org acme --follow'],
-        }),
       ),
   async (_args, { follow, org: slug, limit }, io, config) =>
     await withOperator(config, io, async ({ use, orgs, asker }) => {

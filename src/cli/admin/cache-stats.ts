@@ -2,7 +2,6 @@ import type { NodeStatus } from '../../core/node-statuses.ts'
 import { nodeCachesWire } from '../../http/admin/admin-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
-import { page, prose } from '../help.ts'
 import { printable } from '../print.ts'
 import type { Column } from '../table.ts'
 import type { Io } from '../verb.ts'
@@ -26,21 +25,14 @@ const columns: readonly Column[] = [
 
 /** Shows the caches. */
 export const command = configuredVerb(
-  (bare) =>
-    bare
-      .description(
-        prose(`Shows how the caches of each node fare, as each node last reported (every ten seconds).
-Works on the database of the node's own config, with HTTP and NATS down.`),
-      )
-      .option('--watch', watchTells)
-      .addHelpText(
-        'after',
-        page({
-          columns,
-          json: '{"results":[{"id","name","reportedAt","caches":[…]}]}.',
-          examples: ['admin cache-stats', 'admin cache-stats --watch'],
-        }),
-      ),
+  {
+    about: `Shows how the caches of each node fare, as each node last reported (every ten seconds).
+Works on the database of the node's own config, with HTTP and NATS down.`,
+    columns,
+    json: '{"results":[{"id","name","reportedAt","caches":[…]}]}.',
+    examples: ['admin cache-stats', 'admin cache-stats --watch'],
+  },
+  (bare) => bare.option('--watch', watchTells),
   async (_args, { watch }, io, config) =>
     await withOperator(config, behind(io, watch), ({ use }) =>
       display(

@@ -2,7 +2,6 @@ import type { NodeStatus } from '../../core/node-statuses.ts'
 import { presencesWire } from '../../http/admin/admin-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
-import { page, prose } from '../help.ts'
 import { stateIn } from '../paint.ts'
 import { duration } from '../print.ts'
 import type { Column } from '../table.ts'
@@ -30,21 +29,14 @@ const columns: readonly Column[] = [
 
 /** Shows which nodes hear which. */
 export const command = configuredVerb(
-  (bare) =>
-    bare
-      .description(
-        prose(`Shows which nodes hear which. A row is a node as it last reported.
-Works on the database of the node's own config, with HTTP and NATS down.`),
-      )
-      .option('--watch', watchTells)
-      .addHelpText(
-        'after',
-        page({
-          columns,
-          json: '{"results":[{"id","name","live","silentMs","leads","reportedAt","heard":[{"id","name","agoMs"}],"reasons"}]}.',
-          examples: ['admin cluster-presences', 'admin cluster-presences --watch'],
-        }),
-      ),
+  {
+    about: `Shows which nodes hear which. A row is a node as it last reported.
+Works on the database of the node's own config, with HTTP and NATS down.`,
+    columns,
+    json: '{"results":[{"id","name","live","silentMs","leads","reportedAt","heard":[{"id","name","agoMs"}],"reasons"}]}.',
+    examples: ['admin cluster-presences', 'admin cluster-presences --watch'],
+  },
+  (bare) => bare.option('--watch', watchTells),
   async (_args, { watch }, io, config) =>
     await withOperator(config, behind(io, watch), ({ use }) =>
       display(

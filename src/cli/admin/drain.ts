@@ -2,7 +2,6 @@ import type { DrainView } from '../../core/drain.ts'
 import type { OperatorUseCases } from '../../core/operators.ts'
 import { drainWire } from '../../http/admin/admin-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
-import { page, prose } from '../help.ts'
 import { bytes, duration, json, printable } from '../print.ts'
 import { timeLeft } from '../time-left.ts'
 import type { Io } from '../verb.ts'
@@ -11,24 +10,19 @@ import { withOperator } from './with-operator.ts'
 
 /** Drains a node. */
 export const command = configuredVerb(
+  {
+    about: `Takes a node out of service: it takes no new content, and what it has is copied to other nodes; no copy is given up before
+another one stands. Shows how far it is until the node has nothing left. Ctrl-C ends the watching, not the drain: anchorage admin
+uncordon NODE ends that. Drain again to watch on. Works on the database of the node's own config, with HTTP and NATS down.`,
+    json: '{"id","name","state","left","moving","waiting","removing","bytesLeft","waits"} at the end.',
+    notes: 'Exit code 1 when it was not drained in the end.',
+    examples: ['admin drain anchor-2', 'admin drain anchor-2 --no-wait'],
+  },
   (bare) =>
     bare
-      .description(
-        prose(`Takes a node out of service: it takes no new content, and what it has is copied to other nodes; no copy is given up before
-another one stands. Shows how far it is until the node has nothing left. Ctrl-C ends the watching, not the drain: anchorage admin
-uncordon NODE ends that. Drain again to watch on. Works on the database of the node's own config, with HTTP and NATS down.`),
-      )
       .argument('<NODE>', 'a name or a TypeID')
       .option('--wait', 'until the node is drained (what happens without it, too)')
-      .option('--no-wait', 'only begin')
-      .addHelpText(
-        'after',
-        page({
-          json: '{"id","name","state","left","moving","waiting","removing","bytesLeft","waits"} at the end.',
-          notes: 'Exit code 1 when it was not drained in the end.',
-          examples: ['admin drain anchor-2', 'admin drain anchor-2 --no-wait'],
-        }),
-      ),
+      .option('--no-wait', 'only begin'),
   async ([node], { wait }, io, config) =>
     await withOperator(config, io, async ({ use, actor }) => {
       const begun = await use.drain(node, actor)

@@ -1,26 +1,18 @@
 import { configuredVerb } from '../config-arguments.ts'
 import { confirm } from '../confirm.ts'
-import { page, prose } from '../help.ts'
 import { bytes, json, printable } from '../print.ts'
 import { withOperator } from './with-operator.ts'
 
 /** Forgets a node. */
 export const command = configuredVerb(
-  (bare) =>
-    bare
-      .description(
-        prose(`Takes a node that will not come back out of the book, for good; asks before it does. Refused while the node lives, and while
+  {
+    about: `Takes a node that will not come back out of the book, for good; asks before it does. Refused while the node lives, and while
 it holds content that is pinned nowhere else: drain it first, or wait until what it had is repaired.
-Works on the database of the node's own config, with HTTP and NATS down.`),
-      )
-      .argument('<NODE>', 'a name or a TypeID')
-      .addHelpText(
-        'after',
-        page({
-          json: '{"id","name","forgotten"}.',
-          examples: ['admin forget anchor-3', 'admin forget anchor-3 --yes'],
-        }),
-      ),
+Works on the database of the node's own config, with HTTP and NATS down.`,
+    json: '{"id","name","forgotten"}.',
+    examples: ['admin forget anchor-3', 'admin forget anchor-3 --yes'],
+  },
+  (bare) => bare.argument('<NODE>', 'a name or a TypeID'),
   async ([asked], _options, io, config) => {
     const { id, name } = await withOperator(config, io, async ({ use, actor }) => {
       const { node, placements, bytes: size } = await use.node(asked)

@@ -8,7 +8,6 @@ import {
 } from '../../cluster/cluster-ca.ts'
 import { AnchorageError } from '../../core/errors.ts'
 import { nonEmpty } from '../arguments.ts'
-import { page, prose } from '../help.ts'
 import { json } from '../print.ts'
 import { verb, WrongUse } from '../verb.ts'
 
@@ -23,25 +22,20 @@ const example = `  nats:
 
 /** Makes the cluster's CA and secret unless they exist, and a certificate for each node that has none. */
 export const command = verb(
+  {
+    about: `Makes what the nats-servers of a cluster know one another by, in DIR: ca.pem and ca.key, secret, and NODE.pem and NODE.key
+for each node. ca.key stays with you: with it in DIR, the same command adds nodes later. What is there is never written over.`,
+    json: '{"dir","made"}.',
+    notes: `Each node gets ca.pem, secret, and its own two files:\n\n${example}`,
+    examples: ['admin init-cluster --out keys --nodes anchor-1,anchor-2,anchor-3'],
+  },
   (bare) =>
     bare
-      .description(
-        prose(`Makes what the nats-servers of a cluster know one another by, in DIR: ca.pem and ca.key, secret, and NODE.pem and NODE.key
-for each node. ca.key stays with you: with it in DIR, the same command adds nodes later. What is there is never written over.`),
-      )
       .requiredOption('--out <DIR>', 'where the files are made', nonEmpty('--out'))
       .requiredOption(
         '--nodes <LIST>',
         'NODE,NODE,…: the host at which the others reach each; when it has several, or is to be called otherwise: NAME=HOST+HOST',
         nodesOf,
-      )
-      .addHelpText(
-        'after',
-        page({
-          json: '{"dir","made"}.',
-          notes: `Each node gets ca.pem, secret, and its own two files:\n\n${example}`,
-          examples: ['admin init-cluster --out keys --nodes anchor-1,anchor-2,anchor-3'],
-        }),
       ),
   async (_args, { out, nodes }, io) => {
     const dir = resolve(out)

@@ -2,7 +2,6 @@ import type { Maintenance } from '../../core/maintenance.ts'
 import { maintenanceWire } from '../../http/admin/admin-wire.ts'
 import { durationOf, nonEmpty, oneOfWords } from '../arguments.ts'
 import { configuredVerb } from '../config-arguments.ts'
-import { page, prose } from '../help.ts'
 import { duration, json, printable } from '../print.ts'
 import { WrongUse } from '../verb.ts'
 import { withOperator, type Operator } from './with-operator.ts'
@@ -11,12 +10,24 @@ const actions = ['on', 'off', 'status'] as const
 
 /** Switches maintenance on and off. */
 export const command = configuredVerb(
+  {
+    about: `While maintenance is on, nothing is repaired, moved or requeued, so that nodes may come and go; the API serves, and new pins
+are placed on the nodes that live. Works on the database of the node's own config, with HTTP and NATS down.`,
+    terms: {
+      Actions: [
+        [
+          'on',
+          'switch it on, or replace its reason and end; without --ttl it ends when it is switched off, and past cluster.maintenance.maxDuration the logs are loud about it',
+        ],
+        ['off', 'switch it off'],
+        ['status', 'tell whether it is on'],
+      ],
+    },
+    json: '{"on","reason","actor","since","until"}.',
+    examples: ['admin maintenance on --reason "new switches" --ttl 2h', 'admin maintenance off'],
+  },
   (bare) =>
     bare
-      .description(
-        prose(`While maintenance is on, nothing is repaired, moved or requeued, so that nodes may come and go; the API serves, and new pins
-are placed on the nodes that live. Works on the database of the node's own config, with HTTP and NATS down.`),
-      )
       .addArgument(
         bare
           .createArgument('<ACTION>', 'what to do')
@@ -28,23 +39,6 @@ are placed on the nodes that live. Works on the database of the node's own confi
         '--ttl <DURATION>',
         'of on: it ends by itself after so long, such as 30m or 2h',
         durationOf('--ttl'),
-      )
-      .addHelpText(
-        'after',
-        page({
-          terms: {
-            Actions: [
-              [
-                'on',
-                'switch it on, or replace its reason and end; without --ttl it ends when it is switched off, and past cluster.maintenance.maxDuration the logs are loud about it',
-              ],
-              ['off', 'switch it off'],
-              ['status', 'tell whether it is on'],
-            ],
-          },
-          json: '{"on","reason","actor","since","until"}.',
-          examples: ['admin maintenance on --reason "new switches" --ttl 2h', 'admin maintenance off'],
-        }),
       ),
   async ([action], values, io, config) => {
     const act = actionOf(action, values)

@@ -1,7 +1,6 @@
 import { memberWire } from '../../http/orgs/org-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { display, tableOf } from '../display.ts'
-import { page, prose } from '../help.ts'
 import type { Column } from '../table.ts'
 import { withOperator } from './with-operator.ts'
 
@@ -21,15 +20,14 @@ const columns: readonly Column[] = [
 
 /** Lists members. */
 export const command = configuredVerb(
-  (bare) =>
-    bare
-      .description(
-        prose(
-          "Lists the members of an org. Works on the database of the node's own config, also while no node runs.",
-        ),
-      )
-      .argument('<ORG>', 'a slug or a TypeID')
-      .addHelpText('after', page({ columns, json: '{"results":[…]}.', examples: ['admin members acme'] })),
+  {
+    about:
+      "Lists the members of an org. Works on the database of the node's own config, also while no node runs.",
+    columns,
+    json: '{"results":[…]}.',
+    examples: ['admin members acme'],
+  },
+  (bare) => bare.argument('<ORG>', 'a slug or a TypeID'),
   async ([org], _options, io, config) =>
     await withOperator(config, io, ({ orgs, asker }) =>
       display(

@@ -4,7 +4,6 @@ import type { Node } from '../../core/node.ts'
 import { nodeInFullWire, nodeWire } from '../../http/admin/admin-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
-import { page, prose } from '../help.ts'
 import { stateIn } from '../paint.ts'
 import { bytes, duration, printable } from '../print.ts'
 import type { Column } from '../table.ts'
@@ -30,26 +29,14 @@ const columns: readonly Column[] = [
 
 /** Lists nodes, or shows one. */
 export const command = configuredVerb(
-  (verb) =>
-    verb
-      .description(
-        prose(`Lists the nodes, or shows one in full: its drain, its workers' last reports, and what is not at its best.
-Works on the database of the node's own config, with HTTP and NATS down.`),
-      )
-      .argument('[NODE]', 'show this one; a name or a TypeID')
-      .option('--watch', watchTells)
-      .addHelpText(
-        'after',
-        page({
-          columns,
-          json: '{"results":[…]}, or the one node.',
-          examples: [
-            'admin nodes',
-            'admin nodes anchor-2 --watch',
-            "admin nodes --json | jq '.results[].name'",
-          ],
-        }),
-      ),
+  {
+    about: `Lists the nodes, or shows one in full: its drain, its workers' last reports, and what is not at its best.
+Works on the database of the node's own config, with HTTP and NATS down.`,
+    columns,
+    json: '{"results":[…]}, or the one node.',
+    examples: ['admin nodes', 'admin nodes anchor-2 --watch', "admin nodes --json | jq '.results[].name'"],
+  },
+  (verb) => verb.argument('[NODE]', 'show this one; a name or a TypeID').option('--watch', watchTells),
   async ([given], { watch }, io, config) =>
     await withOperator(config, behind(io, watch), async ({ use }) => {
       if (given === undefined) {

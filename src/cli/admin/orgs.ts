@@ -3,7 +3,6 @@ import type { ListedOrg } from '../../core/orgs.ts'
 import { listedOrgWire } from '../../http/orgs/org-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
-import { page, prose } from '../help.ts'
 import { stateIn } from '../paint.ts'
 import { bytes, printable } from '../print.ts'
 import type { Column } from '../table.ts'
@@ -30,22 +29,14 @@ const pageSize = 1000
 
 /** Lists orgs. */
 export const command = configuredVerb(
-  (bare) =>
-    bare
-      .description(
-        prose(`Lists the orgs with what they have and may have, or shows one.
-Works on the database of the node's own config, also while no node runs.`),
-      )
-      .argument('[ORG]', 'show this one; a slug or a TypeID')
-      .option('--watch', watchTells)
-      .addHelpText(
-        'after',
-        page({
-          columns,
-          json: '{"results":[…]}, or the one org.',
-          examples: ['admin orgs', 'admin orgs acme --json'],
-        }),
-      ),
+  {
+    about: `Lists the orgs with what they have and may have, or shows one.
+Works on the database of the node's own config, also while no node runs.`,
+    columns,
+    json: '{"results":[…]}, or the one org.',
+    examples: ['admin orgs', 'admin orgs acme --json'],
+  },
+  (bare) => bare.argument('[ORG]', 'show this one; a slug or a TypeID').option('--watch', watchTells),
   async ([given], { watch }, io, config) =>
     await withOperator(config, behind(io, watch), async (operator) => {
       if (given === undefined) {

@@ -4,7 +4,6 @@ import { planProgressWire, planWire } from '../../http/admin/admin-wire.ts'
 import { wholeNumberOf } from '../arguments.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
-import { page, prose } from '../help.ts'
 import { stateIn } from '../paint.ts'
 import { bytes } from '../print.ts'
 import type { Column } from '../table.ts'
@@ -23,24 +22,19 @@ const columns: readonly Column[] = [
 
 /** Lists plans, or shows one. */
 export const command = configuredVerb(
+  {
+    about: `Lists plans of moves, newest first, or shows one with its moves: what carries what from where to where, and why.
+anchorage admin rebalance makes, applies, pauses and cancels them.
+Works on the database of the node's own config, with HTTP and NATS down.`,
+    json: '{"results":[…]}, or {"plan":…,"moves":[…]} with every move; one plan with --watch: the plan.',
+    examples: ['admin plans', 'admin plans pln_01h455vb4pex5vsknk084sn02q --watch'],
+  },
   (bare) =>
     bare
-      .description(
-        prose(`Lists plans of moves, newest first, or shows one with its moves: what carries what from where to where, and why.
-anchorage admin rebalance makes, applies, pauses and cancels them.
-Works on the database of the node's own config, with HTTP and NATS down.`),
-      )
       .argument('[PLAN]', 'show this one; a TypeID', planIdOf)
       .option('--limit <N>', 'at most this many plans, up to 1000', wholeNumberOf('--limit', 1, 1000), 20)
       .option('--all', 'every move of the plan, not only the first hundred')
-      .option('--watch', `${watchTells}; of one plan only how far it is`)
-      .addHelpText(
-        'after',
-        page({
-          json: '{"results":[…]}, or {"plan":…,"moves":[…]} with every move; one plan with --watch: the plan.',
-          examples: ['admin plans', 'admin plans pln_01h455vb4pex5vsknk084sn02q --watch'],
-        }),
-      ),
+      .option('--watch', `${watchTells}; of one plan only how far it is`),
   async ([id], { limit, all, watch }, io, config) =>
     await withOperator(config, behind(io, watch), async ({ use }) => {
       if (id === undefined) return await list(use, limit, watch, io)

@@ -1,17 +1,16 @@
 import { configuredVerb } from '../config-arguments.ts'
-import { page, prose } from '../help.ts'
 import { json } from '../print.ts'
 import { withOperator } from './with-operator.ts'
 
 /** Prunes the denylist. */
 export const command = configuredVerb(
-  (bare) =>
-    bare
-      .description(
-        prose(`Removes from the denylist what stands there for nothing: revoked tokens that have expired since. The leader does it, too.
-Works on the database of the node's own config, with HTTP and NATS down.`),
-      )
-      .addHelpText('after', page({ json: '{"removed"}.', examples: ['admin prune-denylist'] })),
+  {
+    about: `Removes from the denylist what stands there for nothing: revoked tokens that have expired since. The leader does it, too.
+Works on the database of the node's own config, with HTTP and NATS down.`,
+    json: '{"removed"}.',
+    examples: ['admin prune-denylist'],
+  },
+  (bare) => bare,
   async (_args, _options, io, config) => {
     const removed = await withOperator(config, io, ({ use }) => use.pruneDenylist())
     io.out(io.json ? json({ removed }) : `${removed} removed\n`)

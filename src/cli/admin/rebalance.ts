@@ -3,7 +3,6 @@ import type { OperatorUseCases } from '../../core/operators.ts'
 import type { PlanView } from '../../core/plan.ts'
 import { planProgressWire, planWire } from '../../http/admin/admin-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
-import { page, prose } from '../help.ts'
 import { bytes, duration, json } from '../print.ts'
 import { timeLeft } from '../time-left.ts'
 import { WrongUse, type Io } from '../verb.ts'
@@ -13,13 +12,20 @@ import { withOperator, type Operator } from './with-operator.ts'
 
 /** Makes, applies, pauses and cancels plans. */
 export const command = configuredVerb(
+  {
+    about: `Evens out what lies on the nodes: makes a plan of moves, saves it, and has the leader carry it out, a few moves at a time. No
+copy is given up before the other one stands. Shows how far it is until all moves are done; Ctrl-C ends the watching, not the
+plan. Works on the database of the node's own config, with HTTP and NATS down.`,
+    json: 'the plan at the end; with --dry-run {"plan":…,"moves":[…]}.',
+    notes: 'Exit code 1 when the plan was not carried out.',
+    examples: [
+      'admin rebalance --dry-run',
+      'admin rebalance --plan pln_01h455vb4pex5vsknk084sn02q',
+      'admin rebalance --pause pln_01h455vb4pex5vsknk084sn02q',
+    ],
+  },
   (bare) =>
     bare
-      .description(
-        prose(`Evens out what lies on the nodes: makes a plan of moves, saves it, and has the leader carry it out, a few moves at a time. No
-copy is given up before the other one stands. Shows how far it is until all moves are done; Ctrl-C ends the watching, not the
-plan. Works on the database of the node's own config, with HTTP and NATS down.`),
-      )
       .option('--dry-run', 'only make, save and show the plan: its id, its moves, their bytes and reasons')
       .option(
         '--plan <PLAN>',
@@ -28,19 +34,7 @@ plan. Works on the database of the node's own config, with HTTP and NATS down.`)
       .option('--pause <PLAN>', 'begin no further moves of the plan; those under way end')
       .option('--resume <PLAN>', 'go on with a plan that was paused')
       .option('--cancel <PLAN>', 'as --pause, for good')
-      .option('--no-wait', 'do not watch')
-      .addHelpText(
-        'after',
-        page({
-          json: 'the plan at the end; with --dry-run {"plan":…,"moves":[…]}.',
-          notes: 'Exit code 1 when the plan was not carried out.',
-          examples: [
-            'admin rebalance --dry-run',
-            'admin rebalance --plan pln_01h455vb4pex5vsknk084sn02q',
-            'admin rebalance --pause pln_01h455vb4pex5vsknk084sn02q',
-          ],
-        }),
-      ),
+      .option('--no-wait', 'do not watch'),
   async (_args, { wait, ...values }, io, config) => {
     const asked = askedOf(values, wait)
     return await withOperator(config, io, async ({ use, actor }) => {

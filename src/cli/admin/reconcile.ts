@@ -2,7 +2,6 @@ import type { NodeStatus } from '../../core/node-statuses.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { confirm } from '../confirm.ts'
 import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
-import { page, prose } from '../help.ts'
 import { duration, json, printable } from '../print.ts'
 import type { Column } from '../table.ts'
 import { WrongUse, type Io } from '../verb.ts'
@@ -17,30 +16,25 @@ const columns: readonly Column[] = [
 
 /** Shows how reconcilers fare, or lets one continue. */
 export const command = configuredVerb(
+  {
+    about: `Every node compares its Kubo's pins with its placements. Before it removes more pins than a mistake should cost (100, or 1 %
+of them) it stops: a wrong database or an old backup must not empty a fleet. On a restored database it changes nothing at all until it
+is let. This shows how each node's reconciler fares. Works on the database of the node's own config, with HTTP and NATS down.`,
+    json: '{"results":[{"id","name","blocked","endedAt","report"}]}.',
+    examples: [
+      'admin reconcile',
+      'admin reconcile anchor-2 --confirm',
+      'admin reconcile anchor-2 --confirm --yes',
+    ],
+  },
   (bare) =>
     bare
-      .description(
-        prose(`Every node compares its Kubo's pins with its placements. Before it removes more pins than a mistake should cost (100, or 1 %
-of them) it stops: a wrong database or an old backup must not empty a fleet. On a restored database it changes nothing at all until it
-is let. This shows how each node's reconciler fares. Works on the database of the node's own config, with HTTP and NATS down.`),
-      )
       .argument('[NODE]', 'only this one; a name or a TypeID')
       .option(
         '--confirm',
         'let the reconciler of NODE go on, this once, after asking; first make sure that the database is the right one and up to date',
       )
-      .option('--watch', watchTells)
-      .addHelpText(
-        'after',
-        page({
-          json: '{"results":[{"id","name","blocked","endedAt","report"}]}.',
-          examples: [
-            'admin reconcile',
-            'admin reconcile anchor-2 --confirm',
-            'admin reconcile anchor-2 --confirm --yes',
-          ],
-        }),
-      ),
+      .option('--watch', watchTells),
   async ([node], { confirm: isConfirmed, watch }, io, config) => {
     if (isConfirmed && node === undefined)
       throw new WrongUse(

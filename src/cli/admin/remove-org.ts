@@ -2,7 +2,6 @@ import { whyNothingMoves } from '../../core/why-waiting.ts'
 import { isCode } from '../../core/errors.ts'
 import type { Org, Usage } from '../../core/org.ts'
 import { configuredVerb } from '../config-arguments.ts'
-import { page, prose } from '../help.ts'
 import { bytes, json, printable } from '../print.ts'
 import { WrongUse, type Io } from '../verb.ts'
 import { watch } from '../watch.ts'
@@ -11,26 +10,21 @@ import { withOperator, type Operator } from './with-operator.ts'
 
 /** Removes an org. */
 export const command = configuredVerb(
-  (bare) =>
-    bare
-      .description(
-        prose(`Removes an org with its pins, tokens and members, for good: says how many pins and bytes that are, and asks for the slug to be
+  {
+    about: `Removes an org with its pins, tokens and members, for good: says how many pins and bytes that are, and asks for the slug to be
 typed. The org is suspended at once; then the leader lets go of its content, but of what another org wants too, and at last of the org.
 Its audit stays. Shows how far it is until the org is gone. Ctrl-C ends the watching, not the removal, which nothing ends; remove again
-to watch on. Works on the database of the node's own config, with HTTP and NATS down; some node must lead.`),
-      )
+to watch on. Works on the database of the node's own config, with HTTP and NATS down; some node must lead.`,
+    json: '{"id","slug","pins","bytes","removed"} at the end, with what the org had when this began.',
+    notes: 'Exit code 1 when it was not removed in the end.',
+    examples: ['admin remove-org acme', 'admin remove-org acme --confirm acme --no-wait'],
+  },
+  (bare) =>
+    bare
       .argument('<ORG>', 'a slug or a TypeID')
       .option('--confirm <SLUG>', 'do not ask; refused when it is not the slug of ORG')
       .option('--wait', 'until the org is gone (what happens without it, too)')
-      .option('--no-wait', 'only begin')
-      .addHelpText(
-        'after',
-        page({
-          json: '{"id","slug","pins","bytes","removed"} at the end, with what the org had when this began.',
-          notes: 'Exit code 1 when it was not removed in the end.',
-          examples: ['admin remove-org acme', 'admin remove-org acme --confirm acme --no-wait'],
-        }),
-      ),
+      .option('--no-wait', 'only begin'),
   async ([name], { confirm: typed, wait }, io, config) =>
     await withOperator(config, io, async (operator) => {
       const { orgs, asker } = operator

@@ -2,7 +2,6 @@ import type { ClusterStatus, Need } from '../../core/cluster-status.ts'
 import { statusWire } from '../../http/admin/admin-wire.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
-import { page, prose } from '../help.ts'
 import { stateIn } from '../paint.ts'
 import { bytes, printable } from '../print.ts'
 import type { Column } from '../table.ts'
@@ -22,21 +21,14 @@ const columns: readonly Column[] = [
 
 /** Shows the whole cluster. */
 export const command = configuredVerb(
-  (bare) =>
-    bare
-      .description(
-        prose(`The whole cluster on one screen: its nodes and who leads, what waits, what is short of copies, and what needs a person, each
+  {
+    about: `The whole cluster on one screen: its nodes and who leads, what waits, what is short of copies, and what needs a person, each
 with the command that mends or shows it. Reads counts that are kept, so it takes as long with very many pins as with few.
-Works on the database of the node's own config, with HTTP and NATS down.`),
-      )
-      .option('--watch', watchTells)
-      .addHelpText(
-        'after',
-        page({
-          json: 'what GET /v1/admin/status answers.',
-          examples: ['admin status', 'admin status --watch'],
-        }),
-      ),
+Works on the database of the node's own config, with HTTP and NATS down.`,
+    json: 'what GET /v1/admin/status answers.',
+    examples: ['admin status', 'admin status --watch'],
+  },
+  (bare) => bare.option('--watch', watchTells),
   async (_args, { watch }, io, config) =>
     await withOperator(config, behind(io, watch), ({ use }) =>
       display(

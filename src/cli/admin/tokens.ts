@@ -3,7 +3,6 @@ import { tokenWire } from '../../http/tokens/token-wire.ts'
 import { wholeNumberOf } from '../arguments.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { display, tableOf } from '../display.ts'
-import { page, prose } from '../help.ts'
 import { stateIn } from '../paint.ts'
 import type { Column } from '../table.ts'
 import { withOperator } from './with-operator.ts'
@@ -25,15 +24,17 @@ const columns: readonly Column[] = [
 
 /** Lists tokens. */
 export const command = configuredVerb(
+  {
+    about: `Lists the access tokens of an org, newest first; never their secrets. anchorage admin revoke-token TOKEN ends one.
+Works on the database of the node's own config, also while no node runs.`,
+    columns,
+    json: '{"results":[…]}.',
+    examples: ['admin tokens acme'],
+  },
   (bare) =>
     bare
-      .description(
-        prose(`Lists the access tokens of an org, newest first; never their secrets. anchorage admin revoke-token TOKEN ends one.
-Works on the database of the node's own config, also while no node runs.`),
-      )
       .argument('<ORG>', 'a slug or a TypeID')
-      .option('--limit <N>', 'at most this many, up to 1000', wholeNumberOf('--limit', 1, 1000), 100)
-      .addHelpText('after', page({ columns, json: '{"results":[…]}.', examples: ['admin tokens acme'] })),
+      .option('--limit <N>', 'at most this many, up to 1000', wholeNumberOf('--limit', 1, 1000), 100),
   async ([org], { limit }, io, config) =>
     await withOperator(config, io, ({ orgs, asker, store }) =>
       display(

@@ -1,7 +1,6 @@
 import type { User } from '../../core/org.ts'
 import { configuredVerb } from '../config-arguments.ts'
 import { display, tableOf } from '../display.ts'
-import { page, prose } from '../help.ts'
 import type { Column } from '../table.ts'
 import { withOperator } from './with-operator.ts'
 
@@ -16,19 +15,13 @@ const columns: readonly Column[] = [
 
 /** Lists users. */
 export const command = configuredVerb(
-  (bare) =>
-    bare
-      .description(
-        prose(`Lists everybody who has logged in, in the order of their first login. A person is who the issuer says by its subject; name
-and email are as they were at the last login. Works on the database of the node's own config, also while no node runs.`),
-      )
-      .addHelpText(
-        'after',
-        page({
-          json: '{"results":[{"id","issuer","subject","name","email","operator"}]}.',
-          examples: ['admin users'],
-        }),
-      ),
+  {
+    about: `Lists everybody who has logged in, in the order of their first login. A person is who the issuer says by its subject; name
+and email are as they were at the last login. Works on the database of the node's own config, also while no node runs.`,
+    json: '{"results":[{"id","issuer","subject","name","email","operator"}]}.',
+    examples: ['admin users'],
+  },
+  (bare) => bare,
   async (_args, _options, io, config) =>
     await withOperator(config, io, ({ store }) =>
       display(

@@ -1,5 +1,4 @@
 import { many } from '../arguments.ts'
-import { page, prose } from '../help.ts'
 import { json } from '../print.ts'
 import { tellFailure } from '../report.ts'
 import { verb } from '../verb.ts'
@@ -9,13 +8,16 @@ import { serviceOf, withService } from './service.ts'
 
 /** Pins a CID and follows it. */
 export const command = verb(
+  {
+    about: 'Asks the service to pin CID, and follows it until it is pinned (exit code 0) or has failed (1).',
+    json: 'the pin as the service tells it, in one line, at the end.',
+    examples: [
+      'pin add bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi --name photos',
+      'pin add bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi --background',
+    ],
+  },
   (bare) =>
     withService(bare)
-      .description(
-        prose(
-          'Asks the service to pin CID, and follows it until it is pinned (exit code 0) or has failed (1).',
-        ),
-      )
       .argument('<CID>', 'what is to be pinned')
       .option('--name <NAME>', 'what the pin is called')
       .option(
@@ -25,17 +27,7 @@ export const command = verb(
       )
       .option('--meta <KEY=VALUE>', 'metadata of the pin; may be given many times', many)
       .option('--background', 'return once the service has accepted the pin, and print its id')
-      .option('--no-wait', 'the same')
-      .addHelpText(
-        'after',
-        page({
-          json: 'the pin as the service tells it, in one line, at the end.',
-          examples: [
-            'pin add bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi --name photos',
-            'pin add bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi --background',
-          ],
-        }),
-      ),
+      .option('--no-wait', 'the same'),
   async ([cid], { name, origin: origins, meta, background, wait, ...service }, io) => {
     const client = serviceOf(service, io)
     const asked = {

@@ -3,7 +3,6 @@ import { open, rename, stat, truncate } from 'node:fs/promises'
 import { AnchorageError } from '../../core/errors.ts'
 import type { PinClient, PinFilters, PinStatus } from '../../http/client.ts'
 import { nonEmpty } from '../arguments.ts'
-import { page, prose } from '../help.ts'
 import { eachLine } from '../lines.ts'
 import { json } from '../print.ts'
 import { progress } from '../progress.ts'
@@ -14,28 +13,23 @@ import { serviceOf, type Given } from './service.ts'
 
 /** Writes pins to a file. */
 export const command = verb(
+  {
+    about: `Writes pins to FILE, one a line as the service tells it (NDJSON), newest first: those that match every filter given, of every
+status unless --status says otherwise. Any service of the Pinning Services API will do. What was broken off is gone on with by the same
+command: until all is there, FILE is called FILE.partial.`,
+    json: '{"file","pins"} at the end.',
+    examples: [
+      'pin export pins.ndjson',
+      'pin export theirs.ndjson --from https://pins.example.com --token-file their.token',
+    ],
+  },
   (bare) =>
     withFilters(bare)
-      .description(
-        prose(`Writes pins to FILE, one a line as the service tells it (NDJSON), newest first: those that match every filter given, of every
-status unless --status says otherwise. Any service of the Pinning Services API will do. What was broken off is gone on with by the same
-command: until all is there, FILE is called FILE.partial.`),
-      )
       .argument('<FILE>', 'where they are written; there must be none of this name yet')
       .option(
         '--from <URL>',
         'another service than yours; its token is then in --token-file, and yours is never sent there',
         nonEmpty('--from'),
-      )
-      .addHelpText(
-        'after',
-        page({
-          json: '{"file","pins"} at the end.',
-          examples: [
-            'pin export pins.ndjson',
-            'pin export theirs.ndjson --from https://pins.example.com --token-file their.token',
-          ],
-        }),
       ),
   async ([file], { from, url, token, tokenFile, ...values }, io) => {
     const filters = filtersOf(values)

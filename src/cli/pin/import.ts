@@ -2,7 +2,6 @@ import { createReadStream } from 'node:fs'
 import { AnchorageError } from '../../core/errors.ts'
 import type { PinClient, PinFilters } from '../../http/client.ts'
 import { nonEmpty } from '../arguments.ts'
-import { page, prose } from '../help.ts'
 import { eachLine } from '../lines.ts'
 import { json, printable } from '../print.ts'
 import { progress } from '../progress.ts'
@@ -16,16 +15,21 @@ import { pinIn, pinOf, type Wish } from './wish.ts'
 
 /** Imports the pins of a file or of another service. */
 export const command = verb(
-  (bare) =>
-    withFilters(bare)
-      .description(
-        prose(`Asks the service to pin what FILE lists, or what another service has (any of the Pinning Services API; its nodes are told as
+  {
+    about: `Asks the service to pin what FILE lists, or what another service has (any of the Pinning Services API; its nodes are told as
 origins, so that content is fetched from there while it lasts). FILE is NDJSON as pin export and pin ls --json write it; a line with
 only a "cid" will do.
 
 A pin that is there already, with the same CID, name and metadata, is passed over. So what was broken off is gone on with by the same
-command, and running it twice adds nothing. Exit code 1 when a pin was refused; each is named on standard error.`),
-      )
+command, and running it twice adds nothing. Exit code 1 when a pin was refused; each is named on standard error.`,
+    json: '{"added","there","refused"} at the end.',
+    examples: [
+      'pin import pins.ndjson',
+      'pin import --from https://pins.example.com --token-file their.token',
+    ],
+  },
+  (bare) =>
+    withFilters(bare)
       .argument('[FILE]', 'NDJSON; or --from, with filters of what is taken')
       .option(
         '--from <URL>',
@@ -35,16 +39,6 @@ command, and running it twice adds nothing. Exit code 1 when a pin was refused; 
       .option(
         '--into-token-file <FILE>',
         'beside --from: the token of the service at --url; without it ANCHORAGE_TOKEN does',
-      )
-      .addHelpText(
-        'after',
-        page({
-          json: '{"added","there","refused"} at the end.',
-          examples: [
-            'pin import pins.ndjson',
-            'pin import --from https://pins.example.com --token-file their.token',
-          ],
-        }),
       ),
   async ([file], values, io) => {
     const wishes = sourceOf(file, values, io)

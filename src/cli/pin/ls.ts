@@ -1,6 +1,5 @@
 import type { PinClient, PinFilters, PinStatus } from '../../http/client.ts'
 import { display, tableOf, watchTells, type Screen } from '../display.ts'
-import { page, prose } from '../help.ts'
 import { stateIn } from '../paint.ts'
 import { duration, json } from '../print.ts'
 import type { Column } from '../table.ts'
@@ -21,27 +20,21 @@ const usualLimit = 20
 
 /** Lists pins. */
 export const command = verb(
+  {
+    about:
+      'Lists pins, newest first: those that match every filter given, of every status unless --status says otherwise.',
+    json: 'one line for each pin, as the service tells it; with --watch {"count","results"}.',
+    examples: [
+      'pin ls',
+      'pin ls --status queued,pinning --watch',
+      'pin ls --name photos --match partial --all --json',
+    ],
+  },
   (bare) =>
     withFilters(bare)
-      .description(
-        prose(
-          'Lists pins, newest first: those that match every filter given, of every status unless --status says otherwise.',
-        ),
-      )
       .option('--limit <N>', `at most this many, up to 1000 (default ${usualLimit})`, limitOf)
       .option('--all', 'every one that matches')
-      .option('--watch', watchTells)
-      .addHelpText(
-        'after',
-        page({
-          json: 'one line for each pin, as the service tells it; with --watch {"count","results"}.',
-          examples: [
-            'pin ls',
-            'pin ls --status queued,pinning --watch',
-            'pin ls --name photos --match partial --all --json',
-          ],
-        }),
-      ),
+      .option('--watch', watchTells),
   async (_args, { limit = usualLimit, all, watch, ...values }, io) => {
     const filters = filtersOf(values)
     const client = serviceOf(values, io)

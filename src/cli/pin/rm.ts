@@ -1,7 +1,6 @@
 import { isCode } from '../../core/errors.ts'
 import type { PinClient, PinFilters } from '../../http/client.ts'
 import { confirm } from '../confirm.ts'
-import { page, prose } from '../help.ts'
 import { json } from '../print.ts'
 import { tellFailure } from '../report.ts'
 import { verb, WrongUse, type Io } from '../verb.ts'
@@ -10,21 +9,14 @@ import { serviceOf } from './service.ts'
 
 /** Removes pins. */
 export const command = verb(
+  {
+    about: `Removes pins: those named, or those that match every filter given. Prints the id of each one removed. Asks when the filters
+match more than one pin. Exit code 1 when a pin was not there.`,
+    json: '{"removed"} for each pin.',
+    examples: ['pin rm pin_01h455vb4pex5vsknk084sn02q', 'pin rm --name photos --match partial --yes'],
+  },
   (bare) =>
-    withFilters(bare)
-      .description(
-        prose(`Removes pins: those named, or those that match every filter given. Prints the id of each one removed. Asks when the filters
-match more than one pin. Exit code 1 when a pin was not there.`),
-      )
-      .argument('[REQUESTID...]', 'ids of pins')
-      .option('--force', 'do not ask, as --yes')
-      .addHelpText(
-        'after',
-        page({
-          json: '{"removed"} for each pin.',
-          examples: ['pin rm pin_01h455vb4pex5vsknk084sn02q', 'pin rm --name photos --match partial --yes'],
-        }),
-      ),
+    withFilters(bare).argument('[REQUESTID...]', 'ids of pins').option('--force', 'do not ask, as --yes'),
   async ([named], { force, url, token, tokenFile, ...values }, io) => {
     const { cid, name, status, meta } = values
     const filtered = [cid, name, status, meta].some((given) => given !== undefined)

@@ -1,6 +1,5 @@
 import type { PinStatus } from '../../http/client.ts'
 import { display, watchTells } from '../display.ts'
-import { page, prose } from '../help.ts'
 import { json } from '../print.ts'
 import { verb, WrongUse } from '../verb.ts'
 import { follow } from './follow.ts'
@@ -9,22 +8,19 @@ import { inFull } from './show.ts'
 
 /** Shows a pin in full. */
 export const command = verb(
+  {
+    about: 'Shows everything the service tells of a pin. Exit code 1 when it has failed.',
+    json: 'the pin as the service tells it.',
+    examples: [
+      'pin status pin_01h455vb4pex5vsknk084sn02q',
+      'pin status pin_01h455vb4pex5vsknk084sn02q --wait',
+    ],
+  },
   (bare) =>
     withService(bare)
-      .description(prose('Shows everything the service tells of a pin. Exit code 1 when it has failed.'))
       .argument('<REQUESTID>', 'the id of the pin')
       .option('--wait', 'follow it until it is pinned or has failed')
-      .option('--watch', watchTells)
-      .addHelpText(
-        'after',
-        page({
-          json: 'the pin as the service tells it.',
-          examples: [
-            'pin status pin_01h455vb4pex5vsknk084sn02q',
-            'pin status pin_01h455vb4pex5vsknk084sn02q --wait',
-          ],
-        }),
-      ),
+      .option('--watch', watchTells),
   async ([id], { wait, watch, ...service }, io) => {
     if (wait && watch) throw new WrongUse('expected either --wait or --watch')
     const client = serviceOf(service, io)
