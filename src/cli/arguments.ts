@@ -1,3 +1,4 @@
+import { Argument } from '@commander-js/extra-typings'
 import { parseDuration, parseSize } from '../config/kinds.ts'
 import { WrongUse } from './verb.ts'
 
@@ -6,16 +7,18 @@ export function listed(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
 }
 
-/** Parses an argument that is one of a few words. `after` names what precedes it, for the error message. */
-export function oneOfWords<const Word extends string>(
+/** An argument that is one of a few words. `after` names what precedes it, for the error message. */
+export function wordArgument<const Usage extends string, const Word extends string>(
+  usage: Usage,
+  help: string,
   words: readonly Word[],
   after: string,
-): (text: string) => Word {
-  return (text) => {
+) {
+  return new Argument(usage, help).choices(words).argParser((text): Word => {
     const word = words.find((known) => known === text)
     if (word === undefined) throw new WrongUse(`expected ${listed(words)} after ${after}, not ${text}`)
     return word
-  }
+  })
 }
 
 /** Collects all values of an option that may be given many times. */

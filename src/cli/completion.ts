@@ -1,4 +1,4 @@
-import { oneOfWords } from './arguments.ts'
+import { wordArgument } from './arguments.ts'
 import { json } from './print.ts'
 import { verb, type Entry } from './verb.ts'
 
@@ -20,13 +20,7 @@ started while you type. The packages install it where shells look; elsewhere let
       json: '{"shell","script"}.',
       examples: ['completion bash'],
     },
-    (bare) =>
-      bare.addArgument(
-        bare
-          .createArgument('<SHELL>', 'for which')
-          .choices(shells)
-          .argParser(oneOfWords(shells, 'completion')),
-      ),
+    (bare) => bare.addArgument(wordArgument('<SHELL>', 'for which', shells, 'completion')),
     async ([shell], _options, io) => {
       // Imported here because it loads every verb, including this one.
       const { scriptFor } = await import('./completion/script-for.ts')

@@ -3,7 +3,7 @@ import { configDocs } from '../config/docs.ts'
 import { limitsDocs } from '../app/limits-docs.ts'
 import { isCode } from '../core/errors.ts'
 import { metricsDocs } from '../metrics/docs.ts'
-import { oneOfWords } from './arguments.ts'
+import { wordArgument } from './arguments.ts'
 import { configInput, withConfig } from './config-arguments.ts'
 import { tableOf } from './display.ts'
 import { checkCertificates } from './doctor/certificates.ts'
@@ -53,12 +53,7 @@ export const command = verb(
   (bare) =>
     withConfig(
       bare
-        .addArgument(
-          bare
-            .createArgument('<ACTION>', 'what to do')
-            .choices(actions)
-            .argParser(oneOfWords(actions, 'config')),
-        )
+        .addArgument(wordArgument('<ACTION>', 'what to do', actions, 'config'))
         .option('--offline', 'of check: look at the options and their files alone'),
     ),
   async ([action], { offline = false }, io) => {

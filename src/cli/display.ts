@@ -46,8 +46,20 @@ export function behind(io: Io, watch: boolean | undefined): Io {
   return watch && io.terminal !== null ? { ...io, err() {} } : io
 }
 
-/** Rows as a table that fits the terminal; when something was left out, a note says how to see it. */
-export function tableOf(columns: readonly Column[], rows: readonly (readonly string[])[], io: Io): Screen {
+/** The note in place of a table of nodes. */
+export const noNode = 'no node has started yet'
+
+/**
+ * Rows as a table that fits the terminal; when something was left out, a note says how to see it. Without rows, `none` is the note in
+ * place of the table.
+ */
+export function tableOf(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  io: Io,
+  none?: string,
+): Screen {
+  if (rows.length === 0 && none !== undefined) return { text: '', notes: [none] }
   const width = io.terminal === null || io.wide ? null : io.terminal.columns
   const { text, left, cut } = layTable(columns, rows, width, io.paint)
   const said = [

@@ -4,7 +4,7 @@ import { ownerUrl, storeUrls } from '../config/database-urls.ts'
 import { migrateStatus, migrateUp } from '../store/migrate.ts'
 import type { SchemaStatus } from '../store/migrations.ts'
 import { proveSchema } from '../store/prove-schema.ts'
-import { oneOfWords } from './arguments.ts'
+import { wordArgument } from './arguments.ts'
 import { configuredVerb } from './config-arguments.ts'
 import { tableOf } from './display.ts'
 import { stateIn } from './paint.ts'
@@ -48,13 +48,7 @@ something is pending, drifted or wrong.`,
     json: '[{"version","name","state"}], where the version of a function is null.',
     examples: ['migrate up', 'migrate status'],
   },
-  (bare) =>
-    bare.addArgument(
-      bare
-        .createArgument('<ACTION>', 'what to do')
-        .choices(actions)
-        .argParser(oneOfWords(actions, 'migrate')),
-    ),
+  (bare) => bare.addArgument(wordArgument('<ACTION>', 'what to do', actions, 'migrate')),
   async ([action], _options, io, config) =>
     action === 'up' ? await up(config, io) : await status(config, io),
 )

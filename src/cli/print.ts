@@ -31,3 +31,9 @@ export function printable(text: string): string {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
 }
+
+/** The words that are not empty, with commas between them, and the reason for which an operation waits. */
+export function progressWords(words: readonly string[], waits: string | null): string {
+  const said = words.filter((word) => word !== '').join(', ')
+  return waits === null ? said : `${said}; waits: ${printable(waits)}`
+}

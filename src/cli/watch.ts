@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isCode } from '../core/errors.ts'
-import { printable } from './print.ts'
+import { duration, json, printable } from './print.ts'
 import { cutTo } from './table.ts'
+import { timeLeft } from './time-left.ts'
 import type { Io } from './verb.ts'
 
 /** The first polls follow one another quickly, because many operations are done in a moment; later polls are further and further apart. */
@@ -19,6 +20,25 @@ export interface Watched<T> {
   isOver: (state: T) => boolean
   /** The state in a few words; a terminal shows `more` after them. */
   show: (state: T) => { text: string; more?: string }
+  /** The bytes still to move. If set, a terminal shows an estimate of the time left. */
+  bytesLeft?: (state: T) => number
+}
+
+/** An operation of the cluster that a verb began. */
+export interface Operation<T> extends Watched<T> {
+  /** Whether the operation ended as it was asked for. */
+  isDone: (state: T) => boolean
+  json: (state: T) => unknown
+  /** Told when the watching ends before the operation. */
+  goesOn: string
+}
+
+/** Watches an operation until it is over, or until Ctrl-C; prints its last state with `--json`. Returns the exit code. */
+export async function watchToEnd<T>(begun: T, operation: Operation<T>, io: Io): Promise<number> {
+  const last = await watch(begun, operation, io, io.json)
+  if (io.json) io.out(json(operation.json(last)))
+  else if (!operation.isOver(last)) io.err(`${operation.goesOn}\n`)
+  return operation.isDone(last) ? 0 : 1
 }
 
 /**
@@ -27,15 +47,20 @@ export interface Watched<T> {
  */
 export async function watch<T>(
   first: T,
-  { read, isOver, show }: Watched<T>,
+  { read, isOver, show, bytesLeft }: Watched<T>,
   io: Io,
   quiet: boolean,
 ): Promise<T> {
   let state = first
   let restMs = 0
   const line = statusLine(io, quiet)
+  const left = timeLeft()
+  const moreOf = (now: T): string | undefined => {
+    const ms = bytesLeft === undefined ? null : left(bytesLeft(now))
+    return ms === null || isOver(now) ? undefined : `about ${duration(ms)} left`
+  }
   for (let pollMs = firstPollMs; ; pollMs = Math.max(Math.min(pollMs * 1.5, longestPollMs), restMs)) {
-    const { text, more } = show(state)
+    const { text, more = moreOf(state) } = show(state)
     line.show(text, more)
     if (isOver(state)) break
     if (!(await pause(pollMs, io.signal))) break

@@ -1,12 +1,11 @@
 import type { AuditEntry } from '../../core/audit.ts'
 import { auditWire } from '../../http/admin/admin-wire.ts'
 import { wholeNumberOf } from '../arguments.ts'
-import { configuredVerb } from '../config-arguments.ts'
-import { display, tableOf } from '../display.ts'
+import { tableOf } from '../display.ts'
 import { json, printable } from '../print.ts'
 import type { Column } from '../table.ts'
 import { followAudit } from './follow-audit.ts'
-import { withOperator } from './with-operator.ts'
+import { operatorVerb } from './operator-verb.ts'
 
 const columns: readonly Column[] = [
   { head: 'AT', rank: 1 },
@@ -17,10 +16,9 @@ const columns: readonly Column[] = [
 ]
 
 /** Shows the audit log. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
-    about: `Shows who did what, newest first; with --follow oldest first, and on and on as it happens, until Ctrl-C.
-Works on the database of the node's own config, with HTTP and NATS down.`,
+    about: `Shows who did what, newest first; with --follow oldest first, and on and on as it happens, until Ctrl-C.`,
     json: '{"results":[{"id","at","orgId","actor","action","target","details"}]}; with --follow, one line for each entry.',
     examples: ['admin audit --limit 100', 'admin audit --org acme --follow'],
   },
@@ -34,20 +32,20 @@ Works on the database of the node's own config, with HTTP and NATS down.`,
         wholeNumberOf('--limit', 1, 1000),
         20,
       ),
-  async (_args, { follow, org: slug, limit }, io, config) =>
-    await withOperator(config, io, async ({ use, orgs, asker }) => {
+  (_args, { follow, org: slug, limit }, io) =>
+    async ({ use, orgs, asker, show }) => {
       const org = slug === undefined ? {} : { orgId: (await orgs.get(asker, slug)).id }
-      const asked = () => use.audit({ ...org, limit })
+      const read = () => use.audit({ ...org, limit })
       if (!follow) {
         const wire = (entries: AuditEntry[]) => ({ results: entries.map(auditWire) })
         const screen = (entries: AuditEntry[]) => tableOf(columns, entries.map(rowOf), io)
-        return await display({ read: asked, screen, json: wire }, false, io)
+        return await show({ read, screen, json: wire })
       }
       const write = (entry: AuditEntry) =>
         io.out(io.json ? json(auditWire(entry)) : `${printable(rowOf(entry).join('  '))}\n`)
-      const read: typeof use.audit = (query) => use.audit({ ...org, ...query })
-      await followAudit((await asked()).toReversed(), read, write, io)
-    }),
+      const after: typeof use.audit = (query) => use.audit({ ...org, ...query })
+      await followAudit((await read()).toReversed(), after, write, io)
+    },
 )
 
 function rowOf({ at, actor, action, target, details }: AuditEntry): string[] {

@@ -1,11 +1,10 @@
 import type { NodeStatus } from '../../core/node-statuses.ts'
 import { nodeCachesWire } from '../../http/admin/admin-wire.ts'
-import { configuredVerb } from '../config-arguments.ts'
-import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
+import { tableOf, watchTells, type Screen } from '../display.ts'
 import { printable } from '../print.ts'
 import type { Column } from '../table.ts'
 import type { Io } from '../verb.ts'
-import { withOperator } from './with-operator.ts'
+import { operatorVerb } from './operator-verb.ts'
 
 const columns: readonly Column[] = [
   { head: 'NODE', rank: 1, least: 12 },
@@ -24,27 +23,21 @@ const columns: readonly Column[] = [
 ]
 
 /** Shows the caches. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
-    about: `Shows how the caches of each node fare, as each node last reported (every ten seconds).
-Works on the database of the node's own config, with HTTP and NATS down.`,
+    about: `Shows how the caches of each node fare, as each node last reported (every ten seconds).`,
     columns,
     json: '{"results":[{"id","name","reportedAt","caches":[…]}]}.',
     examples: ['admin cache-stats', 'admin cache-stats --watch'],
   },
   (bare) => bare.option('--watch', watchTells),
-  async (_args, { watch }, io, config) =>
-    await withOperator(config, behind(io, watch), ({ use }) =>
-      display(
-        {
-          read: () => use.statuses(),
-          screen: (views) => list(views, io),
-          json: (views) => ({ results: views.map(nodeCachesWire) }),
-        },
-        watch,
-        io,
-      ),
-    ),
+  (_args, _options, io) =>
+    ({ use, show }) =>
+      show({
+        read: () => use.statuses(),
+        screen: (views) => list(views, io),
+        json: (views) => ({ results: views.map(nodeCachesWire) }),
+      }),
 )
 
 function list(views: NodeStatus[], io: Io): Screen {

@@ -1,12 +1,10 @@
 import type { NodeStatus } from '../../core/node-statuses.ts'
 import { presencesWire } from '../../http/admin/admin-wire.ts'
-import { configuredVerb } from '../config-arguments.ts'
-import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
+import { noNode, tableOf, watchTells } from '../display.ts'
 import { stateIn } from '../paint.ts'
 import { duration } from '../print.ts'
 import type { Column } from '../table.ts'
-import type { Io } from '../verb.ts'
-import { withOperator } from './with-operator.ts'
+import { operatorVerb } from './operator-verb.ts'
 
 const columns: readonly Column[] = [
   { head: 'NODE', rank: 1, least: 12 },
@@ -28,37 +26,28 @@ const columns: readonly Column[] = [
 ]
 
 /** Shows which nodes hear which. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
-    about: `Shows which nodes hear which. A row is a node as it last reported.
-Works on the database of the node's own config, with HTTP and NATS down.`,
+    about: `Shows which nodes hear which. A row is a node as it last reported.`,
     columns,
     json: '{"results":[{"id","name","live","silentMs","leads","reportedAt","heard":[{"id","name","agoMs"}],"reasons"}]}.',
     examples: ['admin cluster-presences', 'admin cluster-presences --watch'],
   },
   (bare) => bare.option('--watch', watchTells),
-  async (_args, { watch }, io, config) =>
-    await withOperator(config, behind(io, watch), ({ use }) =>
-      display(
-        {
-          read: () => use.statuses(),
-          screen: (views) => list(views, io),
-          json: (views) => ({ results: presencesWire(views) }),
-        },
-        watch,
-        io,
-      ),
-    ),
+  (_args, _options, io) =>
+    ({ use, show }) =>
+      show({
+        read: () => use.statuses(),
+        screen: (views) =>
+          tableOf(
+            columns,
+            views.map((view) => rowOf(view, views)),
+            io,
+            noNode,
+          ),
+        json: (views) => ({ results: presencesWire(views) }),
+      }),
 )
-
-function list(views: NodeStatus[], io: Io): Screen {
-  if (views.length === 0) return { text: '', notes: ['no node has started yet'] }
-  return tableOf(
-    columns,
-    views.map((view) => rowOf(view, views)),
-    io,
-  )
-}
 
 function rowOf({ node, report, leads }: NodeStatus, views: NodeStatus[]): string[] {
   const heard = views

@@ -1,16 +1,15 @@
 import { slugForm } from '../../core/org.ts'
 import { orgWire } from '../../http/orgs/org-wire.ts'
-import { configuredVerb } from '../config-arguments.ts'
 import { json } from '../print.ts'
 import { WrongUse } from '../verb.ts'
+import { operatorVerb } from './operator-verb.ts'
 import { orgChangeOf, withOrgOptions } from './org-options.ts'
-import { withOperator } from './with-operator.ts'
 
 /** Makes an org. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
     about: `Makes an org; prints its id. What is not said is orgs.maxPins and orgs.maxBytes of the config, and without these as
-much as there is. Works on the database of the node's own config, also while no node runs.`,
+much as there is.`,
     json: 'the org.',
     examples: ['admin create-org acme --max-pins 100000 --max-bytes 1TiB'],
   },
@@ -20,12 +19,11 @@ much as there is. Works on the database of the node's own config, also while no 
       'how it is named: letters a to z, digits and hyphens, at most 63',
       slugOf,
     ),
-  async ([slug], values, io, config) => {
-    const org = await withOperator(config, io, ({ orgs, asker }) =>
-      orgs.create(asker, slug, orgChangeOf(values)),
-    )
-    io.out(io.json ? json(orgWire(org)) : `${org.id}\n`)
-  },
+  ([slug], values, io) =>
+    async ({ orgs, asker }) => {
+      const org = await orgs.create(asker, slug, orgChangeOf(values))
+      io.out(io.json ? json(orgWire(org)) : `${org.id}\n`)
+    },
 )
 
 function slugOf(text: string): string {

@@ -1,18 +1,18 @@
 import type { Maintenance } from '../../core/maintenance.ts'
 import { maintenanceWire } from '../../http/admin/admin-wire.ts'
-import { durationOf, nonEmpty, oneOfWords } from '../arguments.ts'
-import { configuredVerb } from '../config-arguments.ts'
+import { durationOf, nonEmpty, wordArgument } from '../arguments.ts'
 import { duration, json, printable } from '../print.ts'
 import { WrongUse } from '../verb.ts'
-import { withOperator, type Operator } from './with-operator.ts'
+import { operatorVerb } from './operator-verb.ts'
+import type { Operator } from './with-operator.ts'
 
 const actions = ['on', 'off', 'status'] as const
 
 /** Switches maintenance on and off. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
     about: `While maintenance is on, nothing is repaired, moved or requeued, so that nodes may come and go; the API serves, and new pins
-are placed on the nodes that live. Works on the database of the node's own config, with HTTP and NATS down.`,
+are placed on the nodes that live.`,
     terms: {
       Actions: [
         [
@@ -28,24 +28,19 @@ are placed on the nodes that live. Works on the database of the node's own confi
   },
   (bare) =>
     bare
-      .addArgument(
-        bare
-          .createArgument('<ACTION>', 'what to do')
-          .choices(actions)
-          .argParser(oneOfWords(actions, 'maintenance')),
-      )
+      .addArgument(wordArgument('<ACTION>', 'what to do', actions, 'maintenance'))
       .option('--reason <TEXT>', 'of on: why, for those who look', nonEmpty('--reason'))
       .option(
         '--ttl <DURATION>',
         'of on: it ends by itself after so long, such as 30m or 2h',
         durationOf('--ttl'),
       ),
-  async ([action], values, io, config) => {
+  ([action], values, io) => {
     const act = actionOf(action, values)
-    await withOperator(config, io, async (operator) => {
+    return async (operator) => {
       const maintenance = await act(operator)
       io.out(io.json ? json(maintenanceWire(maintenance)) : `${inWords(maintenance, Date.now())}\n`)
-    })
+    }
   },
 )
 

@@ -1,8 +1,8 @@
+import type { Member } from '../../core/org.ts'
 import { memberWire } from '../../http/orgs/org-wire.ts'
-import { configuredVerb } from '../config-arguments.ts'
-import { display, tableOf } from '../display.ts'
+import { tableOf } from '../display.ts'
 import type { Column } from '../table.ts'
-import { withOperator } from './with-operator.ts'
+import { operatorVerb } from './operator-verb.ts'
 
 const columns: readonly Column[] = [
   { head: 'USER', rank: 1 },
@@ -19,37 +19,29 @@ const columns: readonly Column[] = [
 ]
 
 /** Lists members. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
-    about:
-      "Lists the members of an org. Works on the database of the node's own config, also while no node runs.",
+    about: 'Lists the members of an org.',
     columns,
     json: '{"results":[…]}.',
     examples: ['admin members acme'],
   },
   (bare) => bare.argument('<ORG>', 'a slug or a TypeID'),
-  async ([org], _options, io, config) =>
-    await withOperator(config, io, ({ orgs, asker }) =>
-      display(
-        {
-          read: () => orgs.members(asker, org),
-          json: (members) => ({ results: members.map(memberWire) }),
-          screen(members) {
-            if (members.length === 0)
-              return { text: '', notes: [`${org} has no members; anchorage admin set-member makes one`] }
-            const rows = members.map(({ userId, name, email, role, source, since }) => [
-              userId,
-              name ?? '',
-              email ?? '',
-              role,
-              source,
-              since.toISOString(),
-            ])
-            return tableOf(columns, rows, io)
-          },
-        },
-        false,
-        io,
-      ),
-    ),
+  ([org], _options, io) =>
+    ({ orgs, asker, show }) =>
+      show({
+        read: () => orgs.members(asker, org),
+        json: (members) => ({ results: members.map(memberWire) }),
+        screen: (members) =>
+          tableOf(
+            columns,
+            members.map(rowOf),
+            io,
+            `${org} has no members; anchorage admin set-member makes one`,
+          ),
+      }),
 )
+
+function rowOf({ userId, name, email, role, source, since }: Member): string[] {
+  return [userId, name ?? '', email ?? '', role, source, since.toISOString()]
+}

@@ -1,13 +1,11 @@
 import { durationOf, nonEmpty } from '../arguments.ts'
-import { configuredVerb } from '../config-arguments.ts'
 import { json } from '../print.ts'
-import { withMinter } from './with-tokens.ts'
+import { operatorVerb } from './operator-verb.ts'
 
 /** Mints a token for an org. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
-    about: `Prints a new API token, alone on standard output. It is shown this once and kept nowhere.
-Works on the database of the node's own config, also while no node runs.`,
+    about: `Prints a new API token, alone on standard output. It is shown this once and kept nowhere.`,
     json: '{"token","id","kid","expiresAt"}.',
     examples: ['admin mint-token --org acme --scopes pins:read,pins:write,pins:delete --ttl 90d --name ci'],
   },
@@ -21,13 +19,12 @@ Works on the database of the node's own config, also while no node runs.`,
       )
       .requiredOption('--ttl <DURATION>', 'how long it is good, such as 90d', durationOf('--ttl'))
       .option('--name <NAME>', 'for people, who find it in a list by this'),
-  async (_args, { org: slug, scopes: listed, ttl: ttlMs, name = null }, io, config) => {
-    const scopes = listed.split(',').map((scope) => scope.trim())
-    const minted = await withMinter(config, async (mint, store) => {
-      const orgId = await store.orgBySlug(slug)
-      return await mint.mint({ orgId, name, scopes, ttlMs, createdBy: null })
-    })
-    const { token, id, kid, expiresAt } = minted
-    io.out(io.json ? json({ token, id, kid, expiresAt: expiresAt.toISOString() }) : `${token}\n`)
-  },
+  (_args, { org: slug, scopes: listed, ttl: ttlMs, name = null }, io) =>
+    async ({ minter, store }) => {
+      const scopes = listed.split(',').map((scope) => scope.trim())
+      const tokens = await minter()
+      const orgId = await store.tokens.orgBySlug(slug)
+      const { token, id, kid, expiresAt } = await tokens.mint({ orgId, name, scopes, ttlMs, createdBy: null })
+      io.out(io.json ? json({ token, id, kid, expiresAt: expiresAt.toISOString() }) : `${token}\n`)
+    },
 )

@@ -2,13 +2,12 @@ import type { DrainView } from '../../core/drain.ts'
 import type { NodeView } from '../../core/node-statuses.ts'
 import type { Node } from '../../core/node.ts'
 import { nodeInFullWire, nodeWire } from '../../http/admin/admin-wire.ts'
-import { configuredVerb } from '../config-arguments.ts'
-import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
+import { noNode, tableOf, watchTells, type Screen } from '../display.ts'
 import { stateIn } from '../paint.ts'
 import { bytes, duration, printable } from '../print.ts'
 import type { Column } from '../table.ts'
 import type { Io } from '../verb.ts'
-import { withOperator } from './with-operator.ts'
+import { operatorVerb } from './operator-verb.ts'
 
 const columns: readonly Column[] = [
   { head: 'NODE', rank: 1, least: 12 },
@@ -28,28 +27,27 @@ const columns: readonly Column[] = [
 ]
 
 /** Lists nodes, or shows one. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
-    about: `Lists the nodes, or shows one in full: its drain, its workers' last reports, and what is not at its best.
-Works on the database of the node's own config, with HTTP and NATS down.`,
+    about: `Lists the nodes, or shows one in full: its drain, its workers' last reports, and what is not at its best.`,
     columns,
     json: '{"results":[…]}, or the one node.',
     examples: ['admin nodes', 'admin nodes anchor-2 --watch', "admin nodes --json | jq '.results[].name'"],
   },
-  (verb) => verb.argument('[NODE]', 'show this one; a name or a TypeID').option('--watch', watchTells),
-  async ([given], { watch }, io, config) =>
-    await withOperator(config, behind(io, watch), async ({ use }) => {
+  (bare) => bare.argument('[NODE]', 'show this one; a name or a TypeID').option('--watch', watchTells),
+  ([given], _options, io) =>
+    ({ use, show }) => {
       if (given === undefined) {
         const json = (views: NodeView[]) => ({ results: views.map(nodeWire) })
-        return await display({ read: () => use.nodes(), screen: (views) => list(views, io), json }, watch, io)
+        return show({ read: () => use.nodes(), screen: (views) => list(views, io), json })
       }
       const read = async () => {
         const view = await use.node(given)
         return { view, drain: view.node.state === 'active' ? null : await use.drainOf(view.node.id) }
       }
       const screen = ({ view, drain }: Read) => ({ text: inFull(view, drain, Date.now(), io) })
-      await display({ read, screen, json: ({ view, drain }) => nodeInFullWire(view, drain) }, watch, io)
-    }),
+      return show({ read, screen, json: ({ view, drain }) => nodeInFullWire(view, drain) })
+    },
 )
 
 interface Read {
@@ -58,8 +56,7 @@ interface Read {
 }
 
 function list(views: NodeView[], io: Io): Screen {
-  if (views.length === 0) return { text: '', notes: ['no node has started yet'] }
-  const { text, notes = [] } = tableOf(columns, views.map(rowOf), io)
+  const { text, notes = [] } = tableOf(columns, views.map(rowOf), io, noNode)
   const reasons = views.flatMap(({ node, report }) =>
     (report?.reasons ?? []).map(({ what, reason }) => printable(`${node.name}: ${what}: ${reason}`)),
   )

@@ -1,13 +1,14 @@
 import type { Org, Usage } from '../../core/org.ts'
 import type { ListedOrg } from '../../core/orgs.ts'
-import { listedOrgWire } from '../../http/orgs/org-wire.ts'
-import { configuredVerb } from '../config-arguments.ts'
-import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
+import { listedOrgWire, orgWire } from '../../http/orgs/org-wire.ts'
+import { tableOf, watchTells, type Screen } from '../display.ts'
 import { stateIn } from '../paint.ts'
-import { bytes, printable } from '../print.ts'
+import { bytes, json, printable } from '../print.ts'
 import type { Column } from '../table.ts'
 import type { Io } from '../verb.ts'
-import { withOperator, type Operator } from './with-operator.ts'
+import { everyPage } from './every-page.ts'
+import { operatorVerb } from './operator-verb.ts'
+import type { Operator } from './with-operator.ts'
 
 const columns: readonly Column[] = [
   { head: 'ORG', rank: 1, least: 12 },
@@ -25,40 +26,37 @@ const columns: readonly Column[] = [
   },
 ]
 
-const pageSize = 1000
-
 /** Lists orgs. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
-    about: `Lists the orgs with what they have and may have, or shows one.
-Works on the database of the node's own config, also while no node runs.`,
+    about: `Lists the orgs with what they have and may have, or shows one.`,
     columns,
     json: '{"results":[…]}, or the one org.',
     examples: ['admin orgs', 'admin orgs acme --json'],
   },
   (bare) => bare.argument('[ORG]', 'show this one; a slug or a TypeID').option('--watch', watchTells),
-  async ([given], { watch }, io, config) =>
-    await withOperator(config, behind(io, watch), async (operator) => {
+  ([given], _options, io) =>
+    ({ orgs, asker, show }) => {
       if (given === undefined) {
-        const json = (found: ListedOrg[]) => ({ results: found.map(listedOrgWire) })
-        return await display(
-          { read: () => all(operator), screen: (found) => list(found, io), json },
-          watch,
-          io,
-        )
+        const wire = (found: ListedOrg[]) => ({ results: found.map(listedOrgWire) })
+        return show({
+          read: () =>
+            everyPage<ListedOrg>((last, limit) => orgs.list(asker, { after: last?.org.slug ?? '', limit })),
+          screen: (found) => list(found, io),
+          json: wire,
+        })
       }
-      const { orgs, asker } = operator
       const read = async (): Promise<ListedOrg> => {
         const org = await orgs.get(asker, given)
         return { org, usage: await orgs.usage(asker, org.id), role: null }
       }
       const screen = ({ org, usage: used }: ListedOrg) => ({ text: orgInFull(org, used, io) })
-      await display({ read, screen, json: listedOrgWire }, watch, io)
-    }),
+      return show({ read, screen, json: listedOrgWire })
+    },
 )
 
 /** An org and what it uses, one line for each fact. */
-export function orgInFull(org: Org, used: Usage, { paint }: Pick<Io, 'paint'>): string {
+function orgInFull(org: Org, used: Usage, { paint }: Pick<Io, 'paint'>): string {
   const { limits, defaultReplicas } = org
   const states = Object.entries(used.pins).flatMap(([status, n]) => (n === 0 ? [] : [`${n} ${status}`]))
   const lines: [string, string][] = [
@@ -77,18 +75,12 @@ export function orgInFull(org: Org, used: Usage, { paint }: Pick<Io, 'paint'>): 
   return lines.map(([label, value]) => `${label.padEnd(10)}${value}\n`).join('')
 }
 
-async function all({ orgs, asker }: Operator): Promise<ListedOrg[]> {
-  const found: ListedOrg[] = []
-  for (;;) {
-    const next = await orgs.list(asker, { after: found.at(-1)?.org.slug ?? '', limit: pageSize })
-    found.push(...next)
-    if (next.length < pageSize) return found
-  }
+/** Shows an org after a change. */
+export async function tellOrg(org: Org, { orgs, asker }: Operator, io: Io): Promise<void> {
+  io.out(io.json ? json(orgWire(org)) : orgInFull(org, await orgs.usage(asker, org.id), io))
 }
 
 function list(found: ListedOrg[], io: Io): Screen {
-  if (found.length === 0)
-    return { text: '', notes: ['there are no orgs; anchorage admin create-org SLUG makes one'] }
   const rows = found.map(({ org, usage: used }) => [
     org.slug,
     org.id,
@@ -98,7 +90,7 @@ function list(found: ListedOrg[], io: Io): Screen {
     org.createdAt.toISOString(),
     stateOf(org),
   ])
-  return tableOf(columns, rows, io)
+  return tableOf(columns, rows, io, 'there are no orgs; anchorage admin create-org SLUG makes one')
 }
 
 /** `suspended since 2026-01-31T12:00:00.000Z: reported for abuse` */

@@ -2,20 +2,19 @@ import type { PlanId } from '../../core/ids.ts'
 import type { OperatorUseCases } from '../../core/operators.ts'
 import type { PlanView } from '../../core/plan.ts'
 import { planProgressWire, planWire } from '../../http/admin/admin-wire.ts'
-import { configuredVerb } from '../config-arguments.ts'
-import { bytes, duration, json } from '../print.ts'
-import { timeLeft } from '../time-left.ts'
+import { bytes, json } from '../print.ts'
 import { WrongUse, type Io } from '../verb.ts'
-import { watch } from '../watch.ts'
+import { watchToEnd, type Operation } from '../watch.ts'
+import { operatorVerb } from './operator-verb.ts'
 import { bytesMoved, bytesOf, planAsJson, planIdOf, planInFull, progressOf } from './show-plan.ts'
-import { withOperator, type Operator } from './with-operator.ts'
+import type { Operator } from './with-operator.ts'
 
 /** Makes, applies, pauses and cancels plans. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
     about: `Evens out what lies on the nodes: makes a plan of moves, saves it, and has the leader carry it out, a few moves at a time. No
 copy is given up before the other one stands. Shows how far it is until all moves are done; Ctrl-C ends the watching, not the
-plan. Works on the database of the node's own config, with HTTP and NATS down.`,
+plan.`,
     json: 'the plan at the end; with --dry-run {"plan":…,"moves":[…]}.',
     notes: 'Exit code 1 when the plan was not carried out.',
     examples: [
@@ -35,15 +34,15 @@ plan. Works on the database of the node's own config, with HTTP and NATS down.`,
       .option('--resume <PLAN>', 'go on with a plan that was paused')
       .option('--cancel <PLAN>', 'as --pause, for good')
       .option('--no-wait', 'do not watch'),
-  async (_args, { wait, ...values }, io, config) => {
+  (_args, { wait, ...values }, io) => {
     const asked = askedOf(values, wait)
-    return await withOperator(config, io, async ({ use, actor }) => {
+    return async ({ use, actor }) => {
       if (asked.action === 'make' || asked.action === 'dry-run') return await make({ use, actor }, asked, io)
       if (asked.id === null) throw new WrongUse('PLAN is missing')
       if (asked.action === 'pause') return tell(await use.pausePlan(asked.id, actor), io)
       if (asked.action === 'cancel') return tell(await use.cancelPlan(asked.id, actor), io)
       return await carryOut(use, await use.applyPlan(asked.id, actor), asked, io)
-    })
+    }
   },
 )
 
@@ -100,24 +99,16 @@ async function make({ use, actor }: Pick<Operator, 'use' | 'actor'>, asked: Aske
 async function carryOut(use: OperatorUseCases, begun: PlanView, asked: Asked, io: Io): Promise<number> {
   const { id } = begun.plan
   if (!asked.isWatched) return tell(begun, io)
-  const isOver = ({ plan }: PlanView) => plan.state !== 'applying'
-  const left = timeLeft()
-  const show = (view: PlanView) => {
-    const ms = left(bytesOf(view.plan) - bytesMoved(view.plan))
-    return {
-      text: progressOf(view),
-      ...(!isOver(view) && ms !== null && { more: `about ${duration(ms)} left` }),
-    }
+  const operation: Operation<PlanView> = {
+    read: () => use.plan(id),
+    isOver: ({ plan }) => plan.state !== 'applying',
+    isDone: ({ plan }) => plan.state === 'applied',
+    show: (view) => ({ text: progressOf(view) }),
+    bytesLeft: ({ plan }) => bytesOf(plan) - bytesMoved(plan),
+    json: planProgressWire,
+    goesOn: `it goes on; anchorage admin rebalance --plan ${id} watches it again, --pause ${id} pauses it, --cancel ${id} ends it`,
   }
-  const watched = { read: () => use.plan(id), isOver, show }
-  const view = await watch(begun, watched, io, io.json)
-  if (io.json) io.out(json(planProgressWire(view)))
-  if (io.signal.aborted && !isOver(view) && !io.json) {
-    io.err(
-      `it goes on; anchorage admin rebalance --plan ${id} watches it again, --pause ${id} pauses it, --cancel ${id} ends it\n`,
-    )
-  }
-  return view.plan.state === 'applied' ? 0 : 1
+  return await watchToEnd(begun, operation, io)
 }
 
 function tell(view: PlanView, io: Io): number {

@@ -1,11 +1,11 @@
 import type { NodeStatus } from '../../core/node-statuses.ts'
-import { configuredVerb } from '../config-arguments.ts'
 import { confirm } from '../confirm.ts'
-import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
+import { noNode, tableOf, watchTells } from '../display.ts'
 import { duration, json, printable } from '../print.ts'
 import type { Column } from '../table.ts'
 import { WrongUse, type Io } from '../verb.ts'
-import { withOperator, type Operator } from './with-operator.ts'
+import { operatorVerb } from './operator-verb.ts'
+import type { Operator } from './with-operator.ts'
 
 const columns: readonly Column[] = [
   { head: 'NODE', rank: 1, least: 12 },
@@ -15,11 +15,11 @@ const columns: readonly Column[] = [
 ]
 
 /** Shows how reconcilers fare, or lets one continue. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
     about: `Every node compares its Kubo's pins with its placements. Before it removes more pins than a mistake should cost (100, or 1 %
 of them) it stops: a wrong database or an old backup must not empty a fleet. On a restored database it changes nothing at all until it
-is let. This shows how each node's reconciler fares. Works on the database of the node's own config, with HTTP and NATS down.`,
+is let. This shows how each node's reconciler fares.`,
     json: '{"results":[{"id","name","blocked","endedAt","report"}]}.',
     examples: [
       'admin reconcile',
@@ -35,29 +35,30 @@ is let. This shows how each node's reconciler fares. Works on the database of th
         'let the reconciler of NODE go on, this once, after asking; first make sure that the database is the right one and up to date',
       )
       .option('--watch', watchTells),
-  async ([node], { confirm: isConfirmed, watch }, io, config) => {
+  ([node], { confirm: isConfirmed, watch }, io) => {
     if (isConfirmed && node === undefined)
       throw new WrongUse(
         'NODE is missing: --confirm lets one node go on, and anchorage admin reconcile lists them',
       )
     if (isConfirmed && watch) throw new WrongUse('expected either --confirm or --watch')
-    await withOperator(config, behind(io, watch), async (operator) => {
-      const { use } = operator
-      if (node !== undefined && isConfirmed) return await letGoOn(node, operator, io)
-      await display(
-        {
-          read: async () => (node === undefined ? await use.statuses() : [await use.node(node)]),
-          screen: (statuses) => list(statuses, io),
-          json: (statuses) => ({ results: statuses.map(wireOf) }),
-        },
-        watch,
-        io,
-      )
-    })
+    return async ({ use, actor, show }) => {
+      if (node !== undefined && isConfirmed) return await letGoOn(node, { use, actor }, io)
+      await show({
+        read: async () => (node === undefined ? await use.statuses() : [await use.node(node)]),
+        screen: (statuses) =>
+          tableOf(
+            columns,
+            statuses.map((view) => rowOf(view, Date.now())),
+            io,
+            noNode,
+          ),
+        json: (statuses) => ({ results: statuses.map(wireOf) }),
+      })
+    }
   },
 )
 
-async function letGoOn(node: string, { use, actor }: Operator, io: Io): Promise<void> {
+async function letGoOn(node: string, { use, actor }: Pick<Operator, 'use' | 'actor'>, io: Io): Promise<void> {
   const asked = await use.node(node)
   const { id, name, blocked, report } = wireOf(asked)
   // When the reconciler waits for nothing, `confirmReconcile` below refuses, with the reason.
@@ -68,15 +69,6 @@ async function letGoOn(node: string, { use, actor }: Operator, io: Io): Promise<
     )
   const status = await use.confirmReconcile(id, actor)
   io.out(io.json ? json({ results: [wireOf(status)] }) : `${printable(status.node.name)} goes on\n`)
-}
-
-function list(statuses: NodeStatus[], io: Io): Screen {
-  if (statuses.length === 0) return { text: '', notes: ['no node has started yet'] }
-  return tableOf(
-    columns,
-    statuses.map((view) => rowOf(view, Date.now())),
-    io,
-  )
 }
 
 function wireOf({ node, report }: NodeStatus) {

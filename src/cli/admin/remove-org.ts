@@ -1,20 +1,20 @@
 import { whyNothingMoves } from '../../core/why-waiting.ts'
 import { isCode } from '../../core/errors.ts'
 import type { Org, Usage } from '../../core/org.ts'
-import { configuredVerb } from '../config-arguments.ts'
-import { bytes, json, printable } from '../print.ts'
+import { bytes, json, progressWords } from '../print.ts'
 import { WrongUse, type Io } from '../verb.ts'
-import { watch } from '../watch.ts'
+import { watchToEnd, type Operation } from '../watch.ts'
+import { operatorVerb } from './operator-verb.ts'
 import { pinsOf } from './orgs.ts'
-import { withOperator, type Operator } from './with-operator.ts'
+import type { Operator } from './with-operator.ts'
 
 /** Removes an org. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
     about: `Removes an org with its pins, tokens and members, for good: says how many pins and bytes that are, and asks for the slug to be
 typed. The org is suspended at once; then the leader lets go of its content, but of what another org wants too, and at last of the org.
 Its audit stays. Shows how far it is until the org is gone. Ctrl-C ends the watching, not the removal, which nothing ends; remove again
-to watch on. Works on the database of the node's own config, with HTTP and NATS down; some node must lead.`,
+to watch on. Some node must lead.`,
     json: '{"id","slug","pins","bytes","removed"} at the end, with what the org had when this began.',
     notes: 'Exit code 1 when it was not removed in the end.',
     examples: ['admin remove-org acme', 'admin remove-org acme --confirm acme --no-wait'],
@@ -25,8 +25,8 @@ to watch on. Works on the database of the node's own config, with HTTP and NATS 
       .option('--confirm <SLUG>', 'do not ask; refused when it is not the slug of ORG')
       .option('--wait', 'until the org is gone (what happens without it, too)')
       .option('--no-wait', 'only begin'),
-  async ([name], { confirm: typed, wait }, io, config) =>
-    await withOperator(config, io, async (operator) => {
+  ([name], { confirm: typed, wait }, io) =>
+    async (operator) => {
       const { orgs, asker } = operator
       const org = await orgs.get(asker, name)
       const had = await orgs.usage(asker, org.id)
@@ -34,15 +34,10 @@ to watch on. Works on the database of the node's own config, with HTTP and NATS 
       const confirm = typed ?? (isKnown ? org.slug : await askFor(org, had, io))
       await orgs.remove(asker, org.id, confirm)
       const begun: Removal = { left: had, waits: null }
-      const isWatched = wait !== false
-      const { left } = isWatched ? await watchRemoval(operator, org, begun, io, io.json) : begun
-      const removed = left === null
-      if (io.json) io.out(json({ id: org.id, slug: org.slug, pins: pinsOf(had), bytes: had.bytes, removed }))
-      else if (!isWatched) io.out(`${org.slug}: ${progressOf(begun)}\n`)
-      if (isWatched && !removed && !io.json)
-        io.err(`the removal goes on; anchorage admin remove-org ${org.slug} watches it again\n`)
-      return !isWatched || removed ? 0 : 1
-    }),
+      const removal = watchedRemoval(operator, org, had)
+      if (wait !== false) return await watchToEnd(begun, removal, io)
+      io.out(io.json ? json(removal.json(begun)) : `${removal.show(begun).text}\n`)
+    },
 )
 
 async function askFor({ slug }: Org, had: Usage, io: Io): Promise<string> {
@@ -60,13 +55,7 @@ interface Removal {
   waits: string | null
 }
 
-async function watchRemoval(
-  { orgs, asker, use }: Operator,
-  { id, slug }: Org,
-  begun: Removal,
-  io: Io,
-  quiet: boolean,
-): Promise<Removal> {
+function watchedRemoval({ orgs, asker, use }: Operator, { id, slug }: Org, had: Usage): Operation<Removal> {
   const read = async (): Promise<Removal> => {
     try {
       const left = await orgs.usage(asker, id)
@@ -76,15 +65,21 @@ async function watchRemoval(
       return { left: null, waits: null }
     }
   }
-  const show = (removal: Removal) => ({ text: `${slug}: ${progressOf(removal)}` })
-  return await watch(begun, { read, isOver: ({ left }) => left === null, show }, io, quiet)
+  const isOver = ({ left }: Removal) => left === null
+  return {
+    read,
+    isOver,
+    isDone: isOver,
+    show: (removal) => ({ text: `${slug}: ${progressOf(removal)}` }),
+    json: ({ left }) => ({ id, slug, pins: pinsOf(had), bytes: had.bytes, removed: left === null }),
+    goesOn: `the removal goes on; anchorage admin remove-org ${slug} watches it again`,
+  }
 }
 
 /** `being removed, 120 pins left (1.2 GiB); waits: maintenance is on` */
 function progressOf({ left, waits }: Removal): string {
   if (left === null) return 'removed'
-  const words = `being removed, ${pinsOf(left)} pins left (${bytes(left.bytes)})`
-  return waits === null ? words : `${words}; waits: ${printable(waits)}`
+  return progressWords(['being removed', `${pinsOf(left)} pins left (${bytes(left.bytes)})`], waits)
 }
 
 function amountOf(had: Usage): string {

@@ -1,17 +1,15 @@
 import { tokenIdIn } from '../../auth/token-format.ts'
 import { parseId, type TokenId } from '../../core/ids.ts'
-import { configuredVerb } from '../config-arguments.ts'
 import { json } from '../print.ts'
 import { secretFrom } from '../standard-input.ts'
 import { WrongUse } from '../verb.ts'
-import { withOperator } from './with-operator.ts'
+import { operatorVerb } from './operator-verb.ts'
 
 /** Revokes a token. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
     about: `Ends an API token for good. Every node refuses it at once, or within two seconds when it cannot be told. It is done without
-asking: it ends one token, which is named in full, and a leak does not wait.
-Works on the database of the node's own config, with HTTP and NATS down.`,
+asking: it ends one token, which is named in full, and a leak does not wait.`,
     json: '{"id","revoked"}.',
     examples: ['admin revoke-token tok_01h455vb4pex5vsknk084sn02q', 'admin revoke-token - < leaked'],
   },
@@ -20,10 +18,12 @@ Works on the database of the node's own config, with HTTP and NATS down.`,
       '<TOKEN>',
       'its id, tok_…, as mint-token --json, admin tokens and the audit tell it; with - the token itself is read from standard input, so that one that leaked is ended without being seen in the list of processes',
     ),
-  async ([named], _options, io, config) => {
+  async ([named], _options, io) => {
     const id = named === '-' ? idInToken(await secretFrom(io.in ?? process.stdin)) : tokenIdOf(named)
-    await withOperator(config, io, ({ revokeToken }) => revokeToken(id))
-    io.out(io.json ? json({ id, revoked: true }) : `${id} is revoked\n`)
+    return async ({ revokeToken }) => {
+      await revokeToken(id)
+      io.out(io.json ? json({ id, revoked: true }) : `${id} is revoked\n`)
+    }
   },
 )
 

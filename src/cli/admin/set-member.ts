@@ -1,18 +1,16 @@
 import { roles } from '../../core/org.ts'
 import { memberWire } from '../../http/orgs/org-wire.ts'
-import { oneOfWords } from '../arguments.ts'
-import { configuredVerb } from '../config-arguments.ts'
+import { wordArgument } from '../arguments.ts'
 import { json } from '../print.ts'
-import { withOperator } from './with-operator.ts'
+import { operatorVerb } from './operator-verb.ts'
 
 const words = [...roles, 'none'] as const
 
 /** Sets or removes a member. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
     about: `Makes somebody a member of an org, gives a member another role, or with none removes it. Tokens that the person made beyond
-the new role end on every node at once, or within two seconds on those that cannot be told. The last owner of an org stays.
-Works on the database of the node's own config, with HTTP and NATS down.`,
+the new role end on every node at once, or within two seconds on those that cannot be told. The last owner of an org stays.`,
     terms: {
       Roles: [
         ['viewer', 'reads pins'],
@@ -28,19 +26,14 @@ Works on the database of the node's own config, with HTTP and NATS down.`,
     bare
       .argument('<ORG>', 'a slug or a TypeID')
       .argument('<USER>', 'a TypeID: anchorage admin users lists everybody who has logged in')
-      .addArgument(
-        bare
-          .createArgument('<ROLE>', 'what the person may do there')
-          .choices(words)
-          .argParser(oneOfWords(words, 'ORG USER')),
-      ),
-  async ([org, user, role], _options, io, config) =>
-    await withOperator(config, io, async ({ orgs, asker }) => {
+      .addArgument(wordArgument('<ROLE>', 'what the person may do there', words, 'ORG USER')),
+  ([org, user, role], _options, io) =>
+    async ({ orgs, asker }) => {
       if (role === 'none') {
         await orgs.removeMember(asker, org, user)
         return io.out(io.json ? json({ id: user, role: null }) : `${user} is no member of ${org}\n`)
       }
       const member = await orgs.setMember(asker, org, user, role)
       io.out(io.json ? json(memberWire(member)) : `${user} is ${role} of ${org}\n`)
-    }),
+    },
 )

@@ -1,17 +1,13 @@
-import { orgWire } from '../../http/orgs/org-wire.ts'
-import { configuredVerb } from '../config-arguments.ts'
-import { json } from '../print.ts'
 import { WrongUse } from '../verb.ts'
+import { operatorVerb } from './operator-verb.ts'
 import { orgChangeOf, withOrgOptions } from './org-options.ts'
-import { orgInFull } from './orgs.ts'
-import { withOperator } from './with-operator.ts'
+import { tellOrg } from './orgs.ts'
 
 /** Changes an org. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
     about: `Changes what an org may have, and shows it. What is not given stays; none lifts a limit. What the org has beyond a new
-limit it keeps, but it gets no more; pins that are there keep their number of copies.
-Works on the database of the node's own config, also while no node runs.`,
+limit it keeps, but it gets no more; pins that are there keep their number of copies.`,
     json: 'the org.',
     examples: [
       'admin set-org acme --max-pins 200000',
@@ -19,12 +15,12 @@ Works on the database of the node's own config, also while no node runs.`,
     ],
   },
   (bare) => withOrgOptions(bare).argument('<ORG>', 'a slug or a TypeID'),
-  async ([slug], values, io, config) => {
+  ([slug], values, io) => {
     const change = orgChangeOf(values)
     if (Object.keys(change).length === 0) throw new WrongUse('nothing to change: give at least one limit')
-    await withOperator(config, io, async ({ orgs, asker }) => {
-      const org = await orgs.set(asker, slug, change)
-      io.out(io.json ? json(orgWire(org)) : orgInFull(org, await orgs.usage(asker, org.id), io))
-    })
+    return async (operator) => {
+      const { orgs, asker } = operator
+      await tellOrg(await orgs.set(asker, slug, change), operator, io)
+    }
   },
 )

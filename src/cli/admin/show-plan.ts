@@ -5,7 +5,7 @@ import type { Plan, PlanUnderWay, PlannedMove, PlanView } from '../../core/plan.
 import { moveWire, planProgressWire } from '../../http/admin/admin-wire.ts'
 import { tableOf } from '../display.ts'
 import { stateIn } from '../paint.ts'
-import { bytes, json, printable } from '../print.ts'
+import { bytes, json, progressWords } from '../print.ts'
 import type { Column } from '../table.ts'
 import { WrongUse, type Io } from '../verb.ts'
 
@@ -37,9 +37,7 @@ export function progressOf({ plan, waits }: PlanView): string {
     skipped === 0 ? '' : `${skipped} skipped`,
     state === 'planned' ? bytes(bytesOf(plan)) : `${bytes(bytesMoved(plan))} of ${bytes(bytesOf(plan))}`,
   ]
-  return (
-    words.filter((word) => word !== '').join(', ') + (waits === null ? '' : `; waits: ${printable(waits)}`)
-  )
+  return progressWords(words, waits)
 }
 
 /** The bytes of all moves but the skipped ones. */

@@ -1,14 +1,13 @@
 import type { ClusterStatus, Need } from '../../core/cluster-status.ts'
 import { statusWire } from '../../http/admin/admin-wire.ts'
-import { configuredVerb } from '../config-arguments.ts'
-import { behind, display, tableOf, watchTells, type Screen } from '../display.ts'
+import { noNode, tableOf, watchTells, type Screen } from '../display.ts'
 import { stateIn } from '../paint.ts'
 import { bytes, printable } from '../print.ts'
 import type { Column } from '../table.ts'
 import type { Io } from '../verb.ts'
 import { diskOf, liveOf } from './nodes.ts'
+import { operatorVerb } from './operator-verb.ts'
 import { progressOf } from './show-plan.ts'
-import { withOperator } from './with-operator.ts'
 
 const columns: readonly Column[] = [
   { head: 'NODE', rank: 1, least: 12 },
@@ -20,28 +19,22 @@ const columns: readonly Column[] = [
 ]
 
 /** Shows the whole cluster. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
     about: `The whole cluster on one screen: its nodes and who leads, what waits, what is short of copies, and what needs a person, each
-with the command that mends or shows it. Reads counts that are kept, so it takes as long with very many pins as with few.
-Works on the database of the node's own config, with HTTP and NATS down.`,
+with the command that mends or shows it. Reads counts that are kept, so it takes as long with very many pins as with few.`,
     json: 'what GET /v1/admin/status answers.',
     examples: ['admin status', 'admin status --watch'],
   },
   (bare) => bare.option('--watch', watchTells),
-  async (_args, { watch }, io, config) =>
-    await withOperator(config, behind(io, watch), ({ use }) =>
-      display(
-        { read: () => use.status(), screen: (status) => screenOf(status, io), json: statusWire },
-        watch,
-        io,
-      ),
-    ),
+  (_args, _options, io) =>
+    ({ use, show }) =>
+      show({ read: () => use.status(), screen: (status) => screenOf(status, io), json: statusWire }),
 )
 
 function screenOf(status: ClusterStatus, io: Io): Screen {
   const { nodes, short, needs } = status
-  if (nodes.length === 0) return { text: 'no node has started yet\n' }
+  if (nodes.length === 0) return { text: `${noNode}\n` }
   const { paint } = io
   const rows = nodes.map(({ node, leads, placements, bytes: size }) => [
     node.name,

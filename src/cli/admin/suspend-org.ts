@@ -1,17 +1,13 @@
-import { orgWire } from '../../http/orgs/org-wire.ts'
 import { nonEmpty } from '../arguments.ts'
-import { configuredVerb } from '../config-arguments.ts'
-import { json } from '../print.ts'
-import { orgInFull } from './orgs.ts'
-import { withOperator } from './with-operator.ts'
+import { operatorVerb } from './operator-verb.ts'
+import { tellOrg } from './orgs.ts'
 
 /** Suspends an org. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
     about: `Stops an org at once: on every node, within two seconds, its tokens and its members' sessions get 403 with the reason,
 in this org alone. What it waits for is put by, unless another org wants it too; what is pinned stays, is repaired, and counts.
-Suspending it again replaces the reason. anchorage admin resume-org ORG undoes it.
-Works on the database of the node's own config, with HTTP and NATS down.`,
+Suspending it again replaces the reason. anchorage admin resume-org ORG undoes it.`,
     json: 'the org.',
     examples: ['admin suspend-org acme --reason "unpaid since May"'],
   },
@@ -19,9 +15,9 @@ Works on the database of the node's own config, with HTTP and NATS down.`,
     bare
       .argument('<ORG>', 'a slug or a TypeID')
       .requiredOption('--reason <TEXT>', 'what its tokens and members are told', nonEmpty('--reason')),
-  async ([slug], { reason }, io, config) =>
-    await withOperator(config, io, async ({ orgs, asker }) => {
-      const org = await orgs.suspend(asker, slug, reason)
-      io.out(io.json ? json(orgWire(org)) : orgInFull(org, await orgs.usage(asker, org.id), io))
-    }),
+  ([slug], { reason }, io) =>
+    async (operator) => {
+      const { orgs, asker } = operator
+      await tellOrg(await orgs.suspend(asker, slug, reason), operator, io)
+    },
 )

@@ -1,11 +1,10 @@
 import type { TokenView } from '../../core/token.ts'
 import { tokenWire } from '../../http/tokens/token-wire.ts'
 import { wholeNumberOf } from '../arguments.ts'
-import { configuredVerb } from '../config-arguments.ts'
-import { display, tableOf } from '../display.ts'
+import { tableOf } from '../display.ts'
 import { stateIn } from '../paint.ts'
 import type { Column } from '../table.ts'
-import { withOperator } from './with-operator.ts'
+import { operatorVerb } from './operator-verb.ts'
 
 const columns: readonly Column[] = [
   { head: 'TOKEN', rank: 1 },
@@ -23,10 +22,9 @@ const columns: readonly Column[] = [
 ]
 
 /** Lists tokens. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
-    about: `Lists the access tokens of an org, newest first; never their secrets. anchorage admin revoke-token TOKEN ends one.
-Works on the database of the node's own config, also while no node runs.`,
+    about: `Lists the access tokens of an org, newest first; never their secrets. anchorage admin revoke-token TOKEN ends one.`,
     columns,
     json: '{"results":[…]}.',
     examples: ['admin tokens acme'],
@@ -35,21 +33,19 @@ Works on the database of the node's own config, also while no node runs.`,
     bare
       .argument('<ORG>', 'a slug or a TypeID')
       .option('--limit <N>', 'at most this many, up to 1000', wholeNumberOf('--limit', 1, 1000), 100),
-  async ([org], { limit }, io, config) =>
-    await withOperator(config, io, ({ orgs, asker, store }) =>
-      display(
-        {
-          read: async () => await store.tokens((await orgs.get(asker, org)).id, limit),
-          json: (tokens) => ({ results: tokens.map(tokenWire) }),
-          screen: (tokens) =>
-            tokens.length === 0
-              ? { text: '', notes: [`${org} has no tokens; anchorage admin mint-token makes one`] }
-              : tableOf(columns, tokens.map(rowOf), io),
-        },
-        false,
-        io,
-      ),
-    ),
+  ([org], { limit }, io) =>
+    ({ orgs, asker, store, show }) =>
+      show({
+        read: async () => await store.orgs.tokens((await orgs.get(asker, org)).id, limit),
+        json: (tokens) => ({ results: tokens.map(tokenWire) }),
+        screen: (tokens) =>
+          tableOf(
+            columns,
+            tokens.map(rowOf),
+            io,
+            `${org} has no tokens; anchorage admin mint-token makes one`,
+          ),
+      }),
 )
 
 function rowOf(token: TokenView): string[] {

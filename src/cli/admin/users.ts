@@ -1,8 +1,8 @@
 import type { User } from '../../core/org.ts'
-import { configuredVerb } from '../config-arguments.ts'
-import { display, tableOf } from '../display.ts'
+import { tableOf } from '../display.ts'
 import type { Column } from '../table.ts'
-import { withOperator } from './with-operator.ts'
+import { everyPage } from './every-page.ts'
+import { operatorVerb } from './operator-verb.ts'
 
 const columns: readonly Column[] = [
   { head: 'USER', rank: 1 },
@@ -14,46 +14,23 @@ const columns: readonly Column[] = [
 ]
 
 /** Lists users. */
-export const command = configuredVerb(
+export const command = operatorVerb(
   {
     about: `Lists everybody who has logged in, in the order of their first login. A person is who the issuer says by its subject; name
-and email are as they were at the last login. Works on the database of the node's own config, also while no node runs.`,
+and email are as they were at the last login.`,
     json: '{"results":[{"id","issuer","subject","name","email","operator"}]}.',
     examples: ['admin users'],
   },
   (bare) => bare,
-  async (_args, _options, io, config) =>
-    await withOperator(config, io, ({ store }) =>
-      display(
-        {
-          read: () => all(store.users),
-          json: (users) => ({ results: users }),
-          screen(users) {
-            if (users.length === 0) return { text: '', notes: ['nobody has logged in yet'] }
-            const rows = users.map(({ id, name, email, operator, issuer, subject }) => [
-              id,
-              name ?? '',
-              email ?? '',
-              operator ? 'yes' : '',
-              issuer,
-              subject,
-            ])
-            return tableOf(columns, rows, io)
-          },
-        },
-        false,
-        io,
-      ),
-    ),
+  (_args, _options, io) =>
+    ({ store, show }) =>
+      show({
+        read: () => everyPage<User>((last, limit) => store.tenants.users(last?.id ?? '', limit)),
+        json: (users) => ({ results: users }),
+        screen: (users) => tableOf(columns, users.map(rowOf), io, 'nobody has logged in yet'),
+      }),
 )
 
-const pageSize = 1000
-
-async function all(read: (afterId: string, limit: number) => Promise<User[]>): Promise<User[]> {
-  const found: User[] = []
-  for (;;) {
-    const next = await read(found.at(-1)?.id ?? '', pageSize)
-    found.push(...next)
-    if (next.length < pageSize) return found
-  }
+function rowOf({ id, name, email, operator, issuer, subject }: User): string[] {
+  return [id, name ?? '', email ?? '', operator ? 'yes' : '', issuer, subject]
 }

@@ -1,9 +1,11 @@
-import type { Config } from '../../config/config.ts'
 import { tellTokenRevoked } from '../../app/caches.ts'
-import { storeUrls } from '../../config/database-urls.ts'
 import { natsOnce } from '../../app/nats.ts'
 import { operators } from '../../app/operators.ts'
 import { orgsOf } from '../../app/tenants.ts'
+import { minter, type Minter } from '../../auth/minter.ts'
+import type { Config } from '../../config/config.ts'
+import { storeUrls } from '../../config/database-urls.ts'
+import { masterKey } from '../../config/master-key.ts'
 import type { TokenId } from '../../core/ids.ts'
 import type { OperatorUseCases } from '../../core/operators.ts'
 import type { Asker, OrgUseCases } from '../../core/orgs.ts'
@@ -13,12 +15,13 @@ import { terseLog } from '../terse-log.ts'
 import type { Io } from '../verb.ts'
 import { localOperator } from './local-operator.ts'
 
-/** The tools of an operator's verb. */
+/** The use cases of an operator, and the person who is the operator. */
 export interface Operator {
   use: OperatorUseCases
   orgs: OrgUseCases
-  /** Read-only parts of the store: users, and the tokens of an org. */
-  store: { users: Store['tenants']['users']; tokens: Store['orgs']['tokens'] }
+  store: Pick<Store, 'orgs' | 'tenants' | 'tokens'>
+  /** Opens the minter of tokens with the node's master key. */
+  minter: () => Promise<Minter>
   /**
    * Ends a token: at once on every node that can be told, within seconds on the others. Rejects with `not_found` when there is no such
    * token.
@@ -40,10 +43,7 @@ export async function withOperator<T>(
   work: (operator: Operator) => Promise<T>,
 ): Promise<T> {
   const log = terseLog(io)
-  await using store = openStore({
-    ...storeUrls(config),
-    log,
-  })
+  await using store = openStore({ ...storeUrls(config), log, maxTokens: config.tokens.maxPerOrg })
   await using links = new AsyncDisposableStack()
   const link = async () => links.use(await natsOnce(config, await store.nodes.clusterId()))
   const use = operators({ config, store, link, log })
@@ -61,10 +61,8 @@ export async function withOperator<T>(
   return await work({
     use,
     orgs: orgsOf({ config, store, link, log }),
-    store: {
-      users: (afterId, limit) => store.tenants.users(afterId, limit),
-      tokens: (orgId, limit) => store.orgs.tokens(orgId, limit),
-    },
+    store,
+    minter: async () => minter({ store: store.tokens, masterKey: await masterKey(config), operator: actor }),
     revokeToken,
     actor,
     asker: { by: actor, orgId: null, scopes: new Set<Scope>(['cluster:admin']) },
