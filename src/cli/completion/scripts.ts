@@ -25,13 +25,7 @@ _anchorage() {
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     [[ $word == -* ]] || before+="\${before:+ }$word"
   done
-  case "$before" in
-${cases(known)}
-  esac
-  case "$before|$last" in
-${values(known)}
-  esac
-  mapfile -t COMPREPLY < <(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}")
+${nextWords(known)}  mapfile -t COMPREPLY < <(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}")
 }
 complete -o default -F _anchorage anchorage
 `
@@ -43,13 +37,7 @@ export function zshCompletion(known: Known): string {
 _anchorage() {
   local before="\${(j: :)\${(@)words[2,CURRENT-1]:#-*}}" last="\${words[CURRENT-1]}" config='${configWords(known)}'
   local words=''
-  case "$before" in
-${cases(known)}
-  esac
-  case "$before|$last" in
-${values(known)}
-  esac
-  compadd -- \${=words} || _files
+${nextWords(known)}  compadd -- \${=words} || _files
 }
 if [ "$funcstack[1]" = _anchorage ]; then _anchorage "$@"; else compdef _anchorage anchorage; fi
 `
@@ -106,6 +94,17 @@ function fishLine(when: string, word: string, summary: string, more = ''): strin
   return `complete -c anchorage -n '${when}' ${kind} ${name}${more === '' ? '' : ` ${more}`}${told}`
 }
 
+/** Sets `words` to those that may follow `before` and `last`; bash and zsh read the same. */
+function nextWords(known: Known): string {
+  return `  case "$before" in
+${cases(known)}
+  esac
+  case "$before|$last" in
+${values(known)}
+  esac
+`
+}
+
 /** One arm of the `case` for each step. */
 function cases({ verbs }: Known): string {
   return steps(verbs)
@@ -123,24 +122,16 @@ function cases({ verbs }: Known): string {
  */
 function values({ verbs }: Known): string {
   return verbs
-    .flatMap(({ name, options }) => [
-      ...options
-        .filter(({ choices }) => choices.length > 0)
-        .map(({ word, choices }) => `    '${name}'*'|${word}') words='${choices.join(' ')}' ;;`),
-      ...(options.some(isFree)
-        ? [
-            `    ${options
-              .filter(isFree)
-              .map(({ word }) => `'${name}'*'|${word}'`)
-              .join(' | ')}) words='' ;;`,
-          ]
-        : []),
-    ])
+    .flatMap(({ name, options }) => {
+      const at = (word: string): string => `'${name}'*'|${word}'`
+      const few = options.filter(({ choices }) => choices.length > 0)
+      const free = options.filter(({ takesValue, choices }) => takesValue && choices.length === 0)
+      return [
+        ...few.map(({ word, choices }) => `    ${at(word)}) words='${choices.join(' ')}' ;;`),
+        ...(free.length === 0 ? [] : [`    ${free.map(({ word }) => at(word)).join(' | ')}) words='' ;;`]),
+      ]
+    })
     .join('\n')
-}
-
-function isFree({ takesValue, choices }: KnownVerb['options'][number]): boolean {
-  return takesValue && choices.length === 0
 }
 
 function configWords({ configFlags }: Known): string {
