@@ -112,7 +112,7 @@ test('status shows the whole cluster on one screen, with everything that needs a
   assert.deepEqual(status.pins, { queued: 2, pinning: 0, pinned: 0, failed: 0 })
   assert.deepEqual(status.copies, { nodeDown: 2, repairing: 0, failed: 0 })
   assert.deepEqual([status.unsettled, status.short.length], [2, 2])
-  assert.deepEqual([status.short[0].wanted, status.short[0].stands], [3, 0])
+  assert.deepEqual([status.short[0].wanted, status.short[0].pinned], [3, 0])
   const shown = await anchorage('status')
   assert.match(shown.stdout, /^missing +copies: 2 on silent nodes, 0 being made anew, 0 could not be made$/m)
   assert.match(shown.stdout, /^ +bafk\S+: 0 of 3$/m)

@@ -50,8 +50,8 @@ test('content with fewer copies on live nodes than wanted is short, and the reas
   ]
   const status = clusterStatus({ ...well, nodes: [one, silent], contents, contentWaits: 'too few nodes' })
   assert.deepEqual(status.short, [
-    { cid: 'b', wanted: 2, stands: 1 },
-    { cid: 'c', wanted: 1, stands: 0 },
+    { cid: 'b', wanted: 2, pinned: 1 },
+    { cid: 'c', wanted: 1, pinned: 0 },
   ])
   assert.deepEqual(status.needs, [
     { about: null, reason: 'copies are missing: too few nodes', command: null },

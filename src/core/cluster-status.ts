@@ -29,7 +29,7 @@ export interface ClusterStatus {
 export interface ShortContent {
   cid: string
   wanted: number
-  stands: number
+  pinned: number
 }
 
 /** Something that a person has to do. */
@@ -56,11 +56,11 @@ const shownShort = 10
 export function clusterStatus({ held, contents, contentWaits, ...sight }: ClusterSight): ClusterStatus {
   const silent = new Set(sight.nodes.flatMap(({ node }) => (node.live ? [] : [node.id])))
   const live = new Set(sight.nodes.flatMap(({ node }) => (node.live ? [node.id] : [])))
-  const stands = ({ copies }: ContentCopies): number =>
+  const pinned = ({ copies }: ContentCopies): number =>
     copies.filter(({ nodeId, state, lost }) => live.has(nodeId) && state === 'pinned' && !lost).length
   const short = contents
-    .map((content) => ({ cid: content.cid, wanted: content.wanted, stands: stands(content) }))
-    .filter((content) => content.stands < content.wanted)
+    .map((content) => ({ cid: content.cid, wanted: content.wanted, pinned: pinned(content) }))
+    .filter((content) => content.pinned < content.wanted)
   return {
     ...sight,
     work: {

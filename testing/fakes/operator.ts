@@ -145,7 +145,7 @@ function statusOf({ nodes, maintenance, plans }: Kept): ClusterStatus {
     plans: plans.map((plan) => viewOfPlan(plan, 'it is paused')),
     copies: { nodeDown: 8, repairing: 9, failed: 10 },
     unsettled: 11,
-    short: [{ cid, wanted: 3, stands: 1 }],
+    short: [{ cid, wanted: 3, pinned: 1 }],
     needs: [
       { about: 'anchor-1', reason: 'its reconciler stopped', command: 'anchorage admin reconcile anchor-1' },
       { about: null, reason: 'no node leads', command: null },

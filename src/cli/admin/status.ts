@@ -49,7 +49,7 @@ function screenOf(status: ClusterStatus, io: Io): Screen {
     text,
     '\n',
     ...linesOf(status).map(([label, value]) => `${label.padEnd(12)}${printable(value)}\n`),
-    ...short.map(({ cid, wanted, stands }) => `${' '.repeat(12)}${cid}: ${stands} of ${wanted}\n`),
+    ...short.map(({ cid, wanted, pinned }) => `${' '.repeat(12)}${cid}: ${pinned} of ${wanted}\n`),
     '\n',
     needs.length === 0
       ? `${paint.green('nothing needs a person')}\n`

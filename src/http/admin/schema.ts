@@ -196,7 +196,7 @@ export const Status = named(
         Type.Object({
           cid: Type.String(),
           wanted: count('Copies that its pins want'),
-          stands: count('Copies that stand on live nodes'),
+          pinned: count('Copies that are pinned on live nodes'),
         }),
         { description: 'The first few contents that are short of copies' },
       ),
