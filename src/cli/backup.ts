@@ -6,7 +6,7 @@ import { configuredVerb } from './config-arguments.ts'
 import { writeBackupFile } from './backup-file.ts'
 import { json } from './print.ts'
 import { progress } from './progress.ts'
-import { toldParts } from './told-parts.ts'
+import { reportedParts } from './reported-parts.ts'
 
 /** Writes a backup. */
 export const command = configuredVerb(
@@ -27,7 +27,7 @@ Needs database.url and database.systemUrl. What was pinned stays in Kubo, and is
     const write = (parts: AsyncIterable<BackupPart>) =>
       writeBackupFile(
         file,
-        toldParts(parts, (text) => shown.tell(text)),
+        reportedParts(parts, (text) => shown.tell(text)),
         io.signal,
       )
     const { takenAt, rows } = await readBackup(systemUrl, version, write, io.signal)

@@ -10,7 +10,7 @@ import { configuredVerb } from './config-arguments.ts'
 import { readBackupFile } from './backup-file.ts'
 import { json } from './print.ts'
 import { progress } from './progress.ts'
-import { toldParts } from './told-parts.ts'
+import { reportedParts } from './reported-parts.ts'
 
 /** Restores a backup. */
 export const command = configuredVerb(
@@ -34,7 +34,7 @@ Needs database.url, database.systemUrl and the master key of old.`,
     const size = await sizeOfFile(file)
     const shown = progress(io, io.json)
     let read = 0
-    const parts = toldParts(
+    const parts = reportedParts(
       readBackupFile(file, (bytes) => (read += bytes)),
       (text) => shown.tell(`${Math.floor((100 * read) / size)} %  ${text}`),
     )

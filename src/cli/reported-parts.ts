@@ -1,7 +1,7 @@
 import type { BackupPart } from '../core/backup.ts'
 
 /** Passes on the parts of a backup, and reports to `tell` how far they are: `pins: 12,000 rows`. */
-export async function* toldParts(
+export async function* reportedParts(
   parts: AsyncIterable<BackupPart>,
   tell: (text: string) => void,
 ): AsyncGenerator<BackupPart> {
