@@ -95,7 +95,7 @@ test('--watch shows a state repeatedly until Ctrl-C, which is not a failure', as
   }
 })
 
-test('status shows the whole cluster on one screen, with everything that needs a person', async () => {
+test('status shows the whole cluster on one screen, with everything that needs an operator', async () => {
   const fine = await anchorage('status')
   assert.equal(fine.code, 0, fine.stderr)
   assert.match(
@@ -103,7 +103,7 @@ test('status shows the whole cluster on one screen, with everything that needs a
     /^NODE +STATE +LIVE +LEADS +PLACEMENTS +DISK\nanchor-1 +active +live +epoch 1 +0 \(0 B\) +/,
   )
   assert.match(fine.stdout, /^pins +0 queued, 0 pinning, 0 pinned, 0 failed$/m)
-  assert.match(fine.stdout, /\nnothing needs a person\n$/)
+  assert.match(fine.stdout, /\nnothing needs an operator\n$/)
   await placed(nodes[2], 2, 3)
   await report(1, { reconcileBlocked: 250, reasons: [{ what: 'disk', reason: 'it is 97% full' }] })
   await system.query(`update nodes set last_seen = now() - interval '1 hour' where name = 'anchor-3'`)
@@ -114,9 +114,9 @@ test('status shows the whole cluster on one screen, with everything that needs a
   assert.deepEqual([status.unsettled, status.short.length], [2, 2])
   assert.deepEqual([status.short[0].wanted, status.short[0].pinned], [3, 0])
   const shown = await anchorage('status')
-  assert.match(shown.stdout, /^missing +copies: 2 on silent nodes, 0 being made anew, 0 could not be made$/m)
+  assert.match(shown.stdout, /^missing +copies: 2 on silent nodes, 0 being made again, 0 failed$/m)
   assert.match(shown.stdout, /^ +bafk\S+: 0 of 3$/m)
-  const needs = shown.stdout.slice(shown.stdout.indexOf('needs a person:'))
+  const needs = shown.stdout.slice(shown.stdout.indexOf('needs an operator:'))
   assert.match(
     needs,
     /^ {2}anchor-2: its reconciler stopped before removing 250 pins \(.*reconcile anchor-2 --confirm\)$/m,
@@ -179,19 +179,19 @@ test('a drain is watched until the node has nothing left', async () => {
   const { code, stdout } = await watching
   assert.equal(code, 0)
   assert.match(stdout, /^anchor-2: draining, 3 left/)
-  assert.match(stdout, /anchor-2: drained, it holds nothing any more\n$/)
+  assert.match(stdout, /anchor-2: drained: no content is left on it\n$/)
   assert.equal((await anchorage('drain', 'anchor-2')).code, 0, 'and is over at once when it is drained')
   await anchorage('uncordon', 'anchor-2')
 })
 
-test('Ctrl-C ends the watching, and says that the drain goes on and how to end it', async () => {
+test('Ctrl-C stops watching, and the output says that the drain continues and how to end it', async () => {
   const stop = new AbortController()
   const watching = run(['drain', 'anchor-2'], { signal: stop.signal })
   await until(async () => (await json('nodes', 'anchor-2')).state === 'draining')
   stop.abort(new Error('stopped by SIGINT'))
   const { code, stderr } = await watching
   assert.equal(code, 1)
-  assert.match(stderr, /the drain goes on; .*admin drain anchor-2 .*admin uncordon anchor-2 ends it/)
+  assert.match(stderr, /the drain continues; .*admin drain anchor-2 .*admin uncordon anchor-2 ends it/)
   assert.equal((await json('nodes', 'anchor-2')).state, 'draining')
   await anchorage('uncordon', 'anchor-2')
 })
@@ -223,7 +223,7 @@ test('maintenance is switched on with a reason and an end, is shown, and is swit
   assert.equal(Date.parse(on.until) - Date.parse(on.since), 1_800_000)
   assert.match(
     (await anchorage('maintenance', 'status')).stdout,
-    /^maintenance is on for \S+: new switches \(operator:.*\), ends in 29m 5\ds \(/,
+    /^maintenance has been on for \S+: new switches \(operator:.*\), ends in 29m 5\ds \(/,
   )
   assert.match(
     (await anchorage('drain', 'anchor-3', '--no-wait')).stdout,
@@ -247,7 +247,7 @@ test('forget asks first and says what will be removed; without an answer it remo
   assert.deepEqual([silent.code, silent.stdout], [2, ''])
   assert.match(
     silent.stderr,
-    /anchor-5 \(nod_\w+\) goes out of the book for good, with its 0 placements.*--yes/,
+    /anchor-5 \(nod_\w+\) is deleted from the database for good, with its 0 placements.*--yes/,
   )
   const no = await run(['forget', 'anchor-5'], { ask: async () => '' })
   assert.deepEqual([no.code, no.stdout], [1, ''])
@@ -346,7 +346,7 @@ test('an unknown plan and a malformed plan id get different errors', async () =>
   assert.match(wrong.stderr, /pln_/)
 })
 
-test('reconcilers are shown, and a blocked one goes on once a person confirms it', async () => {
+test('reconcilers are shown, and a blocked one continues once an operator confirms it', async () => {
   const early = await anchorage('reconcile', 'anchor-3', '--confirm')
   assert.equal(early.code, 1)
   assert.match(early.stderr, /has not stopped/)
@@ -354,12 +354,12 @@ test('reconcilers are shown, and a blocked one goes on once a person confirms it
   assert.match((await anchorage('reconcile')).stdout, /^anchor-3 +\S+ ago +removed 0 +250 removals$/m)
   const silent = await anchorage('reconcile', 'anchor-3', '--confirm')
   assert.deepEqual([silent.code, silent.stdout], [2, ''])
-  assert.match(silent.stderr, /anchor-3 goes on with what it stopped before.*: 250 removals.*--yes/)
+  assert.match(silent.stderr, /anchor-3 does what it stopped before.*: 250 removals.*--yes/)
   assert.equal((await run(['reconcile', 'anchor-3', '--confirm'], { ask: async () => 'n' })).code, 1)
   const none = await system.query('select from nodes where reconcile_confirmed_at is not null')
-  assert.equal(none.rowCount, 0, 'nobody said yes')
+  assert.equal(none.rowCount, 0, 'no one said yes')
   const confirmed = await anchorage('reconcile', 'anchor-3', '--confirm', '--yes')
-  assert.deepEqual([confirmed.code, confirmed.stdout], [0, 'anchor-3 goes on\n'])
+  assert.deepEqual([confirmed.code, confirmed.stdout], [0, 'anchor-3 continues\n'])
   const noted = await system.query('select from nodes where reconcile_confirmed_at is not null')
   assert.equal(noted.rowCount, 1)
 })
@@ -444,7 +444,7 @@ async function placed(nodeId: NodeId | undefined, count: number, replicas = 1): 
 async function report(node: number, more: object = {}): Promise<void> {
   const id = nodes[node]
   assert.ok(id)
-  const told = {
+  const reported = {
     version: '1.2.3',
     leader: null,
     heard: node === 0 ? { [String(nodes[1])]: 400 } : {},
@@ -458,7 +458,10 @@ async function report(node: number, more: object = {}): Promise<void> {
     reconcileBlocked: null,
     ...more,
   }
-  await system.query('update nodes set report = $2, reported_at = now() where id = $1', [uuidOf(id), told])
+  await system.query('update nodes set report = $2, reported_at = now() where id = $1', [
+    uuidOf(id),
+    reported,
+  ])
 }
 
 async function planned(from: string): Promise<number> {

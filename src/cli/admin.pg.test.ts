@@ -132,8 +132,8 @@ test('limits are set when an org is created and changed later; an invalid number
 test('orgs lists all orgs by slug, or shows one by slug or id', async () => {
   const id = (await anchorage('admin', 'create-org', 'a-listed', '--max-pins', '7')).stdout.trim()
   const table = await anchorage('admin', 'orgs')
-  assert.match(table.stdout, /^ORG +ID +PINS +BYTES +EACH +MADE +STATE\n/)
-  assert.match(table.stdout, new RegExp(`^a-listed +${id} +0 of 7 +0 B +usual +\\S+Z +served$`, 'm'))
+  assert.match(table.stdout, /^ORG +ID +PINS +BYTES +REPLICAS +CREATED +STATE\n/)
+  assert.match(table.stdout, new RegExp(`^a-listed +${id} +0 of 7 +0 B +default +\\S+Z +served$`, 'm'))
   const { results }: { results: { slug: string }[] } = JSON.parse(
     (await anchorage('admin', 'orgs', '--json')).stdout,
   )
@@ -233,7 +233,7 @@ test('members are set, listed and removed; the last owner cannot be removed', as
   assert.deepEqual([last.code, last.stdout], [1, ''])
   assert.match(last.stderr, /owner/)
   const gone = await anchorage('admin', 'set-member', 'staffed', bob, 'none')
-  assert.equal(gone.stdout, `${bob} is no member of staffed\n`)
+  assert.equal(gone.stdout, `${bob} is not a member of staffed\n`)
   assert.equal((await anchorage('admin', 'set-member', 'staffed', bob, 'none')).code, 1)
   assert.equal((await anchorage('admin', 'set-member', 'staffed', bob, 'king')).code, 2)
   assert.equal((await anchorage('admin', 'set-member', 'staffed', 'usr_x', 'viewer')).code, 1)
@@ -285,7 +285,7 @@ test('mint-token prints the token alone, or the token with its details as JSON',
   assert.equal(decodeJwt(minted['token'] ?? '').jti, minted['id'])
 })
 
-test('revoke-token ends a token even when no node can be told, by its id, or by the token on standard input', async () => {
+test('revoke-token ends a token even when no node can be reached, by its id, or by the token on standard input', async () => {
   await anchorage('admin', 'create-org', 'revoking')
   const asked = ['--org', 'revoking', '--scopes', 'pins:read', '--ttl', '1h', '--json']
   const minted: { id: string; token: string } = JSON.parse(
@@ -294,7 +294,7 @@ test('revoke-token ends a token even when no node can be told, by its id, or by 
   for (const _ of ['revoked', 'revoked again']) {
     const { code, stdout, stderr } = await anchorage('admin', 'revoke-token', minted.id)
     assert.deepEqual([code, stdout], [0, `${minted.id} is revoked\n`], stderr)
-    assert.match(stderr, /could not be told/)
+    assert.match(stderr, /could not be notified/)
   }
   const whole = await anchorage('admin', 'revoke-token', minted.token)
   assert.equal(whole.code, 2)
@@ -322,7 +322,7 @@ test('with --json a warning is JSON too', async () => {
   const { id }: { id: string } = JSON.parse((await anchorage('admin', 'mint-token', ...asked)).stdout)
   const { stdout, stderr } = await anchorage('--json', 'admin', 'revoke-token', id)
   assert.deepEqual(JSON.parse(stdout), { id, revoked: true })
-  assert.match(JSON.parse(stderr).warning.details, /could not be told/)
+  assert.match(JSON.parse(stderr).warning.details, /could not be notified/)
 })
 
 test('mint-token refuses an unknown org and unknown scopes, and names them', async () => {
@@ -375,10 +375,10 @@ test('a token that ended with its signing key is not shown as valid', async () =
   assert.match((await stateOf(before)) ?? '', /^until /, 'its key verifies on')
   const silent = await anchorage('admin', 'rotate-key', '--end-tokens')
   assert.deepEqual([silent.code, silent.stdout], [2, ''])
-  assert.match(silent.stderr, /every API token ends for good.*\([1-9]\d* in force now\).*--yes/)
-  assert.match((await stateOf(before)) ?? '', /^until /, 'nobody said yes')
+  assert.match(silent.stderr, /every API token ends for good.*\([1-9]\d* are valid now\).*--yes/)
+  assert.match((await stateOf(before)) ?? '', /^until /, 'no one said yes')
   assert.equal((await anchorage('admin', 'rotate-key', '--end-tokens', '--yes')).code, 0)
-  assert.match((await anchorage('admin', 'rotate-key', '--end-tokens')).stderr, /\(0 in force now\)/)
+  assert.match((await anchorage('admin', 'rotate-key', '--end-tokens')).stderr, /\(0 are valid now\)/)
   const { id: after }: { id: string } = JSON.parse((await anchorage(...mint)).stdout)
   assert.equal(await stateOf(before), 'ended with its signing key')
   assert.match((await stateOf(after)) ?? '', /^until /)

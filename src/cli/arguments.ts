@@ -36,12 +36,12 @@ export function nonEmpty(what: string): (text: string) => string {
 
 /** Parses an option that is a duration, into milliseconds. */
 export function durationOf(what: string): (text: string) => number {
-  return (text) => told(what, () => parseDuration(text))
+  return (text) => parsed(what, () => parseDuration(text))
 }
 
 /** Parses an option that is a size, into bytes. */
 export function sizeOf(what: string): (text: string) => number {
-  return (text) => told(what, () => parseSize(text))
+  return (text) => parsed(what, () => parseSize(text))
 }
 
 /** Parses an option that is a whole number between two bounds. */
@@ -49,12 +49,12 @@ export function wholeNumberOf(what: string, least: number, most: number): (text:
   return (text) => {
     const number = Number(text)
     if (!/^\d{1,15}$/.test(text) || number < least || number > most)
-      throw new WrongUse(`${what}: must be a whole number from ${least} to ${most}`)
+      throw new WrongUse(`${what}: expected a whole number from ${least} to ${most}, not ${text}`)
     return number
   }
 }
 
-function told(what: string, parse: () => number): number {
+function parsed(what: string, parse: () => number): number {
   try {
     return parse()
   } catch (error) {

@@ -29,7 +29,7 @@ export async function writeBackupFile(
   signal: AbortSignal,
 ): Promise<void> {
   if (await stat(path).catch(() => null))
-    throw new AnchorageError('conflict', `${path} is there already: a backup overwrites nothing`)
+    throw new AnchorageError('conflict', `${path} exists already: a backup does not overwrite files`)
   const partial = `${path}.partial`
   await rm(partial, { force: true })
   try {
@@ -89,7 +89,7 @@ async function* partsOf(text: AsyncIterable<string>): AsyncGenerator<BackupPart>
   let first = true
   for await (const line of eachLine(text)) {
     const isControl = line.startsWith(control)
-    if (first && !isControl) throw new AnchorageError('invalid', 'this is no backup of anchorage')
+    if (first && !isControl) throw new AnchorageError('invalid', 'this is not a backup of anchorage')
     first = false
     if (!isControl) {
       lines.push(line)
@@ -118,7 +118,7 @@ function partOf(line: string, sha256: string): BackupPart {
   if (kind === 'table') return { kind, table: said.table, columns: said.columns }
   if (kind !== 'end') throw new AnchorageError('invalid', `the backup is damaged: ${line.slice(0, 80)}`)
   if (said.sha256 !== sha256)
-    throw new AnchorageError('invalid', 'the backup is damaged: its lines are not those that were written')
+    throw new AnchorageError('invalid', 'the backup is damaged: its checksum is wrong')
   return { kind, rows: said.rows }
 }
 

@@ -11,16 +11,17 @@ import { reportedParts } from './reported-parts.ts'
 /** Writes a backup. */
 export const command = configuredVerb(
   {
-    about: `Writes what the database holds to FILE, as it was at one moment, while the nodes go on: orgs, people, tokens, signing keys,
-nodes, pins and where they lie, plans and the audit. Not logins: people log in again. It fails when the counts of pins are not those of
-the pins. FILE is compressed, appears once it is whole, and is readable for its owner alone: it holds names and metadata of all orgs,
-and the signing keys, wrapped with the master key. That key is not in it: keep a copy of it elsewhere.
+    about: `Writes the content of the database to FILE, as it was at one moment, while the nodes keep running: orgs, users, tokens,
+signing keys, nodes, pins and their placements, plans and the audit. Sessions are left out: people log in again. Fails if the stored
+counts of pins differ from the pins. FILE is compressed, and appears only when it is complete. Only its owner can read it, because
+it has the names and metadata of all orgs, and the signing keys, encrypted with the master key. The master key is not in FILE: keep
+a copy of it elsewhere.
 
-Needs database.url and database.systemUrl. What was pinned stays in Kubo, and is not in FILE.`,
+Needs database.url and database.systemUrl. Pinned content stays in Kubo, and is not in FILE.`,
     json: '{"file","takenAt","rows":{TABLE: N}}.',
     examples: ['backup anchorage.backup'],
   },
-  (bare) => bare.argument('<FILE>', 'where it is written; there must be none of this name yet'),
+  (bare) => bare.argument('<FILE>', 'the file to write; it must not exist yet'),
   async ([file], _options, io, config) => {
     const { systemUrl } = storeUrls(config)
     const shown = progress(io, io.json)

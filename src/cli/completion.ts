@@ -8,10 +8,11 @@ const shells = ['bash', 'zsh', 'fish'] as const
 export const completionOf = (verbs: Readonly<Record<string, Entry>>) =>
   verb(
     {
-      about: `Prints a script with which the shell completes verbs, options and their values. It holds all that may be typed, so nothing is
-started while you type. The packages install it where shells look; elsewhere let the shell read it when it starts.`,
+      about: `Prints a script that lets the shell complete verbs, options and their values. The script has all words, so the shell
+starts no program while you type. Packages install it where shells find it. Without a package, let the shell read it when the shell
+starts.`,
       terms: {
-        'Where it goes': [
+        Installation: [
           ['bash', 'in ~/.bashrc: source <(anchorage completion bash)'],
           ['zsh', 'in ~/.zshrc, after compinit: source <(anchorage completion zsh)'],
           ['fish', 'once: anchorage completion fish > ~/.config/fish/completions/anchorage.fish'],
@@ -20,7 +21,7 @@ started while you type. The packages install it where shells look; elsewhere let
       json: '{"shell","script"}.',
       examples: ['completion bash'],
     },
-    (bare) => bare.addArgument(wordArgument('<SHELL>', 'for which', shells, 'completion')),
+    (bare) => bare.addArgument(wordArgument('<SHELL>', 'the shell', shells, 'completion')),
     async ([shell], _options, io) => {
       // Imported here because it loads every verb, including this one.
       const { scriptFor } = await import('./completion/script-for.ts')

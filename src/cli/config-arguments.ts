@@ -37,7 +37,7 @@ function addConfigFlag(command: CommandUnknownOpts): void {
     command
       .createOption(
         '--config <FILE>',
-        'the config of the node, as YAML; each of its options is also a flag, such as --http.listen: see anchorage config docs',
+        "the node's config file (YAML). Options are also flags, such as --http.listen: see anchorage config docs",
       )
       .helpGroup('Configuration:'),
   )

@@ -23,7 +23,7 @@ after(async () => {
 
 test('config check passes when everything a start needs is there, and warns of a key that other users may read', async () => {
   const sound = await check()
-  const stdout = 'the configuration is complete, and what starting needs is there\n'
+  const stdout = 'the configuration is complete, and the node can start\n'
   assert.deepEqual(sound, { code: 0, stdout, stderr: '' })
   const key = join(dir, 'master.key')
   await chmod(key, 0o644)
@@ -39,7 +39,7 @@ test('config check fails while Postgres is unreachable, and does not mention Pos
   assert.deepEqual([away.code, away.stdout], [1, ''])
   assert.match(
     away.stderr,
-    /^postgres: Postgres cannot be reached by database\.systemUrl: connect ECONNREFUSED 127\.0\.0\.1:1; see that/,
+    /^postgres: Postgres cannot be reached by database\.systemUrl: connect ECONNREFUSED 127\.0\.0\.1:1; check that/,
   )
   assert.doesNotMatch(away.stderr, /pa55word/)
   const offline = await check(env, ['--offline'])
@@ -69,7 +69,7 @@ test('config check fails when another process has the port, and when the data di
   stranger.close()
   assert.equal(found.code, 1)
   assert.match(found.stderr, /^disk: data\.dir .* cannot be made/m)
-  assert.match(found.stderr, new RegExp(`^http\\.listen: ${listen} is taken by another process`, 'm'))
+  assert.match(found.stderr, new RegExp(`^http\\.listen: another process listens on ${listen}`, 'm'))
 })
 
 async function check(env: Record<string, string> = {}, flags: string[] = []) {

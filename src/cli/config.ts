@@ -34,17 +34,17 @@ const columns: readonly Column[] = [
  */
 export const command = verb(
   {
-    about: 'Looks at the options and where they come from, or prints what can be told of them.',
+    about: 'Checks or prints the options, or prints a reference page.',
     terms: {
       Actions: [
         [
           'check',
-          'tell whether anchorage serve can start with this configuration: options and the files that they name, data directory, ports, and Postgres with its logins and schema. Exit code 1 when it cannot. Run it as the user that runs serve. anchorage doctor looks at NATS, Kubo and the rest, too',
+          'check whether anchorage serve can start with this configuration: the options and the files that they name, the data directory, ports, and Postgres with its logins and schema. The exit code is 1 if serve cannot start. Run it as the user that runs serve. anchorage doctor also checks NATS, Kubo and the rest',
         ],
-        ['print', 'show every option, its value and where it comes from (secrets as ***)'],
-        ['docs', 'print the table of all options (docs/config.md is this)'],
-        ['limits', 'print every bound that somebody who uses the service can meet (docs/limits.md is this)'],
-        ['metrics', 'print every metric family that a node shows (docs/metrics.md is this)'],
+        ['print', 'show every option, its value and the source of the value (secrets as ***)'],
+        ['docs', 'print the table of all options, as in docs/config.md'],
+        ['limits', 'print every limit that a user of the service can reach, as in docs/limits.md'],
+        ['metrics', 'print every metric family of a node, as in docs/metrics.md'],
       ],
     },
     json: 'check: {"ok","offline"}; print: {OPTION: {"value","from"}}; the others: {"markdown"}.',
@@ -53,8 +53,8 @@ export const command = verb(
   (bare) =>
     withConfig(
       bare
-        .addArgument(wordArgument('<ACTION>', 'what to do', actions, 'config'))
-        .option('--offline', 'of check: look at the options and their files alone'),
+        .addArgument(wordArgument('<ACTION>', 'the action', actions, 'config'))
+        .option('--offline', 'with check: check only the options and their files'),
     ),
   async ([action], { offline = false }, io) => {
     if (action === 'check') return await check(configInput(io), offline, io)
@@ -90,7 +90,7 @@ async function check(input: ConfigInput, isOffline: boolean, io: Io): Promise<nu
   }
   if (!isFit) return 1
   if (io.json) io.out(json({ ok: true, offline: isOffline }))
-  else io.out(isOffline ? complete : `${complete.trim()}, and what starting needs is there\n`)
+  else io.out(isOffline ? complete : `${complete.trim()}, and the node can start\n`)
   return 0
 }
 

@@ -9,6 +9,6 @@ export async function confirm(what: string, io: Io): Promise<void> {
   if (io.yes) return
   if (io.ask === undefined) throw new WrongUse(`${what}. Nothing was changed: add --yes to do it`)
   io.err(`${what}.\n`)
-  const answer = await io.ask('Go on? (y/N) ')
+  const answer = await io.ask('Continue? (y/N) ')
   if (!/^y(es)?$/i.test(answer.trim())) throw new AnchorageError('conflict', 'nothing was changed')
 }

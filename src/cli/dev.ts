@@ -1,45 +1,51 @@
 import { putGreeting } from '../dev/kubo.ts'
 import { startDev, type DevCluster } from '../dev/runtime.ts'
 import { aborted } from '../process/aborted.ts'
+import { wholeNumberOf } from './arguments.ts'
 import { json } from './print.ts'
 import { verb, WrongUse } from './verb.ts'
 
 /** Each node is three processes; more nodes than this are of no use on one machine. */
 const maxNodes = 16
 const twoNodes =
-  'warning: of two nodes neither can lead or take hints without the other: use one, or at least three, to survive the loss of one'
+  'warning: with two nodes, neither can lead or take hints without the other: use one node, or at least three, to survive the loss of one'
 
-/** Runs the embedded runtime until the process is told to stop. */
+/** Runs the embedded runtime until a signal stops the process. */
 export const command = verb(
   {
-    about: `Runs nodes with everything they need on this machine: one Postgres, an identity provider, for each node a nats-server and a
-Kubo, an org and a token. No server speaks to anything but loopback. Ctrl-C stops it all; what was pinned is there again at the next
-start.`,
-    json: '{"url","org","token","envFile","nodes"} once all is ready.',
-    notes: `DIR/dev.env, made when all is ready, is for a shell to source: addresses, logins, token, process ids. Node i has the
-variables …_i. SIGUSR2 to DEV_PID starts again at once whatever is down, also with --restart-after 0.
-DATABASE_URL in the environment names a Postgres to use instead (its user owns the database and may create roles; on another
-host, with sslmode=verify-full in it, or with ANCHORAGE_DATABASE_ALLOW_PLAINTEXT=true);
-KUBO_BINARY and ANCHORAGE_NATS_BINARY name the executables to run instead of those that are found or made.
-People log in at an identity provider of dev's own, unless ANCHORAGE_OIDC_ISSUER names another.`,
+    about: `Runs nodes with everything that they need on this machine: one Postgres, an identity provider, a nats-server and a Kubo
+for each node, an org and a token. All servers listen on loopback only. Ctrl-C stops everything. Pinned content is still there at
+the next start.`,
+    json: '{"url","org","token","envFile","nodes"} when everything is ready.',
+    notes: `DIR/dev.env is written when everything is ready. A shell can source it: it has addresses, logins, the token and process ids. The
+variables of node i end in _i. SIGUSR2 to DEV_PID starts every stopped server again at once, also with --restart-after 0.
+DATABASE_URL in the environment names a Postgres to use instead. Its user must own the database and must be allowed to create roles.
+For a Postgres on another host, the URL needs sslmode=verify-full, or set ANCHORAGE_DATABASE_ALLOW_PLAINTEXT=true.
+KUBO_BINARY and ANCHORAGE_NATS_BINARY name executables to run instead of those that dev finds or makes.
+People log in at dev's own identity provider, unless ANCHORAGE_OIDC_ISSUER names another one.`,
     examples: ['dev', 'dev --nodes 3 --data /tmp/three --reset'],
   },
   (bare) =>
     bare
-      .option('--data <DIR>', 'where everything is kept', '.anchorage')
-      .option('--port <P>', 'the port of the API; node i has P + i - 1', whole('--port', 1, 65_535), 8080)
-      .option('--reset', 'delete the data of DIR first')
+      .option('--data <DIR>', 'the directory for all data', '.anchorage')
+      .option(
+        '--port <P>',
+        'the port of the API; node i has P + i - 1',
+        wholeNumberOf('--port', 1, 65_535),
+        8080,
+      )
+      .option('--reset', 'delete the data in DIR first')
       .option(
         '--restart-after <S>',
-        'seconds after which a server that died is started again; 0: never',
-        (text) => numberOf(text, '--restart-after', 0, 86_400),
+        'seconds until a server that died is started again; 0: never',
+        secondsOf,
         2,
       )
       .option('--public', 'let Kubo join the IPFS network')
       .option(
         '--nodes <N>',
-        'how many nodes (as many as at the last start, or 1): 1 or at least 3, since of two neither can lead without the other; a larger N than before grows the cluster, a smaller one needs the others drained first',
-        whole('--nodes', 1, maxNodes),
+        'number of nodes: 1 or at least 3, because with two nodes neither can lead without the other. The default is the number at the last start, or 1. A larger number adds nodes; before a smaller one, drain the other nodes',
+        wholeNumberOf('--nodes', 1, maxNodes),
       ),
   async (
     _args,
@@ -47,9 +53,9 @@ People log in at an identity provider of dev's own, unless ANCHORAGE_OIDC_ISSUER
     io,
   ) => {
     const hangUp = new AbortController()
-    process.once('SIGHUP', () => hangUp.abort(new Error('the terminal went away')))
+    process.once('SIGHUP', () => hangUp.abort(new Error('the terminal was closed')))
     // `npm start` keeps a channel to this process, so that this process ends when npm is killed.
-    process.once('disconnect', () => hangUp.abort(new Error('the process that started us went away')))
+    process.once('disconnect', () => hangUp.abort(new Error('the process that started this one has ended')))
     process.channel?.unref()
     if (nodes === 2) io.err(`${twoNodes}\n`)
     const signal = AbortSignal.any([io.signal, hangUp.signal])
@@ -91,7 +97,7 @@ ${others.join('')}  org    ${org}
   token  ${token}
   shell  . ${quoted(cluster.envFile)}
 ${signIn}
-Pin something with curl (this CID lies in Kubo, not pinned yet):
+Pin something with curl (Kubo has the content of this CID, not pinned yet):
 
   curl -X POST ${url}/pins -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' -d '{"cid":"${cid}","name":"hello"}'
 
@@ -100,7 +106,7 @@ or with Kubo:
   ${ipfs} pin remote service add dev ${url} ${token}
   ${ipfs} pin remote add --service=dev --name=hello ${cid}
 
-Content of your own: the node fetches from the addresses in "origins"; a running Kubo sends its own with pin remote add.
+To pin your own content, name addresses in "origins" from which the node fetches it; pin remote add sends those of a running Kubo.
 
 `
 }
@@ -109,16 +115,8 @@ function quoted(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
 }
 
-function whole(flag: string, min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = numberOf(text, flag, min, max)
-    if (!Number.isInteger(value)) throw new WrongUse(`${flag}: expected a whole number`)
-    return value
-  }
-}
-
-function numberOf(text: string, flag: string, min: number, max: number): number {
-  const value = Number(text)
-  if (text.trim() !== '' && value >= min && value <= max) return value
-  throw new WrongUse(`${flag}: expected ${min === max ? min : `a number from ${min} to ${max}`}, not ${text}`)
+function secondsOf(text: string): number {
+  const seconds = Number(text)
+  if (text.trim() !== '' && seconds >= 0 && seconds <= 86_400) return seconds
+  throw new WrongUse(`--restart-after: expected a number from 0 to 86400, not ${text}`)
 }

@@ -19,7 +19,7 @@ export interface Shown<T> {
 }
 
 /** The help text of `--watch`. */
-export const watchTells = 'show it anew every two seconds, until Ctrl-C'
+export const watchTells = 'show it again every two seconds, until Ctrl-C'
 
 const usualMs = 2_000
 

@@ -48,7 +48,7 @@ test('a wrong password and an absent Postgres get different messages, and no pas
   assert.match(of(found, 'postgres').says, /password authentication failed/)
   assert.match(of(found, 'postgres tenant').says, /ECONNREFUSED/)
   assert.match(of(found, 'postgres').says, /run: anchorage migrate up; else correct its password/)
-  assert.match(of(found, 'postgres tenant').advice ?? '', /see that Postgres runs there/)
+  assert.match(of(found, 'postgres tenant').advice ?? '', /check that Postgres runs there/)
   assert.doesNotMatch(JSON.stringify(found), /pa55word/)
 })
 
@@ -111,7 +111,7 @@ test('as text, each finding is a line with its advice below; with an unreadable 
   const without = { ANCHORAGE_HTTP_LISTEN: '127.0.0.1:0', ANCHORAGE_KUBO_RPC: 'http://127.0.0.1:1' }
   assert.equal(await main(['doctor'], { ...io, env: without, signal: new AbortController().signal }), 1)
   assert.match(stdout, /^FAIL {2}config +database\.url is not set: give ANCHORAGE_DATABASE_URL/m)
-  assert.match(stdout, /^skip {2}postgres +its logins cannot be used; see config$/m)
+  assert.match(stdout, /^skip {2}postgres +its logins cannot be used; see the check config$/m)
   assert.match(stdout, /^FAIL {2}kubo [^\n]+\n {27}→ start it, or set kubo\.rpc/m)
 })
 

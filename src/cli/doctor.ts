@@ -19,16 +19,16 @@ import { verb, type Io } from './verb.ts'
 /** Runs all checks, and shows each finding as soon as there is one. */
 export const command = verb(
   {
-    about: `Looks at everything that a node with this configuration needs, and says what is wrong and what to do: the configuration and
-its secrets, this machine's disk and ports, certificates, Postgres, NATS and Kubo. It changes nothing. Run it before the first start,
-beside the running node, or after the node died; as the user that runs anchorage serve, since that user's rights are looked at.
-Exit code 1 when anything is FAIL.`,
+    about: `Checks everything that a node with this configuration needs, and says what is wrong and how to fix it: the configuration
+and its secrets, disk and ports of this machine, certificates, Postgres, NATS and Kubo. It changes nothing. Run it before the first
+start, while the node runs, or after the node died. Run it as the user that runs anchorage serve, because it checks the rights of
+that user. The exit code is 1 if any check is FAIL.`,
     terms: {
       States: [
         ['ok', 'as it should be'],
-        ['warn', 'works, but should not stay so'],
+        ['warn', 'works, but should be changed'],
         ['FAIL', 'does not work, or is not safe'],
-        ['skip', 'could not be looked at; the line says why'],
+        ['skip', 'was not checked; the line says why'],
       ],
     },
     json: '{"ok":…,"findings":[{"check","state","says","advice"},…]}.',

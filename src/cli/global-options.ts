@@ -2,11 +2,11 @@ import type { CommandUnknownOpts } from '@commander-js/extra-typings'
 
 /** The options that every verb has, before it or after it. */
 const globalOptions = [
-  ['--json', 'print JSON; of a failure {"error":{"reason","details"}}'],
-  ['--wide', 'show tables in full, wider than the terminal'],
+  ['--json', 'print JSON; an error is {"error":{"reason","details"}}'],
+  ['--wide', 'show tables in full, even if wider than the terminal'],
   ['--yes', 'answer every question with yes'],
-  ['--no-color', 'no colours, as with NO_COLOR set'],
-  ['--debug', 'tell a failure with its whole story'],
+  ['--no-color', 'print without colours, as with NO_COLOR set'],
+  ['--debug', 'print the stack of an error'],
 ] as const
 
 type Flag = (typeof globalOptions)[number][0]
@@ -25,12 +25,14 @@ export function globalsIn(words: readonly string[]): ReadonlySet<Flag> {
 
 /** Declares the global options and `--help`, which help lists below the verb's own options. */
 export function addGlobalOptions(command: CommandUnknownOpts): void {
-  for (const [flag, tells] of globalOptions)
-    command.addOption(command.createOption(flag, tells).helpGroup('Options of every verb:'))
-  command.addHelpOption(command.createOption('-h, --help', 'show this').helpGroup('Options of every verb:'))
+  for (const [flag, help] of globalOptions)
+    command.addOption(command.createOption(flag, help).helpGroup('Options of every verb:'))
+  command.addHelpOption(
+    command.createOption('-h, --help', 'show this help').helpGroup('Options of every verb:'),
+  )
 }
 
 /** The global options as the overview lists them. */
 export function globalOptionLines(): string {
-  return globalOptions.map(([flag, tells]) => `  ${flag.padEnd(12)}${tells}\n`).join('')
+  return globalOptions.map(([flag, help]) => `  ${flag.padEnd(12)}${help}\n`).join('')
 }

@@ -77,7 +77,7 @@ async function ask(question: string, signal: AbortSignal): Promise<string> {
     return await lines.question(question, { signal })
   } catch {
     process.stderr.write('\n')
-    throw new AnchorageError('conflict', 'stopped at the question: nothing was changed')
+    throw new AnchorageError('conflict', 'the question was not answered: nothing was changed')
   } finally {
     lines.close()
   }
@@ -117,9 +117,9 @@ function withoutVerb(asked: readonly string[], io: Io): number {
 function overview(prefix: string): string {
   return `anchorage: a self-hosted IPFS pinning service
 
-${listing(prefix)}Options of every verb, before it or after it:
+${listing(prefix)}Options of every verb, before or after it:
 ${globalOptionLines()}
-anchorage VERB --help says more about one.
+anchorage VERB --help explains a verb.
 `
 }
 

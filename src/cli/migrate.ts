@@ -30,17 +30,17 @@ const columns: readonly Column[] = [
 /** `migrate up` and `migrate status`. */
 export const command = configuredVerb(
   {
-    about: `Brings the database to this version, or shows how far it is. What is wrong is a line each on standard error. Exit code 1 when
-something is pending, drifted or wrong.`,
+    about: `Brings the database to this version, or shows its state. Each problem is one line on standard error. The exit code is 1
+if a migration is pending or has drifted, or if there is another problem.`,
     terms: {
       Actions: [
         [
           'up',
-          'bring the database to this version, and make the roles anchorage_tenant and anchorage_system with the passwords of database.url and database.systemUrl. Needs those two and database.ownerUrl. Then the functions whose text changed are replaced in one transaction, and roles, tables, grants, policies and functions that were changed by hand are mended. Safe to run from several machines at once, and again',
+          'bring the database to this version, and create the roles anchorage_tenant and anchorage_system with the passwords of database.url and database.systemUrl. Needs these two and database.ownerUrl. Then functions whose text changed are replaced in one transaction, and roles, tables, grants, policies and functions that were changed by hand are repaired. Safe to run again, and on several machines at once',
         ],
         [
           'status',
-          'show each migration, the functions of the database and, once nothing is pending, what else is wrong. Needs database.ownerUrl',
+          'show each migration, the functions of the database and, if nothing is pending, all other problems. Needs database.ownerUrl',
         ],
       ],
     },
@@ -48,7 +48,7 @@ something is pending, drifted or wrong.`,
     json: '[{"version","name","state"}], where the version of a function is null.',
     examples: ['migrate up', 'migrate status'],
   },
-  (bare) => bare.addArgument(wordArgument('<ACTION>', 'what to do', actions, 'migrate')),
+  (bare) => bare.addArgument(wordArgument('<ACTION>', 'the action', actions, 'migrate')),
   async ([action], _options, io, config) =>
     action === 'up' ? await up(config, io) : await status(config, io),
 )

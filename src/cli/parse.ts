@@ -36,7 +36,7 @@ function refuseUnclear(command: CommandUnknownOpts, argv: readonly string[], fla
     if (!takesValue(option) || name !== word) continue
     if (next.startsWith('-') && next !== '-')
       throw new WrongUse(
-        `${name}: expected a value after it, not ${next} (a value that begins with a - is given as ${name}=${next})`,
+        `${name}: expected a value after it, not ${next} (if the value begins with -, write ${name}=${next})`,
       )
     at += 1
   }

@@ -53,7 +53,7 @@ function causeOf(error: unknown): string {
   const isNew = cause !== '' && error instanceof Error && !error.message.includes(cause)
   const because = isNew ? redact(`  because: ${cause}\n`) : ''
   if (error instanceof AnchorageError) return because
-  return `${because}  (unexpected: run it again with --debug for the whole story)\n`
+  return `${because}  (unexpected error: run it again with --debug to see the stack)\n`
 }
 
 function stackOf(error: Error): string {

@@ -15,19 +15,19 @@ import { reportedParts } from './reported-parts.ts'
 /** Restores a backup. */
 export const command = configuredVerb(
   {
-    about: `Fills a new database from a backup: all of it or, when anything is wrong, nothing. Make the database, bring it to the backup's
-schema (anchorage migrate up), restore, and only then start the nodes. A database with anything in it is refused, and so is another
-master key than the one that wrapped the backup's signing keys. The old database, if there still is one, stays as it is.
+    about: `Fills a new database from a backup. If anything is wrong, nothing is restored. Create the database, bring it to the
+schema of the backup (anchorage migrate up), restore, and only then start the nodes. Refused if the database has any data, and if
+the master key cannot decrypt the signing keys in the backup. The old database, if it still exists, is not changed.
 
-Nodes are found again by their names, each with its old Kubo or a new one. What their reconcilers would do they only report, until
-you say so for each: anchorage admin reconcile, and anchorage admin reconcile NODE --confirm.
-Tokens that were revoked since the backup are good again: revoke them again, or end all with anchorage admin rotate-key --end-tokens.
+Nodes are recognised by their names, each with its old Kubo or a new one. Their reconcilers only report what they would do, until
+you confirm it for each node: anchorage admin reconcile, and anchorage admin reconcile NODE --confirm. Tokens that were revoked
+after the backup are valid again: revoke them again, or end all tokens with anchorage admin rotate-key --end-tokens.
 
-Needs database.url, database.systemUrl and the master key of old.`,
+Needs database.url, database.systemUrl and the master key of the old nodes.`,
     json: '{"file","takenAt","restoreId","rows":{TABLE: N}}.',
     examples: ['restore anchorage.backup'],
   },
-  (bare) => bare.argument('<FILE>', 'a backup'),
+  (bare) => bare.argument('<FILE>', 'the backup'),
   async ([file], _options, io, config) => {
     const { systemUrl } = storeUrls(config)
     const key = await masterKey(config)
@@ -44,9 +44,9 @@ Needs database.url, database.systemUrl and the master key of old.`,
     shown.done()
     const { takenAt } = head
     if (io.json) return io.out(json({ file, takenAt, restoreId, rows }))
-    io.out(`${rows['pins']} pins of ${rows['orgs']} orgs are back, as of ${takenAt}
-Tokens that were revoked after that are good again: revoke them again, or end all (anchorage admin rotate-key --end-tokens).
-Start the nodes; then anchorage admin reconcile shows what each would pin again and remove, and with NODE --confirm it does.\n`)
+    io.out(`${rows['pins']} pins of ${rows['orgs']} orgs are restored, as of ${takenAt}
+Tokens that were revoked after that are valid again: revoke them again, or end all (anchorage admin rotate-key --end-tokens).
+Start the nodes. Then anchorage admin reconcile shows what each node would pin again and remove; with NODE --confirm the node does it.\n`)
   },
 )
 
@@ -56,7 +56,7 @@ function assertOpens(key: Uint8Array, signingKey: SigningKey): void {
   } catch (cause) {
     throw new AnchorageError(
       'invalid',
-      `the backup's signing key ${signingKey.id} does not open with auth.masterKey: give the master key of the nodes that it was taken from`,
+      `auth.masterKey cannot decrypt the signing key ${signingKey.id} of the backup: give the master key of the nodes that were backed up`,
       { cause },
     )
   }

@@ -14,6 +14,6 @@ export async function secretFrom(input: AsyncIterable<Buffer | string>): Promise
     parts.push(bytes)
   }
   const text = Buffer.concat(parts).toString('utf8').trim()
-  if (text === '') throw new WrongUse('nothing stands on standard input')
+  if (text === '') throw new WrongUse('standard input is empty')
   return text
 }

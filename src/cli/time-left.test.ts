@@ -13,7 +13,7 @@ test('the remaining time follows the rate of the last minute, and is null withou
   atMs = 11_000
   assert.equal(left(1000), null, 'it does not shrink')
   atMs = 80_000
-  assert.equal(left(400), null, 'what is older than a minute tells nothing')
+  assert.equal(left(400), null, 'values older than a minute do not count')
   atMs = 90_000
   assert.equal(left(200), 10_000)
   atMs = 95_000

@@ -5,12 +5,12 @@ import { verb } from './verb.ts'
 /** Shows the version. */
 export const command = verb(
   {
-    about: 'Shows which version of anchorage this is; anchorage -v and anchorage --version do, too.',
-    json: '{"version","node"}: node is the version of the Node.js that runs it',
+    about: 'Shows the version of this program. anchorage -v and anchorage --version do the same.',
+    json: '{"version","node"}. node is the version of Node.js.',
     examples: ['version'],
   },
-  (declare) => declare,
+  (bare) => bare,
   async (_args, _options, io) => {
-    io.out(io.json ? json({ version: version, node: process.versions.node }) : `${version}\n`)
+    io.out(io.json ? json({ version, node: process.versions.node }) : `${version}\n`)
   },
 )

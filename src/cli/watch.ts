@@ -29,7 +29,7 @@ export interface Operation<T> extends Watched<T> {
   /** Whether the operation ended as it was asked for. */
   isDone: (state: T) => boolean
   json: (state: T) => unknown
-  /** Told when the watching ends before the operation. */
+  /** Printed when watching ends before the operation. */
   goesOn: string
 }
 

@@ -18,17 +18,18 @@ const columns: readonly Column[] = [
 /** Shows the audit log. */
 export const command = operatorVerb(
   {
-    about: `Shows who did what, newest first; with --follow oldest first, and on and on as it happens, until Ctrl-C.`,
-    json: '{"results":[{"id","at","orgId","actor","action","target","details"}]}; with --follow, one line for each entry.',
+    about:
+      'Shows the audit log, newest first. With --follow, shows it oldest first, and then each new entry until Ctrl-C.',
+    json: '{"results":[{"id","at","orgId","actor","action","target","details"}]}; with --follow, one entry per line.',
     examples: ['admin audit --limit 100', 'admin audit --org acme --follow'],
   },
   (bare) =>
     bare
-      .option('--follow', 'go on as it happens')
-      .option('--org <ORG>', "only what is this org's")
+      .option('--follow', 'show new entries as they happen')
+      .option('--org <ORG>', 'only entries of this org (slug or id)')
       .option(
         '--limit <N>',
-        'at most this many, up to 1000; with --follow, how many to begin with',
+        'at most this many, up to 1000; with --follow, how many old entries to start with',
         wholeNumberOf('--limit', 1, 1000),
         20,
       ),

@@ -10,22 +10,22 @@ const columns: readonly Column[] = [
   { head: 'NODE', rank: 1, least: 12 },
   { head: 'CACHE', rank: 1 },
   { head: 'SIZE', rank: 3 },
-  { head: 'HITS', rank: 1, means: 'answered from memory, and their share' },
+  { head: 'HITS', rank: 1, means: 'lookups that the cache answered, and their share' },
   { head: 'MISSES', rank: 2 },
-  { head: 'INVALIDATIONS', rank: 5, means: 'heard from other nodes' },
-  { head: 'FLUSHES', rank: 6, means: 'times that the cache was emptied, after a reconnection' },
+  { head: 'INVALIDATIONS', rank: 5, means: 'changes that other nodes reported' },
+  { head: 'FLUSHES', rank: 6, means: 'how often the cache was emptied after a reconnection' },
   {
     head: 'VERSION',
     rank: 4,
     means:
-      'the newest version of its subject that the node knows of: nodes that differ for long do not hear one another',
+      'the newest version of the cached data that the node knows. Nodes whose versions differ for long do not hear each other',
   },
 ]
 
 /** Shows the caches. */
 export const command = operatorVerb(
   {
-    about: `Shows how the caches of each node fare, as each node last reported (every ten seconds).`,
+    about: 'Shows the caches of each node, as the node last reported them. A node reports every ten seconds.',
     columns,
     json: '{"results":[{"id","name","reportedAt","caches":[…]}]}.',
     examples: ['admin cache-stats', 'admin cache-stats --watch'],

@@ -13,7 +13,7 @@ const columns: readonly Column[] = [
     head: 'SIGN',
     rank: 2,
     means:
-      'how long ago the node last signed in Postgres (every ten seconds), so it is fresh also while NATS is away',
+      'how long ago the node last wrote to Postgres that it lives (every ten seconds). It is recent even while NATS is down',
   },
   { head: 'LEADS', rank: 3 },
   {
@@ -21,14 +21,14 @@ const columns: readonly Column[] = [
     rank: 1,
     least: 20,
     means:
-      'how long before its last report the node heard each of the others (a heartbeat goes out every second); “not heard”: it did not for a while, or never did',
+      'how long before its last report the node heard each other node (a heartbeat is sent every second); “not heard”: not for a while, or never',
   },
 ]
 
 /** Shows which nodes hear which. */
 export const command = operatorVerb(
   {
-    about: `Shows which nodes hear which. A row is a node as it last reported.`,
+    about: 'Shows which nodes hear each other. Each row is a node, as it last reported.',
     columns,
     json: '{"results":[{"id","name","live","silentMs","leads","reportedAt","heard":[{"id","name","agoMs"}],"reasons"}]}.',
     examples: ['admin cluster-presences', 'admin cluster-presences --watch'],
@@ -61,6 +61,6 @@ function rowOf({ node, report, leads }: NodeStatus, views: NodeStatus[]): string
     node.live ? 'live' : 'silent',
     duration(node.silentMs),
     leads === null ? '' : `epoch ${leads}`,
-    report === null ? 'not reported yet' : heard.length === 0 ? 'alone' : heard.join(', '),
+    report === null ? 'not reported yet' : heard.length === 0 ? 'no other node' : heard.join(', '),
   ]
 }

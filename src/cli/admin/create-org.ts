@@ -8,15 +8,15 @@ import { orgChangeOf, withOrgOptions } from './org-options.ts'
 /** Makes an org. */
 export const command = operatorVerb(
   {
-    about: `Makes an org; prints its id. What is not said is orgs.maxPins and orgs.maxBytes of the config, and without these as
-much as there is.`,
+    about: `Creates an org and prints its id. A limit that is not given comes from orgs.maxPins and orgs.maxBytes of the config. If
+these are not set either, the org has no limit.`,
     json: 'the org.',
     examples: ['admin create-org acme --max-pins 100000 --max-bytes 1TiB'],
   },
   (bare) =>
     withOrgOptions(bare).argument(
       '<SLUG>',
-      'how it is named: letters a to z, digits and hyphens, at most 63',
+      'the name of the org: letters a to z, digits and hyphens, at most 63',
       slugOf,
     ),
   ([slug], values, io) =>
@@ -28,6 +28,6 @@ much as there is.`,
 
 function slugOf(text: string): string {
   if (!slugForm.test(text))
-    throw new WrongUse('a SLUG is at most 63 of a to z, 0 to 9 and -, with no hyphen at either end')
+    throw new WrongUse('a SLUG has at most 63 characters: a to z, 0 to 9 and -, with no hyphen at either end')
   return text
 }

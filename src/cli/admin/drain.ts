@@ -8,18 +8,18 @@ import { operatorVerb } from './operator-verb.ts'
 /** Drains a node. */
 export const command = operatorVerb(
   {
-    about: `Takes a node out of service: it takes no new content, and what it has is copied to other nodes; no copy is given up before
-another one stands. Shows how far it is until the node has nothing left. Ctrl-C ends the watching, not the drain: anchorage admin
-uncordon NODE ends that. Drain again to watch on.`,
+    about: `Takes a node out of service. The node gets no new content, and its content is copied to other nodes. A copy is deleted
+only after its replacement is pinned. Shows the progress until the node has no content left. Ctrl-C stops watching; the drain
+continues. Run the command again to watch it again. anchorage admin uncordon NODE ends the drain.`,
     json: '{"id","name","state","left","moving","waiting","removing","bytesLeft","waits"} at the end.',
-    notes: 'Exit code 1 when it was not drained in the end.',
+    notes: 'The exit code is 1 if the node is not drained at the end.',
     examples: ['admin drain anchor-2', 'admin drain anchor-2 --no-wait'],
   },
   (bare) =>
     bare
-      .argument('<NODE>', 'a name or a TypeID')
-      .option('--wait', 'until the node is drained (what happens without it, too)')
-      .option('--no-wait', 'only begin'),
+      .argument('<NODE>', 'name or id of the node')
+      .option('--wait', 'wait until the node is drained (the default)')
+      .option('--no-wait', 'start the drain and return'),
   ([node], { wait }, io) =>
     async ({ use, actor }) => {
       const begun = await use.drain(node, actor)
@@ -38,7 +38,7 @@ function watchedDrain(use: OperatorUseCases, { node: { id, name } }: DrainView):
     show: (drain) => ({ text: `${shown}: ${progressOf(drain)}` }),
     bytesLeft: ({ bytesLeft }) => bytesLeft,
     json: drainWire,
-    goesOn: `the drain goes on; anchorage admin drain ${shown} watches it again, anchorage admin uncordon ${shown} ends it`,
+    goesOn: `the drain continues; anchorage admin drain ${shown} watches it again, anchorage admin uncordon ${shown} ends it`,
   }
 }
 
@@ -47,8 +47,8 @@ function watchedDrain(use: OperatorUseCases, { node: { id, name } }: DrainView):
  * first.
  */
 function progressOf({ node, left, moving, waiting, removing, bytesLeft, waits }: DrainView): string {
-  if (node.state === 'drained') return 'drained, it holds nothing any more'
-  if (node.state === 'active') return 'uncordoned meanwhile: it takes content again'
+  if (node.state === 'drained') return 'drained: no content is left on it'
+  if (node.state === 'active') return 'the drain was ended: the node takes content again'
   const words = [
     'draining',
     `${left} left (${bytes(bytesLeft)})`,

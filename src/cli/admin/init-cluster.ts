@@ -23,18 +23,19 @@ const example = `  nats:
 /** Makes the cluster's CA and secret unless they exist, and a certificate for each node that has none. */
 export const command = verb(
   {
-    about: `Makes what the nats-servers of a cluster know one another by, in DIR: ca.pem and ca.key, secret, and NODE.pem and NODE.key
-for each node. ca.key stays with you: with it in DIR, the same command adds nodes later. What is there is never written over.`,
+    about: `Makes the files with which the nats-servers of a cluster identify each other, in DIR: ca.pem and ca.key, secret, and
+NODE.pem and NODE.key for each node. Keep ca.key: with it in DIR, the same command adds nodes later. Existing files are not
+overwritten.`,
     json: '{"dir","made"}.',
     notes: `Each node gets ca.pem, secret, and its own two files:\n\n${example}`,
     examples: ['admin init-cluster --out keys --nodes anchor-1,anchor-2,anchor-3'],
   },
   (bare) =>
     bare
-      .requiredOption('--out <DIR>', 'where the files are made', nonEmpty('--out'))
+      .requiredOption('--out <DIR>', 'the directory for the files', nonEmpty('--out'))
       .requiredOption(
         '--nodes <LIST>',
-        'NODE,NODE,…: the host at which the others reach each; when it has several, or is to be called otherwise: NAME=HOST+HOST',
+        'NODE,NODE,…: the host at which the other nodes reach each node. For several hosts or another name: NAME=HOST+HOST',
         nodesOf,
       ),
   async (_args, { out, nodes }, io) => {
@@ -45,7 +46,7 @@ for each node. ca.key stays with you: with it in DIR, the same command adds node
     for (const { name, hosts } of nodes)
       made.push(...(await nodeFiles(dir, name, makeNodeCertificate(ca, hosts))))
     if (io.json) return io.out(json({ dir, made }))
-    io.out(made.length === 0 ? `all is there already, in ${dir}\n` : `made in ${dir}: ${made.join(' ')}\n`)
+    io.out(made.length === 0 ? `all files exist already in ${dir}\n` : `made in ${dir}: ${made.join(' ')}\n`)
   },
 )
 
@@ -58,7 +59,7 @@ function nodesOf(list: string): { name: string; hosts: string[] }[] {
     return { name, hosts: given.split('+') }
   })
   const twice = nodes.find(({ name }, index) => nodes.findIndex((other) => other.name === name) !== index)
-  if (twice !== undefined) throw new WrongUse(`--nodes: ${twice.name} stands there twice`)
+  if (twice !== undefined) throw new WrongUse(`--nodes: ${twice.name} is given twice`)
   if (nodes.some(({ name }) => name === 'ca')) throw new WrongUse('--nodes: ca is the name of the CA')
   return nodes
 }
@@ -67,10 +68,7 @@ async function caIn(dir: string): Promise<{ ca: CertifiedKey; made: string[] }> 
   const [certificate, key] = await Promise.all([read(join(dir, 'ca.pem')), read(join(dir, 'ca.key'))])
   if (certificate !== null && key !== null) return { ca: { certificate, key }, made: [] }
   if (certificate !== null || key !== null)
-    throw new AnchorageError(
-      'conflict',
-      `${dir} holds one of ca.pem and ca.key and not the other: a CA is both`,
-    )
+    throw new AnchorageError('conflict', `${dir} has only one of ca.pem and ca.key: a CA needs both`)
   const ca = makeClusterCa()
   // The certificate is written last: once it exists, the CA is complete.
   await writeNew(join(dir, 'ca.key'), ca.key, 0o600)
@@ -82,10 +80,7 @@ async function nodeFiles(dir: string, name: string, { certificate, key }: Certif
   const [there, itsKey] = await Promise.all([read(join(dir, `${name}.pem`)), read(join(dir, `${name}.key`))])
   if (there !== null && itsKey !== null) return []
   if (there !== null || itsKey !== null)
-    throw new AnchorageError(
-      'conflict',
-      `${dir} holds one of ${name}.pem and ${name}.key and not the other: remove it`,
-    )
+    throw new AnchorageError('conflict', `${dir} has only one of ${name}.pem and ${name}.key: remove it`)
   await writeNew(join(dir, `${name}.key`), key, 0o600)
   await writeNew(join(dir, `${name}.pem`), certificate, 0o644)
   return [`${name}.pem`, `${name}.key`]

@@ -11,16 +11,16 @@ const actions = ['on', 'off', 'status'] as const
 /** Switches maintenance on and off. */
 export const command = operatorVerb(
   {
-    about: `While maintenance is on, nothing is repaired, moved or requeued, so that nodes may come and go; the API serves, and new pins
-are placed on the nodes that live.`,
+    about: `While maintenance is on, no content is repaired, moved or queued again, so that nodes may stop and start. The API serves
+requests, and new pins are placed on the live nodes.`,
     terms: {
       Actions: [
         [
           'on',
-          'switch it on, or replace its reason and end; without --ttl it ends when it is switched off, and past cluster.maintenance.maxDuration the logs are loud about it',
+          'switch it on, or replace its reason and end. Without --ttl it stays on until it is switched off; after cluster.maintenance.maxDuration the logs warn about it',
         ],
         ['off', 'switch it off'],
-        ['status', 'tell whether it is on'],
+        ['status', 'show whether it is on'],
       ],
     },
     json: '{"on","reason","actor","since","until"}.',
@@ -28,11 +28,15 @@ are placed on the nodes that live.`,
   },
   (bare) =>
     bare
-      .addArgument(wordArgument('<ACTION>', 'what to do', actions, 'maintenance'))
-      .option('--reason <TEXT>', 'of on: why, for those who look', nonEmpty('--reason'))
+      .addArgument(wordArgument('<ACTION>', 'the action', actions, 'maintenance'))
+      .option(
+        '--reason <TEXT>',
+        'with on: the reason, which anchorage admin status shows',
+        nonEmpty('--reason'),
+      )
       .option(
         '--ttl <DURATION>',
-        'of on: it ends by itself after so long, such as 30m or 2h',
+        'with on: switch it off after this long, such as 30m or 2h',
         durationOf('--ttl'),
       ),
   ([action], values, io) => {
@@ -63,7 +67,7 @@ function actionOf(
   }
 }
 
-/** `maintenance is on for 5m: new switches (operator:root@anchor-1), until it is switched off` */
+/** `maintenance has been on for 5m: new switches (operator:root@anchor-1), until it is switched off` */
 function inWords(maintenance: Maintenance | null, nowMs: number): string {
   if (maintenance === null) return 'maintenance is off'
   const { reason, actor, since, until } = maintenance
@@ -72,5 +76,5 @@ function inWords(maintenance: Maintenance | null, nowMs: number): string {
     until === null
       ? 'until it is switched off'
       : `ends in ${duration(Math.max(0, until.getTime() - nowMs))} (${until.toISOString()})`
-  return printable(`maintenance is on for ${age}: ${reason} (${actor}), ${end}`)
+  return printable(`maintenance has been on for ${age}: ${reason} (${actor}), ${end}`)
 }

@@ -13,7 +13,7 @@ const columns: readonly Column[] = [
     head: 'SOURCE',
     rank: 4,
     means:
-      'login: by a group of the identity provider, worked out anew at each login; manual: by an admin, or set-member',
+      'login: from a group of the identity provider, updated at each login; manual: set by an admin, or with set-member',
   },
   { head: 'SINCE', rank: 5 },
 ]
@@ -26,7 +26,7 @@ export const command = operatorVerb(
     json: '{"results":[…]}.',
     examples: ['admin members acme'],
   },
-  (bare) => bare.argument('<ORG>', 'a slug or a TypeID'),
+  (bare) => bare.argument('<ORG>', 'slug or id of the org'),
   ([org], _options, io) =>
     ({ orgs, asker, show }) =>
       show({
@@ -37,7 +37,7 @@ export const command = operatorVerb(
             columns,
             members.map(rowOf),
             io,
-            `${org} has no members; anchorage admin set-member makes one`,
+            `${org} has no members; anchorage admin set-member adds one`,
           ),
       }),
 )

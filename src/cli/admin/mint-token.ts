@@ -5,20 +5,21 @@ import { operatorVerb } from './operator-verb.ts'
 /** Mints a token for an org. */
 export const command = operatorVerb(
   {
-    about: `Prints a new API token, alone on standard output. It is shown this once and kept nowhere.`,
+    about:
+      'Creates an API token and prints it, alone on standard output. The token is shown only once and is not stored.',
     json: '{"token","id","kid","expiresAt"}.',
     examples: ['admin mint-token --org acme --scopes pins:read,pins:write,pins:delete --ttl 90d --name ci'],
   },
   (bare) =>
     bare
-      .requiredOption('--org <SLUG>', 'whose token it is', nonEmpty('--org'))
+      .requiredOption('--org <SLUG>', 'slug of the org that gets the token', nonEmpty('--org'))
       .requiredOption(
         '--scopes <LIST>',
-        'what it may do: of pins:read, pins:write, pins:delete and others, with commas between them',
+        'its scopes, with commas between them: pins:read, pins:write, pins:delete and others',
         nonEmpty('--scopes'),
       )
-      .requiredOption('--ttl <DURATION>', 'how long it is good, such as 90d', durationOf('--ttl'))
-      .option('--name <NAME>', 'for people, who find it in a list by this'),
+      .requiredOption('--ttl <DURATION>', 'how long it is valid, such as 90d', durationOf('--ttl'))
+      .option('--name <NAME>', 'a name that people see in lists'),
   (_args, { org: slug, scopes: listed, ttl: ttlMs, name = null }, io) =>
     async ({ minter, store }) => {
       const scopes = listed.split(',').map((scope) => scope.trim())

@@ -13,28 +13,29 @@ const columns: readonly Column[] = [
   { head: 'NODE', rank: 1, least: 12 },
   { head: 'ID', rank: 9 },
   { head: 'STATE', rank: 1, colour: stateIn },
-  { head: 'LIVE', rank: 1, colour: stateIn, means: 'a sign of it is fresh; else since when there was none' },
+  { head: 'LIVE', rank: 1, colour: stateIn, means: 'live, or for how long the node has been silent' },
   { head: 'ZONE', rank: 7 },
   { head: 'LEADS', rank: 4 },
   {
     head: 'PLACEMENTS',
     rank: 3,
     means:
-      'contents that lie or are to lie there or are being removed, by the book, and the bytes of those that stand',
+      'contents that the database has for the node, also queued ones and ones that are being removed; and the bytes of the pinned ones',
   },
-  { head: 'DISK', rank: 2, means: 'what its Kubo uses, of what it may' },
+  { head: 'DISK', rank: 2, means: 'bytes that its Kubo uses, of its maximum' },
   { head: 'VERSION', rank: 8 },
 ]
 
 /** Lists nodes, or shows one. */
 export const command = operatorVerb(
   {
-    about: `Lists the nodes, or shows one in full: its drain, its workers' last reports, and what is not at its best.`,
+    about: `Lists the nodes. With NODE, shows everything about one node: its drain, the last reports of its workers, and its
+problems.`,
     columns,
-    json: '{"results":[…]}, or the one node.',
+    json: '{"results":[…]}; with NODE, the node.',
     examples: ['admin nodes', 'admin nodes anchor-2 --watch', "admin nodes --json | jq '.results[].name'"],
   },
-  (bare) => bare.argument('[NODE]', 'show this one; a name or a TypeID').option('--watch', watchTells),
+  (bare) => bare.argument('[NODE]', 'show only this node (name or id)').option('--watch', watchTells),
   ([given], _options, io) =>
     ({ use, show }) => {
       if (given === undefined) {
@@ -84,7 +85,7 @@ export function liveOf({ live, silentMs }: Node): string {
 
 /** `1.2 GiB of 10 GiB (12%)` */
 export function diskOf(usedBytes: number | null, capacityBytes: number | null): string {
-  if (usedBytes === null) return 'not known'
+  if (usedBytes === null) return 'unknown'
   if (capacityBytes === null || capacityBytes === 0) return bytes(usedBytes)
   return `${bytes(usedBytes)} of ${bytes(capacityBytes)} (${Math.round((100 * usedBytes) / capacityBytes)}%)`
 }
@@ -97,12 +98,12 @@ function inFull(view: NodeView, drain: DrainView | null, nowMs: number, { paint 
     ['node', node.name],
     ['id', node.id],
     ['state', node.state],
-    ['live', node.live ? 'yes' : `no sign for ${duration(node.silentMs)}`],
+    ['live', node.live ? 'yes' : `no, silent for ${duration(node.silentMs)}`],
     ['zone', node.zone ?? 'none'],
     ['leads', leads === null ? 'no' : `epoch ${leads}`],
     ['placements', `${view.placements} (${bytes(view.bytes)})`],
     ['disk', diskOf(node.usedBytes, node.capacityBytes)],
-    ['version', report?.version ?? 'not known'],
+    ['version', report?.version ?? 'unknown'],
     [
       'reported',
       reportedAt === null ? 'never' : `${duration(Math.max(0, nowMs - reportedAt.getTime()))} ago`,
@@ -124,7 +125,7 @@ function inFull(view: NodeView, drain: DrainView | null, nowMs: number, { paint 
 function reconcileLine(name: string, blocked: number): [string, string] {
   return [
     'trouble',
-    `its reconciler stopped (removals: ${blocked}); see anchorage admin reconcile ${name}; anchorage admin reconcile ${name} --confirm lets it go on`,
+    `its reconciler stopped (removals: ${blocked}); anchorage admin reconcile ${name} shows why, and with --confirm lets it continue`,
   ]
 }
 

@@ -13,7 +13,8 @@ export interface Tools extends Operator {
 
 type Work = (tools: Tools) => Promise<number | void>
 
-const onDatabase = "Works on the database of the node's own config, with HTTP and NATS down."
+const onDatabase =
+  'Uses the database that the config names, so it works even when no node runs and NATS is down.'
 
 /**
  * Makes a verb that works with the operators' use cases. `run` checks the words of the command line and returns the work, so that wrong
@@ -25,7 +26,7 @@ export function operatorVerb<Args extends unknown[], Opts extends OptionValues>(
   run: (args: Args, options: Opts, io: Io) => Work | Promise<Work>,
 ): Verb {
   return configuredVerb(
-    { ...help, about: `${help.about}\n${onDatabase}` },
+    { ...help, about: `${help.about}\n\n${onDatabase}` },
     declare,
     async (args, options, io, config) => {
       const watch = options['watch'] === true

@@ -12,22 +12,22 @@ export function withOrgOptions(bare: Command) {
   return bare
     .option(
       '--max-pins <N|none>',
-      'pins that it may have, whatever their status',
+      'maximum number of pins, in every status',
       unless('none', wholeNumberOf('--max-pins', 0, maxPinsOfOrg)),
     )
     .option(
       '--max-bytes <SIZE|none>',
-      'bytes of the DAGs of its pins, such as 10GiB, each once a copy; what is under way counts as it arrives',
+      'maximum size of the DAGs of its pins, such as 10GiB. Each copy counts. Content that is being fetched counts as it arrives',
       unless('none', sizeOf('--max-bytes')),
     )
     .option(
       '--max-replicas <N|none>',
-      `copies that one of its pins may ask for, 1 to ${maxReplicas}`,
+      `maximum number of copies that a pin may ask for, 1 to ${maxReplicas}`,
       unless('none', wholeNumberOf('--max-replicas', 1, maxReplicas)),
     )
     .option(
       '--replicas <N|default>',
-      'on how many nodes content stands when a pin does not say; without it, pin.replicas of the config holds',
+      'number of copies of a pin that asks for no number. With default, pin.replicas of the config applies',
       unless('default', wholeNumberOf('--replicas', 1, maxReplicas)),
     )
 }

@@ -13,28 +13,28 @@ import type { Operator } from './with-operator.ts'
 const columns: readonly Column[] = [
   { head: 'ORG', rank: 1, least: 12 },
   { head: 'ID', rank: 9 },
-  { head: 'PINS', rank: 1, means: 'pins, of so many that it may have' },
-  { head: 'BYTES', rank: 1, means: 'of the DAGs of its pins, as far as their size is known' },
-  { head: 'EACH', rank: 3, means: 'copies of a pin that does not say; at most so many' },
-  { head: 'MADE', rank: 8 },
+  { head: 'PINS', rank: 1, means: 'number of pins, of the maximum' },
+  { head: 'BYTES', rank: 1, means: 'size of the DAGs of its pins, as far as it is known, of the maximum' },
+  { head: 'REPLICAS', rank: 3, means: 'copies of a pin that asks for no number, of the maximum per pin' },
+  { head: 'CREATED', rank: 8 },
   {
     head: 'STATE',
     rank: 1,
     least: 12,
     colour: stateIn,
-    means: 'served, suspended since when and why, or being removed',
+    means: 'served, suspended (since when, and why), or being removed',
   },
 ]
 
 /** Lists orgs. */
 export const command = operatorVerb(
   {
-    about: `Lists the orgs with what they have and may have, or shows one.`,
+    about: 'Lists the orgs with their usage and limits. With ORG, shows one org.',
     columns,
-    json: '{"results":[…]}, or the one org.',
+    json: '{"results":[…]}; with ORG, the org.',
     examples: ['admin orgs', 'admin orgs acme --json'],
   },
-  (bare) => bare.argument('[ORG]', 'show this one; a slug or a TypeID').option('--watch', watchTells),
+  (bare) => bare.argument('[ORG]', 'show only this org (slug or id)').option('--watch', watchTells),
   ([given], _options, io) =>
     ({ orgs, asker, show }) => {
       if (given === undefined) {
@@ -62,14 +62,14 @@ function orgInFull(org: Org, used: Usage, { paint }: Pick<Io, 'paint'>): string 
   const lines: [string, string][] = [
     ['org', org.slug],
     ['id', org.id],
-    ['made', org.createdAt.toISOString()],
+    ['created', org.createdAt.toISOString()],
     [
       'pins',
       `${ofLimit(String(pinsOf(used)), limits.maxPins, String)}${states.length === 0 ? '' : ` (${states.join(', ')})`}`,
     ],
     ['bytes', ofLimit(bytes(used.bytes), limits.maxBytes, bytes)],
-    ['replicas', defaultReplicas === null ? 'as many as is usual here' : String(defaultReplicas)],
-    ['at most', limits.maxReplicas === null ? 'as many as a pin asks for' : String(limits.maxReplicas)],
+    ['replicas', defaultReplicas === null ? "the cluster's default" : String(defaultReplicas)],
+    ['at most', limits.maxReplicas === null ? 'no limit' : String(limits.maxReplicas)],
     ['state', stateIn(paint, printable(stateOf(org)))],
   ]
   return lines.map(([label, value]) => `${label.padEnd(10)}${value}\n`).join('')
@@ -86,11 +86,11 @@ function list(found: ListedOrg[], io: Io): Screen {
     org.id,
     ofLimit(String(pinsOf(used)), org.limits.maxPins, String),
     ofLimit(bytes(used.bytes), org.limits.maxBytes, bytes),
-    ofLimit(String(org.defaultReplicas ?? 'usual'), org.limits.maxReplicas, String),
+    ofLimit(String(org.defaultReplicas ?? 'default'), org.limits.maxReplicas, String),
     org.createdAt.toISOString(),
     stateOf(org),
   ])
-  return tableOf(columns, rows, io, 'there are no orgs; anchorage admin create-org SLUG makes one')
+  return tableOf(columns, rows, io, 'there are no orgs; anchorage admin create-org SLUG creates one')
 }
 
 /** `suspended since 2026-01-31T12:00:00.000Z: reported for abuse` */

@@ -14,24 +14,24 @@ const columns: readonly Column[] = [
   { head: 'STATE', rank: 1, colour: stateIn },
   { head: 'MOVES DONE', rank: 1 },
   { head: 'BYTES', rank: 2 },
-  { head: 'MADE', rank: 3 },
+  { head: 'CREATED', rank: 3 },
   { head: 'BY', rank: 4 },
 ]
 
 /** Lists plans, or shows one. */
 export const command = operatorVerb(
   {
-    about: `Lists plans of moves, newest first, or shows one with its moves: what carries what from where to where, and why.
-anchorage admin rebalance makes, applies, pauses and cancels them.`,
-    json: '{"results":[…]}, or {"plan":…,"moves":[…]} with every move; one plan with --watch: the plan.',
+    about: `Lists the rebalance plans, newest first. With PLAN, shows one plan with its moves: each content, its old and its new
+node, and the reason. anchorage admin rebalance makes, applies, pauses and cancels plans.`,
+    json: '{"results":[…]}; with PLAN, {"plan":…,"moves":[…]} with every move; with PLAN and --watch, the plan.',
     examples: ['admin plans', 'admin plans pln_01h455vb4pex5vsknk084sn02q --watch'],
   },
   (bare) =>
     bare
-      .argument('[PLAN]', 'show this one; a TypeID', planIdOf)
+      .argument('[PLAN]', 'show only this plan (id)', planIdOf)
       .option('--limit <N>', 'at most this many plans, up to 1000', wholeNumberOf('--limit', 1, 1000), 20)
-      .option('--all', 'every move of the plan, not only the first hundred')
-      .option('--watch', `${watchTells}; of one plan only how far it is`),
+      .option('--all', 'show every move of the plan, not only the first hundred')
+      .option('--watch', `${watchTells}; with PLAN, only its progress`),
   ([id], { limit, all = false, watch }, io) =>
     async ({ use, show }) => {
       if (id === undefined) {

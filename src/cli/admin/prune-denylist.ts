@@ -4,7 +4,8 @@ import { operatorVerb } from './operator-verb.ts'
 /** Prunes the denylist. */
 export const command = operatorVerb(
   {
-    about: `Removes from the denylist what stands there for nothing: revoked tokens that have expired since. The leader does it, too.`,
+    about: `Deletes revoked tokens that have expired from the denylist. Expired tokens are refused without it. The leader also does
+this regularly.`,
     json: '{"removed"}.',
     examples: ['admin prune-denylist'],
   },

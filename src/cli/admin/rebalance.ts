@@ -12,11 +12,11 @@ import type { Operator } from './with-operator.ts'
 /** Makes, applies, pauses and cancels plans. */
 export const command = operatorVerb(
   {
-    about: `Evens out what lies on the nodes: makes a plan of moves, saves it, and has the leader carry it out, a few moves at a time. No
-copy is given up before the other one stands. Shows how far it is until all moves are done; Ctrl-C ends the watching, not the
-plan.`,
+    about: `Moves content so that the nodes fill evenly: makes a plan of moves, saves it, and lets the leader carry it out, a few
+moves at a time. A copy is deleted only after its replacement is pinned. Shows the progress until all moves are done. Ctrl-C stops
+watching; the plan continues.`,
     json: 'the plan at the end; with --dry-run {"plan":…,"moves":[…]}.',
-    notes: 'Exit code 1 when the plan was not carried out.',
+    notes: 'The exit code is 1 if the plan is not carried out.',
     examples: [
       'admin rebalance --dry-run',
       'admin rebalance --plan pln_01h455vb4pex5vsknk084sn02q',
@@ -25,15 +25,18 @@ plan.`,
   },
   (bare) =>
     bare
-      .option('--dry-run', 'only make, save and show the plan: its id, its moves, their bytes and reasons')
+      .option(
+        '--dry-run',
+        'make, save and show the plan, but do not carry it out: its id, its moves, their bytes and reasons',
+      )
       .option(
         '--plan <PLAN>',
-        'carry out exactly that plan; moves that no longer fit are skipped, each with a note. Of one that is carried out already it shows the end',
+        'carry out exactly this plan. Moves that no longer fit are skipped, each with a note. If the plan has been carried out already, its result is shown',
       )
-      .option('--pause <PLAN>', 'begin no further moves of the plan; those under way end')
-      .option('--resume <PLAN>', 'go on with a plan that was paused')
-      .option('--cancel <PLAN>', 'as --pause, for good')
-      .option('--no-wait', 'do not watch'),
+      .option('--pause <PLAN>', 'start no more moves of this plan; moves under way finish')
+      .option('--resume <PLAN>', 'continue a plan that was paused')
+      .option('--cancel <PLAN>', 'like --pause, but for good')
+      .option('--no-wait', 'return without watching the plan'),
   (_args, { wait, ...values }, io) => {
     const asked = askedOf(values, wait)
     return async ({ use, actor }) => {
@@ -65,7 +68,7 @@ function askedOf({ dryRun, plan, pause, resume, cancel }: Values, isWatched: boo
     ([, value]) => value !== undefined,
   )
   if (given.length > 1)
-    throw new WrongUse(`expected one of ${given.map(([name]) => `--${name}`).join(' and ')}`)
+    throw new WrongUse(`expected only one of ${given.map(([name]) => `--${name}`).join(' and ')}`)
   const id = plan ?? pause ?? resume ?? cancel
   return { action: actionOf(given[0]?.[0]), id: id === undefined ? null : planIdOf(id), isWatched }
 }
@@ -82,14 +85,14 @@ async function make({ use, actor }: Pick<Operator, 'use' | 'actor'>, asked: Aske
     if (!io.json) {
       io.err(
         plan.moves === 0
-          ? 'the nodes are even: nothing to move\n'
-          : `nothing moves yet; anchorage admin rebalance --plan ${plan.id} carries it out\n`,
+          ? 'the nodes are filled evenly: there is nothing to move\n'
+          : `nothing is moved yet; anchorage admin rebalance --plan ${plan.id} carries it out\n`,
       )
     }
     return 0
   }
   if (plan.moves === 0) {
-    io.out(io.json ? json(planWire(plan)) : 'the nodes are even: nothing to move\n')
+    io.out(io.json ? json(planWire(plan)) : 'the nodes are filled evenly: there is nothing to move\n')
     return 0
   }
   if (!io.json) io.out(`${plan.id}  ${plan.moves} moves, ${bytes(plan.bytes)}\n`)
@@ -106,7 +109,7 @@ async function carryOut(use: OperatorUseCases, begun: PlanView, asked: Asked, io
     show: (view) => ({ text: progressOf(view) }),
     bytesLeft: ({ plan }) => bytesOf(plan) - bytesMoved(plan),
     json: planProgressWire,
-    goesOn: `it goes on; anchorage admin rebalance --plan ${id} watches it again, --pause ${id} pauses it, --cancel ${id} ends it`,
+    goesOn: `the plan continues; anchorage admin rebalance --plan ${id} watches it again, --pause ${id} pauses it, --cancel ${id} ends it`,
   }
   return await watchToEnd(begun, operation, io)
 }

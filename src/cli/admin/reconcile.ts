@@ -17,9 +17,9 @@ const columns: readonly Column[] = [
 /** Shows how reconcilers fare, or lets one continue. */
 export const command = operatorVerb(
   {
-    about: `Every node compares its Kubo's pins with its placements. Before it removes more pins than a mistake should cost (100, or 1 %
-of them) it stops: a wrong database or an old backup must not empty a fleet. On a restored database it changes nothing at all until it
-is let. This shows how each node's reconciler fares.`,
+    about: `Shows the reconciler of each node, which compares the pins of the node's Kubo with its placements in the database.
+Before it would remove more than 100 pins, and more than 1 % of them, it stops: a wrong database or an old backup must not delete
+the content of the cluster. On a restored database it changes nothing until you confirm.`,
     json: '{"results":[{"id","name","blocked","endedAt","report"}]}.',
     examples: [
       'admin reconcile',
@@ -29,16 +29,16 @@ is let. This shows how each node's reconciler fares.`,
   },
   (bare) =>
     bare
-      .argument('[NODE]', 'only this one; a name or a TypeID')
+      .argument('[NODE]', 'show only this node (name or id)')
       .option(
         '--confirm',
-        'let the reconciler of NODE go on, this once, after asking; first make sure that the database is the right one and up to date',
+        'let the reconciler of NODE continue, this once. Asks first. Make sure that the database is the right one and up to date',
       )
       .option('--watch', watchTells),
   ([node], { confirm: isConfirmed, watch }, io) => {
     if (isConfirmed && node === undefined)
       throw new WrongUse(
-        'NODE is missing: --confirm lets one node go on, and anchorage admin reconcile lists them',
+        'NODE is missing: --confirm lets one node continue, and anchorage admin reconcile lists the nodes',
       )
     if (isConfirmed && watch) throw new WrongUse('expected either --confirm or --watch')
     return async ({ use, actor, show }) => {
@@ -64,11 +64,11 @@ async function letGoOn(node: string, { use, actor }: Pick<Operator, 'use' | 'act
   // When the reconciler waits for nothing, `confirmReconcile` below refuses, with the reason.
   if (blocked !== null)
     await confirm(
-      `${printable(name)} goes on with what it stopped before, which nothing takes back: ${stoppedBefore(blocked, report ?? {})}`,
+      `${printable(name)} does what it stopped before, which cannot be undone: ${stoppedBefore(blocked, report ?? {})}`,
       io,
     )
   const status = await use.confirmReconcile(id, actor)
-  io.out(io.json ? json({ results: [wireOf(status)] }) : `${printable(status.node.name)} goes on\n`)
+  io.out(io.json ? json({ results: [wireOf(status)] }) : `${printable(status.node.name)} continues\n`)
 }
 
 function wireOf({ node, report }: NodeStatus) {

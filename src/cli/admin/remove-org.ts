@@ -11,20 +11,20 @@ import type { Operator } from './with-operator.ts'
 /** Removes an org. */
 export const command = operatorVerb(
   {
-    about: `Removes an org with its pins, tokens and members, for good: says how many pins and bytes that are, and asks for the slug to be
-typed. The org is suspended at once; then the leader lets go of its content, but of what another org wants too, and at last of the org.
-Its audit stays. Shows how far it is until the org is gone. Ctrl-C ends the watching, not the removal, which nothing ends; remove again
-to watch on. Some node must lead.`,
-    json: '{"id","slug","pins","bytes","removed"} at the end, with what the org had when this began.',
-    notes: 'Exit code 1 when it was not removed in the end.',
+    about: `Deletes an org with its pins, tokens and members, for good. Shows the number of its pins and their size, and asks for
+its slug. The org is suspended at once. Then the leader deletes its content, except content that another org wants too, and at last
+the org. Its audit entries stay. Shows the progress until the org is gone. Ctrl-C stops watching; the removal continues and cannot
+be stopped. Run the command again to watch it again. Without a leader, the removal waits.`,
+    json: '{"id","slug","pins","bytes","removed"} at the end; pins and bytes are those at the start.',
+    notes: 'The exit code is 1 if the org is not removed at the end.',
     examples: ['admin remove-org acme', 'admin remove-org acme --confirm acme --no-wait'],
   },
   (bare) =>
     bare
-      .argument('<ORG>', 'a slug or a TypeID')
-      .option('--confirm <SLUG>', 'do not ask; refused when it is not the slug of ORG')
-      .option('--wait', 'until the org is gone (what happens without it, too)')
-      .option('--no-wait', 'only begin'),
+      .argument('<ORG>', 'slug or id of the org')
+      .option('--confirm <SLUG>', 'do not ask for the slug; refused if this is not the slug of ORG')
+      .option('--wait', 'wait until the org is gone (the default)')
+      .option('--no-wait', 'start the removal and return'),
   ([name], { confirm: typed, wait }, io) =>
     async (operator) => {
       const { orgs, asker } = operator
@@ -43,9 +43,9 @@ to watch on. Some node must lead.`,
 async function askFor({ slug }: Org, had: Usage, io: Io): Promise<string> {
   if (io.ask === undefined)
     throw new WrongUse(
-      `--confirm SLUG is missing: ${slug} has ${amountOf(had)}, which go for good. Nothing was changed: add --confirm ${slug}, or --yes, to do it`,
+      `--confirm SLUG is missing: ${slug} has ${amountOf(had)}, which are deleted for good. Nothing was changed: add --confirm ${slug}, or --yes, to delete them`,
     )
-  io.err(`${slug} has ${amountOf(had)}. They go for good, with its tokens and members.\n`)
+  io.err(`${slug} has ${amountOf(had)}. They are deleted for good, with its tokens and members.\n`)
   return (await io.ask(`Type ${slug} to remove it: `)).trim()
 }
 
@@ -72,7 +72,7 @@ function watchedRemoval({ orgs, asker, use }: Operator, { id, slug }: Org, had: 
     isDone: isOver,
     show: (removal) => ({ text: `${slug}: ${progressOf(removal)}` }),
     json: ({ left }) => ({ id, slug, pins: pinsOf(had), bytes: had.bytes, removed: left === null }),
-    goesOn: `the removal goes on; anchorage admin remove-org ${slug} watches it again`,
+    goesOn: `the removal continues; anchorage admin remove-org ${slug} watches it again`,
   }
 }
 

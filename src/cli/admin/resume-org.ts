@@ -4,12 +4,12 @@ import { tellOrg } from './orgs.ts'
 /** Resumes an org. */
 export const command = operatorVerb(
   {
-    about: `Serves a suspended org again, on every node within two seconds; the leader takes its work up where it was put by.
-Refused once the org is being removed.`,
+    about: `Ends the suspension of an org, on every node within two seconds. The leader resumes its paused content. Refused once the
+org is being removed.`,
     json: 'the org.',
     examples: ['admin resume-org acme'],
   },
-  (bare) => bare.argument('<ORG>', 'a slug or a TypeID'),
+  (bare) => bare.argument('<ORG>', 'slug or id of the org'),
   ([slug], _options, io) =>
     async (operator) => {
       const { orgs, asker } = operator

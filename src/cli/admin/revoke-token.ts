@@ -8,15 +8,15 @@ import { operatorVerb } from './operator-verb.ts'
 /** Revokes a token. */
 export const command = operatorVerb(
   {
-    about: `Ends an API token for good. Every node refuses it at once, or within two seconds when it cannot be told. It is done without
-asking: it ends one token, which is named in full, and a leak does not wait.`,
+    about: `Revokes an API token for good. Every node refuses it at once; a node that cannot be reached refuses it within two
+seconds. The command does not ask first, because it ends one token that you name in full, and a leaked token is urgent.`,
     json: '{"id","revoked"}.',
     examples: ['admin revoke-token tok_01h455vb4pex5vsknk084sn02q', 'admin revoke-token - < leaked'],
   },
   (bare) =>
     bare.argument(
       '<TOKEN>',
-      'its id, tok_…, as mint-token --json, admin tokens and the audit tell it; with - the token itself is read from standard input, so that one that leaked is ended without being seen in the list of processes',
+      'id of the token (tok_…), as mint-token --json, admin tokens and the audit show it. With -, the token itself is read from standard input, so that a leaked token does not appear in the list of processes',
     ),
   async ([named], _options, io) => {
     const id = named === '-' ? idInToken(await secretFrom(io.in ?? process.stdin)) : tokenIdOf(named)
@@ -33,8 +33,8 @@ function tokenIdOf(text: string): TokenId {
   } catch {
     throw new WrongUse(
       tokenIdIn(text) === null
-        ? "TOKEN is a token's id, of the form tok_…, or - to read the token itself from standard input"
-        : 'this is the token itself, which others may see in the list of processes: give - and the token on standard input',
+        ? 'TOKEN must be the id of a token (tok_…), or - to read the token itself from standard input'
+        : 'this is the token itself, which other users may see in the list of processes: give -, and the token on standard input',
     )
   }
 }
@@ -42,6 +42,6 @@ function tokenIdOf(text: string): TokenId {
 /** The id of the token on standard input, which may be the token or only its id. */
 function idInToken(text: string): TokenId {
   const id = text.startsWith('tok_') ? tokenIdOf(text) : tokenIdIn(text)
-  if (id === null) throw new WrongUse('what stands on standard input is no token of anchorage')
+  if (id === null) throw new WrongUse('standard input is not a token of anchorage')
   return id
 }

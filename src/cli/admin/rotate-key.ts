@@ -5,14 +5,15 @@ import { operatorVerb } from './operator-verb.ts'
 /** Rotates the signing key. */
 export const command = operatorVerb(
   {
-    about: `Makes a new key for signing tokens; prints its id. Tokens of older keys stay good until they expire.`,
+    about:
+      'Creates a new key for signing tokens, and prints its id. Tokens that older keys signed stay valid until they expire.',
     json: '{"kid"}.',
     examples: ['admin rotate-key', 'admin rotate-key --end-tokens --yes'],
   },
   (bare) =>
     bare.option(
       '--end-tokens',
-      'end them all instead, on every node within a minute, after asking: for when somebody else may know a signing key, or the master key',
+      'also end all existing tokens, on every node within a minute. Asks first. Use it when a signing key or the master key may have leaked',
     ),
   (_args, { endTokens: atOnce = false }, io) =>
     async ({ minter, store }) => {
@@ -20,7 +21,7 @@ export const command = operatorVerb(
       if (atOnce) {
         const living = await store.tokens.livingTokens()
         await confirm(
-          `every API token ends for good, on every node within a minute (${living} in force now)`,
+          `every API token ends for good, on every node within a minute (${living} are valid now)`,
           io,
         )
       }

@@ -9,14 +9,15 @@ const words = [...roles, 'none'] as const
 /** Sets or removes a member. */
 export const command = operatorVerb(
   {
-    about: `Makes somebody a member of an org, gives a member another role, or with none removes it. Tokens that the person made beyond
-the new role end on every node at once, or within two seconds on those that cannot be told. The last owner of an org stays.`,
+    about: `Adds a person to an org, changes the role of a member or, with none, removes a member. Tokens that the person created
+and that exceed the new role end at once on every node; on a node that cannot be reached, within two seconds. The last owner of an
+org cannot be removed.`,
     terms: {
       Roles: [
         ['viewer', 'reads pins'],
-        ['member', 'pins, and makes tokens'],
-        ['admin', 'also members, all tokens, and the audit'],
-        ['owner', 'also other owners'],
+        ['member', 'also adds and removes pins, and creates tokens'],
+        ['admin', 'also manages members and all tokens, and reads the audit'],
+        ['owner', 'also manages owners'],
       ],
     },
     json: 'the member, or {"id","role":null}.',
@@ -24,14 +25,14 @@ the new role end on every node at once, or within two seconds on those that cann
   },
   (bare) =>
     bare
-      .argument('<ORG>', 'a slug or a TypeID')
-      .argument('<USER>', 'a TypeID: anchorage admin users lists everybody who has logged in')
-      .addArgument(wordArgument('<ROLE>', 'what the person may do there', words, 'ORG USER')),
+      .argument('<ORG>', 'slug or id of the org')
+      .argument('<USER>', 'id of the user; anchorage admin users lists the users')
+      .addArgument(wordArgument('<ROLE>', 'the new role', words, 'ORG USER')),
   ([org, user, role], _options, io) =>
     async ({ orgs, asker }) => {
       if (role === 'none') {
         await orgs.removeMember(asker, org, user)
-        return io.out(io.json ? json({ id: user, role: null }) : `${user} is no member of ${org}\n`)
+        return io.out(io.json ? json({ id: user, role: null }) : `${user} is not a member of ${org}\n`)
       }
       const member = await orgs.setMember(asker, org, user, role)
       io.out(io.json ? json(memberWire(member)) : `${user} is ${role} of ${org}\n`)

@@ -6,15 +6,15 @@ import { tellOrg } from './orgs.ts'
 /** Changes an org. */
 export const command = operatorVerb(
   {
-    about: `Changes what an org may have, and shows it. What is not given stays; none lifts a limit. What the org has beyond a new
-limit it keeps, but it gets no more; pins that are there keep their number of copies.`,
+    about: `Changes the limits of an org, and shows the org. A limit that is not given does not change; none lifts a limit. An org
+that is over a new limit keeps what it has, and gets no more. Existing pins keep their number of copies.`,
     json: 'the org.',
     examples: [
       'admin set-org acme --max-pins 200000',
       'admin set-org acme --max-bytes none --replicas default',
     ],
   },
-  (bare) => withOrgOptions(bare).argument('<ORG>', 'a slug or a TypeID'),
+  (bare) => withOrgOptions(bare).argument('<ORG>', 'slug or id of the org'),
   ([slug], values, io) => {
     const change = orgChangeOf(values)
     if (Object.keys(change).length === 0) throw new WrongUse('nothing to change: give at least one limit')

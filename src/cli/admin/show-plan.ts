@@ -75,7 +75,7 @@ export async function planInFull(use: OperatorUseCases, id: PlanId, all: boolean
     for (const note of table.notes ?? []) notes.add(note)
   }
   if (shown < moves)
-    notes.add(`${shown} of ${moves} moves; anchorage admin plans ${id} --all lists every one`)
+    notes.add(`${shown} of ${moves} moves; anchorage admin plans ${id} --all lists all of them`)
   for (const note of notes) io.err(`${note}\n`)
 }
 

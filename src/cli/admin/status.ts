@@ -21,9 +21,10 @@ const columns: readonly Column[] = [
 /** Shows the whole cluster. */
 export const command = operatorVerb(
   {
-    about: `The whole cluster on one screen: its nodes and who leads, what waits, what is short of copies, and what needs a person, each
-with the command that mends or shows it. Reads counts that are kept, so it takes as long with very many pins as with few.`,
-    json: 'what GET /v1/admin/status answers.',
+    about: `Shows the whole cluster on one screen: its nodes, which node leads, what waits, content with too few copies, and every
+problem that needs an operator, with the command that fixes or shows it. Reads stored counts, so it is as fast with many pins as
+with few.`,
+    json: 'the answer of GET /v1/admin/status.',
     examples: ['admin status', 'admin status --watch'],
   },
   (bare) => bare.option('--watch', watchTells),
@@ -52,8 +53,8 @@ function screenOf(status: ClusterStatus, io: Io): Screen {
     ...short.map(({ cid, wanted, pinned }) => `${' '.repeat(12)}${cid}: ${pinned} of ${wanted}\n`),
     '\n',
     needs.length === 0
-      ? `${paint.green('nothing needs a person')}\n`
-      : `${paint.yellow('needs a person:')}\n`,
+      ? `${paint.green('nothing needs an operator')}\n`
+      : `${paint.yellow('needs an operator:')}\n`,
     ...needs.map((need) => `  ${printable(lineOf(need))}\n`),
   ]
   return { text: lines.join(''), notes }
@@ -86,8 +87,8 @@ function linesOf({
     [
       'missing',
       nodeDown + repairing + failed === 0
-        ? 'no copy'
-        : `copies: ${nodeDown} on silent nodes, ${repairing} being made anew, ${failed} could not be made`,
+        ? 'nothing'
+        : `copies: ${nodeDown} on silent nodes, ${repairing} being made again, ${failed} failed`,
     ],
     ['to repair', unsettled === 0 ? 'nothing' : `${unsettled} contents`],
   ]

@@ -5,16 +5,17 @@ import { tellOrg } from './orgs.ts'
 /** Suspends an org. */
 export const command = operatorVerb(
   {
-    about: `Stops an org at once: on every node, within two seconds, its tokens and its members' sessions get 403 with the reason,
-in this org alone. What it waits for is put by, unless another org wants it too; what is pinned stays, is repaired, and counts.
-Suspending it again replaces the reason. anchorage admin resume-org ORG undoes it.`,
+    about: `Suspends an org at once: within two seconds, every node answers requests of its tokens and its members with 403 and the
+reason. Members keep their access to other orgs. Content that is queued or being fetched is paused, unless another org wants it too.
+Pinned content stays, is repaired, and counts. Suspending the org again replaces the reason. anchorage admin resume-org ORG ends the
+suspension.`,
     json: 'the org.',
     examples: ['admin suspend-org acme --reason "unpaid since May"'],
   },
   (bare) =>
     bare
-      .argument('<ORG>', 'a slug or a TypeID')
-      .requiredOption('--reason <TEXT>', 'what its tokens and members are told', nonEmpty('--reason')),
+      .argument('<ORG>', 'slug or id of the org')
+      .requiredOption('--reason <TEXT>', 'the reason that its tokens and members see', nonEmpty('--reason')),
   ([slug], { reason }, io) =>
     async (operator) => {
       const { orgs, asker } = operator

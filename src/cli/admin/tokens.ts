@@ -10,13 +10,13 @@ const columns: readonly Column[] = [
   { head: 'TOKEN', rank: 1 },
   { head: 'NAME', rank: 2, least: 10 },
   { head: 'SCOPES', rank: 4, least: 12 },
-  { head: 'MADE BY', rank: 6 },
+  { head: 'CREATED BY', rank: 6 },
   {
     head: 'STATE',
     rank: 1,
     colour: stateIn,
     means:
-      'until when it is good, or what ended it: it was revoked, its time was over, or the key that signed it was retired (rotate-key --end-tokens)',
+      'until when the token is valid, or why it ended: it was revoked, it expired, or its signing key was retired (rotate-key --end-tokens)',
   },
   { head: 'LAST USED', rank: 5 },
 ]
@@ -24,14 +24,15 @@ const columns: readonly Column[] = [
 /** Lists tokens. */
 export const command = operatorVerb(
   {
-    about: `Lists the access tokens of an org, newest first; never their secrets. anchorage admin revoke-token TOKEN ends one.`,
+    about:
+      'Lists the access tokens of an org, newest first, without their secrets. anchorage admin revoke-token TOKEN revokes one.',
     columns,
     json: '{"results":[…]}.',
     examples: ['admin tokens acme'],
   },
   (bare) =>
     bare
-      .argument('<ORG>', 'a slug or a TypeID')
+      .argument('<ORG>', 'slug or id of the org')
       .option('--limit <N>', 'at most this many, up to 1000', wholeNumberOf('--limit', 1, 1000), 100),
   ([org], { limit }, io) =>
     ({ orgs, asker, store, show }) =>
@@ -43,7 +44,7 @@ export const command = operatorVerb(
             columns,
             tokens.map(rowOf),
             io,
-            `${org} has no tokens; anchorage admin mint-token makes one`,
+            `${org} has no tokens; anchorage admin mint-token creates one`,
           ),
       }),
 )

@@ -4,12 +4,12 @@ import { operatorVerb } from './operator-verb.ts'
 /** Ends a drain. */
 export const command = operatorVerb(
   {
-    about: `Lets a node that was drained, or is being drained, take new content again. What was moved stays where it is; the node
-fills with new pins, and by anchorage admin rebalance.`,
+    about: `Ends a drain: the node takes new content again. Content that was moved stays on the other nodes. The node fills with new
+pins, and with anchorage admin rebalance.`,
     json: '{"id","name","state"}.',
     examples: ['admin uncordon anchor-2'],
   },
-  (bare) => bare.argument('<NODE>', 'a name or a TypeID'),
+  (bare) => bare.argument('<NODE>', 'name or id of the node'),
   ([asked], _options, io) =>
     async ({ use, actor }) => {
       const { id, name, state } = await use.uncordon(asked, actor)

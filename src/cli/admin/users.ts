@@ -16,8 +16,8 @@ const columns: readonly Column[] = [
 /** Lists users. */
 export const command = operatorVerb(
   {
-    about: `Lists everybody who has logged in, in the order of their first login. A person is who the issuer says by its subject; name
-and email are as they were at the last login.`,
+    about: `Lists the people who have logged in, in the order of their first login. Issuer and subject identify a person. Name and
+email are those of the last login.`,
     json: '{"results":[{"id","issuer","subject","name","email","operator"}]}.',
     examples: ['admin users'],
   },
@@ -27,7 +27,7 @@ and email are as they were at the last login.`,
       show({
         read: () => everyPage<User>((last, limit) => store.tenants.users(last?.id ?? '', limit)),
         json: (users) => ({ results: users }),
-        screen: (users) => tableOf(columns, users.map(rowOf), io, 'nobody has logged in yet'),
+        screen: (users) => tableOf(columns, users.map(rowOf), io, 'no user has logged in yet'),
       }),
 )
 

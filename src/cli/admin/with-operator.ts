@@ -23,7 +23,7 @@ export interface Operator {
   /** Opens the minter of tokens with the node's master key. */
   minter: () => Promise<Minter>
   /**
-   * Ends a token: at once on every node that can be told, within seconds on the others. Rejects with `not_found` when there is no such
+   * Ends a token: at once on every node that can be reached, within seconds on the others. Rejects with `not_found` when there is no such
    * token.
    */
   revokeToken: (id: TokenId) => Promise<void>
@@ -34,8 +34,8 @@ export interface Operator {
 }
 
 /**
- * Runs `work` with the operators' use cases on the database that the node's own config names. No node needs to run. If NATS is
- * reachable, the nodes are told of changes; else they find out by themselves.
+ * Runs `work` with the operators' use cases on the database that the config names. No node needs to run. If NATS is
+ * reachable, the nodes are notified of changes; otherwise they see the changes by themselves.
  */
 export async function withOperator<T>(
   config: Config,
@@ -55,7 +55,7 @@ export async function withOperator<T>(
       // also when the token had ended before: the attempt that ended it may not have reached the nodes
       for (const gone of new Set([id, ...tokens])) tellTokenRevoked(nats, gone, version)
     } catch (err) {
-      log.warn({ err }, 'the nodes could not be told; they find out by themselves within seconds')
+      log.warn({ err }, 'the nodes could not be notified; they see the change by themselves within seconds')
     }
   }
   return await work({

@@ -52,7 +52,7 @@ export function configFlags(): Word[] {
     .map((key) => ({ word: `--${flagOf(key)}`, summary: configOptions[key].help }))
 }
 
-const helpOption = { word: '--help', summary: 'show how it is used', takesValue: false, choices: [] }
+const helpOption = { word: '--help', summary: 'show the help', takesValue: false, choices: [] }
 
 function argumentsOf({ registeredArguments }: CommandUnknownOpts): readonly Argument[] {
   return registeredArguments

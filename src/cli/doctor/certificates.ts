@@ -16,7 +16,7 @@ export const checkCertificates: Check = async ({ config }) => {
     return [skip('certificates', 'none are needed: nats.cluster.listen is not set')]
   const [ca, own] = await Promise.all([certificateIn(caFile), certificateIn(certFile)])
   // The config check says what is wrong with them.
-  if (ca === null || own === null) return [skip('certificates', 'they cannot be read; see config')]
+  if (ca === null || own === null) return [skip('certificates', 'they cannot be read; see the check config')]
   return judgeCertificates({ ca, own, caFile, certFile }, Date.now())
 }
 
@@ -55,11 +55,7 @@ function expiry(
   const left = Date.parse(validTo) - nowMs
   if (left <= 0) return fail('certificates', `${file} expired on ${validTo}`, advice)
   if (Date.parse(validFrom) > nowMs)
-    return fail(
-      'certificates',
-      `${file} is not valid before ${validFrom}`,
-      'look at the clock of this machine',
-    )
+    return fail('certificates', `${file} is not valid before ${validFrom}`, 'check the clock of this machine')
   return left < soonMs ? warn('certificates', `${file} expires on ${validTo}`, advice) : null
 }
 

@@ -20,8 +20,8 @@ export function checkSecrets(input: ConfigInput): Check {
     const found = await Promise.all(files.map(openToAll))
     const open = found.filter((finding) => finding !== null)
     if (files.length === 0 || open.length > 0) return open
-    const count = files.length === 1 ? 'the file with secrets is' : `${files.length} files with secrets, all`
-    return [ok('secrets', `${count} closed to other users`)]
+    const which = files.length === 1 ? 'the file' : `the ${files.length} files`
+    return [ok('secrets', `other users cannot read ${which} with secrets`)]
   }
 }
 

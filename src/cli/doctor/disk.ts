@@ -17,7 +17,9 @@ export const checkDisk: Check = async ({ config }) => {
   } catch (error) {
     const what =
       place === dir ? `data.dir ${dir} cannot be written` : `data.dir ${dir} cannot be made in ${place}`
-    return [fail('disk', `${what}: ${inOneLine(error)}`, 'give it to the user that runs anchorage serve')]
+    return [
+      fail('disk', `${what}: ${inOneLine(error)}`, 'make it writable for the user that runs anchorage serve'),
+    ]
   }
   const { bavail, bsize } = await statfs(place)
   return [roomOf(bavail * bsize, dir)]
@@ -26,7 +28,7 @@ export const checkDisk: Check = async ({ config }) => {
 /** Whether there is room in `data.dir` for this node's files. */
 export function roomOf(freeBytes: number, dir: string): Finding {
   const says = `${bytes(freeBytes)} free for data.dir ${dir}`
-  const advice = 'make room: JetStream takes no messages when its disk is full'
+  const advice = 'free some space: JetStream takes no messages when its disk is full'
   if (freeBytes < leastBytes) return fail('disk', says, advice)
   return freeBytes < comfortableBytes ? warn('disk', says, advice) : ok('disk', says)
 }

@@ -44,7 +44,7 @@ test('a node that is bound to another Kubo fails, and a node that is bound to th
 
 test('an RPC that answers on another address of this machine fails', async () => {
   const { port } = new URL(kubo.rpcUrl)
-  // Stands for an address that other machines can reach.
+  // Represents an address that other machines can reach.
   const address = '127.0.0.2'
   assert.equal((await exposedLook(kubo.rpcUrl, [address], signal)).state, 'ok')
   const API = ['127.0.0.1', address].map((ip) => `/ip4/${ip}/tcp/${port}`)
@@ -52,7 +52,7 @@ test('an RPC that answers on another address of this machine fails', async () =>
     const { state, says } = await exposedLook(kubo.rpcUrl, [address], signal)
     assert.deepEqual(
       [state, says],
-      ['fail', `anybody who reaches ${address} on port ${port} commands this Kubo`],
+      ['fail', `anyone who reaches ${address} on port ${port} controls this Kubo`],
     )
   })
 })
@@ -62,8 +62,8 @@ test('a disk that is too small, a full repository, open fences and HTTP each giv
     { Datastore: { StorageMax: '900PB' }, Swarm: { AddrFilters: fences.slice(1) } },
     async () => {
       const found = await look()
-      assert.match(of(found, 'kubo room').says, /StorageMax promises more than the disk has/)
-      assert.match(of(found, 'kubo filters').says, /^it dials 10\.0\.0\.0\/8 when/)
+      assert.match(of(found, 'kubo room').says, /StorageMax is more than the disk has/)
+      assert.match(of(found, 'kubo filters').says, /^Kubo dials 10\.0\.0\.0\/8 when/)
     },
   )
   await reconfigured({ Datastore: { StorageMax: '1KB' }, HTTPRetrieval: { Enabled: true } }, async () => {

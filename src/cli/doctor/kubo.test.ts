@@ -45,7 +45,7 @@ test('private networks that Kubo would dial are named, except those with other n
   assert.deepEqual(states(fencesLook(kubo(filters), wary, [])), ['ok'])
   const [open] = fencesLook(kubo(filters.slice(1)), wary, [])
   assert.equal(open?.state, 'warn')
-  assert.match(open?.says ?? '', /^it dials 10\.0\.0\.0\/8 when/)
+  assert.match(open?.says ?? '', /^Kubo dials 10\.0\.0\.0\/8 when/)
   assert.deepEqual(states(fencesLook(kubo(filters.slice(1)), wary, [sibling])), ['ok'])
   assert.deepEqual(states(fencesLook(kubo(filters, true), wary, [])), ['warn'])
   assert.deepEqual(states(fencesLook(kubo([], true), wary, [])), ['warn', 'warn'])
@@ -77,7 +77,7 @@ test('an RPC that accepts anyone beyond loopback fails; one that asks for creden
   try {
     const open = await look(`http://localhost:${port}`, ['127.0.0.2'])
     assert.equal(open.state, 'fail')
-    assert.match(open.says, new RegExp(`anybody who reaches 127\\.0\\.0\\.2 on port ${port}`))
+    assert.match(open.says, new RegExp(`anyone who reaches 127\\.0\\.0\\.2 on port ${port}`))
     assert.equal((await look(`http://localhost:${port}`, ['127.0.0.3'])).state, 'ok')
     status = 403
     assert.equal((await look(`http://localhost:${port}`, ['127.0.0.2'])).state, 'ok')

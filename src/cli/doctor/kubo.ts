@@ -44,7 +44,7 @@ function peerOf({ peerId }: KuboFacts, cluster: ClusterFacts | null, name: strin
   return [
     fail(
       'kubo peer',
-      `${name} is bound to ${bound}, and this is ${peerId}`,
+      `${name} is bound to the Kubo ${bound}, and this Kubo is ${peerId}`,
       'set kubo.rpc to the Kubo of this node, or give the node that has this Kubo another node.name',
     ),
   ]
@@ -74,7 +74,7 @@ export async function exposedLook(
   const reached = open.flat()
   if (reached.length === 0)
     return ok('kubo rpc', isLocal ? 'answers on loopback only' : 'asks for credentials')
-  const says = `anybody who reaches ${reached.join(', ')} on port ${port} commands this Kubo`
+  const says = `anyone who reaches ${reached.join(', ')} on port ${port} controls this Kubo`
   if (!isOwn)
     return warn(
       'kubo rpc',
@@ -91,7 +91,7 @@ export function roomOf(
 ): Finding {
   const says = `${bytes(usedBytes)} used of ${bytes(capacityBytes)}, ${bytes(diskFreeBytes)} free on its disk`
   if (diskFreeBytes < leastDiskBytes)
-    return fail('kubo room', says, 'make room on that disk: Kubo fails when it is full')
+    return fail('kubo room', says, 'free some space on that disk: Kubo fails when it is full')
   if (usedBytes * 100 >= capacityBytes * highWaterPercent)
     return warn(
       'kubo room',
@@ -101,7 +101,7 @@ export function roomOf(
   if (capacityBytes - usedBytes > diskFreeBytes)
     return warn(
       'kubo room',
-      `${says}: Datastore.StorageMax promises more than the disk has`,
+      `${says}: Datastore.StorageMax is more than the disk has`,
       `run: ipfs config Datastore.StorageMax ${Math.max(1, Math.floor((usedBytes + diskFreeBytes) / 1e9))}GB, and restart Kubo; or give it a larger disk`,
     )
   return ok('kubo room', says)
@@ -118,26 +118,26 @@ export function fencesLook(
     return [
       fail(
         'kubo filters',
-        `Swarm.AddrFilters keep it from the Kubos of other nodes: ${shut.join(', ')}`,
-        'take their network out of Swarm.AddrFilters, and restart Kubo',
+        `Swarm.AddrFilters keep this Kubo from the Kubos of other nodes: ${shut.join(', ')}`,
+        'remove their network from Swarm.AddrFilters, and restart Kubo',
       ),
     ]
   if (allowPrivateOrigins) return [ok('kubo filters', 'not needed: pin.allowPrivateOrigins is set')]
   const found: Finding[] = []
   if (open.length > 0)
     found.push(
-      warn('kubo filters', `it dials ${open.join(', ')} when a peer names an address there`, fenceIn),
+      warn('kubo filters', `Kubo dials ${open.join(', ')} when a peer names an address there`, fenceIn),
     )
   if (fences.overHttp)
     found.push(
       warn(
         'kubo filters',
-        'HTTPRetrieval is on: it fetches over HTTP from wherever a stranger says',
+        'HTTPRetrieval is on: Kubo fetches over HTTP from every address that a stranger names',
         'run: ipfs config --json HTTPRetrieval.Enabled false, and restart Kubo',
       ),
     )
   if (found.length > 0) return found
-  return [ok('kubo filters', 'it dials no private network but those of the other nodes')]
+  return [ok('kubo filters', 'Kubo dials no private network except the networks of the other nodes')]
 }
 
 const fenceIn = `add them to Swarm.AddrFilters and restart Kubo (docs/operate.md, "Kubo's own dials")`

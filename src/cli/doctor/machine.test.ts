@@ -45,7 +45,7 @@ test('a port is free, is in use by another process, or is not on an address of t
     await once(stranger, 'close')
   }
   const deaf = await checkPorts(patient({ ANCHORAGE_HTTP_LISTEN: listen }, health), signal)
-  assert.match(deaf[0]?.says ?? '', /runs and does not listen there/)
+  assert.match(deaf[0]?.says ?? '', /runs, but does not listen there/)
   const foreign = await checkPorts(patient({ ANCHORAGE_HTTP_LISTEN: '192.0.2.200:80' }), signal)
   assert.match(foreign[0]?.says ?? '', /no such address/)
 })

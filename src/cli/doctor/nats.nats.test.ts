@@ -25,7 +25,7 @@ test('an outside NATS is ok once it acknowledged a message; with a wrong passwor
   }
   const whole = await look(url)
   assert.deepEqual(states(whole), { nats: 'ok', 'nats publish': 'ok', 'nats sync': 'skip' })
-  assert.match(whole[1]?.says ?? '', /^a message was acknowledged after \d+ms; one server keeps it$/)
+  assert.match(whole[1]?.says ?? '', /^a message was acknowledged after \d+ms; one server stores it$/)
   const stranger = new URL(url)
   stranger.password = 'pa55word'
   const refused = await look(stranger.href)

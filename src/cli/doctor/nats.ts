@@ -27,13 +27,13 @@ const dialMs = 3_000
 export const checkNats: Check = async ({ config, node }, signal) => {
   const outside = outsideUrl(config)
   // The config check says why.
-  if (outside === undefined) return [skip('nats', 'nats.url cannot be used; see config')]
+  if (outside === undefined) return [skip('nats', 'nats.url cannot be used; see the check config')]
   const cluster = await clusterOf(config, signal)
   if (outside !== null) return await outsideLook(outside, cluster)
   const [binary, server, routes] = await Promise.all([
     binaryLook(config, signal),
     node === null
-      ? [skip('nats', 'the nats-server of this node runs while the node does; the node does not run now')]
+      ? [skip('nats', 'the node does not run now, so its nats-server does not run either')]
       : ownLook(config),
     routesLook(config, cluster, signal),
   ])
@@ -75,7 +75,7 @@ async function ownLook(config: Config): Promise<Finding[]> {
     const [facts, servers] = await Promise.all([inspectJetStream(url), inspectServers(systemUrl)])
     return [...jetStreamOf(facts), quorumOf(servers), syncOf(servers)]
   } catch (error) {
-    return [await failed(error, 'look at the log of the node: it says why its nats-server is away')]
+    return [await failed(error, 'read the log of the node: it says why its nats-server is down')]
   }
 }
 
@@ -86,14 +86,14 @@ async function outsideLook(url: string, cluster: ClusterFacts | null): Promise<F
       ...jetStreamOf(facts),
       skip(
         'nats sync',
-        'an outside NATS does not tell its clients: see that its jetstream block has sync_interval: always',
+        'an outside NATS does not report this to clients: check that its jetstream block has sync_interval: always',
       ),
     ]
   } catch (error) {
     return [
       await failed(
         error,
-        'see that nats.url has the right host, user and password, and that JetStream is on there',
+        'check that nats.url has the right host, user and password, and that JetStream is on there',
       ),
     ]
   }
@@ -114,8 +114,11 @@ export function jetStreamOf({
 }: JetStreamFacts): Finding[] {
   const nats = ok('nats', `JetStream of nats-server ${version} answers`)
   if (!hasStreams || acknowledgedInMs === null)
-    return [nats, skip('nats publish', 'its streams are not there yet: the first node to start makes them')]
-  const kept = `${replicas === 1 ? 'one server keeps it' : `${replicas} servers keep it`}`
+    return [
+      nats,
+      skip('nats publish', 'the streams do not exist yet: the first node that starts creates them'),
+    ]
+  const kept = `${replicas === 1 ? 'one server stores it' : `${replicas} servers store it`}`
   const says = `a message was acknowledged after ${Math.max(1, Math.round(acknowledgedInMs))}ms; ${kept}`
   return offline === 0
     ? [nats, ok('nats publish', says)]
@@ -123,7 +126,7 @@ export function jetStreamOf({
         nats,
         warn(
           'nats publish',
-          `${says}, ${offline} of which are away`,
+          `${says}, ${offline} of which are down`,
           'start them again, or `anchorage admin forget` their nodes',
         ),
       ]
@@ -134,20 +137,21 @@ export function quorumOf({ answered, counted, hasLeader }: ServersFacts): Findin
   if (!hasLeader)
     return fail(
       'nats quorum',
-      `none: ${answered} of ${counted} servers answer`,
-      'start the others again, or `anchorage admin forget` the nodes that are gone for good',
+      `no server leads: ${answered} of ${counted} servers answer`,
+      'start the others again, or `anchorage admin forget` the nodes that will not come back',
     )
-  if (counted === 1) return ok('nats quorum', 'one server, which needs no other')
+  if (counted === 1) return ok('nats quorum', 'there is one server, which needs no other')
   const says = `${answered} of ${counted} servers answer, and one leads`
   if (answered < counted)
-    return warn('nats quorum', says, 'look at the nodes that do not: `anchorage admin nodes`')
+    return warn('nats quorum', says, 'find the nodes that do not answer: `anchorage admin nodes`')
   if (counted === 2) return warn('nats quorum', `${says}; each needs the other`, 'add a third node')
   return ok('nats quorum', says)
 }
 
 /** Whether each server acknowledges only messages that are on its disk. */
 export function syncOf({ lazy }: ServersFacts): Finding {
-  if (lazy.length === 0) return ok('nats sync', 'always: servers acknowledge what is on the disk')
+  if (lazy.length === 0)
+    return ok('nats sync', 'always: servers acknowledge a message after it is on the disk')
   return fail(
     'nats sync',
     `${lazy.join(', ')}: acknowledges before the message is on the disk`,
@@ -169,7 +173,7 @@ async function routesLook(
     return host !== own.host || port !== own.port
   })
   if (named.length === 0 && cluster === null)
-    return [skip('nats routes', 'Postgres, which knows the other nodes, cannot be asked')]
+    return [skip('nats routes', 'Postgres cannot be reached, so the other nodes are unknown')]
   const others =
     named.length > 0
       ? named.map((route) => ({ shown: route, route }))
@@ -191,7 +195,7 @@ async function routesLook(
       'nats routes',
       others.length === 0
         ? 'there is no other node yet'
-        : `those of all other nodes are reached (${others.length})`,
+        : `the nats-servers of all other nodes are reachable (${others.length})`,
     ),
   ]
 }

@@ -28,12 +28,12 @@ export const checkNode: Check = async ({ config, node }) => {
       : [
           warn(
             'node',
-            `it runs ${node.version}, and this program is ${own}`,
-            'restart it to run what is installed',
+            `the node runs version ${node.version}, and this program is ${own}`,
+            'restart the node, so that it runs the installed version',
           ),
         ]
   if (node.reasons.length === 0)
-    return [ok('node', `${node.node.name} (${node.node.id}) runs ${node.version}, and is well`), ...stale]
+    return [ok('node', `${node.node.name} (${node.node.id}) runs ${node.version}, and is healthy`), ...stale]
   // A drain and maintenance are complaints too, but an operator asked for them, so they only warn.
   const complaints = node.reasons.map(({ what, reason }) =>
     (faults.has(what) ? fail : warn)('node', `${what}: ${reason}`, null),

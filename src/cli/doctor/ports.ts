@@ -48,18 +48,25 @@ async function checkPort({ key, address }: Port, holder: Holder): Promise<Findin
   const refusal = await refusalOf({ ...address, exclusive: true })
   if (refusal === null) {
     if (holder === null || address.port === 0) return ok(key, `${where} is free`)
-    return fail(key, `${where}: the node runs and does not listen there`, 'look at its log, or restart it')
+    return fail(key, `${where}: the node runs, but does not listen there`, 'look at its log, or restart it')
   }
   if (refusal === 'EADDRINUSE') {
-    if (holder === 'node') return ok(key, `${where} is held while this node runs`)
+    if (holder === 'node') return ok(key, `this node listens on ${where}`)
     if (holder === 'orphan')
-      return ok(key, `${where} is held by the nats-server of a node that was killed; its next start ends it`)
-    return fail(key, `${where} is taken by another process`, `stop that one, or change ${key}`)
+      return ok(
+        key,
+        `the nats-server of a node that was killed listens on ${where}; the next start of the node ends it`,
+      )
+    return fail(key, `another process listens on ${where}`, `stop that process, or change ${key}`)
   }
   if (refusal === 'EADDRNOTAVAIL')
     return fail(key, `${where}: this machine has no such address`, `change ${key}`)
   if (refusal === 'EACCES')
-    return fail(key, `${where}: not allowed`, `ports below 1024 need CAP_NET_BIND_SERVICE; or change ${key}`)
+    return fail(
+      key,
+      `${where}: this user may not listen there`,
+      `ports below 1024 need CAP_NET_BIND_SERVICE; or change ${key}`,
+    )
   return fail(key, `${where}: cannot be listened on (${refusal})`, `change ${key}`)
 }
 

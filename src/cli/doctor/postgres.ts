@@ -24,7 +24,7 @@ const badClockMs = 30_000
 export const checkPostgres: Check = async ({ config }, signal) => {
   const urls = urlsOf(config)
   // The config check says why.
-  if (urls === null) return [skip('postgres', 'its logins cannot be used; see config')]
+  if (urls === null) return [skip('postgres', 'its logins cannot be used; see the check config')]
   const looks = await Promise.all([
     systemLook(urls.systemUrl, signal),
     tenantLook(urls.tenantUrl, signal),
@@ -49,7 +49,7 @@ async function systemLook(url: string, signal: AbortSignal): Promise<Finding[]> 
     const way = login.state === 'ok' ? await wayOf('postgres way', url, role) : null
     const schema = await judged('postgres schema', async () => {
       await look.assertSchema()
-      return ok('postgres schema', 'migrated to what this version needs')
+      return ok('postgres schema', 'the schema is the one that this version needs')
     })
     const facts = await look.server()
     // Without a valid login and a schema, the nodes cannot be counted.
@@ -72,7 +72,7 @@ async function tenantLook(url: string, signal: AbortSignal): Promise<Finding[]> 
     if (login.state !== 'ok') return [login]
     const belt = await judged('postgres orgs', async () => {
       await look.assertBelt()
-      return ok('postgres orgs', 'row-level security keeps them apart')
+      return ok('postgres orgs', 'row-level security separates the orgs')
     })
     const { finding } = await wayOf('postgres tenant way', url, role)
     return [login, finding, belt]
@@ -88,7 +88,7 @@ async function looked(
     return await withLogin(login, work)
   } catch (error) {
     login.signal.throwIfAborted()
-    const advice = 'see that Postgres runs there, and that no firewall stands between'
+    const advice = 'check that Postgres runs there, and that no firewall is in between'
     // An `invalid` error says what to do.
     return [fail(check, inOneLine(error), isCode(error, 'invalid') ? null : advice)]
   }
@@ -128,7 +128,7 @@ async function filesLook(ownerUrl: Secret | undefined): Promise<Finding[]> {
       : fail(
           'postgres files',
           `changed after they were applied: ${drifted.join(', ')}`,
-          'install the package again: it has the files as they were',
+          'install the package again: it has the original files',
         )
   })
   return [finding]
@@ -147,7 +147,7 @@ export function serverOf(facts: ServerFacts, host: string): Finding {
   if (facts.readOnly)
     return fail(
       'postgres',
-      `${says} takes no writes: it is a standby, or set to default_transaction_read_only`,
+      `${says} takes no writes: it is a standby, or default_transaction_read_only is on`,
       'name the primary in database.url and database.systemUrl',
     )
   return ok('postgres', says)
@@ -179,11 +179,13 @@ export function settingsOf(facts: ServerFacts, nodes: number, way: Way): Finding
     found.push(
       warn(
         'postgres settings',
-        `${facts.maxConnections} connections for ${nodes} nodes, which may open ${needed}`,
+        `max_connections is ${facts.maxConnections}, but ${nodes} nodes may open ${needed}`,
         `raise max_connections to ${needed + connectionsPerNode} or more`,
       ),
     )
-  return found.length > 0 ? found : [ok('postgres settings', 'durable, with connections for every node')]
+  return found.length > 0
+    ? found
+    : [ok('postgres settings', 'accepted pins are durable, and there are connections for every node')]
 }
 
 /** Whether this machine and the database agree on the time. */
@@ -191,9 +193,10 @@ export function clockOf({ clockAheadMs, tookMs }: ServerFacts): Finding {
   const off = Math.max(0, Math.abs(clockAheadMs) - tookMs / 2)
   const side = clockAheadMs < 0 ? 'ahead of' : 'behind'
   if (off < fineClockMs)
-    return ok('clock', `within ${duration(Math.max(1, Math.ceil(off)))} of the database's`)
-  const says = `this machine's is ${duration(off)} ${side} the database's`
-  const advice = 'let NTP set the clocks (chrony, systemd-timesyncd): tokens and logins expire by them'
+    return ok('clock', `at most ${duration(Math.max(1, Math.ceil(off)))} off the clock of the database`)
+  const says = `the clock of this machine is ${duration(off)} ${side} the clock of the database`
+  const advice =
+    'let NTP set the clocks (chrony, systemd-timesyncd): they decide when tokens and logins expire'
   return off < badClockMs ? warn('clock', says, advice) : fail('clock', says, advice)
 }
 

@@ -9,8 +9,9 @@ import { serviceOf, withService } from './service.ts'
 /** Pins a CID and follows it. */
 export const command = verb(
   {
-    about: 'Asks the service to pin CID, and follows it until it is pinned (exit code 0) or has failed (1).',
-    json: 'the pin as the service tells it, in one line, at the end.',
+    about:
+      'Asks the service to pin CID, and follows the pin until it is pinned (exit code 0) or has failed (exit code 1).',
+    json: 'the pin as the service returns it, on one line, at the end.',
     examples: [
       'pin add bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi --name photos',
       'pin add bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi --background',
@@ -18,16 +19,16 @@ export const command = verb(
   },
   (bare) =>
     withService(bare)
-      .argument('<CID>', 'what is to be pinned')
-      .option('--name <NAME>', 'what the pin is called')
+      .argument('<CID>', 'the CID to pin')
+      .option('--name <NAME>', 'the name of the pin')
       .option(
         '--origin <MULTIADDR>',
-        'an address ending in /p2p/… where the content is; may be given up to 20 times',
+        'address of a peer that has the content, ending in /p2p/…; may be given up to 20 times',
         many,
       )
       .option('--meta <KEY=VALUE>', 'metadata of the pin; may be given many times', many)
-      .option('--background', 'return once the service has accepted the pin, and print its id')
-      .option('--no-wait', 'the same'),
+      .option('--background', 'return as soon as the service has accepted the pin, and print its id')
+      .option('--no-wait', 'the same as --background'),
   async ([cid], { name, origin: origins, meta, background, wait, ...service }, io) => {
     const client = serviceOf(service, io)
     const asked = {
@@ -49,7 +50,7 @@ export const command = verb(
       await tellFailure(io, 'conflict', `failed: ${why}`)
     }
     if (io.signal.aborted && !io.json)
-      io.err(`the service goes on with it; anchorage pin status ${pin.requestid} tells how it stands\n`)
+      io.err(`the service continues; anchorage pin status ${pin.requestid} shows the progress\n`)
     return pin.status === 'pinned' ? 0 : 1
   },
 )

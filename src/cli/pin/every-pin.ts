@@ -37,7 +37,7 @@ export async function* everyPin(
     if (next === null)
       throw new AnchorageError(
         'unavailable',
-        `the service says that ${page.count} more pins match, and lists ${page.results.length} of them over and over`,
+        `the service reports ${page.count} more matching pins, but lists the same ${page.results.length} again and again`,
       )
     place = next
   }

@@ -14,9 +14,9 @@ import { serviceOf, type Given } from './service.ts'
 /** Writes pins to a file. */
 export const command = verb(
   {
-    about: `Writes pins to FILE, one a line as the service tells it (NDJSON), newest first: those that match every filter given, of every
-status unless --status says otherwise. Any service of the Pinning Services API will do. What was broken off is gone on with by the same
-command: until all is there, FILE is called FILE.partial.`,
+    about: `Writes the pins that match every given filter to FILE, newest first: one pin per line, as the service returns it
+(NDJSON). Without --status, pins of every status match. Works with every service of the Pinning Services API. If an export is
+interrupted, the same command continues it: until the export is complete, FILE is called FILE.partial.`,
     json: '{"file","pins"} at the end.',
     examples: [
       'pin export pins.ndjson',
@@ -25,17 +25,17 @@ command: until all is there, FILE is called FILE.partial.`,
   },
   (bare) =>
     withFilters(bare)
-      .argument('<FILE>', 'where they are written; there must be none of this name yet')
+      .argument('<FILE>', 'the file to write; it must not exist yet')
       .option(
         '--from <URL>',
-        'another service than yours; its token is then in --token-file, and yours is never sent there',
+        'read from this service instead. Its token comes from --token-file; your own token is never sent there',
         nonEmpty('--from'),
       ),
   async ([file], { from, url, token, tokenFile, ...values }, io) => {
     const filters = filtersOf(values)
     const client = sourceOf({ from, url, token, tokenFile }, io)
     if (await stat(file).catch(() => null))
-      throw new AnchorageError('conflict', `${file} is there already: an export overwrites nothing`)
+      throw new AnchorageError('conflict', `${file} exists already: an export does not overwrite files`)
     await write(file, client, filters, io)
   },
 )
@@ -46,7 +46,7 @@ async function write(file: string, client: PinClient, filters: PinFilters, io: I
   const begun = await readPartial(partial)
   let { written } = begun
   if (written > 0 && !io.json)
-    io.err(`going on with ${partial}, which has ${written} pins; to begin anew, remove it first\n`)
+    io.err(`continuing ${partial}, which has ${written} pins; to start from the beginning, remove it first\n`)
   await using out = await open(partial, 'a', 0o600)
   let of = 0
   for await (const { pins, count } of everyPin(client, filters, begun.place, io.signal)) {

@@ -10,25 +10,25 @@ import { withService } from './service.ts'
 export function withFilters(bare: Command) {
   const group = 'Filters:'
   return withService(bare)
-    .addOption(bare.createOption('--cid <CID,…>', 'pins of these CIDs').helpGroup(group))
-    .addOption(bare.createOption('--name <NAME>', 'pins of this name').helpGroup(group))
+    .addOption(bare.createOption('--cid <CID,…>', 'only pins with these CIDs').helpGroup(group))
+    .addOption(bare.createOption('--name <NAME>', 'only pins with this name').helpGroup(group))
     .addOption(
       bare
-        .createOption('--match <HOW>', 'how their name is like that one')
+        .createOption('--match <HOW>', 'how the names are compared')
         .choices(nameMatches)
         .argParser((text) => among(text, nameMatches, '--match'))
         .helpGroup(group),
     )
     .addOption(
       bare
-        .createOption('--status <STATUS,…>', 'pins of these statuses, of all otherwise')
+        .createOption('--status <STATUS,…>', 'only pins with these statuses')
         .choices(pinStatuses)
         .argParser((text) => text.split(',').map((each) => among(each, pinStatuses, '--status', text)))
         .helpGroup(group),
     )
     .addOption(
       bare
-        .createOption('--meta <KEY=VALUE>', 'pins with this in their metadata; may be given many times')
+        .createOption('--meta <KEY=VALUE>', 'only pins with this in their metadata; may be given many times')
         .argParser(many)
         .helpGroup(group),
     )

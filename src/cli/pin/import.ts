@@ -16,12 +16,12 @@ import { pinIn, pinOf, type Wish } from './wish.ts'
 /** Imports the pins of a file or of another service. */
 export const command = verb(
   {
-    about: `Asks the service to pin what FILE lists, or what another service has (any of the Pinning Services API; its nodes are told as
-origins, so that content is fetched from there while it lasts). FILE is NDJSON as pin export and pin ls --json write it; a line with
-only a "cid" will do.
+    about: `Adds the pins that FILE lists, or the pins of another service of the Pinning Services API. The nodes of that service
+become origins of the pins, so that content is fetched from them as long as they have it. FILE is NDJSON, as pin export and pin ls
+--json write it. A line with only a "cid" is enough.
 
-A pin that is there already, with the same CID, name and metadata, is passed over. So what was broken off is gone on with by the same
-command, and running it twice adds nothing. Exit code 1 when a pin was refused; each is named on standard error.`,
+A pin that exists already, with the same CID, name and metadata, is skipped. So an interrupted import can be run again, and a second
+import adds nothing. The exit code is 1 if the service refuses a pin; standard error names each of these pins.`,
     json: '{"added","there","refused"} at the end.',
     examples: [
       'pin import pins.ndjson',
@@ -30,15 +30,11 @@ command, and running it twice adds nothing. Exit code 1 when a pin was refused; 
   },
   (bare) =>
     withFilters(bare)
-      .argument('[FILE]', 'NDJSON; or --from, with filters of what is taken')
-      .option(
-        '--from <URL>',
-        'the service to take from; --token-file is then of that service',
-        nonEmpty('--from'),
-      )
+      .argument('[FILE]', 'the NDJSON file; instead of it, give --from, with filters')
+      .option('--from <URL>', 'read from this service. Its token comes from --token-file', nonEmpty('--from'))
       .option(
         '--into-token-file <FILE>',
-        'beside --from: the token of the service at --url; without it ANCHORAGE_TOKEN does',
+        'with --from: a file with the token of the service at --url (default: ANCHORAGE_TOKEN)',
       ),
   async ([file], values, io) => {
     const wishes = sourceOf(file, values, io)
@@ -62,7 +58,7 @@ command, and running it twice adds nothing. Exit code 1 when a pin was refused; 
 
 function summary({ added, there, refused }: TakenOver): string {
   const [a, t, r] = [added, there, refused].map((count) => count.toLocaleString('en'))
-  return `${a} added, ${t} were there, ${r} refused`
+  return `${a} added, ${t} existed already, ${r} refused`
 }
 
 /** The service that pins go to. With --from it has a token file of its own. */
@@ -78,7 +74,7 @@ function sourceOf(file: string | undefined, values: FilterValues & FromValues, i
   const filtered = [into, cid, name, match, status, meta].some((given) => given !== undefined)
   if (file !== undefined && from === undefined && !filtered) return wishesOfFile(file)
   if (file !== undefined || from === undefined)
-    throw new WrongUse('expected either FILE, or --from URL with what belongs to it')
+    throw new WrongUse('expected either FILE alone, or --from URL with its options')
   if (tokenFile === undefined) throw new WrongUse('--token-file is missing')
   const client = serviceOf({ url: from, tokenFile }, io)
   return wishesOf(client, filtersOf(values), io)

@@ -22,8 +22,8 @@ const usualLimit = 20
 export const command = verb(
   {
     about:
-      'Lists pins, newest first: those that match every filter given, of every status unless --status says otherwise.',
-    json: 'one line for each pin, as the service tells it; with --watch {"count","results"}.',
+      'Lists the pins that match every given filter, newest first. Without --status, pins of every status match.',
+    json: 'one pin per line, as the service returns it; with --watch, {"count","results"}.',
     examples: [
       'pin ls',
       'pin ls --status queued,pinning --watch',
@@ -33,7 +33,7 @@ export const command = verb(
   (bare) =>
     withFilters(bare)
       .option('--limit <N>', `at most this many, up to 1000 (default ${usualLimit})`, limitOf)
-      .option('--all', 'every one that matches')
+      .option('--all', 'list all pins that match')
       .option('--watch', watchTells),
   async (_args, { limit = usualLimit, all, watch, ...values }, io) => {
     const filters = filtersOf(values)
@@ -70,7 +70,7 @@ async function everyOne(client: PinClient, filters: PinFilters, io: Io): Promise
 function list({ count, results }: Listed, io: Io): Screen {
   if (count === 0) return { text: '', notes: ['no pins match'] }
   const { text, notes = [] } = tableOf(columns, results.map(row), io)
-  const fewer = results.length < count ? [`${results.length} of ${count}; --all lists every one`] : []
+  const fewer = results.length < count ? [`${results.length} of ${count}; --all lists all of them`] : []
   return { text: results.length === 0 ? '' : text, notes: [...fewer, ...notes] }
 }
 
@@ -83,7 +83,7 @@ function row(pin: PinStatus): string[] {
 function limitOf(text: string): number {
   const limit = Number(text)
   if (!/^\d+$/.test(text) || limit < 1 || limit > 1000) {
-    throw new WrongUse(`--limit ${text}: expected a whole number from 1 to 1000; --all lists every one`)
+    throw new WrongUse(`--limit ${text}: expected a whole number from 1 to 1000; --all lists all of them`)
   }
   return limit
 }

@@ -212,7 +212,7 @@ test('pin rm by name removes several only with --force', async () => {
   )
   const refused = await service.anchorage('pin', 'rm', '--name', 'n')
   assert.deepEqual([refused.code, service.asked.length], [2, 1])
-  assert.match(refused.stderr, /2 pins match; --force removes them all/)
+  assert.match(refused.stderr, /2 pins match; --force or --yes removes all of them/)
   const forced = await service.anchorage('pin', 'rm', '--name', 'n', '--force')
   assert.deepEqual([forced.code, forced.stdout], [0, 'pin_2\npin_1\n'])
   assert.deepEqual(
@@ -232,7 +232,7 @@ test('pin rm of several pins asks first, and --yes answers', async () => {
   )
   const refused = await service.anchorage.asking('no', 'pin', 'rm', '--name', 'n')
   assert.deepEqual([refused.code, refused.stdout, service.asked.length], [1, '', 1])
-  assert.match(refused.stderr, /^2 pins match, and are removed\.\n/)
+  assert.match(refused.stderr, /^2 pins match, and all of them are removed\.\n/)
   const done = await service.anchorage('--yes', 'pin', 'rm', '--name', 'n')
   assert.deepEqual([done.code, done.stdout], [0, 'pin_2\npin_1\n'])
 })

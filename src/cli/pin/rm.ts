@@ -10,13 +10,15 @@ import { serviceOf } from './service.ts'
 /** Removes pins. */
 export const command = verb(
   {
-    about: `Removes pins: those named, or those that match every filter given. Prints the id of each one removed. Asks when the filters
-match more than one pin. Exit code 1 when a pin was not there.`,
+    about: `Removes the pins with the given ids, or the pins that match every given filter. Prints the id of each removed pin. Asks
+first if the filters match more than one pin. The exit code is 1 if one of the ids does not exist.`,
     json: '{"removed"} for each pin.',
     examples: ['pin rm pin_01h455vb4pex5vsknk084sn02q', 'pin rm --name photos --match partial --yes'],
   },
   (bare) =>
-    withFilters(bare).argument('[REQUESTID...]', 'ids of pins').option('--force', 'do not ask, as --yes'),
+    withFilters(bare)
+      .argument('[REQUESTID...]', 'ids of pins')
+      .option('--force', 'do not ask; the same as --yes'),
   async ([named], { force, url, token, tokenFile, ...values }, io) => {
     const { cid, name, status, meta } = values
     const filtered = [cid, name, status, meta].some((given) => given !== undefined)
@@ -39,8 +41,8 @@ async function matching(client: PinClient, filters: PinFilters, force: boolean, 
   const { count } = await client.list({ ...filters, limit: 1 }, io.signal)
   if (count > 1 && !force) {
     if (io.ask === undefined && !io.yes)
-      throw new WrongUse(`${count} pins match; --force removes them all, and so does --yes`)
-    await confirm(`${count} pins match, and are removed`, io)
+      throw new WrongUse(`${count} pins match; --force or --yes removes all of them`)
+    await confirm(`${count} pins match, and all of them are removed`, io)
   }
   const ids: string[] = []
   for await (const pin of client.all(filters, io.signal)) ids.push(pin.requestid)

@@ -9,12 +9,15 @@ export function withService(bare: Command) {
   return bare
     .addOption(
       bare
-        .createOption('--url <URL>', 'base of its API, such as http://127.0.0.1:8080/v1 (else ANCHORAGE_URL)')
+        .createOption(
+          '--url <URL>',
+          'base URL of its API, such as http://127.0.0.1:8080/v1 (default: ANCHORAGE_URL)',
+        )
         .helpGroup(group),
     )
     .addOption(
       bare
-        .createOption('--token-file <FILE>', 'a file that holds the API token (else ANCHORAGE_TOKEN does)')
+        .createOption('--token-file <FILE>', 'a file with the API token (default: ANCHORAGE_TOKEN)')
         .helpGroup(group),
     )
     .addOption(
@@ -35,7 +38,7 @@ export function serviceOf(values: Given, io: Pick<Io, 'env'>): PinClient {
   const url = values.url ?? io.env['ANCHORAGE_URL']
   if (values.token !== undefined)
     throw new WrongUse(
-      'a token is not given as a flag, which everybody on this machine can read; set ANCHORAGE_TOKEN or give --token-file FILE',
+      'a token is not given as a flag, because every user of this machine can read flags: set ANCHORAGE_TOKEN or give --token-file FILE',
     )
   const file = values.tokenFile
   const token = file === undefined ? io.env['ANCHORAGE_TOKEN'] : tokenIn(file)

@@ -9,8 +9,8 @@ import { inFull } from './show.ts'
 /** Shows a pin in full. */
 export const command = verb(
   {
-    about: 'Shows everything the service tells of a pin. Exit code 1 when it has failed.',
-    json: 'the pin as the service tells it.',
+    about: 'Shows everything that the service reports about a pin. The exit code is 1 if the pin has failed.',
+    json: 'the pin as the service returns it.',
     examples: [
       'pin status pin_01h455vb4pex5vsknk084sn02q',
       'pin status pin_01h455vb4pex5vsknk084sn02q --wait',
@@ -18,7 +18,7 @@ export const command = verb(
   },
   (bare) =>
     withService(bare)
-      .argument('<REQUESTID>', 'the id of the pin')
+      .argument('<REQUESTID>', 'id of the pin')
       .option('--wait', 'follow it until it is pinned or has failed')
       .option('--watch', watchTells),
   async ([id], { wait, watch, ...service }, io) => {

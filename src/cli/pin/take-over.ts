@@ -56,7 +56,7 @@ export async function takeOver(
     await Promise.allSettled(workers)
     signal.throwIfAborted()
     if (!(cause instanceof AnchorageError)) throw cause
-    const soFar = `${done.added} pins were added before that: run it again to go on`
+    const soFar = `${done.added} pins were added before that: run it again to continue`
     throw new AnchorageError(cause.code, `${cause.message}; ${soFar}`, { cause })
   }
 }
@@ -80,7 +80,7 @@ class Batches {
     const left = new Map<string, Asked>()
     for (const { where, pin } of wishes) {
       const key = pin === null ? null : keyOf(pin)
-      if (pin === null || key === null) this.#turnDown({ where, pin }, 'this names no pin with a CID')
+      if (pin === null || key === null) this.#turnDown({ where, pin }, 'this is not a pin with a CID')
       else if (left.has(key) || this.#underWay.has(key)) this.#done.there += 1
       else left.set(key, { where, pin })
     }

@@ -46,7 +46,7 @@ test('an interrupted export continues where it was, whatever the last line looks
   source.failAfter(Infinity)
   const { code, stderr } = await anchorage('pin', 'export', file, ...source.from())
   assert.equal(code, 0, stderr)
-  assert.match(stderr, new RegExp(`going on with .*partial, which has ${begun} pins`))
+  assert.match(stderr, new RegExp(`continuing .*partial, which has ${begun} pins`))
   assert.deepEqual(await idsIn(file), source.ids())
 })
 
@@ -73,7 +73,7 @@ test('an export from a service that does not page fails', async () => {
   await using source = await otherService({ pins: await somePins(20), ignoresBefore: true })
   const { code, stderr } = await anchorage('pin', 'export', join(dir, 'endless'), ...source.from())
   assert.equal(code, 1)
-  assert.match(stderr, /says that 20 more pins match, and lists 3 of them over and over/)
+  assert.match(stderr, /reports 20 more matching pins, but lists the same 3 again and again/)
 })
 
 test('an import adds each pin once, even when answers are lost, and a second run adds nothing', async () => {
@@ -86,7 +86,7 @@ test('an import adds each pin once, even when answers are lost, and a second run
   assert.deepEqual(JSON.parse(first.stdout), { added: 25, there: 0, refused: 0 })
   assert.deepEqual(into.wishes(), source.wishes())
   const again = await anchorage('pin', 'import', file, ...into.to())
-  assert.deepEqual([again.code, again.stdout], [0, '0 added, 25 were there, 0 refused\n'])
+  assert.deepEqual([again.code, again.stdout], [0, '0 added, 25 existed already, 0 refused\n'])
   assert.equal(into.ids().length, 25)
 })
 
@@ -100,7 +100,7 @@ test('an import reads directly from another service, whose nodes become origins'
   await writeFile(ours, 'ours\n', { mode: 0o600 })
   const to = ['--url', into.url, '--into-token-file', ours]
   const { code, stdout, stderr } = await anchorage('pin', 'import', ...source.from(), ...to)
-  assert.deepEqual([code, stdout], [0, '12 added, 0 were there, 0 refused\n'], stderr)
+  assert.deepEqual([code, stdout], [0, '12 added, 0 existed already, 0 refused\n'], stderr)
   for (const { pin } of into.pins()) assert.deepEqual(pin.origins, [peer])
 })
 
@@ -113,8 +113,8 @@ test('lines without a pin, and refused pins, are named; the others are added', a
   lines.push(JSON.stringify({ cid: two.pin.cid, name: 'bad name' }), JSON.stringify(three))
   await writeFile(file, lines.join('\n'))
   const { code, stdout, stderr } = await anchorage('pin', 'import', file, ...into.to())
-  assert.deepEqual([code, stdout], [1, '2 added, 0 were there, 4 refused\n'])
-  for (const line of [3, 4, 5]) assert.match(stderr, new RegExp(`odd:${line}: this names no pin with a CID`))
+  assert.deepEqual([code, stdout], [1, '2 added, 0 existed already, 4 refused\n'])
+  for (const line of [3, 4, 5]) assert.match(stderr, new RegExp(`odd:${line}: this is not a pin with a CID`))
   assert.match(stderr, /odd:6: the name is bad/)
 })
 
@@ -124,11 +124,11 @@ test('at the limit of the org an import stops and says so; the next run continue
   await writeFile(file, (await somePins(100)).map((pin) => `${JSON.stringify(pin)}\n`).join(''))
   const { code, stderr } = await anchorage('pin', 'import', file, ...into.to())
   assert.equal(code, 1)
-  assert.match(stderr, /you have 30 pins; 30 pins were added before that: run it again to go on/)
+  assert.match(stderr, /you have 30 pins; 30 pins were added before that: run it again to continue/)
   const asked = into.sought()
   into.allow(1_000)
   const again = await anchorage('pin', 'import', file, ...into.to())
-  assert.deepEqual([again.code, again.stdout], [0, '70 added, 30 were there, 0 refused\n'])
+  assert.deepEqual([again.code, again.stdout], [0, '70 added, 30 existed already, 0 refused\n'])
   assert.ok(
     asked <= 70,
     `${asked} pins were looked for: three batches that fit and four that did not, at most`,
