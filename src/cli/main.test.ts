@@ -66,7 +66,7 @@ test('wrong use exits with 2, says what to do, and writes nothing to standard ou
     [['admin', 'rebalance', '--pause', 'x'], /x is not the id of a plan/],
     [['admin', 'reconcile', '--confirm'], /NODE is missing/],
     [['admin', 'audit', '--limit', '0'], /--limit: expected a whole number from 1 to 1000, not 0/],
-    [['pin', 'add', 'x'], /which service\? Give --url or set ANCHORAGE_URL/],
+    [['pin', 'add', 'x'], /no service URL: give --url or set ANCHORAGE_URL/],
     [
       ['pin', 'add', 'x', '--url', 'http://127.0.0.1:1/v1'],
       /no API token: set ANCHORAGE_TOKEN or give --token-file/,

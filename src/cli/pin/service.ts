@@ -42,7 +42,7 @@ export function serviceOf(values: Given, io: Pick<Io, 'env'>): PinClient {
     )
   const file = values.tokenFile
   const token = file === undefined ? io.env['ANCHORAGE_TOKEN'] : tokenIn(file)
-  if (!url) throw new WrongUse('which service? Give --url or set ANCHORAGE_URL')
+  if (!url) throw new WrongUse('no service URL: give --url or set ANCHORAGE_URL')
   if (!URL.canParse(url))
     throw new WrongUse(`${url} is not a URL; expected one such as http://127.0.0.1:8080/v1`)
   if (!token) throw new WrongUse('no API token: set ANCHORAGE_TOKEN or give --token-file FILE')
