@@ -33,7 +33,7 @@ import { policyOf } from './placement-policy.ts'
 import { postgresWatch } from './postgres-watch.ts'
 import { scrapeOf } from './scrape.ts'
 import { selfOf, type Self } from './self.ts'
-import { announcing, tenantUseCases } from './tenants.ts'
+import { announcing, tenantUseCases } from './orgs.ts'
 import { tracingOf } from './tracing.ts'
 import { contendForLead, nodeWorkers, nudgeLeader, type WorkerNeeds } from './workers.ts'
 

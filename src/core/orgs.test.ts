@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isCode, type ErrorCode } from './errors.ts'
-import { fakeTenants } from '../../testing/fakes/tenants.ts'
+import { fakeTenants } from '../../testing/fakes/orgs.ts'
 import { mintId, type OrgId, type UserId } from './ids.ts'
 import { scopesOf, type Role } from './org.ts'
 import { orgUseCases, type Asker, type OrgChange } from './orgs.ts'

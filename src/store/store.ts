@@ -50,7 +50,7 @@ import { loginKey, type Role } from './role-settings.ts'
 import { sessionStore } from './sessions.ts'
 import * as sweep from './sweep.ts'
 import { removeSome } from './stop-orgs.ts'
-import { tenantStore } from './tenants.ts'
+import { tenantStore } from './org-directory.ts'
 import * as tokens from './tokens.ts'
 
 /** What a node asks of the database about itself and its cluster. */

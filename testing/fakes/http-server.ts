@@ -1,7 +1,7 @@
 /** Fakes for the tests of this folder: use cases in memory whose functions a test can replace, and a log that keeps its lines. */
 import type { FastifyInstance } from 'fastify'
 import { AnchorageError } from '../../src/core/errors.ts'
-import { fakeTenants, type FakeTenants } from './tenants.ts'
+import { fakeTenants, type FakeTenants } from './orgs.ts'
 import { mintId } from '../../src/core/ids.ts'
 import { usableOrigins } from '../../src/core/origin.ts'
 import type { Pin, PinRequest } from '../../src/core/pin.ts'
