@@ -215,8 +215,8 @@ suite('who may do what', () => {
   })
 
   test('a suspended org refuses its tokens and members with the reason, and members are served in their other orgs', async () => {
-    const { tenants } = at.minting.store
-    const { id, slug } = await tenants.createOrg('to-stop', {}, 'operator')
+    const { orgDirectory } = at.minting.store
+    const { id, slug } = await orgDirectory.createOrg('to-stop', {}, 'operator')
     const both = [
       { slug, role: 'owner' },
       { slug: at.mine.slug, role: 'viewer' },
@@ -238,7 +238,7 @@ suite('who may do what', () => {
       [`/v1/orgs/${slug}`, inBoth.headers],
     ] as const
     for (const [path, headers] of asked) assert.equal((await get(path, headers)).status, 200, path)
-    await tenants.suspendOrg(id, 'reported for abuse', 'operator')
+    await orgDirectory.suspendOrg(id, 'reported for abuse', 'operator')
     for (const [path, headers] of asked) {
       const said = await until(`${path} is refused`, async () => {
         const answer = await get(path, headers)
@@ -258,14 +258,14 @@ suite('who may do what', () => {
     )
     const listed = JSON.parse((await get('/v1/orgs', alone.headers)).text)
     assert.equal(listed.results[0].suspended.reason, 'reported for abuse')
-    await tenants.resumeOrg(id, 'operator')
+    await orgDirectory.resumeOrg(id, 'operator')
     for (const [path, headers] of asked)
       await until(`${path} is answered`, async () => (await get(path, headers)).status === 200)
   })
 
   test('a removed org is soon gone, with its token, and its audit stays', async () => {
-    const { tenants, tokens, orgs } = at.minting.store
-    const { id, slug } = await tenants.createOrg('to-remove', {}, 'operator')
+    const { orgDirectory, tokens, orgs } = at.minting.store
+    const { id, slug } = await orgDirectory.createOrg('to-remove', {}, 'operator')
     const { id: tokenId } = await at.cast.token(id, ['pins:read'])
     const { headers } = at.callers.get('operator') ?? assert.fail()
     const path = `${at.url}/v1/admin/orgs/${slug}/remove`

@@ -158,7 +158,7 @@ describe('sessions', () => {
       const { user, memberships } = await who(browser)
       assert.equal(user.operator, false)
       const dev = memberships.find(({ slug }) => slug === 'dev')?.org ?? ''
-      const orgId = (await world.store.tenants.findOrg(dev)).id
+      const orgId = (await world.store.orgDirectory.findOrg(dev)).id
       const token = await tokenOf(world, orgId, user.id)
       bob.groups = ['anchorage:dev:viewer']
       assert.deepEqual(await roles(), ['dev viewer'])

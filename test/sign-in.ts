@@ -37,7 +37,7 @@ export async function signIn(flags: string[] = []): Promise<SignIn> {
   await using starting = new AsyncDisposableStack()
   const database = starting.use(await testDatabase())
   const store = starting.use(openStore({ ...database, log: memoryLog() }))
-  for (const slug of ['dev', 'other']) await store.tenants.createOrg(slug, {}, 'a test')
+  for (const slug of ['dev', 'other']) await store.orgDirectory.createOrg(slug, {}, 'a test')
   const keys = newIdentityKeys()
   const users: Record<string, DevUser> = {
     alice: {

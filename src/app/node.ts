@@ -33,7 +33,7 @@ import { policyOf } from './placement-policy.ts'
 import { postgresWatch } from './postgres-watch.ts'
 import { scrapeOf } from './scrape.ts'
 import { selfOf, type Self } from './self.ts'
-import { announcing, tenantUseCases } from './orgs.ts'
+import { announcing, orgAndTokenUseCases } from './orgs.ts'
 import { tracingOf } from './tracing.ts'
 import { contendForLead, nodeWorkers, nudgeLeader, type WorkerNeeds } from './workers.ts'
 
@@ -206,7 +206,7 @@ async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
     onAnswer: metrics.answered,
     onLimit: metrics.refused,
     operator: operators({ config, store, link, log }),
-    ...tenantUseCases({ config, store, masterKey, link, log }),
+    ...orgAndTokenUseCases({ config, store, masterKey, link, log }),
     people: await peopleOf({ config, store, masterKey, announce: announcing(link), log }),
     trustProxy: config.http.trustProxy,
     rateLimits: config.rateLimits,

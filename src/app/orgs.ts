@@ -9,9 +9,9 @@ import { tellTokenRevoked } from './caches.ts'
 import { systemClock as clock } from './clock.ts'
 import type { Config } from '../config/config.ts'
 
-export interface TenantNeeds {
+export interface OrgNeeds {
   config: Pick<Config, 'orgs'>
-  store: Pick<Store, 'orgs' | 'tenants'>
+  store: Pick<Store, 'orgs' | 'orgDirectory'>
   /**
    * The connection to NATS. Rejects while there is none; the nodes then get no message of ended tokens and notice them by themselves within
    * seconds.
@@ -21,15 +21,21 @@ export interface TenantNeeds {
 }
 
 /** The use cases of orgs and their members, for a running node and for a command. */
-export function orgsOf({ config, store, link, log }: TenantNeeds): OrgUseCases {
+export function orgsOf({ config, store, link, log }: OrgNeeds): OrgUseCases {
   const { maxPins = null, maxBytes = null } = config.orgs
   const usual = { maxPins, maxBytes }
-  return orgUseCases({ store: store.orgs, tenants: store.tenants, announce: announcing(link), usual, log })
+  return orgUseCases({
+    store: store.orgs,
+    directory: store.orgDirectory,
+    announce: announcing(link),
+    usual,
+    log,
+  })
 }
 
 /** The same, and the use cases of tokens, which need the key that wraps the signing keys. */
-export function tenantUseCases(
-  needs: TenantNeeds & { store: Pick<Store, 'tokens'>; masterKey: Uint8Array },
+export function orgAndTokenUseCases(
+  needs: OrgNeeds & { store: Pick<Store, 'tokens'>; masterKey: Uint8Array },
 ): {
   orgs: OrgUseCases
   tokens: TokenUseCases

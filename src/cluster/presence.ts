@@ -117,7 +117,7 @@ export class HeartbeatPresence implements Presence, AsyncDisposable {
 /**
  * The nodes in Postgres, updated by heartbeats. A node is live when either source says so: `last_seen` is enough while NATS is away, and a
  * heartbeat is enough while the list from Postgres is some seconds old. This node is always live: it is asking. Addresses come from
- * Postgres alone, since they are dialled and shown to tenants.
+ * Postgres alone, since they are dialled and shown to orgs.
  */
 export function mergeNodes(
   known: readonly Node[],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isCode, type ErrorCode } from './errors.ts'
-import { fakeTenants } from '../../testing/fakes/orgs.ts'
+import { fakeOrgs } from '../../testing/fakes/orgs.ts'
 import { mintId, type OrgId, type UserId } from './ids.ts'
 import { scopesOf, type Role } from './org.ts'
 import { orgUseCases, type Asker, type OrgChange } from './orgs.ts'
@@ -19,7 +19,7 @@ function rig() {
     error: () => {},
     child: () => log,
   }
-  const fake = fakeTenants({ log })
+  const fake = fakeOrgs({ log })
   const acme = fake.newOrg('acme')
   const other = fake.newOrg('other')
   const as = (role: Role, orgId: OrgId = acme.id): Asker & { by: UserId } => ({
@@ -45,10 +45,10 @@ async function messageOf(work: Promise<unknown>): Promise<string> {
 }
 
 test('a new org gets the usual limits; a given limit, also "no limit", replaces the usual one', async () => {
-  const { store, tenants } = rig()
+  const { store, directory } = rig()
   const announce = async () => {}
   const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
-  const orgs = orgUseCases({ store, tenants, announce, usual: { maxPins: 5, maxBytes: 100 }, log })
+  const orgs = orgUseCases({ store, directory, announce, usual: { maxPins: 5, maxBytes: 100 }, log })
   const made = async (slug: string, change: OrgChange) => (await orgs.create(operator, slug, change)).limits
   assert.deepEqual(await made('silent', {}), { maxPins: 5, maxBytes: 100, maxReplicas: null })
   assert.deepEqual(await made('said', { maxPins: 9 }), { maxPins: 9, maxBytes: 100, maxReplicas: null })

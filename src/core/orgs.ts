@@ -2,7 +2,7 @@ import type { AuditCursor, AuditEntry } from './audit.ts'
 import { AnchorageError, isCode } from './errors.ts'
 import { parseId, type OrgId, type UserId } from './ids.ts'
 import { slugForm, type Org, type OrgLimits, type Role, type Usage, type Member } from './org.ts'
-import type { Log, OrgStore, TenantStore } from './ports.ts'
+import type { Log, OrgStore, OrgDirectory } from './ports.ts'
 import { maxReplicas } from './replicas.ts'
 import { tellOfRevoked } from './tokens.ts'
 import type { Scope, Revoked, Caller } from './token.ts'
@@ -66,7 +66,7 @@ export interface OrgUseCases {
 
 export interface OrgParts {
   store: OrgStore
-  tenants: Omit<TenantStore, 'users'>
+  directory: Omit<OrgDirectory, 'users'>
   /** Tells the nodes which tokens ended. Without it they find out by themselves within seconds, so a failure is only logged. */
   announce: (revoked: Revoked) => Promise<void>
   /** The limits of a new org where the request sets none. */
@@ -79,22 +79,22 @@ const admins: Scope[] = ['org:admin']
 
 /** Every change is committed in Postgres, with its audit, before any node hears of it. */
 export function orgUseCases(parts: OrgParts): OrgUseCases {
-  const { store, tenants, usual = {} } = parts
-  const find = (asker: Asker, given: string, anyOf: Scope[]) => orgFor(tenants, asker, given, anyOf)
+  const { store, directory, usual = {} } = parts
+  const find = (asker: Asker, given: string, anyOf: Scope[]) => orgFor(directory, asker, given, anyOf)
   return {
     list: (asker, query) => list(parts, asker, query),
     async create(asker, slug, change) {
       demandOperator(asker)
       const { defaultReplicas, ...limits } = demandSound(change)
       const more = defaultReplicas === undefined ? {} : { defaultReplicas }
-      return await tenants.createOrg(slug, { limits: { ...usual, ...limits }, ...more }, asker.by)
+      return await directory.createOrg(slug, { limits: { ...usual, ...limits }, ...more }, asker.by)
     },
     get: (asker, given) => find(asker, given, readers),
     async set(asker, given, change) {
       const org = await find(asker, given, readers)
       demandOperator(asker)
       demandSound({ maxReplicas: org.limits.maxReplicas, defaultReplicas: org.defaultReplicas, ...change })
-      return await tenants.setOrg(org.id, change, asker.by)
+      return await directory.setOrg(org.id, change, asker.by)
     },
     ...ofStopping(parts),
     usage: async (asker, given) => await store.usage((await find(asker, given, readers)).id),
@@ -120,9 +120,9 @@ export function orgUseCases(parts: OrgParts): OrgUseCases {
 }
 
 /** The use cases with which an operator stops an org. */
-function ofStopping({ tenants, log }: OrgParts): Pick<OrgUseCases, 'suspend' | 'resume' | 'remove'> {
+function ofStopping({ directory, log }: OrgParts): Pick<OrgUseCases, 'suspend' | 'resume' | 'remove'> {
   const find = async (asker: Asker, given: string): Promise<Org> => {
-    const org = await orgFor(tenants, asker, given, readers)
+    const org = await orgFor(directory, asker, given, readers)
     demandOperator(asker)
     return org
   }
@@ -134,23 +134,23 @@ function ofStopping({ tenants, log }: OrgParts): Pick<OrgUseCases, 'suspend' | '
     async suspend(asker, given, reason) {
       if (reason.trim() === '') throw new AnchorageError('invalid', 'a suspension needs a reason')
       const { id } = await find(asker, given)
-      return told(await tenants.suspendOrg(id, reason, asker.by), asker.by, `is suspended: ${reason}`)
+      return told(await directory.suspendOrg(id, reason, asker.by), asker.by, `is suspended: ${reason}`)
     },
     async resume(asker, given) {
       const { id } = await find(asker, given)
-      return told(await tenants.resumeOrg(id, asker.by), asker.by, 'is resumed')
+      return told(await directory.resumeOrg(id, asker.by), asker.by, 'is resumed')
     },
     async remove(asker, given, confirm) {
       const { id, slug } = await find(asker, given)
       if (confirm !== slug)
         throw new AnchorageError('invalid', `confirm: must be the slug of the org, ${slug}`)
-      return told(await tenants.removeOrg(id, asker.by), asker.by, 'is being removed')
+      return told(await directory.removeOrg(id, asker.by), asker.by, 'is being removed')
     },
   }
 }
 
 async function list(
-  { store, tenants }: Pick<OrgParts, 'store' | 'tenants'>,
+  { store, directory }: Pick<OrgParts, 'store' | 'directory'>,
   asker: Asker,
   { after, limit }: { after: string; limit: number },
 ): Promise<ListedOrg[]> {
@@ -161,13 +161,13 @@ async function list(
       .slice(0, limit)
   const person = personOf(asker)
   if (isOperator(asker)) {
-    const orgs = await tenants.orgs(after, limit)
-    const own = person === null ? [] : await tenants.orgsOf(person)
+    const orgs = await directory.orgs(after, limit)
+    const own = person === null ? [] : await directory.orgsOf(person)
     const roles = new Map(own.map(({ id, role }) => [id, role]))
     return orgs.map(({ usage, ...org }) => ({ org, usage, role: roles.get(org.id) ?? null }))
   }
   if (person !== null) {
-    const own = await tenants.orgsOf(person)
+    const own = await directory.orgsOf(person)
     return page(own.map(({ usage, role, ...org }) => ({ org, usage, role })))
   }
   if (asker.orgId === null) return []
@@ -178,12 +178,12 @@ async function list(
 
 /** The requested org, if the asker speaks for it with one of `anyOf`. Otherwise the error does not reveal whether the org exists. */
 async function orgFor(
-  tenants: Pick<TenantStore, 'findOrg'>,
+  directory: Pick<OrgDirectory, 'findOrg'>,
   asker: Asker,
   given: string,
   anyOf: Scope[],
 ): Promise<Org> {
-  const org = isName(given) ? await tenants.findOrg(given).catch(noneIfNotFound) : null
+  const org = isName(given) ? await directory.findOrg(given).catch(noneIfNotFound) : null
   if (org === null || (org.id !== asker.orgId && !isOperator(asker)))
     throw new AnchorageError('not_found', 'there is no org of this name')
   demandScope(asker, anyOf)

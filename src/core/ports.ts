@@ -407,7 +407,7 @@ export interface OrgStore {
 }
 
 /** What operators do with orgs and people. System scope. Audited with `actor`. */
-export interface TenantStore {
+export interface OrgDirectory {
   /** By TypeID or slug; `not_found` when there is no such org. */
   findOrg(idOrSlug: string): Promise<Org>
   /** In the order of slugs, after `afterSlug` ('': from the first). */

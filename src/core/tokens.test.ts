@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isCode, type ErrorCode } from './errors.ts'
-import { fakeTenants } from '../../testing/fakes/orgs.ts'
+import { fakeOrgs } from '../../testing/fakes/orgs.ts'
 import { mintId } from './ids.ts'
 import { scopesOf, type Role } from './org.ts'
 import type { Log } from './ports.ts'
@@ -12,7 +12,7 @@ const dayMs = 86_400_000
 
 function rig() {
   const log: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => log }
-  const fake = fakeTenants({ log, nowMs: () => now })
+  const fake = fakeOrgs({ log, nowMs: () => now })
   const { id: orgId } = fake.newOrg('acme')
   const person = (role: Role): Principal => ({
     by: fake.newMember(orgId, role),

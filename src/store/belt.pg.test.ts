@@ -29,7 +29,7 @@ before(async () => {
 
   /** An org with at least one row in every table that orgs have rows in. */
   async function fill(slug: string, number: string): Promise<{ org: string; user: string }> {
-    const { id: orgId } = await store.tenants.createOrg(slug, { limits: { maxBytes: 1_000 } }, 'test')
+    const { id: orgId } = await store.orgDirectory.createOrg(slug, { limits: { maxBytes: 1_000 } }, 'test')
     const cid = `of-${number}`
     const actor = mintId('tok')
     const pin = { id: mintId('pin'), cid, cidText: cid, name: 'n', meta: { k: 'v' }, replicas: 1, actor }
@@ -114,7 +114,7 @@ async function loosenings(): Promise<[loosen: Change, restore: Change, boot: boo
       ...(qual === null ? [] : [make(wide, checked)]),
       ...(checked === null ? [] : [make(qual, wide)]),
     ].map((sql): [Change, Change, boolean] => [change(`${drop}; ${sql}`), back, true])
-    // audit_log and orgs still have a policy when one of several is dropped; policies of the system do not apply to the tenant
+    // audit_log and orgs still have a policy when one of several is dropped; policies of the system do not apply to the tenant role
     const only = policies.rows.filter((row) => row.of === of && row.tenant).length === 1
     return [
       [change(drop), change(make(qual, checked)), tenant && only] satisfies [Change, Change, boolean],

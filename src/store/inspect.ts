@@ -48,7 +48,7 @@ export interface LoginLook {
   assertLogin(): Promise<void>
   /** This version can serve with the schema; needs the system's login. */
   assertSchema(): Promise<void>
-  /** Row-level security keeps orgs apart; needs the tenant's login. */
+  /** Row-level security keeps orgs apart; needs the tenant role's login. */
   assertBelt(): Promise<void>
   /** Needs the system's login. */
   cluster(nodeName: string): Promise<ClusterFacts>

@@ -25,7 +25,7 @@ before(async () => {
   store = openStore({ ...database, log: silentLog })
   system = new pg.Client(database.systemUrl)
   await system.connect()
-  org = (await store.tenants.createOrg('ours', {}, 'operator')).id
+  org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
 })
 after(async () => {
   await system.end()
@@ -59,7 +59,7 @@ async function stateOf(id: KeyId): Promise<{ state: string; bytes: number } | un
 
 test('an org has no more live tokens than its limit, however many are made at once', async () => {
   await using few = openStore({ ...database, log: silentLog, maxTokens: 3 })
-  const { id: orgId } = await few.tenants.createOrg('few-tokens', {}, 'operator')
+  const { id: orgId } = await few.orgDirectory.createOrg('few-tokens', {}, 'operator')
   const key = await newKey()
   const made = () => ({ ...tokenOf(key), orgId })
   const first = made()

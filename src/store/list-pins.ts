@@ -36,7 +36,7 @@ export async function listPins(
       case when coalesce(part, 0) = 0 then (select json_agg(d) from pin_details((select array_agg(distinct cid) from page)) d) end as details
     from (values (true)) v left join (select part, json_agg(p order by seq desc) as pins from page p group by part) parts on true
     order by part`
-  const [rows = []] = await db.tenantAtOnce(orgId, [[text, sql.params, ...nameOf(query, size)]], signal)
+  const [rows = []] = await db.orgAtOnce(orgId, [[text, sql.params, ...nameOf(query, size)]], signal)
   const parts = rows as ListPart[]
   const [first] = parts
   if (first?.behind) noteNames(orgId)

@@ -3,7 +3,7 @@ import { idOf, uuidOf, type OrgId, type UserId } from '../core/ids.ts'
 import { scopesOf, type Role, type MemberActor } from '../core/org.ts'
 import type { Revoked } from '../core/token.ts'
 import { audit } from './audit.ts'
-import type { TenantTx } from './database.ts'
+import type { OrgTx } from './database.ts'
 import { sqlState } from './errors.ts'
 
 /** Condition: a live token that the user $1 made. */
@@ -11,7 +11,7 @@ const isLiving = 'made_by_user = $1 and revoked_at is null and expires_at > cloc
 
 /** Makes a user a member, or gives a member another role. Revokes the tokens that the user made and that the new role does not allow. */
 export async function setMember(
-  tx: TenantTx,
+  tx: OrgTx,
   orgId: OrgId,
   userId: UserId,
   role: Role,
@@ -48,7 +48,7 @@ export async function setMember(
 
 /** Ends a membership, and revokes the tokens that the user made in this org. */
 export async function removeMember(
-  tx: TenantTx,
+  tx: OrgTx,
   orgId: OrgId,
   userId: UserId,
   by: MemberActor,
@@ -71,12 +71,7 @@ export async function removeMember(
 }
 
 /** Revokes the org's tokens of these uuids and the tokens that they made, and audits each. */
-export async function revokeOwn(
-  tx: TenantTx,
-  orgId: OrgId,
-  uuids: string[],
-  actor: string,
-): Promise<Revoked> {
+export async function revokeOwn(tx: OrgTx, orgId: OrgId, uuids: string[], actor: string): Promise<Revoked> {
   const [row] = await tx.query<{ revoked: string[]; version: number }>(
     'select revoked, version from revoke_own_tokens($1)',
     [uuids],
@@ -88,7 +83,7 @@ export async function revokeOwn(
 
 /** Locks the org's row first, so that one of two owners who remove each other stays. Null when the user is no member. */
 async function lockMember(
-  tx: TenantTx,
+  tx: OrgTx,
   userId: UserId,
 ): Promise<{ role: Role; source: 'login' | 'manual' } | null> {
   await tx.query('select from orgs where id = current_org() for update')
@@ -99,7 +94,7 @@ async function lockMember(
   return row ?? null
 }
 
-async function mayLoseOwner(tx: TenantTx, by: MemberActor): Promise<void> {
+async function mayLoseOwner(tx: OrgTx, by: MemberActor): Promise<void> {
   mustRuleOwners(by)
   const owners = await tx.query(
     `select from memberships where org_id = current_org() and role = 'owner' limit 2`,

@@ -10,7 +10,7 @@ import {
   type UserId,
 } from '../core/ids.ts'
 import type { NewPin, Pin, PinStatus, WokenPlacement, Accepted } from '../core/pin.ts'
-import type { Database, TenantTx } from './database.ts'
+import type { Database, OrgTx } from './database.ts'
 import { pinColumns, type DetailRow, type NodeBook, type PinRow } from './pin-rows.ts'
 import { acceptedInfo, delegatesOf, pinOf } from './show-pin.ts'
 import { fold, mapMeta, toText } from './text.ts'
@@ -51,7 +51,7 @@ export async function acceptPins(
 ): Promise<Accepted[]> {
   const ids = pins.map((pin) => uuidOf(pin.id))
   const items = JSON.stringify(pins.map((pin, index) => toItem(pin, ids[index])))
-  const [rows = []] = await db.tenantAtOnce(orgId, [
+  const [rows = []] = await db.orgAtOnce(orgId, [
     [
       'select id, created, status, replicas, copies, woken, refused from accept_pins($1, $2, $3, $4, $5)',
       [items, again, replaces && uuidOf(replaces), replicas, graceMs],
@@ -75,7 +75,7 @@ export async function acceptPins(
 
 /** Nodes where so many of the org's placements wait that more hints are useless. */
 export async function crowded(db: Database, orgId: OrgId): Promise<NodeId[]> {
-  const [rows = []] = await db.tenantAtOnce(orgId, [
+  const [rows = []] = await db.orgAtOnce(orgId, [
     ['select node_id from org_backlog() where waiting > $1', [maxHints], 'crowded'],
   ])
   return (rows as { node_id: string }[]).map((row) => idOf('nod', row.node_id))
@@ -83,7 +83,7 @@ export async function crowded(db: Database, orgId: OrgId): Promise<NodeId[]> {
 
 /** Removes a pin in any state; `not_found` when there is none. */
 export async function removePin(
-  tx: TenantTx,
+  tx: OrgTx,
   orgId: OrgId,
   id: PinId,
   actor: TokenId | UserId,
@@ -105,7 +105,7 @@ export async function removePin(
 
 /** One pin; `not_found` when the org has none. */
 export async function getPin(db: Database, orgId: OrgId, id: PinId, book: NodeBook): Promise<Pin> {
-  const [rows = []] = await db.tenantAtOnce(orgId, [
+  const [rows = []] = await db.orgAtOnce(orgId, [
     [
       `select to_json(p) as pin, (select json_agg(d) from pin_details(array[p.cid]) d) as details
        from (select ${pinColumns} from pins where org_id = current_org() and id = $1) p`,

@@ -20,7 +20,7 @@ import type {
   ReconcileStore,
   RepairStore,
   SweepStore,
-  TenantStore,
+  OrgDirectory,
   TokenStore,
 } from '../core/ports.ts'
 import { assertLogin, assertSchema } from './assert.ts'
@@ -50,7 +50,7 @@ import { loginKey, type Role } from './role-settings.ts'
 import { sessionStore } from './sessions.ts'
 import * as sweep from './sweep.ts'
 import { removeSome } from './stop-orgs.ts'
-import { tenantStore } from './org-directory.ts'
+import { orgDirectory } from './org-directory.ts'
 import * as tokens from './tokens.ts'
 
 /** What a node asks of the database about itself and its cluster. */
@@ -94,7 +94,7 @@ export interface Store extends AsyncDisposable {
   tokens: TokenStore
   rates: RateStore
   orgs: OrgStore
-  tenants: TenantStore
+  orgDirectory: OrgDirectory
   orgRemoval: OrgRemovalStore
   sessions: SessionStore
   nodes: NodeStore
@@ -143,7 +143,7 @@ export function openStore(options: StoreOptions): Store {
       signedInFrom: (network) => rates.signedInFrom(db.statement, network),
     },
     orgs: orgStore(db),
-    tenants: tenantStore(db),
+    orgDirectory: orgDirectory(db),
     orgRemoval: { removeSome: (epoch, limit) => removeSome(db.statement, epoch, limit, unpinGraceMs) },
     sessions: sessionStore(db),
     nodes: nodeStore(db),
@@ -180,7 +180,7 @@ function pinStore(
       return outcome
     },
     removePin: (orgId, id, actor) =>
-      db.tenant(orgId, (tx) => pins.removePin(tx, orgId, id, actor, terms.graceMs)),
+      db.org(orgId, (tx) => pins.removePin(tx, orgId, id, actor, terms.graceMs)),
     getPin: (orgId, id) => pins.getPin(db, orgId, id, terms.book),
     crowded: (orgId) => pins.crowded(db, orgId),
     listPins: (orgId, query, signal) =>
@@ -290,10 +290,10 @@ function nodeStore(db: Database): NodeStore {
       await withReason(async () => {
         await loggedIn('anchorage_system', () => db.system((tx) => assertLogin(tx.query, 'anchorage_system')))
         await loggedIn('anchorage_tenant', () =>
-          db.anyTenant((query) => assertLogin(query, 'anchorage_tenant')),
+          db.withoutOrg((query) => assertLogin(query, 'anchorage_tenant')),
         )
         await db.system((tx) => assertSchema(tx.query))
-        await db.anyTenant(assertBelt)
+        await db.withoutOrg(assertBelt)
       })
     },
     proveWrites: () => withReason(() => db.proveWrites()),

@@ -78,7 +78,7 @@ async function cluster() {
   const undo = new AsyncDisposableStack()
   const store = openStore({ ...undo.use(await testDatabase()), log, unpinGraceMs: 0 })
   undo.use(store)
-  const org = (await store.tenants.createOrg('ours', {}, 'operator')).id
+  const org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   const epoch = await store.nodes.nextEpoch()
   const a = await atWork(store, 'a')
   const b = await atWork(store, 'b')

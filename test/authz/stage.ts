@@ -75,7 +75,7 @@ export async function stage(): Promise<Stage> {
 }
 
 async function org({ store }: Minting, cast: Cast, url: string, slug: string): Promise<Org> {
-  const { id } = await store.tenants.createOrg(slug, {}, 'operator')
+  const { id } = await store.orgDirectory.createOrg(slug, {}, 'operator')
   const owner = await cast.person(`${slug}-owner`, [{ slug, role: 'owner' }])
   const extra = await cast.person(`${slug}-extra`, [{ slug, role: 'viewer' }])
   const { token, id: tokenId } = await cast.token(id, everything)
@@ -152,8 +152,8 @@ export function rowsOf(
     return rows
   }
   const stopped = async (): Promise<Names> => {
-    const { id, slug } = await store.tenants.createOrg(`stopped-${randomUUID()}`, {}, 'operator')
-    await store.tenants.suspendOrg(id, 'the matrix', 'operator')
+    const { id, slug } = await store.orgDirectory.createOrg(`stopped-${randomUUID()}`, {}, 'operator')
+    await store.orgDirectory.suspendOrg(id, 'the matrix', 'operator')
     return { org: slug }
   }
   const plan = async (): Promise<Names> => {

@@ -1,7 +1,7 @@
 /** Fakes for the tests of this folder: use cases in memory whose functions a test can replace, and a log that keeps its lines. */
 import type { FastifyInstance } from 'fastify'
 import { AnchorageError } from '../../src/core/errors.ts'
-import { fakeTenants, type FakeTenants } from './orgs.ts'
+import { fakeOrgs, type FakeOrgs } from './orgs.ts'
 import { mintId } from '../../src/core/ids.ts'
 import { usableOrigins } from '../../src/core/origin.ts'
 import type { Pin, PinRequest } from '../../src/core/pin.ts'
@@ -106,7 +106,7 @@ export interface FakeServer {
   app: FastifyInstance
   pins: FakePins
   operator: FakeOperator
-  tenants: FakeTenants
+  fakeOrgs: FakeOrgs
   log: ReturnType<typeof memoryLog>
 }
 
@@ -116,19 +116,19 @@ const fakeScrape: Scrape = {
 }
 
 export function fakeServer(options: Partial<HttpServerOptions> = {}): FakeServer {
-  const { pins, operator, tenants, log, ...parts } = fakeParts()
-  return { app: httpServer({ pins, operator, log, ...parts, ...options }), pins, operator, tenants, log }
+  const { pins, operator, fakeOrgs, log, ...parts } = fakeParts()
+  return { app: httpServer({ pins, operator, log, ...parts, ...options }), pins, operator, fakeOrgs, log }
 }
 
 /** The parts of a server, all in memory. */
 export function fakeParts() {
   const log = memoryLog()
-  const tenants = fakeTenants({ log })
-  const { orgs, tokens } = tenants
+  const fake = fakeOrgs({ log })
+  const { orgs, tokens } = fake
   return {
     pins: fakePins(),
     operator: fakeOperator(),
-    tenants,
+    fakeOrgs: fake,
     orgs,
     tokens,
     verify: verifyFake,

@@ -18,7 +18,7 @@ export interface Operator {
   use: OperatorUseCases
   orgs: OrgUseCases
   /** Read-only parts of the store: users, and the tokens of an org. */
-  store: { users: Store['tenants']['users']; tokens: Store['orgs']['tokens'] }
+  store: { users: Store['orgDirectory']['users']; tokens: Store['orgs']['tokens'] }
   /**
    * Ends a token: at once on every node that can be told, within seconds on the others. Rejects with `not_found` when there is no such
    * token.
@@ -62,7 +62,7 @@ export async function withOperator<T>(
     use,
     orgs: orgsOf({ config, store, link, log }),
     store: {
-      users: (afterId, limit) => store.tenants.users(afterId, limit),
+      users: (afterId, limit) => store.orgDirectory.users(afterId, limit),
       tokens: (orgId, limit) => store.orgs.tokens(orgId, limit),
     },
     revokeToken,

@@ -36,7 +36,7 @@ function rig() {
 }
 
 test('a token is made, shows its secret once, is listed without it, and is ended', async () => {
-  const { ask, create, by, tenants } = rig()
+  const { ask, create, by, fakeOrgs } = rig()
   const made = await create('member', {
     name: 'laptop',
     scopes: ['pins:read', 'pins:write'],
@@ -58,7 +58,7 @@ test('a token is made, shows its secret once, is listed without it, and is ended
   assert.deepEqual([ended.statusCode, ended.body], [204, ''])
   assert.equal((await ask('member', { method: 'DELETE', url: `/v1/tokens/${id}` })).statusCode, 204)
   assert.match((await ask('member', {})).json().results[0].revokedAt, /Z$/)
-  assert.deepEqual(tenants.told[0]?.tokens, [id])
+  assert.deepEqual(fakeOrgs.told[0]?.tokens, [id])
 })
 
 test('a member sees and ends only its own tokens, and an admin all tokens of the org', async () => {
@@ -86,7 +86,7 @@ test('a caller that may not manage tokens, or asks for more scopes than it has, 
 })
 
 test('a malformed request for a token is refused, and no token is made', async () => {
-  const { create, tenants } = rig()
+  const { create, fakeOrgs } = rig()
   const wrong = [
     {},
     { scopes: [] },
@@ -107,5 +107,5 @@ test('a malformed request for a token is refused, and no token is made', async (
     const { statusCode, body } = await create('member', payload)
     assert.equal(statusCode, 400, `${JSON.stringify(payload)}: ${body}`)
   }
-  assert.equal(tenants.kept.tokens.length, 0)
+  assert.equal(fakeOrgs.kept.tokens.length, 0)
 })
