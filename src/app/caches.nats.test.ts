@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { until } from '../../testing/settle.ts'
-import { connectCluster, type Cluster } from '../cluster/connect.ts'
+import { connectCluster, type Cluster } from '../cluster/nats-link.ts'
 import { Cache } from '../auth/cache.ts'
 import { mintId } from '../core/ids.ts'
 import { silentLog } from '../core/silent-log.ts'

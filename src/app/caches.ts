@@ -1,5 +1,5 @@
 import type { RememberedTokens } from '../auth/verifier.ts'
-import type { Cluster, Link } from '../cluster/connect.ts'
+import type { Cluster, Link } from '../cluster/nats-link.ts'
 import { onInvalidation, publishInvalidation } from '../cluster/invalidation.ts'
 import type { CacheName, CacheStats } from '../core/cache-stats.ts'
 import type { TokenId } from '../core/ids.ts'

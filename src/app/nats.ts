@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { readFile } from 'node:fs/promises'
 import { JetStreamBus } from '../cluster/bus.ts'
-import { connectCluster, type Cluster, type Link } from '../cluster/connect.ts'
+import { connectCluster, type Cluster, type Link } from '../cluster/nats-link.ts'
 import { connectOnce } from '../cluster/connect-once.ts'
 import type { Heartbeat } from '../cluster/heartbeat.ts'
 import { mirrorMaintenance } from '../cluster/maintenance.ts'

@@ -1,5 +1,5 @@
 import { verifier } from '../auth/verifier.ts'
-import type { Link } from '../cluster/connect.ts'
+import type { Link } from '../cluster/nats-link.ts'
 import type { Heartbeat } from '../cluster/heartbeat.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Node, NodeIdentity } from '../core/node.ts'

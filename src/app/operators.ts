@@ -1,4 +1,4 @@
-import type { Link } from '../cluster/connect.ts'
+import type { Link } from '../cluster/nats-link.ts'
 import { clearMaintenance, putMaintenance } from '../cluster/maintenance.ts'
 import { operatorUseCases, type Announcement, type OperatorUseCases } from '../core/operators.ts'
 import type { Log } from '../core/ports.ts'

@@ -1,5 +1,5 @@
 import { minter } from '../auth/minter.ts'
-import type { Link } from '../cluster/connect.ts'
+import type { Link } from '../cluster/nats-link.ts'
 import { orgUseCases, type OrgUseCases } from '../core/orgs.ts'
 import type { Log } from '../core/ports.ts'
 import type { Revoked } from '../core/token.ts'

@@ -1,6 +1,6 @@
 import { AnchorageError } from '../core/errors.ts'
 import { foreignNats, ownerOf } from './cluster-identity.ts'
-import type { Link } from './connect.ts'
+import type { Link } from './nats-link.ts'
 import { dial } from './dial.ts'
 import { explain } from './nats-error.ts'
 

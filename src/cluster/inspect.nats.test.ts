@@ -11,7 +11,7 @@ import { mintId } from '../core/ids.ts'
 import { testNatsCluster } from '../../testing/servers/nats-cluster.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
-import { connectCluster } from './connect.ts'
+import { connectCluster } from './nats-link.ts'
 import { inspectJetStream, inspectServers } from './inspect.ts'
 
 before(async () => {

@@ -1,4 +1,4 @@
-import type { Link } from './connect.ts'
+import type { Link } from './nats-link.ts'
 import { invalidationSubject } from './names.ts'
 import { fieldsOf } from './wire.ts'
 

@@ -1,6 +1,6 @@
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { headers, type NatsConnection } from '@nats-io/nats-core'
-import type { Cluster } from './connect.ts'
+import type { Cluster } from './nats-link.ts'
 import { bucketStream, leaderKey, leaseReleasedSubject } from './names.ts'
 import { isMissing, isStale } from './nats-error.ts'
 

@@ -1,7 +1,7 @@
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { headers, type NatsConnection } from '@nats-io/nats-core'
 import type { Maintenance } from '../core/maintenance.ts'
-import type { Link } from './connect.ts'
+import type { Link } from './nats-link.ts'
 import { bucketStream, maintenanceKey } from './names.ts'
 import { isMissing } from './nats-error.ts'
 import { fieldsOf } from './wire.ts'

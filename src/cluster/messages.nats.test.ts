@@ -6,7 +6,7 @@ import { mintId } from '../core/ids.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
 import type { Maintenance } from '../core/maintenance.ts'
-import { connectCluster } from './connect.ts'
+import { connectCluster } from './nats-link.ts'
 import { onInvalidation, publishInvalidation, readInvalidation, type Invalidated } from './invalidation.ts'
 import {
   clearMaintenance,

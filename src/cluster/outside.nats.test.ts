@@ -6,7 +6,7 @@ import { isCode } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
-import { connectCluster, type Cluster } from './connect.ts'
+import { connectCluster, type Cluster } from './nats-link.ts'
 import { connectOnce } from './connect-once.ts'
 import { bucketStream, heartbeatSubject } from './names.ts'
 

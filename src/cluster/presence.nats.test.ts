@@ -6,7 +6,7 @@ import type { Node } from '../core/node.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { recordingLog } from '../../testing/recording-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
-import { connectCluster } from './connect.ts'
+import { connectCluster } from './nats-link.ts'
 import { heartbeatSubject } from './names.ts'
 import { startPresence } from './presence.ts'
 

@@ -1,7 +1,7 @@
 import type { NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
 import type { Log, Presence } from '../core/ports.ts'
-import type { Cluster } from './connect.ts'
+import type { Cluster } from './nats-link.ts'
 import { readHeartbeat, writeHeartbeat, type Heartbeat } from './heartbeat.ts'
 import { explain } from './nats-error.ts'
 import { heartbeatSubject, heartbeatSubjects } from './names.ts'

@@ -8,7 +8,7 @@ import { silentLog } from '../../src/core/silent-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
 import { testNatsCluster, type TestSeat } from '../../testing/servers/nats-cluster.ts'
 import { makeClusterSecret } from '../../src/cluster/cluster-ca.ts'
-import { connectCluster, type Cluster } from '../../src/cluster/connect.ts'
+import { connectCluster, type Cluster } from '../../src/cluster/nats-link.ts'
 import { runLease } from '../../src/cluster/lease.ts'
 import type { NatsChild, NatsServerOptions } from '../../src/cluster/nats-server.ts'
 

@@ -1,6 +1,6 @@
 import { jetstreamManager } from '@nats-io/jetstream'
 import { JetStreamBus } from '../../src/cluster/bus.ts'
-import { connectCluster, type Cluster } from '../../src/cluster/connect.ts'
+import { connectCluster, type Cluster } from '../../src/cluster/nats-link.ts'
 import { bucketStream, jobsStream, replicasFor } from '../../src/cluster/names.ts'
 import type { NatsChild } from '../../src/cluster/nats-server.ts'
 import { mintId, type NodeId } from '../../src/core/ids.ts'
