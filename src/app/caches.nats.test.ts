@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { until } from '../../testing/settle.ts'
-import { connectCluster, type Cluster } from '../cluster/nats-link.ts'
+import { connectNats, type NodeNatsLink } from '../cluster/nats-link.ts'
 import { Cache } from '../auth/cache.ts'
 import { mintId } from '../core/ids.ts'
 import { silentLog } from '../core/silent-log.ts'
@@ -19,8 +19,8 @@ test('a revocation and a change of the nodes reach the other node at once, and t
   await using undo = new AsyncDisposableStack()
   const server = await nats.start()
   const { url } = server
-  const one = undo.use(connectCluster({ url, nodeId: mintId('nod'), log: silentLog }))
-  const two = undo.use(connectCluster({ url, nodeId: mintId('nod'), log: silentLog }))
+  const one = undo.use(connectNats({ url, nodeId: mintId('nod'), log: silentLog }))
+  const two = undo.use(connectNats({ url, nodeId: mintId('nod'), log: silentLog }))
   const remembered = rig(two)
   const stop = new AbortController()
   const listening = remembered.caches.run(stop.signal)
@@ -58,7 +58,7 @@ test('a revocation and a change of the nodes reach the other node at once, and t
 })
 
 /** The caches of a node, over a source in memory. */
-function rig(link: Cluster) {
+function rig(link: NodeNatsLink) {
   const source = { version: 0 }
   const nodes = new LiveNodes({ read: async () => ({ nodes: [], version: source.version }) })
   const tokens = new Cache<{ asked: number }>({

@@ -1,5 +1,5 @@
 import { verifier } from '../auth/verifier.ts'
-import type { Link } from '../cluster/nats-link.ts'
+import type { NatsLink } from '../cluster/nats-link.ts'
 import type { Heartbeat } from '../cluster/heartbeat.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Node, NodeIdentity } from '../core/node.ts'
@@ -74,7 +74,7 @@ export async function startNode(
   const nodes = await liveNodes(store.nodes)
   const parts = { config, node, store, driver, tracing, log }
   const kubo = await watchKubo({ ...parts, onAnnounced: () => announced() }, undo)
-  const announced = () => addressesChanged(nodes, nats.cluster, store, log)
+  const announced = () => addressesChanged(nodes, nats.link, store, log)
   let self: Self | null = null
   const postgres = postgresWatch({
     store: store.nodes,
@@ -102,7 +102,7 @@ export async function startNode(
   const needs = { ...parts, nats, kubo, pressure, metrics: metrics(clock) }
   const worker = nodeWorkers(needs)
   const { verify, remembered } = verifier({ store: store.tokens, masterKey: key, clock })
-  const caches = nodeCaches({ nodes, tokens: remembered, store: store.tokens, link: nats.cluster, log })
+  const caches = nodeCaches({ nodes, tokens: remembered, store: store.tokens, link: nats.link, log })
   const me = (self = selfOf({ needs, worker, postgres, caches: () => caches.stats() }))
   const lead = (stop: AbortSignal) => contendForLead(needs, (epoch) => me.onLead(epoch), stop)
   for (const loop of [postgres, kubo, { run: lead }, driver, caches, me, worker])
@@ -178,7 +178,7 @@ async function watchKubo(
  * Shows the Kubo's new addresses on this node at once, and on the others as soon as they get the message. A node that misses it reads them
  * within seconds.
  */
-async function addressesChanged(nodes: LiveNodes, link: Link, store: Store, log: Log): Promise<void> {
+async function addressesChanged(nodes: LiveNodes, link: NatsLink, store: Store, log: Log): Promise<void> {
   await nodes.flush()
   await tellNodesChanged(link, store.tokens).catch((err: unknown) =>
     log.debug({ err }, 'the others were not told of the addresses; they see them soon'),
@@ -188,7 +188,7 @@ async function addressesChanged(nodes: LiveNodes, link: Link, store: Store, log:
 /** The use cases and settings of the HTTP server. */
 async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
   const { config, store, nats, pressure, metrics, tracing, log } = needs
-  const link = async () => nats.cluster
+  const link = async () => nats.link
   return {
     pins: tracing.pins(
       pinUseCases({

@@ -1,4 +1,4 @@
-import type { Link } from '../cluster/nats-link.ts'
+import type { NatsLink } from '../cluster/nats-link.ts'
 import { clearMaintenance, putMaintenance } from '../cluster/maintenance.ts'
 import { operatorUseCases, type Announcement, type OperatorUseCases } from '../core/operators.ts'
 import type { Log } from '../core/ports.ts'
@@ -11,7 +11,7 @@ export interface OperatorNeeds {
   config: Pick<Config, 'cluster' | 'rebalance'>
   store: Pick<Store, 'operator' | 'plans' | 'repair' | 'measures' | 'tokens'>
   /** The connection to NATS. Rejects while there is none; the nodes then get no message and see the change by themselves within seconds. */
-  link: () => Promise<Link>
+  link: () => Promise<NatsLink>
   log: Log
 }
 
@@ -28,7 +28,7 @@ export function operators({ config, store, link, log }: OperatorNeeds): Operator
   })
 }
 
-async function tell(link: Link, store: Pick<Store, 'tokens'>, announcement: Announcement): Promise<void> {
+async function tell(link: NatsLink, store: Pick<Store, 'tokens'>, announcement: Announcement): Promise<void> {
   if (announcement.what === 'nodes') await tellNodesChanged(link, store.tokens)
   else if (announcement.maintenance === null) await clearMaintenance(link)
   else await putMaintenance(link, announcement.maintenance)

@@ -1,5 +1,5 @@
 import { minter } from '../auth/minter.ts'
-import type { Link } from '../cluster/nats-link.ts'
+import type { NatsLink } from '../cluster/nats-link.ts'
 import { orgUseCases, type OrgUseCases } from '../core/orgs.ts'
 import type { Log } from '../core/ports.ts'
 import type { Revoked } from '../core/token.ts'
@@ -16,7 +16,7 @@ export interface OrgNeeds {
    * The connection to NATS. Rejects while there is none; the nodes then get no message of ended tokens and notice them by themselves within
    * seconds.
    */
-  link: () => Promise<Link>
+  link: () => Promise<NatsLink>
   log: Log
 }
 
@@ -55,7 +55,7 @@ export function orgAndTokenUseCases(
 }
 
 /** Tells every node which tokens have ended. Rejects when the message cannot be sent. */
-export function announcing(link: () => Promise<Link>): (revoked: Revoked) => Promise<void> {
+export function announcing(link: () => Promise<NatsLink>): (revoked: Revoked) => Promise<void> {
   return async ({ tokens, version }) => {
     const to = await link()
     for (const id of tokens) tellTokenRevoked(to, id, version)
