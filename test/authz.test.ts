@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { parseId, uuidOf } from '../src/core/ids.ts'
 import { fakeServer } from '../testing/fakes/http-server.ts'
-import type { Actor } from './authz/actors.ts'
+import type { Actor } from './authz/principals.ts'
 import { ask, tellTale, type Said } from './authz/ask.ts'
 import {
   callers,

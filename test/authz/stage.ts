@@ -6,7 +6,7 @@ import type { Move } from '../../src/core/plan.ts'
 import { apiOf, type Api } from '../../testing/clients/api.ts'
 import { mintingFor, type Minting } from '../minting.ts'
 import { World } from '../../testing/world/world.ts'
-import { Cast, issuer, type Actor, type Person } from './actors.ts'
+import { Cast, issuer, type Actor, type Person } from './principals.ts'
 import { scopes, type CallerName, type Row } from './routes.ts'
 
 /** An org with one row of every kind. */

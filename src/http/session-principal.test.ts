@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mintId } from '../core/ids.ts'
 import { scopesOf, type Role, type Session } from '../core/org.ts'
-import { callerOfSession, whyNot } from './session-caller.ts'
+import { callerOfSession, whyNot } from './session-principal.ts'
 
 const [acme, beta] = [mintId('org'), mintId('org')]
 const nothing = { path: undefined, header: undefined }
