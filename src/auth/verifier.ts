@@ -5,7 +5,7 @@ import { Cache, type Invalidation } from './cache.ts'
 import { AnchorageError, isCode } from '../core/errors.ts'
 import { refusedAsSuspended } from '../core/org.ts'
 import type { Clock, TokenStore } from '../core/ports.ts'
-import type { Principal } from '../core/token.ts'
+import type { OrgPrincipal } from '../core/token.ts'
 import { keyRing } from './key-ring.ts'
 import { readToken } from './token-format.ts'
 import type { TokenClaims } from './token-format.ts'
@@ -26,7 +26,7 @@ export interface Verifier {
    * Throws `unauthenticated` with the reason (garbled, wrong algorithm, unknown key, expired, revoked, …), `forbidden` with the operator's
    * reason when the org is suspended, `unavailable` when the store cannot be asked and no remembered answer can be used.
    */
-  readonly verify: (bearer: string) => Promise<Principal>
+  readonly verify: (bearer: string) => Promise<OrgPrincipal>
   /** The store's answers that are remembered, by token id; the key of an invalidation is a token id. */
   readonly remembered: RememberedTokens
 }
@@ -41,7 +41,7 @@ export interface RememberedTokens {
 /** A token whose signature was verified. That never changes, but the token's state in the store does. */
 interface Known {
   claims: TokenClaims
-  principal: Principal
+  principal: OrgPrincipal
   touchedAtMs: number
 }
 
@@ -70,7 +70,7 @@ export function verifier(options: {
     const { orgId, tokenId, scopes, expiresAtMs } = claims
     return {
       claims,
-      principal: { by: tokenId, orgId, scopes, until: new Date(expiresAtMs) },
+      principal: { actor: tokenId, orgId, scopes, until: new Date(expiresAtMs) },
       touchedAtMs: -Infinity,
     }
   }

@@ -344,7 +344,7 @@ export interface TokenStore {
    * suspended org. `over_quota` when the org has as many living tokens as an org may have. `conflict` when the signing key is no longer the
    * active one: the token has to be signed again. Returns the creation time that lists show. `operator` is the name in the audit when neither a person nor a token makes it.
    */
-  insertToken(token: ApiToken, operator?: string): Promise<Date>
+  insertToken(token: ApiToken, actor?: string): Promise<Date>
   /** Ends a token and the tokens that it made, for good. Repeating it changes nothing. `not_found` when there is no such token. */
   revokeToken(id: TokenId, actor?: string): Promise<Revoked>
   /** The version of the newest change to what nodes cache. An invalidation is published with it. */
@@ -382,16 +382,16 @@ export interface OrgStore {
   members(orgId: OrgId): Promise<Member[]>
   /**
    * Makes a user a member, or changes a member's role; the membership is `manual` from now on. `not_found` when the user has never logged
-   * in. `conflict` when the org would lose its last owner. `forbidden`, unless `by.owners`, when the user is an owner or would become one.
+   * in. `conflict` when the org would lose its last owner. `forbidden`, unless `actor.owners`, when the user is an owner or would become one.
    * Revokes tokens that the user made with scopes beyond the new role, and the tokens that those made. Returns their ids, and the version
    * for nodes that cache tokens.
    */
-  setMember(orgId: OrgId, userId: UserId, role: Role, by: MemberActor): Promise<Revoked>
+  setMember(orgId: OrgId, userId: UserId, role: Role, actor: MemberActor): Promise<Revoked>
   /**
-   * `not_found` when the user is not a member. `conflict` for the last owner. `forbidden`, unless `by.owners`, for any owner. Revokes the
+   * `not_found` when the user is not a member. `conflict` for the last owner. `forbidden`, unless `actor.owners`, for any owner. Revokes the
    * tokens that the user made, and the tokens that those made.
    */
-  removeMember(orgId: OrgId, userId: UserId, by: MemberActor): Promise<Revoked>
+  removeMember(orgId: OrgId, userId: UserId, actor: MemberActor): Promise<Revoked>
   /**
    * Newest first, at most `limit`. With `createdBy`, only the tokens it made. Tokens that have been over for long are missing once they are
    * pruned.

@@ -54,7 +54,7 @@ const byProvider = new Set(['/v1/auth/backchannel-logout'])
 
 /**
  * Counts every request before its route runs, and refuses with 429 what exceeds a limit. A request with a valid credential counts for its
- * caller and org. Any other request counts for the client's address first. Only if that admits it, it counts for the limit that all
+ * principal and org. Any other request counts for the client's address first. Only if that admits it, it counts for the limit that all
  * strangers share, so one client cannot use that up.
  * Health, metrics and the sign-in page are never refused. Neither are CORS preflights: without them no page of another origin could use the
  * API.
@@ -81,7 +81,7 @@ export function limitRates(
     if (standing === null) return
     tell(reply, standing)
     if (standing.refused) throw tooMany(standing)
-    if (typeof who === 'object' && who !== null) await takeTurn(shares, who.org ?? who.caller, reply)
+    if (typeof who === 'object' && who !== null) await takeTurn(shares, who.org ?? who.actor, reply)
   })
 }
 
@@ -92,7 +92,7 @@ async function takeTurn(shares: Turns, key: string, reply: FastifyReply): Promis
   reply.raw.once('finish', end).once('close', end)
 }
 
-type Who = 'stranger' | 'signing-in' | 'provider' | 'mistaken' | { caller: string; org: string | null }
+type Who = 'stranger' | 'signing-in' | 'provider' | 'mistaken' | { actor: string; org: string | null }
 
 function counters(
   limits: RateLimits,
@@ -113,12 +113,12 @@ function counters(
       mistakesPerAnonymous * anonymous,
     ),
   }
-  const ofCaller = counter({ name: 'of one caller', perMinute: perCaller })
+  const ofActor = counter({ name: 'of one caller', perMinute: perCaller })
   const ofOrg = counter({ name: 'of one org', perMinute: perOrg })
   return (who, address) => {
     if (typeof who !== 'object') return ladders[who](address)
-    const { caller, org } = who
-    return climb([() => ofCaller(caller), ...(org === null ? [] : [() => ofOrg(org)])])
+    const { actor, org } = who
+    return climb([() => ofActor(actor), ...(org === null ? [] : [() => ofOrg(org)])])
   }
 }
 
@@ -184,8 +184,8 @@ async function whoOf(request: FastifyRequest, identify: Auth['identify']): Promi
   // Browsers send the cookie along with every page, so a route that needs no credential does not look it up in Postgres.
   if (isOpen(request) && request.headers.authorization === undefined) return 'stranger'
   try {
-    const caller = await identify(request)
-    return caller === null ? 'stranger' : { caller: caller.by, org: caller.orgId }
+    const principal = await identify(request)
+    return principal === null ? 'stranger' : { actor: principal.actor, org: principal.orgId }
   } catch (error) {
     // Where no credential is needed, a wrong one counts like none.
     if (!isCode(error, 'unauthenticated', 'forbidden', 'not_found')) return null

@@ -5,7 +5,7 @@ import type { OperatorUseCases } from '../core/operators.ts'
 import type { OrgUseCases } from '../core/orgs.ts'
 import type { PinUseCases } from '../core/pins.ts'
 import type { Log, RateStore } from '../core/ports.ts'
-import type { Principal } from '../core/token.ts'
+import type { OrgPrincipal } from '../core/token.ts'
 import type { TokenUseCases } from '../core/tokens.ts'
 import type { Tracing } from '../core/tracing.ts'
 import { logAnswers } from './access-log.ts'
@@ -47,8 +47,8 @@ export interface HttpServerOptions {
   orgs: OrgUseCases
   tokens: TokenUseCases
   /** Rejects with `unauthenticated` and the reason, or with `unavailable`. */
-  verify: (bearer: string) => Promise<Principal>
-  /** Without it people cannot log in, and only bearers identify callers. */
+  verify: (bearer: string) => Promise<OrgPrincipal>
+  /** Without it people cannot log in, and only bearers identify principals. */
   people?: People | null
   health: () => Health
   /** Without it there is no `/metrics` here. */

@@ -200,6 +200,6 @@ async function member(orgId: OrgId, subject: string): Promise<string> {
     { ...session, userAgent: null, address: null, network: null },
     null,
   )
-  await store.orgs.setMember(orgId, done.session.user.id, 'owner', { actor: 'test', owners: true })
+  await store.orgs.setMember(orgId, done.session.user.id, 'owner', { name: 'test', owners: true })
   return uuidOf(done.session.user.id)
 }

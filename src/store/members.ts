@@ -15,12 +15,12 @@ export async function setMember(
   orgId: OrgId,
   userId: UserId,
   role: Role,
-  by: MemberActor,
+  actor: MemberActor,
 ): Promise<Revoked> {
   const was = await lockMember(tx, userId)
-  if (was?.role === 'owner' && role !== 'owner') await mayLoseOwner(tx, by)
-  if (role === 'owner' && was?.role !== 'owner') mustRuleOwners(by)
-  if (was?.role === role && was.source === 'manual') return revokeOwn(tx, orgId, [], by.actor)
+  if (was?.role === 'owner' && role !== 'owner') await mayLoseOwner(tx, actor)
+  if (role === 'owner' && was?.role !== 'owner') mustRuleOwners(actor)
+  if (was?.role === role && was.source === 'manual') return revokeOwn(tx, orgId, [], actor.name)
   await tx
     .query(
       `insert into memberships as m (org_id, user_id, role, source) values (current_org(), $1, $2, 'manual')
@@ -31,7 +31,7 @@ export async function setMember(
       if (sqlState(cause) !== '23503') throw cause
       throw new AnchorageError('not_found', `there is no user ${userId}`, { cause })
     })
-  await audit(tx, { orgId, actor: by.actor, action: 'member.set', target: userId, details: { role } })
+  await audit(tx, { orgId, actor: actor.name, action: 'member.set', target: userId, details: { role } })
   // no role gives cluster:admin, so it is left out of the comparison
   const beyond = await tx.query<{ id: string }>(
     `select id from api_tokens where org_id = current_org() and ${isLiving}
@@ -42,7 +42,7 @@ export async function setMember(
     tx,
     orgId,
     beyond.map((token) => token.id),
-    by.actor,
+    actor.name,
   )
 }
 
@@ -51,13 +51,13 @@ export async function removeMember(
   tx: OrgTx,
   orgId: OrgId,
   userId: UserId,
-  by: MemberActor,
+  actor: MemberActor,
 ): Promise<Revoked> {
   const was = await lockMember(tx, userId)
   if (!was) throw new AnchorageError('not_found', `there is no member ${userId}`)
-  if (was.role === 'owner') await mayLoseOwner(tx, by)
+  if (was.role === 'owner') await mayLoseOwner(tx, actor)
   await tx.query('delete from memberships where org_id = current_org() and user_id = $1', [uuidOf(userId)])
-  await audit(tx, { orgId, actor: by.actor, action: 'member.remove', target: userId })
+  await audit(tx, { orgId, actor: actor.name, action: 'member.remove', target: userId })
   const made = await tx.query<{ id: string }>(
     `select id from api_tokens where org_id = current_org() and ${isLiving}`,
     [uuidOf(userId)],
@@ -66,7 +66,7 @@ export async function removeMember(
     tx,
     orgId,
     made.map((token) => token.id),
-    by.actor,
+    actor.name,
   )
 }
 
@@ -94,8 +94,8 @@ async function lockMember(
   return row ?? null
 }
 
-async function mayLoseOwner(tx: OrgTx, by: MemberActor): Promise<void> {
-  mustRuleOwners(by)
+async function mayLoseOwner(tx: OrgTx, actor: MemberActor): Promise<void> {
+  mustRuleOwners(actor)
   const owners = await tx.query(
     `select from memberships where org_id = current_org() and role = 'owner' limit 2`,
   )
@@ -103,6 +103,6 @@ async function mayLoseOwner(tx: OrgTx, by: MemberActor): Promise<void> {
     throw new AnchorageError('conflict', 'this is the last owner: make somebody else an owner first')
 }
 
-function mustRuleOwners(by: MemberActor): void {
-  if (!by.owners) throw new AnchorageError('forbidden', 'only an owner makes, changes or removes an owner')
+function mustRuleOwners(actor: MemberActor): void {
+  if (!actor.owners) throw new AnchorageError('forbidden', 'only an owner makes, changes or removes an owner')
 }

@@ -10,7 +10,7 @@ import { openStore, type Store } from './store.ts'
 import { silentLog } from '../core/silent-log.ts'
 
 const hour = 3_600_000
-const owner = { actor: 'test', owners: true }
+const owner = { name: 'test', owners: true }
 let database: TestDatabase
 let store: Store
 let keyId: KeyId
@@ -196,7 +196,7 @@ test('setting or removing a member revokes the tokens that it may no longer have
 test('only an actor who may change owners does so, and the last owner stays, even when two remove each other', async () => {
   const org = (await store.orgDirectory.createOrg('owners', {}, 'test')).id
   const [a, b] = [(await login('owner-a')).session.user.id, (await login('owner-b')).session.user.id]
-  const admin = { actor: 'test', owners: false }
+  const admin = { name: 'test', owners: false }
   await assert.rejects(store.orgs.setMember(org, a, 'owner', admin), (e) => isCode(e, 'forbidden'))
   await store.orgs.setMember(org, a, 'owner', owner)
   for (const by of [admin, owner]) {

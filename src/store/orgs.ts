@@ -15,8 +15,9 @@ export function orgStore(db: Database): OrgStore {
     org: (orgId) => db.org(orgId, readOrg),
     usage: (orgId) => db.org(orgId, readUsage),
     members: (orgId) => db.org(orgId, readMembers),
-    setMember: (orgId, userId, role, by) => db.org(orgId, (tx) => setMember(tx, orgId, userId, role, by)),
-    removeMember: (orgId, userId, by) => db.org(orgId, (tx) => removeMember(tx, orgId, userId, by)),
+    setMember: (orgId, userId, role, actor) =>
+      db.org(orgId, (tx) => setMember(tx, orgId, userId, role, actor)),
+    removeMember: (orgId, userId, actor) => db.org(orgId, (tx) => removeMember(tx, orgId, userId, actor)),
     tokens: (orgId, limit, createdBy) => db.org(orgId, (tx) => readTokens(tx, limit, createdBy)),
     revokeToken: (orgId, id, actor, createdBy) =>
       db.org(orgId, async (tx) => {

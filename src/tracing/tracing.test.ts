@@ -157,7 +157,12 @@ test('errors pass through unchanged, and a trace contains only their codes', asy
     get: () => Promise.reject(refused),
     list: () => Promise.reject(refused),
   })
-  const principal = { orgId: mintId('org'), by: mintId('tok'), scopes: new Set<never>(), until: new Date() }
+  const principal = {
+    orgId: mintId('org'),
+    actor: mintId('tok'),
+    scopes: new Set<never>(),
+    until: new Date(),
+  }
   const request = first.request?.(head) ?? assert.fail('not traced')
   await assert.rejects(
     request.run(() => failing.create(principal, { cid: claim.cid })),

@@ -8,7 +8,7 @@ import type { Pin, PinRequest } from '../../src/core/pin.ts'
 import type { PinUseCases } from '../../src/core/pins.ts'
 import type { Log } from '../../src/core/ports.ts'
 import { scopes } from '../../src/core/token.ts'
-import type { Principal, Scope } from '../../src/core/token.ts'
+import type { OrgPrincipal, Scope } from '../../src/core/token.ts'
 import type { Health } from '../../src/http/health.ts'
 import { fakeOperator, type FakeOperator } from './operator.ts'
 import type { Scrape } from '../../src/http/metrics.ts'
@@ -92,12 +92,12 @@ export function memoryLog(): Log & { lines: LogLine[] } {
 }
 
 /** A bearer is the list of its scopes: `Bearer pins:read+pins:write`; `Bearer all` has all of them. */
-export async function verifyFake(bearer: string): Promise<Principal> {
+export async function verifyFake(bearer: string): Promise<OrgPrincipal> {
   const asked = bearer === 'all' ? [...scopes] : bearer.split('+')
   const granted = scopes.filter((scope) => asked.includes(scope))
   if (granted.length === 0)
     throw new AnchorageError('unauthenticated', 'the access token is not valid: it is garbled')
-  return { by: mintId('tok'), orgId: mintId('org'), scopes: new Set<Scope>(granted), until: null }
+  return { actor: mintId('tok'), orgId: mintId('org'), scopes: new Set<Scope>(granted), until: null }
 }
 
 export const fine: Health = { node: { id: 'nod_x', name: 'a' }, version: '1.2.3', away: null, reasons: [] }

@@ -113,10 +113,10 @@ function orgStore(kept: FakeOrgs['kept']): OrgStore {
     org: async (orgId) => found(kept.orgs.find(({ id }) => id === orgId)),
     usage: async () => noUsage,
     members: async (orgId) => membersOf(orgId),
-    setMember: async (orgId, userId, role, by) => change(orgId, userId, role, by.owners),
-    async removeMember(orgId, userId, by) {
+    setMember: async (orgId, userId, role, actor) => change(orgId, userId, role, actor.owners),
+    async removeMember(orgId, userId, actor) {
       found(membersOf(orgId).find((each) => each.userId === userId))
-      return change(orgId, userId, null, by.owners)
+      return change(orgId, userId, null, actor.owners)
     },
     tokens: async (orgId, limit, createdBy) =>
       kept.tokens

@@ -41,8 +41,8 @@ Works on the database of the node's own config, with HTTP and NATS down.`),
         }),
       ),
   async (_args, { follow, org: slug, limit }, io, config) =>
-    await withOperator(config, io, async ({ use, orgs, asker }) => {
-      const org = slug === undefined ? {} : { orgId: (await orgs.get(asker, slug)).id }
+    await withOperator(config, io, async ({ use, orgs, principal }) => {
+      const org = slug === undefined ? {} : { orgId: (await orgs.get(principal, slug)).id }
       const asked = () => use.audit({ ...org, limit })
       if (!follow) {
         const wire = (entries: AuditEntry[]) => ({ results: entries.map(auditWire) })

@@ -21,8 +21,8 @@ much as there is. Works on the database of the node's own config, also while no 
         page({ json: 'the org.', examples: ['admin create-org acme --max-pins 100000 --max-bytes 1TiB'] }),
       ),
   async ([slug], values, io, config) => {
-    const org = await withOperator(config, io, ({ orgs, asker }) =>
-      orgs.create(asker, slug, orgChangeOf(values)),
+    const org = await withOperator(config, io, ({ orgs, principal }) =>
+      orgs.create(principal, slug, orgChangeOf(values)),
     )
     io.out(io.json ? json(orgWire(org)) : `${org.id}\n`)
   },

@@ -31,10 +31,10 @@ export const command = configuredVerb(
       .argument('<ORG>', 'a slug or a TypeID')
       .addHelpText('after', page({ columns, json: '{"results":[…]}.', examples: ['admin members acme'] })),
   async ([org], _options, io, config) =>
-    await withOperator(config, io, ({ orgs, asker }) =>
+    await withOperator(config, io, ({ orgs, principal }) =>
       display(
         {
-          read: () => orgs.members(asker, org),
+          read: () => orgs.members(principal, org),
           json: (members) => ({ results: members.map(memberWire) }),
           screen(members) {
             if (members.length === 0)

@@ -56,10 +56,10 @@ Works on the database of the node's own config, also while no node runs.`),
           io,
         )
       }
-      const { orgs, asker } = operator
+      const { orgs, principal } = operator
       const read = async (): Promise<ListedOrg> => {
-        const org = await orgs.get(asker, given)
-        return { org, usage: await orgs.usage(asker, org.id), role: null }
+        const org = await orgs.get(principal, given)
+        return { org, usage: await orgs.usage(principal, org.id), role: null }
       }
       const screen = ({ org, usage: used }: ListedOrg) => ({ text: orgInFull(org, used, io) })
       await display({ read, screen, json: listedOrgWire }, watch, io)
@@ -86,10 +86,10 @@ export function orgInFull(org: Org, used: Usage, { paint }: Pick<Io, 'paint'>): 
   return lines.map(([label, value]) => `${label.padEnd(10)}${value}\n`).join('')
 }
 
-async function all({ orgs, asker }: Operator): Promise<ListedOrg[]> {
+async function all({ orgs, principal }: Operator): Promise<ListedOrg[]> {
   const found: ListedOrg[] = []
   for (;;) {
-    const next = await orgs.list(asker, { after: found.at(-1)?.org.slug ?? '', limit: pageSize })
+    const next = await orgs.list(principal, { after: found.at(-1)?.org.slug ?? '', limit: pageSize })
     found.push(...next)
     if (next.length < pageSize) return found
   }

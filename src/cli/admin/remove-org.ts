@@ -33,12 +33,12 @@ to watch on. Works on the database of the node's own config, with HTTP and NATS 
       ),
   async ([name], { confirm: typed, wait }, io, config) =>
     await withOperator(config, io, async (operator) => {
-      const { orgs, asker } = operator
-      const org = await orgs.get(asker, name)
-      const had = await orgs.usage(asker, org.id)
+      const { orgs, principal } = operator
+      const org = await orgs.get(principal, name)
+      const had = await orgs.usage(principal, org.id)
       const isKnown = io.yes || org.removingSince !== null
       const confirm = typed ?? (isKnown ? org.slug : await askFor(org, had, io))
-      await orgs.remove(asker, org.id, confirm)
+      await orgs.remove(principal, org.id, confirm)
       const begun: Removal = { left: had, waits: null }
       const isWatched = wait !== false
       const { left } = isWatched ? await watchRemoval(operator, org, begun, io, io.json) : begun
@@ -67,7 +67,7 @@ interface Removal {
 }
 
 async function watchRemoval(
-  { orgs, asker, use }: Operator,
+  { orgs, principal, use }: Operator,
   { id, slug }: Org,
   begun: Removal,
   io: Io,
@@ -75,7 +75,7 @@ async function watchRemoval(
 ): Promise<Removal> {
   const read = async (): Promise<Removal> => {
     try {
-      const left = await orgs.usage(asker, id)
+      const left = await orgs.usage(principal, id)
       return { left, waits: whyNothingMoves(await use.maintenance(), await use.statuses()) }
     } catch (error) {
       if (!isCode(error, 'not_found')) throw error

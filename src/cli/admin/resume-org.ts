@@ -16,8 +16,8 @@ Refused once the org is being removed. Works on the database of the node's own c
       .argument('<ORG>', 'a slug or a TypeID')
       .addHelpText('after', page({ json: 'the org.', examples: ['admin resume-org acme'] })),
   async ([slug], _options, io, config) =>
-    await withOperator(config, io, async ({ orgs, asker }) => {
-      const org = await orgs.resume(asker, slug)
-      io.out(io.json ? json(orgWire(org)) : orgInFull(org, await orgs.usage(asker, org.id), io))
+    await withOperator(config, io, async ({ orgs, principal }) => {
+      const org = await orgs.resume(principal, slug)
+      io.out(io.json ? json(orgWire(org)) : orgInFull(org, await orgs.usage(principal, org.id), io))
     }),
 )

@@ -41,12 +41,12 @@ Works on the database of the node's own config, with HTTP and NATS down.`),
         }),
       ),
   async ([org, user, role], _options, io, config) =>
-    await withOperator(config, io, async ({ orgs, asker }) => {
+    await withOperator(config, io, async ({ orgs, principal }) => {
       if (role === 'none') {
-        await orgs.removeMember(asker, org, user)
+        await orgs.removeMember(principal, org, user)
         return io.out(io.json ? json({ id: user, role: null }) : `${user} is no member of ${org}\n`)
       }
-      const member = await orgs.setMember(asker, org, user, role)
+      const member = await orgs.setMember(principal, org, user, role)
       io.out(io.json ? json(memberWire(member)) : `${user} is ${role} of ${org}\n`)
     }),
 )

@@ -30,9 +30,9 @@ Works on the database of the node's own config, also while no node runs.`),
   async ([slug], values, io, config) => {
     const change = orgChangeOf(values)
     if (Object.keys(change).length === 0) throw new WrongUse('nothing to change: give at least one limit')
-    await withOperator(config, io, async ({ orgs, asker }) => {
-      const org = await orgs.set(asker, slug, change)
-      io.out(io.json ? json(orgWire(org)) : orgInFull(org, await orgs.usage(asker, org.id), io))
+    await withOperator(config, io, async ({ orgs, principal }) => {
+      const org = await orgs.set(principal, slug, change)
+      io.out(io.json ? json(orgWire(org)) : orgInFull(org, await orgs.usage(principal, org.id), io))
     })
   },
 )

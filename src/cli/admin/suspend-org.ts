@@ -23,8 +23,8 @@ Works on the database of the node's own config, with HTTP and NATS down.`),
         page({ json: 'the org.', examples: ['admin suspend-org acme --reason "unpaid since May"'] }),
       ),
   async ([slug], { reason }, io, config) =>
-    await withOperator(config, io, async ({ orgs, asker }) => {
-      const org = await orgs.suspend(asker, slug, reason)
-      io.out(io.json ? json(orgWire(org)) : orgInFull(org, await orgs.usage(asker, org.id), io))
+    await withOperator(config, io, async ({ orgs, principal }) => {
+      const org = await orgs.suspend(principal, slug, reason)
+      io.out(io.json ? json(orgWire(org)) : orgInFull(org, await orgs.usage(principal, org.id), io))
     }),
 )

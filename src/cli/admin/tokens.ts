@@ -35,10 +35,10 @@ Works on the database of the node's own config, also while no node runs.`),
       .option('--limit <N>', 'at most this many, up to 1000', wholeNumberOf('--limit', 1, 1000), 100)
       .addHelpText('after', page({ columns, json: '{"results":[…]}.', examples: ['admin tokens acme'] })),
   async ([org], { limit }, io, config) =>
-    await withOperator(config, io, ({ orgs, asker, store }) =>
+    await withOperator(config, io, ({ orgs, principal, store }) =>
       display(
         {
-          read: async () => await store.tokens((await orgs.get(asker, org)).id, limit),
+          read: async () => await store.tokens((await orgs.get(principal, org)).id, limit),
           json: (tokens) => ({ results: tokens.map(tokenWire) }),
           screen: (tokens) =>
             tokens.length === 0

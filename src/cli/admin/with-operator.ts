@@ -6,7 +6,7 @@ import { operators } from '../../app/operators.ts'
 import { orgsOf } from '../../app/orgs.ts'
 import type { TokenId } from '../../core/ids.ts'
 import type { OperatorUseCases } from '../../core/operators.ts'
-import type { Asker, OrgUseCases } from '../../core/orgs.ts'
+import type { AnyPrincipal, OrgUseCases } from '../../core/orgs.ts'
 import type { Scope } from '../../core/token.ts'
 import { openStore, type Store } from '../../store/store.ts'
 import { terseLog } from '../terse-log.ts'
@@ -26,8 +26,8 @@ export interface Operator {
   revokeToken: (id: TokenId) => Promise<void>
   /** The actor that the audit names: the operator's login on this machine. */
   actor: string
-  /** The same person, as the asker of the use cases in `orgs`. */
-  asker: Asker
+  /** The same person, as the principal of the use cases in `orgs`. */
+  principal: AnyPrincipal
 }
 
 /**
@@ -67,6 +67,6 @@ export async function withOperator<T>(
     },
     revokeToken,
     actor,
-    asker: { by: actor, orgId: null, scopes: new Set<Scope>(['cluster:admin']) },
+    principal: { actor, orgId: null, scopes: new Set<Scope>(['cluster:admin']) },
   })
 }

@@ -24,6 +24,6 @@ export async function withMinter<T>(
 ): Promise<T> {
   const key = await masterKey(config)
   return await withTokenStore(config, (store) =>
-    work(minter({ store, masterKey: key, operator: localOperator() }), store),
+    work(minter({ store, masterKey: key, actor: localOperator() }), store),
   )
 }

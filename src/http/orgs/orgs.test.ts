@@ -7,25 +7,25 @@ import { AnchorageError } from '../../core/errors.ts'
 import { fakeOrgs } from '../../../testing/fakes/orgs.ts'
 import { mintId, type OrgId } from '../../core/ids.ts'
 import { scopesOf } from '../../core/org.ts'
-import type { Principal, Scope } from '../../core/token.ts'
+import type { OrgPrincipal, Scope } from '../../core/token.ts'
 import { fakeServer, memoryLog } from '../../../testing/fakes/http-server.ts'
 
-/** An org `acme` with an owner and a viewer, a foreign org, and a bearer for each kind of caller. */
+/** An org `acme` with an owner and a viewer, a foreign org, and a bearer for each kind of principal. */
 function rig() {
   const fake = fakeOrgs({ log: memoryLog() })
   const acme = fake.newOrg('acme')
   const other = fake.newOrg('other')
   const owner = fake.newMember(acme.id, 'owner')
   const viewer = fake.newMember(acme.id, 'viewer')
-  const program = (orgId: OrgId, ...scopes: Scope[]): Principal => ({
-    by: mintId('tok'),
+  const program = (orgId: OrgId, ...scopes: Scope[]): OrgPrincipal => ({
+    actor: mintId('tok'),
     orgId,
     scopes: new Set(scopes),
     until: null,
   })
-  const callers: Record<string, Principal> = {
-    owner: { by: owner, orgId: acme.id, scopes: scopesOf('owner'), until: null },
-    viewer: { by: viewer, orgId: acme.id, scopes: scopesOf('viewer'), until: null },
+  const principals: Record<string, OrgPrincipal> = {
+    owner: { actor: owner, orgId: acme.id, scopes: scopesOf('owner'), until: null },
+    viewer: { actor: viewer, orgId: acme.id, scopes: scopesOf('viewer'), until: null },
     reader: program(acme.id, 'pins:read'),
     operator: program(other.id, 'cluster:admin'),
   }
@@ -33,9 +33,9 @@ function rig() {
     orgs: fake.orgs,
     tokens: fake.tokens,
     async verify(bearer) {
-      const caller = callers[bearer]
-      if (caller === undefined) throw new AnchorageError('unauthenticated', 'nobody')
-      return caller
+      const principal = principals[bearer]
+      if (principal === undefined) throw new AnchorageError('unauthenticated', 'nobody')
+      return principal
     },
   })
   const ask = async (
