@@ -4,7 +4,7 @@ import type { DataDir } from './data-dir.ts'
 import { postgresPlace } from './postgres-place.ts'
 import { startPostgres } from './postgres.ts'
 import { postgresUser } from './postgres-user.ts'
-import type { Tell } from './teller.ts'
+import type { Tell } from './server-reports.ts'
 
 /** The logins of the database that dev's nodes use, and the server when it is the embedded one. */
 export interface DevDatabase {

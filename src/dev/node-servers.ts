@@ -8,7 +8,7 @@ import { masterKeyFile } from './master-key.ts'
 import type { DevLogin } from './login.ts'
 import { startNodeProcess, type NodeChild, type NodeSettings } from './node.ts'
 import { routeSettings } from './routes.ts'
-import type { Tell } from './teller.ts'
+import type { Tell } from './server-reports.ts'
 
 /** The ports of a node's servers, all on loopback. */
 export interface NodePorts {

@@ -16,7 +16,7 @@ import { killNow, markVariable } from './leftovers.ts'
 import { envOf, type DevNode } from './node-servers.ts'
 import { refuseToLeaveOut, startNodes } from './nodes.ts'
 import { devOrg, devToken } from './org-token.ts'
-import { teller } from './teller.ts'
+import { teller } from './server-reports.ts'
 
 export interface DevOptions {
   /** DIR, with everything that is kept between runs. */

@@ -1,6 +1,6 @@
 import type { Log } from '../core/ports.ts'
 import { assertLogin, assertSchema } from './assert.ts'
-import { assertBelt } from './belt.ts'
+import { assertBelt } from './org-isolation.ts'
 import { connectionsPerRole, openConnections, type Way } from './connections.ts'
 import { translate } from './errors.ts'
 import { oldestPostgres } from './migrations.ts'

@@ -25,7 +25,7 @@ import type {
 } from '../core/ports.ts'
 import { assertLogin, assertSchema } from './assert.ts'
 import { dropAudit } from './audit.ts'
-import { assertBelt } from './belt.ts'
+import { assertBelt } from './org-isolation.ts'
 import type { Way } from './connections.ts'
 import { openDatabase, type Database } from './database.ts'
 import { isBadData } from './errors.ts'

@@ -9,7 +9,7 @@ import type { Repair } from '../../src/core/repair.ts'
 import type { LeaderTurn, LeaderWorker } from '../../src/workers/driver.ts'
 import { rebalance } from '../../src/workers/rebalance.ts'
 import { repair } from '../../src/workers/repair.ts'
-import type { LeaderBook } from './leader-book.ts'
+import type { LeaderBook } from './leader-database.ts'
 import type { Random } from '../../testing/random.ts'
 import type { VirtualTime } from './time.ts'
 

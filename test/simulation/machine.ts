@@ -1,7 +1,7 @@
 import type { NodeId } from '../../src/core/ids.ts'
 import type { Node } from '../../src/core/node.ts'
 import type { Finish, Job } from '../../src/core/placement.ts'
-import type { Book, Placement } from './book.ts'
+import type { Book, Placement } from './database.ts'
 import type { Random } from '../../testing/random.ts'
 import type { VirtualTime } from './time.ts'
 import type { Watch } from './watch.ts'

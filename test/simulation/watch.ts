@@ -1,6 +1,6 @@
 import type { NodeId } from '../../src/core/ids.ts'
 import type { PlacementState } from '../../src/core/placement.ts'
-import { foldStatus, type Book, type Change, type Commit, type Content, type Placement } from './book.ts'
+import { foldStatus, type Book, type Change, type Commit, type Content, type Placement } from './database.ts'
 
 type Was = PlacementState | 'none'
 

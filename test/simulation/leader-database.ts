@@ -4,7 +4,7 @@ import type { Movable } from '../../src/core/plan-rebalance.ts'
 import type { ContentCopies, Repair } from '../../src/core/repair.ts'
 import type { PlacementReason } from '../../src/core/placement.ts'
 import type { Move } from '../../src/core/plan.ts'
-import type { Book, BookNode, Content, Placement } from './book.ts'
+import type { Book, BookNode, Content, Placement } from './database.ts'
 
 interface PlanRow {
   moves: (Move & { state: 'planned' | 'moving' | 'done' | 'skipped' })[]
