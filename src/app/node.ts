@@ -26,7 +26,7 @@ import { liveNodes, type LiveNodes } from './live-nodes.ts'
 import { createLog } from './log.ts'
 import { masterKey } from '../config/master-key.ts'
 import { joinNats } from './nats.ts'
-import { nodeBook } from './known-nodes.ts'
+import { knownNodes } from './known-nodes.ts'
 import { operators } from './operators.ts'
 import { peopleOf } from './people.ts'
 import { policyOf } from './placement-policy.ts'
@@ -122,7 +122,7 @@ function storeOptions(
 ): Omit<StoreOptions, 'tenantUrl' | 'systemUrl'> {
   return {
     log: log.child({ part: 'postgres' }),
-    book: nodeBook(nodes),
+    knownNodes: knownNodes(nodes),
     replicas: pin.replicas,
     unpinGraceMs: pin.unpinGrace,
     maxTokens: tokens.maxPerOrg,

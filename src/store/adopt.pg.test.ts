@@ -202,7 +202,7 @@ async function sumsMatch({ systemUrl }: TestDatabase): Promise<void> {
   )
 }
 
-/** All rows of all tables but the books of migrations. */
+/** All rows of all tables but those that record migrations and functions. */
 async function rowsOf(database: TestDatabase): Promise<Record<string, unknown>> {
   const tables = await asOwner<{ name: string }>(
     database,

@@ -14,7 +14,7 @@ test('the details of a pin cost about as many block reads after its org has grow
   await using store = openStore({
     ...database,
     log: silentLog,
-    book: { addresses: () => [] },
+    knownNodes: { addresses: () => [] },
     unpinGraceMs: 0,
   })
   const node = await store.nodes.boot('node-1')

@@ -11,7 +11,7 @@ import {
 } from '../core/ids.ts'
 import type { NewPin, Pin, PinStatus, WokenPlacement, Accepted } from '../core/pin.ts'
 import type { Database, OrgTx } from './database.ts'
-import { pinColumns, type DetailRow, type NodeBook, type PinRow } from './pin-rows.ts'
+import { pinColumns, type DetailRow, type KnownNodes, type PinRow } from './pin-rows.ts'
 import { acceptedInfo, delegatesOf, pinOf } from './show-pin.ts'
 import { fold, mapMeta, toText } from './text.ts'
 
@@ -34,7 +34,7 @@ interface AcceptedRow {
  * What an accept needs beside the pins: the nodes, the number of replicas for an org that has none of its own, and the grace for a delete.
  */
 export interface AcceptTerms {
-  book: NodeBook
+  knownNodes: KnownNodes
   replicas: number
   /** How long content that no pin wants any more stays pinned. */
   graceMs: number
@@ -45,7 +45,7 @@ export async function acceptPins(
   db: Database,
   orgId: OrgId,
   pins: NewPin[],
-  { book, replicas, graceMs }: AcceptTerms,
+  { knownNodes, replicas, graceMs }: AcceptTerms,
   again: boolean,
   replaces: PinId | null = null,
 ): Promise<Accepted[]> {
@@ -64,7 +64,7 @@ export async function acceptPins(
     if (!row) return { error: notFound() }
     if (row.refused) return { error: overQuota(row.refused) }
     return {
-      pin: accepted(pin, row, book),
+      pin: accepted(pin, row, knownNodes),
       woken: (row.woken ?? []).map((w) => ({
         ...hint(w, pin.cid, orgId),
         ...(row.status === 'pinning' && pin.origins !== undefined ? { wokenBy: pin.id } : {}),
@@ -104,7 +104,7 @@ export async function removePin(
 }
 
 /** One pin; `not_found` when the org has none. */
-export async function getPin(db: Database, orgId: OrgId, id: PinId, book: NodeBook): Promise<Pin> {
+export async function getPin(db: Database, orgId: OrgId, id: PinId, knownNodes: KnownNodes): Promise<Pin> {
   const [rows = []] = await db.orgAtOnce(orgId, [
     [
       `select to_json(p) as pin, (select json_agg(d) from pin_details(array[p.cid]) d) as details
@@ -115,7 +115,7 @@ export async function getPin(db: Database, orgId: OrgId, id: PinId, book: NodeBo
   ])
   const [row] = rows as { pin: PinRow; details: DetailRow[] | null }[]
   if (!row) throw notFound()
-  return pinOf(row.pin, row.details ?? [], book)
+  return pinOf(row.pin, row.details ?? [], knownNodes)
 }
 
 /** What an org may have, and what it has (for replicas: what it asks for). */
@@ -157,7 +157,7 @@ function toItem(pin: NewPin, id: string | undefined): object {
 }
 
 /** The pin as the accept left it. Nothing else is known of it yet, so no query is needed. */
-function accepted(pin: NewPin, row: AcceptedRow, book: NodeBook): Pin {
+function accepted(pin: NewPin, row: AcceptedRow, knownNodes: KnownNodes): Pin {
   return {
     id: pin.id,
     status: row.status,
@@ -166,7 +166,7 @@ function accepted(pin: NewPin, row: AcceptedRow, book: NodeBook): Pin {
     ...(pin.name === undefined ? {} : { name: pin.name }),
     ...(pin.meta === undefined ? {} : { meta: pin.meta }),
     ...(pin.origins === undefined ? {} : { origins: pin.origins }),
-    delegates: delegatesOf(pin.nodes.slice(0, row.replicas), book),
+    delegates: delegatesOf(pin.nodes.slice(0, row.replicas), knownNodes),
     info: {
       ...acceptedInfo(row.replicas, row.copies, row.status === 'pinned'),
       ...(pin.originsPassedOver === undefined ? {} : { origins_passed_over: pin.originsPassedOver }),

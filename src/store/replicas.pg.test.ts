@@ -15,7 +15,12 @@ const nodes: NodeId[] = []
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: silentLog, replicas: 2, book: { addresses: (id) => [`/at/${id}`] } })
+  store = openStore({
+    ...database,
+    log: silentLog,
+    replicas: 2,
+    knownNodes: { addresses: (id) => [`/at/${id}`] },
+  })
   system = new pg.Client({ connectionString: database.systemUrl })
   await system.connect()
   for (const name of ['node-1', 'node-2', 'node-3']) nodes.push((await store.nodes.boot(name)).nodeId)

@@ -26,7 +26,12 @@ let epoch: number
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: silentLog, book: { addresses: () => [address] }, unpinGraceMs: 0 })
+  store = openStore({
+    ...database,
+    log: silentLog,
+    knownNodes: { addresses: () => [address] },
+    unpinGraceMs: 0,
+  })
   await store.nodes.assertReady()
   node = await store.nodes.boot('node-1')
   org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id

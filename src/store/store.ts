@@ -29,7 +29,7 @@ import { assertBelt } from './org-isolation.ts'
 import type { Way } from './connections.ts'
 import { openDatabase, type Database } from './database.ts'
 import { isBadData } from './errors.ts'
-import { listPins } from './list-pins.ts'
+import { listPins, type PageSize } from './list-pins.ts'
 import { listTurns, type ListTurns } from './list-turns.ts'
 import { nameNoting } from './note-names.ts'
 import * as garbage from './garbage.ts'
@@ -39,7 +39,7 @@ import { loginRefused } from './login-refused.ts'
 import * as nodes from './nodes.ts'
 import { operatorStore } from './operator.ts'
 import { orgStore } from './orgs.ts'
-import type { NodeBook } from './pin-rows.ts'
+import type { KnownNodes } from './pin-rows.ts'
 import * as pins from './pins.ts'
 import * as placements from './placements.ts'
 import { planStore } from './plans.ts'
@@ -107,7 +107,7 @@ export interface StoreOptions {
   systemUrl: string
   log: Log
   /** The nodes' names, and where their Kubos are reached: what a pin's `info` and `delegates` show. */
-  book?: Partial<NodeBook>
+  knownNodes?: Partial<KnownNodes>
   /** How many nodes are to pin a content when neither its pin nor its org says. */
   replicas?: number
   /** How long content that no pin wants stays pinned. */
@@ -118,16 +118,18 @@ export interface StoreOptions {
   listsPerOrg?: number
 }
 
+const noKnownNodes: KnownNodes = { addresses: () => [], name: String, anyAddresses: () => [] }
+
 /** Opens the store; nothing is connected yet. */
 export function openStore(options: StoreOptions): Store {
   const { replicas = 1, unpinGraceMs = 0, maxTokens = tokens.usualMaxTokens, listsPerOrg = 4 } = options
-  const book: NodeBook = { addresses: () => [], name: String, anyAddresses: () => [], ...options.book }
+  const knownNodes: KnownNodes = { ...noKnownNodes, ...options.knownNodes }
   const db = openDatabase(options)
   const names = nameNoting(db, options.log)
   const lists = { inTurn: listTurns(listsPerOrg), noteNames: (orgId: OrgId) => names.start(orgId) }
   const plans = planStore(db)
   return {
-    pins: pinStore(db, { book, replicas, graceMs: unpinGraceMs }, lists),
+    pins: pinStore(db, { knownNodes, replicas, graceMs: unpinGraceMs }, lists),
     placements: placementStore(db),
     sweep: sweepStore(db, unpinGraceMs),
     reconcile: reconcileStore(db),
@@ -160,7 +162,7 @@ function pinStore(
   terms: pins.AcceptTerms,
   { inTurn, noteNames }: { inTurn: ListTurns; noteNames: (orgId: OrgId) => void },
 ): PinStore {
-  const { book } = terms
+  const { knownNodes } = terms
 
   const accept = (orgId: OrgId, batch: NewPin[], again: boolean) =>
     pins.acceptPins(db, orgId, batch, terms, again)
@@ -181,10 +183,12 @@ function pinStore(
     },
     removePin: (orgId, id, actor) =>
       db.org(orgId, (tx) => pins.removePin(tx, orgId, id, actor, terms.graceMs)),
-    getPin: (orgId, id) => pins.getPin(db, orgId, id, terms.book),
+    getPin: (orgId, id) => pins.getPin(db, orgId, id, terms.knownNodes),
     crowded: (orgId) => pins.crowded(db, orgId),
-    listPins: (orgId, query, signal) =>
-      inTurn(orgId, query, (size) => listPins(db, orgId, query, { book, size, noteNames, signal }), signal),
+    listPins(orgId, query, signal) {
+      const list = (size: PageSize) => listPins(db, orgId, query, { knownNodes, size, noteNames, signal })
+      return inTurn(orgId, query, list, signal)
+    },
   }
 }
 

@@ -34,7 +34,7 @@ export function adminRoutes(
   maintenanceRoutes(app, operator, actorOf)
   planRoutes(app, operator, actorOf)
   stopRoutes(app, orgs, auth)
-  bookRoutes(app, operator)
+  readRoutes(app, operator)
 }
 
 function nodeRoutes(app: TypedApp, operator: OperatorUseCases, actorOf: ActorOf): void {
@@ -115,7 +115,7 @@ function stopRoutes(app: TypedApp, orgs: OrgUseCases, { principalOf }: Auth): vo
 }
 
 /** Routes that only read. */
-function bookRoutes(app: TypedApp, operator: OperatorUseCases): void {
+function readRoutes(app: TypedApp, operator: OperatorUseCases): void {
   app.get('/status', { schema: operations.getStatus }, async () => wire.statusWire(await operator.status()))
   app.get('/presences', { schema: operations.listPresences }, async () => ({
     results: wire.presencesWire(await operator.statuses()),
