@@ -25,7 +25,7 @@ import type {
 } from '../core/ports.ts'
 import { assertLogin, assertSchema } from './assert.ts'
 import { dropAudit } from './audit.ts'
-import { assertBelt } from './org-isolation.ts'
+import { assertOrgsKeptApart } from './org-isolation.ts'
 import type { Way } from './connections.ts'
 import { openDatabase, type Database } from './database.ts'
 import { isBadData } from './errors.ts'
@@ -297,7 +297,7 @@ function nodeStore(db: Database): NodeStore {
           db.withoutOrg((query) => assertLogin(query, 'anchorage_tenant')),
         )
         await db.system((tx) => assertSchema(tx.query))
-        await db.withoutOrg(assertBelt)
+        await db.withoutOrg(assertOrgsKeptApart)
       })
     },
     proveWrites: () => withReason(() => db.proveWrites()),
