@@ -70,14 +70,14 @@ export interface PinStore {
 export interface PlacementStore {
   /**
    * Claims the jobs that may be claimed now (generation matches, due, no live claim) and leaves out the others. Returns claims in input
-   * order. A claim ends after `leaseMs` of database time unless it is extended.
+   * order. A claim ends after `claimMs` of database time unless it is extended.
    */
-  claim(node: NodeIdentity, jobs: Pick<Job, 'cid' | 'generation'>[], leaseMs: number): Promise<Claim[]>
+  claim(node: NodeIdentity, jobs: Pick<Job, 'cid' | 'generation'>[], claimMs: number): Promise<Claim[]>
   /** Extends claims and records progress. Returns the CIDs whose intent changed, which are to be stopped. */
   extend(
     node: NodeIdentity,
     under: (Pick<Claim, 'cid' | 'generation'> & Progress)[],
-    leaseMs: number,
+    claimMs: number,
   ): Promise<string[]>
   /** Records outcomes and updates the status of the pins of those CIDs. For an old generation it only ends the claim. */
   finish(node: NodeIdentity, finishes: Finish[]): Promise<WokenPlacement[]>

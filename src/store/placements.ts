@@ -24,7 +24,7 @@ export async function claim(
   tx: SystemTx,
   node: NodeIdentity,
   jobs: Pick<Job, 'cid' | 'generation'>[],
-  leaseMs: number,
+  claimMs: number,
 ): Promise<Claim[]> {
   // the `origins` that `claim_placements` returns are one flat list: it shows that there are some, not which org offers them
   const rows = await tx.query<ClaimRow>(
@@ -35,7 +35,7 @@ export async function claim(
     [
       uuidOf(node.nodeId),
       node.incarnation,
-      leaseMs,
+      claimMs,
       JSON.stringify(jobs.map(({ cid, generation }) => ({ cid, generation }))),
     ],
   )
@@ -54,12 +54,12 @@ export async function extend(
   tx: SystemTx,
   node: NodeIdentity,
   under: (Pick<Claim, 'cid' | 'generation'> & Progress)[],
-  leaseMs: number,
+  claimMs: number,
 ): Promise<string[]> {
   const rows = await tx.query<{ cid: string }>('select extend_claims($1, $2, $3, put_by($1, $4)) as cid', [
     uuidOf(node.nodeId),
     node.incarnation,
-    leaseMs,
+    claimMs,
     JSON.stringify(under.map(({ cid, generation, blocks, bytes }) => ({ cid, generation, blocks, bytes }))),
   ])
   return rows.map((row) => row.cid)

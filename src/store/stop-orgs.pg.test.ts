@@ -15,7 +15,7 @@ import { openStore, type Store } from './store.ts'
 import { silentLog } from '../core/silent-log.ts'
 
 const actor = mintId('tok')
-const leaseMs = 30_000
+const claimMs = 30_000
 let database: TestDatabase
 let store: Store
 let system: pg.Client
@@ -79,14 +79,14 @@ test('work that only suspended orgs wait for is not begun, and an attempt under 
   const shared = await pin(bad, 'work-shared')
   await pin(good, 'work-shared')
   const claims = await claim('work-running', 'work-shared')
-  await store.placements.extend(node, claims.map(told), leaseMs)
+  await store.placements.extend(node, claims.map(told), claimMs)
   assert.equal(await status(bad, running), 'pinning')
   const waiting = await pin(bad, 'work-waiting')
   await pin(good, 'work-waiting-shared')
   await pin(bad, 'work-waiting-shared')
   await store.orgDirectory.suspendOrg(bad, 'reported', 'test')
 
-  assert.deepEqual(await store.placements.extend(node, claims.map(told), leaseMs), ['work-running'])
+  assert.deepEqual(await store.placements.extend(node, claims.map(told), claimMs), ['work-running'])
   await finish(claims, 'work-running', { kind: 'released' })
   await finish(claims, 'work-shared', { kind: 'pinned', blocks: 1, bytes: 5, foreignPin: false })
   const taken = await claim('work-running', 'work-waiting', 'work-waiting-shared')
@@ -267,9 +267,9 @@ test('concurrent suspensions, accepts, attempts, resumptions and a removal leave
   }
   const working = async () => {
     for (const _ of rounds) {
-      const claims = await store.placements.claim(node, await store.placements.due(node, 10, 10), leaseMs)
+      const claims = await store.placements.claim(node, await store.placements.due(node, 10, 10), claimMs)
       const outcome = { kind: 'released' } as const
-      await store.placements.extend(node, claims.map(told), leaseMs)
+      await store.placements.extend(node, claims.map(told), claimMs)
       await store.placements.finish(
         node,
         claims.map(({ cid, generation }) => ({ cid, generation, outcome })),
@@ -358,7 +358,7 @@ async function claim(...cids: string[]): Promise<Claim[]> {
     [uuidOf(node.nodeId), cids],
   )
   const jobs = rows.map(({ cid, generation }) => ({ cid, generation: Number(generation) }))
-  return await store.placements.claim(node, jobs, leaseMs)
+  return await store.placements.claim(node, jobs, claimMs)
 }
 
 function cidsOf(claims: Claim[]): string[] {

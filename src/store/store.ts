@@ -209,9 +209,9 @@ function placementStore(db: Database): PlacementStore {
   // One walk for each node that is asked for here; as a rule there is one node.
   const walks = new Map<NodeId, placements.Walk>()
   return {
-    claim: (node, jobs, leaseMs) => placements.claim(tx, node, jobs, leaseMs),
-    async extend(node, under, leaseMs) {
-      const changed = await placements.extend(tx, node, under, leaseMs)
+    claim: (node, jobs, claimMs) => placements.claim(tx, node, jobs, claimMs),
+    async extend(node, under, claimMs) {
+      const changed = await placements.extend(tx, node, under, claimMs)
       await placements.showPinning(
         tx,
         under.map((claim) => claim.cid),

@@ -7,7 +7,7 @@ import type { AttemptLimits } from './attempt.ts'
 import { carryOut } from './carry-out.ts'
 import type { Means } from './carry-out.ts'
 import { Dialler } from './dialler.ts'
-import { Extensions, leaseMs } from './extensions.ts'
+import { Extensions, claimMs } from './extensions.ts'
 import { Feed } from './feed.ts'
 import { Finishes } from './finishes.ts'
 import { Hints } from './hints.ts'
@@ -295,7 +295,7 @@ class Worker implements PinWorker {
 
   async #claimAll(jobs: Job[]): Promise<(Claim | null)[]> {
     const { placements, identity } = this.#parts
-    const claims = await placements.claim(identity, jobs, leaseMs)
+    const claims = await placements.claim(identity, jobs, claimMs)
     const byCid = new Map(claims.map((claim) => [claim.cid, claim]))
     return jobs.map((job) => byCid.get(job.cid) ?? null)
   }

@@ -241,7 +241,7 @@ export class Database {
     nodeId: NodeId,
     boot: number,
     job: Pick<Job, 'cid' | 'generation'>,
-    leaseMs: number,
+    claimMs: number,
   ): Placement | null {
     return this.transaction('claim', () => {
       const content = this.contents.get(job.cid)
@@ -251,7 +251,7 @@ export class Database {
       return this.change(content, p, {
         state: p.state === 'queued' ? 'pinning' : p.state,
         attempts: p.attempts + (p.state === 'queued' ? 1 : 0),
-        claim: { boot, generation: p.generation, until: this.now() + leaseMs },
+        claim: { boot, generation: p.generation, until: this.now() + claimMs },
         nextAttemptAt: this.now(),
       })
     })

@@ -16,7 +16,7 @@ export interface MachineParts {
   sizeOf: (cid: string) => number
 }
 
-const leaseMs = 60_000
+const claimMs = 60_000
 const slots = 16
 const freshMs = 15_000
 const drainGraceMs = 120_000
@@ -114,7 +114,7 @@ export class Machine {
     // Kubo gets only one write at a time for a content
     if (this.#working.size >= slots || this.#working.has(job.cid)) return
     if (this.#takesOnlyUnpins() && db.placement(job.cid, this.id)?.state !== 'unpinning') return
-    const claimed = db.claim(this.id, this.#boot, job, leaseMs)
+    const claimed = db.claim(this.id, this.#boot, job, claimMs)
     if (claimed !== null) this.#work(claimed)
   }
 
@@ -123,7 +123,7 @@ export class Machine {
     const boot = this.#boot
     this.#working.add(claimed.cid)
     // sometimes longer than its claim lasts
-    const tookMs = random.chance(0.01) ? random.int(leaseMs, 2 * leaseMs) : random.int(20, 5_000)
+    const tookMs = random.chance(0.01) ? random.int(claimMs, 2 * claimMs) : random.int(20, 5_000)
     time.after(tookMs, () => this.#whenAwake(boot, () => this.#carryOut(claimed, boot)))
   }
 
