@@ -9,7 +9,7 @@ import type { NewPin, Pin, PinRequest, WokenPlacement, Accepted, PinPage, PinQue
 import type { Bus, Clock, Log, PinStore, Presence } from './ports.ts'
 import type { Pressure } from './pressure.ts'
 import { replicasOf } from './replicas.ts'
-import type { RoomPolicy } from './standing.ts'
+import type { RoomPolicy } from './node-standing.ts'
 import type { OrgPrincipal } from './token.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { AnchorageError, isCode } from './errors.ts'
-import { standingOf, type GroupRules } from './group-roles.ts'
+import { rightsFromGroups, type GroupRules } from './group-roles.ts'
 import { mintId, type SessionId } from './ids.ts'
 import type { Session } from './org.ts'
 import type { IdentityProvider, SessionStore } from './login-ports.ts'
@@ -166,7 +166,7 @@ async function openSession(
   const { groups, idToken, sid, ...person } = await parts.provider.finish(query, secrets)
   const cookie = parts.stamp.put(randomBytes(32).toString('base64url'))
   const { revoked } = await parts.store.login(
-    { ...person, ...standingOf(groups, parts.rules) },
+    { ...person, ...rightsFromGroups(groups, parts.rules) },
     {
       id: mintId('ses'),
       hash: hashOf(cookie),

@@ -6,7 +6,7 @@ import type { Auth } from './auth.ts'
 import { networkOf, sharersOf, type AddressOf } from './client-address.ts'
 import { goneSignal } from './gone-signal.ts'
 import { climb, counter, countTogether, windowSeconds } from './rate-ladder.ts'
-import type { Counter, Limit, Standing } from './rate-ladder.ts'
+import type { Counter, Limit, LimitState } from './rate-ladder.ts'
 import { isPreflight } from './routing.ts'
 import { cookieOf, sessionCookie, speaksByCookie } from './session/cookies.ts'
 
@@ -77,10 +77,10 @@ export function limitRates(
     // Refused before Postgres is asked whose session it is.
     if (session?.refused === true) throw tooMany(session)
     const who = await whoOf(request, identify)
-    const standing = who === null ? null : await count(who, address)
-    if (standing === null) return
-    tell(reply, standing)
-    if (standing.refused) throw tooMany(standing)
+    const state = who === null ? null : await count(who, address)
+    if (state === null) return
+    tell(reply, state)
+    if (state.refused) throw tooMany(state)
     if (typeof who === 'object' && who !== null) await takeTurn(shares, who.org ?? who.actor, reply)
   })
 }
@@ -97,7 +97,7 @@ type Who = 'stranger' | 'signing-in' | 'provider' | 'mistaken' | { actor: string
 function counters(
   limits: RateLimits,
   store: RateStore | null,
-): (who: Who, address: string) => Promise<Standing | null> {
+): (who: Who, address: string) => Promise<LimitState | null> {
   const { signInPerAddress, anonymousPerAddress, anonymous, perCaller, perOrg } = limits
   const ladders = {
     stranger: ladder('without an access token', anonymousPerAddress, anonymous),
@@ -131,7 +131,7 @@ function ladder(
   perAddress: number,
   forAll: number,
   store: RateStore | null = null,
-): (address: string) => Promise<Standing | null> {
+): (address: string) => Promise<LimitState | null> {
   const rung = (whose: string, perMinute: number): { limit: Limit; count: Counter } => {
     const limit = { name: `${name} from ${whose}`, perMinute }
     return { limit, count: counter(limit) }
@@ -202,7 +202,7 @@ function isOpen({ is404, routeOptions: { schema } }: FastifyRequest): boolean {
  * Sets the three `ratelimit-*` headers of the older draft, which clients know, and the customary `x-ratelimit-*` ones (`reset` as Unix
  * time), which the pinning compliance suite reads.
  */
-function tell(reply: FastifyReply, { limit, remaining, resetMs }: Standing): void {
+function tell(reply: FastifyReply, { limit, remaining, resetMs }: LimitState): void {
   const seconds = Math.ceil(resetMs / 1000)
   reply.header('ratelimit-limit', limit.perMinute)
   reply.header('ratelimit-remaining', remaining)
@@ -212,7 +212,7 @@ function tell(reply: FastifyReply, { limit, remaining, resetMs }: Standing): voi
   reply.header('x-ratelimit-reset', Math.ceil(Date.now() / 1000) + seconds)
 }
 
-function tooMany({ limit, resetMs }: Standing): AnchorageError {
+function tooMany({ limit, resetMs }: LimitState): AnchorageError {
   const retryAfterSeconds = Math.max(1, Math.ceil(resetMs / 1000))
   return new AnchorageError(
     'too_many',

@@ -90,13 +90,13 @@ function stateOf(copy: CopyRow): string {
 
 function details(row: PinRow, copies: CopyRow[]): string {
   const trouble = copies.find((copy) => copy.error !== null)?.error
-  const standing = copies.filter((copy) => copy.state === 'pinned' && !copy.lost).length
+  const pinned = copies.filter((copy) => copy.state === 'pinned' && !copy.lost).length
   const some =
-    standing > 0 ? [`${standing} of ${row.replicas} ${plural(row.replicas, 'copy', 'copies')} pinned`] : []
+    pinned > 0 ? [`${pinned} of ${row.replicas} ${plural(row.replicas, 'copy', 'copies')} pinned`] : []
   const missing = waiting(row.replicas - copies.filter(counts).length)
   switch (row.status) {
     case 'pinned':
-      return [pinnedOn(standing, row.replicas), ...missing].join('; ')
+      return [pinnedOn(pinned, row.replicas), ...missing].join('; ')
     case 'pinning': {
       const fetched = underWay(copies)
       const progress = `fetching: ${sum(fetched, 'blocks')} blocks, ${sum(fetched, 'bytes')} bytes so far`
@@ -116,9 +116,9 @@ function details(row: PinRow, copies: CopyRow[]): string {
   }
 }
 
-function pinnedOn(standing: number, replicas: number): string {
-  if (standing >= replicas) return `pinned on ${standing} ${plural(standing, 'node', 'nodes')}`
-  return `pinned on ${standing} of ${replicas} nodes`
+function pinnedOn(pinned: number, replicas: number): string {
+  if (pinned >= replicas) return `pinned on ${pinned} ${plural(pinned, 'node', 'nodes')}`
+  return `pinned on ${pinned} of ${replicas} nodes`
 }
 
 /** In words: copies that have no node yet, since too few of the nodes that are up have room. */
