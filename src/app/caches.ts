@@ -47,7 +47,7 @@ export function nodeCaches({ nodes, tokens, store, link, log }: CacheParts): Nod
       )
       await link
         .connected(signal)
-        .then(() => tellNodesChanged(link, store))
+        .then(() => announceNodesChanged(link, store))
         .catch((err: unknown) => log.debug({ err }, 'the others were not told of the boot; they see it soon'))
       await aborted(signal)
     },
@@ -57,7 +57,7 @@ export function nodeCaches({ nodes, tokens, store, link, log }: CacheParts): Nod
 /**
  * Tells every node to read the list of nodes now. Rejects when the message cannot be sent; the nodes then read it within seconds anyway.
  */
-export async function tellNodesChanged(
+export async function announceNodesChanged(
   link: NatsLink,
   store: Pick<TokenStore, 'cacheVersion'>,
 ): Promise<void> {
@@ -66,6 +66,6 @@ export async function tellNodesChanged(
 }
 
 /** Tells every node to look up a token again. Throws when the message cannot be sent; the nodes then look it up within seconds anyway. */
-export function tellTokenRevoked(link: NatsLink, id: TokenId, version: number): void {
+export function announceRevokedToken(link: NatsLink, id: TokenId, version: number): void {
   publishInvalidation(link, { cache: 'tokens', version, key: id })
 }

@@ -14,7 +14,7 @@ import type { Sign } from '../store/nodes.ts'
 import { openStore, type Store, type StoreOptions } from '../store/store.ts'
 import { driver as newDriver, type Driver } from '../workers/driver.ts'
 import { bootNode } from './boot.ts'
-import { nodeCaches, tellNodesChanged } from './caches.ts'
+import { nodeCaches, announceNodesChanged } from './caches.ts'
 import { systemClock as clock } from './clock.ts'
 import type { Config } from '../config/config.ts'
 import { storeUrls } from '../config/database-urls.ts'
@@ -180,7 +180,7 @@ async function watchKubo(
  */
 async function addressesChanged(nodes: LiveNodes, link: NatsLink, store: Store, log: Log): Promise<void> {
   await nodes.flush()
-  await tellNodesChanged(link, store.tokens).catch((err: unknown) =>
+  await announceNodesChanged(link, store.tokens).catch((err: unknown) =>
     log.debug({ err }, 'the others were not told of the addresses; they see them soon'),
   )
 }

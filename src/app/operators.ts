@@ -3,7 +3,7 @@ import { clearMaintenance, putMaintenance } from '../cluster/maintenance.ts'
 import { operatorUseCases, type Announcement, type OperatorUseCases } from '../core/operators.ts'
 import type { Log } from '../core/ports.ts'
 import type { Store } from '../store/store.ts'
-import { tellNodesChanged } from './caches.ts'
+import { announceNodesChanged } from './caches.ts'
 import type { Config } from '../config/config.ts'
 import { policyOf } from './placement-policy.ts'
 
@@ -22,14 +22,18 @@ export function operators({ config, store, link, log }: OperatorNeeds): Operator
     plans: store.plans,
     measures: store.measures,
     repair: store.repair,
-    announce: async (announcement) => tell(await link(), store, announcement),
+    announce: async (announcement) => announce(await link(), store, announcement),
     policy: policyOf(config),
     log,
   })
 }
 
-async function tell(link: NatsLink, store: Pick<Store, 'tokens'>, announcement: Announcement): Promise<void> {
-  if (announcement.what === 'nodes') await tellNodesChanged(link, store.tokens)
+async function announce(
+  link: NatsLink,
+  store: Pick<Store, 'tokens'>,
+  announcement: Announcement,
+): Promise<void> {
+  if (announcement.what === 'nodes') await announceNodesChanged(link, store.tokens)
   else if (announcement.maintenance === null) await clearMaintenance(link)
   else await putMaintenance(link, announcement.maintenance)
 }

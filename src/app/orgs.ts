@@ -5,7 +5,7 @@ import type { Log } from '../core/ports.ts'
 import type { Revoked } from '../core/token.ts'
 import { tokenUseCases, type TokenUseCases } from '../core/tokens.ts'
 import type { Store } from '../store/store.ts'
-import { tellTokenRevoked } from './caches.ts'
+import { announceRevokedToken } from './caches.ts'
 import { systemClock as clock } from './clock.ts'
 import type { Config } from '../config/config.ts'
 
@@ -58,6 +58,6 @@ export function orgAndTokenUseCases(
 export function announcing(link: () => Promise<NatsLink>): (revoked: Revoked) => Promise<void> {
   return async ({ tokens, version }) => {
     const to = await link()
-    for (const id of tokens) tellTokenRevoked(to, id, version)
+    for (const id of tokens) announceRevokedToken(to, id, version)
   }
 }

@@ -221,13 +221,13 @@ class Term {
       const ok = await this.#renewOnce()
       this.#options.onRenewal?.(ok, this.#clock.steadyMs() - late.dueAtMs)
       if (!ok) continue
-      this.#tellIfLate(late)
+      this.#logIfLate(late)
       late = null
     }
   }
 
   /** Logs how close a late renewal came to the end of the lease, and whether this process or NATS was slow. */
-  #tellIfLate({ dueAtMs, beganAtMs, tries }: Late): void {
+  #logIfLate({ dueAtMs, beganAtMs, tries }: Late): void {
     const lateMs = Math.round(this.#clock.steadyMs() - dueAtMs)
     if (lateMs < this.#times.everyMs / 2) return
     const processMs = Math.round(beganAtMs - dueAtMs)

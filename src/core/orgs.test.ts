@@ -178,7 +178,7 @@ test('tokens that a change of members revokes are announced, and a failed announ
   fake.deaf = false
   await orgs.setMember(operator, 'acme', member.actor, 'viewer')
   assert.deepEqual(
-    fake.told.flatMap((each) => each.tokens),
+    fake.announced.flatMap((each) => each.tokens),
     [token.id],
   )
 })

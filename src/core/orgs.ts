@@ -4,7 +4,7 @@ import { parseId, type OrgId, type UserId } from './ids.ts'
 import { slugForm, type Org, type OrgLimits, type Role, type Usage, type Member } from './org.ts'
 import type { Log, OrgStore, OrgDirectory } from './ports.ts'
 import { maxReplicas } from './replicas.ts'
-import { tellOfRevoked } from './tokens.ts'
+import { announceRevoked } from './tokens.ts'
 import type { Scope, Revoked, Principal } from './token.ts'
 
 /** A principal of a request, or an operator at the command line, for whom the audit has another kind of name. */
@@ -108,7 +108,7 @@ export function orgUseCases(parts: OrgParts): OrgUseCases {
       const { id } = await find(principal, given, admins)
       const userId = userIdOf(user)
       const actor = { name: principal.actor, owners: await mayTouchOwners(store, principal, id) }
-      await tellOfRevoked(parts, await store.setMember(id, userId, role, actor))
+      await announceRevoked(parts, await store.setMember(id, userId, role, actor))
       const member = (await store.members(id)).find((each) => each.userId === userId)
       if (member === undefined) throw noMember()
       return member
@@ -118,7 +118,7 @@ export function orgUseCases(parts: OrgParts): OrgUseCases {
       const { id } = await find(principal, given, leaves ? readers : admins)
       const userId = userIdOf(user)
       const actor = { name: principal.actor, owners: leaves || (await mayTouchOwners(store, principal, id)) }
-      await tellOfRevoked(parts, await store.removeMember(id, userId, actor))
+      await announceRevoked(parts, await store.removeMember(id, userId, actor))
     },
     audit: async (principal, given, query) =>
       await store.audit((await find(principal, given, admins)).id, query),
@@ -132,7 +132,7 @@ function ofStopping({ directory, log }: OrgParts): Pick<OrgUseCases, 'suspend' |
     demandOperator(principal)
     return org
   }
-  const told = (org: Org, actor: string, what: string): Org => {
+  const logged = (org: Org, actor: string, what: string): Org => {
     log.info({ orgId: org.id, actor }, `the org ${org.slug} ${what}`)
     return org
   }
@@ -140,7 +140,7 @@ function ofStopping({ directory, log }: OrgParts): Pick<OrgUseCases, 'suspend' |
     async suspend(principal, given, reason) {
       if (reason.trim() === '') throw new AnchorageError('invalid', 'a suspension needs a reason')
       const { id } = await find(principal, given)
-      return told(
+      return logged(
         await directory.suspendOrg(id, reason, principal.actor),
         principal.actor,
         `is suspended: ${reason}`,
@@ -148,13 +148,13 @@ function ofStopping({ directory, log }: OrgParts): Pick<OrgUseCases, 'suspend' |
     },
     async resume(principal, given) {
       const { id } = await find(principal, given)
-      return told(await directory.resumeOrg(id, principal.actor), principal.actor, 'is resumed')
+      return logged(await directory.resumeOrg(id, principal.actor), principal.actor, 'is resumed')
     },
     async remove(principal, given, confirm) {
       const { id, slug } = await find(principal, given)
       if (confirm !== slug)
         throw new AnchorageError('invalid', `confirm: must be the slug of the org, ${slug}`)
-      return told(await directory.removeOrg(id, principal.actor), principal.actor, 'is being removed')
+      return logged(await directory.removeOrg(id, principal.actor), principal.actor, 'is being removed')
     },
   }
 }

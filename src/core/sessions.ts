@@ -8,7 +8,7 @@ import type { IdentityProvider, SessionStore } from './login-ports.ts'
 import type { LoginSecrets } from './login.ts'
 import type { Clock, Log } from './ports.ts'
 import type { Revoked } from './token.ts'
-import { tellOfRevoked } from './tokens.ts'
+import { announceRevoked } from './tokens.ts'
 
 /** What a browser sends at a login. */
 export interface Browser {
@@ -179,7 +179,7 @@ async function openSession(
     },
     previous !== undefined && cookieForm.test(previous) ? hashOf(previous) : null,
   )
-  await tellOfRevoked(parts, revoked)
+  await announceRevoked(parts, revoked)
   return cookie
 }
 

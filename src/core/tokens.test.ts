@@ -79,7 +79,7 @@ test('a token lives no longer than its maker, and ten years at most', async () =
 })
 
 test('a member sees and ends its own tokens; an admin of the org sees and ends all', async () => {
-  const { tokens, person, told } = rig()
+  const { tokens, person, announced } = rig()
   const [ann, bob, admin] = [person('member'), person('member'), person('admin')]
   const { token: anns } = await tokens.create(ann, { name: 'ann', scopes: ['pins:read'] })
   await tokens.create(bob, { name: 'bob', scopes: ['pins:read'] })
@@ -90,11 +90,11 @@ test('a member sees and ends its own tokens; an admin of the org sees and ends a
   await assert.rejects(tokens.revoke(bob, anns.id), refusal('not_found', /./))
   await assert.rejects(tokens.revoke({ ...admin, orgId: mintId('org') }, anns.id), refusal('not_found', /./))
   await assert.rejects(tokens.revoke(admin, "tok_' or 1=1"), refusal('not_found', /./))
-  assert.equal(told.length, 0)
+  assert.equal(announced.length, 0)
   await tokens.revoke(admin, anns.id)
   await tokens.revoke(ann, anns.id)
   assert.deepEqual(
-    told.map((each) => each.tokens),
+    announced.map((each) => each.tokens),
     [[anns.id], [anns.id]],
   )
 })

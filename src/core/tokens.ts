@@ -74,13 +74,13 @@ export function tokenUseCases(parts: TokenParts): TokenUseCases {
         ...madeBy(principal),
       )
       // also when it was over before: the node that ended it may have failed to tell the others
-      await tellOfRevoked(parts, { tokens: [...new Set([id, ...tokens])], version })
+      await announceRevoked(parts, { tokens: [...new Set([id, ...tokens])], version })
     },
   }
 }
 
-/** Tells the nodes which tokens a change ended. The change is kept even when the nodes cannot be told. */
-export async function tellOfRevoked(
+/** Announces to the nodes which tokens a change ended. The change is kept even when the nodes cannot be told. */
+export async function announceRevoked(
   { announce, log }: Pick<TokenParts, 'announce' | 'log'>,
   revoked: Revoked,
 ): Promise<void> {

@@ -79,7 +79,7 @@ export function limitRates(
     const who = await whoOf(request, identify)
     const state = who === null ? null : await count(who, address)
     if (state === null) return
-    tell(reply, state)
+    setLimitHeaders(reply, state)
     if (state.refused) throw tooMany(state)
     if (typeof who === 'object' && who !== null) await takeTurn(shares, who.org ?? who.actor, reply)
   })
@@ -202,7 +202,7 @@ function isOpen({ is404, routeOptions: { schema } }: FastifyRequest): boolean {
  * Sets the three `ratelimit-*` headers of the older draft, which clients know, and the customary `x-ratelimit-*` ones (`reset` as Unix
  * time), which the pinning compliance suite reads.
  */
-function tell(reply: FastifyReply, { limit, remaining, resetMs }: LimitState): void {
+function setLimitHeaders(reply: FastifyReply, { limit, remaining, resetMs }: LimitState): void {
   const seconds = Math.ceil(resetMs / 1000)
   reply.header('ratelimit-limit', limit.perMinute)
   reply.header('ratelimit-remaining', remaining)

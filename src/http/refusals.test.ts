@@ -91,7 +91,7 @@ test('however many strangers are refused within a minute, the lines are bounded,
   const refusals = tally(log)
   for (let n = 0; n < 5_000; n++) refusals.add({ status: 401, address: `2001:db8::${n}` })
   for (let n = 0; n < 10; n++) refusals.add({ status: 401, address: '2001:db8::0' })
-  refusals.tell()
+  refusals.flush()
   assert.equal(log.lines.length, 1_001)
   const counts = log.lines.map(({ fields }) => Number(Reflect.get(fields, 'count')))
   assert.equal(
@@ -100,6 +100,6 @@ test('however many strangers are refused within a minute, the lines are bounded,
   )
   assert.equal(counts[0], 11)
   assert.deepEqual(log.lines.at(-1)?.fields, { status: 401, count: 4_000 })
-  refusals.tell()
+  refusals.flush()
   assert.equal(log.lines.length, 1_001, 'each is told once')
 })

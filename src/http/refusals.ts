@@ -19,7 +19,7 @@ export type NoteRefusal = (request: FastifyRequest, error: Error, status: number
 export interface Tally {
   add(refused: Refused): void
   /** Logs one line for each source and reason since the last call. */
-  tell(): void
+  flush(): void
 }
 
 /** One refusal. It holds no secret, and no text that the client sent. */
@@ -54,10 +54,10 @@ export function noteRefusals(
     refusals.add(refused)
     if (refused.bound !== undefined) onLimit(refused.bound)
   }
-  const timer = setInterval(() => refusals.tell(), everyMs).unref()
+  const timer = setInterval(() => refusals.flush(), everyMs).unref()
   app.addHook('onClose', async () => {
     clearInterval(timer)
-    refusals.tell()
+    refusals.flush()
   })
   app.server.on('drop', (drop) => {
     const address = drop?.remoteAddress
@@ -88,7 +88,7 @@ export function tally(log: Log): Tally {
       if (lines.has(key) || lines.size < maxLines) count(lines, key, refused)
       else count(lines, `${status} ${bound ?? ''}`, alike(refused))
     },
-    tell() {
+    flush() {
       for (const { first, count: n } of lines.values())
         log.info(
           { ...first, count: n },

@@ -23,7 +23,7 @@ import type { Health } from './health.ts'
 import { readJson } from './json-body.ts'
 import { defaultLimits } from './limits.ts'
 import type { HttpLimits } from './limits.ts'
-import { metricsRoute, tellAnswers, type Answer, type Scrape } from './metrics.ts'
+import { metricsRoute, observeAnswers, type Answer, type Scrape } from './metrics.ts'
 import { orgRoutes } from './orgs/orgs.ts'
 import { namedOrgSchemas } from './orgs/schema.ts'
 import { pageRoutes } from './pages/pages.ts'
@@ -108,7 +108,7 @@ export function httpServer({
   guardSockets(app.server, bounds, rules)
   const routing = noteRoutes(app)
   greet(app, greeting, closeGently(app, bounds.closeGraceMs), log)
-  if (onAnswer !== undefined) tellAnswers(app, onAnswer)
+  if (onAnswer !== undefined) observeAnswers(app, onAnswer)
   if (trace !== null) traceRequests(app, trace)
   const admission = auth(verify, people)
   if (accessLog) logAnswers(app, admission.known, log)

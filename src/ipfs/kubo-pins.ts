@@ -7,7 +7,7 @@ import { pinName } from './pin-name.ts'
 import { successOf, type Rpc } from './rpc.ts'
 
 /** Progress is reported this often, as Kubo itself does for a running pin. */
-const tellEveryMs = 500
+const reportEveryMs = 500
 
 /**
  * The pins of one Kubo; `ours` is the name that marks a pin as ours.
@@ -108,12 +108,12 @@ async function measure(
   onProgress: (progress: Progress) => void,
 ): Promise<Progress> {
   let progress: Progress = { blocks: 0, bytes: 0 }
-  let toldAt = performance.now()
+  let reportedAt = performance.now()
   await rpc.lines(`dag/stat?arg=${encodeURIComponent(cid)}&progress=true&offline=true`, signal, (line) => {
     progress = readDagStat(line)
     // Kubo reports every block.
-    if (performance.now() - toldAt < tellEveryMs) return
-    toldAt = performance.now()
+    if (performance.now() - reportedAt < reportEveryMs) return
+    reportedAt = performance.now()
     onProgress(progress)
   })
   return progress

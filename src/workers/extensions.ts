@@ -32,7 +32,7 @@ export class Extensions {
     if (due.length === 0) return []
     this.#busy = true
     try {
-      const changed = new Set(await this.#placements.extend(this.#identity, due.map(told), claimMs))
+      const changed = new Set(await this.#placements.extend(this.#identity, due.map(progressOf), claimMs))
       for (const { attempt, blocks } of due) {
         attempt.claimRenewedAtMs = nowMs
         attempt.reportedBlocks = blocks
@@ -66,6 +66,6 @@ function waitMs({ reportedBlocks, blocks }: Attempt): number {
   return blocks === reportedBlocks ? claimMs - marginMs : progressMs
 }
 
-function told({ attempt, generation, blocks, bytes }: Due) {
+function progressOf({ attempt, generation, blocks, bytes }: Due) {
   return { cid: attempt.job.cid, generation, blocks, bytes }
 }

@@ -18,7 +18,7 @@ export interface FakeOrgs {
   tokens: TokenUseCases
   kept: { orgs: Org[]; members: Map<OrgId, Member[]>; tokens: TokenView[]; entries: AuditEntry[] }
   /** The revocations that were announced. While `deaf` is true, announcing fails. */
-  told: Revoked[]
+  announced: Revoked[]
   deaf: boolean
   newOrg(slug: string): Org
   newMember(orgId: OrgId, role: Role): UserId
@@ -26,18 +26,18 @@ export interface FakeOrgs {
 
 export function fakeOrgs({ log, nowMs = () => Date.now() }: { log: Log; nowMs?: () => number }): FakeOrgs {
   const kept: FakeOrgs['kept'] = { orgs: [], members: new Map(), tokens: [], entries: [] }
-  const told: Revoked[] = []
+  const announced: Revoked[] = []
   const store = orgStore(kept)
   const directory = orgDirectory(kept)
   const announce = async (revoked: Revoked): Promise<void> => {
     if (fake.deaf) throw new AnchorageError('unavailable', 'NATS is away')
-    told.push(revoked)
+    announced.push(revoked)
   }
   const fake: FakeOrgs = {
     store,
     directory,
     kept,
-    told,
+    announced,
     deaf: false,
     orgs: orgUseCases({ store, directory, announce, log }),
     tokens: tokenUseCases({ store, announce, log, clock: { now: nowMs }, mint: minting(kept, nowMs) }),

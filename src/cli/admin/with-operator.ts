@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.ts'
-import { tellTokenRevoked } from '../../app/caches.ts'
+import { announceRevokedToken } from '../../app/caches.ts'
 import { storeUrls } from '../../config/database-urls.ts'
 import { natsOnce } from '../../app/nats.ts'
 import { operators } from '../../app/operators.ts'
@@ -53,7 +53,7 @@ export async function withOperator<T>(
     try {
       const nats = await link()
       // also when the token had ended before: the attempt that ended it may not have reached the nodes
-      for (const gone of new Set([id, ...tokens])) tellTokenRevoked(nats, gone, version)
+      for (const gone of new Set([id, ...tokens])) announceRevokedToken(nats, gone, version)
     } catch (err) {
       log.warn({ err }, 'the nodes could not be told; they find out by themselves within seconds')
     }

@@ -58,7 +58,7 @@ test('a token is made, shows its secret once, is listed without it, and is ended
   assert.deepEqual([ended.statusCode, ended.body], [204, ''])
   assert.equal((await ask('member', { method: 'DELETE', url: `/v1/tokens/${id}` })).statusCode, 204)
   assert.match((await ask('member', {})).json().results[0].revokedAt, /Z$/)
-  assert.deepEqual(fakeOrgs.told[0]?.tokens, [id])
+  assert.deepEqual(fakeOrgs.announced[0]?.tokens, [id])
 })
 
 test('a member sees and ends only its own tokens, and an admin all tokens of the org', async () => {
