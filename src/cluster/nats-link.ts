@@ -3,7 +3,7 @@ import { TimeoutError, type Msg, type NatsConnection } from '@nats-io/nats-core'
 import { AnchorageError } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Log } from '../core/ports.ts'
-import { claim, foreignNats, ownerOf } from './cluster-identity.ts'
+import { becomeOwner, foreignNats, ownerOf } from './cluster-identity.ts'
 import { dial } from './dial.ts'
 import { explain } from './nats-error.ts'
 import { Leaderless, deleteStream, hasQuorum, isBrokenStore, makeMissing, probe } from './jetstream.ts'
@@ -240,7 +240,7 @@ class ReconnectingLink implements NodeNatsLink {
         onMade: (name) => this.#made.add(name),
         onFewer: (name) => short.add(name),
       })
-      if (clusterId !== undefined) this.#assertOurs(await claim(nc, clusterId), clusterId)
+      if (clusterId !== undefined) this.#assertOurs(await becomeOwner(nc, clusterId), clusterId)
       this.#brokenStore = 0
       this.#leaderlessSince = null
       this.#noteShort(short, layout.replicas)

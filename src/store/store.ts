@@ -206,8 +206,8 @@ async function oneByOne(batch: NewPin[], accept: (pin: NewPin) => Promise<Accept
 
 function placementStore(db: Database): PlacementStore {
   const tx = db.statement
-  // One walk for each node that is asked for here; as a rule there is one node.
-  const walks = new Map<NodeId, placements.Walk>()
+  // One position for each node that is asked for here; as a rule there is one node.
+  const positions = new Map<NodeId, placements.DuePosition>()
   return {
     claim: (node, jobs, claimMs) => placements.claim(tx, node, jobs, claimMs),
     async extend(node, under, claimMs) {
@@ -229,9 +229,9 @@ function placementStore(db: Database): PlacementStore {
       return woken
     },
     due(node, perOrg, limit) {
-      const walk = walks.get(node.nodeId) ?? placements.newWalk()
-      walks.set(node.nodeId, walk)
-      return placements.due(tx, node, perOrg, limit, walk)
+      const position = positions.get(node.nodeId) ?? placements.firstDue()
+      positions.set(node.nodeId, position)
+      return placements.due(tx, node, perOrg, limit, position)
     },
     dueUnpins: (node, limit) => placements.dueUnpins(tx, node, limit),
     origins: (cid) => placements.originsOf(tx, cid),
