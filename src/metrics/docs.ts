@@ -1,4 +1,4 @@
-import { Board } from './board.ts'
+import { Board } from './instruments.ts'
 import { families, type Family } from './families.ts'
 
 /** `docs/metrics.md`: every family, from the table that the program itself uses. */

@@ -1,7 +1,7 @@
 import type { ClusterMeasures } from '../core/measures.ts'
 import type { Claim, Outcome } from '../core/placement.ts'
 import type { Clock, PinStore } from '../core/ports.ts'
-import { Board } from './board.ts'
+import { Board } from './instruments.ts'
 import type { Measured, NodeView } from './node-view.ts'
 import { samplesOf } from './samples.ts'
 
