@@ -20,7 +20,7 @@ import type { Config } from '../config/config.ts'
 import { storeUrls } from '../config/database-urls.ts'
 import { hstsOf } from '../config/hsts.ts'
 import { kuboWatch, type KuboWatch } from './kubo-watch.ts'
-import { lastNet } from './uncaught.ts'
+import { endOnUncaught } from './uncaught.ts'
 import { listen } from './listen.ts'
 import { liveNodes, type LiveNodes } from './live-nodes.ts'
 import { createLog } from './log.ts'
@@ -144,7 +144,7 @@ interface KuboNeeds {
 function endOf(log: Log, undo: AsyncDisposableStack): PromiseWithResolvers<never> {
   const ended = Promise.withResolvers<never>()
   ended.promise.catch(() => {})
-  undo.use(lastNet(log, ended.reject))
+  undo.use(endOnUncaught(log, ended.reject))
   return ended
 }
 
