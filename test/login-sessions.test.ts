@@ -3,7 +3,7 @@ import { createHmac, createPublicKey, randomUUID, type JsonWebKey } from 'node:c
 import { after, before, describe, test } from 'node:test'
 import { generateKeyPair, importJWK, SignJWT, UnsecuredJWT, type JWTPayload } from 'jose'
 import { loadConfig } from '../src/config/config.ts'
-import { peopleOf } from '../src/app/people.ts'
+import { peopleOf } from '../src/app/logins.ts'
 import { minter } from '../src/auth/minter.ts'
 import { stampFor } from '../src/auth/seal.ts'
 import { mintId, parseId } from '../src/core/ids.ts'

@@ -1,7 +1,7 @@
 /** The HTTP sides of nodes, with real sessions in a real Postgres and dev's identity provider, all in this process. */
 import { randomBytes } from 'node:crypto'
 import { loadConfig } from '../src/config/config.ts'
-import { peopleOf } from '../src/app/people.ts'
+import { peopleOf } from '../src/app/logins.ts'
 import type { TokenId } from '../src/core/ids.ts'
 import { mintId } from '../src/core/ids.ts'
 import { freePort } from '../src/dev/free-port.ts'
