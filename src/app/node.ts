@@ -28,7 +28,7 @@ import { masterKey } from '../config/master-key.ts'
 import { joinNats } from './nats.ts'
 import { knownNodes } from './known-nodes.ts'
 import { operators } from './operators.ts'
-import { peopleOf } from './logins.ts'
+import { loginsOf } from './logins.ts'
 import { policyOf } from './placement-policy.ts'
 import { postgresWatch } from './postgres-watch.ts'
 import { scrapeOf } from './scrape.ts'
@@ -207,7 +207,7 @@ async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
     onLimit: metrics.refused,
     operator: operators({ config, store, link, log }),
     ...orgAndTokenUseCases({ config, store, masterKey, link, log }),
-    people: await peopleOf({ config, store, masterKey, announce: announcing(link), log }),
+    logins: await loginsOf({ config, store, masterKey, announce: announcing(link), log }),
     trustProxy: config.http.trustProxy,
     rateLimits: config.rateLimits,
     rates: store.rates,

@@ -34,8 +34,8 @@ export interface Auth {
   readonly sessionOf: (request: FastifyRequest) => Session | null
 }
 
-/** How people sign in. Without this, session cookies are ignored. */
-export interface People {
+/** How people log in. Without this, session cookies are ignored. */
+export interface Logins {
   sessions: SessionUseCases
   /** Our origin as browsers see it; null: the origin that the browser names, on loopback only. */
   publicUrl: string | null
@@ -47,13 +47,13 @@ interface Known {
 }
 
 /** `verify` throws `unauthenticated` with the reason. If a request has a bearer, its cookies are ignored. */
-export function auth(verify: (bearer: string) => Promise<OrgPrincipal>, people: People | null = null): Auth {
-  const orSignIn = people === null ? '' : ', or sign in at /v1/auth/login'
+export function auth(verify: (bearer: string) => Promise<OrgPrincipal>, logins: Logins | null = null): Auth {
+  const orSignIn = logins === null ? '' : ', or sign in at /v1/auth/login'
   const identified = new WeakMap<FastifyRequest, Promise<Known | null>>()
   const found = new WeakMap<FastifyRequest, Known | null>()
   const admitted = new WeakMap<FastifyRequest, Known>()
   const identify = (request: FastifyRequest): Promise<Known | null> => {
-    const answer = identified.get(request) ?? lookInto(request, verify, people).then(keep(request))
+    const answer = identified.get(request) ?? lookInto(request, verify, logins).then(keep(request))
     identified.set(request, answer)
     return answer
   }
@@ -92,18 +92,18 @@ export function auth(verify: (bearer: string) => Promise<OrgPrincipal>, people: 
 async function lookInto(
   request: FastifyRequest,
   verify: (bearer: string) => Promise<OrgPrincipal>,
-  people: People | null,
+  logins: Logins | null,
 ): Promise<Known | null> {
   const { authorization } = request.headers
   if (authorization === undefined)
-    return people === null || !speaksByCookie(request) ? null : await byCookie(request, people)
+    return logins === null || !speaksByCookie(request) ? null : await byCookie(request, logins)
   const bearer = bearerForm.exec(authorization)?.[1]
   if (bearer === undefined)
     throw new AnchorageError('unauthenticated', `the authorization is not a bearer: ${howTo}`)
   return { principal: await verify(bearer), session: null }
 }
 
-async function byCookie(request: FastifyRequest, { sessions, publicUrl }: People): Promise<Known> {
+async function byCookie(request: FastifyRequest, { sessions, publicUrl }: Logins): Promise<Known> {
   demandOwnPage(request, publicUrl)
   const session = await sessions.who(cookieOf(request, sessionCookie) ?? '')
   const header = request.headers[orgHeader]

@@ -11,7 +11,7 @@ import type { Tracing } from '../core/tracing.ts'
 import { logAnswers } from './access-log.ts'
 import { adminRoutes } from './admin/admin.ts'
 import { namedAdminSchemas } from './admin/schema.ts'
-import { auth, type People } from './auth.ts'
+import { auth, type Logins } from './auth.ts'
 import { answerBrokenHttp, answerUnusualHttp } from './broken-http.ts'
 import { clientAddress } from './client-address.ts'
 import { closeGently } from './closing.ts'
@@ -49,7 +49,7 @@ export interface HttpServerOptions {
   /** Rejects with `unauthenticated` and the reason, or with `unavailable`. */
   verify: (bearer: string) => Promise<OrgPrincipal>
   /** Without it people cannot log in, and only bearers identify principals. */
-  people?: People | null
+  logins?: Logins | null
   health: () => Health
   /** Without it there is no `/metrics` here. */
   scrape?: Scrape | null
@@ -80,7 +80,7 @@ export function httpServer({
   orgs,
   tokens,
   verify,
-  people = null,
+  logins = null,
   health,
   scrape = null,
   onAnswer,
@@ -110,7 +110,7 @@ export function httpServer({
   greet(app, greeting, closeGently(app, bounds.closeGraceMs), log)
   if (onAnswer !== undefined) observeAnswers(app, onAnswer)
   if (trace !== null) traceRequests(app, trace)
-  const admission = auth(verify, people)
+  const admission = auth(verify, logins)
   if (accessLog) logAnswers(app, admission.known, log)
   const addressOf = clientAddress(trustProxy)
   if (rateLimits) limitRates(app, rateLimits, admission, addressOf, rates)
@@ -128,7 +128,7 @@ export function httpServer({
       healthRoutes(v1, health)
       below(v1, '/tokens', (part) => tokenRoutes(part, tokens, admission))
       below(v1, '/orgs', (part) => orgRoutes(part, orgs, admission))
-      below(v1, '/auth', (part) => sessionRoutes(part, people, admission, addressOf))
+      below(v1, '/auth', (part) => sessionRoutes(part, logins, admission, addressOf))
       below(v1, '/admin', (part) => adminRoutes(part, operator, orgs, admission))
       done()
     },
