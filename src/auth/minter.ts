@@ -89,10 +89,10 @@ export function minter(options: {
 async function stored(
   store: Pick<TokenStore, 'insertToken'>,
   token: ApiToken,
-  operator?: string,
+  actor?: string,
 ): Promise<Date | null> {
   try {
-    return await store.insertToken(token, operator)
+    return await store.insertToken(token, actor)
   } catch (error) {
     if (isCode(error, 'conflict')) return null
     throw error

@@ -19,8 +19,8 @@ export async function ownerOf(nc: NatsConnection): Promise<string | null> {
 }
 
 /**
- * Makes `clusterId` the owner of this NATS unless a cluster owns it already, and returns its owner. The bucket must exist. Of several clusters that
- * try, one wins.
+ * Makes `clusterId` the owner of this NATS unless a cluster owns it already, and returns its owner. The bucket must exist. Of several
+ * clusters that try, one wins.
  */
 export async function becomeOwner(nc: NatsConnection, clusterId: string): Promise<string> {
   const owner = await ownerOf(nc)

@@ -342,7 +342,8 @@ export interface TokenStore {
    * `forbidden` when the maker may not make this token any more, which is checked while the maker's rows are locked: a person who is no
    * member with these scopes, or a token that was revoked. An operator's `cluster:admin` is checked as such a scope. `forbidden` also for a
    * suspended org. `over_quota` when the org has as many living tokens as an org may have. `conflict` when the signing key is no longer the
-   * active one: the token has to be signed again. Returns the creation time that lists show. `operator` is the name in the audit when neither a person nor a token makes it.
+   * active one: the token has to be signed again. Returns the creation time that lists show. The audit names `actor` when neither a person
+   * nor a token makes it.
    */
   insertToken(token: ApiToken, actor?: string): Promise<Date>
   /** Ends a token and the tokens that it made, for good. Repeating it changes nothing. `not_found` when there is no such token. */
@@ -382,14 +383,14 @@ export interface OrgStore {
   members(orgId: OrgId): Promise<Member[]>
   /**
    * Makes a user a member, or changes a member's role; the membership is `manual` from now on. `not_found` when the user has never logged
-   * in. `conflict` when the org would lose its last owner. `forbidden`, unless `actor.owners`, when the user is an owner or would become one.
-   * Revokes tokens that the user made with scopes beyond the new role, and the tokens that those made. Returns their ids, and the version
-   * for nodes that cache tokens.
+   * in. `conflict` when the org would lose its last owner. `forbidden`, unless `actor.owners`, when the user is an owner or would become
+   * one. Revokes tokens that the user made with scopes beyond the new role, and the tokens that those made. Returns their ids, and the
+   * version for nodes that cache tokens.
    */
   setMember(orgId: OrgId, userId: UserId, role: Role, actor: MemberActor): Promise<Revoked>
   /**
-   * `not_found` when the user is not a member. `conflict` for the last owner. `forbidden`, unless `actor.owners`, for any owner. Revokes the
-   * tokens that the user made, and the tokens that those made.
+   * `not_found` when the user is not a member. `conflict` for the last owner. `forbidden`, unless `actor.owners`, for any owner. Revokes
+   * the tokens that the user made, and the tokens that those made.
    */
   removeMember(orgId: OrgId, userId: UserId, actor: MemberActor): Promise<Revoked>
   /**

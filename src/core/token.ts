@@ -1,8 +1,8 @@
 import type { KeyId, OrgId, TokenId, UserId } from './ids.ts'
 
 /**
- * What a principal may do. The `pins:` scopes and `org:admin` apply to the principal's org. `tokens:manage` applies to tokens that the principal
- * made, with `org:admin` to all tokens of the org. `cluster:admin` is for operators, whatever the org.
+ * What a principal may do. The `pins:` scopes and `org:admin` apply to the principal's org. `tokens:manage` applies to tokens that the
+ * principal made, with `org:admin` to all tokens of the org. `cluster:admin` is for operators, whatever the org.
  */
 export const scopes = [
   'pins:read',

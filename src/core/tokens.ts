@@ -4,13 +4,13 @@ import type { Clock, Log, OrgStore } from './ports.ts'
 import type { OrgPrincipal, Scope, Revoked, TokenView } from './token.ts'
 
 /**
- * What an org's people and programs do with its tokens. The route checks that the principal has `tokens:manage`. With `org:admin` the principal
- * sees and ends all tokens of the org, otherwise only those it made.
+ * What an org's people and programs do with its tokens. The route checks that the principal has `tokens:manage`. With `org:admin` the
+ * principal sees and ends all tokens of the org, otherwise only those it made.
  */
 export interface TokenUseCases {
   /**
-   * The secret is in this answer and nowhere else. `forbidden` for scopes that the principal does not have. `invalid` for an end in the past,
-   * more than ten years ahead, or after the principal's own.
+   * The secret is in this answer and nowhere else. `forbidden` for scopes that the principal does not have. `invalid` for an end in the
+   * past, more than ten years ahead, or after the principal's own.
    */
   create(principal: OrgPrincipal, request: NewToken): Promise<{ secret: string; token: TokenView }>
   /** Newest first. */

@@ -22,8 +22,8 @@ export interface Auth {
   /** The principal as far as it has been verified by now; verifies nothing itself. */
   readonly known: (request: FastifyRequest) => Principal | null
   /**
-   * A hook that admits only principals with one of the scopes in `anyOf`, or any principal if it is empty. Runs when only the head of the request
-   * has been read.
+   * A hook that admits only principals with one of the scopes in `anyOf`, or any principal if it is empty. Runs when only the head of the
+   * request has been read.
    */
   readonly admit: (...anyOf: Scope[]) => onRequestAsyncHookHandler
   /** The principal that was admitted. */

@@ -7,8 +7,8 @@ import type { AddressOf } from './client-address.ts'
 /** How often the counts are written to the log. */
 const everyMs = 60_000
 /**
- * At most this many sources and reasons have a line of their own each minute. Further ones share a line per reason, so a flood fills neither
- * memory nor log.
+ * At most this many sources and reasons have a line of their own each minute. Further ones share a line per reason, so a flood fills
+ * neither memory nor log.
  */
 const maxLines = 1_000
 
@@ -39,8 +39,8 @@ interface Line {
 
 /**
  * Logs which clients were refused what: wrong credentials (401), missing rights (403), and limits that were reached. There is one line per
- * source, reason and minute, with the count. For a limit the source is the org. Otherwise, or if the org is not known, it is the principal, or
- * else the address. Each limit that is reached is reported to `onLimit` too.
+ * source, reason and minute, with the count. For a limit the source is the org. Otherwise, or if the org is not known, it is the principal,
+ * or else the address. Each limit that is reached is reported to `onLimit` too.
  */
 export function noteRefusals(
   app: FastifyInstance,

@@ -275,7 +275,7 @@ function garbageStore(db: Database): GarbageStore {
 function tokenStore(db: Database, maxTokens: number): TokenStore {
   return {
     orgBySlug: (slug) => tokens.orgBySlug(db.statement, slug),
-    insertToken: (token, operator) => db.system((tx) => tokens.insertToken(tx, token, maxTokens, operator)),
+    insertToken: (token, actor) => db.system((tx) => tokens.insertToken(tx, token, maxTokens, actor)),
     revokeToken: (id, actor) => db.system((tx) => tokens.revokeToken(tx, id, actor)),
     cacheVersion: (cache) => tokens.cacheVersion(db.statement, cache),
     tokenState: (id) => tokens.tokenState(db.statement, id),
