@@ -1,6 +1,6 @@
 /**
  * Runs the node of the config that `ANCHORAGE_CONFIG` names, until it is told to stop, with a second HTTP server. That server treats
- * every request as one from the caller that `--org` and `--token` name, and does not rate-limit it. Both servers lead to the same use
+ * every request as one from the principal that `--org` and `--token` name, and does not rate-limit it. Both servers lead to the same use
  * cases. Sends their URLs to its parent.
  */
 import { once } from 'node:events'
@@ -9,7 +9,7 @@ import { loadConfig } from '../src/config/config.ts'
 import { environment } from '../src/config/environment.ts'
 import { startNode } from '../src/app/node.ts'
 import { parseId } from '../src/core/ids.ts'
-import { scopes, type Principal } from '../src/core/token.ts'
+import { scopes, type OrgPrincipal } from '../src/core/token.ts'
 import { httpServer, type HttpServerOptions } from '../src/http/server.ts'
 
 export interface Doors {
@@ -25,8 +25,8 @@ const flags = {
 if (import.meta.main) await serve(parseArgs({ options: flags }).values)
 
 async function serve({ org, token }: { org: string; token: string }): Promise<void> {
-  const anybody: Principal = {
-    by: parseId('tok', token),
+  const anybody: OrgPrincipal = {
+    actor: parseId('tok', token),
     orgId: parseId('org', org),
     scopes: new Set(scopes),
     until: null,

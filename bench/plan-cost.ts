@@ -34,8 +34,8 @@ const gib = 2 ** 30
 /** Measures a plan that evens out 1,000 nodes, of which one in ten is new and empty. The data is generated; there is no database. */
 export async function benchPlan(placements: number, say: (line: string) => void): Promise<PlanResult> {
   say(`planning for ${nodes} nodes and ${placements / 2} placements, then for ${placements}`)
-  const half = await timedPlan(new Book(placements / 2))
-  const whole = await timedPlan(new Book(placements))
+  const half = await timedPlan(new BenchCluster(placements / 2))
+  const whole = await timedPlan(new BenchCluster(placements))
   return {
     nodes,
     placements,
@@ -49,33 +49,33 @@ export async function benchPlan(placements: number, say: (line: string) => void)
   }
 }
 
-async function timedPlan(book: Book) {
-  const least = leastBytes(book)
+async function timedPlan(cluster: BenchCluster) {
+  const least = leastBytes(cluster)
   const before = heldBytes()
   let [moves, moved, pages, held, askedMs] = [0, 0, 0, 0, 0]
   const movable = (id: NodeId, afterCid: string, limit: number): Promise<Movable[]> => {
     const asked = performance.now()
     if (++pages % 500 === 0) held = Math.max(held, heldBytes() - before)
     askedMs += performance.now() - asked
-    return Promise.resolve(book.movable(id, afterCid, limit))
+    return Promise.resolve(cluster.movable(id, afterCid, limit))
   }
   const started = performance.now()
   const plan = planRebalance({
-    nodes: book.nodes,
-    usage: book.nodes.map(({ id }, index) => ({ nodeId: id, bytes: book.used[index] ?? 0 })),
+    nodes: cluster.nodes,
+    usage: cluster.nodes.map(({ id }, index) => ({ nodeId: id, bytes: cluster.used[index] ?? 0 })),
     movable,
     policy: { highWater: 0.9, tolerance },
     signal: new AbortController().signal,
   })
   for await (const page of plan.pages) {
     for (const move of page) {
-      book.move(move.from, move.to, move.bytes)
+      cluster.move(move.from, move.to, move.bytes)
       moves++
       moved += move.bytes
     }
   }
   const seconds = (performance.now() - started - askedMs) / 1_000
-  const worstAfter = Math.max(...book.used.map((used) => Math.abs(used / book.fairBytes - 1)))
+  const worstAfter = Math.max(...cluster.used.map((used) => Math.abs(used / cluster.fairBytes - 1)))
   return { moves, seconds, heldMiB: held / 2 ** 20, movedByLeast: moved / least, worstAfter }
 }
 
@@ -87,7 +87,7 @@ function heldBytes(): number {
 }
 
 /** The least that must leave nodes above the tolerance, or reach nodes below it. */
-function leastBytes({ used, fairBytes }: Book): number {
+function leastBytes({ used, fairBytes }: BenchCluster): number {
   let [over, under] = [0, 0]
   for (const bytes of used) {
     over += Math.max(bytes - (1 + tolerance) * fairBytes, 0)
@@ -97,7 +97,7 @@ function leastBytes({ used, fairBytes }: Book): number {
 }
 
 /** Contents of 4 KiB to 1 GiB, small ones as common as large ones, on three nodes each that are not new. They are kept outside the heap. */
-class Book {
+class BenchCluster {
   readonly nodes = clusterOf(nodes)
   readonly used = new Float64Array(nodes)
   readonly fairBytes: number

@@ -108,7 +108,7 @@ suite('who did what', () => {
     const made = await at.cast.token(at.mine.id, ['tokens:manage', 'pins:read'], userId)
     const child = await at.cast.token(at.mine.id, ['pins:read'], made.id, 60_000)
     const entries = await during(() =>
-      at.minting.store.orgs.removeMember(at.mine.id, userId, { actor: 'operator', owners: false }),
+      at.minting.store.orgs.removeMember(at.mine.id, userId, { name: 'operator', owners: false }),
     )
     assert.deepEqual(did(entries).toSorted(), [
       'operator member.remove',
@@ -127,7 +127,7 @@ suite('who did what', () => {
 
   test('no token, cookie or key is in any log or in the audit, even when everything fails', async () => {
     const secrets = [...at.cast.secrets]
-    const headers = [...at.callers.values(), ...at.refused].map((caller) => caller.headers)
+    const headers = [...at.principals.values(), ...at.refused].map((principal) => principal.headers)
     const everywhere = async (): Promise<void> => {
       for (const each of headers) {
         await ask(`${at.url}/v1/pins`, 'GET', each)

@@ -1,23 +1,23 @@
-// A world of its own: refused callers are not rate-limited in it, and every row that a caller could see is known.
+// A world of its own: refused principals are not rate-limited in it, and every row that a principal could see is known.
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { parseId, uuidOf } from '../src/core/ids.ts'
 import { fakeServer } from '../testing/fakes/http-server.ts'
-import type { Actor } from './authz/actors.ts'
+import type { TestPrincipal } from './authz/principals.ts'
 import { ask, tellTale, type Said } from './authz/ask.ts'
 import {
-  callers,
+  principals,
   openRoutes,
   publicPages,
   routes,
   signOut,
-  type CallerName,
+  type PrincipalName,
   type Route,
 } from './authz/routes.ts'
 import { rowsOf, stage, type Names, type Stage } from './authz/stage.ts'
 import { until } from '../testing/settle.ts'
 
-const operators: readonly CallerName[] = ['operator', 'operator-viewer', 'cluster:admin']
+const operators: readonly PrincipalName[] = ['operator', 'operator-viewer', 'cluster:admin']
 
 test('every route of the API has its row in the table, and every other path is public', async () => {
   const { app } = fakeServer()
@@ -49,27 +49,30 @@ suite('who may do what', () => {
 
   for (const [name, route] of Object.entries(routes)) {
     const [method = '', path = ''] = name.split(' ')
-    const send = (asker: Actor, names: Names): Promise<Said> =>
-      ask(at.url + fill(path, names), method, asker.headers, route.body?.((made += 1), names))
+    const send = (principal: TestPrincipal, names: Names): Promise<Said> =>
+      ask(at.url + fill(path, names), method, principal.headers, route.body?.((made += 1), names))
 
     suite(name, () => {
-      for (const caller of callers) {
-        test(caller, async () => {
-          const asker = at.callers.get(caller) ?? assert.fail(`there is no ${caller}`)
-          const rows = route.row === undefined ? null : rowsOf(at, asker)[route.row]
+      for (const who of principals) {
+        test(who, async () => {
+          const principal = at.principals.get(who) ?? assert.fail(`there is no ${who}`)
+          const rows = route.row === undefined ? null : rowsOf(at, principal)[route.row]
           const own = rows === null ? {} : await rows.own()
           await readied(name, own)
-          const known = await audited(asker)
-          const said = await send(asker, own)
-          const may = route.may.includes(caller)
-          assert.equal(said.status, may ? route.ok : route.unseen?.includes(caller) ? 404 : 403, said.text)
-          assert.deepEqual(await audited(asker, known), may && route.audit !== undefined ? [route.audit] : [])
+          const known = await audited(principal)
+          const said = await send(principal, own)
+          const may = route.may.includes(who)
+          assert.equal(said.status, may ? route.ok : route.unseen?.includes(who) ? 404 : 403, said.text)
+          assert.deepEqual(
+            await audited(principal, known),
+            may && route.audit !== undefined ? [route.audit] : [],
+          )
           if (method === 'GET') {
-            const head = await ask(at.url + fill(path, own), 'HEAD', asker.headers)
+            const head = await ask(at.url + fill(path, own), 'HEAD', principal.headers)
             assert.deepEqual([head.status, head.text], [said.status, ''])
           }
-          if (!operators.includes(caller)) leaksNothing(said, own)
-          if (asker.headers.cookie !== undefined) {
+          if (!operators.includes(who)) leaksNothing(said, own)
+          if (principal.headers.cookie !== undefined) {
             assert.equal(said.headers['access-control-allow-origin'], undefined, 'no page elsewhere reads it')
             assert.equal(said.headers['cache-control'], 'no-store')
           }
@@ -77,29 +80,29 @@ suite('who may do what', () => {
         })
 
         if (route.others !== undefined)
-          test(`${caller}, on another person's object in the same org`, async () => {
-            const asker = at.callers.get(caller) ?? assert.fail(`there is no ${caller}`)
-            const rows = rowsOf(at, asker)[route.row ?? assert.fail('others without a row')]
+          test(`${who}, on another person's object in the same org`, async () => {
+            const principal = at.principals.get(who) ?? assert.fail(`there is no ${who}`)
+            const rows = rowsOf(at, principal)[route.row ?? assert.fail('others without a row')]
             const others = await rows.others()
-            const said = await send(asker, others)
-            if (route.others?.includes(caller)) return assert.equal(said.status, route.ok, said.text)
-            const none = await send(asker, rows.absent)
-            assert.equal(said.status, route.may.includes(caller) ? 404 : 403, said.text)
+            const said = await send(principal, others)
+            if (route.others?.includes(who)) return assert.equal(said.status, route.ok, said.text)
+            const none = await send(principal, rows.absent)
+            assert.equal(said.status, route.may.includes(who) ? 404 : 403, said.text)
             assert.equal(tellTale(said, Object.values(others)), tellTale(none, Object.values(rows.absent)))
           })
 
         if (route.row !== undefined && !['node', 'plan', 'stopped'].includes(route.row))
-          test(`${caller}, on an object of another org`, () => foreign(caller, route, send))
+          test(`${who}, on an object of another org`, () => foreign(who, route, send))
       }
 
-      test('callers without valid credentials', async () => {
+      test('requests without valid credentials', async () => {
         const rows =
-          route.row === undefined ? null : rowsOf(at, at.callers.get('viewer') ?? assert.fail())[route.row]
+          route.row === undefined ? null : rowsOf(at, at.principals.get('viewer') ?? assert.fail())[route.row]
         const own = rows === null ? {} : await rows.own()
-        for (const asker of at.refused) {
+        for (const principal of at.refused) {
           for (const names of rows === null ? [own] : [own, rows.absent]) {
-            const said = await send(asker, names)
-            assert.equal(said.status, 401, `${asker.name}: ${said.text}`)
+            const said = await send(principal, names)
+            assert.equal(said.status, 401, `${principal.name}: ${said.text}`)
             assert.match(said.headers['www-authenticate'] ?? '', /^Bearer/)
             leaksNothing(said, names)
           }
@@ -108,7 +111,7 @@ suite('who may do what', () => {
 
       if (method !== 'GET')
         test('requests that a page of another origin makes a browser send', async () => {
-          const owner = at.callers.get('owner') ?? assert.fail()
+          const owner = at.principals.get('owner') ?? assert.fail()
           const rows = route.row === undefined ? null : rowsOf(at, owner)[route.row]
           const own = rows === null ? {} : await rows.own()
           const { cookie = '' } = owner.headers
@@ -135,9 +138,9 @@ suite('who may do what', () => {
   for (const [name, statuses] of Object.entries(openRoutes)) {
     test(`${name} needs no credentials`, async () => {
       const [method = '', path = ''] = name.split(' ')
-      const askers = [...at.callers.values(), ...at.refused]
+      const senders = [...at.principals.values(), ...at.refused]
       const told = new Set<string>()
-      for (const { headers } of askers) {
+      for (const { headers } of senders) {
         const said = await ask(at.url + path, method, headers)
         assert.ok(statuses.includes(said.status), `${said.status}: ${said.text}`)
         leaksNothing(said, {})
@@ -157,18 +160,18 @@ suite('who may do what', () => {
     assert.equal((await stay(one.headers)).status, 401)
     assert.equal((await stay(two.headers)).status, 200)
     assert.deepEqual(JSON.parse((await leave(one.headers)).text), { redirect: null })
-    const ends = (await audited({ name: '', headers: {}, by: one.userId })).filter(
+    const ends = (await audited({ name: '', headers: {}, actor: one.userId })).filter(
       (did) => did === 'session.end',
     )
     assert.equal(ends.length, 1)
-    for (const { name, headers } of [...at.callers.values(), ...at.refused]) {
+    for (const { name, headers } of [...at.principals.values(), ...at.refused]) {
       if (headers.authorization !== undefined) assert.equal((await leave(headers)).status, 403, name)
     }
   })
 
-  test('an org in the header that the caller is not a member of looks like one that does not exist', async () => {
-    for (const caller of ['viewer', 'owner', 'operator', 'operator-viewer', 'in-no-org'] as const) {
-      const { headers } = at.callers.get(caller) ?? assert.fail()
+  test('an org in the header that the principal is not a member of looks like one that does not exist', async () => {
+    for (const who of ['viewer', 'owner', 'operator', 'operator-viewer', 'in-no-org'] as const) {
+      const { headers } = at.principals.get(who) ?? assert.fail()
       for (const [method, path, body] of [
         ['GET', '/v1/pins'],
         ['POST', '/v1/pins', { cid: 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy' }],
@@ -180,15 +183,15 @@ suite('who may do what', () => {
       ] as const) {
         const named = (org: string) => ask(at.url + path, method, { ...headers, 'anchorage-org': org }, body)
         const none = await named('there-is-none')
-        assert.equal(none.status, 404, `${caller} ${method} ${path}`)
+        assert.equal(none.status, 404, `${who} ${method} ${path}`)
         for (const org of [at.theirs.id, at.theirs.slug])
-          assert.equal(tellTale(await named(org), []), tellTale(none, []), `${caller} ${method} ${path}`)
+          assert.equal(tellTale(await named(org), []), tellTale(none, []), `${who} ${method} ${path}`)
       }
     }
   })
 
   test('a token works for its own org only, whatever a header or a cookie beside it says', async () => {
-    const token = at.callers.get('pins:read') ?? assert.fail()
+    const token = at.principals.get('pins:read') ?? assert.fail()
     const beside = { ...token.headers, ...pick(at.theirs.owner.headers), 'anchorage-org': at.theirs.id }
     const said = await ask(`${at.url}/v1/pins/${at.theirs.pin}`, 'GET', beside)
     assert.equal(said.status, 404)
@@ -215,8 +218,8 @@ suite('who may do what', () => {
   })
 
   test('a suspended org refuses its tokens and members with the reason, and members are served in their other orgs', async () => {
-    const { tenants } = at.minting.store
-    const { id, slug } = await tenants.createOrg('to-stop', {}, 'operator')
+    const { orgDirectory } = at.minting.store
+    const { id, slug } = await orgDirectory.createOrg('to-stop', {}, 'operator')
     const both = [
       { slug, role: 'owner' },
       { slug: at.mine.slug, role: 'viewer' },
@@ -238,7 +241,7 @@ suite('who may do what', () => {
       [`/v1/orgs/${slug}`, inBoth.headers],
     ] as const
     for (const [path, headers] of asked) assert.equal((await get(path, headers)).status, 200, path)
-    await tenants.suspendOrg(id, 'reported for abuse', 'operator')
+    await orgDirectory.suspendOrg(id, 'reported for abuse', 'operator')
     for (const [path, headers] of asked) {
       const said = await until(`${path} is refused`, async () => {
         const answer = await get(path, headers)
@@ -258,16 +261,16 @@ suite('who may do what', () => {
     )
     const listed = JSON.parse((await get('/v1/orgs', alone.headers)).text)
     assert.equal(listed.results[0].suspended.reason, 'reported for abuse')
-    await tenants.resumeOrg(id, 'operator')
+    await orgDirectory.resumeOrg(id, 'operator')
     for (const [path, headers] of asked)
       await until(`${path} is answered`, async () => (await get(path, headers)).status === 200)
   })
 
   test('a removed org is soon gone, with its token, and its audit stays', async () => {
-    const { tenants, tokens, orgs } = at.minting.store
-    const { id, slug } = await tenants.createOrg('to-remove', {}, 'operator')
+    const { orgDirectory, tokens, orgs } = at.minting.store
+    const { id, slug } = await orgDirectory.createOrg('to-remove', {}, 'operator')
     const { id: tokenId } = await at.cast.token(id, ['pins:read'])
-    const { headers } = at.callers.get('operator') ?? assert.fail()
+    const { headers } = at.principals.get('operator') ?? assert.fail()
     const path = `${at.url}/v1/admin/orgs/${slug}/remove`
     assert.equal((await ask(path, 'POST', headers, { confirm: 'mine' })).status, 400)
     const begun = await ask(path, 'POST', headers, { confirm: slug })
@@ -279,22 +282,24 @@ suite('who may do what', () => {
     assert.deepEqual(actions, ['org.removed', 'org.remove'])
   })
 
-  /** A caller of another org gets the same answer as for an object that does not exist. */
+  /** A principal of another org gets the same answer as for an object that does not exist. */
   async function foreign(
-    caller: CallerName,
+    who: PrincipalName,
     route: Route,
-    send: (asker: Actor, names: Names) => Promise<Said>,
+    send: (principal: TestPrincipal, names: Names) => Promise<Said>,
   ): Promise<void> {
-    const asker = at.callers.get(caller) ?? assert.fail(`there is no ${caller}`)
-    const { foreign: names, absent } = rowsOf(at, asker)[route.row ?? assert.fail('a foreign row of nothing')]
+    const principal = at.principals.get(who) ?? assert.fail(`there is no ${who}`)
+    const { foreign: names, absent } = rowsOf(at, principal)[
+      route.row ?? assert.fail('a foreign row of nothing')
+    ]
     const theirs = await names()
-    const said = await send(asker, theirs)
-    if (route.everywhere?.includes(caller) === true && route.may.includes(caller))
+    const said = await send(principal, theirs)
+    if (route.everywhere?.includes(who) === true && route.may.includes(who))
       return assert.equal(said.status, route.ok, said.text)
-    const none = await send(asker, absent)
-    assert.ok(said.status === 404 || (said.status === 403 && !route.may.includes(caller)), said.text)
+    const none = await send(principal, absent)
+    assert.ok(said.status === 404 || (said.status === 403 && !route.may.includes(who)), said.text)
     assert.equal(tellTale(said, Object.values(theirs)), tellTale(none, Object.values(absent)))
-    if (!operators.includes(caller)) leaksNothing(said, theirs)
+    if (!operators.includes(who)) leaksNothing(said, theirs)
   }
 
   /** Prepares the state that the route changes. */
@@ -313,11 +318,11 @@ suite('who may do what', () => {
     if (name.endsWith(' /v1/admin/maintenance')) await store.operator.setMaintenance(null, 'operator')
   }
 
-  /** The actions in the audit by this caller, without the ones in `known`. */
-  async function audited({ by }: Actor, known: string[] = []): Promise<string[]> {
+  /** The actions in the audit by this principal, without the ones in `known`. */
+  async function audited({ actor }: TestPrincipal, known: string[] = []): Promise<string[]> {
     const { rows } = await at.system.query<{ id: string; action: string }>(
       'select id, action from audit_log where actor = $1 order by at, id',
-      [by],
+      [actor],
     )
     return rows.slice(known.length).map(({ action }) => action)
   }

@@ -91,7 +91,7 @@ suite('the backup drill', () => {
       given: undefined,
       env: process.env,
       restartAfterMs: null,
-      tell: () => () => {},
+      serverReports: () => () => {},
       say() {},
     })
     await using _server = database.server ?? assert.fail('no Postgres')

@@ -3,7 +3,7 @@ import { createHmac, createPublicKey, randomUUID, type JsonWebKey } from 'node:c
 import { after, before, describe, test } from 'node:test'
 import { generateKeyPair, importJWK, SignJWT, UnsecuredJWT, type JWTPayload } from 'jose'
 import { loadConfig } from '../src/config/config.ts'
-import { peopleOf } from '../src/app/people.ts'
+import { loginsOf } from '../src/app/logins.ts'
 import { minter } from '../src/auth/minter.ts'
 import { stampFor } from '../src/auth/seal.ts'
 import { mintId, parseId } from '../src/core/ids.ts'
@@ -158,7 +158,7 @@ describe('sessions', () => {
       const { user, memberships } = await who(browser)
       assert.equal(user.operator, false)
       const dev = memberships.find(({ slug }) => slug === 'dev')?.org ?? ''
-      const orgId = (await world.store.tenants.findOrg(dev)).id
+      const orgId = (await world.store.orgDirectory.findOrg(dev)).id
       const token = await tokenOf(world, orgId, user.id)
       bob.groups = ['anchorage:dev:viewer']
       assert.deepEqual(await roles(), ['dev viewer'])
@@ -245,14 +245,14 @@ describe('sessions', () => {
     await using store = openStore({ tenantUrl: url, systemUrl: url, log: memoryLog() })
     const argv = ['--oidc.issuer', world.issuer, '--oidc.client-id', clientId]
     const config = loadConfig({ argv, env: {} })
-    const people = await peopleOf({
+    const logins = await loginsOf({
       config,
       store,
       masterKey: world.masterKey,
       announce: async () => {},
       log: memoryLog(),
     })
-    const { app } = fakeServer({ people })
+    const { app } = fakeServer({ logins })
     const cookie = `${sessionCookie}=${stampFor(world.masterKey, 'session cookie').put('a'.repeat(43))}`
     assert.equal((await app.inject({ url: '/v1/pins', headers: { cookie } })).statusCode, 503)
     assert.equal(

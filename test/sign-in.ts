@@ -1,7 +1,7 @@
 /** The HTTP sides of nodes, with real sessions in a real Postgres and dev's identity provider, all in this process. */
 import { randomBytes } from 'node:crypto'
 import { loadConfig } from '../src/config/config.ts'
-import { peopleOf } from '../src/app/people.ts'
+import { loginsOf } from '../src/app/logins.ts'
 import type { TokenId } from '../src/core/ids.ts'
 import { mintId } from '../src/core/ids.ts'
 import { freePort } from '../src/dev/free-port.ts'
@@ -37,7 +37,7 @@ export async function signIn(flags: string[] = []): Promise<SignIn> {
   await using starting = new AsyncDisposableStack()
   const database = starting.use(await testDatabase())
   const store = starting.use(openStore({ ...database, log: memoryLog() }))
-  for (const slug of ['dev', 'other']) await store.tenants.createOrg(slug, {}, 'a test')
+  for (const slug of ['dev', 'other']) await store.orgDirectory.createOrg(slug, {}, 'a test')
   const keys = newIdentityKeys()
   const users: Record<string, DevUser> = {
     alice: {
@@ -76,7 +76,7 @@ export async function signIn(flags: string[] = []): Promise<SignIn> {
   }
   const pins: FakePins[] = []
   for (const each of ports) {
-    const server = fakeServer({ people: await peopleOf(needs) })
+    const server = fakeServer({ logins: await loginsOf(needs) })
     pins.push(server.pins)
     await server.app.listen({ host: '127.0.0.1', port: each })
     starting.defer(() => server.app.close())

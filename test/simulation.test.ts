@@ -16,7 +16,7 @@ test('small clusters keep every promise through every fault, and come to rest', 
     await world.run()
     for (const fault of world.faults.keys()) faults.add(fault)
     for (const what of ['epoch', 'maintenance', 'generation'] as const)
-      refused[what] += world.book.refused[what]
+      refused[what] += world.db.refused[what]
   }
   if (seeds < 20) return
   // the runs were effective: each of these happened, and was refused

@@ -11,7 +11,7 @@ import { until } from '../testing/settle.ts'
 import { startCollector, type Span } from '../testing/servers/trace-collector.ts'
 import { World } from '../testing/world/world.ts'
 
-test('one trace leads from a POST on one node to the pin in the Kubo of another, and contains no text from tenants', async () => {
+test('one trace leads from a POST on one node to the pin in the Kubo of another, and contains no text from orgs', async () => {
   await using collector = await startCollector()
   await using world = await World.start({
     nodes: 3,

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse, type CollectionTag, type ScalarTag } from 'yaml'
-import { groupRules, standingOf } from '../core/group-roles.ts'
+import { groupRules, rightsFromGroups } from '../core/group-roles.ts'
 import { fakeServer } from '../../testing/fakes/http-server.ts'
 import { loadConfig } from '../config/config.ts'
 
@@ -84,7 +84,7 @@ test('each group of the blueprint gives an operator or one role', () => {
   const groups = ofModel('authentik_core.group').map(({ identifiers }) => identifiers['name'] ?? '')
   assert.ok(groups.length > 1)
   for (const group of groups) {
-    const { operator, roles } = standingOf([group], rules)
+    const { operator, roles } = rightsFromGroups([group], rules)
     assert.ok(operator || roles.length === 1, group)
   }
 })

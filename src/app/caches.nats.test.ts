@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { until } from '../../testing/settle.ts'
-import { connectCluster, type Cluster } from '../cluster/connect.ts'
+import { connectNats, type NodeNatsLink } from '../cluster/nats-link.ts'
 import { Cache } from '../auth/cache.ts'
 import { mintId } from '../core/ids.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { testNats, type TestNats } from '../../testing/servers/nats.ts'
-import { nodeCaches, tellNodesChanged, tellTokenRevoked } from './caches.ts'
+import { nodeCaches, announceNodesChanged, announceRevokedToken } from './caches.ts'
 import { LiveNodes } from './live-nodes.ts'
 
 let nats: TestNats
@@ -19,8 +19,8 @@ test('a revocation and a change of the nodes reach the other node at once, and t
   await using undo = new AsyncDisposableStack()
   const server = await nats.start()
   const { url } = server
-  const one = undo.use(connectCluster({ url, nodeId: mintId('nod'), log: silentLog }))
-  const two = undo.use(connectCluster({ url, nodeId: mintId('nod'), log: silentLog }))
+  const one = undo.use(connectNats({ url, nodeId: mintId('nod'), log: silentLog }))
+  const two = undo.use(connectNats({ url, nodeId: mintId('nod'), log: silentLog }))
   const remembered = rig(two)
   const stop = new AbortController()
   const listening = remembered.caches.run(stop.signal)
@@ -34,15 +34,15 @@ test('a revocation and a change of the nodes reach the other node at once, and t
 
   const id = mintId('tok')
   await remembered.read(id)
-  tellTokenRevoked(one, id, 1)
+  announceRevokedToken(one, id, 1)
   await until('the token is forgotten', () => remembered.tokens.fresh(id) === null)
   await remembered.read(id)
-  tellTokenRevoked(one, id, 1)
+  announceRevokedToken(one, id, 1)
   await until('the second telling was heard', () => remembered.caches.stats().tokens.invalidations === 2)
   assert.ok(remembered.tokens.fresh(id), 'a version that it knows changes nothing')
 
   remembered.source.version = 7
-  await tellNodesChanged(one, { cacheVersion: async () => 7 })
+  await announceNodesChanged(one, { cacheVersion: async () => 7 })
   await until('the nodes were read', () => remembered.caches.stats().nodes.version === 7)
 
   const flushes = () => remembered.caches.stats().tokens.flushes
@@ -50,7 +50,7 @@ test('a revocation and a change of the nodes reach the other node at once, and t
   remembered.source.version = 8
   await server[Symbol.asyncDispose]()
   await until('NATS is missed', () => two.connection() === null)
-  assert.throws(() => tellTokenRevoked(two, id, 2), /not connected/)
+  assert.throws(() => announceRevokedToken(two, id, 2), /not connected/)
   undo.use(await nats.start())
   await until('it flushed', () => flushes() === flushed + 1)
   assert.equal(remembered.tokens.fresh(id), null)
@@ -58,7 +58,7 @@ test('a revocation and a change of the nodes reach the other node at once, and t
 })
 
 /** The caches of a node, over a source in memory. */
-function rig(link: Cluster) {
+function rig(link: NodeNatsLink) {
   const source = { version: 0 }
   const nodes = new LiveNodes({ read: async () => ({ nodes: [], version: source.version }) })
   const tokens = new Cache<{ asked: number }>({

@@ -1,5 +1,5 @@
 import type { RememberedTokens } from '../auth/verifier.ts'
-import type { Cluster, Link } from '../cluster/connect.ts'
+import type { NodeNatsLink, NatsLink } from '../cluster/nats-link.ts'
 import { onInvalidation, publishInvalidation } from '../cluster/invalidation.ts'
 import type { CacheName, CacheStats } from '../core/cache-stats.ts'
 import type { TokenId } from '../core/ids.ts'
@@ -22,7 +22,7 @@ export interface CacheParts {
   nodes: LiveNodes
   tokens: RememberedTokens
   store: Pick<TokenStore, 'cacheVersion'>
-  link: Cluster
+  link: NodeNatsLink
   log: Log
 }
 
@@ -47,7 +47,7 @@ export function nodeCaches({ nodes, tokens, store, link, log }: CacheParts): Nod
       )
       await link
         .connected(signal)
-        .then(() => tellNodesChanged(link, store))
+        .then(() => announceNodesChanged(link, store))
         .catch((err: unknown) => log.debug({ err }, 'the others were not told of the boot; they see it soon'))
       await aborted(signal)
     },
@@ -57,12 +57,15 @@ export function nodeCaches({ nodes, tokens, store, link, log }: CacheParts): Nod
 /**
  * Tells every node to read the list of nodes now. Rejects when the message cannot be sent; the nodes then read it within seconds anyway.
  */
-export async function tellNodesChanged(link: Link, store: Pick<TokenStore, 'cacheVersion'>): Promise<void> {
+export async function announceNodesChanged(
+  link: NatsLink,
+  store: Pick<TokenStore, 'cacheVersion'>,
+): Promise<void> {
   const version = await store.cacheVersion('nodes')
   publishInvalidation(link, { cache: 'nodes', version, key: null })
 }
 
 /** Tells every node to look up a token again. Throws when the message cannot be sent; the nodes then look it up within seconds anyway. */
-export function tellTokenRevoked(link: Link, id: TokenId, version: number): void {
+export function announceRevokedToken(link: NatsLink, id: TokenId, version: number): void {
   publishInvalidation(link, { cache: 'tokens', version, key: id })
 }

@@ -105,7 +105,7 @@ const replicas = (member: Member, wanted: number) =>
   until(
     `${wanted} replicas`,
     async () => {
-      const nc = member.nats.cluster.connection()
+      const nc = member.nats.link.connection()
       if (nc === null) return false
       const manager = await jetstreamManager(nc, { checkAPI: false, timeout: 1_000 })
       const infos = await Promise.all([jobsStream, bucketStream].map((name) => manager.streams.info(name)))
@@ -119,7 +119,7 @@ const replicas = (member: Member, wanted: number) =>
   )
 
 async function isAlone({ nats }: Member): Promise<boolean> {
-  const nc = nats.cluster.connection()
+  const nc = nats.link.connection()
   return nc !== null && nc.info?.cluster === undefined
 }
 
@@ -131,7 +131,7 @@ test('a cluster grows from one node to three while they run, and shrinks to one 
   const two = await it.member('two')
   await until(
     'a cluster of two',
-    () => one.nats.cluster.trouble() === null && two.nats.trouble() === null,
+    () => one.nats.link.trouble() === null && two.nats.trouble() === null,
     elections,
   )
   assert.match(one.log.said.join('\n'), /two nodes make no quorum/)
@@ -139,12 +139,8 @@ test('a cluster grows from one node to three while they run, and shrinks to one 
   for (const member of [one, two, three]) await well(member)
   await replicas(one, 3)
   // The bucket has been created again meanwhile, and the key that it mirrors was not lost.
-  await until(
-    'the mirrored key',
-    async () => (await readMaintenanceKey(three.nats.cluster)) !== null,
-    elections,
-  )
-  assert.deepEqual(await readMaintenanceKey(two.nats.cluster), maintenance)
+  await until('the mirrored key', async () => (await readMaintenanceKey(three.nats.link)) !== null, elections)
+  assert.deepEqual(await readMaintenanceKey(two.nats.link), maintenance)
   await until('each to hear both others', () =>
     [one, two, three].every(({ nats }) => Object.keys(nats.presence.heard()).length === 2),
   )

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { readFile } from 'node:fs/promises'
 import { JetStreamBus } from '../cluster/bus.ts'
-import { connectCluster, type Cluster, type Link } from '../cluster/connect.ts'
+import { connectNats, type NodeNatsLink, type NatsLink } from '../cluster/nats-link.ts'
 import { connectOnce } from '../cluster/connect-once.ts'
 import type { Heartbeat } from '../cluster/heartbeat.ts'
 import { mirrorMaintenance } from '../cluster/maintenance.ts'
@@ -23,7 +23,7 @@ import { outsideNats } from '../config/outside-nats.ts'
 
 /** This node's side of NATS. */
 export interface NatsParts {
-  cluster: Cluster
+  link: NodeNatsLink
   bus: Bus
   presence: HeartbeatPresence
   /** Null while JetStream accepts messages; otherwise the reason. */
@@ -53,16 +53,16 @@ export async function joinNats(needs: NatsNeeds, undo: AsyncDisposableStack): Pr
   const clusterId = await needs.store.nodes.clusterId()
   const place = await clusterPlace(needs.config, clusterId, log)
   const outside = outsideNats(needs.config)
-  const { cluster, trouble } =
+  const { link, trouble } =
     outside === null
       ? await joinOwn(needs, place, log, undo)
       : await joinOutside(needs, outside, clusterId, log, undo)
-  const presence = undo.use(startPresence({ nats: cluster, self: needs.self, known: needs.known, log }))
-  return { cluster, bus: new JetStreamBus(cluster, log), presence, trouble }
+  const presence = undo.use(startPresence({ link, self: needs.self, known: needs.known, log }))
+  return { link, bus: new JetStreamBus(link, log), presence, trouble }
 }
 
 /** A connection for one command of an operator on this machine: to the node's own nats-server, or to the outside NATS. */
-export async function natsOnce(config: Config, clusterId: string): Promise<Link & AsyncDisposable> {
+export async function natsOnce(config: Config, clusterId: string): Promise<NatsLink & AsyncDisposable> {
   const outside = outsideNats(config)
   if (outside !== null) return await connectOnce(outside, clusterId)
   return await connectOnce((await ownNats(config)).url)
@@ -81,7 +81,7 @@ export async function ownNats({ data, nats }: Config): Promise<{ url: string; sy
   return { url: `nats://${natsUser}:${at}`, systemUrl: `nats://${systemUser}:${at}` }
 }
 
-type Joined = Pick<NatsParts, 'cluster' | 'trouble'>
+type Joined = Pick<NatsParts, 'link' | 'trouble'>
 
 async function joinOwn(
   needs: NatsNeeds,
@@ -94,25 +94,25 @@ async function joinOwn(
   await members.announce()
   await members.read()
   const child = undo.use(await ownServer(needs.config, node, members, log))
-  const cluster = undo.use(
-    connectCluster({
+  const link = undo.use(
+    connectNats({
       url: child.url,
       nodeId: node.nodeId,
       log,
       layout: () => ({ replicas: replicasFor(members.count()), alone: members.count() === 1 }),
-      onRebuilt: (made) => rebuilt(needs, cluster, made, log),
+      onRebuilt: (made) => rebuilt(needs, link, made, log),
       onBrokenStore: (reason) => void child.replaceStore(reason),
     }),
   )
-  undo.use(members.follow(child, () => cluster.repair()))
+  undo.use(members.follow(child, () => link.repair()))
   return {
-    cluster,
+    link,
     trouble: () =>
       members.trouble() ??
       child.trouble() ??
-      withRoutes(cluster.trouble(), child) ??
+      withRoutes(link.trouble(), child) ??
       islandTrouble(place, needs.known()) ??
-      cluster.shortage(),
+      link.shortage(),
   }
 }
 
@@ -125,8 +125,8 @@ async function joinOutside(
 ): Promise<Joined> {
   const foreign = Promise.withResolvers<never>()
   foreign.promise.catch(() => {})
-  const cluster = undo.use(
-    connectCluster({
+  const link = undo.use(
+    connectNats({
       url,
       nodeId: needs.node.nodeId,
       log,
@@ -134,20 +134,20 @@ async function joinOutside(
       onForeign: foreign.reject,
       // Three replicas, or fewer while the outside NATS has too few servers for three.
       layout: () => ({ replicas: 3, alone: false }),
-      onRebuilt: (made) => rebuilt(needs, cluster, made, log),
+      onRebuilt: (made) => rebuilt(needs, link, made, log),
     }),
   )
-  const connected = cluster.connected(AbortSignal.timeout(outsidePatienceMs)).catch(() => null)
+  const connected = link.connected(AbortSignal.timeout(outsidePatienceMs)).catch(() => null)
   await Promise.race([connected, foreign.promise])
-  return { cluster, trouble: () => cluster.trouble() }
+  return { link, trouble: () => link.trouble() }
 }
 
-function rebuilt(needs: NatsNeeds, cluster: Cluster, made: string[], log: Log): void {
+function rebuilt(needs: NatsNeeds, link: NodeNatsLink, made: string[], log: Log): void {
   needs.onRebuilt()
   if (!made.includes(bucketStream)) return
   needs.store.operator
     .maintenance()
-    .then((maintenance) => mirrorMaintenance(cluster, maintenance))
+    .then((maintenance) => mirrorMaintenance(link, maintenance))
     .catch((err: unknown) => log.debug({ err }, 'maintenance is not mirrored in NATS yet'))
 }
 

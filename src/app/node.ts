@@ -1,5 +1,5 @@
 import { verifier } from '../auth/verifier.ts'
-import type { Link } from '../cluster/connect.ts'
+import type { NatsLink } from '../cluster/nats-link.ts'
 import type { Heartbeat } from '../cluster/heartbeat.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Node, NodeIdentity } from '../core/node.ts'
@@ -14,26 +14,26 @@ import type { Sign } from '../store/nodes.ts'
 import { openStore, type Store, type StoreOptions } from '../store/store.ts'
 import { driver as newDriver, type Driver } from '../workers/driver.ts'
 import { bootNode } from './boot.ts'
-import { nodeCaches, tellNodesChanged } from './caches.ts'
+import { nodeCaches, announceNodesChanged } from './caches.ts'
 import { systemClock as clock } from './clock.ts'
 import type { Config } from '../config/config.ts'
 import { storeUrls } from '../config/database-urls.ts'
 import { hstsOf } from '../config/hsts.ts'
 import { kuboWatch, type KuboWatch } from './kubo-watch.ts'
-import { lastNet } from './last-net.ts'
+import { endOnUncaught } from './uncaught.ts'
 import { listen } from './listen.ts'
 import { liveNodes, type LiveNodes } from './live-nodes.ts'
 import { createLog } from './log.ts'
 import { masterKey } from '../config/master-key.ts'
 import { joinNats } from './nats.ts'
-import { nodeBook } from './node-book.ts'
+import { knownNodes } from './known-nodes.ts'
 import { operators } from './operators.ts'
-import { peopleOf } from './people.ts'
+import { loginsOf } from './logins.ts'
 import { policyOf } from './placement-policy.ts'
 import { postgresWatch } from './postgres-watch.ts'
 import { scrapeOf } from './scrape.ts'
 import { selfOf, type Self } from './self.ts'
-import { announcing, tenantUseCases } from './tenants.ts'
+import { announcing, orgAndTokenUseCases } from './orgs.ts'
 import { tracingOf } from './tracing.ts'
 import { contendForLead, nodeWorkers, nudgeLeader, type WorkerNeeds } from './workers.ts'
 
@@ -74,7 +74,7 @@ export async function startNode(
   const nodes = await liveNodes(store.nodes)
   const parts = { config, node, store, driver, tracing, log }
   const kubo = await watchKubo({ ...parts, onAnnounced: () => announced() }, undo)
-  const announced = () => addressesChanged(nodes, nats.cluster, store, log)
+  const announced = () => addressesChanged(nodes, nats.link, store, log)
   let self: Self | null = null
   const postgres = postgresWatch({
     store: store.nodes,
@@ -102,7 +102,7 @@ export async function startNode(
   const needs = { ...parts, nats, kubo, pressure, metrics: metrics(clock) }
   const worker = nodeWorkers(needs)
   const { verify, remembered } = verifier({ store: store.tokens, masterKey: key, clock })
-  const caches = nodeCaches({ nodes, tokens: remembered, store: store.tokens, link: nats.cluster, log })
+  const caches = nodeCaches({ nodes, tokens: remembered, store: store.tokens, link: nats.link, log })
   const me = (self = selfOf({ needs, worker, postgres, caches: () => caches.stats() }))
   const lead = (stop: AbortSignal) => contendForLead(needs, (epoch) => me.onLead(epoch), stop)
   for (const loop of [postgres, kubo, { run: lead }, driver, caches, me, worker])
@@ -122,7 +122,7 @@ function storeOptions(
 ): Omit<StoreOptions, 'tenantUrl' | 'systemUrl'> {
   return {
     log: log.child({ part: 'postgres' }),
-    book: nodeBook(nodes),
+    knownNodes: knownNodes(nodes),
     replicas: pin.replicas,
     unpinGraceMs: pin.unpinGrace,
     maxTokens: tokens.maxPerOrg,
@@ -144,7 +144,7 @@ interface KuboNeeds {
 function endOf(log: Log, undo: AsyncDisposableStack): PromiseWithResolvers<never> {
   const ended = Promise.withResolvers<never>()
   ended.promise.catch(() => {})
-  undo.use(lastNet(log, ended.reject))
+  undo.use(endOnUncaught(log, ended.reject))
   return ended
 }
 
@@ -178,9 +178,9 @@ async function watchKubo(
  * Shows the Kubo's new addresses on this node at once, and on the others as soon as they get the message. A node that misses it reads them
  * within seconds.
  */
-async function addressesChanged(nodes: LiveNodes, link: Link, store: Store, log: Log): Promise<void> {
+async function addressesChanged(nodes: LiveNodes, link: NatsLink, store: Store, log: Log): Promise<void> {
   await nodes.flush()
-  await tellNodesChanged(link, store.tokens).catch((err: unknown) =>
+  await announceNodesChanged(link, store.tokens).catch((err: unknown) =>
     log.debug({ err }, 'the others were not told of the addresses; they see them soon'),
   )
 }
@@ -188,7 +188,7 @@ async function addressesChanged(nodes: LiveNodes, link: Link, store: Store, log:
 /** The use cases and settings of the HTTP server. */
 async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
   const { config, store, nats, pressure, metrics, tracing, log } = needs
-  const link = async () => nats.cluster
+  const link = async () => nats.link
   return {
     pins: tracing.pins(
       pinUseCases({
@@ -206,8 +206,8 @@ async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
     onAnswer: metrics.answered,
     onLimit: metrics.refused,
     operator: operators({ config, store, link, log }),
-    ...tenantUseCases({ config, store, masterKey, link, log }),
-    people: await peopleOf({ config, store, masterKey, announce: announcing(link), log }),
+    ...orgAndTokenUseCases({ config, store, masterKey, link, log }),
+    logins: await loginsOf({ config, store, masterKey, announce: announcing(link), log }),
     trustProxy: config.http.trustProxy,
     rateLimits: config.rateLimits,
     rates: store.rates,

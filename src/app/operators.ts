@@ -1,9 +1,9 @@
-import type { Link } from '../cluster/connect.ts'
+import type { NatsLink } from '../cluster/nats-link.ts'
 import { clearMaintenance, putMaintenance } from '../cluster/maintenance.ts'
 import { operatorUseCases, type Announcement, type OperatorUseCases } from '../core/operators.ts'
 import type { Log } from '../core/ports.ts'
 import type { Store } from '../store/store.ts'
-import { tellNodesChanged } from './caches.ts'
+import { announceNodesChanged } from './caches.ts'
 import type { Config } from '../config/config.ts'
 import { policyOf } from './placement-policy.ts'
 
@@ -11,7 +11,7 @@ export interface OperatorNeeds {
   config: Pick<Config, 'cluster' | 'rebalance'>
   store: Pick<Store, 'operator' | 'plans' | 'repair' | 'measures' | 'tokens'>
   /** The connection to NATS. Rejects while there is none; the nodes then get no message and see the change by themselves within seconds. */
-  link: () => Promise<Link>
+  link: () => Promise<NatsLink>
   log: Log
 }
 
@@ -22,14 +22,18 @@ export function operators({ config, store, link, log }: OperatorNeeds): Operator
     plans: store.plans,
     measures: store.measures,
     repair: store.repair,
-    announce: async (announcement) => tell(await link(), store, announcement),
+    announce: async (announcement) => announce(await link(), store, announcement),
     policy: policyOf(config),
     log,
   })
 }
 
-async function tell(link: Link, store: Pick<Store, 'tokens'>, announcement: Announcement): Promise<void> {
-  if (announcement.what === 'nodes') await tellNodesChanged(link, store.tokens)
+async function announce(
+  link: NatsLink,
+  store: Pick<Store, 'tokens'>,
+  announcement: Announcement,
+): Promise<void> {
+  if (announcement.what === 'nodes') await announceNodesChanged(link, store.tokens)
   else if (announcement.maintenance === null) await clearMaintenance(link)
   else await putMaintenance(link, announcement.maintenance)
 }

@@ -41,7 +41,7 @@ export function selfOf({ needs, worker, postgres, caches }: SelfParts): Self {
     nodes: () => nats.presence.nodes(),
     driver,
     operator: store.operator,
-    onMaintenance: (onChange) => watchMaintenance(nats.cluster, onChange),
+    onMaintenance: (onChange) => watchMaintenance(nats.link, onChange),
     reconcile: store.reconcile,
     maxMaintenanceMs: config.cluster.maintenance.maxDuration,
     clock,

@@ -105,7 +105,7 @@ function addNodeWorkers(needs: WorkerNeeds, worker: PinWorker, intake: Intake): 
 }
 
 function addLeaderWorkers({ config, store, nats, driver, metrics, log }: WorkerNeeds): void {
-  const { bus, cluster } = nats
+  const { bus, link } = nats
   driver.add(sweep({ store: store.sweep, bus, log }))
   driver.add(clusterMeasure({ store: store.measures, onMeasured: metrics.clusterMeasured }))
   driver.add(removeOrgs({ store: store.orgRemoval, bus, log }))
@@ -137,7 +137,7 @@ function addLeaderWorkers({ config, store, nats, driver, metrics, log }: WorkerN
       store: store.operator,
       maxMs: config.cluster.maintenance.maxDuration,
       mirror: (maintenance) =>
-        void mirrorMaintenance(cluster, maintenance).catch((err: unknown) =>
+        void mirrorMaintenance(link, maintenance).catch((err: unknown) =>
           log.debug({ err }, 'maintenance is not mirrored in NATS yet'),
         ),
       clock,
@@ -190,7 +190,7 @@ export function contendForLead(
   const { config, node, store, nats, driver, metrics, log } = needs
   return runLease(
     {
-      nats: nats.cluster,
+      link: nats.link,
       nodeId: node.nodeId,
       ttlMs: config.cluster.leaseTtl,
       nextEpoch: () => store.nodes.nextEpoch(),

@@ -42,14 +42,14 @@ export function minter(options: {
   store: Pick<TokenStore, 'insertToken' | 'signingKeys' | 'rotateKey'>
   masterKey: Uint8Array
   /** The actor in the audit log when neither a person nor a token acts. */
-  operator?: string
+  actor?: string
   clock?: Pick<Clock, 'now'>
 }): Minter {
-  const { store, masterKey, operator, clock = Date } = options
+  const { store, masterKey, actor, clock = Date } = options
 
   const rotate = async (atOnce = false): Promise<KeyId> => {
     const key = newSigningKey(masterKey)
-    await store.rotateKey(key, operator, atOnce)
+    await store.rotateKey(key, actor, atOnce)
     return key.id
   }
   const activeKey = async (): Promise<SigningKey> => {
@@ -71,7 +71,7 @@ export function minter(options: {
         const id = mintId('tok')
         const token: ApiToken = { id, orgId, keyId: key.id, name, scopes: granted, expiresAt, createdBy }
         const bearer = await signToken(token, unwrapKey(masterKey, key))
-        const createdAt = await stored(store, token, operator)
+        const createdAt = await stored(store, token, actor)
         if (createdAt !== null) return { token: bearer, id, kid: key.id, createdAt, expiresAt }
       }
       throw new AnchorageError(
@@ -89,10 +89,10 @@ export function minter(options: {
 async function stored(
   store: Pick<TokenStore, 'insertToken'>,
   token: ApiToken,
-  operator?: string,
+  actor?: string,
 ): Promise<Date | null> {
   try {
-    return await store.insertToken(token, operator)
+    return await store.insertToken(token, actor)
   } catch (error) {
     if (isCode(error, 'conflict')) return null
     throw error

@@ -89,7 +89,7 @@ test('a minted token is verified as its principal', async () => {
   const { token, id, expiresAt } = await newToken()
   const principal = await verify(token)
   const scopes = new Set(['pins:read', 'pins:write'])
-  assert.deepEqual(principal, { by: id, orgId, scopes, until: expiresAt })
+  assert.deepEqual(principal, { actor: id, orgId, scopes, until: expiresAt })
   assert.equal(expiresAt.getTime(), clock.nowMs + 90_000)
 })
 
@@ -225,7 +225,7 @@ test('a read of the keys that began before a request does not answer that reques
   const second = verify(after.token)
   answer()
   await first
-  assert.equal((await second).by, after.id)
+  assert.equal((await second).actor, after.id)
 })
 
 test('after the clock was set back, the store is asked again', async () => {

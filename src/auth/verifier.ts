@@ -5,7 +5,7 @@ import { Cache, type Invalidation } from './cache.ts'
 import { AnchorageError, isCode } from '../core/errors.ts'
 import { refusedAsSuspended } from '../core/org.ts'
 import type { Clock, TokenStore } from '../core/ports.ts'
-import type { Principal } from '../core/token.ts'
+import type { OrgPrincipal } from '../core/token.ts'
 import { keyRing } from './key-ring.ts'
 import { readToken } from './token-format.ts'
 import type { TokenClaims } from './token-format.ts'
@@ -26,7 +26,7 @@ export interface Verifier {
    * Throws `unauthenticated` with the reason (garbled, wrong algorithm, unknown key, expired, revoked, …), `forbidden` with the operator's
    * reason when the org is suspended, `unavailable` when the store cannot be asked and no remembered answer can be used.
    */
-  readonly verify: (bearer: string) => Promise<Principal>
+  readonly verify: (bearer: string) => Promise<OrgPrincipal>
   /** The store's answers that are remembered, by token id; the key of an invalidation is a token id. */
   readonly remembered: RememberedTokens
 }
@@ -41,12 +41,12 @@ export interface RememberedTokens {
 /** A token whose signature was verified. That never changes, but the token's state in the store does. */
 interface Known {
   claims: TokenClaims
-  principal: Principal
+  principal: OrgPrincipal
   touchedAtMs: number
 }
 
 /** The last answer of the store about a token. */
-type Standing = NonNullable<Awaited<ReturnType<TokenStore['tokenState']>>>
+type TokenState = NonNullable<Awaited<ReturnType<TokenStore['tokenState']>>>
 
 /** Remembers verified tokens by their hash, so that a token in use costs one hash and two look-ups in memory. */
 export function verifier(options: {
@@ -57,7 +57,7 @@ export function verifier(options: {
   const { store, clock } = options
   const keys = keyRing(options)
   const known = new LRUCache<string, Known>({ max: cacheSize })
-  const standings = new Cache<Standing>({
+  const states = new Cache<TokenState>({
     max: cacheSize,
     // a revocation is final
     maxAgeMs: ({ revoked }) => (revoked ? Infinity : revocationMs),
@@ -70,28 +70,28 @@ export function verifier(options: {
     const { orgId, tokenId, scopes, expiresAtMs } = claims
     return {
       claims,
-      principal: { by: tokenId, orgId, scopes, until: new Date(expiresAtMs) },
+      principal: { actor: tokenId, orgId, scopes, until: new Date(expiresAtMs) },
       touchedAtMs: -Infinity,
     }
   }
 
-  const ask = async (token: Known): Promise<Standing> => {
+  const ask = async (token: Known): Promise<TokenState> => {
     const nowMs = clock.now()
     const { tokenId, kid } = token.claims
     if ((await keys.secretOf(kid)) === null) throw refused('it was signed with a key that is retired')
-    const standing = await store.tokenState(tokenId)
-    if (standing === null) throw refused('it is unknown here')
-    if (!standing.revoked && nowMs - token.touchedAtMs >= touchEveryMs) {
+    const state = await store.tokenState(tokenId)
+    if (state === null) throw refused('it is unknown here')
+    if (!state.revoked && nowMs - token.touchedAtMs >= touchEveryMs) {
       token.touchedAtMs = nowMs
       // The time of the last use is a courtesy to the owner: the request neither waits for this write nor fails with it.
       store.touchToken(tokenId).catch(() => undefined)
     }
-    return standing
+    return state
   }
 
-  const askOnce = async (token: Known): Promise<Standing> => {
+  const askOnce = async (token: Known): Promise<TokenState> => {
     try {
-      return await standings.read(token.claims.tokenId, () => ask(token), isRefusal)
+      return await states.read(token.claims.tokenId, () => ask(token), isRefusal)
     } catch (error) {
       if (isRefusal(error)) throw error
       const message = 'access tokens cannot be checked just now; try again'
@@ -105,19 +105,19 @@ export function verifier(options: {
       const remembered = known.get(key)
       const token = remembered ?? (await meet(bearer))
       if (token.claims.expiresAtMs <= clock.now()) throw refused('it has expired; mint a new one')
-      const standing = standings.fresh(token.claims.tokenId) ?? (await askOnce(token))
-      if (!isAsMinted(token.claims, standing)) throw refused('it is unknown here')
+      const state = states.fresh(token.claims.tokenId) ?? (await askOnce(token))
+      if (!isAsMinted(token.claims, state)) throw refused('it is unknown here')
       if (remembered === undefined) known.set(key, token)
-      if (standing.revoked) throw refused('it was revoked')
-      if (standing.suspended !== null) throw refusedAsSuspended(standing.suspended)
+      if (state.revoked) throw refused('it was revoked')
+      if (state.suspended !== null) throw refusedAsSuspended(state.suspended)
       return token.principal
     },
-    remembered: standings,
+    remembered: states,
   }
 }
 
 /** Even a stolen signing key cannot make a token that allows more, or lives longer, than the one minted under its id. */
-function isAsMinted({ kid, orgId, scopes, expiresAtMs }: TokenClaims, minted: Standing): boolean {
+function isAsMinted({ kid, orgId, scopes, expiresAtMs }: TokenClaims, minted: TokenState): boolean {
   return (
     kid === minted.keyId &&
     orgId === minted.orgId &&

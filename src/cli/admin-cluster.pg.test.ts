@@ -365,7 +365,7 @@ test('reconcilers are shown, and a blocked one continues once an operator confir
 })
 
 test('the audit is shown newest first, filtered by org, and followed', async () => {
-  const org = (await store.tenants.createOrg('audited', {}, 'operator')).id
+  const org = (await store.orgDirectory.createOrg('audited', {}, 'operator')).id
   const { results } = await json('audit', '--limit', '2')
   assert.deepEqual(
     results.map(({ action }: { action: string }) => action),
@@ -382,7 +382,7 @@ test('the audit is shown newest first, filtered by org, and followed', async () 
   const out = (text: string) => void lines.push(text)
   const following = run(['audit', '--follow', '--json', '--limit', '1'], { signal: stop.signal, out })
   await until(async () => lines.length === 1)
-  await store.tenants.createOrg('audited-later', {}, 'operator')
+  await store.orgDirectory.createOrg('audited-later', {}, 'operator')
   await until(async () => lines.length === 2)
   stop.abort(new Error('stopped by SIGINT'))
   assert.equal((await following).code, 0)
@@ -402,7 +402,7 @@ test('prune-denylist removes expired entries', async () => {
 })
 
 test('a token with an operator scope is minted', async () => {
-  await store.tenants.createOrg('operators', {}, 'operator')
+  await store.orgDirectory.createOrg('operators', {}, 'operator')
   const asked = ['mint-token', '--org', 'operators', '--scopes', 'cluster:admin', '--ttl', '1h']
   assert.equal((await anchorage(...asked)).code, 0)
 })
@@ -427,7 +427,7 @@ test('without a database every verb fails with one line and exit code 1', async 
 /** Pins contents on a node for an org of their own; no Kubo has them, which is enough for the operators' verbs. */
 async function placed(nodeId: NodeId | undefined, count: number, replicas = 1): Promise<void> {
   assert.ok(nodeId)
-  const org = (await store.tenants.createOrg(`of-${mintId('org').slice(-8)}`, {}, 'operator')).id
+  const org = (await store.orgDirectory.createOrg(`of-${mintId('org').slice(-8)}`, {}, 'operator')).id
   for (let i = 0; i < count; i++) {
     const cid = `bafk${mintId('pin').slice(4)}${i}`
     const [accepted] = await store.pins.acceptPins(

@@ -37,7 +37,7 @@ before(async () => {
   database = await testDatabase()
   store = openStore({ ...database, log: silentLog, unpinGraceMs: 3_600_000 })
   node = await store.nodes.boot('node-1')
-  org = (await store.tenants.createOrg('acme', { limits: { maxBytes: 1e9 } }, 'test')).id
+  org = (await store.orgDirectory.createOrg('acme', { limits: { maxBytes: 1e9 } }, 'test')).id
   const key = mintId('key')
   await store.tokens.rotateKey({ id: key, wrapped: wrapKey(master, key, secret), state: 'active' })
   const epoch = await store.nodes.nextEpoch()
@@ -351,7 +351,7 @@ async function fillTheRest(keyId: KeyId): Promise<void> {
   for (const id of [mintId('tok'), actor])
     await store.tokens.insertToken({ id, orgId: org, keyId, name: 't', scopes, expiresAt, createdBy: null })
   await store.tokens.revokeToken(actor)
-  const other = (await store.tenants.createOrg('halted', {}, 'test')).id
+  const other = (await store.orgDirectory.createOrg('halted', {}, 'test')).id
   await store.pins.acceptPins(other, [pin('put-by')], false)
   for (const sql of [
     `update placements set next_attempt_at = 'infinity', retrying = true where cid = 'put-by'`,

@@ -82,10 +82,10 @@ test('a login fails when its sessions run with other settings than its role has'
 
 test('a table without row-level security that requests can reach fails the check of orgs', async () => {
   await asOwner('create table loose (x int); grant select on loose to anchorage_tenant')
-  const belt = of(await postgres(), 'postgres orgs')
+  const isolation = of(await postgres(), 'postgres orgs')
   await asOwner('drop table loose')
-  assert.equal(belt.state, 'fail')
-  assert.match(belt.says, /not forced on loose/)
+  assert.equal(isolation.state, 'fail')
+  assert.match(isolation.says, /not forced on loose/)
 })
 
 test('an outdated schema and a changed migration are reported with what to do', async () => {

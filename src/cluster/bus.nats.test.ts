@@ -12,7 +12,7 @@ import { silentLog } from '../core/silent-log.ts'
 import { recordingLog } from '../../testing/recording-log.ts'
 import { testNats, type TestNats } from '../../testing/servers/nats.ts'
 import { JetStreamBus } from './bus.ts'
-import { connectCluster, type Cluster, type ClusterOptions } from './connect.ts'
+import { connectNats, type NodeNatsLink, type NatsLinkOptions } from './nats-link.ts'
 import { bucketStream, consumerName, jobsStream, jobSubject, maxAckPending } from './names.ts'
 import { natsPaths } from './nats-config.ts'
 import type { NatsChild } from './nats-server.ts'
@@ -31,22 +31,22 @@ const job = (n: number, to: NodeId = nodeId): Job => ({
   attempt: 1,
 })
 const jobsTo = (count: number, from = 0): Job[] => Array.from({ length: count }, (_, n) => job(from + n))
-const well = (cluster: Cluster) => until('JetStream to be well', () => cluster.trouble() === null)
-const connection = (cluster: Cluster): NatsConnection => {
-  const nc = cluster.connection()
+const well = (link: NodeNatsLink) => until('JetStream to be well', () => link.trouble() === null)
+const connection = (link: NodeNatsLink): NatsConnection => {
+  const nc = link.connection()
   assert.ok(nc !== null)
   return nc
 }
 
 /** A server, a connection and a bus, which end in the right order, also when the test fails. */
-async function rig(options: Partial<ClusterOptions> = {}, serverLog = silentLog) {
+async function rig(options: Partial<NatsLinkOptions> = {}, serverLog = silentLog) {
   const stack = new AsyncDisposableStack()
   const nats: TestNats = stack.use(await testNats(process.env))
   const child: NatsChild = await nats.start({ log: serverLog })
   let current = child
   const rebuilt: string[][] = []
-  const cluster = stack.use(
-    connectCluster({
+  const link = stack.use(
+    connectNats({
       url: child.url,
       nodeId,
       log: silentLog,
@@ -58,17 +58,17 @@ async function rig(options: Partial<ClusterOptions> = {}, serverLog = silentLog)
   )
   const stop = new AbortController()
   const log = recordingLog()
-  const bus = new JetStreamBus(cluster, log)
+  const bus = new JetStreamBus(link, log)
   const consuming: Promise<void>[] = []
   stack.defer(async () => {
     stop.abort()
     await Promise.all(consuming)
   })
-  await well(cluster)
+  await well(link)
   return {
     nats,
     child,
-    cluster,
+    link,
     bus,
     log,
     rebuilt,
@@ -122,7 +122,7 @@ test('a hint is delivered once, and again for each pin that brings origins for r
 test('streams, bucket and consumer are created once, with their limits, and are reported', async () => {
   await using it = await rig()
   assert.deepEqual(it.rebuilt, [[jobsStream, bucketStream, consumerName(nodeId)]])
-  const manager = await jetstreamManager(connection(it.cluster))
+  const manager = await jetstreamManager(connection(it.link))
   const { config } = await manager.streams.info(jobsStream)
   assert.equal(config.max_age, 3_600e9)
   assert.equal(config.discard, 'old')
@@ -135,9 +135,9 @@ test('streams, bucket and consumer are created once, with their limits, and are 
 
 test('limits of an older version are updated, and nothing is reported as rebuilt', async () => {
   await using it = await rig()
-  const manager = await jetstreamManager(connection(it.cluster))
+  const manager = await jetstreamManager(connection(it.link))
   await manager.streams.update(jobsStream, { max_msgs_per_subject: 5 })
-  it.cluster.repair()
+  it.link.repair()
   await until('the limit of today', async () => {
     return (await manager.streams.info(jobsStream)).config.max_msgs_per_subject === 100_000
   })
@@ -150,7 +150,7 @@ test('a hint sent twice arrives once; the same placement with another attempt ar
   await it.bus.publishJobs([job(1), job(1)])
   await it.bus.publishJobs([job(1), { ...job(1), attempt: 2 }])
   await until('both attempts', () => got.length >= 2)
-  const manager = await jetstreamManager(connection(it.cluster))
+  const manager = await jetstreamManager(connection(it.link))
   await until('all to be acknowledged', async () => {
     const info = await manager.consumers.info(jobsStream, consumerName(nodeId))
     return info.num_pending === 0 && info.num_ack_pending === 0
@@ -196,13 +196,13 @@ test('a job whose row could not be looked at is delivered again', async () => {
 test('malformed jobs and jobs of unknown versions are dropped for good, counted, and warned about once', async () => {
   await using it = await rig()
   const got = collect(it)
-  const js = jetstream(connection(it.cluster))
+  const js = jetstream(connection(it.link))
   for (const body of ['', 'garbage', '[]', 'null', '{"v":2,"cid":"x"}', '{"v":1,"cid":"x","org":7}']) {
     await js.publish(jobSubject(nodeId), body)
   }
   await it.bus.publishJobs([job(1)])
   await until('the good one', () => got.length === 1)
-  const manager = await jetstreamManager(connection(it.cluster))
+  const manager = await jetstreamManager(connection(it.link))
   await until('nothing to be left', async () => {
     const info = await manager.consumers.info(jobsStream, consumerName(nodeId))
     return info.num_ack_pending === 0 && info.num_redelivered === 0
@@ -220,10 +220,10 @@ test('while the server is down, publishing rejects with unavailable; once it is 
   assert.ok(pid !== null)
   process.kill(pid, 'SIGSTOP')
   await assert.rejects(it.bus.publishJobs(jobsTo(600, 10)), (error) => isCode(error, 'unavailable'))
-  await until('trouble', () => it.cluster.trouble())
+  await until('trouble', () => it.link.trouble())
   await kill(it.child)
   await assert.rejects(it.bus.publishJobs([job(2)]), (error) => isCode(error, 'unavailable'))
-  await well(it.cluster)
+  await well(it.link)
   await it.bus.publishJobs(jobsTo(50, 100))
   await until('the later ones', () => got.filter(({ generation }) => generation >= 100).length === 50)
   await until('the restart to be reported', () => it.rebuilt.at(-1)?.includes('nats-server'))
@@ -233,10 +233,10 @@ test('a store that was wiped while the server was down is rebuilt and reported, 
   await using it = await rig()
   const got = collect(it)
   await it.child[Symbol.asyncDispose]()
-  await until('trouble', () => it.cluster.trouble())
+  await until('trouble', () => it.link.trouble())
   await rm(natsPaths(it.nats.dir).store, { recursive: true })
   await it.nats.start()
-  await well(it.cluster)
+  await well(it.link)
   await it.bus.publishJobs([job(1)])
   await until('the job', () => got.length === 1)
   assert.ok(it.rebuilt[1]?.includes(jobsStream) && it.rebuilt[1].includes(bucketStream))
@@ -248,7 +248,7 @@ test('a store that is wiped under a running server is rebuilt after the server i
   await rm(natsPaths(it.nats.dir).store, { recursive: true })
   await kill(it.child)
   await until('a rebuilt stream', () => it.rebuilt[1]?.includes(jobsStream))
-  await well(it.cluster)
+  await well(it.link)
   await it.bus.publishJobs([job(1)])
   await until('the job', () => got.length === 1)
 })
@@ -268,7 +268,7 @@ test('a store with only corrupt files is logged, and everything in it is created
     const made = it.rebuilt.slice(1).flat()
     return [jobsStream, bucketStream, consumerName(nodeId)].every((name) => made.includes(name))
   })
-  await well(it.cluster)
+  await well(it.link)
   await it.bus.publishJobs([job(1)])
   await until('the job', () => got.length === 1)
   assert.ok(log.said.some((line) => line.includes(jobsStream)))
@@ -281,9 +281,9 @@ test('a store in which JetStream cannot create missing streams is moved aside, a
   const jetStreamDir = join(natsPaths(it.nats.dir).store, 'jetstream')
   await rm(jetStreamDir, { recursive: true })
   await symlink('a disk that is gone', jetStreamDir)
-  await deleteStream(connection(it.cluster))
+  await deleteStream(connection(it.link))
   await until('all to be made again', () => it.rebuilt.slice(1).flat().includes(bucketStream))
-  await well(it.cluster)
+  await well(it.link)
   await it.bus.publishJobs([job(1)])
   await until('the job', () => got.length === 1)
   assert.ok(log.said.some((line) => line.includes('empty store')))
@@ -300,9 +300,9 @@ for (const [what, remove] of [
     const got = collect(it)
     await it.bus.publishJobs([job(1)])
     await until('the first', () => got.length === 1)
-    await remove(connection(it.cluster))
+    await remove(connection(it.link))
     await until('it to be made again', () => it.rebuilt[1]?.includes(consumerName(nodeId)))
-    await well(it.cluster)
+    await well(it.link)
     await it.bus.publishJobs([job(2)])
     await until('the second', () => got.some(({ generation }) => generation === 2))
   })
@@ -320,14 +320,11 @@ test('a node connects as soon as its server is up, even if the node started firs
   await using nats = await testNats(process.env)
   const child = await nats.start()
   await child[Symbol.asyncDispose]()
-  await using cluster = connectCluster({ url: child.url, nodeId, log: silentLog })
-  const trouble = await until(
-    'trouble',
-    () => cluster.trouble()?.startsWith('cannot connect') && cluster.trouble(),
-  )
+  await using link = connectNats({ url: child.url, nodeId, log: silentLog })
+  const trouble = await until('trouble', () => link.trouble()?.startsWith('cannot connect') && link.trouble())
   assert.doesNotMatch(trouble, new RegExp(new URL(child.url).password))
   await nats.start()
-  await well(cluster)
+  await well(link)
 })
 
 test('jobs in progress when the signal aborts are finished and acknowledged before consuming ends', async () => {
@@ -339,7 +336,7 @@ test('jobs in progress when the signal aborts are finished and acknowledged befo
     done += 1
   })
   await it.bus.publishJobs(jobsTo(4))
-  const manager = await jetstreamManager(connection(it.cluster))
+  const manager = await jetstreamManager(connection(it.link))
   const unacked = async () => (await manager.consumers.info(jobsStream, consumerName(nodeId))).num_ack_pending
   await until('four in hand', async () => (await unacked()) === 4)
   it.stop.abort()

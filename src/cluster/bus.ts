@@ -5,7 +5,7 @@ import { AnchorageError } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Job } from '../core/placement.ts'
 import type { Bus, Log } from '../core/ports.ts'
-import type { Cluster } from './connect.ts'
+import type { NodeNatsLink } from './nats-link.ts'
 import { explain } from './nats-error.ts'
 import { jobMessageId, readJob, writeJob } from './job-message.ts'
 import { ackWaitMs, consumerName, jobSubject, jobsStream, maxAckPending } from './names.ts'
@@ -27,20 +27,20 @@ const maxRepullMs = 2_000
 /** The hints between nodes, over JetStream. */
 export class JetStreamBus implements Bus {
   readonly counts: BusCounts = { published: 0, consumed: 0, unreadable: 0 }
-  readonly #cluster: Cluster
+  readonly #link: NodeNatsLink
   readonly #log: Log
   readonly #waiting: (() => void)[] = []
   #inFlight = 0
   #client: { nc: NatsConnection; js: JetStreamClient } | null = null
   #warned = false
 
-  constructor(cluster: Cluster, log: Log) {
-    this.#cluster = cluster
+  constructor(link: NodeNatsLink, log: Log) {
+    this.#link = link
     this.#log = log
   }
 
   trouble(): string | null {
-    return this.#cluster.trouble()
+    return this.#link.trouble()
   }
 
   async publishJobs(jobs: Job[]): Promise<void> {
@@ -74,7 +74,7 @@ export class JetStreamBus implements Bus {
       for (let repullMs = 50; !signal.aborted; repullMs = Math.min(repullMs * 2, maxRepullMs)) {
         const startedAt = performance.now()
         const ended = await this.#pullOnce(nodeId, hand, signal)
-        if (ended === 'missing') this.#cluster.repair()
+        if (ended === 'missing') this.#link.repair()
         if (performance.now() - startedAt > maxRepullMs) repullMs = 50
         await delay(repullMs, undefined, { signal }).catch(() => {})
       }
@@ -86,7 +86,7 @@ export class JetStreamBus implements Bus {
 
   async #pullOnce(nodeId: NodeId, hand: Hand, signal: AbortSignal): Promise<PullEnd> {
     try {
-      const nc = await this.#cluster.connected(signal)
+      const nc = await this.#link.connected(signal)
       return await hand.pullFrom((take) =>
         startPull(nc, { stream: jobsStream, consumer: consumerName(nodeId), ...take }, signal),
       )
@@ -101,7 +101,7 @@ export class JetStreamBus implements Bus {
     const deadline = performance.now() + publishTimeoutMs
     await this.#takeSlot()
     try {
-      const nc = this.#cluster.connection()
+      const nc = this.#link.connection()
       const timeout = Math.ceil(deadline - performance.now())
       if (nc === null) throw new Error('not connected')
       if (timeout <= 0) throw new Error('no answer in time')

@@ -6,7 +6,7 @@ import { isMissing, isStale } from './nats-error.ts'
 
 const timeout = 2_000
 
-/** Which anchorage cluster this NATS belongs to; null when none has claimed it. Rejects while JetStream does not answer. */
+/** Which anchorage cluster this NATS belongs to; null when it has no owner yet. Rejects while JetStream does not answer. */
 export async function ownerOf(nc: NatsConnection): Promise<string | null> {
   try {
     const manager = await jetstreamManager(nc, { checkAPI: false, timeout })
@@ -19,10 +19,10 @@ export async function ownerOf(nc: NatsConnection): Promise<string | null> {
 }
 
 /**
- * Claims this NATS for `clusterId` unless a cluster owns it already, and returns its owner. The bucket must exist. Of several clusters that
- * try, one wins.
+ * Makes `clusterId` the owner of this NATS unless a cluster owns it already, and returns its owner. The bucket must exist. Of several
+ * clusters that try, one wins.
  */
-export async function claim(nc: NatsConnection, clusterId: string): Promise<string> {
+export async function becomeOwner(nc: NatsConnection, clusterId: string): Promise<string> {
   const owner = await ownerOf(nc)
   if (owner !== null) return owner
   try {

@@ -1,6 +1,6 @@
 import { AnchorageError } from '../core/errors.ts'
 import { foreignNats, ownerOf } from './cluster-identity.ts'
-import type { Link } from './connect.ts'
+import type { NatsLink } from './nats-link.ts'
 import { dial } from './dial.ts'
 import { explain } from './nats-error.ts'
 
@@ -9,7 +9,7 @@ import { explain } from './nats-error.ts'
  * outside NATS, which may belong to another cluster. Rejects with `unavailable` when there is no connection at once, and with `invalid`
  * when that NATS belongs to another cluster.
  */
-export async function connectOnce(url: string, clusterId?: string): Promise<Link & AsyncDisposable> {
+export async function connectOnce(url: string, clusterId?: string): Promise<NatsLink & AsyncDisposable> {
   const nc = await dial(url, 'operator').catch((cause: unknown) => {
     throw new AnchorageError('unavailable', `NATS cannot be reached: ${explain(cause)}`, { cause })
   })

@@ -11,7 +11,7 @@ import { mintId } from '../core/ids.ts'
 import { testNatsCluster } from '../../testing/servers/nats-cluster.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
-import { connectCluster } from './connect.ts'
+import { connectNats } from './nats-link.ts'
 import { inspectJetStream, inspectServers } from './inspect.ts'
 
 before(async () => {
@@ -23,8 +23,8 @@ test('nothing is published while there are no streams; once a node made them, a 
   const { url, systemUrl } = await nats.start()
   const empty = await inspectJetStream(url)
   assert.deepEqual([empty.hasStreams, empty.acknowledgedInMs], [false, null])
-  await using cluster = connectCluster({ url, nodeId: mintId('nod'), log: silentLog, clusterId: 'one' })
-  await until('the streams', () => cluster.trouble() === null)
+  await using link = connectNats({ url, nodeId: mintId('nod'), log: silentLog, clusterId: 'one' })
+  await until('the streams', () => link.trouble() === null)
   const facts = await inspectJetStream(url, 'one')
   assert.ok(facts.acknowledgedInMs !== null && facts.acknowledgedInMs > 0)
   assert.deepEqual([facts.replicas, facts.offline], [1, 0])

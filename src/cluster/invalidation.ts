@@ -1,4 +1,4 @@
-import type { Link } from './connect.ts'
+import type { NatsLink } from './nats-link.ts'
 import { invalidationSubject } from './names.ts'
 import { fieldsOf } from './wire.ts'
 
@@ -15,7 +15,7 @@ export interface Invalidated {
 }
 
 /** Tells all nodes, this one included. Throws while there is no connection. */
-export function publishInvalidation(link: Link, { cache, version, key }: Invalidated): void {
+export function publishInvalidation(link: NatsLink, { cache, version, key }: Invalidated): void {
   const nc = link.connection()
   if (nc === null) throw new Error('not connected to NATS')
   nc.publish(invalidationSubject, JSON.stringify({ v: 1, cache, version, key }))
@@ -25,7 +25,7 @@ export function publishInvalidation(link: Link, { cache, version, key }: Invalid
  * Calls `listener` for each change that a node publishes. Returns a function that stops this. Messages that this version cannot read are
  * ignored.
  */
-export function onInvalidation(link: Link, listener: (change: Invalidated) => void): () => void {
+export function onInvalidation(link: NatsLink, listener: (change: Invalidated) => void): () => void {
   return link.subscribe(invalidationSubject, (message) => {
     const change = readInvalidation(message.string())
     if (change !== null) listener(change)

@@ -1,6 +1,6 @@
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { headers, type NatsConnection } from '@nats-io/nats-core'
-import type { Cluster } from './connect.ts'
+import type { NodeNatsLink } from './nats-link.ts'
 import { bucketStream, leaderKey, leaseReleasedSubject } from './names.ts'
 import { isMissing, isStale } from './nats-error.ts'
 
@@ -26,9 +26,9 @@ export interface LeaderKey {
  * The leader's key in the cluster's bucket. It is written with plain publishes: the key-value client's own `update` drops the time to live,
  * so the key would never expire.
  */
-export function natsLeaderKey(cluster: Cluster): LeaderKey {
+export function natsLeaderKey(link: NodeNatsLink): LeaderKey {
   const connection = (): NatsConnection => {
-    const nc = cluster.connection()
+    const nc = link.connection()
     if (nc === null) throw new Error('not connected to NATS')
     return nc
   }
@@ -63,6 +63,6 @@ export function natsLeaderKey(cluster: Cluster): LeaderKey {
       await jetstream(nc).publish(leaderKey, '', options)
       nc.publish(leaseReleasedSubject)
     },
-    onDropped: (listener) => cluster.subscribe(leaseReleasedSubject, listener),
+    onDropped: (listener) => link.subscribe(leaseReleasedSubject, listener),
   }
 }

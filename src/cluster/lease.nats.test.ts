@@ -6,7 +6,7 @@ import { until } from '../../testing/settle.ts'
 import { mintId } from '../core/ids.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
-import { connectCluster } from './connect.ts'
+import { connectNats } from './nats-link.ts'
 import { natsLeaderKey } from './leader-key.ts'
 import { runLease } from './lease.ts'
 import { bucketStream, leaderKey } from './names.ts'
@@ -26,8 +26,8 @@ async function rig({ ttlMs: ttl = ttlMs } = {}) {
   let lastEpoch = 0
   const contender = async (clock: SteadyClock = steadyClock) => {
     const nodeId = mintId('nod')
-    const cluster = stack.use(connectCluster({ url: child.url, nodeId, log: silentLog, probeEveryMs: 200 }))
-    await until('JetStream', () => cluster.trouble() === null)
+    const link = stack.use(connectNats({ url: child.url, nodeId, log: silentLog, probeEveryMs: 200 }))
+    await until('JetStream', () => link.trouble() === null)
     const stop = new AbortController()
     const seen = { epochs: new Array<number>(), leads: false }
     const onLead = async (epoch: number, signal: AbortSignal): Promise<void> => {
@@ -37,13 +37,13 @@ async function rig({ ttlMs: ttl = ttlMs } = {}) {
       seen.leads = false
     }
     const nextEpoch = () => Promise.resolve(++lastEpoch)
-    const options = { nats: cluster, nodeId, ttlMs: ttl, clock, nextEpoch, onLead, log: silentLog }
+    const options = { link, nodeId, ttlMs: ttl, clock, nextEpoch, onLead, log: silentLog }
     const done = runLease(options, stop.signal)
     stack.defer(() => {
       stop.abort()
       return done
     })
-    return { nodeId, cluster, seen, stop, done }
+    return { nodeId, link, seen, stop, done }
   }
   return { child, contender, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
@@ -75,7 +75,7 @@ async function renewed(one: Contender): Promise<void> {
   let renewals = 0
   let revision = 0
   await until('two renewals', async () => {
-    const held = await natsLeaderKey(one.cluster).read(1_000)
+    const held = await natsLeaderKey(one.link).read(1_000)
     if (held === null || held.value === null || held.revision === revision) return false
     const now: unknown = JSON.parse(held.value).epoch
     renewals = now === epoch && now !== null ? renewals + 1 : 0
@@ -85,8 +85,8 @@ async function renewed(one: Contender): Promise<void> {
   })
 }
 
-const leaderSays = async ({ cluster }: Contender): Promise<unknown> => {
-  const held = await natsLeaderKey(cluster).read(1_000)
+const leaderSays = async ({ link }: Contender): Promise<unknown> => {
+  const held = await natsLeaderKey(link).read(1_000)
   return held === null || held.value === null ? null : JSON.parse(held.value)
 }
 
@@ -121,7 +121,7 @@ suite('the lease on a real nats-server', { concurrency: true }, () => {
     const one = await it.contender()
     await until('the first to lead', () => one.seen.leads)
     const two = await it.contender()
-    await one.cluster[Symbol.asyncDispose]()
+    await one.link[Symbol.asyncDispose]()
     await until('the second to lead', () => {
       assert.ok(!(one.seen.leads && two.seen.leads), 'both lead at once')
       return two.seen.leads
@@ -134,7 +134,7 @@ suite('the lease on a real nats-server', { concurrency: true }, () => {
     const still = stoppableClock()
     const one = await it.contender(still.clock)
     await until('the first to lead', () => one.seen.leads)
-    const key = natsLeaderKey(one.cluster)
+    const key = natsLeaderKey(one.link)
     const two = await it.contender()
     const before = await key.read(1_000)
     assert.ok(before !== null)
@@ -143,7 +143,7 @@ suite('the lease on a real nats-server', { concurrency: true }, () => {
     const old = (one.seen.epochs.at(-1) ?? 0) < (two.seen.epochs.at(-1) ?? 0)
     assert.ok(old, 'a later epoch')
     assert.equal(await key.put('late', before.revision, ttlMs, 1_000), null)
-    const nc = one.cluster.connection()
+    const nc = one.link.connection()
     assert.ok(nc !== null)
     await assert.rejects(
       jetstream(nc).publish(leaderKey, 'late', { expect: { lastSubjectSequence: before.revision } }),
@@ -159,10 +159,10 @@ suite('the lease on a real nats-server', { concurrency: true }, () => {
     await using it = await rig()
     const [one, two] = [await it.contender(), await it.contender()]
     await until('a leader', () => one.seen.leads || two.seen.leads)
-    const nc = one.cluster.connection()
+    const nc = one.link.connection()
     assert.ok(nc !== null)
     await (await jetstreamManager(nc)).streams.delete(bucketStream)
-    one.cluster.repair()
+    one.link.repair()
     const later = ({ seen }: Contender) => seen.leads && (seen.epochs.at(-1) ?? 0) > 1
     await until('a later epoch', () => later(one) || later(two))
     // For a moment both may believe that they lead: this is what epochs are for.
@@ -182,13 +182,13 @@ suite('the lease on a real nats-server', { concurrency: true }, () => {
     await using it = await rig()
     const one = await it.contender()
     await until('the first to lead', () => one.seen.leads)
-    const key = natsLeaderKey(one.cluster)
+    const key = natsLeaderKey(one.link)
     const before = await key.read(1_000)
     assert.ok(before !== null)
-    const nc = one.cluster.connection()
+    const nc = one.link.connection()
     assert.ok(nc !== null)
     await (await jetstreamManager(nc)).streams.delete(bucketStream)
-    one.cluster.repair()
+    one.link.repair()
     const after = await until('the new key', async () => {
       const held = await key.read(1_000).catch(() => null)
       return held !== null && held.revision !== before.revision && held
@@ -204,7 +204,7 @@ suite('the lease on a real nats-server', { concurrency: true }, () => {
     assert.ok(pid !== null)
     process.kill(pid, 'SIGKILL')
     await until('another server', () => it.child.pid !== pid && it.child.trouble() === null)
-    await until('JetStream', () => one.cluster.trouble() === null)
+    await until('JetStream', () => one.link.trouble() === null)
     await renewed(one)
     assert.deepEqual(one.seen, { epochs: [1], leads: true })
   })

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { NodeId } from '../core/ids.ts'
 import type { Log } from '../core/ports.ts'
 import { unlessAborted } from '../process/aborted.ts'
-import type { Cluster } from './connect.ts'
+import type { NodeNatsLink } from './nats-link.ts'
 import { natsLeaderKey, type Held, type LeaderKey } from './leader-key.ts'
 import { explain } from './nats-error.ts'
 import { steadyClock, type SteadyClock } from './steady-clock.ts'
@@ -26,8 +26,8 @@ export interface LeaseOptions {
  * Contends for leadership until `signal` aborts, and leads whenever it wins. Resolves after the work has ended and the lease was released.
  * For a moment two nodes may both believe that they lead; the epoch in Postgres tells them apart.
  */
-export function runLease(options: LeaseOptions & { nats: Cluster }, signal: AbortSignal): Promise<void> {
-  return contend({ ...options, key: natsLeaderKey(options.nats) }, signal)
+export function runLease(options: LeaseOptions & { link: NodeNatsLink }, signal: AbortSignal): Promise<void> {
+  return contend({ ...options, key: natsLeaderKey(options.link) }, signal)
 }
 
 /** `runLease` over any key. */
@@ -221,13 +221,13 @@ class Term {
       const ok = await this.#renewOnce()
       this.#options.onRenewal?.(ok, this.#clock.steadyMs() - late.dueAtMs)
       if (!ok) continue
-      this.#tellIfLate(late)
+      this.#logIfLate(late)
       late = null
     }
   }
 
   /** Logs how close a late renewal came to the end of the lease, and whether this process or NATS was slow. */
-  #tellIfLate({ dueAtMs, beganAtMs, tries }: Late): void {
+  #logIfLate({ dueAtMs, beganAtMs, tries }: Late): void {
     const lateMs = Math.round(this.#clock.steadyMs() - dueAtMs)
     if (lateMs < this.#times.everyMs / 2) return
     const processMs = Math.round(beganAtMs - dueAtMs)

@@ -6,7 +6,7 @@ import { mintId } from '../core/ids.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
 import type { Maintenance } from '../core/maintenance.ts'
-import { connectCluster } from './connect.ts'
+import { connectNats } from './nats-link.ts'
 import { onInvalidation, publishInvalidation, readInvalidation, type Invalidated } from './invalidation.ts'
 import {
   clearMaintenance,
@@ -36,9 +36,9 @@ async function rig() {
   const child = await nats.start()
   const join = async () => {
     const options = { url: child.url, nodeId: mintId('nod'), log: silentLog, probeEveryMs: 200 }
-    const cluster = stack.use(connectCluster(options))
-    await until('JetStream', () => cluster.trouble() === null)
-    return cluster
+    const link = stack.use(connectNats(options))
+    await until('JetStream', () => link.trouble() === null)
+    return link
   }
   return { child, one: await join(), two: await join(), [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }

@@ -6,7 +6,7 @@ import { isCode } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
-import { connectCluster, type Cluster } from './connect.ts'
+import { connectNats, type NodeNatsLink } from './nats-link.ts'
 import { connectOnce } from './connect-once.ts'
 import { bucketStream, heartbeatSubject } from './names.ts'
 
@@ -21,8 +21,8 @@ async function rig() {
   const child = await nats.start()
   const join = (clusterId: string) => {
     const refused: unknown[] = []
-    const cluster: Cluster = stack.use(
-      connectCluster({
+    const link: NodeNatsLink = stack.use(
+      connectNats({
         url: child.url,
         nodeId: mintId('nod'),
         log: silentLog,
@@ -32,16 +32,16 @@ async function rig() {
         onForeign: (error) => refused.push(error),
       }),
     )
-    return { cluster, refused }
+    return { link, refused }
   }
   return { child, join, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
 test('all nodes of the first cluster use an outside NATS, with as many replicas as it has servers for', async () => {
   await using it = await rig()
-  for (const { cluster } of [it.join('one'), it.join('one')]) {
-    await until('JetStream', () => cluster.trouble() === null)
-    const nc = cluster.connection()
+  for (const { link } of [it.join('one'), it.join('one')]) {
+    await until('JetStream', () => link.trouble() === null)
+    const nc = link.connection()
     assert.ok(nc !== null)
     const { config } = await (await jetstreamManager(nc)).streams.info(bucketStream)
     assert.equal(config.num_replicas, 1)
@@ -51,28 +51,28 @@ test('all nodes of the first cluster use an outside NATS, with as many replicas 
 test('a node of another cluster is refused, says what to do, and changes nothing in that NATS', async () => {
   await using it = await rig()
   const ours = it.join('one')
-  await until('JetStream', () => ours.cluster.trouble() === null)
+  await until('JetStream', () => ours.link.trouble() === null)
   const theirs = it.join('two')
   const [error] = await until('the refusal', () => theirs.refused.length > 0 && theirs.refused)
   assert.ok(isCode(error, 'invalid'))
   assert.match(String(error), /nats\.url.*one.*two.*KV_ANCHORAGE_CLUSTER/s)
-  assert.equal(theirs.cluster.connection(), null)
-  assert.match(theirs.cluster.trouble() ?? '', /another anchorage cluster/)
+  assert.equal(theirs.link.connection(), null)
+  assert.match(theirs.link.trouble() ?? '', /another anchorage cluster/)
   await assert.rejects(connectOnce(it.child.url, 'two'), (error) => isCode(error, 'invalid'))
 })
 
 test('a NATS of a cluster that is gone can be taken over by deleting its bucket', async () => {
   await using it = await rig()
   const gone = it.join('one')
-  await until('JetStream', () => gone.cluster.trouble() === null)
-  await gone.cluster[Symbol.asyncDispose]()
+  await until('JetStream', () => gone.link.trouble() === null)
+  await gone.link[Symbol.asyncDispose]()
   const ours = it.join('two')
   await until('the refusal', () => ours.refused.length > 0)
   await using link = await connectOnce(it.child.url)
   const nc = link.connection()
   assert.ok(nc !== null)
   await (await jetstreamManager(nc)).streams.delete(bucketStream)
-  await until('ours to be well', () => ours.cluster.trouble() === null)
+  await until('ours to be well', () => ours.link.trouble() === null)
   const late = it.join('one')
   await until('the other to be refused', () => late.refused.length > 0)
 })
@@ -80,11 +80,11 @@ test('a NATS of a cluster that is gone can be taken over by deleting its bucket'
 test('a command connects once, its messages arrive before it ends, and it fails at once when no server is there', async () => {
   await using it = await rig()
   const nodeId = mintId('nod')
-  const { cluster } = it.join('one')
-  await until('JetStream', () => cluster.trouble() === null)
+  const { link } = it.join('one')
+  await until('JetStream', () => link.trouble() === null)
   const heard: string[] = []
-  cluster.subscribe(heartbeatSubject(nodeId), (message) => heard.push(message.string()))
-  await cluster.connection()?.flush()
+  link.subscribe(heartbeatSubject(nodeId), (message) => heard.push(message.string()))
+  await link.connection()?.flush()
   {
     await using link = await connectOnce(it.child.url, 'one')
     link.connection()?.publish(heartbeatSubject(nodeId), 'here')

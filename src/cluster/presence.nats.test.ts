@@ -6,7 +6,7 @@ import type { Node } from '../core/node.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { recordingLog } from '../../testing/recording-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
-import { connectCluster } from './connect.ts'
+import { connectNats } from './nats-link.ts'
 import { heartbeatSubject } from './names.ts'
 import { startPresence } from './presence.ts'
 
@@ -33,8 +33,8 @@ async function rig() {
   }))
   const join = async (nodeId: NodeId, incarnation = 1, usedBytes = 0) => {
     const log = recordingLog()
-    const cluster = stack.use(connectCluster({ url: child.url, nodeId, log: silentLog, probeEveryMs: 200 }))
-    await until('a connection', () => cluster.connection() !== null)
+    const link = stack.use(connectNats({ url: child.url, nodeId, log: silentLog, probeEveryMs: 200 }))
+    await until('a connection', () => link.connection() !== null)
     const self = () => ({
       nodeId,
       name: 'n',
@@ -45,8 +45,8 @@ async function rig() {
       state: 'active' as const,
       acceptMs: null,
     })
-    const presence = stack.use(startPresence({ nats: cluster, self, known: () => known, log }))
-    return { cluster, log, presence, sees: (id: NodeId) => presence.nodes().find((node) => node.id === id) }
+    const presence = stack.use(startPresence({ link, self, known: () => known, log }))
+    return { link, log, presence, sees: (id: NodeId) => presence.nodes().find((node) => node.id === id) }
   }
   return { child, ids, join, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
@@ -86,7 +86,7 @@ test('heartbeats of an older boot are ignored; malformed ones are ignored and wa
   await it.join(there, 2, 2)
   await until('the younger boot', () => one.sees(there)?.usedBytes === 2)
   const older = await it.join(there, 1, 1)
-  const nc = older.cluster.connection()
+  const nc = older.link.connection()
   assert.ok(nc !== null)
   nc.publish(heartbeatSubject(there), 'garbage')
   nc.publish(heartbeatSubject(there), '{"v":9}')

@@ -1,14 +1,14 @@
 import type { NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
 import type { Log, Presence } from '../core/ports.ts'
-import type { Cluster } from './connect.ts'
+import type { NodeNatsLink } from './nats-link.ts'
 import { readHeartbeat, writeHeartbeat, type Heartbeat } from './heartbeat.ts'
 import { explain } from './nats-error.ts'
 import { heartbeatSubject, heartbeatSubjects } from './names.ts'
 import { steadyClock, type SteadyClock } from './steady-clock.ts'
 
 export interface PresenceOptions {
-  nats: Cluster
+  link: NodeNatsLink
   /** This node, as it is now. */
   self: () => Heartbeat
   /** The nodes in Postgres, `live` by their `last_seen`. Other code reads them every few seconds. */
@@ -43,7 +43,7 @@ export class HeartbeatPresence implements Presence, AsyncDisposable {
   constructor(options: PresenceOptions) {
     this.#options = options
     this.#clock = options.clock ?? steadyClock
-    this.#off = options.nats.subscribe(heartbeatSubjects, (message) => this.#hear(message.string()))
+    this.#off = options.link.subscribe(heartbeatSubjects, (message) => this.#hear(message.string()))
     this.#timer = setInterval(() => this.#beat(), everyMs)
     this.#beat()
   }
@@ -61,7 +61,7 @@ export class HeartbeatPresence implements Presence, AsyncDisposable {
   /** How long ago each other node was heard, ms; those that were not heard lately are left out. */
   heard(): Record<NodeId, number> {
     const nowMs = this.#clock.steadyMs()
-    const others = [...this.#heard].filter(([id]) => id !== this.#options.nats.nodeId)
+    const others = [...this.#heard].filter(([id]) => id !== this.#options.link.nodeId)
     return Object.fromEntries(others.map(([id, { atMs }]) => [id, Math.round(nowMs - atMs)]))
   }
 
@@ -100,8 +100,8 @@ export class HeartbeatPresence implements Presence, AsyncDisposable {
 
   #beat(): void {
     try {
-      const { nats, self } = this.#options
-      nats.connection()?.publish(heartbeatSubject(nats.nodeId), writeHeartbeat(self()))
+      const { link, self } = this.#options
+      link.connection()?.publish(heartbeatSubject(link.nodeId), writeHeartbeat(self()))
     } catch (error) {
       this.#options.log.debug({ reason: explain(error) }, 'a heartbeat was not sent')
     }
@@ -117,7 +117,7 @@ export class HeartbeatPresence implements Presence, AsyncDisposable {
 /**
  * The nodes in Postgres, updated by heartbeats. A node is live when either source says so: `last_seen` is enough while NATS is away, and a
  * heartbeat is enough while the list from Postgres is some seconds old. This node is always live: it is asking. Addresses come from
- * Postgres alone, since they are dialled and shown to tenants.
+ * Postgres alone, since they are dialled and shown to orgs.
  */
 export function mergeNodes(
   known: readonly Node[],

@@ -1,6 +1,6 @@
 import type { NodeId } from './ids.ts'
 import type { Node } from './node.ts'
-import { capacityOf, freeBytes, type RoomPolicy } from './standing.ts'
+import { capacityOf, freeBytes, type RoomPolicy } from './node-standing.ts'
 
 /** What one node has, and what evening out changes about it. Bytes are those in Postgres. */
 export interface Share {
@@ -39,10 +39,10 @@ export interface SharesInput {
  * not its free bytes, since moved content stays on its old disk for a while and would count against that node.
  */
 export function fairShares({ nodes, usage, tolerance }: SharesInput, policy: RoomPolicy): Share[] {
-  const book = new Map(usage.map(({ nodeId, bytes }) => [nodeId, bytes]))
+  const bytesByNode = new Map(usage.map(({ nodeId, bytes }) => [nodeId, bytes]))
   const sizes = nodes.map((node) => ({
     node,
-    bytes: book.get(node.id) ?? 0,
+    bytes: bytesByNode.get(node.id) ?? 0,
     weight: capacityOf(node),
     room: freeBytes(node, policy),
   }))

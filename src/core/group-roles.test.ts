@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { groupRules, standingOf } from './group-roles.ts'
+import { groupRules, rightsFromGroups } from './group-roles.ts'
 import { roles } from './org.ts'
 
 const byPrefix = groupRules('anchorage:', [])
@@ -13,14 +13,14 @@ test('groups give the greatest role in each org, and make operators', () => {
     'anchorage:acme:viewer',
     'anchorage:b-2:owner',
   ]
-  assert.deepEqual(standingOf(groups, byPrefix), {
+  assert.deepEqual(rightsFromGroups(groups, byPrefix), {
     operator: false,
     roles: [
       { slug: 'acme', role: 'admin' },
       { slug: 'b-2', role: 'owner' },
     ],
   })
-  assert.deepEqual(standingOf(['anchorage:operators'], byPrefix), { operator: true, roles: [] })
+  assert.deepEqual(rightsFromGroups(['anchorage:operators'], byPrefix), { operator: true, roles: [] })
 })
 
 test('a group that only resembles one of ours gives nothing', () => {
@@ -40,7 +40,7 @@ test('a group that only resembles one of ours gives nothing', () => {
     ' anchorage:operators',
     '',
   ]
-  assert.deepEqual(standingOf(groups, byPrefix), { operator: false, roles: [] })
+  assert.deepEqual(rightsFromGroups(groups, byPrefix), { operator: false, roles: [] })
 })
 
 test('groups named in the config give what it says, also more than one thing', () => {
@@ -50,11 +50,11 @@ test('groups named in the config give what it says, also more than one thing', (
     'cn=it,ou=groups=operator',
     'staff=beta:viewer',
   ])
-  assert.deepEqual(standingOf(['staff', 'others'], rules).roles, [
+  assert.deepEqual(rightsFromGroups(['staff', 'others'], rules).roles, [
     { slug: 'acme', role: 'member' },
     { slug: 'beta', role: 'viewer' },
   ])
-  assert.deepEqual(standingOf(['cn=it,ou=groups'], rules), {
+  assert.deepEqual(rightsFromGroups(['cn=it,ou=groups'], rules), {
     operator: true,
     roles: [{ slug: 'acme', role: 'admin' }],
   })
@@ -85,7 +85,7 @@ test('neither order nor repetition of groups changes what they give', () => {
     fc.string(),
   )
   const sorted = (groups: string[]) => {
-    const { operator, roles: given } = standingOf(groups, byPrefix)
+    const { operator, roles: given } = rightsFromGroups(groups, byPrefix)
     return { operator, roles: given.toSorted((a, b) => a.slug.localeCompare(b.slug)) }
   }
   fc.assert(

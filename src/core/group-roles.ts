@@ -12,7 +12,7 @@ export interface GroupRules {
 }
 
 /** What a person gets from its groups: in each org the greatest role. */
-export interface GroupStanding {
+export interface GroupRights {
   operator: boolean
   roles: { slug: string; role: Role }[]
 }
@@ -33,7 +33,7 @@ export function groupRules(prefix: string, lines: readonly string[]): GroupRules
 }
 
 /** Groups without a meaning here are ignored: providers list all groups of a person. */
-export function standingOf(groups: readonly string[], rules: GroupRules): GroupStanding {
+export function rightsFromGroups(groups: readonly string[], rules: GroupRules): GroupRights {
   const grants = groups.flatMap((group) => [
     ...byPrefix(group, rules.prefix),
     ...(rules.named.get(group) ?? []),

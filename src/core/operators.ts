@@ -97,8 +97,13 @@ export function operatorUseCases({ log, ...parts }: OperatorParts): OperatorUseC
       log.warn({ err }, 'the nodes could not be told; they find out by themselves within seconds')
     }
   }
-  const told = { ...parts, announce }
-  return { ...ofNodes(told), ...ofMaintenance(told), ...ofPlans(told), ...ofCluster(told) }
+  const announcing = { ...parts, announce }
+  return {
+    ...ofNodes(announcing),
+    ...ofMaintenance(announcing),
+    ...ofPlans(announcing),
+    ...ofCluster(announcing),
+  }
 }
 
 type OfNodes = Pick<

@@ -103,7 +103,7 @@ export interface Session {
 
 /** Who changes a member. */
 export interface MemberActor {
-  actor: string
+  name: string
   /** May make, change and remove owners, as an owner or an operator. */
   owners: boolean
 }

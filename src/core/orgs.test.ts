@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isCode, type ErrorCode } from './errors.ts'
-import { fakeTenants } from '../../testing/fakes/tenants.ts'
+import { fakeOrgs } from '../../testing/fakes/orgs.ts'
 import { mintId, type OrgId, type UserId } from './ids.ts'
 import { scopesOf, type Role } from './org.ts'
-import { orgUseCases, type Asker, type OrgChange } from './orgs.ts'
+import { orgUseCases, type AnyPrincipal, type OrgChange } from './orgs.ts'
 import type { Log } from './ports.ts'
 import type { Scope } from './token.ts'
 
-const operator: Asker = { by: 'operator:root@here', orgId: null, scopes: new Set<Scope>(['cluster:admin']) }
+const operator: AnyPrincipal = {
+  actor: 'operator:root@here',
+  orgId: null,
+  scopes: new Set<Scope>(['cluster:admin']),
+}
 
 function rig() {
   const warnings: string[] = []
@@ -19,16 +23,16 @@ function rig() {
     error: () => {},
     child: () => log,
   }
-  const fake = fakeTenants({ log })
+  const fake = fakeOrgs({ log })
   const acme = fake.newOrg('acme')
   const other = fake.newOrg('other')
-  const as = (role: Role, orgId: OrgId = acme.id): Asker & { by: UserId } => ({
-    by: fake.newMember(orgId, role),
+  const as = (role: Role, orgId: OrgId = acme.id): AnyPrincipal & { actor: UserId } => ({
+    actor: fake.newMember(orgId, role),
     orgId,
     scopes: scopesOf(role),
   })
-  const token = (...scopes: Scope[]): Asker => ({
-    by: mintId('tok'),
+  const token = (...scopes: Scope[]): AnyPrincipal => ({
+    actor: mintId('tok'),
     orgId: acme.id,
     scopes: new Set(scopes),
   })
@@ -45,10 +49,10 @@ async function messageOf(work: Promise<unknown>): Promise<string> {
 }
 
 test('a new org gets the usual limits; a given limit, also "no limit", replaces the usual one', async () => {
-  const { store, tenants } = rig()
+  const { store, directory } = rig()
   const announce = async () => {}
   const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
-  const orgs = orgUseCases({ store, tenants, announce, usual: { maxPins: 5, maxBytes: 100 }, log })
+  const orgs = orgUseCases({ store, directory, announce, usual: { maxPins: 5, maxBytes: 100 }, log })
   const made = async (slug: string, change: OrgChange) => (await orgs.create(operator, slug, change)).limits
   assert.deepEqual(await made('silent', {}), { maxPins: 5, maxBytes: 100, maxReplicas: null })
   assert.deepEqual(await made('said', { maxPins: 9 }), { maxPins: 9, maxBytes: 100, maxReplicas: null })
@@ -65,9 +69,9 @@ test('a member reads its org by id or slug; a foreign org looks exactly like one
   assert.equal((await orgs.get(viewer, 'acme')).id, acme.id)
   assert.equal((await orgs.get(viewer, acme.id)).slug, 'acme')
   const reads = [
-    (asker: Asker, org: string) => orgs.get(asker, org),
-    (asker: Asker, org: string) => orgs.usage(asker, org),
-    (asker: Asker, org: string) => orgs.members(asker, org),
+    (principal: AnyPrincipal, org: string) => orgs.get(principal, org),
+    (principal: AnyPrincipal, org: string) => orgs.usage(principal, org),
+    (principal: AnyPrincipal, org: string) => orgs.members(principal, org),
   ]
   for (const ask of reads) {
     const foreign = await messageOf(ask(viewer, 'other'))
@@ -85,10 +89,10 @@ test('a call that the scopes do not cover is forbidden in the own org, and "not 
   const viewer = as('viewer')
   const limits = { maxPins: 3 }
   await assert.rejects(orgs.get(token('pins:write'), 'acme'), refusal('forbidden'))
-  for (const asker of [viewer, as('owner'), token('org:admin')]) {
-    await assert.rejects(orgs.set(asker, 'acme', limits), refusal('forbidden'))
-    await assert.rejects(orgs.set(asker, 'other', limits), refusal('not_found'))
-    await assert.rejects(orgs.create(asker, 'mine', {}), refusal('forbidden'))
+  for (const principal of [viewer, as('owner'), token('org:admin')]) {
+    await assert.rejects(orgs.set(principal, 'acme', limits), refusal('forbidden'))
+    await assert.rejects(orgs.set(principal, 'other', limits), refusal('not_found'))
+    await assert.rejects(orgs.create(principal, 'mine', {}), refusal('forbidden'))
   }
   await assert.rejects(orgs.audit(viewer, 'acme', { limit: 1 }), refusal('forbidden'))
   await assert.rejects(orgs.audit(as('owner'), 'other', { limit: 1 }), refusal('not_found'))
@@ -110,8 +114,8 @@ test('an operator makes an org and changes its limits; null removes a limit, and
 test('a list has all orgs for an operator, the orgs of its memberships for a person, and its own org for a token', async () => {
   const { fake, orgs, acme, as, token } = rig()
   fake.newOrg('beta')
-  const slugs = async (asker: Asker, after = '', limit = 10) =>
-    (await orgs.list(asker, { after, limit })).map(({ org, role }) => [org.slug, role])
+  const slugs = async (principal: AnyPrincipal, after = '', limit = 10) =>
+    (await orgs.list(principal, { after, limit })).map(({ org, role }) => [org.slug, role])
   assert.deepEqual(await slugs(operator), [
     ['acme', null],
     ['beta', null],
@@ -125,7 +129,7 @@ test('a list has all orgs for an operator, the orgs of its memberships for a per
   assert.deepEqual(await slugs({ ...person, scopes: operator.scopes }, '', 1), [['acme', 'admin']])
   assert.deepEqual(await slugs(token('pins:read')), [['acme', null]])
   await assert.rejects(slugs(token('pins:write')), refusal('forbidden'))
-  assert.deepEqual(await slugs({ by: mintId('usr'), orgId: acme.id, scopes: new Set() }), [])
+  assert.deepEqual(await slugs({ actor: mintId('usr'), orgId: acme.id, scopes: new Set() }), [])
 })
 
 test('admins change members, but only an owner or an operator makes, changes and removes owners', async () => {
@@ -134,22 +138,22 @@ test('admins change members, but only an owner or an operator makes, changes and
   const newcomer = mintId('usr')
   assert.deepEqual((await orgs.setMember(admin, 'acme', newcomer, 'member')).role, 'member')
   assert.equal((await orgs.setMember(token('org:admin'), 'acme', newcomer, 'admin')).source, 'manual')
-  for (const asker of [admin, token('org:admin')]) {
-    await assert.rejects(orgs.setMember(asker, 'acme', newcomer, 'owner'), refusal('forbidden'))
-    await assert.rejects(orgs.setMember(asker, 'acme', owner.by, 'viewer'), refusal('forbidden'))
-    await assert.rejects(orgs.removeMember(asker, 'acme', owner.by), refusal('forbidden'))
+  for (const principal of [admin, token('org:admin')]) {
+    await assert.rejects(orgs.setMember(principal, 'acme', newcomer, 'owner'), refusal('forbidden'))
+    await assert.rejects(orgs.setMember(principal, 'acme', owner.actor, 'viewer'), refusal('forbidden'))
+    await assert.rejects(orgs.removeMember(principal, 'acme', owner.actor), refusal('forbidden'))
   }
   await assert.rejects(orgs.setMember(member, 'acme', newcomer, 'viewer'), refusal('forbidden'))
   await assert.rejects(orgs.removeMember(member, 'acme', newcomer), refusal('forbidden'))
-  await assert.rejects(orgs.removeMember(owner, 'acme', owner.by), refusal('conflict'))
-  await assert.rejects(orgs.setMember(owner, 'acme', owner.by, 'admin'), refusal('conflict'))
+  await assert.rejects(orgs.removeMember(owner, 'acme', owner.actor), refusal('conflict'))
+  await assert.rejects(orgs.setMember(owner, 'acme', owner.actor, 'admin'), refusal('conflict'))
   await orgs.setMember(owner, 'acme', newcomer, 'owner')
-  await orgs.removeMember(owner, 'acme', owner.by)
+  await orgs.removeMember(owner, 'acme', owner.actor)
   await orgs.setMember(operator, 'other', newcomer, 'owner')
-  await orgs.removeMember(operator, 'acme', admin.by)
+  await orgs.removeMember(operator, 'acme', admin.actor)
   assert.deepEqual(
     fake.kept.members.get(acme.id)?.map(({ userId }) => userId),
-    [member.by, newcomer],
+    [member.actor, newcomer],
   )
   for (const nobody of ['usr_x', 'tok_01h455vb4pex5vsknk084sn02q', mintId('usr')])
     await assert.rejects(orgs.removeMember(operator, 'acme', nobody), refusal('not_found'))
@@ -159,8 +163,8 @@ test('admins change members, but only an owner or an operator makes, changes and
 test('any member may leave its org, and finds no other org to leave', async () => {
   const { orgs, as } = rig()
   const viewer = as('viewer')
-  await assert.rejects(orgs.removeMember(viewer, 'other', viewer.by), refusal('not_found'))
-  await orgs.removeMember(viewer, 'acme', viewer.by)
+  await assert.rejects(orgs.removeMember(viewer, 'other', viewer.actor), refusal('not_found'))
+  await orgs.removeMember(viewer, 'acme', viewer.actor)
 })
 
 test('tokens that a change of members revokes are announced, and a failed announcement fails nothing', async () => {
@@ -169,12 +173,12 @@ test('tokens that a change of members revokes are announced, and a failed announ
   const maker = { ...member, orgId: acme.id, until: null }
   const { token } = await tokens.create(maker, { name: null, scopes: ['pins:write'] })
   fake.deaf = true
-  await orgs.setMember(operator, 'acme', member.by, 'viewer')
+  await orgs.setMember(operator, 'acme', member.actor, 'viewer')
   assert.equal(warnings.length, 1)
   fake.deaf = false
-  await orgs.setMember(operator, 'acme', member.by, 'viewer')
+  await orgs.setMember(operator, 'acme', member.actor, 'viewer')
   assert.deepEqual(
-    fake.told.flatMap((each) => each.tokens),
+    fake.announced.flatMap((each) => each.tokens),
     [token.id],
   )
 })

@@ -7,13 +7,13 @@ import type { NewPin, Pin, PinRequest } from './pin.ts'
 import { pinUseCases } from './pins.ts'
 import type { PinStore } from './ports.ts'
 import { pressure } from './pressure.ts'
-import type { Principal } from './token.ts'
+import type { OrgPrincipal } from './token.ts'
 import { silentLog } from './silent-log.ts'
 
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
 const gib = 2 ** 30
-const principal: Principal = {
-  by: mintId('tok'),
+const principal: OrgPrincipal = {
+  actor: mintId('tok'),
   orgId: mintId('org'),
   scopes: new Set(),
   until: null,

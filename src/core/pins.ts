@@ -9,8 +9,8 @@ import type { NewPin, Pin, PinRequest, WokenPlacement, Accepted, PinPage, PinQue
 import type { Bus, Clock, Log, PinStore, Presence } from './ports.ts'
 import type { Pressure } from './pressure.ts'
 import { replicasOf } from './replicas.ts'
-import type { RoomPolicy } from './standing.ts'
-import type { Principal } from './token.ts'
+import type { RoomPolicy } from './node-standing.ts'
+import type { OrgPrincipal } from './token.ts'
 
 /**
  * What an org can do with its pins. The caller checks the scopes. These use cases decide whose rows are visible: another org's pin, and a
@@ -21,14 +21,14 @@ export interface PinUseCases {
    * Accepts a pin, which is durable once this resolves. `invalid` names the field; `over_quota` and `too_many` follow from the org's
    * limits.
    */
-  create(principal: Principal, request: PinRequest): Promise<Pin>
+  create(principal: OrgPrincipal, request: PinRequest): Promise<Pin>
   /** Removes pin `requestid` and accepts `request` in one step. When it rejects, the old pin is unchanged. */
-  replace(principal: Principal, requestid: string, request: PinRequest): Promise<Pin>
+  replace(principal: OrgPrincipal, requestid: string, request: PinRequest): Promise<Pin>
   /** Removes a pin in any state. */
-  remove(principal: Principal, requestid: string): Promise<void>
-  get(principal: Principal, requestid: string): Promise<Pin>
+  remove(principal: OrgPrincipal, requestid: string): Promise<void>
+  get(principal: OrgPrincipal, requestid: string): Promise<Pin>
   /** `signal` aborts when the client has gone. */
-  list(principal: Principal, query: PinQuery, signal?: AbortSignal): Promise<PinPage>
+  list(principal: OrgPrincipal, query: PinQuery, signal?: AbortSignal): Promise<PinPage>
 }
 
 /** Larger batches gain nothing (measured), and the last item waits longer. */
@@ -85,7 +85,7 @@ export function pinUseCases(options: PinsOptions): PinUseCases {
       return done.pin
     },
     async remove(principal, requestid) {
-      const woken = await store.removePin(principal.orgId, pinId(requestid), principal.by)
+      const woken = await store.removePin(principal.orgId, pinId(requestid), principal.actor)
       hint(principal.orgId, woken)
     },
     get: async (principal, requestid) => store.getPin(principal.orgId, pinId(requestid)),
@@ -94,7 +94,7 @@ export function pinUseCases(options: PinsOptions): PinUseCases {
 }
 
 /** Ids are minted here, once, so that an accept whose COMMIT got no answer can be repeated. */
-function newPin(options: PinsOptions, principal: Principal, request: PinRequest): NewPin {
+function newPin(options: PinsOptions, principal: OrgPrincipal, request: PinRequest): NewPin {
   const { presence, room, maxMetaBytes } = options
   const cid = parseCid(request.cid)
   assertMetaFits(request.meta ?? {}, maxMetaBytes)
@@ -114,7 +114,7 @@ function newPin(options: PinsOptions, principal: Principal, request: PinRequest)
     ...(passedOver === null ? {} : { originsPassedOver: passedOver }),
     ...(request.meta === undefined ? {} : { meta: request.meta }),
     replicas,
-    actor: principal.by,
+    actor: principal.actor,
     nodes,
   }
 }

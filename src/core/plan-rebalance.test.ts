@@ -11,8 +11,8 @@ const ids = Array.from({ length: 12 }, () => mintId('nod')).toSorted()
 
 test('a new empty node gets its share, a part of it from every other node', async () => {
   const nodes = [node(0), node(1), node(2)]
-  const book = bookOf(Array.from({ length: 1_000 }, (_, i) => ({ bytes: 1_000, on: [i % 2] })))
-  const { summary, moves } = await plan(nodes, book)
+  const contents = contentsOf(Array.from({ length: 1_000 }, (_, i) => ({ bytes: 1_000, on: [i % 2] })))
+  const { summary, moves } = await plan(nodes, contents)
   assert.ok(moves.every(({ to }) => to === ids[2]))
   assert.deepEqual([...new Set(moves.map(({ from }) => from))].toSorted(), ids.slice(0, 2))
   // a third of all bytes, less the tolerance
@@ -25,19 +25,19 @@ test('a new empty node gets its share, a part of it from every other node', asyn
 })
 
 test('within the tolerance nothing moves', async () => {
-  const book = bookOf([
+  const contents = contentsOf([
     { bytes: 104, on: [0] },
     { bytes: 96, on: [1] },
   ])
-  assert.deepEqual((await plan([node(0), node(1)], book)).moves, [])
+  assert.deepEqual((await plan([node(0), node(1)], contents)).moves, [])
   assert.deepEqual((await plan([], new Map())).moves, [])
-  assert.deepEqual((await plan([node(0)], book)).moves, [])
+  assert.deepEqual((await plan([node(0)], contents)).moves, [])
 })
 
 test('shares follow capacity', async () => {
   const nodes = [node(0), node(1, { capacityBytes: 3_000_000 })]
-  const book = bookOf(Array.from({ length: 400 }, () => ({ bytes: 100, on: [0] })))
-  const { moves } = await plan(nodes, book)
+  const contents = contentsOf(Array.from({ length: 400 }, () => ({ bytes: 100, on: [0] })))
+  const { moves } = await plan(nodes, contents)
   // down to 105 % of its fair share
   within(sum(moves), 29_500, 29_600)
 })
@@ -51,8 +51,8 @@ test('a node that drains, is silent, has no room, or has not reported its size g
     node(4),
     node(5, { capacityBytes: null }),
   ]
-  const book = bookOf(Array.from({ length: 300 }, (_, i) => ({ bytes: 100, on: [i % 3] })))
-  const { moves } = await plan(nodes, book)
+  const contents = contentsOf(Array.from({ length: 300 }, (_, i) => ({ bytes: 100, on: [i % 3] })))
+  const { moves } = await plan(nodes, contents)
   assert.ok(moves.length > 0)
   assert.ok(moves.every(({ from, to }) => from === ids[0] && to === ids[4]))
 })
@@ -64,8 +64,8 @@ test('no move brings content into fewer zones', async () => {
     node(2, { zone: 'west' }),
     node(3, { zone: 'east' }),
   ]
-  const book = bookOf(Array.from({ length: 300 }, () => ({ bytes: 100, on: [0, 1] })))
-  const { moves } = await plan(nodes, book)
+  const contents = contentsOf(Array.from({ length: 300 }, () => ({ bytes: 100, on: [0, 1] })))
+  const { moves } = await plan(nodes, contents)
   assert.ok(moves.length > 0)
   for (const { from, to } of moves) {
     assert.ok((from === ids[0] && to === ids[3]) || (from === ids[1] && to === ids[2]))
@@ -73,29 +73,29 @@ test('no move brings content into fewer zones', async () => {
 })
 
 test('a content that is larger than the bytes to move stays; smaller ones move', async () => {
-  const book = bookOf([
+  const contents = contentsOf([
     { bytes: 900, on: [0] },
     ...Array.from({ length: 10 }, () => ({ bytes: 10, on: [0] })),
   ])
-  const { moves } = await plan([node(0), node(1)], book)
+  const { moves } = await plan([node(0), node(1)], contents)
   assert.ok(moves.every(({ bytes }) => bytes === 10))
   assert.equal(moves.length, 10)
 })
 
 test('two nodes that give the same content give it to different nodes', async () => {
   const nodes = Array.from({ length: 10 }, (_, i) => node(i))
-  const book = bookOf(Array.from({ length: 2_000 }, () => ({ bytes: 100, on: [0, 1] })))
-  const { moves, summary } = await plan(nodes, book)
+  const contents = contentsOf(Array.from({ length: 2_000 }, () => ({ bytes: 100, on: [0, 1] })))
+  const { moves, summary } = await plan(nodes, contents)
   within(sum(moves) / summary.bytesToMove, 0.98, 1.05)
   const places = new Set(moves.map(({ cid, to }) => `${cid} ${to}`))
   assert.equal(places.size, moves.length)
 })
 
 test('an abort ends the planning between pages', async () => {
-  const book = bookOf(Array.from({ length: 1_000 }, () => ({ bytes: 100, on: [0] })))
+  const contents = contentsOf(Array.from({ length: 1_000 }, () => ({ bytes: 100, on: [0] })))
   const stop = new AbortController()
   stop.abort(new Error('enough'))
-  await assert.rejects(plan([node(0), node(1)], book, stop.signal), /enough/)
+  await assert.rejects(plan([node(0), node(1)], contents, stop.signal), /enough/)
 })
 
 const anyCluster = fc
@@ -118,19 +118,19 @@ const anyCluster = fc
   })
   .map(({ nodes, contents }) => ({
     nodes: nodes.map((more, index) => node(index, more)),
-    book: bookOf(
+    contents: contentsOf(
       contents.map(({ bytes, on }) => ({ bytes, on: [...new Set(on.map((index) => index % nodes.length))] })),
     ),
   }))
 
 test('every move is legal, no node both gives and gets, and little more moves than must', async () => {
   await fc.assert(
-    fc.asyncProperty(anyCluster, async ({ nodes, book }) => {
-      const { moves, summary } = await plan(nodes, book)
+    fc.asyncProperty(anyCluster, async ({ nodes, contents }) => {
+      const { moves, summary } = await plan(nodes, contents)
       const zones = (at: NodeId[]): number =>
         new Set(at.map((id) => nodes.find((n) => n.id === id)?.zone)).size
       for (const { cid, from, to, bytes } of moves) {
-        const content = book.get(cid) ?? assert.fail('no such content')
+        const content = contents.get(cid) ?? assert.fail('no such content')
         assert.ok(content.holders.includes(from) && !content.holders.includes(to))
         const after = [...content.holders.filter((id) => id !== from), to]
         assert.ok(zones(after) >= zones(content.holders))
@@ -148,13 +148,13 @@ test('every move is legal, no node both gives and gets, and little more moves th
 
 test('plans that are carried out one after another soon find nothing to move', async () => {
   await fc.assert(
-    fc.asyncProperty(anyCluster, async ({ nodes, book }) => {
+    fc.asyncProperty(anyCluster, async ({ nodes, contents }) => {
       for (let round = 0; ; round++) {
-        const { moves } = await plan(nodes, book)
+        const { moves } = await plan(nodes, contents)
         if (moves.length === 0) return
         assert.ok(round < 10, 'no end of moves')
         for (const { cid, from, to } of moves) {
-          const content = book.get(cid) ?? assert.fail('no such content')
+          const content = contents.get(cid) ?? assert.fail('no such content')
           content.holders = [...content.holders.filter((id) => id !== from), to]
         }
       }
@@ -163,9 +163,9 @@ test('plans that are carried out one after another soon find nothing to move', a
   )
 })
 
-type Book = Map<string, { cid: string; bytes: number; holders: NodeId[] }>
+type Contents = Map<string, { cid: string; bytes: number; holders: NodeId[] }>
 
-function bookOf(contents: { bytes: number; on: number[] }[]): Book {
+function contentsOf(contents: { bytes: number; on: number[] }[]): Contents {
   return new Map(
     contents.map(({ bytes, on }, index) => {
       const cid = `cid-${String(index).padStart(6, '0')}`
@@ -174,8 +174,8 @@ function bookOf(contents: { bytes: number; on: number[] }[]): Book {
   )
 }
 
-async function plan(nodes: Node[], book: Book, signal = new AbortController().signal) {
-  const rows = [...book.values()].toSorted((a, b) => (a.cid < b.cid ? -1 : 1))
+async function plan(nodes: Node[], contents: Contents, signal = new AbortController().signal) {
+  const rows = [...contents.values()].toSorted((a, b) => (a.cid < b.cid ? -1 : 1))
   const usage = nodes.map(({ id }) => ({
     nodeId: id,
     bytes: rows.filter(({ holders }) => holders.includes(id)).reduce((total, { bytes }) => total + bytes, 0),

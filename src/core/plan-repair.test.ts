@@ -6,7 +6,7 @@ import type { Node } from './node.ts'
 import { placementStates } from './placement.ts'
 import { planRepair, type RepairPolicy } from './plan-repair.ts'
 import type { ContentCopies, Copy, Repair } from './repair.ts'
-import { standingOf } from './standing.ts'
+import { nodeStanding } from './node-standing.ts'
 
 const policy: RepairPolicy = { minCopies: 1, downGraceMs: 300_000, highWater: 0.9 }
 const ids = Array.from({ length: 8 }, () => mintId('nod'))
@@ -274,7 +274,7 @@ test('copies are added only to live active nodes without a copy that counts, and
       if (repair === null) return
       for (const { nodeId } of repair.add) {
         const node = sight.nodes.find(({ id }) => id === nodeId)
-        assert.equal(node && standingOf(node, rules), 'good')
+        assert.equal(node && nodeStanding(node, rules), 'good')
         const there = content.copies.find((copy) => copy.nodeId === nodeId)
         assert.ok(there === undefined || there.leaving || there.state === 'failed')
       }

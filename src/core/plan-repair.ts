@@ -3,7 +3,7 @@ import type { NodeId } from './ids.ts'
 import type { Node } from './node.ts'
 import type { PlacementReason } from './placement.ts'
 import type { ContentCopies, Copy, DropReason, Repair } from './repair.ts'
-import { isDown, standingOf, type DownPolicy, type RoomPolicy, type Standing } from './standing.ts'
+import { isDown, nodeStanding, type DownPolicy, type RoomPolicy, type NodeStanding } from './node-standing.ts'
 
 export interface RepairPolicy extends DownPolicy, RoomPolicy {
   /**
@@ -17,7 +17,7 @@ export interface RepairPolicy extends DownPolicy, RoomPolicy {
 interface Seat {
   copy: Copy
   node: Node | undefined
-  standing: Standing
+  standing: NodeStanding
   /** Does not count once the repair is applied. */
   lost: boolean
   /** Counts again with this repair. Its node may have come back with an empty disk, so this copy is trusted last. */
@@ -66,7 +66,7 @@ function seatOf(copy: Copy, nodes: readonly Node[], policy: RepairPolicy): Seat 
   // a copy is found also while its node blinks, since no later run looks at the content when the node stops blinking
   const found = copy.lost && !down
   const lost = down && (copy.lost || isHeld({ copy }))
-  return { copy, node, standing: standingOf(node, policy), lost, found }
+  return { copy, node, standing: nodeStanding(node, policy), lost, found }
 }
 
 /** Additions and drops among the copies that are not being unpinned. */
@@ -81,7 +81,7 @@ function evenOut(
   const alive = sources.filter((seat) => seat.node?.live === true)
   const source = sources.length > 0
   const all = seats.filter((seat) => counts(seat, source))
-  const standing = all.filter((seat) => seat.standing === 'good' && isPinned(seat))
+  const pinnedOnGood = all.filter((seat) => seat.standing === 'good' && isPinned(seat))
   // with no live copy there is no source to copy from; content that is pinned nowhere yet can be fetched by any node as well as by the
   // silent one
   const isShort = alive.length > 0 && alive.length < Math.min(policy.minCopies, wanted)
@@ -97,9 +97,9 @@ function evenOut(
   const given = seats.filter(
     (seat) => !all.includes(seat) && !staysLost(seat) && !revived.has(seat.copy.nodeId),
   )
-  const enough = standing.length >= wanted
+  const enough = pinnedOnGood.length >= wanted
   const surplus = enough
-    ? surplusOf(cid, wanted, all, standing, policy)
+    ? surplusOf(cid, wanted, all, pinnedOnGood, policy)
     : isSilent
       ? []
       : failedSurplusOf(cid, wanted, all, policy)
@@ -147,15 +147,21 @@ function addsFor(
  * The counted copies beyond the wanted number: those not pinned yet, then those just found, then the lowest ranked ones. The kept copies
  * stay spread over zones.
  */
-function surplusOf(cid: string, wanted: number, all: Seat[], standing: Seat[], policy: RepairPolicy): Seat[] {
+function surplusOf(
+  cid: string,
+  wanted: number,
+  all: Seat[],
+  pinnedOnGood: Seat[],
+  policy: RepairPolicy,
+): Seat[] {
   const unpinned = all.filter((seat) => !isPinned(seat))
   // which copies are surplus depends on whether the blinking node comes back
   if (all.some((seat) => seat.standing === 'blinking' && isPinned(seat))) return unpinned
-  const order = preferred(cid, standing.flatMap(nodeOf), policy)
-  const trusted = order.filter((node) => standing.some((seat) => seat.node === node && !seat.found))
+  const order = preferred(cid, pinnedOnGood.flatMap(nodeOf), policy)
+  const trusted = order.filter((node) => pinnedOnGood.some((seat) => seat.node === node && !seat.found))
   const found = order.filter((node) => !trusted.includes(node))
   const keep = zonesInTurn([...trusted, ...found]).slice(0, wanted)
-  return [...unpinned, ...standing.filter(({ node }) => node === undefined || !keep.includes(node))]
+  return [...unpinned, ...pinnedOnGood.filter(({ node }) => node === undefined || !keep.includes(node))]
 }
 
 /** The counted failed copies beyond the wanted number. */

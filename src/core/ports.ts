@@ -70,14 +70,14 @@ export interface PinStore {
 export interface PlacementStore {
   /**
    * Claims the jobs that may be claimed now (generation matches, due, no live claim) and leaves out the others. Returns claims in input
-   * order. A claim ends after `leaseMs` of database time unless it is extended.
+   * order. A claim ends after `claimMs` of database time unless it is extended.
    */
-  claim(node: NodeIdentity, jobs: Pick<Job, 'cid' | 'generation'>[], leaseMs: number): Promise<Claim[]>
+  claim(node: NodeIdentity, jobs: Pick<Job, 'cid' | 'generation'>[], claimMs: number): Promise<Claim[]>
   /** Extends claims and records progress. Returns the CIDs whose intent changed, which are to be stopped. */
   extend(
     node: NodeIdentity,
     under: (Pick<Claim, 'cid' | 'generation'> & Progress)[],
-    leaseMs: number,
+    claimMs: number,
   ): Promise<string[]>
   /** Records outcomes and updates the status of the pins of those CIDs. For an old generation it only ends the claim. */
   finish(node: NodeIdentity, finishes: Finish[]): Promise<WokenPlacement[]>
@@ -342,9 +342,10 @@ export interface TokenStore {
    * `forbidden` when the maker may not make this token any more, which is checked while the maker's rows are locked: a person who is no
    * member with these scopes, or a token that was revoked. An operator's `cluster:admin` is checked as such a scope. `forbidden` also for a
    * suspended org. `over_quota` when the org has as many living tokens as an org may have. `conflict` when the signing key is no longer the
-   * active one: the token has to be signed again. Returns the creation time that lists show. `operator` is the name in the audit when neither a person nor a token makes it.
+   * active one: the token has to be signed again. Returns the creation time that lists show. The audit names `actor` when neither a person
+   * nor a token makes it.
    */
-  insertToken(token: ApiToken, operator?: string): Promise<Date>
+  insertToken(token: ApiToken, actor?: string): Promise<Date>
   /** Ends a token and the tokens that it made, for good. Repeating it changes nothing. `not_found` when there is no such token. */
   revokeToken(id: TokenId, actor?: string): Promise<Revoked>
   /** The version of the newest change to what nodes cache. An invalidation is published with it. */
@@ -382,16 +383,16 @@ export interface OrgStore {
   members(orgId: OrgId): Promise<Member[]>
   /**
    * Makes a user a member, or changes a member's role; the membership is `manual` from now on. `not_found` when the user has never logged
-   * in. `conflict` when the org would lose its last owner. `forbidden`, unless `by.owners`, when the user is an owner or would become one.
-   * Revokes tokens that the user made with scopes beyond the new role, and the tokens that those made. Returns their ids, and the version
-   * for nodes that cache tokens.
+   * in. `conflict` when the org would lose its last owner. `forbidden`, unless `actor.owners`, when the user is an owner or would become
+   * one. Revokes tokens that the user made with scopes beyond the new role, and the tokens that those made. Returns their ids, and the
+   * version for nodes that cache tokens.
    */
-  setMember(orgId: OrgId, userId: UserId, role: Role, by: MemberActor): Promise<Revoked>
+  setMember(orgId: OrgId, userId: UserId, role: Role, actor: MemberActor): Promise<Revoked>
   /**
-   * `not_found` when the user is not a member. `conflict` for the last owner. `forbidden`, unless `by.owners`, for any owner. Revokes the
-   * tokens that the user made, and the tokens that those made.
+   * `not_found` when the user is not a member. `conflict` for the last owner. `forbidden`, unless `actor.owners`, for any owner. Revokes
+   * the tokens that the user made, and the tokens that those made.
    */
-  removeMember(orgId: OrgId, userId: UserId, by: MemberActor): Promise<Revoked>
+  removeMember(orgId: OrgId, userId: UserId, actor: MemberActor): Promise<Revoked>
   /**
    * Newest first, at most `limit`. With `createdBy`, only the tokens it made. Tokens that have been over for long are missing once they are
    * pruned.
@@ -407,7 +408,7 @@ export interface OrgStore {
 }
 
 /** What operators do with orgs and people. System scope. Audited with `actor`. */
-export interface TenantStore {
+export interface OrgDirectory {
   /** By TypeID or slug; `not_found` when there is no such org. */
   findOrg(idOrSlug: string): Promise<Org>
   /** In the order of slugs, after `afterSlug` ('': from the first). */

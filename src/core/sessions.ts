@@ -1,14 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { AnchorageError, isCode } from './errors.ts'
-import { standingOf, type GroupRules } from './group-roles.ts'
+import { rightsFromGroups, type GroupRules } from './group-roles.ts'
 import { mintId, type SessionId } from './ids.ts'
 import type { Session } from './org.ts'
 import type { IdentityProvider, SessionStore } from './login-ports.ts'
 import type { LoginSecrets } from './login.ts'
 import type { Clock, Log } from './ports.ts'
 import type { Revoked } from './token.ts'
-import { tellOfRevoked } from './tokens.ts'
+import { announceRevoked } from './tokens.ts'
 
 /** What a browser sends at a login. */
 export interface Browser {
@@ -166,7 +166,7 @@ async function openSession(
   const { groups, idToken, sid, ...person } = await parts.provider.finish(query, secrets)
   const cookie = parts.stamp.put(randomBytes(32).toString('base64url'))
   const { revoked } = await parts.store.login(
-    { ...person, ...standingOf(groups, parts.rules) },
+    { ...person, ...rightsFromGroups(groups, parts.rules) },
     {
       id: mintId('ses'),
       hash: hashOf(cookie),
@@ -179,7 +179,7 @@ async function openSession(
     },
     previous !== undefined && cookieForm.test(previous) ? hashOf(previous) : null,
   )
-  await tellOfRevoked(parts, revoked)
+  await announceRevoked(parts, revoked)
   return cookie
 }
 

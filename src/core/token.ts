@@ -1,8 +1,8 @@
 import type { KeyId, OrgId, TokenId, UserId } from './ids.ts'
 
 /**
- * What a caller may do. The `pins:` scopes and `org:admin` apply to the caller's org. `tokens:manage` applies to tokens that the caller
- * made, with `org:admin` to all tokens of the org. `cluster:admin` is for operators, whatever the org.
+ * What a principal may do. The `pins:` scopes and `org:admin` apply to the principal's org. `tokens:manage` applies to tokens that the
+ * principal made, with `org:admin` to all tokens of the org. `cluster:admin` is for operators, whatever the org.
  */
 export const scopes = [
   'pins:read',
@@ -34,18 +34,18 @@ export interface SigningKey {
 }
 
 /** The identity behind a request, from a verified bearer token or session cookie. */
-export interface Caller {
+export interface Principal {
   /** The name in the audit. */
-  by: TokenId | UserId
-  /** The org that the caller speaks for. Null for a person who named no org and is a member of none or of several. */
+  actor: TokenId | UserId
+  /** The org that the principal speaks for. Null for a person who named no org and is a member of none or of several. */
   orgId: OrgId | null
   scopes: ReadonlySet<Scope>
   /** When a calling token ends; no token that it makes lives longer. Null for a session. */
   until: Date | null
 }
 
-/** A caller that speaks for an org. */
-export interface Principal extends Caller {
+/** A principal that speaks for an org. */
+export interface OrgPrincipal extends Principal {
   orgId: OrgId
 }
 

@@ -1,24 +1,24 @@
 import { AnchorageError, isCode } from './errors.ts'
 import { parseId, type OrgId, type TokenId, type UserId } from './ids.ts'
 import type { Clock, Log, OrgStore } from './ports.ts'
-import type { Principal, Scope, Revoked, TokenView } from './token.ts'
+import type { OrgPrincipal, Scope, Revoked, TokenView } from './token.ts'
 
 /**
- * What an org's people and programs do with its tokens. The route checks that the caller has `tokens:manage`. With `org:admin` the caller
- * sees and ends all tokens of the org, otherwise only those it made.
+ * What an org's people and programs do with its tokens. The route checks that the principal has `tokens:manage`. With `org:admin` the
+ * principal sees and ends all tokens of the org, otherwise only those it made.
  */
 export interface TokenUseCases {
   /**
-   * The secret is in this answer and nowhere else. `forbidden` for scopes that the caller does not have. `invalid` for an end in the past,
-   * more than ten years ahead, or after the caller's own.
+   * The secret is in this answer and nowhere else. `forbidden` for scopes that the principal does not have. `invalid` for an end in the
+   * past, more than ten years ahead, or after the principal's own.
    */
-  create(caller: Principal, request: NewToken): Promise<{ secret: string; token: TokenView }>
+  create(principal: OrgPrincipal, request: NewToken): Promise<{ secret: string; token: TokenView }>
   /** Newest first. */
-  list(caller: Principal, limit: number): Promise<TokenView[]>
+  list(principal: OrgPrincipal, limit: number): Promise<TokenView[]>
   /**
-   * Ends a token and the tokens that it made, for good. `not_found` when the caller may see no such token. Repeating it changes nothing.
+   * Ends a token and the tokens that it made, for good. `not_found` when the principal may see no such token. Repeating it changes nothing.
    */
-  revoke(caller: Principal, id: string): Promise<void>
+  revoke(principal: OrgPrincipal, id: string): Promise<void>
 }
 
 /** A request for a new token, with at most one of `ttlMs` and `expiresAt`. */
@@ -53,29 +53,34 @@ export interface TokenParts {
 export function tokenUseCases(parts: TokenParts): TokenUseCases {
   const { store, mint, clock } = parts
   return {
-    async create(caller, request) {
+    async create(principal, request) {
       const { name, scopes } = request
-      demandOwn(caller, scopes)
+      demandOwn(principal, scopes)
       const nowMs = clock.now()
-      const ttlMs = endOf(caller, request, nowMs) - nowMs
-      const { orgId, by: createdBy } = caller
+      const ttlMs = endOf(principal, request, nowMs) - nowMs
+      const { orgId, actor: createdBy } = principal
       const minted = await mint({ orgId, name, scopes, ttlMs, createdBy })
       const { id, createdAt, expiresAt, token: secret } = minted
       const since = { createdAt, lastUsedAt: null, revokedAt: null, endedBy: null }
       return { secret, token: { id, orgId, name, scopes, expiresAt, createdBy, ...since } }
     },
-    list: (caller, limit) => store.tokens(caller.orgId, limit, ...madeBy(caller)),
-    async revoke(caller, given) {
+    list: (principal, limit) => store.tokens(principal.orgId, limit, ...madeBy(principal)),
+    async revoke(principal, given) {
       const id = tokenIdOf(given)
-      const { tokens, version } = await store.revokeToken(caller.orgId, id, caller.by, ...madeBy(caller))
+      const { tokens, version } = await store.revokeToken(
+        principal.orgId,
+        id,
+        principal.actor,
+        ...madeBy(principal),
+      )
       // also when it was over before: the node that ended it may have failed to tell the others
-      await tellOfRevoked(parts, { tokens: [...new Set([id, ...tokens])], version })
+      await announceRevoked(parts, { tokens: [...new Set([id, ...tokens])], version })
     },
   }
 }
 
-/** Tells the nodes which tokens a change ended. The change is kept even when the nodes cannot be told. */
-export async function tellOfRevoked(
+/** Announces to the nodes which tokens a change ended. The change is kept even when the nodes cannot be told. */
+export async function announceRevoked(
   { announce, log }: Pick<TokenParts, 'announce' | 'log'>,
   revoked: Revoked,
 ): Promise<void> {
@@ -90,8 +95,8 @@ export async function tellOfRevoked(
   }
 }
 
-function demandOwn(caller: Principal, scopes: readonly Scope[]): void {
-  const beyond = scopes.filter((scope) => !caller.scopes.has(scope))
+function demandOwn(principal: OrgPrincipal, scopes: readonly Scope[]): void {
+  const beyond = scopes.filter((scope) => !principal.scopes.has(scope))
   if (beyond.length === 0) return
   throw new AnchorageError(
     'forbidden',
@@ -99,8 +104,8 @@ function demandOwn(caller: Principal, scopes: readonly Scope[]): void {
   )
 }
 
-/** When the new token ends, ms. When the request says nothing: in 90 days, or with the caller if that is sooner. */
-function endOf({ until }: Principal, { ttlMs, expiresAt }: NewToken, nowMs: number): number {
+/** When the new token ends, ms. When the request says nothing: in 90 days, or with the principal if that is sooner. */
+function endOf({ until }: OrgPrincipal, { ttlMs, expiresAt }: NewToken, nowMs: number): number {
   const lastMs = until?.getTime() ?? Infinity
   if (ttlMs !== undefined && expiresAt !== undefined)
     throw new AnchorageError('invalid', 'say how long it lives or when it ends, not both')
@@ -116,9 +121,9 @@ function endOf({ until }: Principal, { ttlMs, expiresAt }: NewToken, nowMs: numb
   return endMs
 }
 
-/** Whose tokens a caller sees: only its own, or with `org:admin` all. */
-function madeBy({ scopes, by }: Principal): [] | [UserId | TokenId] {
-  return scopes.has('org:admin') ? [] : [by]
+/** Whose tokens a principal sees: only its own, or with `org:admin` all. */
+function madeBy({ scopes, actor }: OrgPrincipal): [] | [UserId | TokenId] {
+  return scopes.has('org:admin') ? [] : [actor]
 }
 
 /** An id that cannot be parsed is reported as "not found". */

@@ -30,7 +30,7 @@ export interface AttemptTrace {
 
 /**
  * Traces what a request causes, on every node, up to the pin in Kubo and back. Each wrapper behaves as the thing it wraps, and changes
- * neither answers nor errors. A trace never contains what tenants name (CIDs, names, meta, origins, tokens).
+ * neither answers nor errors. A trace never contains what orgs name (CIDs, names, meta, origins, tokens).
  */
 export interface Tracing {
   /** Null while nothing is traced; the same holds for `traceparent`. */

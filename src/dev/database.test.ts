@@ -6,7 +6,7 @@ import { devDatabase, type DatabaseOptions } from './database.ts'
 test('a Postgres of DATABASE_URL on another host is used over TLS only, unless plaintext is allowed', async () => {
   const dir = { state: { passwords: { owner: 'o', tenant: 't', system: 's' } } } as DatabaseOptions['dir']
   const use = (given: string, env: NodeJS.ProcessEnv = {}) =>
-    devDatabase({ dir, given, env, restartAfterMs: null, tell: () => () => {}, say: () => {} })
+    devDatabase({ dir, given, env, restartAfterMs: null, serverReports: () => () => {}, say: () => {} })
   const plain = 'postgres://me:hunter2@db.example/anchorage'
   await assert.rejects(
     use(plain),

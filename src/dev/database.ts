@@ -4,7 +4,7 @@ import type { DataDir } from './data-dir.ts'
 import { postgresPlace } from './postgres-place.ts'
 import { startPostgres } from './postgres.ts'
 import { postgresUser } from './postgres-user.ts'
-import type { Tell } from './teller.ts'
+import type { ServerReports } from './server-reports.ts'
 
 /** The logins of the database that dev's nodes use, and the server when it is the embedded one. */
 export interface DevDatabase {
@@ -22,7 +22,7 @@ export interface DatabaseOptions {
   given: string | undefined
   env: NodeJS.ProcessEnv
   restartAfterMs: number | null
-  tell: Tell
+  serverReports: ServerReports
   say: (line: string) => void
 }
 
@@ -55,7 +55,7 @@ export async function devDatabase(options: DatabaseOptions): Promise<DevDatabase
     durable: true,
     env: options.env,
     restartAfterMs: options.restartAfterMs,
-    onChange: options.tell('Postgres'),
+    onChange: options.serverReports('Postgres'),
   })
   return {
     ...roles(`postgres://anchorage_owner:${passwords.owner}@127.0.0.1:${port}/anchorage`),

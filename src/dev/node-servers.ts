@@ -8,7 +8,7 @@ import { masterKeyFile } from './master-key.ts'
 import type { DevLogin } from './login.ts'
 import { startNodeProcess, type NodeChild, type NodeSettings } from './node.ts'
 import { routeSettings } from './routes.ts'
-import type { Tell } from './teller.ts'
+import type { ServerReports } from './server-reports.ts'
 
 /** The ports of a node's servers, all on loopback. */
 export interface NodePorts {
@@ -30,7 +30,7 @@ export interface NodeOptions {
   env: NodeJS.ProcessEnv
   restartAfterMs: number | null
   isPublic: boolean
-  tell: Tell
+  serverReports: ServerReports
   database: DevDatabase
   binaries: { nats: string; kubo: string }
   /** The settings for logging in. */
@@ -80,7 +80,7 @@ export async function startNodesKubo(options: NodeOptions): Promise<KuboChild> {
     rpcPort: ports.kuboRpc,
     swarmPort: ports.kuboSwarm,
     logFile: dir.logFile(`kubo-${number}`),
-    onChange: options.tell(`Kubo ${number}`),
+    onChange: options.serverReports(`Kubo ${number}`),
   })
 }
 
@@ -120,7 +120,7 @@ export async function startNode(options: NodeOptions & { kubo: KuboChild }): Pro
       ...options.login,
     },
     logFile: dir.logFile(`node-${number}`),
-    onChange: options.tell(`node ${number}`),
+    onChange: options.serverReports(`node ${number}`),
   })
   return {
     ...node,

@@ -16,7 +16,7 @@ import { killNow, markVariable } from './leftovers.ts'
 import { envOf, type DevNode } from './node-servers.ts'
 import { refuseToLeaveOut, startNodes } from './nodes.ts'
 import { devOrg, devToken } from './org-token.ts'
-import { teller } from './teller.ts'
+import { serverReports } from './server-reports.ts'
 
 export interface DevOptions {
   /** DIR, with everything that is kept between runs. */
@@ -77,7 +77,7 @@ export async function startDev(options: DevOptions): Promise<DevCluster> {
     env: { ...env, [markVariable]: dir.path },
     restartAfterMs,
     isPublic,
-    tell: teller(options),
+    serverReports: serverReports(options),
   }
 
   const database = await devDatabase({ ...common, given: env['DATABASE_URL'], say })

@@ -2,8 +2,8 @@ import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import { AnchorageError } from '../core/errors.ts'
 import type { Session } from '../core/org.ts'
 import type { SessionUseCases } from '../core/sessions.ts'
-import { callerOfSession, whyNot } from './session-caller.ts'
-import type { Caller, Principal, Scope } from '../core/token.ts'
+import { principalOfSession, whyNot } from './session-principal.ts'
+import type { Principal, OrgPrincipal, Scope } from '../core/token.ts'
 import { cookieOf, sessionCookie, speaksByCookie } from './session/cookies.ts'
 import { demandOwnPage } from './session/own-origin.ts'
 
@@ -14,46 +14,46 @@ const orgHeader = 'anchorage-org'
 /** Tells who sends a request, by its bearer or its session cookie. */
 export interface Auth {
   /**
-   * The caller of a request; null if it has no credential. The credential is verified once, however often this is called. Rejects with
+   * The principal of a request; null if it has no credential. The credential is verified once, however often this is called. Rejects with
    * `unauthenticated` when it is wrong, and `unavailable` when it cannot be verified just now. For a cookie also with `forbidden`, when
    * another site's page sent it, and `not_found`, when the person does not belong to the org that the request names.
    */
-  readonly identify: (request: FastifyRequest) => Promise<Caller | null>
-  /** The caller as far as it has been verified by now; verifies nothing itself. */
-  readonly known: (request: FastifyRequest) => Caller | null
+  readonly identify: (request: FastifyRequest) => Promise<Principal | null>
+  /** The principal as far as it has been verified by now; verifies nothing itself. */
+  readonly known: (request: FastifyRequest) => Principal | null
   /**
-   * A hook that admits only callers with one of the scopes in `anyOf`, or any caller if it is empty. Runs when only the head of the request
-   * has been read.
+   * A hook that admits only principals with one of the scopes in `anyOf`, or any principal if it is empty. Runs when only the head of the
+   * request has been read.
    */
   readonly admit: (...anyOf: Scope[]) => onRequestAsyncHookHandler
-  /** The caller that was admitted. */
-  readonly callerOf: (request: FastifyRequest) => Caller
-  /** The caller that was admitted; throws `forbidden` if it does not speak for an org. */
+  /** The principal that was admitted. */
   readonly principalOf: (request: FastifyRequest) => Principal
-  /** The session of the caller that was admitted; null if it came with a bearer. */
+  /** The principal that was admitted; throws `forbidden` if it does not speak for an org. */
+  readonly orgPrincipalOf: (request: FastifyRequest) => OrgPrincipal
+  /** The session of the principal that was admitted; null if it came with a bearer. */
   readonly sessionOf: (request: FastifyRequest) => Session | null
 }
 
-/** How people sign in. Without this, session cookies are ignored. */
-export interface People {
+/** How people log in. Without this, session cookies are ignored. */
+export interface Logins {
   sessions: SessionUseCases
   /** Our origin as browsers see it; null: the origin that the browser names, on loopback only. */
   publicUrl: string | null
 }
 
 interface Known {
-  caller: Caller
+  principal: Principal
   session: Session | null
 }
 
 /** `verify` throws `unauthenticated` with the reason. If a request has a bearer, its cookies are ignored. */
-export function auth(verify: (bearer: string) => Promise<Principal>, people: People | null = null): Auth {
-  const orSignIn = people === null ? '' : ', or sign in at /v1/auth/login'
+export function auth(verify: (bearer: string) => Promise<OrgPrincipal>, logins: Logins | null = null): Auth {
+  const orSignIn = logins === null ? '' : ', or sign in at /v1/auth/login'
   const identified = new WeakMap<FastifyRequest, Promise<Known | null>>()
   const found = new WeakMap<FastifyRequest, Known | null>()
   const admitted = new WeakMap<FastifyRequest, Known>()
   const identify = (request: FastifyRequest): Promise<Known | null> => {
-    const answer = identified.get(request) ?? lookInto(request, verify, people).then(keep(request))
+    const answer = identified.get(request) ?? lookInto(request, verify, logins).then(keep(request))
     identified.set(request, answer)
     return answer
   }
@@ -64,12 +64,12 @@ export function auth(verify: (bearer: string) => Promise<Principal>, people: Peo
   const knownOf = (request: FastifyRequest): Known => {
     const known = admitted.get(request)
     if (known === undefined)
-      throw new AnchorageError('internal', 'a route that needs a caller admits without one')
+      throw new AnchorageError('internal', 'a route that needs a principal admits without one')
     return known
   }
   return {
-    identify: async (request) => (await identify(request))?.caller ?? null,
-    known: (request) => found.get(request)?.caller ?? null,
+    identify: async (request) => (await identify(request))?.principal ?? null,
+    known: (request) => found.get(request)?.principal ?? null,
     admit:
       (...anyOf) =>
       async (request) => {
@@ -79,11 +79,11 @@ export function auth(verify: (bearer: string) => Promise<Principal>, people: Peo
         demandScope(known, anyOf)
         admitted.set(request, known)
       },
-    callerOf: (request) => knownOf(request).caller,
-    principalOf(request) {
-      const { orgId, ...caller } = knownOf(request).caller
+    principalOf: (request) => knownOf(request).principal,
+    orgPrincipalOf(request) {
+      const { orgId, ...principal } = knownOf(request).principal
       if (orgId === null) throw new AnchorageError('forbidden', 'this needs a caller that speaks for an org')
-      return { ...caller, orgId }
+      return { ...principal, orgId }
     },
     sessionOf: (request) => knownOf(request).session,
   }
@@ -91,27 +91,27 @@ export function auth(verify: (bearer: string) => Promise<Principal>, people: Peo
 
 async function lookInto(
   request: FastifyRequest,
-  verify: (bearer: string) => Promise<Principal>,
-  people: People | null,
+  verify: (bearer: string) => Promise<OrgPrincipal>,
+  logins: Logins | null,
 ): Promise<Known | null> {
   const { authorization } = request.headers
   if (authorization === undefined)
-    return people === null || !speaksByCookie(request) ? null : await byCookie(request, people)
+    return logins === null || !speaksByCookie(request) ? null : await byCookie(request, logins)
   const bearer = bearerForm.exec(authorization)?.[1]
   if (bearer === undefined)
     throw new AnchorageError('unauthenticated', `the authorization is not a bearer: ${howTo}`)
-  return { caller: await verify(bearer), session: null }
+  return { principal: await verify(bearer), session: null }
 }
 
-async function byCookie(request: FastifyRequest, { sessions, publicUrl }: People): Promise<Known> {
+async function byCookie(request: FastifyRequest, { sessions, publicUrl }: Logins): Promise<Known> {
   demandOwnPage(request, publicUrl)
   const session = await sessions.who(cookieOf(request, sessionCookie) ?? '')
   const header = request.headers[orgHeader]
-  const caller = callerOfSession(session, {
+  const principal = principalOfSession(session, {
     path: orgInPath(request.params),
     header: typeof header === 'string' ? header : undefined,
   })
-  return { caller, session }
+  return { principal, session }
 }
 
 /** The org in the path, for the routes below `/orgs/:org`. */
@@ -120,8 +120,8 @@ function orgInPath(params: unknown): string | undefined {
   return typeof org === 'string' ? org : undefined
 }
 
-function demandScope({ caller, session }: Known, anyOf: readonly Scope[]): void {
-  if (anyOf.length === 0 || anyOf.some((scope) => caller.scopes.has(scope))) return
-  if (session !== null) throw whyNot(session, caller, anyOf)
+function demandScope({ principal, session }: Known, anyOf: readonly Scope[]): void {
+  if (anyOf.length === 0 || anyOf.some((scope) => principal.scopes.has(scope))) return
+  if (session !== null) throw whyNot(session, principal, anyOf)
   throw new AnchorageError('forbidden', `this needs an access token with the scope ${anyOf.join(' or ')}`)
 }

@@ -66,7 +66,7 @@ const bounds: [what: string, ask: (n: number) => InjectOptions, most: number, be
 
 suite('a request at its bound, or one below, is accepted, and one above is refused', () => {
   const server = fakeServer()
-  server.tenants.newOrg('acme')
+  server.fakeOrgs.newOrg('acme')
   for (const [what, ask, most, beyond = 400] of bounds) {
     test(what, async () => {
       for (const n of [most - 1, most]) {

@@ -22,7 +22,7 @@ export interface Answer {
 }
 
 /** Calls `onAnswer` for every answer. If no route matches, path and method are left out, since clients make them up. */
-export function tellAnswers(app: FastifyInstance, onAnswer: (answer: Answer) => void): void {
+export function observeAnswers(app: FastifyInstance, onAnswer: (answer: Answer) => void): void {
   app.addHook('onResponse', (request, { statusCode: status, elapsedTime: ms }, done) => {
     onAnswer({ ...routeOf(request), status, ms })
     done()

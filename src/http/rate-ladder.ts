@@ -15,7 +15,7 @@ export interface Limit {
 }
 
 /** The state of a limit after a request was counted. */
-export interface Standing {
+export interface LimitState {
   limit: Limit
   refused: boolean
   remaining: number
@@ -24,7 +24,7 @@ export interface Standing {
 }
 
 /** Counts a request of `key`. */
-export type Counter = (key: string) => Promise<Standing>
+export type Counter = (key: string) => Promise<LimitState>
 
 /** A limit counted in this process. */
 export function counter(limit: Limit): Counter {
@@ -43,17 +43,19 @@ export function counter(limit: Limit): Counter {
 }
 
 /** Counts one request on each rung in turn, up to the first that refuses it. Returns that one, or else the one with the least remaining. */
-export async function climb(rungs: readonly (() => Promise<Standing | null>)[]): Promise<Standing | null> {
-  const passed: Standing[] = []
+export async function climb(
+  rungs: readonly (() => Promise<LimitState | null>)[],
+): Promise<LimitState | null> {
+  const passed: LimitState[] = []
   for (const rung of rungs) {
-    const standing = await rung()
-    if (standing?.refused === true) return standing
-    if (standing !== null) passed.push(standing)
+    const state = await rung()
+    if (state?.refused === true) return state
+    if (state !== null) passed.push(state)
   }
   return tightestOf(passed)
 }
 
-function tightestOf([first, ...others]: Standing[]): Standing | null {
+function tightestOf([first, ...others]: LimitState[]): LimitState | null {
   if (first === undefined) return null
   return others.reduce(
     (least, next) => (next.refused || next.remaining < least.remaining ? next : least),
@@ -68,19 +70,19 @@ function tightestOf([first, ...others]: Standing[]): Standing | null {
 export async function countTogether(
   store: RateStore,
   limits: readonly (Limit & { key: string })[],
-): Promise<Standing | null> {
+): Promise<LimitState | null> {
   const asked = limits.map(({ key, perMinute: perWindow }) => ({ key, perWindow }))
   const counts = await store.count(asked, windowSeconds).catch((error: unknown) => {
     if (isCode(error, 'unavailable')) return []
     throw error
   })
-  const standings = limits.flatMap((limit, index): Standing[] => {
+  const states = limits.flatMap((limit, index): LimitState[] => {
     const count = counts[index]
     if (count === undefined) return []
     const left = limit.perMinute - count.counted
     return [{ limit, refused: left < 0, remaining: Math.max(0, left), resetMs: count.resetMs }]
   })
-  return tightestOf(standings)
+  return tightestOf(states)
 }
 
 /** The library rejects with a `RateLimiterRes` when nothing is left. */

@@ -170,14 +170,14 @@ suite('requests without a token', () => {
 })
 
 suite('requests with a token', () => {
-  const oneCaller = fakeServerWith(['tok_a', 'tok_b'])
+  const onePrincipal = fakeServerWith(['tok_a', 'tok_b'])
   const withToken = (bearer: string, url = '/v1/pins'): InjectOptions => ({
     url,
     headers: { authorization: `Bearer ${bearer}` },
   })
 
   test('requests count for the token and not for the address, even on paths that do not exist', async () => {
-    const server = oneCaller()
+    const server = onePrincipal()
     assert.equal((await asked(server, 200, { url: '/v1/pins' }))[429], 140)
     assert.deepEqual(await asked(server, 500, withToken('tok_a')), { 200: 500 })
     assert.deepEqual(await asked(server, 400, withToken('tok_a', '/nothing')), { 404: 400 })
@@ -244,7 +244,7 @@ suite('requests with a token', () => {
     assert.deepEqual(await Promise.all(soon), [200, 200, 200, 200, 200])
   })
 
-  test('requests are neither counted nor refused while the caller cannot be determined', async () => {
+  test('requests are neither counted nor refused while the principal cannot be determined', async () => {
     const server = fakeServer({
       rateLimits,
       verify: () => Promise.reject(new Error('Postgres is away')),
@@ -253,14 +253,17 @@ suite('requests with a token', () => {
   })
 })
 
-/** A server where each of `names` is the bearer of a separate caller, which speaks for `orgId` or else for an org of its own. */
+/** A server where each of `names` is the bearer of a separate principal, which speaks for `orgId` or else for an org of its own. */
 function fakeServerWith(names: string[], change: Partial<RateLimits> = {}, orgId?: OrgId): () => FakeServer {
   return () => {
-    const callerOf = async () => ({ ...(await verifyFake('all')), ...(orgId === undefined ? {} : { orgId }) })
-    const callers = new Map(names.map((name) => [name, callerOf()]))
+    const principalOf = async () => ({
+      ...(await verifyFake('all')),
+      ...(orgId === undefined ? {} : { orgId }),
+    })
+    const principals = new Map(names.map((name) => [name, principalOf()]))
     return fakeServer({
       rateLimits: { ...rateLimits, ...change },
-      verify: (bearer) => callers.get(bearer) ?? verifyFake(bearer),
+      verify: (bearer) => principals.get(bearer) ?? verifyFake(bearer),
     })
   }
 }

@@ -6,7 +6,7 @@ import type { Auth } from './auth.ts'
 import { networkOf, sharersOf, type AddressOf } from './client-address.ts'
 import { goneSignal } from './gone-signal.ts'
 import { climb, counter, countTogether, windowSeconds } from './rate-ladder.ts'
-import type { Counter, Limit, Standing } from './rate-ladder.ts'
+import type { Counter, Limit, LimitState } from './rate-ladder.ts'
 import { isPreflight } from './routing.ts'
 import { cookieOf, sessionCookie, speaksByCookie } from './session/cookies.ts'
 
@@ -54,7 +54,7 @@ const byProvider = new Set(['/v1/auth/backchannel-logout'])
 
 /**
  * Counts every request before its route runs, and refuses with 429 what exceeds a limit. A request with a valid credential counts for its
- * caller and org. Any other request counts for the client's address first. Only if that admits it, it counts for the limit that all
+ * principal and org. Any other request counts for the client's address first. Only if that admits it, it counts for the limit that all
  * strangers share, so one client cannot use that up.
  * Health, metrics and the sign-in page are never refused. Neither are CORS preflights: without them no page of another origin could use the
  * API.
@@ -77,11 +77,11 @@ export function limitRates(
     // Refused before Postgres is asked whose session it is.
     if (session?.refused === true) throw tooMany(session)
     const who = await whoOf(request, identify)
-    const standing = who === null ? null : await count(who, address)
-    if (standing === null) return
-    tell(reply, standing)
-    if (standing.refused) throw tooMany(standing)
-    if (typeof who === 'object' && who !== null) await takeTurn(shares, who.org ?? who.caller, reply)
+    const state = who === null ? null : await count(who, address)
+    if (state === null) return
+    setLimitHeaders(reply, state)
+    if (state.refused) throw tooMany(state)
+    if (typeof who === 'object' && who !== null) await takeTurn(shares, who.org ?? who.actor, reply)
   })
 }
 
@@ -92,12 +92,12 @@ async function takeTurn(shares: Turns, key: string, reply: FastifyReply): Promis
   reply.raw.once('finish', end).once('close', end)
 }
 
-type Who = 'stranger' | 'signing-in' | 'provider' | 'mistaken' | { caller: string; org: string | null }
+type Who = 'stranger' | 'signing-in' | 'provider' | 'mistaken' | { actor: string; org: string | null }
 
 function counters(
   limits: RateLimits,
   store: RateStore | null,
-): (who: Who, address: string) => Promise<Standing | null> {
+): (who: Who, address: string) => Promise<LimitState | null> {
   const { signInPerAddress, anonymousPerAddress, anonymous, perCaller, perOrg } = limits
   const ladders = {
     stranger: ladder('without an access token', anonymousPerAddress, anonymous),
@@ -113,12 +113,12 @@ function counters(
       mistakesPerAnonymous * anonymous,
     ),
   }
-  const ofCaller = counter({ name: 'of one caller', perMinute: perCaller })
+  const ofActor = counter({ name: 'of one caller', perMinute: perCaller })
   const ofOrg = counter({ name: 'of one org', perMinute: perOrg })
   return (who, address) => {
     if (typeof who !== 'object') return ladders[who](address)
-    const { caller, org } = who
-    return climb([() => ofCaller(caller), ...(org === null ? [] : [() => ofOrg(org)])])
+    const { actor, org } = who
+    return climb([() => ofActor(actor), ...(org === null ? [] : [() => ofOrg(org)])])
   }
 }
 
@@ -131,7 +131,7 @@ function ladder(
   perAddress: number,
   forAll: number,
   store: RateStore | null = null,
-): (address: string) => Promise<Standing | null> {
+): (address: string) => Promise<LimitState | null> {
   const rung = (whose: string, perMinute: number): { limit: Limit; count: Counter } => {
     const limit = { name: `${name} from ${whose}`, perMinute }
     return { limit, count: counter(limit) }
@@ -184,8 +184,8 @@ async function whoOf(request: FastifyRequest, identify: Auth['identify']): Promi
   // Browsers send the cookie along with every page, so a route that needs no credential does not look it up in Postgres.
   if (isOpen(request) && request.headers.authorization === undefined) return 'stranger'
   try {
-    const caller = await identify(request)
-    return caller === null ? 'stranger' : { caller: caller.by, org: caller.orgId }
+    const principal = await identify(request)
+    return principal === null ? 'stranger' : { actor: principal.actor, org: principal.orgId }
   } catch (error) {
     // Where no credential is needed, a wrong one counts like none.
     if (!isCode(error, 'unauthenticated', 'forbidden', 'not_found')) return null
@@ -202,7 +202,7 @@ function isOpen({ is404, routeOptions: { schema } }: FastifyRequest): boolean {
  * Sets the three `ratelimit-*` headers of the older draft, which clients know, and the customary `x-ratelimit-*` ones (`reset` as Unix
  * time), which the pinning compliance suite reads.
  */
-function tell(reply: FastifyReply, { limit, remaining, resetMs }: Standing): void {
+function setLimitHeaders(reply: FastifyReply, { limit, remaining, resetMs }: LimitState): void {
   const seconds = Math.ceil(resetMs / 1000)
   reply.header('ratelimit-limit', limit.perMinute)
   reply.header('ratelimit-remaining', remaining)
@@ -212,7 +212,7 @@ function tell(reply: FastifyReply, { limit, remaining, resetMs }: Standing): voi
   reply.header('x-ratelimit-reset', Math.ceil(Date.now() / 1000) + seconds)
 }
 
-function tooMany({ limit, resetMs }: Standing): AnchorageError {
+function tooMany({ limit, resetMs }: LimitState): AnchorageError {
   const retryAfterSeconds = Math.max(1, Math.ceil(resetMs / 1000))
   return new AnchorageError(
     'too_many',

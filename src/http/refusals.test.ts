@@ -15,7 +15,7 @@ async function told({ app, log }: FakeServer) {
   return lines.map(({ fields }) => fields)
 }
 
-test('refusals are logged in one line per asker, reason and minute, with the count and without a secret', async () => {
+test('refusals are logged in one line per source, reason and minute, with the count and without a secret', async () => {
   const server = fakeServer()
   const ask = (remoteAddress: string, authorization: string, method: 'GET' | 'POST' = 'GET') =>
     server.app.inject({ url: '/v1/pins', method, remoteAddress, headers: { authorization } })
@@ -30,7 +30,7 @@ test('refusals are logged in one line per asker, reason and minute, with the cou
   ])
   assert.equal(lines.length, 3)
   assert.partialDeepStrictEqual(lines[2], { status: 403, address: '198.51.100.8', count: 1 })
-  assert.match(JSON.stringify(lines[2]), /"caller":"tok_\w+","orgId":"org_\w+"/)
+  assert.match(JSON.stringify(lines[2]), /"actor":"tok_\w+","orgId":"org_\w+"/)
   assert.doesNotMatch(JSON.stringify(server.log.lines), /hunter2/)
 })
 
@@ -69,7 +69,7 @@ test('a limit that an org reached is logged in one line per org, whatever tokens
   for (let n = 0; n < 3; n++) await server.app.inject({ url: '/v1/pins', remoteAddress: '198.51.100.8' })
   const lines = await told(server)
   assert.deepEqual(
-    lines.map((line) => ({ ...line, caller: undefined })),
+    lines.map((line) => ({ ...line, actor: undefined })),
     [
       { status: 409, bound: 'pins of one org', address: '127.0.0.1', orgId, count: 1 },
       { status: 400, bound: 'bytes of the meta of a pin', address: '127.0.0.1', orgId, count: 1 },
@@ -82,7 +82,7 @@ test('a limit that an org reached is logged in one line per org, whatever tokens
         address: '198.51.100.8',
         count: 1,
       },
-    ].map((line) => ({ ...line, caller: undefined })),
+    ].map((line) => ({ ...line, actor: undefined })),
   )
 })
 
@@ -91,7 +91,7 @@ test('however many strangers are refused within a minute, the lines are bounded,
   const refusals = tally(log)
   for (let n = 0; n < 5_000; n++) refusals.add({ status: 401, address: `2001:db8::${n}` })
   for (let n = 0; n < 10; n++) refusals.add({ status: 401, address: '2001:db8::0' })
-  refusals.tell()
+  refusals.flush()
   assert.equal(log.lines.length, 1_001)
   const counts = log.lines.map(({ fields }) => Number(Reflect.get(fields, 'count')))
   assert.equal(
@@ -100,6 +100,6 @@ test('however many strangers are refused within a minute, the lines are bounded,
   )
   assert.equal(counts[0], 11)
   assert.deepEqual(log.lines.at(-1)?.fields, { status: 401, count: 4_000 })
-  refusals.tell()
+  refusals.flush()
   assert.equal(log.lines.length, 1_001, 'each is told once')
 })

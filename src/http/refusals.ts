@@ -1,25 +1,25 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AnchorageError } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
-import type { Caller } from '../core/token.ts'
+import type { Principal } from '../core/token.ts'
 import type { AddressOf } from './client-address.ts'
 
 /** How often the counts are written to the log. */
 const everyMs = 60_000
 /**
- * At most this many askers and reasons have a line of their own each minute. Further ones share a line per reason, so a flood fills neither
- * memory nor log.
+ * At most this many sources and reasons have a line of their own each minute. Further ones share a line per reason, so a flood fills
+ * neither memory nor log.
  */
 const maxLines = 1_000
 
 /** Called for every request that was refused. */
 export type NoteRefusal = (request: FastifyRequest, error: Error, status: number) => void
 
-/** Counts refusals with the same asker and reason, until they are logged. */
+/** Counts refusals with the same source and reason, until they are logged. */
 export interface Tally {
   add(refused: Refused): void
-  /** Logs one line for each asker and reason since the last call. */
-  tell(): void
+  /** Logs one line for each source and reason since the last call. */
+  flush(): void
 }
 
 /** One refusal. It holds no secret, and no text that the client sent. */
@@ -28,7 +28,7 @@ export interface Refused {
   /** The name of the limit, if a limit was the reason. */
   bound?: string
   orgId?: string
-  caller?: string
+  actor?: string
   address?: string
 }
 
@@ -39,12 +39,12 @@ interface Line {
 
 /**
  * Logs which clients were refused what: wrong credentials (401), missing rights (403), and limits that were reached. There is one line per
- * asker, reason and minute, with the count. For a limit the asker is the org. Otherwise, or if the org is not known, it is the caller, or
- * else the address. Each limit that is reached is reported to `onLimit` too.
+ * source, reason and minute, with the count. For a limit the source is the org. Otherwise, or if the org is not known, it is the principal,
+ * or else the address. Each limit that is reached is reported to `onLimit` too.
  */
 export function noteRefusals(
   app: FastifyInstance,
-  known: (request: FastifyRequest) => Caller | null,
+  known: (request: FastifyRequest) => Principal | null,
   addressOf: AddressOf,
   log: Log,
   onLimit: (limit: string) => void = () => {},
@@ -54,10 +54,10 @@ export function noteRefusals(
     refusals.add(refused)
     if (refused.bound !== undefined) onLimit(refused.bound)
   }
-  const timer = setInterval(() => refusals.tell(), everyMs).unref()
+  const timer = setInterval(() => refusals.flush(), everyMs).unref()
   app.addHook('onClose', async () => {
     clearInterval(timer)
-    refusals.tell()
+    refusals.flush()
   })
   app.server.on('drop', (drop) => {
     const address = drop?.remoteAddress
@@ -66,11 +66,14 @@ export function noteRefusals(
   return (request, error, status) => {
     const bound = boundOf(error, status)
     if (status !== 401 && status !== 403 && bound === undefined) return
-    const caller = known(request)
+    const principal = known(request)
     add({
       status,
       ...(bound !== undefined && { bound }),
-      ...(caller !== null && { caller: caller.by, ...(caller.orgId !== null && { orgId: caller.orgId }) }),
+      ...(principal !== null && {
+        actor: principal.actor,
+        ...(principal.orgId !== null && { orgId: principal.orgId }),
+      }),
       address: addressOf(request),
     })
   }
@@ -81,11 +84,11 @@ export function tally(log: Log): Tally {
   return {
     add(refused) {
       const { status, bound } = refused
-      const key = `${status} ${bound ?? ''} ${askerOf(refused)}`
+      const key = `${status} ${bound ?? ''} ${sourceOf(refused)}`
       if (lines.has(key) || lines.size < maxLines) count(lines, key, refused)
       else count(lines, `${status} ${bound ?? ''}`, alike(refused))
     },
-    tell() {
+    flush() {
       for (const { first, count: n } of lines.values())
         log.info(
           { ...first, count: n },
@@ -101,13 +104,13 @@ function boundOf(error: Error, status: number): string | undefined {
   return status === 413 ? 'bytes of a body' : undefined
 }
 
-/** The refusal without its asker, for a line that several askers share. */
+/** The refusal without its source, for a line that several sources share. */
 function alike({ status, bound }: Refused): Refused {
   return { ...(status !== undefined && { status }), ...(bound !== undefined && { bound }) }
 }
 
-function askerOf({ bound, orgId, caller, address }: Refused): string {
-  return (bound === undefined ? caller : (orgId ?? caller)) ?? address ?? ''
+function sourceOf({ bound, orgId, actor, address }: Refused): string {
+  return (bound === undefined ? actor : (orgId ?? actor)) ?? address ?? ''
 }
 
 function count(lines: Map<string, Line>, key: string, first: Refused): void {

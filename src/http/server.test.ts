@@ -506,7 +506,7 @@ test('requests are logged at debug only, and no line contains the token', async 
   assert.doesNotMatch(JSON.stringify(server.log.lines), /s3cr3t|Bearer/)
 })
 
-test('the access log has a line at info for each answer, with route, status and caller, and without a secret', async () => {
+test('the access log has a line at info for each answer, with route, status and actor, and without a secret', async () => {
   const server = fakeServer({ accessLog: true })
   const headers = { ...all, 'x-request-id': 'proxy-7' }
   await ask(server, { url: '/v1/pins?name=s3cr3t', headers })
@@ -523,9 +523,9 @@ test('the access log has a line at info for each answer, with route, status and 
     ],
   )
   assert.equal(fields[0]?.['requestId'], 'proxy-7')
-  assert.match(String(fields[0]?.['caller']), /^tok_/)
+  assert.match(String(fields[0]?.['actor']), /^tok_/)
   assert.match(String(fields[0]?.['orgId']), /^org_/)
-  assert.equal(fields[1]?.['caller'], undefined)
+  assert.equal(fields[1]?.['actor'], undefined)
   assert.ok(fields.every(({ ms }) => typeof ms === 'number' && ms >= 0))
   assert.doesNotMatch(JSON.stringify(lines), /s3cr3t|Bearer/)
 })

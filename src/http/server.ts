@@ -5,13 +5,13 @@ import type { OperatorUseCases } from '../core/operators.ts'
 import type { OrgUseCases } from '../core/orgs.ts'
 import type { PinUseCases } from '../core/pins.ts'
 import type { Log, RateStore } from '../core/ports.ts'
-import type { Principal } from '../core/token.ts'
+import type { OrgPrincipal } from '../core/token.ts'
 import type { TokenUseCases } from '../core/tokens.ts'
 import type { Tracing } from '../core/tracing.ts'
 import { logAnswers } from './access-log.ts'
 import { adminRoutes } from './admin/admin.ts'
 import { namedAdminSchemas } from './admin/schema.ts'
-import { auth, type People } from './auth.ts'
+import { auth, type Logins } from './auth.ts'
 import { answerBrokenHttp, answerUnusualHttp } from './broken-http.ts'
 import { clientAddress } from './client-address.ts'
 import { closeGently } from './closing.ts'
@@ -23,7 +23,7 @@ import type { Health } from './health.ts'
 import { readJson } from './json-body.ts'
 import { defaultLimits } from './limits.ts'
 import type { HttpLimits } from './limits.ts'
-import { metricsRoute, tellAnswers, type Answer, type Scrape } from './metrics.ts'
+import { metricsRoute, observeAnswers, type Answer, type Scrape } from './metrics.ts'
 import { orgRoutes } from './orgs/orgs.ts'
 import { namedOrgSchemas } from './orgs/schema.ts'
 import { pageRoutes } from './pages/pages.ts'
@@ -47,9 +47,9 @@ export interface HttpServerOptions {
   orgs: OrgUseCases
   tokens: TokenUseCases
   /** Rejects with `unauthenticated` and the reason, or with `unavailable`. */
-  verify: (bearer: string) => Promise<Principal>
-  /** Without it people cannot log in, and only bearers identify callers. */
-  people?: People | null
+  verify: (bearer: string) => Promise<OrgPrincipal>
+  /** Without it people cannot log in, and only bearers identify principals. */
+  logins?: Logins | null
   health: () => Health
   /** Without it there is no `/metrics` here. */
   scrape?: Scrape | null
@@ -80,7 +80,7 @@ export function httpServer({
   orgs,
   tokens,
   verify,
-  people = null,
+  logins = null,
   health,
   scrape = null,
   onAnswer,
@@ -108,9 +108,9 @@ export function httpServer({
   guardSockets(app.server, bounds, rules)
   const routing = noteRoutes(app)
   greet(app, greeting, closeGently(app, bounds.closeGraceMs), log)
-  if (onAnswer !== undefined) tellAnswers(app, onAnswer)
+  if (onAnswer !== undefined) observeAnswers(app, onAnswer)
   if (trace !== null) traceRequests(app, trace)
-  const admission = auth(verify, people)
+  const admission = auth(verify, logins)
   if (accessLog) logAnswers(app, admission.known, log)
   const addressOf = clientAddress(trustProxy)
   if (rateLimits) limitRates(app, rateLimits, admission, addressOf, rates)
@@ -128,7 +128,7 @@ export function httpServer({
       healthRoutes(v1, health)
       below(v1, '/tokens', (part) => tokenRoutes(part, tokens, admission))
       below(v1, '/orgs', (part) => orgRoutes(part, orgs, admission))
-      below(v1, '/auth', (part) => sessionRoutes(part, people, admission, addressOf))
+      below(v1, '/auth', (part) => sessionRoutes(part, logins, admission, addressOf))
       below(v1, '/admin', (part) => adminRoutes(part, operator, orgs, admission))
       done()
     },

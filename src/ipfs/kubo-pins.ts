@@ -7,7 +7,7 @@ import { pinName } from './pin-name.ts'
 import { successOf, type Rpc } from './rpc.ts'
 
 /** Progress is reported this often, as Kubo itself does for a running pin. */
-const tellEveryMs = 500
+const reportEveryMs = 500
 
 /**
  * The pins of one Kubo; `ours` is the name that marks a pin as ours.
@@ -34,18 +34,18 @@ export function kuboPins(rpc: Rpc, ours: string): Pick<Ipfs, 'pin' | 'unpin' | '
   const direct = directPins(rpc)
   return {
     async pin(cid, { signal, onProgress }) {
-      const [standing, directName] = await Promise.all([
+      const [name, directName] = await Promise.all([
         pinName(rpc, cid, 'recursive', signal),
         direct.nameOf(cid, signal),
       ])
-      if (standing !== null) {
+      if (name !== null) {
         const progress = await measure(rpc, cid, signal, onProgress).catch((error: unknown) => {
           // The pin is ours, but some of its blocks are gone from the disk: only adding it again can fetch them.
-          if (standing === ours && error instanceof IpfsError && error.code === 'not_found_in_time')
+          if (name === ours && error instanceof IpfsError && error.code === 'not_found_in_time')
             return add(rpc, cid, ours, signal, onProgress)
           throw error
         })
-        return { ...progress, foreignPin: standing !== ours }
+        return { ...progress, foreignPin: name !== ours }
       }
       // A direct pin cannot exist beside a recursive one: Kubo turns it into that. It keeps its name, so that we never remove it.
       const progress = await add(rpc, cid, directName ?? ours, signal, onProgress)
@@ -53,10 +53,10 @@ export function kuboPins(rpc: Rpc, ours: string): Pick<Ipfs, 'pin' | 'unpin' | '
     },
 
     async unpin(cid, signal) {
-      const standing = await pinName(rpc, cid, 'recursive', signal)
+      const name = await pinName(rpc, cid, 'recursive', signal)
       // Without a recursive pin `pin/rm` is not called: it would remove a direct pin, which is never ours.
-      if (standing === null) return 'absent'
-      if (standing !== ours) return 'foreign'
+      if (name === null) return 'absent'
+      if (name !== ours) return 'foreign'
       const answer = await rpc.ask(`pin/rm?arg=${encodeURIComponent(cid)}`, signal)
       if (answer.status === 500 && readErrorMessage(answer.text).startsWith('not pinned')) return 'absent'
       successOf(answer)
@@ -64,8 +64,8 @@ export function kuboPins(rpc: Rpc, ours: string): Pick<Ipfs, 'pin' | 'unpin' | '
     },
 
     async pinned(cid, signal) {
-      const standing = await pinName(rpc, cid, 'recursive', signal)
-      return standing === null ? null : standing === ours ? 'ours' : 'foreign'
+      const name = await pinName(rpc, cid, 'recursive', signal)
+      return name === null ? null : name === ours ? 'ours' : 'foreign'
     },
 
     async *pins(signal) {
@@ -108,12 +108,12 @@ async function measure(
   onProgress: (progress: Progress) => void,
 ): Promise<Progress> {
   let progress: Progress = { blocks: 0, bytes: 0 }
-  let toldAt = performance.now()
+  let reportedAt = performance.now()
   await rpc.lines(`dag/stat?arg=${encodeURIComponent(cid)}&progress=true&offline=true`, signal, (line) => {
     progress = readDagStat(line)
     // Kubo reports every block.
-    if (performance.now() - toldAt < tellEveryMs) return
-    toldAt = performance.now()
+    if (performance.now() - reportedAt < reportEveryMs) return
+    reportedAt = performance.now()
     onProgress(progress)
   })
   return progress

@@ -1,10 +1,10 @@
-import { Board } from './board.ts'
+import { Instruments } from './instruments.ts'
 import { families, type Family } from './families.ts'
 
 /** `docs/metrics.md`: every family, from the table that the program itself uses. */
 export function metricsDocs(): string {
   const ours = Object.entries<Family>(families)
-  const process = new Board().vitalSigns().map(({ name, help }) => `| \`${name}\` | ${help} |\n`)
+  const process = new Instruments().vitalSigns().map(({ name, help }) => `| \`${name}\` | ${help} |\n`)
   return `# Metrics
 
 <!-- Made by \`anchorage config metrics\`; a test holds it against the code. -->

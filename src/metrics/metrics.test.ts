@@ -65,8 +65,8 @@ test('names of families follow the conventions of Prometheus, and docs/metrics.m
 })
 
 test('a scrape shows the node as it is now, and leaves out unknown values instead of showing 0', async () => {
-  const board = metrics({ now: () => view.nowMs })
-  const first = await board.text({ ...view, kubo: { usedBytes: 5, capacityBytes: 9 } })
+  const nodeMetrics = metrics({ now: () => view.nowMs })
+  const first = await nodeMetrics.text({ ...view, kubo: { usedBytes: 5, capacityBytes: 9 } })
   for (const line of [
     'anchorage_build_info{version="1.2.3"} 1',
     'anchorage_kubo_used_bytes 5',
@@ -81,7 +81,7 @@ test('a scrape shows the node as it is now, and leaves out unknown values instea
     assert.ok(first.split('\n').includes(line), line)
   assert.ok(!/^anchorage_(queue_oldest|data_disk)/m.test(first))
   const maintenanceSince = new Date(view.nowMs - 90_000)
-  const second = await board.text({
+  const second = await nodeMetrics.text({
     ...view,
     maintenanceSince,
     reasons: [{ what: 'maintenance' }],
@@ -94,12 +94,15 @@ test('a scrape shows the node as it is now, and leaves out unknown values instea
 })
 
 test('only the node that leads under the epoch of the measurement shows the values of the cluster', async () => {
-  const board = metrics({ now: () => view.nowMs })
-  board.clusterMeasured(measures, 4)
+  const nodeMetrics = metrics({ now: () => view.nowMs })
+  nodeMetrics.clusterMeasured(measures, 4)
   const cluster = /^anchorage_(pins|placements|copies_missing|contents_unsettled|plan_\w+|measured_\w+)[ {]/m
-  assert.ok(!cluster.test(await board.text(view)), 'it leads no longer')
-  assert.ok(!cluster.test(await board.text({ ...view, epoch: 5 })), 'it leads again, and has not read yet')
-  const text = await board.text({ ...view, epoch: 4 })
+  assert.ok(!cluster.test(await nodeMetrics.text(view)), 'it leads no longer')
+  assert.ok(
+    !cluster.test(await nodeMetrics.text({ ...view, epoch: 5 })),
+    'it leads again, and has not read yet',
+  )
+  const text = await nodeMetrics.text({ ...view, epoch: 4 })
   for (const line of [
     'anchorage_leader_epoch 4',
     'anchorage_pins{status="failed"} 4',
@@ -113,7 +116,7 @@ test('only the node that leads under the epoch of the measurement shows the valu
 })
 
 test('accepts, attempts and renewals are counted as they happen', async () => {
-  const board = metrics({ now: () => view.nowMs })
+  const nodeMetrics = metrics({ now: () => view.nowMs })
   const store: PinStore = {
     acceptPins: async (_org, pins) => (pins.length === 3 ? [] : Promise.reject(new Error('away'))),
     replacePin: () => assert.fail(),
@@ -122,18 +125,18 @@ test('accepts, attempts and renewals are counted as they happen', async () => {
     getPin: () => assert.fail(),
     listPins: () => assert.fail(),
   }
-  const watched = board.watched(store)
+  const watched = nodeMetrics.watched(store)
   const pin = { id: mintId('pin'), cid: 'c', cidText: 'c', replicas: 1, actor: mintId('tok'), nodes: [] }
   await watched.acceptPins(mintId('org'), [pin, pin, pin], false)
   await assert.rejects(watched.acceptPins(mintId('org'), [pin], false), /away/)
-  board.ended({ ageMs: 1_000 }, { kind: 'pinned', blocks: 1, bytes: 10, foreignPin: false }, 500)
-  board.ended({ ageMs: 9 }, { kind: 'retry', errorCode: 'stalled', error: 'x', delayMs: 1 }, 500)
-  board.renewed(true, 20)
-  board.renewed(false, 9_000)
-  board.refused('pins of one org')
-  board.answered({ method: 'GET', route: '/v1/pins', status: 200, ms: 20 })
-  board.queueMeasured(2_500)
-  const text = await board.text(view)
+  nodeMetrics.ended({ ageMs: 1_000 }, { kind: 'pinned', blocks: 1, bytes: 10, foreignPin: false }, 500)
+  nodeMetrics.ended({ ageMs: 9 }, { kind: 'retry', errorCode: 'stalled', error: 'x', delayMs: 1 }, 500)
+  nodeMetrics.renewed(true, 20)
+  nodeMetrics.renewed(false, 9_000)
+  nodeMetrics.refused('pins of one org')
+  nodeMetrics.answered({ method: 'GET', route: '/v1/pins', status: 200, ms: 20 })
+  nodeMetrics.queueMeasured(2_500)
+  const text = await nodeMetrics.text(view)
   for (const line of [
     'anchorage_accept_batch_pins_sum 3',
     'anchorage_accept_duration_seconds_count 2',
@@ -150,6 +153,6 @@ test('accepts, attempts and renewals are counted as they happen', async () => {
     'anchorage_http_request_duration_seconds_bucket{le="0.025",method="GET",route="/v1/pins",status="200"} 1',
   ])
     assert.ok(text.split('\n').includes(line), line)
-  const later = await board.text({ ...view, nowMs: view.nowMs + 90_000 })
+  const later = await nodeMetrics.text({ ...view, nowMs: view.nowMs + 90_000 })
   assert.ok(!/^anchorage_queue_oldest/m.test(later), 'an old answer tells nothing about now')
 })

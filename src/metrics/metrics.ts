@@ -1,7 +1,7 @@
 import type { ClusterMeasures } from '../core/measures.ts'
 import type { Claim, Outcome } from '../core/placement.ts'
 import type { Clock, PinStore } from '../core/ports.ts'
-import { Board } from './board.ts'
+import { Instruments } from './instruments.ts'
 import type { Measured, NodeView } from './node-view.ts'
 import { samplesOf } from './samples.ts'
 
@@ -39,48 +39,48 @@ export interface Answer {
 }
 
 export function metrics(clock: Pick<Clock, 'now'>): Metrics {
-  const board = new Board()
+  const instruments = new Instruments()
   const measured: Measured = { queue: null, cluster: null }
   return {
     answered: ({ method, route, status, ms }) =>
-      board.observe('anchorage_http_request_duration_seconds', ms / 1000, {
+      instruments.observe('anchorage_http_request_duration_seconds', ms / 1000, {
         method,
         route,
         status: String(status),
       }),
-    refused: (limit) => board.count('anchorage_limit_refusals_total', { limit }),
+    refused: (limit) => instruments.count('anchorage_limit_refusals_total', { limit }),
     watched: (store) => ({
       ...store,
-      acceptPins: (...given) => timed(board, given[1].length, store.acceptPins(...given)),
+      acceptPins: (...given) => timed(instruments, given[1].length, store.acceptPins(...given)),
     }),
     ended(claim, outcome, tookMs) {
       const code = 'errorCode' in outcome ? outcome.errorCode : ''
-      board.count('anchorage_attempts_total', { outcome: outcome.kind, code })
+      instruments.count('anchorage_attempts_total', { outcome: outcome.kind, code })
       if (outcome.kind !== 'pinned') return
-      board.count('anchorage_pinned_bytes_total', {}, outcome.bytes)
-      board.observe('anchorage_pin_duration_seconds', (claim.ageMs + tookMs) / 1000, {})
+      instruments.count('anchorage_pinned_bytes_total', {}, outcome.bytes)
+      instruments.observe('anchorage_pin_duration_seconds', (claim.ageMs + tookMs) / 1000, {})
     },
     renewed(ok, lateMs) {
-      board.count('anchorage_lease_renewals_total', { result: ok ? 'renewed' : 'failed' })
-      if (ok) board.observe('anchorage_lease_renewal_late_seconds', lateMs / 1000, {})
+      instruments.count('anchorage_lease_renewals_total', { result: ok ? 'renewed' : 'failed' })
+      if (ok) instruments.observe('anchorage_lease_renewal_late_seconds', lateMs / 1000, {})
     },
     queueMeasured: (oldestMs) => void (measured.queue = { oldestMs, atMs: clock.now() }),
     clusterMeasured: (measures, epoch) => void (measured.cluster = { measures, epoch, atMs: clock.now() }),
-    contentType: board.contentType,
-    text: (view) => board.text(samplesOf(view, measured)),
+    contentType: instruments.contentType,
+    text: (view) => instruments.text(samplesOf(view, measured)),
   }
 }
 
-async function timed<T>(board: Board, pins: number, accepting: Promise<T>): Promise<T> {
+async function timed<T>(instruments: Instruments, pins: number, accepting: Promise<T>): Promise<T> {
   const startMs = performance.now()
   try {
     const accepted = await accepting
-    board.observe('anchorage_accept_batch_pins', pins, {})
+    instruments.observe('anchorage_accept_batch_pins', pins, {})
     return accepted
   } catch (error) {
-    board.count('anchorage_accept_failures_total', {})
+    instruments.count('anchorage_accept_failures_total', {})
     throw error
   } finally {
-    board.observe('anchorage_accept_duration_seconds', (performance.now() - startMs) / 1000, {})
+    instruments.observe('anchorage_accept_duration_seconds', (performance.now() - startMs) / 1000, {})
   }
 }

@@ -3,7 +3,7 @@ import type { NodeId } from '../core/ids.ts'
 import { missingCopies } from '../core/missing-copies.ts'
 import type { LabelsOf, SeenName } from './families.ts'
 import type { Measured, NodeView } from './node-view.ts'
-import type { Sample } from './board.ts'
+import type { Sample } from './instruments.ts'
 
 /**
  * The values of all families that are read at a scrape. Unknown values are left out, and so are the values of the cluster on a node that

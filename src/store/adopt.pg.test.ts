@@ -22,7 +22,7 @@ test('a database of the version before is taken over with all that it holds', as
   await using old = await databaseBefore()
   const cids = ['one', 'two', 'three'].map((word) => `taken-${word}`)
   const org = await inStore(old, async (store) => {
-    const { id } = await store.tenants.createOrg('ours', { limits: { maxBytes: 1_000_000 } }, 'test')
+    const { id } = await store.orgDirectory.createOrg('ours', { limits: { maxBytes: 1_000_000 } }, 'test')
     const node = await store.nodes.boot('node-1')
     for (const cid of cids) await pinned(store, id, node, cid)
     await accept(store, id, node, 'waits')
@@ -50,7 +50,7 @@ test('a database of the version before is taken over with all that it holds', as
 test('a node of the version before starts and serves during the migration and after it', async () => {
   await using old = await databaseBefore()
   await inStore(old, async (store) => {
-    const { id } = await store.tenants.createOrg('busy', {}, 'test')
+    const { id } = await store.orgDirectory.createOrg('busy', {}, 'test')
     const node = await store.nodes.boot('node-1')
     const over = new AbortController()
     let rounds = 0
@@ -89,7 +89,7 @@ test('the functions of the version before work on the tables of this version', a
       `begin; grant create on schema public to anchorage_system, anchorage_audit; set local role ${owner}; ${text}; commit`,
     )
   await inStore(old, async (store) => {
-    const { id } = await store.tenants.createOrg('mixed', { limits: { maxBytes: 1_000_000 } }, 'test')
+    const { id } = await store.orgDirectory.createOrg('mixed', { limits: { maxBytes: 1_000_000 } }, 'test')
     await serveOnce(store, id, await store.nodes.boot('node-1'), 'mixed')
   })
   await sumsMatch(old)
@@ -202,7 +202,7 @@ async function sumsMatch({ systemUrl }: TestDatabase): Promise<void> {
   )
 }
 
-/** All rows of all tables but the books of migrations. */
+/** All rows of all tables but those that record migrations and functions. */
 async function rowsOf(database: TestDatabase): Promise<Record<string, unknown>> {
   const tables = await asOwner<{ name: string }>(
     database,

@@ -1,11 +1,11 @@
 import type { AuditCursor, AuditEntry } from '../core/audit.ts'
 import { idOf, mintId, uuidOf, type OrgId } from '../core/ids.ts'
-import type { SystemTx, TenantTx } from './database.ts'
+import type { SystemTx, OrgTx } from './database.ts'
 import { fromText } from './text.ts'
 
 /** Writes one line of the audit log, in the transaction of the change that it records. */
 export async function audit(
-  tx: SystemTx | TenantTx,
+  tx: SystemTx | OrgTx,
   entry: { orgId?: OrgId; actor: string; action: string; target: string; details?: object },
 ): Promise<void> {
   await tx.query(
@@ -55,7 +55,7 @@ interface AuditRow {
 
 /** Newest first. With `after`: the lines after it, oldest first, leaving out the last two seconds. */
 export async function readAudit(
-  tx: SystemTx | TenantTx,
+  tx: SystemTx | OrgTx,
   {
     limit,
     orgId,

@@ -16,7 +16,7 @@ let org: OrgId
 before(async () => {
   database = await testDatabase()
   store = openStore({ ...database, log: silentLog })
-  org = (await store.tenants.createOrg('ours', {}, 'operator')).id
+  org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   await store.tokens.rotateKey({ id: keyId, wrapped: randomBytes(60), state: 'active' })
 })
 after(async () => {

@@ -30,8 +30,8 @@ before(async () => {
   database = await testDatabase()
   store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   await store.nodes.assertReady()
-  org = (await store.tenants.createOrg('ours', {}, 'operator')).id
-  other = (await store.tenants.createOrg('theirs', {}, 'operator')).id
+  org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
+  other = (await store.orgDirectory.createOrg('theirs', {}, 'operator')).id
   epoch = await store.nodes.nextEpoch()
   system = new pg.Client({ connectionString: database.systemUrl })
   await system.connect()

@@ -34,7 +34,7 @@ export interface ConnectionOptions {
   log: Log
 }
 
-/** The size of each of the two pools: this many statements of tenants run at a time, and this many of the system. */
+/** The size of each of the two pools: this many statements of orgs run at a time, and this many of the system. */
 export const connectionsPerRole = 8
 
 const connectMs = 5_000

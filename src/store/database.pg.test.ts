@@ -31,8 +31,8 @@ test('a connection that is lost between two statements ends its transaction and 
 const org = mintId('org')
 /** The ways to query the database, each with one statement. */
 const doors: Record<string, (db: Database, sql: string) => Promise<unknown[]>> = {
-  tenant: (db, sql) => db.tenant(org, (tx) => tx.query(sql)),
-  tenantAtOnce: async (db, sql) => (await db.tenantAtOnce(org, [[sql, []]]))[0] ?? [],
+  org: (db, sql) => db.org(org, (tx) => tx.query(sql)),
+  orgAtOnce: async (db, sql) => (await db.orgAtOnce(org, [[sql, []]]))[0] ?? [],
   system: (db, sql) => db.system((tx) => tx.query(sql)),
   statement: (db, sql) => db.statement.query(sql),
 }
@@ -64,7 +64,7 @@ test('a statement that was prepared before a migration changed its result is run
     owner.query(
       `drop function if exists answer(); create function answer() returns table (${columns}) language sql as 'select 1, 2'`,
     )
-  const ask = () => db.tenantAtOnce(org, [['select * from answer() where $1', [true], 'answer']])
+  const ask = () => db.orgAtOnce(org, [['select * from answer() where $1', [true], 'answer']])
   const askAll = () => Promise.all(Array.from({ length: 2 * connectionsPerRole }, ask))
   await answer('a int, b int')
   await askAll()
@@ -77,14 +77,14 @@ test('a client that hangs up ends its statement, and the connection is closed', 
   await using database = await testDatabase()
   await using db = openDatabase({ ...database, log: silentLog })
   const running = `select pid from pg_stat_activity where query like '%so long%' and pid <> pg_backend_pid() and state = 'active'`
-  const [before] = (await db.tenantAtOnce(org, [[backend, []]]))[0] ?? []
+  const [before] = (await db.orgAtOnce(org, [[backend, []]]))[0] ?? []
   const gone = new AbortController()
-  const long = db.tenantAtOnce(org, [[`select pg_sleep(3600) as "so long"`, []]], gone.signal)
-  await until('it runs', async () => (await db.tenant(org, (tx) => tx.query(running))).length === 1)
+  const long = db.orgAtOnce(org, [[`select pg_sleep(3600) as "so long"`, []]], gone.signal)
+  await until('it runs', async () => (await db.org(org, (tx) => tx.query(running))).length === 1)
   gone.abort(new AnchorageError('unavailable', 'hung up'))
   await assert.rejects(long, /hung up/)
-  await until('it has ended', async () => (await db.tenant(org, (tx) => tx.query(running))).length === 0)
-  const [after] = (await db.tenantAtOnce(org, [[backend, []]]))[0] ?? []
+  await until('it has ended', async () => (await db.org(org, (tx) => tx.query(running))).length === 0)
+  const [after] = (await db.orgAtOnce(org, [[backend, []]]))[0] ?? []
   assert.notDeepEqual(after, before)
 })
 

@@ -8,8 +8,8 @@ import { isStalePlan, isTransient, leavesSessionWhole, translate } from './error
 import type { Query } from './query.ts'
 
 /** A transaction in one org's scope: row-level security shows it that org's rows and no others. */
-export interface TenantTx {
-  readonly scope: 'tenant'
+export interface OrgTx {
+  readonly scope: 'org'
   query: Query
 }
 
@@ -28,17 +28,17 @@ export type Statement = [text: string, params: unknown[], name?: string]
 /** The two pools, and the only ways to use them. */
 export interface Database extends AsyncDisposable {
   /** One transaction for `orgId`. Deadlocks are tried again, so `work` may run more than once. */
-  tenant<T>(orgId: OrgId, work: (tx: TenantTx) => Promise<T>): Promise<T>
+  org<T>(orgId: OrgId, work: (tx: OrgTx) => Promise<T>): Promise<T>
   /**
    * One transaction for `orgId` whose statements do not depend on one another's answers. All are sent at once, with COMMIT, so no lock is
    * held while Postgres waits for this process. When `signal` aborts, they end within a second.
    */
-  tenantAtOnce(orgId: OrgId, statements: Statement[], signal?: AbortSignal): Promise<unknown[][]>
+  orgAtOnce(orgId: OrgId, statements: Statement[], signal?: AbortSignal): Promise<unknown[][]>
   /** For single statements of the system: each is a transaction of its own, in one round trip. */
   statement: SystemTx
   /** One transaction as the tenant role without any org: it sees no rows, and serves to look at the role itself. */
-  anyTenant<T>(work: (query: Query) => Promise<T>): Promise<T>
-  /** One transaction of the system. Deadlocks are tried again, as in `tenant`. */
+  withoutOrg<T>(work: (query: Query) => Promise<T>): Promise<T>
+  /** One transaction of the system. Deadlocks are tried again, as in `org`. */
   system<T>(work: (tx: SystemTx) => Promise<T>): Promise<T>
   /** Rejects (`unavailable`) unless both roles can write and commit, within 15 s. */
   proveWrites(): Promise<void>
@@ -54,15 +54,14 @@ export function openDatabase(options: { tenantUrl: string; systemUrl: string; lo
   const tenant = openConnections({ url: tenantUrl, role: 'anchorage_tenant', name: 'anchorage tenant', log })
   const system = openConnections({ url: systemUrl, role: 'anchorage_system', name: 'anchorage system', log })
   return {
-    tenant: (orgId, work) =>
-      retried(() => transaction(tenant, orgId, (query) => work({ scope: 'tenant', query }))),
-    tenantAtOnce: (orgId, statements, signal) => retried(() => atOnce(tenant, orgId, statements, signal)),
+    org: (orgId, work) => retried(() => transaction(tenant, orgId, (query) => work({ scope: 'org', query }))),
+    orgAtOnce: (orgId, statements, signal) => retried(() => atOnce(tenant, orgId, statements, signal)),
     statement: {
       scope: 'system',
       query: <R>(text: string, params: unknown[] = []) =>
         retried(() => system.use(async (client) => (await client.query(text, params)).rows as R[])),
     },
-    anyTenant: (work) => retried(() => transaction(tenant, null, work)),
+    withoutOrg: (work) => retried(() => transaction(tenant, null, work)),
     system: (work) => retried(() => transaction(system, null, (query) => work({ scope: 'system', query }))),
     async proveWrites() {
       await Promise.all([tenant, system].map((each) => retried(() => each.proveWrite())))

@@ -24,7 +24,7 @@ before(async () => {
   system = new pg.Client({ connectionString: database.systemUrl })
   await system.connect()
   epoch = await store.nodes.nextEpoch()
-  org = (await store.tenants.createOrg('ours', {}, 'operator')).id
+  org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   nodes.push(await store.nodes.boot('node-1'))
 })
 after(async () => {

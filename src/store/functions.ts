@@ -34,7 +34,7 @@ export async function readFunctions(): Promise<SqlFunction[]> {
 }
 
 /** Creates the table that records which functions were applied, and by which version of anchorage. */
-export async function makeFunctionBook(client: pg.Client): Promise<void> {
+export async function makeFunctionsTable(client: pg.Client): Promise<void> {
   await client.query(`create table if not exists schema_functions (
     name text primary key, checksum text not null, version text not null, applied_at timestamptz not null default now())`)
   await client.query('grant select on schema_functions to anchorage_system')
@@ -45,10 +45,10 @@ export async function makeFunctionBook(client: pg.Client): Promise<void> {
  * is `obsolete`; `migrate up` leaves the former alone and drops the latter.
  */
 export async function compareFunctions(query: Query, files: SqlFunction[]): Promise<SchemaStatus[]> {
-  const [book] = await query<{ exists: boolean }>(
+  const [table] = await query<{ exists: boolean }>(
     `select to_regclass('schema_functions') is not null as exists`,
   )
-  const rows = book?.exists
+  const rows = table?.exists
     ? await query<{ name: string; checksum: string; version: string }>(
         'select name, checksum, version from schema_functions order by name',
       )

@@ -1,6 +1,6 @@
 import type { Log } from '../core/ports.ts'
 import { assertLogin, assertSchema } from './assert.ts'
-import { assertBelt } from './belt.ts'
+import { assertOrgsKeptApart } from './org-isolation.ts'
 import { connectionsPerRole, openConnections, type Way } from './connections.ts'
 import { translate } from './errors.ts'
 import { oldestPostgres } from './migrations.ts'
@@ -48,8 +48,8 @@ export interface LoginLook {
   assertLogin(): Promise<void>
   /** This version can serve with the schema; needs the system's login. */
   assertSchema(): Promise<void>
-  /** Row-level security keeps orgs apart; needs the tenant's login. */
-  assertBelt(): Promise<void>
+  /** Row-level security keeps orgs apart; needs the tenant role's login. */
+  assertOrgsKeptApart(): Promise<void>
   /** Needs the system's login. */
   cluster(nodeName: string): Promise<ClusterFacts>
 }
@@ -74,7 +74,7 @@ export function withLogin<T>(
       server: () => serverFacts(query),
       assertLogin: () => assertLogin(query, role),
       assertSchema: () => assertSchema(query),
-      assertBelt: () => assertBelt(query),
+      assertOrgsKeptApart: () => assertOrgsKeptApart(query),
       cluster: (nodeName) => clusterFacts(query, nodeName),
     })
   })

@@ -25,7 +25,7 @@ before(async () => {
   store = openStore({ ...database, log: silentLog })
   system = new pg.Client(database.systemUrl)
   await system.connect()
-  org = (await store.tenants.createOrg('ours', {}, 'operator')).id
+  org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
 })
 after(async () => {
   await system.end()
@@ -59,7 +59,7 @@ async function stateOf(id: KeyId): Promise<{ state: string; bytes: number } | un
 
 test('an org has no more live tokens than its limit, however many are made at once', async () => {
   await using few = openStore({ ...database, log: silentLog, maxTokens: 3 })
-  const { id: orgId } = await few.tenants.createOrg('few-tokens', {}, 'operator')
+  const { id: orgId } = await few.orgDirectory.createOrg('few-tokens', {}, 'operator')
   const key = await newKey()
   const made = () => ({ ...tokenOf(key), orgId })
   const first = made()
@@ -154,7 +154,7 @@ test('a token whose key is rotated while it is being stored is refused and leave
 })
 
 test('a rotation at once ends the tokens of older keys, and the new key signs', async () => {
-  const mint = minter({ store: store.tokens, masterKey, clock, operator: 'operator:test' })
+  const mint = minter({ store: store.tokens, masterKey, clock, actor: 'operator:test' })
   const request = { orgId: org, name: null, scopes: ['pins:read'], ttlMs: 60_000, createdBy: null }
   await mint.rotateKey()
   const { token: old } = await mint.mint(request)
@@ -162,7 +162,7 @@ test('a rotation at once ends the tokens of older keys, and the new key signs', 
   const { token, id } = await mint.mint(request)
   const { verify } = verifier({ store: store.tokens, masterKey, clock })
   await assert.rejects(verify(old), (error) => isCode(error, 'unauthenticated') && /key/.test(error.message))
-  assert.equal((await verify(token)).by, id)
+  assert.equal((await verify(token)).actor, id)
   const { rows } = await system.query(`select id, state, wrapped from signing_keys where state <> 'retired'`)
   assert.deepEqual(
     rows.map((row) => row.id),
@@ -198,6 +198,6 @@ test('tokens that are minted while keys rotate and retire all work, even on a no
   await Promise.all([rotated, ...made.map((_, minter) => minting(minter))])
   await store.tokens.retireKeys()
   const { verify } = verifier({ store: store.tokens, masterKey, clock })
-  for (const { token, id } of minted) assert.equal((await verify(token)).by, id)
+  for (const { token, id } of minted) assert.equal((await verify(token)).actor, id)
   assert.ok(new Set(minted.map(({ kid }) => kid)).size > 5, 'many keys signed')
 })

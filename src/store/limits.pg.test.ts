@@ -50,16 +50,16 @@ test('an org has no more pins than its limit: the pins of a batch that fit are a
   const [first] = batch
   assert.ok(first)
   await store.pins.replacePin(own, first.id, newPin('pins-6'), false)
-  await store.tenants.setOrg(own, { maxPins: 1 }, 'test')
+  await store.orgDirectory.setOrg(own, { maxPins: 1 }, 'test')
   const replaced = await store.pins.replacePin(own, batch[1]?.id ?? first.id, newPin('pins-7'), false)
   assert.equal((await store.pins.listPins(own, { limit: 10 })).count, 3)
   assert.deepEqual((await accept(own, newPin('pins-8'))).map(textOf), [
     'over_quota: this org may have 1 pins and has 3',
   ])
-  await store.tenants.setOrg(own, { maxPins: 3 }, 'test')
+  await store.orgDirectory.setOrg(own, { maxPins: 3 }, 'test')
   await store.pins.removePin(own, replaced.pin.id, actor)
   assert.deepEqual((await accept(own, newPin('pins-8'))).map(textOf), ['queued'])
-  await store.tenants.setOrg(own, { maxPins: null }, 'test')
+  await store.orgDirectory.setOrg(own, { maxPins: null }, 'test')
   assert.deepEqual((await accept(own, newPin('pins-9'))).map(textOf), ['queued'])
   assert.equal((await store.orgs.usage(own)).pins.queued, 4)
 })
@@ -434,7 +434,7 @@ function outcomesOf(bytes: number): Outcome[] {
 }
 
 function org(slug: string, limits: Partial<OrgLimits>): Promise<OrgId> {
-  return store.tenants.createOrg(slug, { limits }, 'test').then(({ id }) => id)
+  return store.orgDirectory.createOrg(slug, { limits }, 'test').then(({ id }) => id)
 }
 
 function newPin(cid: string, replicas: number | null = 1): NewPin {

@@ -2,7 +2,7 @@ import { pinStatuses, searchesFor, type PinPage, type PinQuery } from '../core/p
 import type { OrgId } from '../core/ids.ts'
 import { mapInSlices } from './slices.ts'
 import type { Database } from './database.ts'
-import { pinColumns, type DetailRow, type NodeBook, type PinRow } from './pin-rows.ts'
+import { pinColumns, type DetailRow, type KnownNodes, type PinRow } from './pin-rows.ts'
 import { pinOf } from './show-pin.ts'
 import { fold, mapMeta, toText } from './text.ts'
 
@@ -10,7 +10,7 @@ import { fold, mapMeta, toText } from './text.ts'
 export type PageSize = 'small' | 'any'
 
 export interface ListContext {
-  book: NodeBook
+  knownNodes: KnownNodes
   size: PageSize
   /** Called when it is worth noting the org's names, so that the next search for part of a name reads fewer pins. */
   noteNames: (orgId: OrgId) => void
@@ -26,7 +26,7 @@ export async function listPins(
   db: Database,
   orgId: OrgId,
   query: PinQuery,
-  { book, size, noteNames, signal }: ListContext,
+  { knownNodes, size, noteNames, signal }: ListContext,
 ): Promise<PinPage | null> {
   const sql = new Sql()
   const bounds = boundsOf(sql, query)
@@ -36,7 +36,7 @@ export async function listPins(
       case when coalesce(part, 0) = 0 then (select json_agg(d) from pin_details((select array_agg(distinct cid) from page)) d) end as details
     from (values (true)) v left join (select part, json_agg(p order by seq desc) as pins from page p group by part) parts on true
     order by part`
-  const [rows = []] = await db.tenantAtOnce(orgId, [[text, sql.params, ...nameOf(query, size)]], signal)
+  const [rows = []] = await db.orgAtOnce(orgId, [[text, sql.params, ...nameOf(query, size)]], signal)
   const parts = rows as ListPart[]
   const [first] = parts
   if (first?.behind) noteNames(orgId)
@@ -46,7 +46,7 @@ export async function listPins(
   return {
     // the spec's count is an int32
     count: Math.min(first?.count ?? 0, 2 ** 31 - 1),
-    results: await mapInSlices(pins, (pin) => pinOf(pin, byCid.get(pin.cid) ?? [], book)),
+    results: await mapInSlices(pins, (pin) => pinOf(pin, byCid.get(pin.cid) ?? [], knownNodes)),
   }
 }
 

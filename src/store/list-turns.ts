@@ -22,10 +22,10 @@ export type ListTurns = (
 ) => Promise<PinPage>
 
 /**
- * Lists share the tenant's connections fairly. One org runs `perOrg` lists at a time, and half as many searches, since a search may read
- * all that the org has. All orgs together use three of four connections for lists, and two of four for searches. So no list waits behind
- * the many lists of another org, and a request that only reads or writes one pin waits behind no list. A page that is not small keeps
- * Postgres and the node busy for a while, so only one runs at a time, and orgs take turns.
+ * Lists share the tenant role's connections fairly. One org runs `perOrg` lists at a time, and half as many searches, since a search may
+ * read all that the org has. All orgs together use three of four connections for lists, and two of four for searches. So no list waits
+ * behind the many lists of another org, and a request that only reads or writes one pin waits behind no list. A page that is not small
+ * keeps Postgres and the node busy for a while, so only one runs at a time, and orgs take turns.
  */
 export function listTurns(perOrg: number): ListTurns {
   const part = (of: number, share: number): number => Math.max(1, Math.floor(of * share))

@@ -30,7 +30,7 @@ before(async () => {
   store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   nodes = [await store.nodes.boot('one'), await store.nodes.boot('two')]
   orgs = await Promise.all(
-    ['ours', 'theirs'].map(async (slug) => (await store.tenants.createOrg(slug, {}, 'operator')).id),
+    ['ours', 'theirs'].map(async (slug) => (await store.orgDirectory.createOrg(slug, {}, 'operator')).id),
   )
   epoch = await store.nodes.nextEpoch()
   system = new pg.Client({ connectionString: database.systemUrl })
@@ -146,9 +146,9 @@ test('the age of a queue is that of the placement that waits longest, of any org
 
 test('work that a suspended org waits for does not count for the age of a queue', async () => {
   const node = await store.nodes.boot('four')
-  const { id } = await store.tenants.createOrg('suspended', {}, 'operator')
+  const { id } = await store.orgDirectory.createOrg('suspended', {}, 'operator')
   await accept('put by', id, [node])
-  await store.tenants.suspendOrg(id, 'a test', 'operator')
+  await store.orgDirectory.suspendOrg(id, 'a test', 'operator')
   assert.deepEqual(await claimAll(node), [], 'its work is put by')
   assert.equal(await store.measures.queueOldestMs(node), 0)
 })

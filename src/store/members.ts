@@ -3,7 +3,7 @@ import { idOf, uuidOf, type OrgId, type UserId } from '../core/ids.ts'
 import { scopesOf, type Role, type MemberActor } from '../core/org.ts'
 import type { Revoked } from '../core/token.ts'
 import { audit } from './audit.ts'
-import type { TenantTx } from './database.ts'
+import type { OrgTx } from './database.ts'
 import { sqlState } from './errors.ts'
 
 /** Condition: a live token that the user $1 made. */
@@ -11,16 +11,16 @@ const isLiving = 'made_by_user = $1 and revoked_at is null and expires_at > cloc
 
 /** Makes a user a member, or gives a member another role. Revokes the tokens that the user made and that the new role does not allow. */
 export async function setMember(
-  tx: TenantTx,
+  tx: OrgTx,
   orgId: OrgId,
   userId: UserId,
   role: Role,
-  by: MemberActor,
+  actor: MemberActor,
 ): Promise<Revoked> {
   const was = await lockMember(tx, userId)
-  if (was?.role === 'owner' && role !== 'owner') await mayLoseOwner(tx, by)
-  if (role === 'owner' && was?.role !== 'owner') mustRuleOwners(by)
-  if (was?.role === role && was.source === 'manual') return revokeOwn(tx, orgId, [], by.actor)
+  if (was?.role === 'owner' && role !== 'owner') await mayLoseOwner(tx, actor)
+  if (role === 'owner' && was?.role !== 'owner') mustRuleOwners(actor)
+  if (was?.role === role && was.source === 'manual') return revokeOwn(tx, orgId, [], actor.name)
   await tx
     .query(
       `insert into memberships as m (org_id, user_id, role, source) values (current_org(), $1, $2, 'manual')
@@ -31,7 +31,7 @@ export async function setMember(
       if (sqlState(cause) !== '23503') throw cause
       throw new AnchorageError('not_found', `there is no user ${userId}`, { cause })
     })
-  await audit(tx, { orgId, actor: by.actor, action: 'member.set', target: userId, details: { role } })
+  await audit(tx, { orgId, actor: actor.name, action: 'member.set', target: userId, details: { role } })
   // no role gives cluster:admin, so it is left out of the comparison
   const beyond = await tx.query<{ id: string }>(
     `select id from api_tokens where org_id = current_org() and ${isLiving}
@@ -42,22 +42,22 @@ export async function setMember(
     tx,
     orgId,
     beyond.map((token) => token.id),
-    by.actor,
+    actor.name,
   )
 }
 
 /** Ends a membership, and revokes the tokens that the user made in this org. */
 export async function removeMember(
-  tx: TenantTx,
+  tx: OrgTx,
   orgId: OrgId,
   userId: UserId,
-  by: MemberActor,
+  actor: MemberActor,
 ): Promise<Revoked> {
   const was = await lockMember(tx, userId)
   if (!was) throw new AnchorageError('not_found', `there is no member ${userId}`)
-  if (was.role === 'owner') await mayLoseOwner(tx, by)
+  if (was.role === 'owner') await mayLoseOwner(tx, actor)
   await tx.query('delete from memberships where org_id = current_org() and user_id = $1', [uuidOf(userId)])
-  await audit(tx, { orgId, actor: by.actor, action: 'member.remove', target: userId })
+  await audit(tx, { orgId, actor: actor.name, action: 'member.remove', target: userId })
   const made = await tx.query<{ id: string }>(
     `select id from api_tokens where org_id = current_org() and ${isLiving}`,
     [uuidOf(userId)],
@@ -66,17 +66,12 @@ export async function removeMember(
     tx,
     orgId,
     made.map((token) => token.id),
-    by.actor,
+    actor.name,
   )
 }
 
 /** Revokes the org's tokens of these uuids and the tokens that they made, and audits each. */
-export async function revokeOwn(
-  tx: TenantTx,
-  orgId: OrgId,
-  uuids: string[],
-  actor: string,
-): Promise<Revoked> {
+export async function revokeOwn(tx: OrgTx, orgId: OrgId, uuids: string[], actor: string): Promise<Revoked> {
   const [row] = await tx.query<{ revoked: string[]; version: number }>(
     'select revoked, version from revoke_own_tokens($1)',
     [uuids],
@@ -88,7 +83,7 @@ export async function revokeOwn(
 
 /** Locks the org's row first, so that one of two owners who remove each other stays. Null when the user is no member. */
 async function lockMember(
-  tx: TenantTx,
+  tx: OrgTx,
   userId: UserId,
 ): Promise<{ role: Role; source: 'login' | 'manual' } | null> {
   await tx.query('select from orgs where id = current_org() for update')
@@ -99,8 +94,8 @@ async function lockMember(
   return row ?? null
 }
 
-async function mayLoseOwner(tx: TenantTx, by: MemberActor): Promise<void> {
-  mustRuleOwners(by)
+async function mayLoseOwner(tx: OrgTx, actor: MemberActor): Promise<void> {
+  mustRuleOwners(actor)
   const owners = await tx.query(
     `select from memberships where org_id = current_org() and role = 'owner' limit 2`,
   )
@@ -108,6 +103,6 @@ async function mayLoseOwner(tx: TenantTx, by: MemberActor): Promise<void> {
     throw new AnchorageError('conflict', 'this is the last owner: make somebody else an owner first')
 }
 
-function mustRuleOwners(by: MemberActor): void {
-  if (!by.owners) throw new AnchorageError('forbidden', 'only an owner makes, changes or removes an owner')
+function mustRuleOwners(actor: MemberActor): void {
+  if (!actor.owners) throw new AnchorageError('forbidden', 'only an owner makes, changes or removes an owner')
 }

@@ -2,8 +2,8 @@ import type pg from 'pg'
 import { AnchorageError } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
 import { adopt } from './adopt.ts'
-import { applyFunctions, makeFunctionBook, readFunctions } from './functions.ts'
-import { compare, locked, makeBook, readMigrations, withOwner } from './migrations.ts'
+import { applyFunctions, makeFunctionsTable, readFunctions } from './functions.ts'
+import { compare, locked, makeMigrationsTable, readMigrations, withOwner } from './migrations.ts'
 import type { Migration, SchemaStatus } from './migrations.ts'
 import { mendSchema } from './prove-schema.ts'
 import { ensureRoles } from './roles.ts'
@@ -14,8 +14,8 @@ export const codeLevel = 128
 
 /**
  * Makes the roles with their settings, applies pending migrations, each file in a transaction, then applies in one transaction the
- * functions whose files changed, and mends what was changed by hand. An advisory lock lets any number of runs go on at once. `ownerUrl` must own the database and needs CREATEROLE; `passwords` are those that
- * the nodes will log in with.
+ * functions whose files changed, and mends what was changed by hand. An advisory lock lets any number of runs go on at once. `ownerUrl`
+ * must own the database and needs CREATEROLE; `passwords` are those that the nodes will log in with.
  */
 export async function migrateUp(
   ownerUrl: string,
@@ -25,8 +25,8 @@ export async function migrateUp(
   return withOwner(ownerUrl, async (client) => {
     await locked(client, async () => {
       await ensureRoles(client, passwords)
-      await makeBook(client)
-      await makeFunctionBook(client)
+      await makeMigrationsTable(client)
+      await makeFunctionsTable(client)
     })
     const files = await readMigrations()
     const functions = await readFunctions()

@@ -42,7 +42,7 @@ export async function withOwner<T>(url: string, work: (client: pg.Client) => Pro
 }
 
 /** Creates the table that records which migrations were applied. */
-export async function makeBook(client: pg.Client): Promise<void> {
+export async function makeMigrationsTable(client: pg.Client): Promise<void> {
   await client.query(`create table if not exists schema_migrations (
     version integer primary key, name text not null, checksum text not null, min_code integer not null,
     applied_at timestamptz not null default now())`)

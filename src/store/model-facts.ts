@@ -1,6 +1,6 @@
 import type pg from 'pg'
-import { createFunctions, makeFunctionBook, readFunctions } from './functions.ts'
-import { locked, makeBook, readMigrations } from './migrations.ts'
+import { createFunctions, makeFunctionsTable, readFunctions } from './functions.ts'
+import { locked, makeMigrationsTable, readMigrations } from './migrations.ts'
 import { queryOf } from './one-client.ts'
 import { ensureRoles, rolesAreThere } from './roles.ts'
 import { schemaFacts, type Fact } from './schema-facts.ts'
@@ -19,8 +19,8 @@ export async function modelFacts(client: pg.Client): Promise<Fact[]> {
     if (!(await rolesAreThere(query))) await ensureRoles(client, { tenant: null, system: null })
     await client.query('alter schema public rename to anchorage_kept')
     await client.query('create schema public; grant usage on schema public to public')
-    await makeBook(client)
-    await makeFunctionBook(client)
+    await makeMigrationsTable(client)
+    await makeFunctionsTable(client)
     await client.query('grant create on schema public to anchorage_system, anchorage_audit')
     for (const { sql } of migrations) await client.query(sql)
     await createFunctions(client, functions)

@@ -30,8 +30,8 @@ before(async () => {
   system = new pg.Client({ connectionString: database.systemUrl })
   await system.connect()
   nodeId = (await store.nodes.boot('node')).nodeId
-  org = (await store.tenants.createOrg('names', {}, 'operator')).id
-  other = (await store.tenants.createOrg('others', {}, 'operator')).id
+  org = (await store.orgDirectory.createOrg('names', {}, 'operator')).id
+  other = (await store.orgDirectory.createOrg('others', {}, 'operator')).id
   await accept(
     org,
     Array.from({ length: many }, (_, n) => newPin(n)),

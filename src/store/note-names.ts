@@ -17,7 +17,7 @@ export interface NameNoting extends AsyncDisposable {
 }
 
 /** Works for one org at a time, and at most half of the time: the rest leaves Postgres to others. */
-export function nameNoting(db: Pick<Database, 'tenant'>, log: Log): NameNoting {
+export function nameNoting(db: Pick<Database, 'org'>, log: Log): NameNoting {
   const underWay = new Map<OrgId, Promise<void>>()
   const turn = turns({ atOnce: 1, waiting: Infinity, what: 'orgs whose names are noted' })
   const over = new AbortController()
@@ -26,7 +26,7 @@ export function nameNoting(db: Pick<Database, 'tenant'>, log: Log): NameNoting {
     for (let more = true; more;) {
       over.signal.throwIfAborted()
       const began = performance.now()
-      more = await db.tenant(orgId, async ({ query }) => {
+      more = await db.org(orgId, async ({ query }) => {
         const [row] = await query<{ more: boolean }>('select note_names($1) as more', [atOnce])
         return row?.more ?? false
       })

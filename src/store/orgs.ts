@@ -4,7 +4,7 @@ import type { Member, Org, Usage } from '../core/org.ts'
 import type { OrgStore } from '../core/ports.ts'
 import type { Scope, TokenEnd, TokenView } from '../core/token.ts'
 import { readAudit } from './audit.ts'
-import type { Database, TenantTx } from './database.ts'
+import type { Database, OrgTx } from './database.ts'
 import { removeMember, revokeOwn, setMember } from './members.ts'
 import { orgColumns, orgOf, usageColumns, usageOf, type OrgRow, type UsageRow } from './org-rows.ts'
 import { fromText } from './text.ts'
@@ -12,28 +12,29 @@ import { fromText } from './text.ts'
 /** What an org sees and changes of itself. */
 export function orgStore(db: Database): OrgStore {
   return {
-    org: (orgId) => db.tenant(orgId, readOrg),
-    usage: (orgId) => db.tenant(orgId, readUsage),
-    members: (orgId) => db.tenant(orgId, readMembers),
-    setMember: (orgId, userId, role, by) => db.tenant(orgId, (tx) => setMember(tx, orgId, userId, role, by)),
-    removeMember: (orgId, userId, by) => db.tenant(orgId, (tx) => removeMember(tx, orgId, userId, by)),
-    tokens: (orgId, limit, createdBy) => db.tenant(orgId, (tx) => readTokens(tx, limit, createdBy)),
+    org: (orgId) => db.org(orgId, readOrg),
+    usage: (orgId) => db.org(orgId, readUsage),
+    members: (orgId) => db.org(orgId, readMembers),
+    setMember: (orgId, userId, role, actor) =>
+      db.org(orgId, (tx) => setMember(tx, orgId, userId, role, actor)),
+    removeMember: (orgId, userId, actor) => db.org(orgId, (tx) => removeMember(tx, orgId, userId, actor)),
+    tokens: (orgId, limit, createdBy) => db.org(orgId, (tx) => readTokens(tx, limit, createdBy)),
     revokeToken: (orgId, id, actor, createdBy) =>
-      db.tenant(orgId, async (tx) => {
+      db.org(orgId, async (tx) => {
         await mustBeOwn(tx, id, createdBy)
         return revokeOwn(tx, orgId, [uuidOf(id)], actor)
       }),
-    audit: (orgId, query) => db.tenant(orgId, (tx) => readAudit(tx, { ...query, orgId })),
+    audit: (orgId, query) => db.org(orgId, (tx) => readAudit(tx, { ...query, orgId })),
   }
 }
 
-async function readOrg(tx: TenantTx): Promise<Org> {
+async function readOrg(tx: OrgTx): Promise<Org> {
   const [row] = await tx.query<OrgRow>(`select ${orgColumns} from orgs o where o.id = current_org()`)
   if (!row) throw noOrg()
   return orgOf(row)
 }
 
-async function readUsage(tx: TenantTx): Promise<Usage> {
+async function readUsage(tx: OrgTx): Promise<Usage> {
   const [row] = await tx.query<UsageRow>(`select ${usageColumns} from orgs o where o.id = current_org()`)
   if (!row) throw noOrg()
   return usageOf(row)
@@ -52,7 +53,7 @@ interface MemberRow {
   since: Date
 }
 
-async function readMembers(tx: TenantTx): Promise<Member[]> {
+async function readMembers(tx: OrgTx): Promise<Member[]> {
   const rows = await tx.query<MemberRow>(
     `select m.user_id, u.name, u.email, m.role, m.source, m.since
      from memberships m join users u on u.id = m.user_id
@@ -82,7 +83,7 @@ interface TokenRow {
   ended_by: TokenEnd | null
 }
 
-async function readTokens(tx: TenantTx, limit: number, createdBy?: UserId | TokenId): Promise<TokenView[]> {
+async function readTokens(tx: OrgTx, limit: number, createdBy?: UserId | TokenId): Promise<TokenView[]> {
   const rows = await tx.query<TokenRow>(
     `select id, org_id, name, scopes, expires_at, made_by_user, made_by_token, created_at, last_used_at, revoked_at,
        case when revoked_at is not null then 'revoked' when expires_at <= clock_timestamp() then 'expired'
@@ -110,7 +111,7 @@ function makerOf(row: TokenRow): UserId | TokenId | null {
   return row.made_by_token === null ? null : idOf('tok', row.made_by_token)
 }
 
-async function mustBeOwn(tx: TenantTx, id: TokenId, createdBy?: UserId | TokenId): Promise<void> {
+async function mustBeOwn(tx: OrgTx, id: TokenId, createdBy?: UserId | TokenId): Promise<void> {
   const rows = await tx.query(
     `select from api_tokens where org_id = current_org() and id = $1
        and ($2::uuid is null or made_by_user = $2 or made_by_token = $2)`,

@@ -14,11 +14,11 @@ test('the details of a pin cost about as many block reads after its org has grow
   await using store = openStore({
     ...database,
     log: silentLog,
-    book: { addresses: () => [] },
+    knownNodes: { addresses: () => [] },
     unpinGraceMs: 0,
   })
   const node = await store.nodes.boot('node-1')
-  const org = (await store.tenants.createOrg('ours', {}, 'operator')).id
+  const org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   const newPin = (cid: string): NewPin => ({
     id: mintId('pin'),
     cid,

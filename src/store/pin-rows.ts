@@ -36,7 +36,7 @@ export interface DetailRow {
 }
 
 /** What is known of the nodes without asking Postgres. */
-export interface NodeBook {
+export interface KnownNodes {
   /** The addresses at which the node's Kubo can be dialled. */
   addresses(nodeId: NodeId): readonly string[]
   name(nodeId: NodeId): string

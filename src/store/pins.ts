@@ -10,8 +10,8 @@ import {
   type UserId,
 } from '../core/ids.ts'
 import type { NewPin, Pin, PinStatus, WokenPlacement, Accepted } from '../core/pin.ts'
-import type { Database, TenantTx } from './database.ts'
-import { pinColumns, type DetailRow, type NodeBook, type PinRow } from './pin-rows.ts'
+import type { Database, OrgTx } from './database.ts'
+import { pinColumns, type DetailRow, type KnownNodes, type PinRow } from './pin-rows.ts'
 import { acceptedInfo, delegatesOf, pinOf } from './show-pin.ts'
 import { fold, mapMeta, toText } from './text.ts'
 
@@ -34,7 +34,7 @@ interface AcceptedRow {
  * What an accept needs beside the pins: the nodes, the number of replicas for an org that has none of its own, and the grace for a delete.
  */
 export interface AcceptTerms {
-  book: NodeBook
+  knownNodes: KnownNodes
   replicas: number
   /** How long content that no pin wants any more stays pinned. */
   graceMs: number
@@ -45,13 +45,13 @@ export async function acceptPins(
   db: Database,
   orgId: OrgId,
   pins: NewPin[],
-  { book, replicas, graceMs }: AcceptTerms,
+  { knownNodes, replicas, graceMs }: AcceptTerms,
   again: boolean,
   replaces: PinId | null = null,
 ): Promise<Accepted[]> {
   const ids = pins.map((pin) => uuidOf(pin.id))
   const items = JSON.stringify(pins.map((pin, index) => toItem(pin, ids[index])))
-  const [rows = []] = await db.tenantAtOnce(orgId, [
+  const [rows = []] = await db.orgAtOnce(orgId, [
     [
       'select id, created, status, replicas, copies, woken, refused from accept_pins($1, $2, $3, $4, $5)',
       [items, again, replaces && uuidOf(replaces), replicas, graceMs],
@@ -64,7 +64,7 @@ export async function acceptPins(
     if (!row) return { error: notFound() }
     if (row.refused) return { error: overQuota(row.refused) }
     return {
-      pin: accepted(pin, row, book),
+      pin: accepted(pin, row, knownNodes),
       woken: (row.woken ?? []).map((w) => ({
         ...hint(w, pin.cid, orgId),
         ...(row.status === 'pinning' && pin.origins !== undefined ? { wokenBy: pin.id } : {}),
@@ -75,7 +75,7 @@ export async function acceptPins(
 
 /** Nodes where so many of the org's placements wait that more hints are useless. */
 export async function crowded(db: Database, orgId: OrgId): Promise<NodeId[]> {
-  const [rows = []] = await db.tenantAtOnce(orgId, [
+  const [rows = []] = await db.orgAtOnce(orgId, [
     ['select node_id from org_backlog() where waiting > $1', [maxHints], 'crowded'],
   ])
   return (rows as { node_id: string }[]).map((row) => idOf('nod', row.node_id))
@@ -83,7 +83,7 @@ export async function crowded(db: Database, orgId: OrgId): Promise<NodeId[]> {
 
 /** Removes a pin in any state; `not_found` when there is none. */
 export async function removePin(
-  tx: TenantTx,
+  tx: OrgTx,
   orgId: OrgId,
   id: PinId,
   actor: TokenId | UserId,
@@ -104,8 +104,8 @@ export async function removePin(
 }
 
 /** One pin; `not_found` when the org has none. */
-export async function getPin(db: Database, orgId: OrgId, id: PinId, book: NodeBook): Promise<Pin> {
-  const [rows = []] = await db.tenantAtOnce(orgId, [
+export async function getPin(db: Database, orgId: OrgId, id: PinId, knownNodes: KnownNodes): Promise<Pin> {
+  const [rows = []] = await db.orgAtOnce(orgId, [
     [
       `select to_json(p) as pin, (select json_agg(d) from pin_details(array[p.cid]) d) as details
        from (select ${pinColumns} from pins where org_id = current_org() and id = $1) p`,
@@ -115,7 +115,7 @@ export async function getPin(db: Database, orgId: OrgId, id: PinId, book: NodeBo
   ])
   const [row] = rows as { pin: PinRow; details: DetailRow[] | null }[]
   if (!row) throw notFound()
-  return pinOf(row.pin, row.details ?? [], book)
+  return pinOf(row.pin, row.details ?? [], knownNodes)
 }
 
 /** What an org may have, and what it has (for replicas: what it asks for). */
@@ -157,7 +157,7 @@ function toItem(pin: NewPin, id: string | undefined): object {
 }
 
 /** The pin as the accept left it. Nothing else is known of it yet, so no query is needed. */
-function accepted(pin: NewPin, row: AcceptedRow, book: NodeBook): Pin {
+function accepted(pin: NewPin, row: AcceptedRow, knownNodes: KnownNodes): Pin {
   return {
     id: pin.id,
     status: row.status,
@@ -166,7 +166,7 @@ function accepted(pin: NewPin, row: AcceptedRow, book: NodeBook): Pin {
     ...(pin.name === undefined ? {} : { name: pin.name }),
     ...(pin.meta === undefined ? {} : { meta: pin.meta }),
     ...(pin.origins === undefined ? {} : { origins: pin.origins }),
-    delegates: delegatesOf(pin.nodes.slice(0, row.replicas), book),
+    delegates: delegatesOf(pin.nodes.slice(0, row.replicas), knownNodes),
     info: {
       ...acceptedInfo(row.replicas, row.copies, row.status === 'pinned'),
       ...(pin.originsPassedOver === undefined ? {} : { origins_passed_over: pin.originsPassedOver }),

@@ -24,7 +24,7 @@ export async function claim(
   tx: SystemTx,
   node: NodeIdentity,
   jobs: Pick<Job, 'cid' | 'generation'>[],
-  leaseMs: number,
+  claimMs: number,
 ): Promise<Claim[]> {
   // the `origins` that `claim_placements` returns are one flat list: it shows that there are some, not which org offers them
   const rows = await tx.query<ClaimRow>(
@@ -35,7 +35,7 @@ export async function claim(
     [
       uuidOf(node.nodeId),
       node.incarnation,
-      leaseMs,
+      claimMs,
       JSON.stringify(jobs.map(({ cid, generation }) => ({ cid, generation }))),
     ],
   )
@@ -54,12 +54,12 @@ export async function extend(
   tx: SystemTx,
   node: NodeIdentity,
   under: (Pick<Claim, 'cid' | 'generation'> & Progress)[],
-  leaseMs: number,
+  claimMs: number,
 ): Promise<string[]> {
   const rows = await tx.query<{ cid: string }>('select extend_claims($1, $2, $3, put_by($1, $4)) as cid', [
     uuidOf(node.nodeId),
     node.incarnation,
-    leaseMs,
+    claimMs,
     JSON.stringify(under.map(({ cid, generation, blocks, bytes }) => ({ cid, generation, blocks, bytes }))),
   ])
   return rows.map((row) => row.cid)
@@ -106,13 +106,13 @@ interface DueRow {
   state: 'queued' | 'unpinning'
 }
 
-/** A queued placement that is due. An org with nothing due has one row without a placement, which tells only its place in the walk. */
+/** A queued placement that is due. An org with nothing due has one row without a placement, which tells only its turn. */
 type TurnRow = { again: boolean | null; place: number; org_id: string } & (DueRow | { cid: null })
 
 /**
  * The org at which a node's last read ended: among the orgs with fresh placements, and among those with placements that were tried before.
  */
-export interface Walk {
+export interface DuePosition {
   fresh: string
   again: string
 }
@@ -121,8 +121,8 @@ const start = '00000000-0000-0000-0000-000000000000'
 /** One read visits at most this many orgs. */
 const orgsMax = 256
 
-/** A walk that has not begun. */
-export function newWalk(): Walk {
+/** Before the first read. */
+export function firstDue(): DuePosition {
   return { fresh: start, again: start }
 }
 
@@ -136,7 +136,7 @@ export async function due(
   node: NodeIdentity,
   perOrg: number,
   limit: number,
-  walk: Walk,
+  position: DuePosition,
 ): Promise<DuePlacement[]> {
   const quarter = Math.ceil(limit / 4)
   // Few enough that the answer has room for each of them.
@@ -145,10 +145,10 @@ export async function due(
     `select d.*, 0 as place, null as again from due_unpins($1, $6) d
      union all select d.*, true from due_in_turn($1, true, $3, least($7::int, $6), $4, $6) d
      union all select d.*, false from due_in_turn($1, false, $2, $7, $4, $5) d`,
-    [uuidOf(node.nodeId), walk.fresh, walk.again, perOrg, limit, quarter, orgs],
+    [uuidOf(node.nodeId), position.fresh, position.again, perOrg, limit, quarter, orgs],
   )
-  walk.fresh = endOf(rows, false) ?? walk.fresh
-  walk.again = endOf(rows, true) ?? walk.again
+  position.fresh = endOf(rows, false) ?? position.fresh
+  position.again = endOf(rows, true) ?? position.again
   return rows
     .filter((row) => row.cid !== null)
     .slice(0, limit)

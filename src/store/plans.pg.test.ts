@@ -24,7 +24,7 @@ let round = 0
 before(async () => {
   database = await testDatabase()
   store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
-  org = (await store.tenants.createOrg('ours', {}, 'operator')).id
+  org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   epoch = await store.nodes.nextEpoch()
   system = new pg.Client({ connectionString: database.systemUrl })
   await system.connect()

@@ -144,7 +144,7 @@ test('a dump that was restored without its roles is reported, and serves again a
   })
   await store.nodes.assertReady()
   const node = await store.nodes.boot('node-1')
-  const org = await store.tenants.createOrg('acme', {}, 'test')
+  const org = await store.orgDirectory.createOrg('acme', {}, 'test')
   const pin = {
     id: mintId('pin'),
     cid: 'c',

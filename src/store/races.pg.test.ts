@@ -22,8 +22,8 @@ before(async () => {
   store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   node = await store.nodes.boot('node-1')
   orgs = [
-    (await store.tenants.createOrg('one', {}, 'operator')).id,
-    (await store.tenants.createOrg('two', {}, 'operator')).id,
+    (await store.orgDirectory.createOrg('one', {}, 'operator')).id,
+    (await store.orgDirectory.createOrg('two', {}, 'operator')).id,
   ]
 })
 after(async () => {

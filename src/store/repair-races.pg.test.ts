@@ -23,8 +23,8 @@ before(async () => {
   database = await testDatabase()
   store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   orgs = [
-    (await store.tenants.createOrg('one', {}, 'operator')).id,
-    (await store.tenants.createOrg('two', {}, 'operator')).id,
+    (await store.orgDirectory.createOrg('one', {}, 'operator')).id,
+    (await store.orgDirectory.createOrg('two', {}, 'operator')).id,
   ]
   nodes = await Promise.all(['n1', 'n2', 'n3', 'n4'].map((name) => store.nodes.boot(name)))
 })

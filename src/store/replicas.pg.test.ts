@@ -15,7 +15,12 @@ const nodes: NodeId[] = []
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: silentLog, replicas: 2, book: { addresses: (id) => [`/at/${id}`] } })
+  store = openStore({
+    ...database,
+    log: silentLog,
+    replicas: 2,
+    knownNodes: { addresses: (id) => [`/at/${id}`] },
+  })
   system = new pg.Client({ connectionString: database.systemUrl })
   await system.connect()
   for (const name of ['node-1', 'node-2', 'node-3']) nodes.push((await store.nodes.boot(name)).nodeId)
@@ -27,19 +32,19 @@ after(async () => {
 })
 
 test('a pin without a number of replicas gets that of its org, or else that of the cluster', async () => {
-  const org = (await store.tenants.createOrg('numbers', {}, 'operator')).id
+  const org = (await store.orgDirectory.createOrg('numbers', {}, 'operator')).id
   assert.deepEqual(await accepted('cluster', { org }), ['2', 2])
-  await store.tenants.setOrg(org, { defaultReplicas: 3 }, 'operator')
+  await store.orgDirectory.setOrg(org, { defaultReplicas: 3 }, 'operator')
   assert.deepEqual(await accepted('org', { org }), ['3', 3])
   assert.deepEqual(await accepted('pin', { org, replicas: 1 }), ['1', 1])
-  await store.tenants.setOrg(org, { defaultReplicas: null }, 'operator')
+  await store.orgDirectory.setOrg(org, { defaultReplicas: null }, 'operator')
   assert.deepEqual(await accepted('cluster again', { org }), ['2', 2])
-  const made = (await store.tenants.createOrg('made-with', { defaultReplicas: 1 }, 'operator')).id
+  const made = (await store.orgDirectory.createOrg('made-with', { defaultReplicas: 1 }, 'operator')).id
   assert.deepEqual(await accepted('made', { org: made }), ['1', 1])
 })
 
 test('in one batch each pin of a content keeps its own number of replicas, and the content gets the greatest of them', async () => {
-  const org = (await store.tenants.createOrg('batch', {}, 'operator')).id
+  const org = (await store.orgDirectory.createOrg('batch', {}, 'operator')).id
   const outcomes = await store.pins.acceptPins(
     org,
     [newPin('batched', { replicas: 1 }), newPin('batched', { replicas: 3 }), newPin('batched')],
@@ -54,7 +59,7 @@ test('in one batch each pin of a content keeps its own number of replicas, and t
 })
 
 test('with fewer nodes than replicas a pin is accepted, placed on the nodes that there are, and left to repair', async () => {
-  const org = (await store.tenants.createOrg('short', {}, 'operator')).id
+  const org = (await store.orgDirectory.createOrg('short', {}, 'operator')).id
   const [short] = await store.pins.acceptPins(
     org,
     [newPin('short', { replicas: 3, nodes: nodes.slice(0, 1) })],
@@ -74,7 +79,7 @@ test('with fewer nodes than replicas a pin is accepted, placed on the nodes that
 })
 
 test('with no node at all a pin is accepted, queued, and left to repair', async () => {
-  const org = (await store.tenants.createOrg('none', {}, 'operator')).id
+  const org = (await store.orgDirectory.createOrg('none', {}, 'operator')).id
   const [none] = await store.pins.acceptPins(org, [newPin('none', { replicas: 1, nodes: [] })], false)
   assert.ok(none && 'pin' in none)
   assert.equal(none.pin.status, 'queued')
@@ -88,7 +93,7 @@ test('with no node at all a pin is accepted, queued, and left to repair', async 
 })
 
 test('a second pin that wants more copies adds only the missing ones', async () => {
-  const org = (await store.tenants.createOrg('more', {}, 'operator')).id
+  const org = (await store.orgDirectory.createOrg('more', {}, 'operator')).id
   await store.pins.acceptPins(org, [newPin('more', { replicas: 1, nodes: [...nodes].reverse() })], false)
   const [second] = await store.pins.acceptPins(org, [newPin('more', { replicas: 3 })], false)
   assert.ok(second && 'pin' in second)
@@ -97,10 +102,10 @@ test('a second pin that wants more copies adds only the missing ones', async () 
 })
 
 test('an accept that is repeated answers with the number of replicas that it was accepted with', async () => {
-  const org = (await store.tenants.createOrg('again', { defaultReplicas: 3 }, 'operator')).id
+  const org = (await store.orgDirectory.createOrg('again', { defaultReplicas: 3 }, 'operator')).id
   const pin = newPin('again')
   await store.pins.acceptPins(org, [pin], false)
-  await store.tenants.setOrg(org, { defaultReplicas: 1 }, 'operator')
+  await store.orgDirectory.setOrg(org, { defaultReplicas: 1 }, 'operator')
   const [outcome] = await store.pins.acceptPins(org, [pin], true)
   assert.equal(outcome && 'pin' in outcome && outcome.pin.info.replicas, '3')
 })

@@ -18,8 +18,8 @@ before(async () => {
   database = await testDatabase()
   store = openStore({ ...database, log: silentLog })
   const node = await store.nodes.boot('node-1')
-  ours = (await store.tenants.createOrg('ours', {}, 'operator')).id
-  theirs = (await store.tenants.createOrg('theirs', {}, 'operator')).id
+  ours = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
+  theirs = (await store.orgDirectory.createOrg('theirs', {}, 'operator')).id
   for (const org of [ours, theirs])
     await store.pins.acceptPins(
       org,

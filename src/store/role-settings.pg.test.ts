@@ -130,7 +130,7 @@ test('a login that is a member of the role needs settings of its own, and the er
 test('a new connection whose settings differ serves no request, until they are right again', async () => {
   await using db = openDatabase({ ...urls(), log: silentLog })
   const org = mintId('org')
-  const ask = () => db.tenant(org, (tx) => tx.query('select 1'))
+  const ask = () => db.org(org, (tx) => tx.query('select 1'))
   await ask()
   await owner.client.query('alter role anchorage_tenant in database app set statement_timeout = 0')
   const login = new pg.Client(urls().tenantUrl)

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { idOf } from '../core/ids.ts'
-import type { DetailRow, NodeBook, PinRow } from './pin-rows.ts'
+import type { DetailRow, KnownNodes, PinRow } from './pin-rows.ts'
 import { acceptedInfo, pinOf } from './show-pin.ts'
 
 const uuids = [1, 2, 3].map((n) => `01890000-0000-7000-8000-00000000000${n}`)
 const names = new Map(uuids.map((uuid, index) => [idOf('nod', uuid), `node-${index + 1}`]))
-const book: NodeBook = {
+const knownNodes: KnownNodes = {
   addresses: (id) => [`/at/${names.get(id)}`],
   name: (id) => names.get(id) ?? id,
   anyAddresses: () => ['/at/any'],
@@ -93,7 +93,7 @@ function shown(more: Partial<PinRow>, details: DetailRow[]) {
     created: '2026-01-01T00:00:00Z',
     ...more,
   }
-  return pinOf(row, details, book)
+  return pinOf(row, details, knownNodes)
 }
 
 function copy(number: number | null, more: Partial<DetailRow>): DetailRow {

@@ -1,12 +1,12 @@
 import { idOf, type NodeId } from '../core/ids.ts'
 import type { Pin } from '../core/pin.ts'
-import type { DetailRow, NodeBook, PinRow } from './pin-rows.ts'
+import type { DetailRow, KnownNodes, PinRow } from './pin-rows.ts'
 import { fromText, mapMeta } from './text.ts'
 
 /** The pin as the API shows it, from its row and from the placements of its content. */
-export function pinOf(row: PinRow, details: DetailRow[], book: NodeBook): Pin {
+export function pinOf(row: PinRow, details: DetailRow[], knownNodes: KnownNodes): Pin {
   // a refused pin has no copies, even if other pins of its content have some
-  const copies = row.error_code === null ? copiesOf(details, book) : []
+  const copies = row.error_code === null ? copiesOf(details, knownNodes) : []
   return {
     id: idOf('pin', row.id),
     status: row.status,
@@ -17,16 +17,16 @@ export function pinOf(row: PinRow, details: DetailRow[], book: NodeBook): Pin {
     ...(row.origins === null ? {} : { origins: row.origins }),
     delegates: delegatesOf(
       copies.filter((copy) => !copy.lost).map((copy) => copy.nodeId),
-      book,
+      knownNodes,
     ),
     info: infoOf(row, copies, details[0]?.dag_size ?? null),
   }
 }
 
 /** 1 to 20 unique addresses: the spec demands at least one, and no more than 20. */
-export function delegatesOf(nodes: NodeId[], book: NodeBook): string[] {
-  const addresses = nodes.flatMap((node) => [...book.addresses(node)])
-  return [...new Set(addresses.length > 0 ? addresses : book.anyAddresses())].slice(0, 20)
+export function delegatesOf(nodes: NodeId[], knownNodes: KnownNodes): string[] {
+  const addresses = nodes.flatMap((node) => [...knownNodes.addresses(node)])
+  return [...new Set(addresses.length > 0 ? addresses : knownNodes.anyAddresses())].slice(0, 20)
 }
 
 /** The `info` that an accept can give: how many copies are wanted, and how many of them have a node. */
@@ -47,12 +47,12 @@ interface CopyRow extends DetailRow {
 }
 
 /** The copies, ordered by the names of their nodes. A copy that is being unpinned does not count as a copy. */
-function copiesOf(details: DetailRow[], book: NodeBook): CopyRow[] {
+function copiesOf(details: DetailRow[], knownNodes: KnownNodes): CopyRow[] {
   return details
     .flatMap((row) => {
       if (row.node_id === null || row.state === 'unpinning') return []
       const nodeId = idOf('nod', row.node_id)
-      return [{ ...row, nodeId, nodeName: book.name(nodeId) }]
+      return [{ ...row, nodeId, nodeName: knownNodes.name(nodeId) }]
     })
     .sort((a, b) => (a.nodeName < b.nodeName ? -1 : 1))
 }
@@ -90,13 +90,13 @@ function stateOf(copy: CopyRow): string {
 
 function details(row: PinRow, copies: CopyRow[]): string {
   const trouble = copies.find((copy) => copy.error !== null)?.error
-  const standing = copies.filter((copy) => copy.state === 'pinned' && !copy.lost).length
+  const pinned = copies.filter((copy) => copy.state === 'pinned' && !copy.lost).length
   const some =
-    standing > 0 ? [`${standing} of ${row.replicas} ${plural(row.replicas, 'copy', 'copies')} pinned`] : []
+    pinned > 0 ? [`${pinned} of ${row.replicas} ${plural(row.replicas, 'copy', 'copies')} pinned`] : []
   const missing = waiting(row.replicas - copies.filter(counts).length)
   switch (row.status) {
     case 'pinned':
-      return [pinnedOn(standing, row.replicas), ...missing].join('; ')
+      return [pinnedOn(pinned, row.replicas), ...missing].join('; ')
     case 'pinning': {
       const fetched = underWay(copies)
       const progress = `fetching: ${sum(fetched, 'blocks')} blocks, ${sum(fetched, 'bytes')} bytes so far`
@@ -116,9 +116,9 @@ function details(row: PinRow, copies: CopyRow[]): string {
   }
 }
 
-function pinnedOn(standing: number, replicas: number): string {
-  if (standing >= replicas) return `pinned on ${standing} ${plural(standing, 'node', 'nodes')}`
-  return `pinned on ${standing} of ${replicas} nodes`
+function pinnedOn(pinned: number, replicas: number): string {
+  if (pinned >= replicas) return `pinned on ${pinned} ${plural(pinned, 'node', 'nodes')}`
+  return `pinned on ${pinned} of ${replicas} nodes`
 }
 
 /** In words: copies that have no node yet, since too few of the nodes that are up have room. */

@@ -15,7 +15,7 @@ import { openStore, type Store } from './store.ts'
 import { silentLog } from '../core/silent-log.ts'
 
 const actor = mintId('tok')
-const leaseMs = 30_000
+const claimMs = 30_000
 let database: TestDatabase
 let store: Store
 let system: pg.Client
@@ -40,22 +40,22 @@ after(async () => {
 })
 
 test('tokens, sessions and the org itself show a suspension with its reason, and no token is made meanwhile', async () => {
-  const { id } = await store.tenants.createOrg('told', {}, 'test')
+  const { id } = await store.orgDirectory.createOrg('told', {}, 'test')
   const tokenId = await token(id)
   const hash = await login('told')
   const seen = async () => [
     (await store.tokens.tokenState(tokenId))?.suspended,
     (await store.sessions.session(hash, 60_000))?.memberships[0]?.suspended,
-    (await store.tenants.findOrg('told')).suspended?.reason,
+    (await store.orgDirectory.findOrg('told')).suspended?.reason,
   ]
   assert.deepEqual(await seen(), [null, null, undefined])
-  const first = await store.tenants.suspendOrg(id, 'a reason\u0000', 'test')
+  const first = await store.orgDirectory.suspendOrg(id, 'a reason\u0000', 'test')
   assert.deepEqual(await seen(), ['a reason\u0000', 'a reason\u0000', 'a reason\u0000'])
   await assert.rejects(token(id), (e) => isCode(e, 'forbidden') && /suspended: a reason/.test(e.message))
-  const second = await store.tenants.suspendOrg(id, 'another', 'test')
+  const second = await store.orgDirectory.suspendOrg(id, 'another', 'test')
   assert.deepEqual(second.suspended, { reason: 'another', since: first.suspended?.since })
   for (const _ of ['resumed', 'again'])
-    assert.equal((await store.tenants.resumeOrg(id, 'test')).suspended, null)
+    assert.equal((await store.orgDirectory.resumeOrg(id, 'test')).suspended, null)
   assert.deepEqual(await seen(), [null, null, undefined])
   await token(id)
   assert.deepEqual(await actions(id), [
@@ -67,7 +67,9 @@ test('tokens, sessions and the org itself show a suspension with its reason, and
     'org.resume',
     'token.create',
   ])
-  await assert.rejects(store.tenants.suspendOrg(mintId('org'), 'x', 'test'), (e) => isCode(e, 'not_found'))
+  await assert.rejects(store.orgDirectory.suspendOrg(mintId('org'), 'x', 'test'), (e) =>
+    isCode(e, 'not_found'),
+  )
   await walked()
 })
 
@@ -77,14 +79,14 @@ test('work that only suspended orgs wait for is not begun, and an attempt under 
   const shared = await pin(bad, 'work-shared')
   await pin(good, 'work-shared')
   const claims = await claim('work-running', 'work-shared')
-  await store.placements.extend(node, claims.map(told), leaseMs)
+  await store.placements.extend(node, claims.map(told), claimMs)
   assert.equal(await status(bad, running), 'pinning')
   const waiting = await pin(bad, 'work-waiting')
   await pin(good, 'work-waiting-shared')
   await pin(bad, 'work-waiting-shared')
-  await store.tenants.suspendOrg(bad, 'reported', 'test')
+  await store.orgDirectory.suspendOrg(bad, 'reported', 'test')
 
-  assert.deepEqual(await store.placements.extend(node, claims.map(told), leaseMs), ['work-running'])
+  assert.deepEqual(await store.placements.extend(node, claims.map(told), claimMs), ['work-running'])
   await finish(claims, 'work-running', { kind: 'released' })
   await finish(claims, 'work-shared', { kind: 'pinned', blocks: 1, bytes: 5, foreignPin: false })
   const taken = await claim('work-running', 'work-waiting', 'work-waiting-shared')
@@ -98,7 +100,7 @@ test('work that only suspended orgs wait for is not begun, and an attempt under 
   )
   assert.equal(await store.garbage.hasHalfFetched(node), false, 'it keeps nobody from collecting garbage')
 
-  await store.tenants.resumeOrg(bad, 'test')
+  await store.orgDirectory.resumeOrg(bad, 'test')
   assert.deepEqual(await walked(), ['work-running', 'work-waiting'])
   await settle()
   assert.deepEqual([await status(bad, running), await status(bad, waiting)], ['pinned', 'pinned'])
@@ -107,7 +109,7 @@ test('work that only suspended orgs wait for is not begun, and an attempt under 
 test('work that was set aside is begun at once when an org that is not suspended asks for it', async () => {
   const [bad, good] = await orgs('asked')
   await pin(bad, 'asked')
-  await store.tenants.suspendOrg(bad, 'reported', 'test')
+  await store.orgDirectory.suspendOrg(bad, 'reported', 'test')
   assert.deepEqual(await claim('asked'), [])
   await pin(good, 'asked')
   assert.deepEqual(await due(), ['asked'])
@@ -119,13 +121,13 @@ test('when one of two suspended orgs is resumed, only that org gets its work bac
   for (const n of [1, 2, 3]) await pin(one, `both-one-${n}`)
   for (const n of [1, 2, 3]) await pin(two, `both-two-${n}`)
   for (const each of [one, two]) await pin(each, 'both-shared')
-  for (const each of [one, two]) await store.tenants.suspendOrg(each, 'reported', 'test')
+  for (const each of [one, two]) await store.orgDirectory.suspendOrg(each, 'reported', 'test')
   const all = await due()
   assert.equal(all.length, 7)
   assert.deepEqual(await claim(...all), [])
-  await store.tenants.resumeOrg(two, 'test')
+  await store.orgDirectory.resumeOrg(two, 'test')
   assert.deepEqual(await walked(2), ['both-shared', 'both-two-1', 'both-two-2', 'both-two-3'])
-  await store.tenants.resumeOrg(one, 'test')
+  await store.orgDirectory.resumeOrg(one, 'test')
   assert.deepEqual(await walked(2), ['both-one-1', 'both-one-2', 'both-one-3'])
   await settle()
 })
@@ -133,11 +135,11 @@ test('when one of two suspended orgs is resumed, only that org gets its work bac
 test('resuming an org waits for work that is just being set aside, and wakes it', async () => {
   const [bad] = await orgs('resumed-meanwhile')
   await pin(bad, 'resumed-meanwhile')
-  await store.tenants.suspendOrg(bad, 'reported', 'test')
+  await store.orgDirectory.suspendOrg(bad, 'reported', 'test')
   const resumed = await whileHeld(
     'select put_by($1, $2)',
     [uuidOf(node.nodeId), JSON.stringify([{ cid: 'resumed-meanwhile' }])],
-    () => store.tenants.resumeOrg(bad, 'test').then(() => walked()),
+    () => store.orgDirectory.resumeOrg(bad, 'test').then(() => walked()),
   )
   assert.deepEqual(resumed, ['resumed-meanwhile'])
   await settle()
@@ -146,7 +148,7 @@ test('resuming an org waits for work that is just being set aside, and wakes it'
 test('work that a concurrent accept asks for is not set aside', async () => {
   const [bad, good] = await orgs('asked-meanwhile')
   await pin(bad, 'asked-meanwhile')
-  await store.tenants.suspendOrg(bad, 'reported', 'test')
+  await store.orgDirectory.suspendOrg(bad, 'reported', 'test')
   const claims = await whileHeld(
     `insert into pins (org_id, id, seq, cid, replicas, status, created, accepted_at)
      select $1, $2, 1, c.cid, 1, 'queued', now(), now() from contents c where c.cid = $3 for update`,
@@ -163,7 +165,7 @@ test('claiming one job of a suspended org sets aside the rest of its backlog, ou
   const [bad, good] = await orgs('backlog')
   await pins(bad, 150, 'backlog')
   await pin(good, 'backlog-good')
-  await store.tenants.suspendOrg(bad, 'reported', 'test')
+  await store.orgDirectory.suspendOrg(bad, 'reported', 'test')
   assert.deepEqual(await claim('backlog-0'), [])
   assert.deepEqual(await due(), ['backlog-good'])
   await settle()
@@ -173,7 +175,7 @@ test('content that a suspended org has pinned stays, counts, and is repaired', a
   const [bad] = await orgs('stays')
   const id = await pin(bad, 'stays')
   await finish(await claim('stays'), 'stays', { kind: 'pinned', blocks: 1, bytes: 7, foreignPin: false })
-  await store.tenants.suspendOrg(bad, 'reported', 'test')
+  await store.orgDirectory.suspendOrg(bad, 'reported', 'test')
   assert.equal((await store.orgs.usage(bad)).bytes, 7)
   assert.equal((await store.reconcile.requeueMissing(node, ['stays'])).length, 1)
   const repaired = await claim('stays')
@@ -193,14 +195,14 @@ test('an org is removed in small steps, across changes of leader and steps that 
   const hash = await login('removed')
   const before = await placementsOf('removed-3')
 
-  const removing = await store.tenants.removeOrg(bad, 'test')
+  const removing = await store.orgDirectory.removeOrg(bad, 'test')
   assert.deepEqual(
     [removing.suspended?.reason, removing.removingSince !== null],
     ['it is being removed', true],
   )
-  assert.deepEqual(await store.tenants.removeOrg(bad, 'test'), removing, 'repeating it changes nothing')
-  await assert.rejects(store.tenants.resumeOrg(bad, 'test'), (e) => isCode(e, 'conflict'))
-  await assert.rejects(store.tenants.suspendOrg(bad, 'x', 'test'), (e) => isCode(e, 'conflict'))
+  assert.deepEqual(await store.orgDirectory.removeOrg(bad, 'test'), removing, 'repeating it changes nothing')
+  await assert.rejects(store.orgDirectory.resumeOrg(bad, 'test'), (e) => isCode(e, 'conflict'))
+  await assert.rejects(store.orgDirectory.suspendOrg(bad, 'x', 'test'), (e) => isCode(e, 'conflict'))
   await assert.rejects(token(bad), (e) => isCode(e, 'forbidden'))
 
   const seen: number[] = []
@@ -221,7 +223,7 @@ test('an org is removed in small steps, across changes of leader and steps that 
   assert.deepEqual(seen, [3, 3, 3, 1, 0, 0], 'pins, then tokens, then the org')
   assert.equal(await store.orgRemoval.removeSome(epoch, 3), null)
 
-  await assert.rejects(store.tenants.findOrg('removed-bad'), (e) => isCode(e, 'not_found'))
+  await assert.rejects(store.orgDirectory.findOrg('removed-bad'), (e) => isCode(e, 'not_found'))
   assert.equal(await store.tokens.tokenState(tokenId), null)
   assert.deepEqual((await store.sessions.session(hash, 60_000))?.memberships, [])
   assert.deepEqual(await tablesWith(bad), ['audit_log'])
@@ -235,7 +237,7 @@ test('an org is removed in small steps, across changes of leader and steps that 
 test('nothing of an org is removed while maintenance is on', async () => {
   const [bad] = await orgs('maintained')
   await pin(bad, 'maintained')
-  await store.tenants.removeOrg(bad, 'test')
+  await store.orgDirectory.removeOrg(bad, 'test')
   await store.operator.setMaintenance({ reason: 'switches', ttlMs: null }, 'test')
   await assert.rejects(store.orgRemoval.removeSome(epoch, 10), (e) => isCode(e, 'maintenance'))
   await store.operator.setMaintenance(null, 'test')
@@ -246,7 +248,7 @@ test('nothing of an org is removed while maintenance is on', async () => {
 test('concurrent suspensions, accepts, attempts, resumptions and a removal leave tables that agree, and lose no work that is wanted', async () => {
   const names = ['race-a', 'race-b', 'race-c']
   const ids = await Promise.all(
-    names.map(async (slug) => (await store.tenants.createOrg(slug, {}, 'test')).id),
+    names.map(async (slug) => (await store.orgDirectory.createOrg(slug, {}, 'test')).id),
   )
   const rounds = Array.from({ length: 15 }, (_, round) => round)
   const [first, ...others] = ids
@@ -257,17 +259,17 @@ test('concurrent suspensions, accepts, attempts, resumptions and a removal leave
   const stopping = async () => {
     for (const round of rounds) {
       const id = others[round % others.length] ?? first
-      await store.tenants.suspendOrg(id, 'race', 'test')
+      await store.orgDirectory.suspendOrg(id, 'race', 'test')
       await claim(...(await due()))
-      await store.tenants.resumeOrg(id, 'test')
+      await store.orgDirectory.resumeOrg(id, 'test')
     }
-    await store.tenants.removeOrg(first, 'test')
+    await store.orgDirectory.removeOrg(first, 'test')
   }
   const working = async () => {
     for (const _ of rounds) {
-      const claims = await store.placements.claim(node, await store.placements.due(node, 10, 10), leaseMs)
+      const claims = await store.placements.claim(node, await store.placements.due(node, 10, 10), claimMs)
       const outcome = { kind: 'released' } as const
-      await store.placements.extend(node, claims.map(told), leaseMs)
+      await store.placements.extend(node, claims.map(told), claimMs)
       await store.placements.finish(
         node,
         claims.map(({ cid, generation }) => ({ cid, generation, outcome })),
@@ -314,7 +316,7 @@ async function settle(): Promise<void> {
 }
 
 async function orgs(name: string): Promise<[bad: OrgId, good: OrgId]> {
-  const made = ['bad', 'good'].map((kind) => store.tenants.createOrg(`${name}-${kind}`, {}, 'test'))
+  const made = ['bad', 'good'].map((kind) => store.orgDirectory.createOrg(`${name}-${kind}`, {}, 'test'))
   const [bad, good] = await Promise.all(made)
   assert.ok(bad && good)
   return [bad.id, good.id]
@@ -356,7 +358,7 @@ async function claim(...cids: string[]): Promise<Claim[]> {
     [uuidOf(node.nodeId), cids],
   )
   const jobs = rows.map(({ cid, generation }) => ({ cid, generation: Number(generation) }))
-  return await store.placements.claim(node, jobs, leaseMs)
+  return await store.placements.claim(node, jobs, claimMs)
 }
 
 function cidsOf(claims: Claim[]): string[] {

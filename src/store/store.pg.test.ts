@@ -26,11 +26,16 @@ let epoch: number
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log: silentLog, book: { addresses: () => [address] }, unpinGraceMs: 0 })
+  store = openStore({
+    ...database,
+    log: silentLog,
+    knownNodes: { addresses: () => [address] },
+    unpinGraceMs: 0,
+  })
   await store.nodes.assertReady()
   node = await store.nodes.boot('node-1')
-  org = (await store.tenants.createOrg('ours', {}, 'operator')).id
-  other = (await store.tenants.createOrg('theirs', {}, 'operator')).id
+  org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
+  other = (await store.orgDirectory.createOrg('theirs', {}, 'operator')).id
   epoch = await store.nodes.nextEpoch()
 })
 after(async () => {
@@ -136,7 +141,7 @@ test('as much meta as the API allows is deleted with its pin, within the time li
 })
 
 test('a filter of several meta pairs finds the pins that have them all, newest first, whatever other pairs they have', async () => {
-  const { id: tagged } = await store.tenants.createOrg('tagged', {}, 'operator')
+  const { id: tagged } = await store.orgDirectory.createOrg('tagged', {}, 'operator')
   // pin n has the pair `bit b` for each bit b of n, so pairs differ in how rare they are
   const bits = (n: number) => [0, 1, 2, 3, 4, 5].filter((b) => (n >> b) % 2 === 1)
   const metaOf = (n: number) => Object.fromEntries(bits(n).map((b) => [`bit ${b}`, 'yes']))
@@ -165,7 +170,7 @@ test('a filter of several meta pairs finds the pins that have them all, newest f
 })
 
 test('a page is also limited by bytes but has at least one pin; the pages make up the whole list, and the count covers all of it', async () => {
-  const { id: large } = await store.tenants.createOrg('large', {}, 'operator')
+  const { id: large } = await store.orgDirectory.createOrg('large', {}, 'operator')
   const meta = (bytes: number) => ({ blob: '\u0007'.repeat(bytes) })
   // each byte takes six in JSON, so a page has room for 9 of these pins; one more pin is larger than any page
   const pins = Array.from({ length: 30 }, (_, n) =>
@@ -448,7 +453,7 @@ const listFilters = fc.record(
 )
 
 test('pages that follow one another by before make up the whole list, and the count falls by the pins seen', async () => {
-  const { id } = await store.tenants.createOrg('pages', {}, 'operator')
+  const { id } = await store.orgDirectory.createOrg('pages', {}, 'operator')
   const pins = Array.from({ length: 24 }, (_, i) =>
     newPin(rawCid(i % 6), {
       name: ['a', 'A', 'ab'][i % 3] ?? '',
@@ -535,7 +540,8 @@ test('a claim lists the origins of each org separately: at most 20, those of its
 
 test('of very many orgs, 16 give their origins at a time: always the asking org, and the others in turn', async () => {
   const orgs: OrgId[] = []
-  for (let i = 0; i < 40; i++) orgs.push((await store.tenants.createOrg(`crowd-${i}`, {}, 'operator')).id)
+  for (let i = 0; i < 40; i++)
+    orgs.push((await store.orgDirectory.createOrg(`crowd-${i}`, {}, 'operator')).id)
   for (const [i, each] of [org, ...orgs].entries())
     await store.pins.acceptPins(each, [newPin('crowded', { origins: [`/of/${i}`] })], false)
   const [claim] = await claimDue('crowded')

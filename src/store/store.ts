@@ -20,16 +20,16 @@ import type {
   ReconcileStore,
   RepairStore,
   SweepStore,
-  TenantStore,
+  OrgDirectory,
   TokenStore,
 } from '../core/ports.ts'
 import { assertLogin, assertSchema } from './assert.ts'
 import { dropAudit } from './audit.ts'
-import { assertBelt } from './belt.ts'
+import { assertOrgsKeptApart } from './org-isolation.ts'
 import type { Way } from './connections.ts'
 import { openDatabase, type Database } from './database.ts'
 import { isBadData } from './errors.ts'
-import { listPins } from './list-pins.ts'
+import { listPins, type PageSize } from './list-pins.ts'
 import { listTurns, type ListTurns } from './list-turns.ts'
 import { nameNoting } from './note-names.ts'
 import * as garbage from './garbage.ts'
@@ -39,7 +39,7 @@ import { loginRefused } from './login-refused.ts'
 import * as nodes from './nodes.ts'
 import { operatorStore } from './operator.ts'
 import { orgStore } from './orgs.ts'
-import type { NodeBook } from './pin-rows.ts'
+import type { KnownNodes } from './pin-rows.ts'
 import * as pins from './pins.ts'
 import * as placements from './placements.ts'
 import { planStore } from './plans.ts'
@@ -50,7 +50,7 @@ import { loginKey, type Role } from './role-settings.ts'
 import { sessionStore } from './sessions.ts'
 import * as sweep from './sweep.ts'
 import { removeSome } from './stop-orgs.ts'
-import { tenantStore } from './tenants.ts'
+import { orgDirectory } from './org-directory.ts'
 import * as tokens from './tokens.ts'
 
 /** What a node asks of the database about itself and its cluster. */
@@ -94,7 +94,7 @@ export interface Store extends AsyncDisposable {
   tokens: TokenStore
   rates: RateStore
   orgs: OrgStore
-  tenants: TenantStore
+  orgDirectory: OrgDirectory
   orgRemoval: OrgRemovalStore
   sessions: SessionStore
   nodes: NodeStore
@@ -107,7 +107,7 @@ export interface StoreOptions {
   systemUrl: string
   log: Log
   /** The nodes' names, and where their Kubos are reached: what a pin's `info` and `delegates` show. */
-  book?: Partial<NodeBook>
+  knownNodes?: Partial<KnownNodes>
   /** How many nodes are to pin a content when neither its pin nor its org says. */
   replicas?: number
   /** How long content that no pin wants stays pinned. */
@@ -118,16 +118,18 @@ export interface StoreOptions {
   listsPerOrg?: number
 }
 
+const noKnownNodes: KnownNodes = { addresses: () => [], name: String, anyAddresses: () => [] }
+
 /** Opens the store; nothing is connected yet. */
 export function openStore(options: StoreOptions): Store {
   const { replicas = 1, unpinGraceMs = 0, maxTokens = tokens.usualMaxTokens, listsPerOrg = 4 } = options
-  const book: NodeBook = { addresses: () => [], name: String, anyAddresses: () => [], ...options.book }
+  const knownNodes: KnownNodes = { ...noKnownNodes, ...options.knownNodes }
   const db = openDatabase(options)
   const names = nameNoting(db, options.log)
   const lists = { inTurn: listTurns(listsPerOrg), noteNames: (orgId: OrgId) => names.start(orgId) }
   const plans = planStore(db)
   return {
-    pins: pinStore(db, { book, replicas, graceMs: unpinGraceMs }, lists),
+    pins: pinStore(db, { knownNodes, replicas, graceMs: unpinGraceMs }, lists),
     placements: placementStore(db),
     sweep: sweepStore(db, unpinGraceMs),
     reconcile: reconcileStore(db),
@@ -143,7 +145,7 @@ export function openStore(options: StoreOptions): Store {
       signedInFrom: (network) => rates.signedInFrom(db.statement, network),
     },
     orgs: orgStore(db),
-    tenants: tenantStore(db),
+    orgDirectory: orgDirectory(db),
     orgRemoval: { removeSome: (epoch, limit) => removeSome(db.statement, epoch, limit, unpinGraceMs) },
     sessions: sessionStore(db),
     nodes: nodeStore(db),
@@ -160,7 +162,7 @@ function pinStore(
   terms: pins.AcceptTerms,
   { inTurn, noteNames }: { inTurn: ListTurns; noteNames: (orgId: OrgId) => void },
 ): PinStore {
-  const { book } = terms
+  const { knownNodes } = terms
 
   const accept = (orgId: OrgId, batch: NewPin[], again: boolean) =>
     pins.acceptPins(db, orgId, batch, terms, again)
@@ -180,11 +182,13 @@ function pinStore(
       return outcome
     },
     removePin: (orgId, id, actor) =>
-      db.tenant(orgId, (tx) => pins.removePin(tx, orgId, id, actor, terms.graceMs)),
-    getPin: (orgId, id) => pins.getPin(db, orgId, id, terms.book),
+      db.org(orgId, (tx) => pins.removePin(tx, orgId, id, actor, terms.graceMs)),
+    getPin: (orgId, id) => pins.getPin(db, orgId, id, terms.knownNodes),
     crowded: (orgId) => pins.crowded(db, orgId),
-    listPins: (orgId, query, signal) =>
-      inTurn(orgId, query, (size) => listPins(db, orgId, query, { book, size, noteNames, signal }), signal),
+    listPins(orgId, query, signal) {
+      const list = (size: PageSize) => listPins(db, orgId, query, { knownNodes, size, noteNames, signal })
+      return inTurn(orgId, query, list, signal)
+    },
   }
 }
 
@@ -202,12 +206,12 @@ async function oneByOne(batch: NewPin[], accept: (pin: NewPin) => Promise<Accept
 
 function placementStore(db: Database): PlacementStore {
   const tx = db.statement
-  // One walk for each node that is asked for here; as a rule there is one node.
-  const walks = new Map<NodeId, placements.Walk>()
+  // One position for each node that is asked for here; as a rule there is one node.
+  const positions = new Map<NodeId, placements.DuePosition>()
   return {
-    claim: (node, jobs, leaseMs) => placements.claim(tx, node, jobs, leaseMs),
-    async extend(node, under, leaseMs) {
-      const changed = await placements.extend(tx, node, under, leaseMs)
+    claim: (node, jobs, claimMs) => placements.claim(tx, node, jobs, claimMs),
+    async extend(node, under, claimMs) {
+      const changed = await placements.extend(tx, node, under, claimMs)
       await placements.showPinning(
         tx,
         under.map((claim) => claim.cid),
@@ -225,9 +229,9 @@ function placementStore(db: Database): PlacementStore {
       return woken
     },
     due(node, perOrg, limit) {
-      const walk = walks.get(node.nodeId) ?? placements.newWalk()
-      walks.set(node.nodeId, walk)
-      return placements.due(tx, node, perOrg, limit, walk)
+      const position = positions.get(node.nodeId) ?? placements.firstDue()
+      positions.set(node.nodeId, position)
+      return placements.due(tx, node, perOrg, limit, position)
     },
     dueUnpins: (node, limit) => placements.dueUnpins(tx, node, limit),
     origins: (cid) => placements.originsOf(tx, cid),
@@ -271,7 +275,7 @@ function garbageStore(db: Database): GarbageStore {
 function tokenStore(db: Database, maxTokens: number): TokenStore {
   return {
     orgBySlug: (slug) => tokens.orgBySlug(db.statement, slug),
-    insertToken: (token, operator) => db.system((tx) => tokens.insertToken(tx, token, maxTokens, operator)),
+    insertToken: (token, actor) => db.system((tx) => tokens.insertToken(tx, token, maxTokens, actor)),
     revokeToken: (id, actor) => db.system((tx) => tokens.revokeToken(tx, id, actor)),
     cacheVersion: (cache) => tokens.cacheVersion(db.statement, cache),
     tokenState: (id) => tokens.tokenState(db.statement, id),
@@ -290,10 +294,10 @@ function nodeStore(db: Database): NodeStore {
       await withReason(async () => {
         await loggedIn('anchorage_system', () => db.system((tx) => assertLogin(tx.query, 'anchorage_system')))
         await loggedIn('anchorage_tenant', () =>
-          db.anyTenant((query) => assertLogin(query, 'anchorage_tenant')),
+          db.withoutOrg((query) => assertLogin(query, 'anchorage_tenant')),
         )
         await db.system((tx) => assertSchema(tx.query))
-        await db.anyTenant(assertBelt)
+        await db.withoutOrg(assertOrgsKeptApart)
       })
     },
     proveWrites: () => withReason(() => db.proveWrites()),

@@ -31,11 +31,11 @@ export async function insertToken(
   tx: SystemTx,
   token: ApiToken,
   maxTokens: number,
-  operator = 'operator',
+  actor = 'operator',
 ): Promise<Date> {
   await demandMaker(tx, token)
   await demandRoom(tx, token.orgId, maxTokens)
-  const { createdBy: by } = token
+  const { createdBy } = token
   const [made] = await tx.query<{ created_at: Date }>(
     `insert into api_tokens (id, org_id, key_id, name, scopes, expires_at, made_by_user, made_by_token)
      select $1, $2, k.id, $4, $5, $6, $7, $8 from signing_keys k where k.id = $3 and k.state = 'active' for share of k
@@ -47,15 +47,15 @@ export async function insertToken(
       token.name && toText(token.name),
       token.scopes,
       token.expiresAt,
-      by !== null && isUser(by) ? uuidOf(by) : null,
-      by !== null && !isUser(by) ? uuidOf(by) : null,
+      createdBy !== null && isUser(createdBy) ? uuidOf(createdBy) : null,
+      createdBy !== null && !isUser(createdBy) ? uuidOf(createdBy) : null,
     ],
   )
   if (!made) throw new AnchorageError('conflict', 'the signing key has been rotated; mint again')
   const { orgId, scopes } = token
   await audit(tx, {
     orgId,
-    actor: by ?? operator,
+    actor: createdBy ?? actor,
     action: 'token.create',
     target: token.id,
     details: { scopes },

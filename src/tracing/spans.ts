@@ -61,7 +61,7 @@ export class Spans {
   }
 }
 
-/** Names an error by its code or class, never by its message, which may contain what a tenant named. */
+/** Names an error by its code or class, never by its message, which may contain what an org named. */
 function kindOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name

@@ -18,7 +18,7 @@ import { readTraceparent, writeTraceparent } from './traceparent.ts'
 
 const head = { method: 'POST', route: '/v1/pins', requestId: 'r-1', traceparent: undefined }
 const claim: Claim = {
-  cid: 'bafy-of-a-tenant',
+  cid: 'bafy-of-an-org',
   generation: 7,
   work: 'pin',
   attempt: 2,
@@ -149,7 +149,7 @@ test('the span of writing an outcome lies within the span of its attempt', async
 test('errors pass through unchanged, and a trace contains only their codes', async () => {
   const { collector, first, second } = await rig()
   await using _ = collector
-  const refused = new AnchorageError('over_quota', 'bafy-of-a-tenant is too much')
+  const refused = new AnchorageError('over_quota', 'bafy-of-an-org is too much')
   const failing = first.pins({
     create: () => Promise.reject(refused),
     replace: () => Promise.reject(refused),
@@ -157,7 +157,12 @@ test('errors pass through unchanged, and a trace contains only their codes', asy
     get: () => Promise.reject(refused),
     list: () => Promise.reject(refused),
   })
-  const principal = { orgId: mintId('org'), by: mintId('tok'), scopes: new Set<never>(), until: new Date() }
+  const principal = {
+    orgId: mintId('org'),
+    actor: mintId('tok'),
+    scopes: new Set<never>(),
+    until: new Date(),
+  }
   const request = first.request?.(head) ?? assert.fail('not traced')
   await assert.rejects(
     request.run(() => failing.create(principal, { cid: claim.cid })),
@@ -167,7 +172,7 @@ test('errors pass through unchanged, and a trace contains only their codes', asy
   await second.attempts.attempt(claim, async () => ({
     kind: 'failed',
     errorCode: 'bad_content',
-    error: 'bafy-of-a-tenant is none',
+    error: 'bafy-of-an-org is none',
   }))
   await Promise.all([first[Symbol.asyncDispose](), second[Symbol.asyncDispose]()])
   const statuses = collector.spans.map(({ name, status }) => [name, status])

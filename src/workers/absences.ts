@@ -1,8 +1,8 @@
 import type { NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
 import type { Clock, Log, RepairStore } from '../core/ports.ts'
-import { isDown } from '../core/standing.ts'
-import type { DownPolicy } from '../core/standing.ts'
+import { isDown } from '../core/node-standing.ts'
+import type { DownPolicy } from '../core/node-standing.ts'
 
 /**
  * A leader that has just started, or that was cut off from Postgres, cannot tell silent nodes from signs that it has not read yet. It waits

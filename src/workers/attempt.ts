@@ -37,7 +37,7 @@ export class Attempt {
    * When the claim was last asked for or extended. The time is taken before Postgres is asked, so that the claim never ends later here than
    * there.
    */
-  leasedAtMs: number
+  claimRenewedAtMs: number
   claimedAtMs = Infinity
   heardAtMs = Infinity
   blocks = 0
@@ -60,7 +60,7 @@ export class Attempt {
 
   constructor(job: Job, nowMs: number) {
     this.job = job
-    this.leasedAtMs = nowMs
+    this.claimRenewedAtMs = nowMs
   }
 
   get signal(): AbortSignal {

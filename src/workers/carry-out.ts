@@ -7,8 +7,8 @@ import type { Attempt, AttemptLimits } from './attempt.ts'
 import type { Dialler } from './dialler.ts'
 import type { Room } from './room.ts'
 
-/** The means by which an attempt is carried out. */
-export interface Means {
+/** What an attempt is carried out with. */
+export interface CarryOutParts {
   ipfs: Ipfs
   dialler: Dialler
   limits: AttemptLimits
@@ -24,18 +24,18 @@ export interface Means {
 const noRoom = 'this node has no room left'
 
 /** Does in Kubo what the claim says. Never rejects. */
-export async function carryOut(attempt: Attempt, claim: Claim, means: Means): Promise<Outcome> {
+export async function carryOut(attempt: Attempt, claim: Claim, parts: CarryOutParts): Promise<Outcome> {
   try {
-    return claim.work === 'pin' ? await pin(attempt, claim, means) : await unpin(attempt, claim, means)
+    return claim.work === 'pin' ? await pin(attempt, claim, parts) : await unpin(attempt, claim, parts)
   } catch (error) {
-    return withProgress(outcomeOf(error, attempt, claim, means), attempt)
+    return withProgress(outcomeOf(error, attempt, claim, parts), attempt)
   } finally {
     attempt.end()
   }
 }
 
-async function pin(attempt: Attempt, claim: Claim, means: Means): Promise<Outcome> {
-  const { ipfs, dialler, room } = means
+async function pin(attempt: Attempt, claim: Claim, parts: CarryOutParts): Promise<Outcome> {
+  const { ipfs, dialler, room } = parts
   attempt.signal.throwIfAborted()
   attempt.usedAtStart = room.usedBytes()
   // Content that an earlier attempt worked on may be in Kubo already, and then needs no room.
@@ -44,7 +44,7 @@ async function pin(attempt: Attempt, claim: Claim, means: Means): Promise<Outcom
   const { blocks, bytes, foreignPin } = await ipfs.pin(claim.cid, {
     signal: attempt.signal,
     onProgress(progress) {
-      if (attempt.progressed(progress.blocks, progress.bytes, means.now())) means.onBlock(attempt)
+      if (attempt.progressed(progress.blocks, progress.bytes, parts.now())) parts.onBlock(attempt)
     },
   })
   if (claim.verify && (await ipfs.pinned(claim.cid, attempt.signal)) === null) {
@@ -53,14 +53,14 @@ async function pin(attempt: Attempt, claim: Claim, means: Means): Promise<Outcom
   return { kind: 'pinned', blocks, bytes, foreignPin }
 }
 
-async function unpin(attempt: Attempt, claim: Claim, { ipfs }: Means): Promise<Outcome> {
+async function unpin(attempt: Attempt, claim: Claim, { ipfs }: CarryOutParts): Promise<Outcome> {
   attempt.signal.throwIfAborted()
   // An absent pin is what was wanted, and a foreign pin is left for its owner to remove.
   await ipfs.unpin(claim.cid, attempt.signal)
   return { kind: 'unpinned' }
 }
 
-function outcomeOf(error: unknown, attempt: Attempt, claim: Claim, means: Means): Outcome {
+function outcomeOf(error: unknown, attempt: Attempt, claim: Claim, parts: CarryOutParts): Outcome {
   switch (attempt.stopped) {
     case 'intent':
     case 'shutdown':
@@ -68,39 +68,39 @@ function outcomeOf(error: unknown, attempt: Attempt, claim: Claim, means: Means)
       return { kind: 'released' }
     case 'stalled':
     case 'crowded':
-      return again(attempt, claim, means, silence(attempt), silenceText(attempt, means))
+      return again(attempt, claim, parts, silence(attempt), silenceText(attempt, parts))
     case 'slow':
-      return again(attempt, claim, means, 'stalled', slowText(attempt, means))
+      return again(attempt, claim, parts, 'stalled', slowText(attempt, parts))
     case 'aged':
-      return { kind: 'failed', errorCode: silence(attempt), error: silenceText(attempt, means) }
+      return { kind: 'failed', errorCode: silence(attempt), error: silenceText(attempt, parts) }
     case 'full':
-      return full(attempt, claim, means, 'it outgrew the room that this node has left')
+      return full(attempt, claim, parts, 'it outgrew the room that this node has left')
     case null:
       break
     default:
       return attempt.stopped satisfies never
   }
-  if (!(error instanceof IpfsError)) return again(attempt, claim, means, 'kubo_error', String(error))
+  if (!(error instanceof IpfsError)) return again(attempt, claim, parts, 'kubo_error', String(error))
   if (error.code === 'kubo_down') {
-    means.onKuboDown(error)
+    parts.onKuboDown(error)
     return { kind: 'released' }
   }
-  if (error.code === 'node_full' && claim.work === 'pin') return full(attempt, claim, means, error.message)
+  if (error.code === 'node_full' && claim.work === 'pin') return full(attempt, claim, parts, error.message)
   // An unpin is never given up: its content would stay pinned for ever.
   if (error.permanent && claim.work === 'pin') {
     return { kind: 'failed', errorCode: error.code, error: shown(error.message) }
   }
-  return again(attempt, claim, means, error.code, error.message)
+  return again(attempt, claim, parts, error.code, error.message)
 }
 
 /**
  * There is no room for the content. Garbage is collected soon, which may free some, so the attempt is repeated a few times, and without
  * limit while no other node could take the content. Content that came in part and did not fit is not fetched over and over.
  */
-function full(attempt: Attempt, claim: Claim, means: Means, text: string): Outcome {
-  const elsewhere = means.room.elsewhere()
+function full(attempt: Attempt, claim: Claim, parts: CarryOutParts, text: string): Outcome {
+  const elsewhere = parts.room.elsewhere()
   const tries = attempt.bytes > 0 ? (elsewhere ? 1 : 3) : elsewhere ? 3 : Infinity
-  if (claim.attempt < tries) return again(attempt, claim, means, 'node_full', text)
+  if (claim.attempt < tries) return again(attempt, claim, parts, 'node_full', text)
   return { kind: 'failed', errorCode: 'node_full', error: shown(text) }
 }
 
@@ -114,7 +114,7 @@ function withProgress(outcome: Outcome, { blocks, bytes }: Attempt): Outcome {
 function again(
   attempt: Attempt,
   claim: Claim,
-  { limits, now, random }: Means,
+  { limits, now, random }: CarryOutParts,
   errorCode: PinErrorCode,
   text: string,
 ): Outcome {
@@ -131,7 +131,7 @@ function silence(attempt: Attempt): PinErrorCode {
   return attempt.blocks === 0 ? 'not_found_in_time' : 'stalled'
 }
 
-function silenceText(attempt: Attempt, { now }: Means): string {
+function silenceText(attempt: Attempt, { now }: CarryOutParts): string {
   const { taken, unreachable } = attempt.origins
   const origins = unreachable === 0 ? '' : `; ${unreachable} of ${taken} origins could not be reached`
   if (attempt.blocks === 0) {
@@ -141,7 +141,7 @@ function silenceText(attempt: Attempt, { now }: Means): string {
   return `not complete: ${attempt.blocks} blocks came, the last one ${since} s ago${origins}`
 }
 
-function slowText({ blocks, bytes, spanStart }: Attempt, { now, limits }: Means): string {
+function slowText({ blocks, bytes, spanStart }: Attempt, { now, limits }: CarryOutParts): string {
   const within = `${bytes - spanStart.bytes} bytes within the last ${seconds(now() - spanStart.atMs)} s`
   return `too slow: ${blocks} blocks came, and of them ${within}: less than ${limits.minRateBytes} a second`
 }

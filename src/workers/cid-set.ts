@@ -1,6 +1,6 @@
 /** How much a set holds, and which part of all CIDs it covers. */
 export interface CidSetOptions {
-  /** Any number, different for each set, so that no tenant can craft two CIDs with the same fingerprint. */
+  /** Any number, different for each set, so that no org can craft two CIDs with the same fingerprint. */
   seed: number
   /** The most CIDs that the set holds. Further ones are not added, and the set is `full`. */
   max: number

@@ -3,7 +3,7 @@ import type { PlacementStore } from '../core/ports.ts'
 import type { Attempt } from './attempt.ts'
 
 /** How long a claim lives without being extended. */
-export const leaseMs = 30_000
+export const claimMs = 30_000
 /** A claim is extended when less than this time is left … */
 const marginMs = 10_000
 /** … or, while there is progress to report, this often. */
@@ -32,9 +32,9 @@ export class Extensions {
     if (due.length === 0) return []
     this.#busy = true
     try {
-      const changed = new Set(await this.#placements.extend(this.#identity, due.map(told), leaseMs))
+      const changed = new Set(await this.#placements.extend(this.#identity, due.map(progressOf), claimMs))
       for (const { attempt, blocks } of due) {
-        attempt.leasedAtMs = nowMs
+        attempt.claimRenewedAtMs = nowMs
         attempt.reportedBlocks = blocks
       }
       return due.map(({ attempt }) => attempt).filter(({ ended, job }) => !ended && changed.has(job.cid))
@@ -55,7 +55,7 @@ function pick(attempts: Iterable<Attempt>, nowMs: number): Due[] {
   const due: Due[] = []
   for (const attempt of attempts) {
     const { claim, blocks, bytes } = attempt
-    if (claim === null || attempt.ended || nowMs - attempt.leasedAtMs < waitMs(attempt)) continue
+    if (claim === null || attempt.ended || nowMs - attempt.claimRenewedAtMs < waitMs(attempt)) continue
     due.push({ attempt, generation: claim.generation, blocks, bytes })
   }
   return due
@@ -63,9 +63,9 @@ function pick(attempts: Iterable<Attempt>, nowMs: number): Due[] {
 
 function waitMs({ reportedBlocks, blocks }: Attempt): number {
   if (reportedBlocks < 0) return firstMs
-  return blocks === reportedBlocks ? leaseMs - marginMs : progressMs
+  return blocks === reportedBlocks ? claimMs - marginMs : progressMs
 }
 
-function told({ attempt, generation, blocks, bytes }: Due) {
+function progressOf({ attempt, generation, blocks, bytes }: Due) {
   return { cid: attempt.job.cid, generation, blocks, bytes }
 }

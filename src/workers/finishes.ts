@@ -12,7 +12,7 @@ const backoff = { minMs: 100, maxMs: 5_000 }
 const refusalsMax = 3
 
 /** The dependencies of `Finishes`. */
-export interface FinishMeans {
+export interface FinishesParts {
   identity: NodeIdentity
   placements: PlacementStore
   clock: Clock
@@ -31,13 +31,13 @@ export interface FinishMeans {
  * Postgres is down. `stuck` is true while finishes wait for Postgres; nothing new should be claimed meanwhile.
  */
 export class Finishes {
-  readonly #means: FinishMeans
+  readonly #parts: FinishesParts
   readonly #add: (key: 'all', finish: Finish) => Promise<boolean>
   #stuck = false
 
-  constructor(means: FinishMeans) {
-    this.#means = means
-    this.#add = gather((_key, finishes) => this.#write(finishes), { max: batchMax, pause: means.pause })
+  constructor(parts: FinishesParts) {
+    this.#parts = parts
+    this.#add = gather((_key, finishes) => this.#write(finishes), { max: batchMax, pause: parts.pause })
   }
 
   get stuck(): boolean {
@@ -50,11 +50,11 @@ export class Finishes {
   }
 
   async #write(finishes: Finish[]): Promise<boolean[]> {
-    const { clock, log, random, signal } = this.#means
+    const { clock, log, random, signal } = this.#parts
     let refusals = 0
     for (let failures = 1; !signal.aborted; failures++) {
       try {
-        this.#means.onWoken(await this.#means.placements.finish(this.#means.identity, finishes))
+        this.#parts.onWoken(await this.#parts.placements.finish(this.#parts.identity, finishes))
         this.#stuck = false
         return finishes.map(() => true)
       } catch (error) {
@@ -76,7 +76,7 @@ export class Finishes {
       return written
     }
     const cid = finishes[0]?.cid
-    this.#means.log.error(
+    this.#parts.log.error(
       { err: error, cid },
       'an outcome was refused and is dropped; its claim will run out',
     )

@@ -12,15 +12,15 @@ const backoff = { minMs: 250, maxMs: 5_000 }
  */
 export class Outages {
   readonly #probes: Record<Need, (signal: AbortSignal) => Promise<unknown>>
-  readonly #means: { clock: Clock; log: Log; random: () => number; signal: AbortSignal; onOver: () => void }
+  readonly #parts: { clock: Clock; log: Log; random: () => number; signal: AbortSignal; onOver: () => void }
   readonly #away = new Set<Need>()
 
   constructor(
     probes: Record<Need, (signal: AbortSignal) => Promise<unknown>>,
-    means: { clock: Clock; log: Log; random: () => number; signal: AbortSignal; onOver: () => void },
+    parts: { clock: Clock; log: Log; random: () => number; signal: AbortSignal; onOver: () => void },
   ) {
     this.#probes = probes
-    this.#means = means
+    this.#parts = parts
   }
 
   get any(): boolean {
@@ -33,13 +33,13 @@ export class Outages {
 
   /** Notes that `need` is down and starts to probe it; does nothing when that is known already. */
   begin(need: Need, error: unknown): void {
-    if (this.#away.has(need) || this.#means.signal.aborted) return
+    if (this.#away.has(need) || this.#parts.signal.aborted) return
     this.#away.add(need)
     void this.#wait(need, error)
   }
 
   async #wait(need: Need, error: unknown): Promise<void> {
-    const { clock, log, random, signal, onOver } = this.#means
+    const { clock, log, random, signal, onOver } = this.#parts
     // One dropped connection is nothing that an operator has to know.
     log.debug({ err: error, need }, 'pinning waits')
     for (let failures = 1; !signal.aborted; failures++) {

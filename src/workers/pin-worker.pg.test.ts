@@ -33,8 +33,8 @@ let epoch: number
 
 before(async () => {
   database = await testDatabase()
-  store = openStore({ ...database, log, book: { addresses: () => [address] }, unpinGraceMs: 0 })
-  org = (await store.tenants.createOrg('ours', {}, 'operator')).id
+  store = openStore({ ...database, log, knownNodes: { addresses: () => [address] }, unpinGraceMs: 0 })
+  org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   node = await store.nodes.boot('node-1')
   epoch = await store.nodes.nextEpoch()
 })

@@ -5,9 +5,9 @@ import type { SlotCounts } from './slots.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptLimits } from './attempt.ts'
 import { carryOut } from './carry-out.ts'
-import type { Means } from './carry-out.ts'
+import type { CarryOutParts } from './carry-out.ts'
 import { Dialler } from './dialler.ts'
-import { Extensions, leaseMs } from './extensions.ts'
+import { Extensions, claimMs } from './extensions.ts'
 import { Feed } from './feed.ts'
 import { Finishes } from './finishes.ts'
 import { Hints } from './hints.ts'
@@ -75,7 +75,7 @@ const handBackMs = 5_000
 class Worker implements PinWorker {
   readonly #parts: PinWorkerParts
   readonly #limits: AttemptLimits
-  readonly #means: Means
+  readonly #carryOutParts: CarryOutParts
   readonly #slots: Slots
   readonly #feed: Feed
   readonly #hints: Hints
@@ -120,7 +120,7 @@ class Worker implements PinWorker {
       max: batchMax,
       pause: (waiting) => this.#pause(waiting, claimPauseMs),
     })
-    this.#means = {
+    this.#carryOutParts = {
       ipfs,
       dialler: new Dialler({ ipfs, clock, stallTimeoutMs: options.stallTimeoutMs }),
       limits: this.#limits,
@@ -269,7 +269,7 @@ class Worker implements PinWorker {
     attempt.begin(claim, nowMs)
     this.#slots.heard(cid, nowMs)
     this.#feed.granted()
-    const outcome = await carryOut(attempt, claim, this.#means)
+    const outcome = await carryOut(attempt, claim, this.#carryOutParts)
     this.#parts.onEnd?.(claim, outcome, this.#parts.clock.now() - nowMs)
     // The slot is free at once: writing the outcome needs none.
     this.#slots.end(cid)
@@ -295,7 +295,7 @@ class Worker implements PinWorker {
 
   async #claimAll(jobs: Job[]): Promise<(Claim | null)[]> {
     const { placements, identity } = this.#parts
-    const claims = await placements.claim(identity, jobs, leaseMs)
+    const claims = await placements.claim(identity, jobs, claimMs)
     const byCid = new Map(claims.map((claim) => [claim.cid, claim]))
     return jobs.map((job) => byCid.get(job.cid) ?? null)
   }
@@ -318,7 +318,7 @@ class Worker implements PinWorker {
   /** Stops attempts that stall, and extends the claims of the others. */
   #look(nowMs: number): void {
     for (const attempt of this.#under.values()) {
-      const why = outgrew(attempt, this.#means.room) ? 'full' : attempt.overdue(this.#limits, nowMs)
+      const why = outgrew(attempt, this.#carryOutParts.room) ? 'full' : attempt.overdue(this.#limits, nowMs)
       if (why !== null) attempt.stop(why)
       else if (attempt.woken && attempt.claim?.work === 'pin') void this.#moreOrigins(attempt)
     }
@@ -330,7 +330,7 @@ class Worker implements PinWorker {
     attempt.woken = false
     try {
       const origins = await this.#parts.placements.origins(attempt.job.cid)
-      if (!attempt.ended) this.#means.dialler.origins(attempt, origins)
+      if (!attempt.ended) this.#carryOutParts.dialler.origins(attempt, origins)
     } catch (error) {
       this.#outages.begin('postgres', error)
     }

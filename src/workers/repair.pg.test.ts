@@ -78,7 +78,7 @@ async function cluster() {
   const undo = new AsyncDisposableStack()
   const store = openStore({ ...undo.use(await testDatabase()), log, unpinGraceMs: 0 })
   undo.use(store)
-  const org = (await store.tenants.createOrg('ours', {}, 'operator')).id
+  const org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   const epoch = await store.nodes.nextEpoch()
   const a = await atWork(store, 'a')
   const b = await atWork(store, 'b')
@@ -86,8 +86,8 @@ async function cluster() {
   const members = [a, b, c]
   for (const { stop } of members) undo.defer(stop)
   const sights = new Map<NodeId, Partial<Node>>()
-  let book: Node[] = []
-  const nodes = () => book.map((node) => ({ ...node, live: true, silentMs: 0, ...sights.get(node.id) }))
+  let rows: Node[] = []
+  const nodes = () => rows.map((node) => ({ ...node, live: true, silentMs: 0, ...sights.get(node.id) }))
   const bus = {
     async publishJobs(jobs: Job[]) {
       for (const { id, worker } of members) worker.offer(jobs.filter((job) => job.nodeId === id))
@@ -107,7 +107,7 @@ async function cluster() {
   }
   const moves = rebalance({ plans, copies: store.repair, bus, limits, acceptMs: () => null, clock, log })
   const run = async (of = epoch): Promise<Report> => {
-    book = await store.nodes.list()
+    rows = await store.nodes.list()
     return repairs.run({ epoch: of, signal })
   }
   /** CIDs whose copy on this node counts and is in one of these states. */

@@ -14,13 +14,13 @@ const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () =>
 const policy = { downGraceMs: 300_000, minCopies: 1, highWater: 0.9 }
 const signal = new AbortController().signal
 
-interface Book extends ContentCopies {
+interface Content extends ContentCopies {
   unsettled: boolean
 }
 
 /** Contents and walks in memory, by the rules of the store; every write is refused during maintenance. */
 class FakeRepairs implements RepairStore {
-  readonly contents = new Map<string, Book>()
+  readonly contents = new Map<string, Content>()
   readonly walking = new Map<NodeId, string>()
   readonly down = new Set<NodeId>()
   readonly epochs = new Set<number>()
@@ -30,7 +30,7 @@ class FakeRepairs implements RepairStore {
   onApply = () => {}
   #generation = 0
 
-  put(cid: string, wanted: number, on: NodeId[], more: Partial<Book> = {}): void {
+  put(cid: string, wanted: number, on: NodeId[], more: Partial<Content> = {}): void {
     const copies = on.map((nodeId) => this.copy(nodeId, 'pinned'))
     this.contents.set(cid, { cid, wanted, dagSize: 100, copies, unsettled: false, ...more })
   }
@@ -117,7 +117,7 @@ class FakeRepairs implements RepairStore {
     if (this.maintenance) throw new AnchorageError('maintenance', 'maintenance is on')
   }
 
-  #page(afterCid: string, limit: number, wanted: (content: Book) => boolean): ContentCopies[] {
+  #page(afterCid: string, limit: number, wanted: (content: Content) => boolean): ContentCopies[] {
     return [...this.contents.values()]
       .filter((content) => content.cid > afterCid && wanted(content))
       .toSorted((a, b) => (a.cid < b.cid ? -1 : 1))

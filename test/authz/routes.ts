@@ -4,7 +4,7 @@ import * as raw from 'multiformats/codecs/raw'
 import { create } from 'multiformats/hashes/digest'
 import type { WirePin } from '../../testing/clients/api.ts'
 
-/** The callers of the table: people by their role in the org, and tokens by their scope. */
+/** The principals of the table: people by their role in the org, and tokens by their scope. */
 export const people = [
   'viewer',
   'member',
@@ -23,31 +23,31 @@ export const scopes = [
   'cluster:admin',
 ] as const
 /** `all-but-cluster` is a token with every scope that an owner has. */
-export const callers = [...people, ...scopes, 'all-but-cluster'] as const
-export type CallerName = (typeof callers)[number]
+export const principals = [...people, ...scopes, 'all-but-cluster'] as const
+export type PrincipalName = (typeof principals)[number]
 
 /** The object that a path names. `stopped` is an org that is suspended already and has no members. */
 export type Row = 'pin' | 'token' | 'org' | 'stopped' | 'member' | 'session' | 'node' | 'plan'
 
-/** Who may do what at one route. A caller that is not named gets 403. */
+/** Who may do what at one route. A principal that is not named gets 403. */
 export interface Route {
-  /** The callers that are allowed. */
-  may: readonly CallerName[]
+  /** The principals that are allowed. */
+  may: readonly PrincipalName[]
   /** The status that they get. */
   ok: number
   row?: Row
   body?: (made: number, names: Record<string, string>) => unknown
-  /** The callers that get the same status for another org's row. */
-  everywhere?: readonly CallerName[]
-  /** The callers that may do it to another person's row in the same org; others get 404. */
-  others?: readonly CallerName[]
-  /** The callers that get 404 for the org's own row, because they cannot see the org. */
-  unseen?: readonly CallerName[]
+  /** The principals that get the same status for another org's row. */
+  everywhere?: readonly PrincipalName[]
+  /** The principals that may do it to another person's row in the same org; others get 404. */
+  others?: readonly PrincipalName[]
+  /** The principals that get 404 for the org's own row, because they cannot see the org. */
+  unseen?: readonly PrincipalName[]
   /** The action in the audit; when not set, none. */
   audit?: string
 }
 
-const readers: CallerName[] = [
+const readers: PrincipalName[] = [
   'viewer',
   'member',
   'admin',
@@ -56,18 +56,18 @@ const readers: CallerName[] = [
   'pins:read',
   'all-but-cluster',
 ]
-const writers: CallerName[] = ['member', 'admin', 'owner', 'pins:write', 'all-but-cluster']
-const removers: CallerName[] = ['member', 'admin', 'owner', 'pins:delete', 'all-but-cluster']
-const makers: CallerName[] = ['member', 'admin', 'owner', 'tokens:manage', 'all-but-cluster']
-const operators: CallerName[] = ['operator', 'operator-viewer', 'cluster:admin']
-const admins: CallerName[] = ['admin', 'owner', 'org:admin', 'all-but-cluster']
-const persons: CallerName[] = [...people]
+const writers: PrincipalName[] = ['member', 'admin', 'owner', 'pins:write', 'all-but-cluster']
+const removers: PrincipalName[] = ['member', 'admin', 'owner', 'pins:delete', 'all-but-cluster']
+const makers: PrincipalName[] = ['member', 'admin', 'owner', 'tokens:manage', 'all-but-cluster']
+const operators: PrincipalName[] = ['operator', 'operator-viewer', 'cluster:admin']
+const admins: PrincipalName[] = ['admin', 'owner', 'org:admin', 'all-but-cluster']
+const persons: PrincipalName[] = [...people]
 
-const all = (...groups: CallerName[][]): CallerName[] => [...new Set(groups.flat())]
+const all = (...groups: PrincipalName[][]): PrincipalName[] => [...new Set(groups.flat())]
 const seesOrg = all(readers, ['org:admin'], operators)
 const rulesOrg = all(admins, operators)
-/** A caller without an org cannot see any. */
-const unseen: CallerName[] = ['in-no-org']
+/** A principal without an org cannot see any. */
+const unseen: PrincipalName[] = ['in-no-org']
 
 /** Content that no peer has, so that its pins stay queued. */
 function cidOf(made: number): string {
@@ -182,7 +182,7 @@ export const routes: Record<string, Route> = {
   'GET /v1/admin/audit': { may: operators, ok: 200 },
 }
 
-/** Routes that need no credentials: every caller gets the same answer, with one of these statuses. */
+/** Routes that need no credentials: every principal gets the same answer, with one of these statuses. */
 export const openRoutes: Record<string, readonly number[]> = {
   'GET /v1/health': [200],
   'GET /v1/ready': [200],
@@ -195,5 +195,5 @@ export const openRoutes: Record<string, readonly number[]> = {
 /** Has a test of its own: it ends the session that asks, and it also succeeds without a session. */
 export const signOut = 'POST /v1/auth/logout'
 
-/** Paths that are not in the document and are the same for all callers: pages, and answers to clients with a wrong base URL. */
+/** Paths that are not in the document and are the same for all principals: pages, and answers to clients with a wrong base URL. */
 export const publicPages = /^\/(?:$|pages\/|v1\/docs|v1\/openapi\.json$|v1\/pins\/pins(?:$|\/))/

@@ -6,8 +6,8 @@ import type { Move } from '../../src/core/plan.ts'
 import { apiOf, type Api } from '../../testing/clients/api.ts'
 import { mintingFor, type Minting } from '../minting.ts'
 import { World } from '../../testing/world/world.ts'
-import { Cast, issuer, type Actor, type Person } from './actors.ts'
-import { scopes, type CallerName, type Row } from './routes.ts'
+import { Cast, issuer, type TestPrincipal, type Person } from './principals.ts'
+import { scopes, type PrincipalName, type Row } from './routes.ts'
 
 /** An org with one row of every kind. */
 interface Org {
@@ -20,11 +20,11 @@ interface Org {
   token: string
   /** A member that tests may remove. */
   extra: UserId
-  /** Texts that callers of other orgs must never read. */
+  /** Texts that principals of other orgs must never read. */
   marks: string[]
 }
 
-/** A node with two orgs, and all callers that ask for objects of the first. */
+/** A node with two orgs, and all principals that ask for objects of the first. */
 export interface Stage extends AsyncDisposable {
   world: World
   minting: Minting
@@ -34,14 +34,14 @@ export interface Stage extends AsyncDisposable {
   url: string
   mine: Org
   theirs: Org
-  callers: Map<CallerName, Actor>
-  refused: Actor[]
+  principals: Map<PrincipalName, TestPrincipal>
+  refused: TestPrincipal[]
   nodeId: NodeId
 }
 
 const everything = ['pins:read', 'pins:write', 'pins:delete', 'tokens:manage', 'org:admin']
 /**
- * Refusals must be due to the caller, so the rate limits are off. No one logs in at the provider: sessions are made as a login leaves
+ * Refusals must be due to the principal, so the rate limits are off. No one logs in at the provider: sessions are made as a login leaves
  * them.
  */
 const env = {
@@ -66,16 +66,16 @@ export async function stage(): Promise<Stage> {
   const mine = await org(minting, cast, url, 'mine')
   const theirs = await org(minting, cast, url, 'theirs')
   const { rows } = await system.query<{ id: string }>('select id from nodes')
-  const callers = await callersIn(cast, mine)
+  const principals = await principalsIn(cast, mine)
   const refused = await cast.refused(mine.id, mine.slug)
   const kept = undo.move()
   const nodeId = idOf('nod', rows[0]?.id ?? assert.fail('there is no node'))
-  const parts = { world, minting, system, cast, url, mine, theirs, callers, refused, nodeId }
+  const parts = { world, minting, system, cast, url, mine, theirs, principals, refused, nodeId }
   return { ...parts, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }
 
 async function org({ store }: Minting, cast: Cast, url: string, slug: string): Promise<Org> {
-  const { id } = await store.tenants.createOrg(slug, {}, 'operator')
+  const { id } = await store.orgDirectory.createOrg(slug, {}, 'operator')
   const owner = await cast.person(`${slug}-owner`, [{ slug, role: 'owner' }])
   const extra = await cast.person(`${slug}-extra`, [{ slug, role: 'viewer' }])
   const { token, id: tokenId } = await cast.token(id, everything)
@@ -91,8 +91,8 @@ async function org({ store }: Minting, cast: Cast, url: string, slug: string): P
   return { id, slug, owner, api, pin: pin.requestid, token: tokenId, extra: extra.userId, marks }
 }
 
-async function callersIn(cast: Cast, { id, slug }: Org): Promise<Map<CallerName, Actor>> {
-  const callers = new Map<CallerName, Actor>()
+async function principalsIn(cast: Cast, { id, slug }: Org): Promise<Map<PrincipalName, TestPrincipal>> {
+  const principals = new Map<PrincipalName, TestPrincipal>()
   for (const role of ['viewer', 'member', 'admin', 'owner'] as const)
     add(role, await cast.person(role, [{ slug, role }]))
   add('operator', await cast.person('operator', [], true))
@@ -100,18 +100,18 @@ async function callersIn(cast: Cast, { id, slug }: Org): Promise<Map<CallerName,
   add('in-no-org', await cast.person('in-no-org', []))
   for (const scope of scopes) await addToken(scope, [scope])
   await addToken('all-but-cluster', everything)
-  return callers
+  return principals
 
-  function add(name: CallerName, { userId: by, headers }: Person): void {
-    callers.set(name, { name, by, headers })
+  function add(name: PrincipalName, { userId: actor, headers }: Person): void {
+    principals.set(name, { name, actor, headers })
   }
-  async function addToken(name: CallerName, may: string[]): Promise<void> {
-    const { id: by, token } = await cast.token(id, may)
-    callers.set(name, { name, by, headers: { authorization: `Bearer ${token}` } })
+  async function addToken(name: PrincipalName, may: string[]): Promise<void> {
+    const { id: actor, token } = await cast.token(id, may)
+    principals.set(name, { name, actor, headers: { authorization: `Bearer ${token}` } })
   }
 }
 
-/** The rows that a path may name: the caller's own, another person's in the same org, another org's, and one that does not exist. */
+/** The rows that a path may name: the principal's own, another person's in the same org, another org's, and one that does not exist. */
 export interface Rows {
   own: () => Promise<Names>
   others: () => Promise<Names>
@@ -125,18 +125,18 @@ export type Names = Record<string, string>
 /** Makes new rows at each call, because a request may remove them. */
 export function rowsOf(
   { minting, cast, mine, theirs, nodeId, system }: Stage,
-  asker: Actor,
+  principal: TestPrincipal,
 ): Record<Row, Rows> {
   const { store } = minting
   const none = async (): Promise<Names> => assert.fail('there is no such row')
   const brief = 60_000
-  const tokenIn = async (orgId: OrgId, by: Actor['by']): Promise<Names> => {
-    const { id } = await cast.token(orgId, ['tokens:manage'], by, by === null ? undefined : brief)
+  const tokenIn = async (orgId: OrgId, actor: TestPrincipal['actor']): Promise<Names> => {
+    const { id } = await cast.token(orgId, ['tokens:manage'], actor, actor === null ? undefined : brief)
     return { id }
   }
-  const ownToken = () => tokenIn(mine.id, asker.by).catch(() => tokenIn(mine.id, null))
+  const ownToken = () => tokenIn(mine.id, principal.actor).catch(() => tokenIn(mine.id, null))
   const member = async ({ id, slug, extra: user }: Org): Promise<Names> => {
-    await store.orgs.setMember(id, user, 'viewer', { actor: 'operator', owners: false })
+    await store.orgs.setMember(id, user, 'viewer', { name: 'operator', owners: false })
     return { org: slug, user }
   }
   const session = async (subject: string): Promise<Names> => {
@@ -152,8 +152,8 @@ export function rowsOf(
     return rows
   }
   const stopped = async (): Promise<Names> => {
-    const { id, slug } = await store.tenants.createOrg(`stopped-${randomUUID()}`, {}, 'operator')
-    await store.tenants.suspendOrg(id, 'the matrix', 'operator')
+    const { id, slug } = await store.orgDirectory.createOrg(`stopped-${randomUUID()}`, {}, 'operator')
+    await store.orgDirectory.suspendOrg(id, 'the matrix', 'operator')
     return { org: slug }
   }
   const plan = async (): Promise<Names> => {
@@ -188,8 +188,8 @@ export function rowsOf(
       absent: { org: 'there-is-none', user: theirs.extra },
     },
     session: {
-      own: () => session(asker.by?.startsWith('usr_') === true ? asker.name : 'viewer'),
-      others: () => session(asker.name === 'viewer' ? 'owner' : 'viewer'),
+      own: () => session(principal.actor?.startsWith('usr_') === true ? principal.name : 'viewer'),
+      others: () => session(principal.name === 'viewer' ? 'owner' : 'viewer'),
       foreign: async () => ({ id: theirs.owner.sessionId }),
       absent: { id: mintId('ses') },
     },

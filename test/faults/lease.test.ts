@@ -8,7 +8,7 @@ import { silentLog } from '../../src/core/silent-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
 import { testNatsCluster, type TestSeat } from '../../testing/servers/nats-cluster.ts'
 import { makeClusterSecret } from '../../src/cluster/cluster-ca.ts'
-import { connectCluster, type Cluster } from '../../src/cluster/connect.ts'
+import { connectNats, type NodeNatsLink } from '../../src/cluster/nats-link.ts'
 import { runLease } from '../../src/cluster/lease.ts'
 import type { NatsChild, NatsServerOptions } from '../../src/cluster/nats-server.ts'
 
@@ -31,7 +31,7 @@ interface Term {
 interface Contender {
   child: NatsChild
   seat: TestSeat
-  cluster: Cluster
+  link: NodeNatsLink
   terms: Term[]
   stop: AbortController
   done: Promise<void>
@@ -47,9 +47,7 @@ async function rig(options: Partial<NatsServerOptions> = {}) {
   const contenders = children.map((child, number): Contender => {
     const nodeId = mintId('nod')
     const layout = () => ({ replicas: 3, alone: false })
-    const cluster = stack.use(
-      connectCluster({ url: child.url, nodeId, log: silentLog, probeEveryMs: 200, layout }),
-    )
+    const link = stack.use(connectNats({ url: child.url, nodeId, log: silentLog, probeEveryMs: 200, layout }))
     const terms: Term[] = []
     const stop = new AbortController()
     const onLead = async (epoch: number, signal: AbortSignal): Promise<void> => {
@@ -59,13 +57,13 @@ async function rig(options: Partial<NatsServerOptions> = {}) {
       term.toMs = performance.now()
     }
     const nextEpoch = () => Promise.resolve(++lastEpoch)
-    const done = runLease({ nats: cluster, nodeId, ttlMs, nextEpoch, onLead, log: silentLog }, stop.signal)
+    const done = runLease({ link, nodeId, ttlMs, nextEpoch, onLead, log: silentLog }, stop.signal)
     stack.defer(() => {
       stop.abort()
       return done
     })
     const leads = (): boolean => terms.at(-1)?.toMs === null
-    return { child, seat: servers.seat(number), cluster, terms, stop, done, leads }
+    return { child, seat: servers.seat(number), link, terms, stop, done, leads }
   })
   const leader = (than?: Contender) =>
     until('a leader', () => contenders.find((one) => one !== than && one.leads()), election)
@@ -87,11 +85,11 @@ test('a leader that is cut off with its server stops leading when its lease ends
   await first.child.setCluster(first.seat.cluster(it.servers.all, { secret: makeClusterSecret() }))
   await until('the minority to step down', () => !first.leads())
   const second = await it.leader(first)
-  await until('the minority to see that it is one', () => first.cluster.trouble(), election)
+  await until('the minority to see that it is one', () => first.link.trouble(), election)
   const terms = first.terms.length
   assert.equal(first.leads(), false)
   await first.child.setCluster(first.seat.cluster(it.servers.all))
-  await until('the minority to be back', () => first.cluster.trouble() === null, election)
+  await until('the minority to be back', () => first.link.trouble() === null, election)
   // If it had led meanwhile, that would be visible by now.
   assert.equal(first.terms.length, terms)
   assert.ok(second.leads())
@@ -113,11 +111,11 @@ test('when a leader stops with its server, another node leads', async () => {
   await using it = await rig()
   const first = await it.leader()
   await Promise.all(
-    it.contenders.map(({ cluster }) => until('JetStream', () => cluster.trouble() === null, election)),
+    it.contenders.map(({ link }) => until('JetStream', () => link.trouble() === null, election)),
   )
   first.stop.abort()
   await first.done
-  await first.cluster[Symbol.asyncDispose]()
+  await first.link[Symbol.asyncDispose]()
   await first.child[Symbol.asyncDispose]()
   await it.leader(first)
   assertOneByOne(it.contenders)

@@ -38,7 +38,7 @@ test('three servers are one JetStream: three replicas, hints pass between any tw
   } finally {
     process.kill(three.child.pid, 'SIGKILL')
   }
-  await well(three.cluster)
+  await well(three.link)
   await three.child.replaceStore('a test loses its disk')
   await hintPasses(one, three, 5)
   await inThree(one)
@@ -49,7 +49,7 @@ test('a bucket whose only server is gone while the other two stay is created aga
   const nodes = await it.whole()
   await Promise.all(nodes.map(inThree))
   const [one] = nodes
-  const nc = one?.cluster.connection()
+  const nc = one?.link.connection()
   assert.ok(one && nc)
   const manager = await jetstreamManager(nc, { checkAPI: false })
   // The state while the cluster begins to form. No node may raise its replicas before the server is gone.
@@ -65,7 +65,7 @@ test('a bucket whose only server is gone while the other two stay is created aga
     const rest = nodes.filter((node) => node !== lost)
     const renewed = () => rest.some(({ rebuilt }) => rebuilt.includes(bucketStream))
     await until('it to be made anew', renewed, election)
-    await Promise.all(rest.map(({ cluster: each }) => well(each)))
+    await Promise.all(rest.map(({ link: each }) => well(each)))
   } finally {
     process.kill(lost.child.pid, 'SIGCONT')
   }
@@ -76,7 +76,7 @@ test('one node grows to three: each server joins automatically, replicas are rai
   await using it = await natsRig(3)
   it.resize(1)
   const one = it.join(await it.servers.seat(0).start(null))
-  await well(one.cluster)
+  await well(one.link)
   await hintPasses(one, one, 1)
   it.resize(2)
   const two = it.join(await it.servers.seat(1).start([0, 1]))
@@ -89,7 +89,7 @@ test('one node grows to three: each server joins automatically, replicas are rai
   const before = one.child.pid
   for (const [seat, member] of [one, two].entries())
     await member.child.setCluster(it.servers.seat(seat).cluster([0, 1, 2]))
-  for (const { cluster } of [one, two, three]) cluster.repair()
+  for (const { link } of [one, two, three]) link.repair()
   await inThree(one)
   await hintPasses(two, three, 3)
   await hintPasses(three, one, 4)
@@ -103,14 +103,14 @@ test('a server that is cut off from two others has no quorum and says so; they g
   const seat = it.servers.seat(2)
   const { pid } = three.child
   await three.child.setCluster(seat.cluster(it.servers.all, { secret: makeClusterSecret() }))
-  await until('the minority to notice', () => three.cluster.trouble(), election)
+  await until('the minority to notice', () => three.link.trouble(), election)
   await hintPasses(one, two, 1)
   await assert.rejects(three.bus.publishJobs([jobTo(one.nodeId, 2)]))
   // Longer than a stream may be without a leader: a stream that the cut-off server cannot see must not count as lost.
   await sleep(leaderlessMs * 1.3)
   const rebuilt = [one, two, three].map((node) => node.rebuilt.length)
   await three.child.setCluster(seat.cluster(it.servers.all))
-  await well(three.cluster)
+  await well(three.link)
   await hintPasses(three, one, 3)
   await hintPasses(one, three, 4)
   assert.equal(three.child.pid, pid)
@@ -125,11 +125,11 @@ test('a server whose node is forgotten is no longer counted, and a new one takes
   const first = [0, 1, 2]
   const children = await Promise.all(first.map((number) => it.servers.seat(number).start(first)))
   const nodes = children.map(it.join)
-  await Promise.all(nodes.map(({ cluster }) => well(cluster)))
+  await Promise.all(nodes.map(({ link }) => well(link)))
   const [one, two, three] = nodes
   assert.ok(one && two && three)
   await inThree(one)
-  await three.cluster[Symbol.asyncDispose]()
+  await three.link[Symbol.asyncDispose]()
   await three.child[Symbol.asyncDispose]()
   const letGo = async (known: string[]) =>
     (

@@ -123,13 +123,13 @@ function behind(suite: 'bookworm' | 'trixie', way: string, settings: Record<stri
       const shown = `select jsonb_object_agg(n, current_setting(n)) as shown from unnest($1::text[]) n`
       await eachInFlight(Array.from({ length: 64 }), 32, async () => {
         const scope = `select current_setting('anchorage.org_id', true) as org`
-        const [[mine], [settings]] = (await db.tenantAtOnce(mintId('org'), [
+        const [[mine], [settings]] = (await db.orgAtOnce(mintId('org'), [
           [scope, []],
           [shown, [names]],
         ])) as [{ org: string }[], { shown: object }[]]
         assert.ok(mine?.org)
         assert.deepEqual(settings?.shown, roleSettings.anchorage_tenant)
-        const [unset] = await db.anyTenant((query) => query<{ org: string | null }>(scope))
+        const [unset] = await db.withoutOrg((query) => query<{ org: string | null }>(scope))
         assert.ok(!unset?.org, `a scope was left behind: ${unset?.org}`)
       })
     })

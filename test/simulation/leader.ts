@@ -9,14 +9,14 @@ import type { Repair } from '../../src/core/repair.ts'
 import type { LeaderTurn, LeaderWorker } from '../../src/workers/driver.ts'
 import { rebalance } from '../../src/workers/rebalance.ts'
 import { repair } from '../../src/workers/repair.ts'
-import type { LeaderBook } from './leader-book.ts'
+import type { LeaderDatabase } from './leader-database.ts'
 import type { Random } from '../../testing/random.ts'
 import type { VirtualTime } from './time.ts'
 
 export interface LeaderParts {
   time: VirtualTime
   random: Random
-  book: LeaderBook
+  db: LeaderDatabase
   policy: RepairPolicy
   nodes: () => readonly Node[]
   /** Changes a repair before it is applied, to simulate a leader that breaks the rules. */
@@ -28,9 +28,9 @@ export const planId = idOf('pln', '00000000-0000-7000-8000-000000000000')
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 
 /**
- * A leader with its real workers, repair and rebalance, over the simulated book. Each call takes a while, sometimes so long that
+ * A leader with its real workers, repair and rebalance, over the simulated database. Each call takes a while, sometimes so long that
  * another leader takes over meanwhile. A call may succeed without effect, be done twice, or be done without an answer. The leader ends
- * when it is told to, or when the book says that its epoch is over.
+ * when it is told to, or when the database says that its epoch is over.
  */
 export class Leader {
   readonly host: NodeId
@@ -45,7 +45,7 @@ export class Leader {
   constructor(host: NodeId, parts: LeaderParts) {
     this.host = host
     this.#parts = parts
-    this.epoch = parts.book.elect()
+    this.epoch = parts.db.elect()
     const bus = { publishJobs: () => Promise.resolve() }
     const limits = { moves: 64, bytes: Number.MAX_SAFE_INTEGER }
     const clock = { now: () => parts.time.now }
@@ -86,12 +86,12 @@ export class Leader {
 
   /** Leads until its term is over. */
   async run(): Promise<void> {
-    const { time, book } = this.#parts
+    const { time, db } = this.#parts
     const turn: LeaderTurn = { epoch: this.epoch, signal: this.#end.signal }
     while (!this.isOver) {
       for (const worker of this.#workers) await this.#turn(() => worker.run(turn))
-      await this.#turn(() => this.#write(() => book.requeueExpired(this.epoch)))
-      await this.#turn(() => this.#write(() => book.releaseDue(this.epoch)))
+      await this.#turn(() => this.#write(() => db.requeueExpired(this.epoch)))
+      await this.#turn(() => this.#write(() => db.releaseDue(this.epoch)))
       await time.sleep(2_000)
     }
   }
@@ -106,29 +106,29 @@ export class Leader {
   }
 
   #repairStore(): RepairStore {
-    const { book } = this.#parts
+    const { db } = this.#parts
     const jobs = { jobs: [] }
     return {
-      unsettled: (afterCid, limit) => this.#read(() => book.unsettled(afterCid, limit)),
-      walks: () => this.#read(() => book.walks()),
-      beginWalk: (epoch, nodeId) => this.#write(() => book.beginWalk(epoch, nodeId)),
-      onNode: (nodeId, afterCid, limit) => this.#read(() => book.onNode(nodeId, afterCid, limit)),
-      advanceWalk: (epoch, nodeId, afterCid) => this.#write(() => book.advanceWalk(epoch, nodeId, afterCid)),
+      unsettled: (afterCid, limit) => this.#read(() => db.unsettled(afterCid, limit)),
+      walks: () => this.#read(() => db.walks()),
+      beginWalk: (epoch, nodeId) => this.#write(() => db.beginWalk(epoch, nodeId)),
+      onNode: (nodeId, afterCid, limit) => this.#read(() => db.onNode(nodeId, afterCid, limit)),
+      advanceWalk: (epoch, nodeId, afterCid) => this.#write(() => db.advanceWalk(epoch, nodeId, afterCid)),
       apply: (epoch, repairs) => {
         const bent = repairs.map((one) => this.#parts.bend(one, this.#parts.nodes()))
-        return this.#write(() => ({ ...book.apply(epoch, bent), ...jobs }))
+        return this.#write(() => ({ ...db.apply(epoch, bent), ...jobs }))
       },
-      moving: () => this.#read(() => book.moving()),
-      noteDown: (epoch, nodeId, down) => this.#write(() => book.noteDown(epoch, nodeId, down)),
-      downNodes: () => this.#read(() => book.downNodes()),
-      noteDrained: (epoch) => this.#write(() => book.noteDrained(epoch)),
+      moving: () => this.#read(() => db.moving()),
+      noteDown: (epoch, nodeId, down) => this.#write(() => db.noteDown(epoch, nodeId, down)),
+      downNodes: () => this.#read(() => db.downNodes()),
+      noteDrained: (epoch) => this.#write(() => db.noteDrained(epoch)),
     }
   }
 
   #planStore(): Pick<PlanStore, 'applying' | 'startMoves' | 'settleMoves'> {
-    const { book } = this.#parts
+    const { db } = this.#parts
     const applying = (): Plan | null => {
-      if (book.plan === null || book.plan.isApplied) return null
+      if (db.plan === null || db.plan.isApplied) return null
       const moves = { moves: 0, done: 0, skipped: 0 }
       const bytes = { bytes: 0, bytesDone: 0, bytesSkipped: 0 }
       const { id, createdAt } = { id: planId, createdAt: new Date(0) }
@@ -136,8 +136,8 @@ export class Leader {
     }
     return {
       applying: () => this.#read(applying),
-      startMoves: (epoch, _id, limit) => this.#write(() => ({ ...book.startMoves(epoch, limit), jobs: [] })),
-      settleMoves: (epoch) => this.#write(() => book.settleMoves(epoch)),
+      startMoves: (epoch, _id, limit) => this.#write(() => ({ ...db.startMoves(epoch, limit), jobs: [] })),
+      settleMoves: (epoch) => this.#write(() => db.settleMoves(epoch)),
     }
   }
 

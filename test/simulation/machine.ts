@@ -1,7 +1,7 @@
 import type { NodeId } from '../../src/core/ids.ts'
 import type { Node } from '../../src/core/node.ts'
 import type { Finish, Job } from '../../src/core/placement.ts'
-import type { Book, Placement } from './book.ts'
+import type { Database, Placement } from './database.ts'
 import type { Random } from '../../testing/random.ts'
 import type { VirtualTime } from './time.ts'
 import type { Watch } from './watch.ts'
@@ -9,14 +9,14 @@ import type { Watch } from './watch.ts'
 export interface MachineParts {
   time: VirtualTime
   random: Random
-  book: Book
+  db: Database
   watch: Watch
   /** Whether another node or the network can provide it. */
   isToBeHad: (cid: string) => boolean
   sizeOf: (cid: string) => number
 }
 
-const leaseMs = 60_000
+const claimMs = 60_000
 const slots = 16
 const freshMs = 15_000
 const drainGraceMs = 120_000
@@ -48,7 +48,7 @@ export class Machine {
 
   /** The node as other nodes see it. */
   view(): Node {
-    const { time, book } = this.#parts
+    const { time, db } = this.#parts
     const silentMs = this.silentSince === null ? 0 : time.now - this.silentSince
     return {
       id: this.id,
@@ -57,17 +57,17 @@ export class Machine {
       multiaddrs: [],
       capacityBytes: this.capacityBytes,
       usedBytes: this.usedBytes,
-      state: book.node(this.id).state,
+      state: db.node(this.id).state,
       live: silentMs < freshMs,
       silentMs,
     }
   }
 
   start(): void {
-    const { book, time } = this.#parts
+    const { db, time } = this.#parts
     this.isUp = true
     this.silentSince = null
-    this.#boot = book.boot(this.id)
+    this.#boot = db.boot(this.id)
     this.#working.clear()
     const boot = this.#boot
     this.#every(boot, 30_000, () => this.#poll())
@@ -110,11 +110,11 @@ export class Machine {
   }
 
   #attempt(job: Pick<Job, 'cid' | 'generation'>): void {
-    const { book } = this.#parts
+    const { db } = this.#parts
     // Kubo gets only one write at a time for a content
     if (this.#working.size >= slots || this.#working.has(job.cid)) return
-    if (this.#takesOnlyUnpins() && book.placement(job.cid, this.id)?.state !== 'unpinning') return
-    const claimed = book.claim(this.id, this.#boot, job, leaseMs)
+    if (this.#takesOnlyUnpins() && db.placement(job.cid, this.id)?.state !== 'unpinning') return
+    const claimed = db.claim(this.id, this.#boot, job, claimMs)
     if (claimed !== null) this.#work(claimed)
   }
 
@@ -123,16 +123,16 @@ export class Machine {
     const boot = this.#boot
     this.#working.add(claimed.cid)
     // sometimes longer than its claim lasts
-    const tookMs = random.chance(0.01) ? random.int(leaseMs, 2 * leaseMs) : random.int(20, 5_000)
+    const tookMs = random.chance(0.01) ? random.int(claimMs, 2 * claimMs) : random.int(20, 5_000)
     time.after(tookMs, () => this.#whenAwake(boot, () => this.#carryOut(claimed, boot)))
   }
 
-  /** Carries out the work in Kubo, then reports it to the book; a crash may come between the two. */
+  /** Carries out the work in Kubo, then reports it to the database; a crash may come between the two. */
   #carryOut(claimed: Placement, boot: number): void {
-    const { book, random, time } = this.#parts
+    const { db, random, time } = this.#parts
     const { cid, generation } = claimed
     const outcome = claimed.state === 'unpinning' ? this.#unpin(claimed) : this.#pin(claimed)
-    const finish = (): void => book.finish(this.id, boot, { cid, generation, outcome })
+    const finish = (): void => db.finish(this.id, boot, { cid, generation, outcome })
     time.after(random.int(0, 300), () => {
       this.#whenAwake(boot, () => {
         this.#working.delete(cid)
@@ -157,42 +157,40 @@ export class Machine {
   }
 
   #unpin({ cid, generation }: Placement): Finish['outcome'] {
-    const { book, watch, sizeOf } = this.#parts
-    if (book.placement(cid, this.id)?.generation === generation) watch.unpins(this.id, cid)
+    const { db, watch, sizeOf } = this.#parts
+    if (db.placement(cid, this.id)?.generation === generation) watch.unpins(this.id, cid)
     if (this.disk.delete(cid)) this.usedBytes -= sizeOf(cid)
     return { kind: 'unpinned' }
   }
 
   /** Finds the work whose hints were lost. */
   #poll(): void {
-    const { book } = this.#parts
-    for (const cid of book.node(this.id).open) {
+    const { db } = this.#parts
+    for (const cid of db.node(this.id).open) {
       if (this.#working.size >= slots) return
-      const p = book.placement(cid, this.id)
-      if (p !== undefined && book.isDue(p, this.#boot)) this.#attempt(p)
+      const p = db.placement(cid, this.id)
+      if (p !== undefined && db.isDue(p, this.#boot)) this.#attempt(p)
     }
   }
 
-  /** Compares its Kubo with the book, in both directions; content is unwanted only when two rounds in a row find it so. */
+  /** Compares its Kubo with the database, in both directions; content is unwanted only when two rounds in a row find it so. */
   #reconcile(): void {
-    const { book } = this.#parts
-    const missing = [...book.node(this.id).cids].filter(
+    const { db } = this.#parts
+    const missing = [...db.node(this.id).cids].filter(
       (cid) =>
-        book.placement(cid, this.id)?.state === 'pinned' && !this.disk.has(cid) && !this.#working.has(cid),
+        db.placement(cid, this.id)?.state === 'pinned' && !this.disk.has(cid) && !this.#working.has(cid),
     )
-    if (missing.length > 0) book.requeueMissing(this.id, missing)
-    const strays = [...this.disk].filter(
-      (cid) => !book.node(this.id).cids.has(cid) && !this.#working.has(cid),
-    )
+    if (missing.length > 0) db.requeueMissing(this.id, missing)
+    const strays = [...this.disk].filter((cid) => !db.node(this.id).cids.has(cid) && !this.#working.has(cid))
     const twice = strays.filter((cid) => this.#strays.has(cid))
-    if (twice.length > 0) book.dropUnwanted(this.id, twice)
+    if (twice.length > 0) db.dropUnwanted(this.id, twice)
     this.#strays = new Set(strays)
   }
 
   /** A node that is drained works on its queue for a while longer. */
   #takesOnlyUnpins(): boolean {
-    const { book, time } = this.#parts
-    if (book.node(this.id).state === 'active') {
+    const { db, time } = this.#parts
+    if (db.node(this.id).state === 'active') {
       this.#drainsSince = null
       return false
     }

@@ -1,6 +1,13 @@
 import type { NodeId } from '../../src/core/ids.ts'
 import type { PlacementState } from '../../src/core/placement.ts'
-import { foldStatus, type Book, type Change, type Commit, type Content, type Placement } from './book.ts'
+import {
+  foldStatus,
+  type Database,
+  type Change,
+  type Commit,
+  type Content,
+  type Placement,
+} from './database.ts'
 
 type Was = PlacementState | 'none'
 
@@ -53,7 +60,7 @@ const newIntents = new Set([
 export interface Reality {
   /** Whether the node's Kubo holds it. */
   holds(nodeId: NodeId, cid: string): boolean
-  /** Whether a disk with it died. Then the book may be wrong until that node has checked. */
+  /** Whether a disk with it died. Then the database may be wrong until that node has checked. */
   isSuspect(cid: string): boolean
   /** Whether any node holds it. */
   heldAnywhere(cid: string): boolean
@@ -63,7 +70,7 @@ export interface Reality {
 export class Watch {
   broken: string | null = null
   readonly counts = new Map<string, number>()
-  readonly #book: Book
+  readonly #db: Database
   readonly #reality: Reality
   /** The pins that were accepted and not removed. */
   readonly #ledger = new Map<string, string>()
@@ -71,10 +78,10 @@ export class Watch {
   readonly #stood = new Set<string>()
   #highest = 0
 
-  constructor(book: Book, reality: Reality) {
-    this.#book = book
+  constructor(db: Database, reality: Reality) {
+    this.#db = db
     this.#reality = reality
-    book.onCommit = (commit) => this.#committed(commit)
+    db.onCommit = (commit) => this.#committed(commit)
   }
 
   accepted(id: string, cid: string): void {
@@ -85,11 +92,11 @@ export class Watch {
     this.#ledger.delete(id)
   }
 
-  /** Called just before a node removes content from its Kubo, while the book still lists the copy. */
+  /** Called just before a node removes content from its Kubo, while the database still lists the copy. */
   unpins(nodeId: NodeId, cid: string): void {
-    const content = this.#book.contents.get(cid)
-    if (content === undefined || !this.#book.isWanted(content) || this.#reality.isSuspect(cid)) return
-    // the book never counted copies that a crash left behind
+    const content = this.#db.contents.get(cid)
+    if (content === undefined || !this.#db.isWanted(content) || this.#reality.isSuspect(cid)) return
+    // the database never counted copies that a crash left behind
     if (!this.#stood.has(`${cid} ${nodeId}`) || !this.#reality.holds(nodeId, cid)) return
     const others = [...content.placements.keys()].filter((id) => id !== nodeId)
     if (!others.some((id) => this.#reality.holds(id, cid)))
@@ -98,7 +105,7 @@ export class Watch {
 
   /** Checks everything that must hold at any time. */
   checkAll(): void {
-    const { pins, contents, nodes } = this.#book
+    const { pins, contents, nodes } = this.#db
     if (pins.size !== this.#ledger.size)
       this.#break(`I1: ${pins.size} pins for ${this.#ledger.size} in the ledger`)
     for (const [id, cid] of this.#ledger)
@@ -115,13 +122,13 @@ export class Watch {
   /** Checks what must hold once all work is done: every content is exactly where it is wanted. */
   checkSettled(): void {
     this.checkAll()
-    for (const content of this.#book.contents.values()) {
+    for (const content of this.#db.contents.values()) {
       const wanted = Math.max(0, ...[...content.pins.values()].map(({ replicas }) => replicas))
       const copies = [...content.placements.values()]
       // the content was never available, or no longer is: its pins say so, and clients that want it ask again
       if (copies.length > 0 && copies.every(({ state }) => state === 'failed')) continue
       const stand = copies.filter(
-        (p) => p.state === 'pinned' && !p.lost && !p.leaving && this.#book.node(p.nodeId).state === 'active',
+        (p) => p.state === 'pinned' && !p.lost && !p.leaving && this.#db.node(p.nodeId).state === 'active',
       )
       if (stand.length !== wanted || copies.length !== wanted || content.wanted !== wanted)
         this.#break(`I2: ${describe(content)}, and ${wanted} are wanted in the end`)
@@ -131,16 +138,16 @@ export class Watch {
         if (!this.#reality.holds(nodeId, content.cid))
           this.#break(`I2: ${nodeId} does not have ${content.cid}`)
     }
-    for (const { id, state, cids } of this.#book.nodes.values())
+    for (const { id, state, cids } of this.#db.nodes.values())
       if (state === 'draining' || (state === 'drained' && cids.size > 0))
         this.#break(`node ${id} is ${state} with ${cids.size} placements in the end`)
   }
 
   #committed(commit: Commit): void {
     this.counts.set(commit.op, (this.counts.get(commit.op) ?? 0) + 1)
-    if (commit.epoch !== null && commit.epoch !== this.#book.epoch)
-      this.#break(`I4: ${commit.op} of epoch ${commit.epoch} was committed under ${this.#book.epoch}`)
-    if (commit.epoch !== null && this.#book.maintenance)
+    if (commit.epoch !== null && commit.epoch !== this.#db.epoch)
+      this.#break(`I4: ${commit.op} of epoch ${commit.epoch} was committed under ${this.#db.epoch}`)
+    if (commit.epoch !== null && this.#db.maintenance)
       this.#break(`${commit.op} was committed in maintenance`)
     const touched = new Set<string>()
     for (const change of commit.changes) {
@@ -149,16 +156,16 @@ export class Watch {
     }
     for (const { pin, was } of commit.folds) {
       touched.add(pin.cid)
-      const content = this.#book.contents.get(pin.cid)
+      const content = this.#db.contents.get(pin.cid)
       if (
         pin.status === 'pinned' &&
         content !== undefined &&
-        standing(content).length < this.#book.reachable(pin.replicas)
+        standing(content).length < this.#db.reachable(pin.replicas)
       )
         this.#break(`I2: pin ${pin.id} became pinned, from ${was}, with ${describe(content)}`)
     }
     for (const cid of touched) {
-      const content = this.#book.contents.get(cid)
+      const content = this.#db.contents.get(cid)
       if (content === undefined) continue
       this.#checkContent(content)
       if (commit.op === 'repair') this.#checkDrops(commit, content)
@@ -193,7 +200,7 @@ export class Watch {
     )
     if (
       dropped &&
-      this.#book.isWanted(content) &&
+      this.#db.isWanted(content) &&
       standing(content).filter(({ leaving }) => !leaving).length < content.wanted
     )
       this.#break(`I2: a copy was dropped, and left ${describe(content)}`)
@@ -208,7 +215,7 @@ export class Watch {
         this.#break(`I2: ${p.nodeId} should have ${content.cid} and does not`)
     }
     for (const pin of content.pins.values()) {
-      const should = foldStatus(pin.status, this.#book.reachable(pin.replicas), counts)
+      const should = foldStatus(pin.status, this.#db.reachable(pin.replicas), counts)
       // claims do not change pins; and when a node leaves or returns, a content that lacks no copy is folded at its next change
       const late = foldStatus(pin.status, pin.replicas, counts) === pin.status
       if (should !== pin.status && !late && (should !== 'pinning' || pin.status === 'pinned'))

@@ -6,8 +6,8 @@ import { planRebalance } from '../../src/core/plan-rebalance.ts'
 import { planRepair } from '../../src/core/plan-repair.ts'
 import type { Job } from '../../src/core/placement.ts'
 import type { Repair } from '../../src/core/repair.ts'
-import { Book, type Rules } from './book.ts'
-import { LeaderBook } from './leader-book.ts'
+import { Database, type Rules } from './database.ts'
+import { LeaderDatabase } from './leader-database.ts'
 import { Leader } from './leader.ts'
 import { Machine } from './machine.ts'
 import { Random } from '../../testing/random.ts'
@@ -38,8 +38,8 @@ const kib = 2 ** 10
  */
 export class World {
   readonly time = new VirtualTime()
-  readonly book = new Book(() => this.time.now)
-  readonly leaderBook = new LeaderBook(this.book)
+  readonly db = new Database(() => this.time.now)
+  readonly leaderDb = new LeaderDatabase(this.db)
   readonly watch: Watch
   readonly faults = new Map<string, number>()
   readonly #options: WorldOptions
@@ -57,14 +57,14 @@ export class World {
     this.#random = new Random(options.seed)
     const holds = (nodeId: NodeId, cid: string): boolean =>
       this.#machineOf.get(nodeId)?.disk.has(cid) === true
-    this.watch = new Watch(this.book, {
+    this.watch = new Watch(this.db, {
       holds,
       isSuspect: (cid) => this.#suspects.has(cid),
       heldAnywhere: (cid) =>
-        [...(this.book.contents.get(cid)?.placements.keys() ?? [])].some((id) => holds(id, cid)),
+        [...(this.db.contents.get(cid)?.placements.keys() ?? [])].some((id) => holds(id, cid)),
     })
-    Object.assign(this.book.rules, options.without)
-    this.book.onJob = (job) => this.#publish(job)
+    Object.assign(this.db.rules, options.without)
+    this.db.onJob = (job) => this.#publish(job)
     this.#build()
   }
 
@@ -85,8 +85,8 @@ export class World {
   /** The planner must find nothing to do for any content. */
   #checkAtRest(): void {
     const nodes = this.#views()
-    for (const content of this.book.contents.values()) {
-      const repair = planRepair(this.book.copiesOf(content), nodes, policy)
+    for (const content of this.db.contents.values()) {
+      const repair = planRepair(this.db.copiesOf(content), nodes, policy)
       assert.equal(repair, null, `with SEED=${this.#options.seed}: ${content.cid} is never at rest`)
     }
   }
@@ -109,7 +109,7 @@ export class World {
     const each = placements / nodes
     for (let index = 0; index < nodes; index++) {
       const id = idOf('nod', `00000000-0000-7000-8000-${String(index).padStart(12, '0')}`)
-      this.book.nodes.set(id, {
+      this.db.nodes.set(id, {
         id,
         state: 'active',
         incarnation: 0,
@@ -121,7 +121,7 @@ export class World {
       const machine = new Machine(id, `zone-${index % 3}`, (each + 20) * 4 * sizeOf('') * 16, {
         time: this.time,
         random: this.#random,
-        book: this.book,
+        db: this.db,
         watch: this.watch,
         isToBeHad: (cid) => this.#isToBeHad(cid),
         sizeOf,
@@ -147,24 +147,24 @@ export class World {
       chosen.map((machine) => machine.id),
     )
     for (const machine of chosen) {
-      const { generation } = this.book.placement(cid, machine.id) ?? assert.fail('just placed')
-      this.book.claim(machine.id, 0, { cid, generation }, 1)
+      const { generation } = this.db.placement(cid, machine.id) ?? assert.fail('just placed')
+      this.db.claim(machine.id, 0, { cid, generation }, 1)
       machine.store(cid)
       const outcome = { kind: 'pinned', blocks: 1, bytes: sizeOf(cid), foreignPin: false } as const
-      this.book.finish(machine.id, 0, { cid, generation, outcome })
+      this.db.finish(machine.id, 0, { cid, generation, outcome })
     }
     return replicas
   }
 
   #accept(id: string, cid: string, replicas: number, nodes: NodeId[]): void {
     this.watch.accepted(id, cid)
-    this.book.accept({ id, cid, replicas, nodes })
+    this.db.accept({ id, cid, replicas, nodes })
     this.#pins.push(id)
   }
 
   /** Whether the content is available: on a node that is up, or from its owner's own node, which fails half of the time during faults. */
   #isToBeHad(cid: string): boolean {
-    const near = [...(this.book.contents.get(cid)?.placements.keys() ?? [])].some((id) => {
+    const near = [...(this.db.contents.get(cid)?.placements.keys() ?? [])].some((id) => {
       const machine = this.#machineOf.get(id)
       return machine?.isUp === true && !machine.isFrozen && machine.disk.has(cid)
     })
@@ -179,11 +179,11 @@ export class World {
       this.#pins[at] = this.#pins.at(-1) ?? id
       this.#pins.pop()
       this.watch.removed(id)
-      this.book.remove(id)
+      this.db.remove(id)
       return
     }
     const old =
-      this.#pins.length === 0 || random.chance(0.7) ? undefined : this.book.pins.get(random.pick(this.#pins))
+      this.#pins.length === 0 || random.chance(0.7) ? undefined : this.db.pins.get(random.pick(this.#pins))
     const cid = old?.cid ?? `cid-${this.#names++}`
     const id = `pin-${this.#names++}`
     const replicas = random.int(1, 3)
@@ -192,7 +192,7 @@ export class World {
     // a lost answer: the client sends the same pin again
     if (random.chance(0.1)) {
       this.time.after(random.int(1, 2_000), () => {
-        if (this.book.pins.has(id)) this.book.accept({ id, cid, replicas, nodes })
+        if (this.db.pins.has(id)) this.db.accept({ id, cid, replicas, nodes })
       })
     }
   }
@@ -213,7 +213,7 @@ export class World {
     const leader = new Leader(this.#random.pick(alive).id, {
       time: this.time,
       random: this.#random,
-      book: this.leaderBook,
+      db: this.leaderDb,
       policy,
       nodes: () => this.#views(),
       bend: this.#options.bend ?? ((repair) => repair),
@@ -294,14 +294,14 @@ export class World {
 
   /** Leaves enough active nodes for the copies. */
   #drain(): void {
-    const active = this.#machines.filter(({ id }) => this.book.node(id).state === 'active')
+    const active = this.#machines.filter(({ id }) => this.db.node(id).state === 'active')
     if (active.length > Math.max(4, this.#machines.length / 2))
-      this.leaderBook.drain(this.#random.pick(active).id)
+      this.leaderDb.drain(this.#random.pick(active).id)
   }
 
   #uncordon(): void {
-    const closed = this.#machines.filter(({ id }) => this.book.node(id).state !== 'active')
-    if (closed.length > 0) this.leaderBook.uncordon(this.#random.pick(closed).id)
+    const closed = this.#machines.filter(({ id }) => this.db.node(id).state !== 'active')
+    if (closed.length > 0) this.leaderDb.uncordon(this.#random.pick(closed).id)
   }
 
   #fill(): void {
@@ -320,24 +320,24 @@ export class World {
   }
 
   #maintain(): void {
-    this.book.maintenance = true
-    this.time.after(this.#random.int(30_000, 200_000), () => (this.book.maintenance = false))
+    this.db.maintenance = true
+    this.time.after(this.#random.int(30_000, 200_000), () => (this.db.maintenance = false))
   }
 
   async #rebalance(): Promise<void> {
-    if (this.leaderBook.plan !== null && !this.leaderBook.plan.isApplied) return
+    if (this.leaderDb.plan !== null && !this.leaderDb.plan.isApplied) return
     const { pages } = planRebalance({
       nodes: this.#views(),
-      usage: this.leaderBook.usage(),
+      usage: this.leaderDb.usage(),
       movable: async (nodeId, afterCid, limit) => {
         await this.time.sleep(1)
-        return this.leaderBook.movable(nodeId, afterCid, limit)
+        return this.leaderDb.movable(nodeId, afterCid, limit)
       },
       policy: { highWater: policy.highWater, tolerance: 0.05 },
       signal: new AbortController().signal,
     })
     const moves = (await Array.fromAsync(pages)).flat().slice(0, 2_000)
-    this.leaderBook.plan = { moves: moves.map((move) => ({ ...move, state: 'planned' })), isApplied: false }
+    this.leaderDb.plan = { moves: moves.map((move) => ({ ...move, state: 'planned' })), isApplied: false }
   }
 
   #upMachine(): Machine | undefined {
@@ -352,7 +352,7 @@ export class World {
   /** Ends all faults: dead nodes start again, full ones get room, and one leader leads. */
   #heal(): void {
     this.#isFaulty = false
-    this.book.maintenance = false
+    this.db.maintenance = false
     for (const machine of this.#machines) {
       machine.capacityBytes *= 4
       if (machine.isUp) machine.thaw()
@@ -363,8 +363,8 @@ export class World {
   }
 
   #isQuiet(): boolean {
-    const { unsettled, busy, nodes, releasing, contents } = this.book
-    const moves = this.leaderBook.plan?.isApplied === false
+    const { unsettled, busy, nodes, releasing, contents } = this.db
+    const moves = this.leaderDb.plan?.isApplied === false
     const walks = [...nodes.values()].some(
       ({ walkAfter, state }) => walkAfter !== null || state === 'draining',
     )

@@ -1,14 +1,14 @@
 /** Fakes for the tests of this folder: use cases in memory whose functions a test can replace, and a log that keeps its lines. */
 import type { FastifyInstance } from 'fastify'
 import { AnchorageError } from '../../src/core/errors.ts'
-import { fakeTenants, type FakeTenants } from './tenants.ts'
+import { fakeOrgs, type FakeOrgs } from './orgs.ts'
 import { mintId } from '../../src/core/ids.ts'
 import { usableOrigins } from '../../src/core/origin.ts'
 import type { Pin, PinRequest } from '../../src/core/pin.ts'
 import type { PinUseCases } from '../../src/core/pins.ts'
 import type { Log } from '../../src/core/ports.ts'
 import { scopes } from '../../src/core/token.ts'
-import type { Principal, Scope } from '../../src/core/token.ts'
+import type { OrgPrincipal, Scope } from '../../src/core/token.ts'
 import type { Health } from '../../src/http/health.ts'
 import { fakeOperator, type FakeOperator } from './operator.ts'
 import type { Scrape } from '../../src/http/metrics.ts'
@@ -92,12 +92,12 @@ export function memoryLog(): Log & { lines: LogLine[] } {
 }
 
 /** A bearer is the list of its scopes: `Bearer pins:read+pins:write`; `Bearer all` has all of them. */
-export async function verifyFake(bearer: string): Promise<Principal> {
+export async function verifyFake(bearer: string): Promise<OrgPrincipal> {
   const asked = bearer === 'all' ? [...scopes] : bearer.split('+')
   const granted = scopes.filter((scope) => asked.includes(scope))
   if (granted.length === 0)
     throw new AnchorageError('unauthenticated', 'the access token is not valid: it is garbled')
-  return { by: mintId('tok'), orgId: mintId('org'), scopes: new Set<Scope>(granted), until: null }
+  return { actor: mintId('tok'), orgId: mintId('org'), scopes: new Set<Scope>(granted), until: null }
 }
 
 export const fine: Health = { node: { id: 'nod_x', name: 'a' }, version: '1.2.3', away: null, reasons: [] }
@@ -106,7 +106,7 @@ export interface FakeServer {
   app: FastifyInstance
   pins: FakePins
   operator: FakeOperator
-  tenants: FakeTenants
+  fakeOrgs: FakeOrgs
   log: ReturnType<typeof memoryLog>
 }
 
@@ -116,19 +116,19 @@ const fakeScrape: Scrape = {
 }
 
 export function fakeServer(options: Partial<HttpServerOptions> = {}): FakeServer {
-  const { pins, operator, tenants, log, ...parts } = fakeParts()
-  return { app: httpServer({ pins, operator, log, ...parts, ...options }), pins, operator, tenants, log }
+  const { pins, operator, fakeOrgs, log, ...parts } = fakeParts()
+  return { app: httpServer({ pins, operator, log, ...parts, ...options }), pins, operator, fakeOrgs, log }
 }
 
 /** The parts of a server, all in memory. */
 export function fakeParts() {
   const log = memoryLog()
-  const tenants = fakeTenants({ log })
-  const { orgs, tokens } = tenants
+  const fake = fakeOrgs({ log })
+  const { orgs, tokens } = fake
   return {
     pins: fakePins(),
     operator: fakeOperator(),
-    tenants,
+    fakeOrgs: fake,
     orgs,
     tokens,
     verify: verifyFake,

@@ -109,7 +109,7 @@ export class FakePlacements implements PlacementStore {
   async claim(
     node: NodeIdentity,
     jobs: Pick<Job, 'cid' | 'generation'>[],
-    leaseMs: number,
+    claimMs: number,
   ): Promise<Claim[]> {
     this.calls.claim++
     await this.#reach()
@@ -124,7 +124,7 @@ export class FakePlacements implements PlacementStore {
         row.state = 'pinning'
         row.attempts++
       }
-      row.claimedUntilMs = nowMs + leaseMs
+      row.claimedUntilMs = nowMs + claimMs
       row.claimedBy = node.incarnation
       row.claimedGeneration = generation
       claims.push({
@@ -145,7 +145,7 @@ export class FakePlacements implements PlacementStore {
   async extend(
     node: NodeIdentity,
     under: { cid: string; generation: number; blocks: number }[],
-    leaseMs: number,
+    claimMs: number,
   ): Promise<string[]> {
     this.calls.extend++
     await this.#reach()
@@ -157,7 +157,7 @@ export class FakePlacements implements PlacementStore {
         row.claimedGeneration === generation &&
         row.generation === generation
       ) {
-        row.claimedUntilMs = this.#clock.now() + leaseMs
+        row.claimedUntilMs = this.#clock.now() + claimMs
         row.blocks = blocks
       } else changed.push(cid)
     }

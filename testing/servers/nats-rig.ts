@@ -1,6 +1,6 @@
 import { jetstreamManager } from '@nats-io/jetstream'
 import { JetStreamBus } from '../../src/cluster/bus.ts'
-import { connectCluster, type Cluster } from '../../src/cluster/connect.ts'
+import { connectNats, type NodeNatsLink } from '../../src/cluster/nats-link.ts'
 import { bucketStream, jobsStream, replicasFor } from '../../src/cluster/names.ts'
 import type { NatsChild } from '../../src/cluster/nats-server.ts'
 import { mintId, type NodeId } from '../../src/core/ids.ts'
@@ -13,8 +13,8 @@ import { until } from '../settle.ts'
 /** JetStream needs up to nine seconds to elect each of its leaders. */
 export const election = { withinMs: patience.longMs }
 export const leaderlessMs = 12_000
-export const well = (cluster: Cluster) =>
-  until('JetStream to be well', () => cluster.trouble() === null, election)
+export const well = (link: NodeNatsLink) =>
+  until('JetStream to be well', () => link.trouble() === null, election)
 
 /** Servers, and nodes with a connection each; all are stopped even when the test fails. */
 export async function natsRig(count: number) {
@@ -25,8 +25,8 @@ export async function natsRig(count: number) {
   const join = (child: NatsChild) => {
     const nodeId = mintId('nod')
     const rebuilt: string[] = []
-    const cluster = stack.use(
-      connectCluster({
+    const link = stack.use(
+      connectNats({
         url: child.url,
         nodeId,
         log: silentLog,
@@ -36,7 +36,7 @@ export async function natsRig(count: number) {
         onRebuilt: (what) => rebuilt.push(...what),
       }),
     )
-    const bus = new JetStreamBus(cluster, silentLog)
+    const bus = new JetStreamBus(link, silentLog)
     const got: Job[] = []
     const stop = new AbortController()
     const consuming = bus.consumeJobs(nodeId, 64, async (job) => void got.push(job), stop.signal)
@@ -44,7 +44,7 @@ export async function natsRig(count: number) {
       stop.abort()
       return consuming
     })
-    return { child, nodeId, cluster, bus, got, rebuilt }
+    return { child, nodeId, link, bus, got, rebuilt }
   }
   return {
     servers,
@@ -57,7 +57,7 @@ export async function natsRig(count: number) {
     async whole() {
       const children = await Promise.all(servers.seats.map((seat) => seat.start(servers.all)))
       const nodes = children.map(join)
-      await Promise.all(nodes.map(({ cluster }) => well(cluster)))
+      await Promise.all(nodes.map(({ link }) => well(link)))
       return nodes
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
@@ -89,8 +89,8 @@ export async function hintPasses(from: Member, to: Member, generation: number): 
   )
 }
 
-export async function replicasOf({ cluster }: Member): Promise<number[]> {
-  const nc = cluster.connection()
+export async function replicasOf({ link }: Member): Promise<number[]> {
+  const nc = link.connection()
   if (nc === null) return []
   const manager = await jetstreamManager(nc, { checkAPI: false, timeout: 1_000 })
   const infos = await Promise.all([jobsStream, bucketStream].map((name) => manager.streams.info(name)))

@@ -34,8 +34,8 @@ export const command = operatorVerb(
         20,
       ),
   (_args, { follow, org: slug, limit }, io) =>
-    async ({ use, orgs, asker, show }) => {
-      const org = slug === undefined ? {} : { orgId: (await orgs.get(asker, slug)).id }
+    async ({ use, orgs, principal, show }) => {
+      const org = slug === undefined ? {} : { orgId: (await orgs.get(principal, slug)).id }
       const read = () => use.audit({ ...org, limit })
       if (!follow) {
         const wire = (entries: AuditEntry[]) => ({ results: entries.map(auditWire) })

@@ -20,8 +20,8 @@ these are not set either, the org has no limit.`,
       slugOf,
     ),
   ([slug], values, io) =>
-    async ({ orgs, asker }) => {
-      const org = await orgs.create(asker, slug, orgChangeOf(values))
+    async ({ orgs, principal }) => {
+      const org = await orgs.create(principal, slug, orgChangeOf(values))
       io.out(io.json ? json(orgWire(org)) : `${org.id}\n`)
     },
 )

@@ -28,9 +28,9 @@ export const command = operatorVerb(
   },
   (bare) => bare.argument('<ORG>', 'slug or id of the org'),
   ([org], _options, io) =>
-    ({ orgs, asker, show }) =>
+    ({ orgs, principal, show }) =>
       show({
-        read: () => orgs.members(asker, org),
+        read: () => orgs.members(principal, org),
         json: (members) => ({ results: members.map(memberWire) }),
         screen: (members) =>
           tableOf(

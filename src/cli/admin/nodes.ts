@@ -64,7 +64,7 @@ function list(views: NodeView[], io: Io): Screen {
   return { text, notes: [...reasons, ...notes] }
 }
 
-function rowOf({ node, placements, bytes: booked, report, leads }: NodeView): string[] {
+function rowOf({ node, placements, bytes: placedBytes, report, leads }: NodeView): string[] {
   return [
     node.name,
     node.id,
@@ -72,7 +72,7 @@ function rowOf({ node, placements, bytes: booked, report, leads }: NodeView): st
     liveOf(node),
     node.zone ?? '',
     leads === null ? '' : `epoch ${leads}`,
-    `${placements} (${bytes(booked)})`,
+    `${placements} (${bytes(placedBytes)})`,
     diskOf(node.usedBytes, node.capacityBytes),
     report?.version ?? '',
   ]

@@ -36,19 +36,21 @@ export const command = operatorVerb(
   },
   (bare) => bare.argument('[ORG]', 'show only this org (slug or id)').option('--watch', watchTells),
   ([given], _options, io) =>
-    ({ orgs, asker, show }) => {
+    ({ orgs, principal, show }) => {
       if (given === undefined) {
         const wire = (found: ListedOrg[]) => ({ results: found.map(listedOrgWire) })
         return show({
           read: () =>
-            everyPage<ListedOrg>((last, limit) => orgs.list(asker, { after: last?.org.slug ?? '', limit })),
+            everyPage<ListedOrg>((last, limit) =>
+              orgs.list(principal, { after: last?.org.slug ?? '', limit }),
+            ),
           screen: (found) => list(found, io),
           json: wire,
         })
       }
       const read = async (): Promise<ListedOrg> => {
-        const org = await orgs.get(asker, given)
-        return { org, usage: await orgs.usage(asker, org.id), role: null }
+        const org = await orgs.get(principal, given)
+        return { org, usage: await orgs.usage(principal, org.id), role: null }
       }
       const screen = ({ org, usage: used }: ListedOrg) => ({ text: orgInFull(org, used, io) })
       return show({ read, screen, json: listedOrgWire })
@@ -76,8 +78,8 @@ function orgInFull(org: Org, used: Usage, { paint }: Pick<Io, 'paint'>): string 
 }
 
 /** Shows an org after a change. */
-export async function tellOrg(org: Org, { orgs, asker }: Operator, io: Io): Promise<void> {
-  io.out(io.json ? json(orgWire(org)) : orgInFull(org, await orgs.usage(asker, org.id), io))
+export async function tellOrg(org: Org, { orgs, principal }: Operator, io: Io): Promise<void> {
+  io.out(io.json ? json(orgWire(org)) : orgInFull(org, await orgs.usage(principal, org.id), io))
 }
 
 function list(found: ListedOrg[], io: Io): Screen {

@@ -27,12 +27,12 @@ be stopped. Run the command again to watch it again. Without a leader, the remov
       .option('--no-wait', 'start the removal and return'),
   ([name], { confirm: typed, wait }, io) =>
     async (operator) => {
-      const { orgs, asker } = operator
-      const org = await orgs.get(asker, name)
-      const had = await orgs.usage(asker, org.id)
+      const { orgs, principal } = operator
+      const org = await orgs.get(principal, name)
+      const had = await orgs.usage(principal, org.id)
       const isKnown = io.yes || org.removingSince !== null
       const confirm = typed ?? (isKnown ? org.slug : await askFor(org, had, io))
-      await orgs.remove(asker, org.id, confirm)
+      await orgs.remove(principal, org.id, confirm)
       const begun: Removal = { left: had, waits: null }
       const removal = watchedRemoval(operator, org, had)
       if (wait !== false) return await watchToEnd(begun, removal, io)
@@ -55,10 +55,14 @@ interface Removal {
   waits: string | null
 }
 
-function watchedRemoval({ orgs, asker, use }: Operator, { id, slug }: Org, had: Usage): Operation<Removal> {
+function watchedRemoval(
+  { orgs, principal, use }: Operator,
+  { id, slug }: Org,
+  had: Usage,
+): Operation<Removal> {
   const read = async (): Promise<Removal> => {
     try {
-      const left = await orgs.usage(asker, id)
+      const left = await orgs.usage(principal, id)
       return { left, waits: whyNothingMoves(await use.maintenance(), await use.statuses()) }
     } catch (error) {
       if (!isCode(error, 'not_found')) throw error

@@ -12,7 +12,7 @@ org is being removed.`,
   (bare) => bare.argument('<ORG>', 'slug or id of the org'),
   ([slug], _options, io) =>
     async (operator) => {
-      const { orgs, asker } = operator
-      await tellOrg(await orgs.resume(asker, slug), operator, io)
+      const { orgs, principal } = operator
+      await tellOrg(await orgs.resume(principal, slug), operator, io)
     },
 )

@@ -29,12 +29,12 @@ org cannot be removed.`,
       .argument('<USER>', 'id of the user; anchorage admin users lists the users')
       .addArgument(wordArgument('<ROLE>', 'the new role', words, 'ORG USER')),
   ([org, user, role], _options, io) =>
-    async ({ orgs, asker }) => {
+    async ({ orgs, principal }) => {
       if (role === 'none') {
-        await orgs.removeMember(asker, org, user)
+        await orgs.removeMember(principal, org, user)
         return io.out(io.json ? json({ id: user, role: null }) : `${user} is not a member of ${org}\n`)
       }
-      const member = await orgs.setMember(asker, org, user, role)
+      const member = await orgs.setMember(principal, org, user, role)
       io.out(io.json ? json(memberWire(member)) : `${user} is ${role} of ${org}\n`)
     },
 )

@@ -19,8 +19,8 @@ that is over a new limit keeps what it has, and gets no more. Existing pins keep
     const change = orgChangeOf(values)
     if (Object.keys(change).length === 0) throw new WrongUse('nothing to change: give at least one limit')
     return async (operator) => {
-      const { orgs, asker } = operator
-      await tellOrg(await orgs.set(asker, slug, change), operator, io)
+      const { orgs, principal } = operator
+      await tellOrg(await orgs.set(principal, slug, change), operator, io)
     }
   },
 )

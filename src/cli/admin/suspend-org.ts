@@ -18,7 +18,7 @@ suspension.`,
       .requiredOption('--reason <TEXT>', 'the reason that its tokens and members see', nonEmpty('--reason')),
   ([slug], { reason }, io) =>
     async (operator) => {
-      const { orgs, asker } = operator
-      await tellOrg(await orgs.suspend(asker, slug, reason), operator, io)
+      const { orgs, principal } = operator
+      await tellOrg(await orgs.suspend(principal, slug, reason), operator, io)
     },
 )

@@ -35,9 +35,9 @@ export const command = operatorVerb(
       .argument('<ORG>', 'slug or id of the org')
       .option('--limit <N>', 'at most this many, up to 1000', wholeNumberOf('--limit', 1, 1000), 100),
   ([org], { limit }, io) =>
-    ({ orgs, asker, store, show }) =>
+    ({ orgs, principal, store, show }) =>
       show({
-        read: async () => await store.orgs.tokens((await orgs.get(asker, org)).id, limit),
+        read: async () => await store.orgs.tokens((await orgs.get(principal, org)).id, limit),
         json: (tokens) => ({ results: tokens.map(tokenWire) }),
         screen: (tokens) =>
           tableOf(

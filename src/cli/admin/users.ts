@@ -25,7 +25,7 @@ email are those of the last login.`,
   (_args, _options, io) =>
     ({ store, show }) =>
       show({
-        read: () => everyPage<User>((last, limit) => store.tenants.users(last?.id ?? '', limit)),
+        read: () => everyPage<User>((last, limit) => store.orgDirectory.users(last?.id ?? '', limit)),
         json: (users) => ({ results: users }),
         screen: (users) => tableOf(columns, users.map(rowOf), io, 'no user has logged in yet'),
       }),

@@ -1,14 +1,14 @@
-import { tellTokenRevoked } from '../../app/caches.ts'
+import { announceRevokedToken } from '../../app/caches.ts'
 import { natsOnce } from '../../app/nats.ts'
 import { operators } from '../../app/operators.ts'
-import { orgsOf } from '../../app/tenants.ts'
+import { orgsOf } from '../../app/orgs.ts'
 import { minter, type Minter } from '../../auth/minter.ts'
 import type { Config } from '../../config/config.ts'
 import { storeUrls } from '../../config/database-urls.ts'
 import { masterKey } from '../../config/master-key.ts'
 import type { TokenId } from '../../core/ids.ts'
 import type { OperatorUseCases } from '../../core/operators.ts'
-import type { Asker, OrgUseCases } from '../../core/orgs.ts'
+import type { AnyPrincipal, OrgUseCases } from '../../core/orgs.ts'
 import type { Scope } from '../../core/token.ts'
 import { openStore, type Store } from '../../store/store.ts'
 import { terseLog } from '../terse-log.ts'
@@ -19,7 +19,7 @@ import { localOperator } from './local-operator.ts'
 export interface Operator {
   use: OperatorUseCases
   orgs: OrgUseCases
-  store: Pick<Store, 'orgs' | 'tenants' | 'tokens'>
+  store: Pick<Store, 'orgs' | 'orgDirectory' | 'tokens'>
   /** Opens the minter of tokens with the node's master key. */
   minter: () => Promise<Minter>
   /**
@@ -29,8 +29,8 @@ export interface Operator {
   revokeToken: (id: TokenId) => Promise<void>
   /** The actor that the audit names: the operator's login on this machine. */
   actor: string
-  /** The same person, as the asker of the use cases in `orgs`. */
-  asker: Asker
+  /** The same person, as the principal of the use cases in `orgs`. */
+  principal: AnyPrincipal
 }
 
 /**
@@ -53,7 +53,7 @@ export async function withOperator<T>(
     try {
       const nats = await link()
       // also when the token had ended before: the attempt that ended it may not have reached the nodes
-      for (const gone of new Set([id, ...tokens])) tellTokenRevoked(nats, gone, version)
+      for (const gone of new Set([id, ...tokens])) announceRevokedToken(nats, gone, version)
     } catch (err) {
       log.warn({ err }, 'the nodes could not be notified; they see the change by themselves within seconds')
     }
@@ -62,9 +62,9 @@ export async function withOperator<T>(
     use,
     orgs: orgsOf({ config, store, link, log }),
     store,
-    minter: async () => minter({ store: store.tokens, masterKey: await masterKey(config), operator: actor }),
+    minter: async () => minter({ store: store.tokens, masterKey: await masterKey(config), actor }),
     revokeToken,
     actor,
-    asker: { by: actor, orgId: null, scopes: new Set<Scope>(['cluster:admin']) },
+    principal: { actor, orgId: null, scopes: new Set<Scope>(['cluster:admin']) },
   })
 }

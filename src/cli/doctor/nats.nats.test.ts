@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { until } from '../../../testing/settle.ts'
 import { loadConfig } from '../../config/config.ts'
-import { connectCluster } from '../../cluster/connect.ts'
+import { connectNats } from '../../cluster/nats-link.ts'
 import { mintId } from '../../core/ids.ts'
 import { freePort } from '../../dev/free-port.ts'
 import { silentLog } from '../../core/silent-log.ts'
@@ -20,8 +20,8 @@ test('an outside NATS is ok once it acknowledged a message; with a wrong passwor
   const { url } = server
   assert.deepEqual(states(await look(url)), { nats: 'ok', 'nats publish': 'skip', 'nats sync': 'skip' })
   {
-    await using cluster = connectCluster({ url, nodeId: mintId('nod'), log: silentLog })
-    await until('the streams', () => cluster.trouble() === null)
+    await using link = connectNats({ url, nodeId: mintId('nod'), log: silentLog })
+    await until('the streams', () => link.trouble() === null)
   }
   const whole = await look(url)
   assert.deepEqual(states(whole), { nats: 'ok', 'nats publish': 'ok', 'nats sync': 'skip' })

@@ -70,12 +70,12 @@ async function tenantLook(url: string, signal: AbortSignal): Promise<Finding[]> 
   return await looked('postgres tenant', { url, role, signal }, async (look) => {
     const login = await loginOf('postgres tenant', look, 'database.url', role)
     if (login.state !== 'ok') return [login]
-    const belt = await judged('postgres orgs', async () => {
-      await look.assertBelt()
+    const isolation = await judged('postgres orgs', async () => {
+      await look.assertOrgsKeptApart()
       return ok('postgres orgs', 'row-level security separates the orgs')
     })
     const { finding } = await wayOf('postgres tenant way', url, role)
-    return [login, finding, belt]
+    return [login, finding, isolation]
   })
 }
 

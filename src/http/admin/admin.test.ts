@@ -86,7 +86,7 @@ test('every answer matches its schema in the document', async () => {
   addFormats.default(ajv)
   ajv.addSchema({ $id: 'api', components: document.components })
   const { id } = (await ask(server, { method: 'POST', url: '/v1/admin/plans' })).json()
-  server.tenants.newOrg('acme')
+  server.fakeOrgs.newOrg('acme')
   for (const route of routes) {
     const url = route.url.replace(plan, id)
     const response = await ask(server, { ...route, url })

@@ -29,12 +29,12 @@ export function adminRoutes(
     request.query = readAdminQuery(request)
   })
   const app = typed(instance)
-  const actorOf: ActorOf = (request) => auth.callerOf(request).by
+  const actorOf: ActorOf = (request) => auth.principalOf(request).actor
   nodeRoutes(app, operator, actorOf)
   maintenanceRoutes(app, operator, actorOf)
   planRoutes(app, operator, actorOf)
   stopRoutes(app, orgs, auth)
-  bookRoutes(app, operator)
+  readRoutes(app, operator)
 }
 
 function nodeRoutes(app: TypedApp, operator: OperatorUseCases, actorOf: ActorOf): void {
@@ -100,22 +100,22 @@ function planRoutes(app: TypedApp, operator: OperatorUseCases, actorOf: ActorOf)
 }
 
 /** Routes that suspend, resume and remove an org; all other routes of orgs are below `/orgs`. */
-function stopRoutes(app: TypedApp, orgs: OrgUseCases, { callerOf }: Auth): void {
+function stopRoutes(app: TypedApp, orgs: OrgUseCases, { principalOf }: Auth): void {
   app.post('/orgs/:org/suspend', { schema: operations.suspendOrg }, async (request) =>
-    orgWire(await orgs.suspend(callerOf(request), request.params.org, request.body.reason)),
+    orgWire(await orgs.suspend(principalOf(request), request.params.org, request.body.reason)),
   )
   app.post('/orgs/:org/resume', { schema: operations.resumeOrg }, async (request) =>
-    orgWire(await orgs.resume(callerOf(request), request.params.org)),
+    orgWire(await orgs.resume(principalOf(request), request.params.org)),
   )
   app.post('/orgs/:org/remove', { schema: operations.removeOrg }, async (request, reply) =>
     reply
       .code(202)
-      .send(orgWire(await orgs.remove(callerOf(request), request.params.org, request.body.confirm))),
+      .send(orgWire(await orgs.remove(principalOf(request), request.params.org, request.body.confirm))),
   )
 }
 
 /** Routes that only read. */
-function bookRoutes(app: TypedApp, operator: OperatorUseCases): void {
+function readRoutes(app: TypedApp, operator: OperatorUseCases): void {
   app.get('/status', { schema: operations.getStatus }, async () => wire.statusWire(await operator.status()))
   app.get('/presences', { schema: operations.listPresences }, async () => ({
     results: wire.presencesWire(await operator.statuses()),

@@ -4,38 +4,38 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import type { InjectOptions } from 'fastify'
 import { AnchorageError } from '../../core/errors.ts'
-import { fakeTenants } from '../../../testing/fakes/tenants.ts'
+import { fakeOrgs } from '../../../testing/fakes/orgs.ts'
 import { mintId, type OrgId } from '../../core/ids.ts'
 import { scopesOf } from '../../core/org.ts'
-import type { Principal, Scope } from '../../core/token.ts'
+import type { OrgPrincipal, Scope } from '../../core/token.ts'
 import { fakeServer, memoryLog } from '../../../testing/fakes/http-server.ts'
 
-/** An org `acme` with an owner and a viewer, a foreign org, and a bearer for each kind of caller. */
+/** An org `acme` with an owner and a viewer, a foreign org, and a bearer for each kind of principal. */
 function rig() {
-  const tenants = fakeTenants({ log: memoryLog() })
-  const acme = tenants.newOrg('acme')
-  const other = tenants.newOrg('other')
-  const owner = tenants.newMember(acme.id, 'owner')
-  const viewer = tenants.newMember(acme.id, 'viewer')
-  const program = (orgId: OrgId, ...scopes: Scope[]): Principal => ({
-    by: mintId('tok'),
+  const fake = fakeOrgs({ log: memoryLog() })
+  const acme = fake.newOrg('acme')
+  const other = fake.newOrg('other')
+  const owner = fake.newMember(acme.id, 'owner')
+  const viewer = fake.newMember(acme.id, 'viewer')
+  const program = (orgId: OrgId, ...scopes: Scope[]): OrgPrincipal => ({
+    actor: mintId('tok'),
     orgId,
     scopes: new Set(scopes),
     until: null,
   })
-  const callers: Record<string, Principal> = {
-    owner: { by: owner, orgId: acme.id, scopes: scopesOf('owner'), until: null },
-    viewer: { by: viewer, orgId: acme.id, scopes: scopesOf('viewer'), until: null },
+  const principals: Record<string, OrgPrincipal> = {
+    owner: { actor: owner, orgId: acme.id, scopes: scopesOf('owner'), until: null },
+    viewer: { actor: viewer, orgId: acme.id, scopes: scopesOf('viewer'), until: null },
     reader: program(acme.id, 'pins:read'),
     operator: program(other.id, 'cluster:admin'),
   }
   const { app } = fakeServer({
-    orgs: tenants.orgs,
-    tokens: tenants.tokens,
+    orgs: fake.orgs,
+    tokens: fake.tokens,
     async verify(bearer) {
-      const caller = callers[bearer]
-      if (caller === undefined) throw new AnchorageError('unauthenticated', 'nobody')
-      return caller
+      const principal = principals[bearer]
+      if (principal === undefined) throw new AnchorageError('unauthenticated', 'nobody')
+      return principal
     },
   })
   const ask = async (
@@ -53,7 +53,7 @@ function rig() {
       body: response.body === '' ? null : response.json(),
     }
   }
-  return { app, ask, acme, other, owner, viewer, tenants }
+  return { app, ask, acme, other, owner, viewer, fake }
 }
 
 test('an operator makes an org, and gives it limits and its first owner', async () => {
@@ -144,8 +144,8 @@ test('invalid limits and roles are refused with the name of the field', async ()
 })
 
 test('every answer about orgs matches its schema in the document', async () => {
-  const { app, ask, tenants, acme, viewer } = rig()
-  tenants.kept.entries.push({
+  const { app, ask, fake, acme, viewer } = rig()
+  fake.kept.entries.push({
     id: mintId('aud'),
     at: new Date(0),
     orgId: acme.id,

@@ -3,7 +3,7 @@ import { AnchorageError, isCode } from '../../core/errors.ts'
 import { parseId, type SessionId } from '../../core/ids.ts'
 import { scopesOf, type Session } from '../../core/org.ts'
 import type { Browser, ListedSession } from '../../core/sessions.ts'
-import type { Auth, People } from '../auth.ts'
+import type { Auth, Logins } from '../auth.ts'
 import { networkOf, type AddressOf } from '../client-address.ts'
 import { typed } from '../type-box.ts'
 import { cookieOf, dropCookie, loginCookie, sessionCookie, setCookie } from './cookies.ts'
@@ -15,41 +15,41 @@ import type { OwnSession, SignedIn } from './schema.ts'
 const maxUserAgent = 255
 const maxFormBytes = 32 << 10
 
-/** Returns how people sign in; throws `not_found` where login is off. */
-type Door = () => People
+/** Returns how people log in; throws `not_found` where login is off. */
+type DemandLogins = () => Logins
 
 /** The routes to sign in and out, below `/auth`. Where login is off, each of them answers what to configure. */
 export function sessionRoutes(
   instance: FastifyInstance,
-  people: People | null,
+  logins: Logins | null,
   auth: Auth,
   addressOf: AddressOf,
 ): void {
-  const door: Door = () => {
-    if (people === null) throw loginIsOff()
-    return people
+  const demandLogins: DemandLogins = () => {
+    if (logins === null) throw loginIsOff()
+    return logins
   }
   instance.addHook('onRequest', async (_request, reply) => {
     reply.header('cache-control', 'no-store').removeHeader('access-control-allow-origin')
-    door()
+    demandLogins()
   })
   instance.register((app, _options, done) => {
-    loginRoutes(app, door, addressOf)
+    loginRoutes(app, demandLogins, addressOf)
     done()
   })
-  ownSessionRoutes(instance, door, auth)
+  ownSessionRoutes(instance, demandLogins, auth)
   instance.register((app, _options, done) => {
-    backchannelRoute(app, door)
+    backchannelRoute(app, demandLogins)
     done()
   })
 }
 
 /** The routes that a browser navigates to, so failures are pages. */
-function loginRoutes(instance: FastifyInstance, door: Door, addressOf: AddressOf): void {
+function loginRoutes(instance: FastifyInstance, demandLogins: DemandLogins, addressOf: AddressOf): void {
   showFailures(instance)
   const app = typed(instance)
   app.get('/login', { schema: operations.login }, async (request, reply) => {
-    const { sessions, publicUrl } = door()
+    const { sessions, publicUrl } = demandLogins()
     const { url, login } = await sessions.begin(ownOrigin(request, publicUrl), request.query.return_to ?? '/')
     return reply
       .code(302)
@@ -62,7 +62,7 @@ function loginRoutes(instance: FastifyInstance, door: Door, addressOf: AddressOf
     reply.header('set-cookie', dropCookie(loginCookie))
     const address = addressOf(request)
     const browser = { ...browserOf(request), address, network: networkOf(address) }
-    const { session, returnTo } = await door().sessions.finish(queryOf(request), browser)
+    const { session, returnTo } = await demandLogins().sessions.finish(queryOf(request), browser)
     return reply
       .code(302)
       .header('location', returnTo)
@@ -71,7 +71,7 @@ function loginRoutes(instance: FastifyInstance, door: Door, addressOf: AddressOf
   })
 }
 
-function ownSessionRoutes(instance: FastifyInstance, door: Door, auth: Auth): void {
+function ownSessionRoutes(instance: FastifyInstance, demandLogins: DemandLogins, auth: Auth): void {
   const app = typed(instance)
   const onRequest = auth.admit()
   const sessionOf = (request: FastifyRequest): Session => {
@@ -84,15 +84,15 @@ function ownSessionRoutes(instance: FastifyInstance, door: Door, auth: Auth): vo
   )
   app.get('/sessions', { schema: operations.listSessions, onRequest }, async (request) => {
     const own = sessionOf(request)
-    const all = await door().sessions.list(own)
+    const all = await demandLogins().sessions.list(own)
     return { results: all.map((session) => ownSession(session, own)) }
   })
   app.delete('/sessions/:id', { schema: operations.endSession, onRequest }, async (request, reply) => {
-    await door().sessions.end(sessionOf(request), sessionIdOf(request.params.id))
+    await demandLogins().sessions.end(sessionOf(request), sessionIdOf(request.params.id))
     return reply.code(204).send(null)
   })
   app.post('/logout', { schema: operations.logout }, async (request, reply) => {
-    const { sessions, publicUrl } = door()
+    const { sessions, publicUrl } = demandLogins()
     if (request.headers.authorization !== undefined) throw noSession()
     demandOwnPage(request, publicUrl)
     const ended = await sessions.logout(cookieOf(request, sessionCookie), ownOrigin(request, publicUrl))
@@ -100,7 +100,7 @@ function ownSessionRoutes(instance: FastifyInstance, door: Door, auth: Auth): vo
   })
 }
 
-function backchannelRoute(instance: FastifyInstance, door: Door): void {
+function backchannelRoute(instance: FastifyInstance, demandLogins: DemandLogins): void {
   instance.removeAllContentTypeParsers()
   instance.addContentTypeParser(
     'application/x-www-form-urlencoded',
@@ -111,7 +111,7 @@ function backchannelRoute(instance: FastifyInstance, door: Door): void {
     '/backchannel-logout',
     { schema: operations.backchannelLogout },
     async (request, reply) => {
-      await door().sessions.backchannelLogout(request.body.logout_token)
+      await demandLogins().sessions.backchannelLogout(request.body.logout_token)
       return reply.send(null)
     },
   )

@@ -16,7 +16,11 @@ import { goneSignal } from '../gone-signal.ts'
 import { readQuery } from './read-query.ts'
 
 /** The five routes of the Pinning Services API. */
-export function pinRoutes(instance: FastifyInstance, pins: PinUseCases, { admit, principalOf }: Auth): void {
+export function pinRoutes(
+  instance: FastifyInstance,
+  pins: PinUseCases,
+  { admit, orgPrincipalOf }: Auth,
+): void {
   const app = typed(instance)
   const read = admit('pins:read')
   const write = admit('pins:write')
@@ -33,23 +37,23 @@ export function pinRoutes(instance: FastifyInstance, pins: PinUseCases, { admit,
     },
     handler: async (request, reply) => {
       const query = pinQuery(request.query)
-      const { count, results } = await pins.list(principalOf(request), query, goneSignal(reply))
+      const { count, results } = await pins.list(orgPrincipalOf(request), query, goneSignal(reply))
       return { count, results: results.map(pinStatus) }
     },
   })
   app.post('/pins', { schema: addPin, onRequest: write }, async (request, reply) => {
-    const pin = await pins.create(principalOf(request), pinRequest(request.body))
+    const pin = await pins.create(orgPrincipalOf(request), pinRequest(request.body))
     return reply.code(202).send(pinStatus(pin))
   })
   app.get('/pins/:requestid', { schema: getPinByRequestId, onRequest: read }, async (request) => {
-    return pinStatus(await pins.get(principalOf(request), request.params.requestid))
+    return pinStatus(await pins.get(orgPrincipalOf(request), request.params.requestid))
   })
   app.post(
     '/pins/:requestid',
     { schema: replacePinByRequestId, onRequest: write },
     async (request, reply) => {
       const { requestid } = request.params
-      const pin = await pins.replace(principalOf(request), requestid, pinRequest(request.body))
+      const pin = await pins.replace(orgPrincipalOf(request), requestid, pinRequest(request.body))
       return reply.code(202).send(pinStatus(pin))
     },
   )
@@ -57,7 +61,7 @@ export function pinRoutes(instance: FastifyInstance, pins: PinUseCases, { admit,
     '/pins/:requestid',
     { schema: deletePinByRequestId, onRequest: remove },
     async (request, reply) => {
-      await pins.remove(principalOf(request), request.params.requestid)
+      await pins.remove(orgPrincipalOf(request), request.params.requestid)
       return reply.code(202).send(undefined)
     },
   )

@@ -4,27 +4,27 @@ import type { InjectOptions } from 'fastify'
 import { AnchorageError } from '../../core/errors.ts'
 import { mintId, type TokenId } from '../../core/ids.ts'
 import { scopesOf, type Role } from '../../core/org.ts'
-import type { Principal } from '../../core/token.ts'
+import type { OrgPrincipal } from '../../core/token.ts'
 import { fakeServer } from '../../../testing/fakes/http-server.ts'
 
 /** The people of one org; the bearer of each is the name of its role. */
 function rig() {
   const orgId = mintId('org')
   const by = { admin: mintId('usr'), member: mintId('usr'), viewer: mintId('usr') }
-  const caller = (role: Role & keyof typeof by): Principal => ({
-    by: by[role],
+  const principal = (role: Role & keyof typeof by): OrgPrincipal => ({
+    actor: by[role],
     orgId,
     scopes: scopesOf(role),
     until: null,
   })
-  const callers: Record<string, Principal> = {
-    admin: caller('admin'),
-    member: caller('member'),
-    viewer: caller('viewer'),
+  const principals: Record<string, OrgPrincipal> = {
+    admin: principal('admin'),
+    member: principal('member'),
+    viewer: principal('viewer'),
   }
   const server = fakeServer({
     async verify(bearer) {
-      const found = callers[bearer]
+      const found = principals[bearer]
       if (found === undefined) throw new AnchorageError('unauthenticated', 'nobody')
       return found
     },
@@ -36,7 +36,7 @@ function rig() {
 }
 
 test('a token is made, shows its secret once, is listed without it, and is ended', async () => {
-  const { ask, create, by, tenants } = rig()
+  const { ask, create, by, fakeOrgs } = rig()
   const made = await create('member', {
     name: 'laptop',
     scopes: ['pins:read', 'pins:write'],
@@ -58,7 +58,7 @@ test('a token is made, shows its secret once, is listed without it, and is ended
   assert.deepEqual([ended.statusCode, ended.body], [204, ''])
   assert.equal((await ask('member', { method: 'DELETE', url: `/v1/tokens/${id}` })).statusCode, 204)
   assert.match((await ask('member', {})).json().results[0].revokedAt, /Z$/)
-  assert.deepEqual(tenants.told[0]?.tokens, [id])
+  assert.deepEqual(fakeOrgs.announced[0]?.tokens, [id])
 })
 
 test('a member sees and ends only its own tokens, and an admin all tokens of the org', async () => {
@@ -74,7 +74,7 @@ test('a member sees and ends only its own tokens, and an admin all tokens of the
   assert.equal((await ask('admin', { method: 'DELETE', url: `/v1/tokens/${mine.id}` })).statusCode, 204)
 })
 
-test('a caller that may not manage tokens, or asks for more scopes than it has, is refused', async () => {
+test('a principal that may not manage tokens, or asks for more scopes than it has, is refused', async () => {
   const { ask, create } = rig()
   assert.equal((await create('viewer', { scopes: ['pins:read'] })).statusCode, 403)
   assert.equal((await ask('viewer', {})).statusCode, 403)
@@ -86,7 +86,7 @@ test('a caller that may not manage tokens, or asks for more scopes than it has, 
 })
 
 test('a malformed request for a token is refused, and no token is made', async () => {
-  const { create, tenants } = rig()
+  const { create, fakeOrgs } = rig()
   const wrong = [
     {},
     { scopes: [] },
@@ -107,5 +107,5 @@ test('a malformed request for a token is refused, and no token is made', async (
     const { statusCode, body } = await create('member', payload)
     assert.equal(statusCode, 400, `${JSON.stringify(payload)}: ${body}`)
   }
-  assert.equal(tenants.kept.tokens.length, 0)
+  assert.equal(fakeOrgs.kept.tokens.length, 0)
 })

@@ -10,7 +10,7 @@ const page = 1000
 
 /** The routes of tokens, below `/tokens`. */
 export function tokenRoutes(instance: FastifyInstance, tokens: TokenUseCases, auth: Auth): void {
-  const { admit, principalOf } = auth
+  const { admit, orgPrincipalOf } = auth
   instance.addHook('onRequest', admit('tokens:manage'))
   instance.addHook('preValidation', async (request) => {
     // oxlint-disable-next-line no-param-reassign -- where Fastify looks for what it validates
@@ -19,15 +19,15 @@ export function tokenRoutes(instance: FastifyInstance, tokens: TokenUseCases, au
   const app = typed(instance)
 
   app.post('', { schema: operations.createToken }, async (request, reply) => {
-    const { secret, token } = await tokens.create(principalOf(request), newToken(request.body))
+    const { secret, token } = await tokens.create(orgPrincipalOf(request), newToken(request.body))
     reply.header('cache-control', 'no-store')
     return reply.code(201).send({ ...tokenWire(token), token: secret })
   })
   app.get('', { schema: operations.listTokens }, async (request) => ({
-    results: (await tokens.list(principalOf(request), request.query.limit ?? page)).map(tokenWire),
+    results: (await tokens.list(orgPrincipalOf(request), request.query.limit ?? page)).map(tokenWire),
   }))
   app.delete('/:id', { schema: operations.revokeToken }, async (request, reply) => {
-    await tokens.revoke(principalOf(request), request.params.id)
+    await tokens.revoke(orgPrincipalOf(request), request.params.id)
     return reply.code(204).send(null)
   })
 }

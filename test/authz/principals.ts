@@ -7,12 +7,12 @@ import type { Role } from '../../src/core/org.ts'
 import type { Minting } from '../minting.ts'
 import { scopes } from './routes.ts'
 
-/** A caller and its credentials. */
-export interface Actor {
+/** A principal and its credentials. */
+export interface TestPrincipal {
   name: string
   headers: Record<string, string>
-  /** The actor that the audit must name; null when the caller is not admitted. */
-  by: TokenId | UserId | null
+  /** The actor that the audit must name; null when the principal is not admitted. */
+  actor: TokenId | UserId | null
 }
 
 /** A person with their own session, as a login would leave it. */
@@ -69,8 +69,8 @@ export class Cast {
     return minted
   }
 
-  /** All callers that must be answered with 401. */
-  async refused(orgId: OrgId, slug: string): Promise<Actor[]> {
+  /** All principals that must be answered with 401. */
+  async refused(orgId: OrgId, slug: string): Promise<TestPrincipal[]> {
     const owner: { slug: string; role: Role }[] = [{ slug, role: 'owner' }]
     const good = await this.token(orgId, [...scopes])
     const person = await this.person('somebody', owner, true)
@@ -80,7 +80,7 @@ export class Cast {
     await this.#minting.store.tokens.revokeToken(revoked.id)
     const left = await this.person('who-left', owner)
     const leftToken = await this.token(orgId, ['pins:read'], left.userId)
-    await this.#minting.store.orgs.removeMember(orgId, left.userId, { actor: 'operator', owners: true })
+    await this.#minting.store.orgs.removeMember(orgId, left.userId, { name: 'operator', owners: true })
 
     const over = await this.person('who-is-over', owner, true)
     await this.#set('expires_at', over.sessionId, '-1 second')
@@ -109,7 +109,7 @@ export class Cast {
       'a cookie without its stamp': byCookie(person.cookie.slice(0, 43)),
       'a cookie of another name': { ...person.headers, cookie: `anchorage=${person.cookie}` },
     }
-    return Object.entries(actors).map(([name, headers]) => ({ name, headers, by: null }))
+    return Object.entries(actors).map(([name, headers]) => ({ name, headers, actor: null }))
   }
 
   async #set(column: 'expires_at' | 'last_seen_at', id: SessionId, by: string): Promise<void> {

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
-import { asOwnerOf, beltBreaches, type Roles, type TwoOrgs } from '../../testing/database/belt.ts'
+import {
+  asOwnerOf,
+  isolationBreaches,
+  type Roles,
+  type TwoOrgs,
+} from '../../testing/database/org-isolation.ts'
 import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type OrgId } from '../core/ids.ts'
@@ -29,7 +34,7 @@ before(async () => {
 
   /** An org with at least one row in every table that orgs have rows in. */
   async function fill(slug: string, number: string): Promise<{ org: string; user: string }> {
-    const { id: orgId } = await store.tenants.createOrg(slug, { limits: { maxBytes: 1_000 } }, 'test')
+    const { id: orgId } = await store.orgDirectory.createOrg(slug, { limits: { maxBytes: 1_000 } }, 'test')
     const cid = `of-${number}`
     const actor = mintId('tok')
     const pin = { id: mintId('pin'), cid, cidText: cid, name: 'n', meta: { k: 'v' }, replicas: 1, actor }
@@ -58,16 +63,16 @@ after(async () => {
 })
 
 test('each table and each function with more rights has a decision, and no role reaches more or less than was decided', async () => {
-  assert.deepEqual(await beltBreaches(roles, two), [])
+  assert.deepEqual(await isolationBreaches(roles, two), [])
   await store.nodes.assertReady()
 })
 
-test('each policy that is dropped or widened, and each other way to loosen the belt, is noticed', async () => {
+test('each policy that is dropped or widened, and each other way to loosen the isolation of orgs, is noticed', async () => {
   const blind: string[] = []
   const unseen: string[] = []
   for (const [loosen, restore, boot] of await loosenings()) {
     await run(loosen)
-    if ((await beltBreaches(roles, two)).length === 0) blind.push(loosen.sql)
+    if ((await isolationBreaches(roles, two)).length === 0) blind.push(loosen.sql)
     const refused = await store.nodes.assertReady().then(
       () => false,
       (error: unknown) => isCode(error, 'invalid'),
@@ -77,7 +82,7 @@ test('each policy that is dropped or widened, and each other way to loosen the b
   }
   assert.deepEqual(blind, [])
   assert.deepEqual(unseen, [], 'what a node must refuse to boot with')
-  assert.deepEqual(await beltBreaches(roles, two), [])
+  assert.deepEqual(await isolationBreaches(roles, two), [])
   await store.nodes.assertReady()
 })
 
@@ -87,7 +92,7 @@ interface Change {
   of: string
 }
 
-/** Ways to loosen the belt, each with its undo and whether a node must notice it when it boots. */
+/** Ways to loosen the isolation of orgs, each with its undo and whether a node must notice it when it boots. */
 async function loosenings(): Promise<[loosen: Change, restore: Change, boot: boolean][]> {
   const policies = await roles.owner.query<{
     name: string
@@ -114,7 +119,7 @@ async function loosenings(): Promise<[loosen: Change, restore: Change, boot: boo
       ...(qual === null ? [] : [make(wide, checked)]),
       ...(checked === null ? [] : [make(qual, wide)]),
     ].map((sql): [Change, Change, boolean] => [change(`${drop}; ${sql}`), back, true])
-    // audit_log and orgs still have a policy when one of several is dropped; policies of the system do not apply to the tenant
+    // audit_log and orgs still have a policy when one of several is dropped; policies of the system do not apply to the tenant role
     const only = policies.rows.filter((row) => row.of === of && row.tenant).length === 1
     return [
       [change(drop), change(make(qual, checked)), tenant && only] satisfies [Change, Change, boolean],
@@ -200,6 +205,6 @@ async function member(orgId: OrgId, subject: string): Promise<string> {
     { ...session, userAgent: null, address: null, network: null },
     null,
   )
-  await store.orgs.setMember(orgId, done.session.user.id, 'owner', { actor: 'test', owners: true })
+  await store.orgs.setMember(orgId, done.session.user.id, 'owner', { name: 'test', owners: true })
   return uuidOf(done.session.user.id)
 }

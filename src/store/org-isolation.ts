@@ -77,7 +77,7 @@ const breaches: [sql: string, refusal: (names: string) => string][] = [
  * Refuses (`invalid`, with what to do) a database in which the login of `tenant` could reach another org's rows. The tables and functions
  * to check come from the catalog, so it also checks a table that was added by hand.
  */
-export async function assertBelt(tenant: Query): Promise<void> {
+export async function assertOrgsKeptApart(tenant: Query): Promise<void> {
   for (const [sql, refusal] of breaches) {
     const rows = await tenant<{ name: string }>(`${sql} order by 1`)
     if (rows.length > 0) throw new AnchorageError('invalid', refusal(rows.map((row) => row.name).join(', ')))

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mintId } from '../core/ids.ts'
 import { scopesOf, type Role, type Session } from '../core/org.ts'
-import { callerOfSession, whyNot } from './session-caller.ts'
+import { principalOfSession, whyNot } from './session-principal.ts'
 
 const [acme, beta] = [mintId('org'), mintId('org')]
 const nothing = { path: undefined, header: undefined }
@@ -28,10 +28,10 @@ test('a member of one org need not name it, and may name it by id or slug', () =
     { ...nothing, header: acme },
     { ...nothing, path: acme },
   ]) {
-    const caller = callerOfSession(one, named)
-    assert.equal(caller.by, one.user.id)
-    assert.equal(caller.orgId, acme)
-    assert.deepEqual([...caller.scopes], ['pins:read', 'pins:write', 'pins:delete', 'tokens:manage'])
+    const principal = principalOfSession(one, named)
+    assert.equal(principal.actor, one.user.id)
+    assert.equal(principal.orgId, acme)
+    assert.deepEqual([...principal.scopes], ['pins:read', 'pins:write', 'pins:delete', 'tokens:manage'])
   }
 })
 
@@ -40,10 +40,10 @@ test('a member of several orgs has to name one', () => {
     [acme, 'acme', 'owner'],
     [beta, 'beta', 'viewer'],
   ])
-  const unnamed = callerOfSession(two, nothing)
+  const unnamed = principalOfSession(two, nothing)
   assert.deepEqual([unnamed.orgId, unnamed.scopes.size], [null, 0])
-  assert.deepEqual([...callerOfSession(two, { ...nothing, header: 'beta' }).scopes], ['pins:read'])
-  assert.equal(callerOfSession(two, { path: 'acme', header: 'beta' }).orgId, acme, 'the path counts')
+  assert.deepEqual([...principalOfSession(two, { ...nothing, header: 'beta' }).scopes], ['pins:read'])
+  assert.equal(principalOfSession(two, { path: 'acme', header: 'beta' }).orgId, acme, 'the path counts')
   assert.match(whyNot(two, unnamed, ['pins:read']).message, /anchorage-org \(acme, beta\)/)
 })
 
@@ -55,7 +55,7 @@ test('a foreign org looks like one that does not exist, however it is named', ()
       { ...nothing, path: name },
     ].map((named) => {
       try {
-        return callerOfSession(one, named)
+        return principalOfSession(one, named)
       } catch (error) {
         return String(error)
       }
@@ -66,9 +66,9 @@ test('a foreign org looks like one that does not exist, however it is named', ()
 
 test('an operator may use pins only in orgs it is a member of, and may name any org in a path', () => {
   const operator = session([[acme, 'acme', 'viewer']], true)
-  assert.deepEqual([...callerOfSession(operator, nothing).scopes], ['pins:read', 'cluster:admin'])
-  assert.throws(() => callerOfSession(operator, { ...nothing, header: 'beta' }), { code: 'not_found' })
-  const elsewhere = callerOfSession(operator, { ...nothing, path: 'beta' })
+  assert.deepEqual([...principalOfSession(operator, nothing).scopes], ['pins:read', 'cluster:admin'])
+  assert.throws(() => principalOfSession(operator, { ...nothing, header: 'beta' }), { code: 'not_found' })
+  const elsewhere = principalOfSession(operator, { ...nothing, path: 'beta' })
   assert.deepEqual([elsewhere.orgId, [...elsewhere.scopes]], [null, ['cluster:admin']])
 })
 
@@ -84,32 +84,32 @@ test('in a suspended org members may do nothing and are told why; other orgs are
     { ...nothing, header: 'acme' },
     { ...nothing, path: acme },
   ]) {
-    const caller = callerOfSession(two, named)
-    assert.deepEqual([caller.orgId, caller.scopes.size], [acme, 0])
+    const principal = principalOfSession(two, named)
+    assert.deepEqual([principal.orgId, principal.scopes.size], [acme, 0])
     for (const scope of ['pins:read', 'org:admin', 'cluster:admin'] as const)
       assert.equal(
-        String(whyNot(two, caller, [scope])),
+        String(whyNot(two, principal, [scope])),
         'AnchorageError: this org is suspended: reported for abuse',
       )
   }
-  assert.deepEqual(callerOfSession(two, { ...nothing, header: 'beta' }).scopes, scopesOf('member'))
+  assert.deepEqual(principalOfSession(two, { ...nothing, header: 'beta' }).scopes, scopesOf('member'))
   const operator = { ...two, user: { ...two.user, operator: true } }
-  assert.deepEqual([...callerOfSession(operator, { ...nothing, path: 'acme' }).scopes], ['cluster:admin'])
+  assert.deepEqual([...principalOfSession(operator, { ...nothing, path: 'acme' }).scopes], ['cluster:admin'])
 })
 
 test('a refusal says why', () => {
   const stranger = session([])
   assert.match(
-    whyNot(stranger, callerOfSession(stranger, nothing), ['pins:read']).message,
+    whyNot(stranger, principalOfSession(stranger, nothing), ['pins:read']).message,
     /member of no org/,
   )
   assert.match(
-    whyNot(stranger, callerOfSession(stranger, nothing), ['cluster:admin']).message,
+    whyNot(stranger, principalOfSession(stranger, nothing), ['cluster:admin']).message,
     /scope cluster:admin/,
   )
   const viewer = session([[acme, 'acme', 'viewer']])
   assert.match(
-    whyNot(viewer, callerOfSession(viewer, nothing), ['pins:write']).message,
+    whyNot(viewer, principalOfSession(viewer, nothing), ['pins:write']).message,
     /pins:write.*your role/,
   )
 })

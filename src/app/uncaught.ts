@@ -7,7 +7,7 @@ const handBackMs = 5_000
  * Until disposed, handles errors and rejections that are not caught. Logs the error with its stack and calls `end`, which stops the node as
  * a signal would, because the state of this process can no longer be trusted. The node's supervisor starts it again.
  */
-export function lastNet(log: Pick<Log, 'error'>, end: (error: unknown) => void): Disposable {
+export function endOnUncaught(log: Pick<Log, 'error'>, end: (error: unknown) => void): Disposable {
   const onUncaught = (err: unknown): void => {
     // The wrapper makes the log print a stack, whatever kind of error this is.
     const whole = new Error('nobody caught this', { cause: err })

@@ -32,7 +32,7 @@ export interface Placement {
   readonly leaving: boolean
 }
 
-export interface BookPin {
+export interface PinRow {
   readonly id: string
   readonly cid: string
   readonly replicas: number
@@ -45,10 +45,10 @@ export interface Content {
   dagSize: number | null
   unpinAfter: number | null
   readonly placements: Map<NodeId, Placement>
-  readonly pins: Map<string, BookPin>
+  readonly pins: Map<string, PinRow>
 }
 
-export interface BookNode {
+export interface NodeRow {
   readonly id: NodeId
   state: NodeState
   incarnation: number
@@ -74,7 +74,7 @@ export interface Commit {
   epoch: number | null
   changes: Change[]
   /** Pins whose status changed, with the old status. */
-  folds: { pin: BookPin; was: PinStatus }[]
+  folds: { pin: PinRow; was: PinStatus }[]
 }
 
 const unpinGraceMs = 60_000
@@ -82,12 +82,12 @@ const crashesMax = 5
 
 /**
  * The rules of the store, as in its SQL, without a database: contents, pins and placements with generations, claims by incarnation,
- * folds, epochs. Every method is one transaction. The calls of the leader's workers are in `leader-book.ts`.
+ * folds, epochs. Every method is one transaction. The calls of the leader's workers are in `leader-database.ts`.
  */
-export class Book {
+export class Database {
   readonly contents = new Map<string, Content>()
-  readonly nodes = new Map<NodeId, BookNode>()
-  readonly pins = new Map<string, BookPin>()
+  readonly nodes = new Map<NodeId, NodeRow>()
+  readonly pins = new Map<string, PinRow>()
   readonly unsettled = new Set<string>()
   /** Placements that are queued or pinning, by CID and node. */
   readonly busy = new Map<string, Placement>()
@@ -138,7 +138,7 @@ export class Book {
     }
   }
 
-  node(id: NodeId): BookNode {
+  node(id: NodeId): NodeRow {
     return this.nodes.get(id) ?? assert.fail(`no node ${id}`)
   }
 
@@ -217,7 +217,7 @@ export class Book {
         copies++
       }
       if (copies !== content.wanted) this.unsettled.add(pin.cid)
-      const made: BookPin = { id: pin.id, cid: pin.cid, replicas: pin.replicas, status: 'queued' }
+      const made: PinRow = { id: pin.id, cid: pin.cid, replicas: pin.replicas, status: 'queued' }
       this.pins.set(pin.id, made)
       content.pins.set(pin.id, made)
       this.fold(content)
@@ -241,7 +241,7 @@ export class Book {
     nodeId: NodeId,
     boot: number,
     job: Pick<Job, 'cid' | 'generation'>,
-    leaseMs: number,
+    claimMs: number,
   ): Placement | null {
     return this.transaction('claim', () => {
       const content = this.contents.get(job.cid)
@@ -251,7 +251,7 @@ export class Book {
       return this.change(content, p, {
         state: p.state === 'queued' ? 'pinning' : p.state,
         attempts: p.attempts + (p.state === 'queued' ? 1 : 0),
-        claim: { boot, generation: p.generation, until: this.now() + leaseMs },
+        claim: { boot, generation: p.generation, until: this.now() + claimMs },
         nextAttemptAt: this.now(),
       })
     })
@@ -312,7 +312,7 @@ export class Book {
     this.fold(content)
   }
 
-  /** For the reconciler: a placement that is pinned in the book and missing in Kubo is queued again. */
+  /** For the reconciler: a placement that is pinned in the database and missing in Kubo is queued again. */
   requeueMissing(nodeId: NodeId, cids: string[]): void {
     this.transaction('requeue-missing', () => {
       for (const cid of cids) {

@@ -4,7 +4,7 @@ import type { Node } from './node.ts'
  * How far a node's copies can be relied on. `good`: it is live. `blinking`: it is silent, but only briefly, so its copies still count.
  * `down`: it is silent for longer than the grace. `draining`: it gives up its content or has given it up, whether it is live or not.
  */
-export type Standing = 'good' | 'blinking' | 'down' | 'draining'
+export type NodeStanding = 'good' | 'blinking' | 'down' | 'draining'
 
 export interface DownPolicy {
   /** How long a silent node's copies still count, ms. */
@@ -16,7 +16,7 @@ export interface RoomPolicy {
   highWater: number
 }
 
-export function standingOf(node: Node, policy: DownPolicy): Standing {
+export function nodeStanding(node: Node, policy: DownPolicy): NodeStanding {
   if (node.state !== 'active') return 'draining'
   if (node.live) return 'good'
   return isDown(node, policy) ? 'down' : 'blinking'

@@ -15,8 +15,8 @@ export interface Sample {
   value: number
 }
 
-/** The families of one node as instruments. Nodes that share a process have a board each. */
-export class Board {
+/** The families of one node as instruments. Nodes that share a process have separate ones. */
+export class Instruments {
   readonly #registry = new Registry()
   readonly #counters = new Map<string, Counter>()
   readonly #gauges = new Map<string, Gauge>()

@@ -3,13 +3,13 @@ import { TimeoutError, type Msg, type NatsConnection } from '@nats-io/nats-core'
 import { AnchorageError } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Log } from '../core/ports.ts'
-import { claim, foreignNats, ownerOf } from './cluster-identity.ts'
+import { becomeOwner, foreignNats, ownerOf } from './cluster-identity.ts'
 import { dial } from './dial.ts'
 import { explain } from './nats-error.ts'
 import { Leaderless, deleteStream, hasQuorum, isBrokenStore, makeMissing, probe } from './jetstream.ts'
 import type { Layout } from './names.ts'
 
-export interface ClusterOptions {
+export interface NatsLinkOptions {
   /** `nats://user:password@host:port`, one or several separated by commas. */
   url: string
   nodeId: NodeId
@@ -29,8 +29,8 @@ export interface ClusterOptions {
   onBrokenStore?: (reason: string) => void
 }
 
-/** Access to NATS that outlives connections. */
-export interface Link {
+/** Access to NATS that outlives single connections. */
+export interface NatsLink {
   /** The current connection; null while there is none. Never keep it: each reconnection brings another. */
   connection(): NatsConnection | null
   /** Calls `onMessage` for each message on `subject`, through this connection and all later ones. Returns a function that stops this. */
@@ -40,7 +40,7 @@ export interface Link {
 }
 
 /** This node's permanent connection to NATS. */
-export interface Cluster extends Link, AsyncDisposable {
+export interface NodeNatsLink extends NatsLink, AsyncDisposable {
   readonly nodeId: NodeId
   /** Waits for a connection; rejects with the signal's reason. */
   connected(signal: AbortSignal): Promise<NatsConnection>
@@ -67,13 +67,13 @@ const tooFew =
  * streams, the bucket and this node's consumer when they are missing, and publishes a probe every few seconds, since only an acknowledged
  * message proves that JetStream works.
  */
-export function connectCluster(options: ClusterOptions): Cluster {
-  return new Connection(options)
+export function connectNats(options: NatsLinkOptions): NodeNatsLink {
+  return new ReconnectingLink(options)
 }
 
-class Connection implements Cluster {
+class ReconnectingLink implements NodeNatsLink {
   readonly nodeId: NodeId
-  readonly #options: ClusterOptions
+  readonly #options: NatsLinkOptions
   readonly #stop = new AbortController()
   readonly #listeners = new Set<(nc: NatsConnection) => void>()
   readonly #running: Promise<void>
@@ -88,7 +88,7 @@ class Connection implements Cluster {
   /** Created and not yet reported. */
   readonly #made = new Set<string>()
 
-  constructor(options: ClusterOptions) {
+  constructor(options: NatsLinkOptions) {
     this.nodeId = options.nodeId
     this.#options = options
     this.#running = this.#run()
@@ -240,7 +240,7 @@ class Connection implements Cluster {
         onMade: (name) => this.#made.add(name),
         onFewer: (name) => short.add(name),
       })
-      if (clusterId !== undefined) this.#assertOurs(await claim(nc, clusterId), clusterId)
+      if (clusterId !== undefined) this.#assertOurs(await becomeOwner(nc, clusterId), clusterId)
       this.#brokenStore = 0
       this.#leaderlessSince = null
       this.#noteShort(short, layout.replicas)

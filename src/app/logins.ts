@@ -4,13 +4,13 @@ import { groupRules } from '../core/group-roles.ts'
 import type { Log } from '../core/ports.ts'
 import { sessionUseCases } from '../core/sessions.ts'
 import type { Revoked } from '../core/token.ts'
-import type { People } from '../http/auth.ts'
+import type { Logins } from '../http/auth.ts'
 import type { Store } from '../store/store.ts'
 import { systemClock as clock } from './clock.ts'
 import type { Config } from '../config/config.ts'
 import { oidcOf } from '../config/oidc.ts'
 
-export interface PeopleNeeds {
+export interface LoginNeeds {
   config: Pick<Config, 'oidc' | 'session' | 'http'>
   store: Pick<Store, 'sessions'>
   masterKey: Uint8Array
@@ -23,13 +23,13 @@ export interface PeopleNeeds {
  * How people log in; null without `oidc.issuer`, when they cannot. Rejects `invalid` when other required options are missing. Does not
  * contact the provider, which may be down when a node starts.
  */
-export async function peopleOf({
+export async function loginsOf({
   config,
   store,
   masterKey,
   announce,
   log,
-}: PeopleNeeds): Promise<People | null> {
+}: LoginNeeds): Promise<Logins | null> {
   const { oidc, session, http } = config
   const settings = await oidcOf(config)
   if (settings === null) return null

@@ -10,7 +10,7 @@ import { openStore, type Store } from './store.ts'
 import { silentLog } from '../core/silent-log.ts'
 
 const hour = 3_600_000
-const owner = { actor: 'test', owners: true }
+const owner = { name: 'test', owners: true }
 let database: TestDatabase
 let store: Store
 let keyId: KeyId
@@ -27,19 +27,21 @@ after(async () => {
 })
 
 test('an org is made with limits, found by id and slug, changed in part, and listed with its usage', async () => {
-  const made = await store.tenants.createOrg(
+  const made = await store.orgDirectory.createOrg(
     'limited',
     { limits: { maxPins: 10 }, defaultReplicas: 2 },
     'test',
   )
   assert.deepEqual(made.limits, { maxPins: 10, maxBytes: null, maxReplicas: null })
-  await assert.rejects(store.tenants.createOrg('limited', {}, 'test'), (e) => isCode(e, 'conflict'))
-  await assert.rejects(store.tenants.createOrg('Not A Slug', {}, 'test'), (e) => isCode(e, 'invalid'))
-  await assert.rejects(store.tenants.setOrg(made.id, { maxPins: -1 }, 'test'), (e) => isCode(e, 'invalid'))
-  await assert.rejects(store.tenants.setOrg(mintId('org'), { maxPins: 1 }, 'test'), (e) =>
+  await assert.rejects(store.orgDirectory.createOrg('limited', {}, 'test'), (e) => isCode(e, 'conflict'))
+  await assert.rejects(store.orgDirectory.createOrg('Not A Slug', {}, 'test'), (e) => isCode(e, 'invalid'))
+  await assert.rejects(store.orgDirectory.setOrg(made.id, { maxPins: -1 }, 'test'), (e) =>
+    isCode(e, 'invalid'),
+  )
+  await assert.rejects(store.orgDirectory.setOrg(mintId('org'), { maxPins: 1 }, 'test'), (e) =>
     isCode(e, 'not_found'),
   )
-  const set = await store.tenants.setOrg(
+  const set = await store.orgDirectory.setOrg(
     made.id,
     { maxPins: null, maxBytes: 5, defaultReplicas: null },
     'test',
@@ -48,24 +50,27 @@ test('an org is made with limits, found by id and slug, changed in part, and lis
     [set.limits, set.defaultReplicas],
     [{ maxPins: null, maxBytes: 5, maxReplicas: null }, null],
   )
-  assert.deepEqual(await store.tenants.findOrg('limited'), set)
-  assert.deepEqual(await store.tenants.findOrg(made.id), set)
+  assert.deepEqual(await store.orgDirectory.findOrg('limited'), set)
+  assert.deepEqual(await store.orgDirectory.findOrg(made.id), set)
   assert.deepEqual(await store.orgs.org(made.id), set)
   const none = { pins: { queued: 0, pinning: 0, pinned: 0, failed: 0 }, bytes: 0 }
   assert.deepEqual(await store.orgs.usage(made.id), none)
   assert.deepEqual(
-    (await store.tenants.orgs('', 100)).find((org) => org.id === made.id),
+    (await store.orgDirectory.orgs('', 100)).find((org) => org.id === made.id),
     { ...set, usage: none },
   )
-  assert.deepEqual(await store.tenants.orgs('limited', 100), await store.tenants.orgs('limitee', 100))
+  assert.deepEqual(
+    await store.orgDirectory.orgs('limited', 100),
+    await store.orgDirectory.orgs('limitee', 100),
+  )
   await assert.rejects(store.orgs.org(mintId('org')), (e) => isCode(e, 'not_found'))
   const actions = (await store.orgs.audit(made.id, { limit: 10 })).map((entry) => entry.action)
   assert.deepEqual(actions, ['org.set', 'org.create'])
 })
 
 test('a login creates the user once, updates it from the provider, and gives and takes roles that come from groups', async () => {
-  const a = (await store.tenants.createOrg('groups-a', {}, 'test')).id
-  const b = (await store.tenants.createOrg('groups-b', {}, 'test')).id
+  const a = (await store.orgDirectory.createOrg('groups-a', {}, 'test')).id
+  const b = (await store.orgDirectory.createOrg('groups-b', {}, 'test')).id
   const first = await login('grouped', {
     roles: [
       { slug: 'groups-a', role: 'admin' },
@@ -94,10 +99,10 @@ test('a login creates the user once, updates it from the provider, and gives and
   assert.equal(member?.source, 'manual')
   assert.equal(member.name, 'New Name\u0000')
   assert.deepEqual(
-    (await store.tenants.orgsOf(userId)).map((org) => [org.slug, org.role]),
+    (await store.orgDirectory.orgsOf(userId)).map((org) => [org.slug, org.role]),
     [['groups-b', 'viewer']],
   )
-  assert.equal((await store.tenants.users('', 1000)).filter((user) => user.id === userId).length, 1)
+  assert.equal((await store.orgDirectory.users('', 1000)).filter((user) => user.id === userId).length, 1)
 })
 
 test('a session is found by its cookie until it is idle, expired, ended or replaced', async () => {
@@ -148,8 +153,8 @@ test('the provider ends one session by its id or all sessions of a person, and e
 })
 
 test('setting or removing a member revokes the tokens that it may no longer have, and the tokens that these made', async () => {
-  const org = (await store.tenants.createOrg('members', {}, 'test')).id
-  const elsewhere = (await store.tenants.createOrg('members-elsewhere', {}, 'test')).id
+  const org = (await store.orgDirectory.createOrg('members', {}, 'test')).id
+  const elsewhere = (await store.orgDirectory.createOrg('members-elsewhere', {}, 'test')).id
   const userId = (await login('member', { operator: true })).session.user.id
   for (const o of [org, elsewhere]) await store.orgs.setMember(o, userId, 'admin', owner)
   const admin = await token(org, ['org:admin', 'tokens:manage', 'pins:read'], userId)
@@ -189,9 +194,9 @@ test('setting or removing a member revokes the tokens that it may no longer have
 })
 
 test('only an actor who may change owners does so, and the last owner stays, even when two remove each other', async () => {
-  const org = (await store.tenants.createOrg('owners', {}, 'test')).id
+  const org = (await store.orgDirectory.createOrg('owners', {}, 'test')).id
   const [a, b] = [(await login('owner-a')).session.user.id, (await login('owner-b')).session.user.id]
-  const admin = { actor: 'test', owners: false }
+  const admin = { name: 'test', owners: false }
   await assert.rejects(store.orgs.setMember(org, a, 'owner', admin), (e) => isCode(e, 'forbidden'))
   await store.orgs.setMember(org, a, 'owner', owner)
   for (const by of [admin, owner]) {
@@ -207,7 +212,7 @@ test('only an actor who may change owners does so, and the last owner stays, eve
     ])
     assert.equal(ends.filter((end) => end.status === 'fulfilled').length, 1)
   }
-  const { id: grouped } = await store.tenants.createOrg('owned-by-a-group', {}, 'test')
+  const { id: grouped } = await store.orgDirectory.createOrg('owned-by-a-group', {}, 'test')
   const { user } = (await login('owner-c', { roles: [{ slug: 'owned-by-a-group', role: 'owner' }] })).session
   await assert.rejects(store.orgs.removeMember(grouped, user.id, owner), (e) => isCode(e, 'conflict'))
   await login('owner-c')
@@ -215,7 +220,7 @@ test('only an actor who may change owners does so, and the last owner stays, eve
 })
 
 test('a person who loses a role or operator rights loses every token made with them, even one that is made at that moment', async () => {
-  const org = (await store.tenants.createOrg('racing', {}, 'test')).id
+  const org = (await store.orgDirectory.createOrg('racing', {}, 'test')).id
   const roles: LoginClaims['roles'] = [{ slug: 'racing', role: 'admin' }]
   for (let i = 0; i < 15; i++) {
     const userId = (await login('racer', { operator: true, roles })).session.user.id
@@ -239,8 +244,8 @@ test('a person who loses a role or operator rights loses every token made with t
 })
 
 test('an org lists and revokes its own tokens, of one maker or of all, and no other org can', async () => {
-  const org = (await store.tenants.createOrg('tokens', {}, 'test')).id
-  const other = (await store.tenants.createOrg('tokens-other', {}, 'test')).id
+  const org = (await store.orgDirectory.createOrg('tokens', {}, 'test')).id
+  const other = (await store.orgDirectory.createOrg('tokens-other', {}, 'test')).id
   const maker = await token(org, ['tokens:manage', 'pins:read'], null)
   const made = await token(org, ['tokens:manage'], maker)
   const grandchild = await token(org, ['tokens:manage'], made)
@@ -277,8 +282,8 @@ test('an org lists and revokes its own tokens, of one maker or of all, and no ot
 })
 
 test('an org reads its own audit in pages, newest first', async () => {
-  const org = (await store.tenants.createOrg('audited', {}, 'test')).id
-  for (let i = 1; i <= 6; i++) await store.tenants.setOrg(org, { maxPins: i }, 'test')
+  const org = (await store.orgDirectory.createOrg('audited', {}, 'test')).id
+  for (let i = 1; i <= 6; i++) await store.orgDirectory.setOrg(org, { maxPins: i }, 'test')
   const all = await store.orgs.audit(org, { limit: 100 })
   const first = await store.orgs.audit(org, { limit: 4 })
   const before = first.at(-1)

@@ -1,9 +1,9 @@
 import type { NodeId } from '../core/ids.ts'
 import { addressesOf, type Node } from '../core/node.ts'
-import type { NodeBook } from '../store/pin-rows.ts'
+import type { KnownNodes } from '../store/pin-rows.ts'
 
 /** Names and addresses of the nodes, computed again only when `nodes` returns another array. */
-export function nodeBook(nodes: () => readonly Node[]): NodeBook {
+export function knownNodes(nodes: () => readonly Node[]): KnownNodes {
   let from: readonly Node[] | null = null
   let entries = new Map<NodeId, { name: string; addresses: string[] }>()
   let any: string[] = []

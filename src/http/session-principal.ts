@@ -1,6 +1,6 @@
 import { AnchorageError } from '../core/errors.ts'
 import { refusedAsSuspended, scopesOf, type Session } from '../core/org.ts'
-import type { Caller, Scope } from '../core/token.ts'
+import type { Principal, Scope } from '../core/token.ts'
 
 /** The org that a request with a cookie is about, named by TypeID or slug. */
 export interface NamedOrg {
@@ -11,11 +11,11 @@ export interface NamedOrg {
 }
 
 /**
- * The caller that a person is in the named org, or else in the only org it is a member of. An org in which it is not a member is
+ * The principal that a person is in the named org, or else in the only org it is a member of. An org in which it is not a member is
  * `not_found`. Only in a path may an operator name any org, and there it has no more than `cluster:admin`. In a suspended org no role gives
  * any scope.
  */
-export function callerOfSession(session: Session, named: NamedOrg): Caller {
+export function principalOfSession(session: Session, named: NamedOrg): Principal {
   const { user, memberships } = session
   const asked = named.path ?? named.header
   const membership =
@@ -29,14 +29,14 @@ export function callerOfSession(session: Session, named: NamedOrg): Caller {
   const works = membership !== undefined && membership.suspended === null
   const scopes = new Set<Scope>(works ? scopesOf(membership.role) : [])
   if (user.operator) scopes.add('cluster:admin')
-  return { by: user.id, orgId: membership?.orgId ?? null, scopes, until: null }
+  return { actor: user.id, orgId: membership?.orgId ?? null, scopes, until: null }
 }
 
-/** The error for a person whose `caller` lacks a scope, with the reason. */
-export function whyNot(session: Session, caller: Caller, anyOf: readonly Scope[]): AnchorageError {
-  const suspended = session.memberships.find(({ orgId }) => orgId === caller.orgId)?.suspended ?? null
+/** The error for a person whose `principal` lacks a scope, with the reason. */
+export function whyNot(session: Session, principal: Principal, anyOf: readonly Scope[]): AnchorageError {
+  const suspended = session.memberships.find(({ orgId }) => orgId === principal.orgId)?.suspended ?? null
   if (suspended !== null) return refusedAsSuspended(suspended)
-  if (caller.orgId !== null || anyOf.every((scope) => scope === 'cluster:admin'))
+  if (principal.orgId !== null || anyOf.every((scope) => scope === 'cluster:admin'))
     return new AnchorageError(
       'forbidden',
       `this needs the scope ${anyOf.join(' or ')}, which your role does not give`,

@@ -81,7 +81,7 @@ export interface Roles {
 }
 
 /** Describes what a role can reach and must not, or cannot reach and must; empty when all holds. */
-export async function beltBreaches({ tenant, system, owner }: Roles, two: TwoOrgs): Promise<string[]> {
+export async function isolationBreaches({ tenant, system, owner }: Roles, two: TwoOrgs): Promise<string[]> {
   return [
     ...(await undecided(tenant)),
     ...(await loose(tenant)),

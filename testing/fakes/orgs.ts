@@ -4,48 +4,42 @@ import { AnchorageError } from '../../src/core/errors.ts'
 import { mintId, type OrgId, type TokenId, type UserId } from '../../src/core/ids.ts'
 import { scopesOf, type Member, type Org, type Role, type Usage, type User } from '../../src/core/org.ts'
 import { orgUseCases, type OrgUseCases } from '../../src/core/orgs.ts'
-import type { Log, OrgStore, TenantStore } from '../../src/core/ports.ts'
+import type { Log, OrgStore, OrgDirectory } from '../../src/core/ports.ts'
 import type { Revoked, TokenView } from '../../src/core/token.ts'
 import { tokenUseCases, type TokenUseCases } from '../../src/core/tokens.ts'
 
 const noUsage: Usage = { pins: { queued: 0, pinning: 0, pinned: 0, failed: 0 }, bytes: 0 }
 
-export interface FakeTenants {
+export interface FakeOrgs {
   store: OrgStore
-  tenants: TenantStore
+  directory: OrgDirectory
   /** The use cases over these stores. */
   orgs: OrgUseCases
   tokens: TokenUseCases
   kept: { orgs: Org[]; members: Map<OrgId, Member[]>; tokens: TokenView[]; entries: AuditEntry[] }
   /** The revocations that were announced. While `deaf` is true, announcing fails. */
-  told: Revoked[]
+  announced: Revoked[]
   deaf: boolean
   newOrg(slug: string): Org
   newMember(orgId: OrgId, role: Role): UserId
 }
 
-export function fakeTenants({
-  log,
-  nowMs = () => Date.now(),
-}: {
-  log: Log
-  nowMs?: () => number
-}): FakeTenants {
-  const kept: FakeTenants['kept'] = { orgs: [], members: new Map(), tokens: [], entries: [] }
-  const told: Revoked[] = []
+export function fakeOrgs({ log, nowMs = () => Date.now() }: { log: Log; nowMs?: () => number }): FakeOrgs {
+  const kept: FakeOrgs['kept'] = { orgs: [], members: new Map(), tokens: [], entries: [] }
+  const announced: Revoked[] = []
   const store = orgStore(kept)
-  const tenants = tenantStore(kept)
+  const directory = orgDirectory(kept)
   const announce = async (revoked: Revoked): Promise<void> => {
     if (fake.deaf) throw new AnchorageError('unavailable', 'NATS is away')
-    told.push(revoked)
+    announced.push(revoked)
   }
-  const fake: FakeTenants = {
+  const fake: FakeOrgs = {
     store,
-    tenants,
+    directory,
     kept,
-    told,
+    announced,
     deaf: false,
-    orgs: orgUseCases({ store, tenants, announce, log }),
+    orgs: orgUseCases({ store, directory, announce, log }),
     tokens: tokenUseCases({ store, announce, log, clock: { now: nowMs }, mint: minting(kept, nowMs) }),
     newOrg(slug) {
       const limits = { maxPins: null, maxBytes: null, maxReplicas: null }
@@ -71,10 +65,7 @@ export function fakeTenants({
   return fake
 }
 
-function minting(
-  kept: FakeTenants['kept'],
-  nowMs: () => number,
-): Parameters<typeof tokenUseCases>[0]['mint'] {
+function minting(kept: FakeOrgs['kept'], nowMs: () => number): Parameters<typeof tokenUseCases>[0]['mint'] {
   return async ({ orgId, name, scopes, ttlMs, createdBy }) => {
     const id = mintId('tok')
     const expiresAt = new Date(Math.floor((nowMs() + ttlMs) / 1000) * 1000)
@@ -85,7 +76,7 @@ function minting(
   }
 }
 
-function orgStore(kept: FakeTenants['kept']): OrgStore {
+function orgStore(kept: FakeOrgs['kept']): OrgStore {
   const membersOf = (orgId: OrgId): Member[] => kept.members.get(orgId) ?? []
   const revoke = (ids: TokenId[]): Revoked => {
     for (const token of kept.tokens) {
@@ -122,10 +113,10 @@ function orgStore(kept: FakeTenants['kept']): OrgStore {
     org: async (orgId) => found(kept.orgs.find(({ id }) => id === orgId)),
     usage: async () => noUsage,
     members: async (orgId) => membersOf(orgId),
-    setMember: async (orgId, userId, role, by) => change(orgId, userId, role, by.owners),
-    async removeMember(orgId, userId, by) {
+    setMember: async (orgId, userId, role, actor) => change(orgId, userId, role, actor.owners),
+    async removeMember(orgId, userId, actor) {
       found(membersOf(orgId).find((each) => each.userId === userId))
-      return change(orgId, userId, null, by.owners)
+      return change(orgId, userId, null, actor.owners)
     },
     tokens: async (orgId, limit, createdBy) =>
       kept.tokens
@@ -140,7 +131,7 @@ function orgStore(kept: FakeTenants['kept']): OrgStore {
   }
 }
 
-function tenantStore(kept: FakeTenants['kept']): TenantStore {
+function orgDirectory(kept: FakeOrgs['kept']): OrgDirectory {
   const listed = () =>
     kept.orgs.toSorted((a, b) => (a.slug < b.slug ? -1 : 1)).map((org) => ({ ...org, usage: noUsage }))
   const stoppable = (orgId: OrgId): Org => {

@@ -1,7 +1,7 @@
 import { AnchorageError } from '../core/errors.ts'
 import { mintId, parseId, uuidOf, type OrgId, type UserId } from '../core/ids.ts'
 import { slugForm, type Org, type OrgLimits, type Role, type Usage, type User } from '../core/org.ts'
-import type { TenantStore } from '../core/ports.ts'
+import type { OrgDirectory } from '../core/ports.ts'
 import { audit } from './audit.ts'
 import type { Database, SystemTx } from './database.ts'
 import { sqlState } from './errors.ts'
@@ -10,7 +10,7 @@ import { removeOrg, resumeOrg, suspendOrg } from './stop-orgs.ts'
 import { userColumns, userOf, type UserRow } from './user-rows.ts'
 
 /** What operators do with orgs and people. */
-export function tenantStore(db: Database): TenantStore {
+export function orgDirectory(db: Database): OrgDirectory {
   return {
     findOrg: (idOrSlug) => findOrg(db.statement, idOrSlug),
     orgs: (afterSlug, limit) => readOrgs(db.statement, afterSlug, limit),
