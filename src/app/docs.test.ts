@@ -42,6 +42,16 @@ test('every link to a heading leads to an existing heading', () => {
   assert.deepEqual(broken, [])
 })
 
+test('the walk of a POST in ARCHITECTURE.md names files that exist', () => {
+  const [, walk = ''] = /^## The walk of one .*?\n(.*?)^## /ms.exec(read('ARCHITECTURE.md')) ?? []
+  const named = [...walk.matchAll(/`([\w/-]+\.(?:ts|sql))`/g)].map(([, file = '']) => file)
+  assert.ok(named.length > 40)
+  const missing = named.filter(
+    (file) => !existsSync(join(root, 'src', file.endsWith('.sql') ? `store/functions/${file}` : file)),
+  )
+  assert.deepEqual(missing, [])
+})
+
 test('npm run test:runbooks walks every page that has commands to run', () => {
   const runnable = globSync('docs/**/*.md', { cwd: root }).filter((page) =>
     blocksOf(page).some(({ notRun }) => notRun === null),
