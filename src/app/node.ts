@@ -186,7 +186,10 @@ async function addressesChanged(nodes: LiveNodes, link: NatsLink, store: Store, 
 }
 
 /** The use cases and settings of the HTTP server. */
-async function useCases(needs: WorkerNeeds, masterKey: Uint8Array) {
+async function useCases(
+  needs: WorkerNeeds,
+  masterKey: Uint8Array,
+): Promise<Omit<HttpServerOptions, 'verify' | 'health' | 'scrape'>> {
   const { config, store, nats, pressure, metrics, tracing, log } = needs
   const link = async () => nats.link
   return {
