@@ -236,7 +236,7 @@ describe('sessions', () => {
     const said = await told(await browser.ask(`${here}/v1/pins`))
     assert.deepEqual(
       [said.status, said.details],
-      [401, 'the session is over: sign in again at /v1/auth/login'],
+      [401, 'the session has ended: sign in again at /v1/auth/login'],
     )
   })
 

@@ -185,7 +185,7 @@ async function orgFor(
 ): Promise<Org> {
   const org = isName(given) ? await tenants.findOrg(given).catch(noneIfNotFound) : null
   if (org === null || (org.id !== asker.orgId && !isOperator(asker)))
-    throw new AnchorageError('not_found', 'there is no org of this name')
+    throw new AnchorageError('not_found', 'there is no org with this name')
   demandScope(asker, anyOf)
   return org
 }
@@ -226,7 +226,9 @@ function demandOperator(asker: Asker): void {
 function demandSound(change: OrgChange): OrgChange {
   const most = change.maxReplicas ?? maxReplicas
   if ((change.defaultReplicas ?? 0) > most) {
-    const message = `pins that say nothing cannot get ${change.defaultReplicas} copies when at most ${most} are allowed`
+    const message =
+      `defaultReplicas: it is ${change.defaultReplicas}, but pins of this org may have at most ${most} ` +
+      'copies'
     throw new AnchorageError('invalid', message)
   }
   return change
