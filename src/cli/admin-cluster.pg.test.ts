@@ -146,7 +146,7 @@ test('drain --no-wait starts a drain, a second drain changes nothing, and uncord
   assert.match(begun.stdout, /^draining, 3 left \(3.0 KiB\), 3 waiting\n$/)
   assert.match(
     begun.stderr,
-    /^the nodes could not be told; .* within seconds \(no nats-server has run in .*\)\n$/,
+    /^the nodes could not be notified; .* within seconds \(no nats-server has run in .*\)\n$/,
   )
   const again = await json('drain', String(nodes[1]), '--no-wait')
   assert.deepEqual(again, {

@@ -162,7 +162,7 @@ function extension(id: string, value: Buffer, critical?: 'critical'): Buffer {
 function altName(host: string): Buffer {
   if (isIP(host) > 0) return der.implicit(7, addressBytes(host))
   if (!/^[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\.?$/i.test(host)) {
-    throw new AnchorageError('invalid', `${host} is neither a host's name nor an IP address`)
+    throw new AnchorageError('invalid', `${host} is neither a host name nor an IP address`)
   }
   return der.implicit(2, Buffer.from(host.replace(/\.$/, ''), 'ascii'))
 }
