@@ -264,7 +264,7 @@ describe('attacks on a login', () => {
     const kept = browser.cookies(node).get(loginCookie) ?? ''
     await refused(browser, withParameter(refusal, 'state', 'x'), 401, /does not answer the login/)
     browser.cookies(node).set(loginCookie, kept)
-    await refused(browser, refusal.href, 403, /let nobody in: access_denied$/)
+    await refused(browser, refusal.href, 403, /refused the login: access_denied$/)
     const page = await fetch(refusal.href, {
       headers: { cookie: `${loginCookie}=${kept}`, accept: 'text/html' },
     })
