@@ -126,7 +126,7 @@ test('when all sources fail, the error names every step, its outcome and what to
     assert.ok(error instanceof ToolMissing)
     assert.match(
       error.message,
-      /PATH: no served in it\n.*cache: .*does not run[^]*source of 2\.14\.0: no route\nInstall Served\./,
+      /PATH: it has no served\n.*cache: .*does not run[^]*source of 2\.14\.0: no route\nInstall Served\./,
     )
     return true
   })
