@@ -82,7 +82,7 @@ describe('attacks on a login', () => {
 
   test('a link to the callback of another person’s login signs in no browser', async () => {
     const { callback } = await world.untilCallback('alice')
-    await refused(new TestBrowser(), callback.href, 401, /began no login/)
+    await refused(new TestBrowser(), callback.href, 401, /has not started a login/)
     const victim = await world.untilCallback('bob')
     await refused(victim.browser, callback.href, 401, /does not answer the login/)
   })
@@ -173,7 +173,7 @@ describe('attacks on a login', () => {
     assert.equal(first.status, 302)
     assert.equal(browser.cookies(node).has(loginCookie), false)
     await browser.fetch(`${node}/v1/auth/logout`, { method: 'POST' })
-    await refused(browser, callback.href, 401, /began no login/)
+    await refused(browser, callback.href, 401, /has not started a login/)
     browser.cookies(node).set(loginCookie, kept)
     await refused(browser, callback.href, 401, /was used before/)
   })
@@ -197,7 +197,7 @@ describe('attacks on a login', () => {
     ]
     for (const cookie of forged) {
       browser.cookies(node).set(loginCookie, cookie)
-      await refused(browser, callback.href, 401, /began no login|took too long/)
+      await refused(browser, callback.href, 401, /has not started a login|took too long/)
     }
     browser.cookies(node).set(loginCookie, sealed)
     assert.equal((await browser.ask(callback.href)).status, 302, 'untouched, it is good')
@@ -264,7 +264,7 @@ describe('attacks on a login', () => {
     const kept = browser.cookies(node).get(loginCookie) ?? ''
     await refused(browser, withParameter(refusal, 'state', 'x'), 401, /does not answer the login/)
     browser.cookies(node).set(loginCookie, kept)
-    await refused(browser, refusal.href, 403, /let nobody in: access_denied$/)
+    await refused(browser, refusal.href, 403, /refused the login: access_denied$/)
     const page = await fetch(refusal.href, {
       headers: { cookie: `${loginCookie}=${kept}`, accept: 'text/html' },
     })
@@ -345,7 +345,7 @@ describe('attacks on a login', () => {
       for (const path of ['/v1/pins', '/v1/tokens']) {
         const said = await asked(headers, path)
         assert.equal(said.status, 403, JSON.stringify(headers))
-        assert.match(said.details, /pages of this very service/)
+        assert.match(said.details, /comes from a page of this service/)
       }
       assert.equal((await asked(headers, '/v1/auth/logout', null)).status, 403)
     }

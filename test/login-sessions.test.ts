@@ -236,7 +236,7 @@ describe('sessions', () => {
     const said = await told(await browser.ask(`${here}/v1/pins`))
     assert.deepEqual(
       [said.status, said.details],
-      [401, 'the session is over: sign in again at /v1/auth/login'],
+      [401, 'the session has ended: sign in again at /v1/auth/login'],
     )
   })
 
@@ -337,7 +337,7 @@ describe('sessions', () => {
       const { sub: _nobody, ...unnamed } = claims()
       const idToken = await idTokenOf(world)
       const forged: [string, string, RegExp][] = [
-        ['none', new UnsecuredJWT(claims()).encode(), /wrong algorithm|garbled/],
+        ['none', new UnsecuredJWT(claims()).encode(), /wrong algorithm|it is malformed/],
         ['a stranger’s key', await signed(claims(), {}, stranger.privateKey), /signature/],
         ['an unknown kid', await signed(claims(), { kid: 'x' }, stranger.privateKey), /unknown key/],
         ['the public key as HMAC', hmac(String(spki), { alg: 'HS256', kid: 'dev' }), /wrong algorithm/],
@@ -356,7 +356,7 @@ describe('sessions', () => {
         ['about a number', await signed(claims({ sid: 1 })), /sid/],
         ['an access token’s typ', await signed(claims(), { typ: 'at+jwt' }), /typ/],
         ['an ID token', idToken, /events/],
-        ['garbage', 'x.y.z', /garbled/],
+        ['garbage', 'x.y.z', /it is malformed/],
         ['too much', `${'x'.repeat(20_000)}`, /too long/],
       ]
       for (const [what, token, details] of forged) {

@@ -6,7 +6,9 @@ import { systemClock as clock } from './clock.ts'
 
 const postgresPatienceMs = 60_000
 const voidBatch = 500
-const waiting = `waiting a minute for Postgres: see that it runs where database.url and database.systemUrl say`
+const waiting =
+  'Postgres cannot be reached; waiting up to a minute for it: check that it runs at the address in ' +
+  'database.url and database.systemUrl'
 
 /**
  * Begins a new incarnation of the node and queues again all work that earlier incarnations left unfinished. Waits for Postgres, which may
@@ -20,7 +22,7 @@ export async function bootNode(
   signal: AbortSignal,
 ): Promise<NodeIdentity> {
   await untilReady(store, log, signal)
-  log.info({ part: 'postgres', ...(await store.nodes.ways()) }, 'how Postgres is reached')
+  log.info({ part: 'postgres', ...(await store.nodes.ways()) }, 'connected to Postgres')
   const node = await store.nodes.boot(name)
   while ((await store.nodes.voidClaims(node, voidBatch)) > 0);
   return node

@@ -27,7 +27,8 @@ export interface CacheParts {
 }
 
 export function nodeCaches({ nodes, tokens, store, link, log }: CacheParts): NodeCaches {
-  const later = (err: unknown): void => log.debug({ err }, 'the nodes could not be read; they are again soon')
+  const later = (err: unknown): void =>
+    log.debug({ err }, 'the nodes could not be read from Postgres; they are read again soon')
   return {
     stats: () => ({ nodes: nodes.stats(), tokens: tokens.stats() }),
     async run(signal) {
@@ -48,7 +49,12 @@ export function nodeCaches({ nodes, tokens, store, link, log }: CacheParts): Nod
       await link
         .connected(signal)
         .then(() => announceNodesChanged(link, store))
-        .catch((err: unknown) => log.debug({ err }, 'the others were not told of the boot; they see it soon'))
+        .catch((err: unknown) =>
+          log.debug(
+            { err },
+            'the other nodes could not be notified that this node started; they notice it soon',
+          ),
+        )
       await aborted(signal)
     },
   }

@@ -80,7 +80,7 @@ export function clusterWatch(parts: ClusterWatchParts): ClusterWatch {
     async run(signal) {
       const off = parts.onMaintenance(() => (round = 0))
       // `postgresWatch` already warns when Postgres is down.
-      const onError = (err: unknown): void => log.debug({ err }, 'the cluster could not be looked at')
+      const onError = (err: unknown): void => log.debug({ err }, 'the state of the cluster could not be read')
       await every(everyMs, look, { clock, signal, onError })
       off()
     },

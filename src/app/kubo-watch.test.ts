@@ -40,12 +40,12 @@ async function warnings(strict: boolean, followUps: () => Promise<string[]>): Pr
 test('a Kubo that may be led into private networks is warned of once, only if private origins are not dialled, and serves all the same', async () => {
   const open = async () => ['this is open', 'that is on']
   assert.deepEqual(await warnings(true, open), [
-    'Kubo may be led into private networks: this is open (docs/operate.md, "Kubo\'s own dials")',
-    'Kubo may be led into private networks: that is on (docs/operate.md, "Kubo\'s own dials")',
+    'strangers may make Kubo connect to private networks: this is open (docs/operate.md, "Kubo\'s own dials")',
+    'strangers may make Kubo connect to private networks: that is on (docs/operate.md, "Kubo\'s own dials")',
   ])
   assert.deepEqual(await warnings(false, open), [])
   assert.deepEqual(await warnings(true, async () => []), [])
   assert.deepEqual(await warnings(true, () => Promise.reject(new Error('not allowed'))), [
-    'what Kubo dials by itself could not be looked at',
+    'the config of Kubo could not be read to check which addresses it dials by itself',
   ])
 })

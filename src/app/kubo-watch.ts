@@ -38,7 +38,7 @@ const everyMsUntilMet = 500
 const patienceMs = 10_000
 
 const away =
-  'Kubo is not at hand; pins are accepted and wait until it is started, or kubo.rpc names where its RPC listens'
+  'Kubo cannot be reached; pins are accepted and wait. Start Kubo, or set kubo.rpc to the address of its RPC'
 
 /** Waits for this node's Kubo, binds the node to it, and keeps checking it. */
 export function kuboWatch(parts: KuboWatchParts): KuboWatch {
@@ -91,9 +91,13 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
 async function warnOfFollowUps(ipfs: Ipfs, log: Log, signal: AbortSignal): Promise<void> {
   try {
     for (const followUp of await ipfs.followUps(signal))
-      log.warn({}, `Kubo may be led into private networks: ${followUp} (docs/operate.md, "Kubo's own dials")`)
+      log.warn(
+        {},
+        `strangers may make Kubo connect to private networks: ${followUp} (docs/operate.md, "Kubo's own ` +
+          'dials")',
+      )
   } catch (err) {
-    log.warn({ err }, 'what Kubo dials by itself could not be looked at')
+    log.warn({ err }, 'the config of Kubo could not be read to check which addresses it dials by itself')
   }
 }
 

@@ -24,63 +24,70 @@ const cutOff = 'the connection is closed'
 
 /** Every limit that a user of the service can meet, taken from the constants and options that set it. */
 const bounds: Record<string, Bound[]> = {
-  'Anybody: connections and requests': [
+  'Every client: connections and requests': [
     by('connections at a time', 'http.maxConnections', `${cutOff} at once, without an answer`),
-    ['request line and headers', bytes(http.maxHeadBytes), '431', fixed],
-    ['from the first byte of a request to the end of its head', time(http.headTimeoutMs), '408', fixed],
-    ['the same, to the end of its body', time(http.requestTimeoutMs), '408', fixed],
+    ['request line and headers together', bytes(http.maxHeadBytes), '431', fixed],
+    ['time from the first byte of a request to the end of its head', time(http.headTimeoutMs), '408', fixed],
+    [
+      'time from the first byte of a request to the end of its body',
+      time(http.requestTimeoutMs),
+      '408',
+      fixed,
+    ],
     ['bytes of a body', bytes(http.maxBodyBytes), '413', fixed],
     [
-      'of a body that goes on after its refusal',
+      'rest of a body that the client still sends after a refusal',
       `${bytes(http.maxUnreadBytes)}, ${time(http.unreadGraceMs)}`,
       cutOff,
       fixed,
     ],
-    ['for the client to have read an answer', time(http.answerTimeoutMs), cutOff, fixed],
-    ['a connection without a request', time(http.keepAliveMs), cutOff, fixed],
+    ['time until the client has read an answer', time(http.answerTimeoutMs), cutOff, fixed],
+    ['time that a connection without a request stays open', time(http.keepAliveMs), cutOff, fixed],
   ],
-  'Anybody: requests a minute': [
+  'Every client: requests a minute': [
     by('requests to sign in from one address', 'rateLimits.signInPerAddress', '429'),
     by('requests without an access token from one address', 'rateLimits.anonymousPerAddress', '429'),
     [
       'requests without an access token from one network (a /48 of IPv6)',
-      `${addressesPerSite} addresses' worth, at most ${sharePerSite * 100} % of what all have`,
+      `${addressesPerSite} times the limit of one address, at most ${sharePerSite * 100} % of the limit ` +
+        'of all together',
       '429',
-      'with the two beside it',
+      'with the limits of one address and of all together',
     ],
     by('requests without an access token from all together', 'rateLimits.anonymous', '429'),
     [
-      'requests that are not authorized (a wrong token, say), or of an identity provider',
-      `${mistakesPerAnonymous} times those without a token`,
+      'requests that are not authorized (such as with a wrong token), or of an identity provider',
+      `${mistakesPerAnonymous} times the limits without a token`,
       '429',
-      'with these',
+      'with the limits without a token',
     ],
     by('requests of one caller', 'rateLimits.perCaller', '429'),
     by('requests of one org', 'rateLimits.perOrg', '429'),
   ],
   'An org: requests at a time, at each node': [
-    by('requests of one org at a time', 'rateLimits.atOncePerOrg', 'it waits for its turn'),
-    ['requests that wait so', number(waitingPerOrg), '429', fixed],
+    by('requests of one org at a time', 'rateLimits.atOncePerOrg', 'further ones wait for their turn'),
+    ['requests of one org that wait', number(waitingPerOrg), '429', fixed],
     by(
-      'lists of one org at a time; filtered lists of one org at a time: half of it',
+      'lists of one org at a time; filtered lists of one org at a time: half as many',
       'database.listsPerOrg',
-      'it waits for its turn',
+      'further ones wait for their turn',
     ),
     [
-      `large pages at a time, of one org and of all: of more than ${fewPins} pins or ${bytes(smallPageBytes)}`,
+      `large pages at a time, of one org and of all together: pages of more than ${fewPins} pins or ` +
+        `${bytes(smallPageBytes)}`,
       '1',
-      'it waits for its turn; orgs take turns',
+      'further ones wait; orgs take turns',
       fixed,
     ],
-    ['lists that wait so', number(waitingLists), '429', fixed],
+    ['lists of one org that wait', number(waitingLists), '429', fixed],
     [
-      'what Postgres may take for one statement',
+      'time of one statement in Postgres',
       seconds(roleSettings.anchorage_tenant['statement_timeout']),
       '503',
       fixed,
     ],
   ],
-  'What a pin may say': [
+  'Fields of a pin': [
     ['a CID', `${number(schema.maxCidLength)} characters, and ${maxCidBytes} bytes`, '400', fixed],
     ['characters of a name, also in a filter', number(schema.maxNameLength), '400', fixed],
     ['keys of the meta of a pin', number(schema.maxMetaKeys), '400', fixed],
@@ -88,62 +95,62 @@ const bounds: Record<string, Bound[]> = {
     [
       'origins of a pin that are kept',
       `${maxOrigins}, of the first ${maxLooked}`,
-      'the rest is passed over; `info` says so',
+      'further origins are ignored; `info` says so',
       fixed,
     ],
     ['origins of a pin that are sent', number(schema.maxOriginsSent), '400', fixed],
     ['characters of an origin', number(maxOriginLength), '400', fixed],
     ['replicas of a pin', number(maxReplicas), '400', fixed],
   ],
-  'What a list may ask': [
+  'Filters and pages of a list': [
     ['CIDs of a filter', number(schema.maxCids), '400', fixed],
     ['pairs of a `meta` filter', number(schema.maxMetaPairs), '400', fixed],
     ['pins of a page', number(schema.maxPage), '400', fixed],
-    ['bytes of a page', bytes(maxPageBytes), 'the page ends before; `count` is of all', fixed],
+    ['bytes of a page', bytes(maxPageBytes), 'the page has fewer pins; `count` still counts all', fixed],
   ],
-  'What an org may have': [
+  'Limits of an org': [
     by('pins of one org', 'orgs.maxPins', '409 `INSUFFICIENT_FUNDS`', '`admin set-org --max-pins`'),
     by('bytes of one org', 'orgs.maxBytes', '409, or `failed` with `too_big`', '`admin set-org --max-bytes`'),
     ['replicas of one org', 'none', '409 `INSUFFICIENT_FUNDS`', '`admin set-org --max-replicas`'],
-    ['pins made ahead of the clock', '10 minutes: an org makes one a millisecond', '429', fixed],
+    ['pins made ahead of the clock', "10 minutes' worth: an org makes one a millisecond", '429', fixed],
     by('living access tokens of one org', 'tokens.maxPerOrg', '409 `INSUFFICIENT_FUNDS`'),
-    ['how long an access token lives', days(longestMs), '400', fixed],
+    ['lifetime of an access token', days(longestMs), '400', fixed],
   ],
-  'How a pin is fetched': [
+  'Fetching a pin': [
     by(
-      'pins that a node works on at a time; orgs have fair shares',
+      'pins that a node works on at a time; orgs get fair shares',
       'pin.concurrency',
-      'it waits for its turn',
+      'further ones wait for their turn',
     ),
-    by('without a new block', 'pin.stallTimeout', 'its place is freed, and it is tried again later'),
-    by('until it stands', 'pin.maxAge', '`failed`, with the reason'),
+    by('time without a new block', 'pin.stallTimeout', 'the attempt ends, and the pin is tried again later'),
+    by('time until it is pinned', 'pin.maxAge', '`failed`, with the reason'),
     [
-      'origins of one org that are dialled for an attempt',
+      'origins of one org that are dialled in one attempt',
       number(maxPerOrg),
-      'the rest is passed over',
+      'further ones are ignored',
       fixed,
     ],
     [
-      'origins of an attempt that are dialled at a time',
+      'origins of one attempt that are dialled at a time',
       number(lanes),
-      'it waits for its turn; orgs take turns',
+      'further ones wait; orgs take turns',
       fixed,
     ],
     [
-      'a dial',
-      `${time(dialMs)}, and less where there are many`,
-      `it is left alone for ${time(deadMs)}`,
+      'time of a dial',
+      `${time(dialMs)}, and less if there are many origins`,
+      `the origin is not dialled for ${time(deadMs)}`,
       fixed,
     ],
-    ['look-ups in DNS for one origin', number(maxLookUps), 'further names lead nowhere', fixed],
-    ['levels of `dnsaddr` in `dnsaddr`', number(maxDnsaddrDepth), 'further names lead nowhere', fixed],
-    ['addresses of one origin', number(maxAddresses), 'the rest is passed over', fixed],
-    ['look-ups in DNS of a node at a time', number(lookUpsAtOnce), 'it waits for its turn', fixed],
+    ['DNS look-ups for one origin', number(maxLookUps), 'further names are ignored', fixed],
+    ['levels of `dnsaddr` in `dnsaddr`', number(maxDnsaddrDepth), 'further names are ignored', fixed],
+    ['addresses of one origin', number(maxAddresses), 'further ones are ignored', fixed],
+    ['DNS look-ups of a node at a time', number(lookUpsAtOnce), 'further ones wait for their turn', fixed],
   ],
   People: [
-    ['a login at the provider', time(loginMs), 'it has to begin anew', fixed],
-    by('a session that is not used', 'session.idleTimeout', '401'),
-    by('a session in all', 'session.maxAge', '401'),
+    ['time for a login at the identity provider', time(loginMs), 'the person has to start again', fixed],
+    by('time that a session may be unused', 'session.idleTimeout', '401'),
+    by('time from the login to the end of a session', 'session.maxAge', '401'),
   ],
 }
 
@@ -155,11 +162,11 @@ export function limitsDocs(): string {
   })
   return `# Limits
 
-<!-- Made by \`anchorage config limits\`; a test holds it against the code. -->
+<!-- Made by \`anchorage config limits\`; a test compares it with the code. -->
 
-Every bound that somebody who uses the service can meet. A number in \`code\` is the default of an option; options: [config.md](config.md).
-A 429 and a 503 say in \`Retry-After\` when to come again. Which org met which limit is in the log at \`info\`, one line an org, limit and minute,
-by the words in the first column.
+All limits that a user of the service can reach. A number in \`code\` is the default of an option; see [config.md](config.md).
+A 429 and a 503 say in \`Retry-After\` when to try again. When an org reaches a limit, the log has a line at \`info\`: one for each org, limit and minute,
+with the words in the first column.
 
 ${parts.join('\n')}`
 }

@@ -42,7 +42,7 @@ async function listenAt(
   } catch (cause) {
     throw new AnchorageError(
       'unavailable',
-      `cannot listen on ${host}:${port} (${option}): ${String(cause)}`,
+      `cannot listen on ${host}:${port}: free this address, or change ${option}: ${String(cause)}`,
       {
         cause,
       },

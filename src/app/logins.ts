@@ -34,7 +34,7 @@ export async function loginsOf({
   const settings = await oidcOf(config)
   if (settings === null) return null
   if (http.publicUrl === undefined)
-    log.info({}, 'people log in on loopback only, since http.publicUrl is not set')
+    log.info({}, 'people can log in only on loopback, since http.publicUrl is not set')
   const sessions = sessionUseCases({
     store: store.sessions,
     provider: oidcProvider({ ...settings, clock }),

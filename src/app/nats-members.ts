@@ -54,7 +54,8 @@ export class NatsMembers {
     if (isPair && !this.#warned)
       log.warn(
         {},
-        'two nodes make no quorum without each other: NATS is away whenever one of them is; a third one cures that',
+        'a cluster of two nodes has no NATS while either node is down, since one node alone has no ' +
+          'quorum: add a third node',
       )
     this.#warned = isPair
   }
@@ -62,7 +63,7 @@ export class NatsMembers {
   /** Null when no other node announces this node's route; otherwise the reason why this node cannot join. */
   trouble(): string | null {
     if (this.#twin === null) return null
-    return `node ${this.#twin} announces the same route as this one (${this.#parts.place?.seat.announce}): nats.cluster.announce must be each node's own`
+    return `node ${this.#twin} announces the same route as this one (${this.#parts.place?.seat.announce}): give each node its own nats.cluster.announce`
   }
 
   /** The number of members, including this node. */
@@ -89,7 +90,7 @@ export class NatsMembers {
       if (this.count() < before || round++ % letGoEvery === letGoEvery - 1) await this.#letGo(child)
     }
     const onError = (err: unknown): void =>
-      this.#parts.log.debug({ err }, 'cannot look after the other nats-servers')
+      this.#parts.log.debug({ err }, 'cannot read the list of the other nats-servers')
     const signal = stop.signal
     const done =
       this.#parts.place === null
@@ -108,6 +109,6 @@ export class NatsMembers {
     const { node, log } = this.#parts
     if (this.cluster() === null || !this.#known.has(node.nodeId)) return
     const gone = await removeForgotten(systemUrl, this.#known)
-    if (gone.length > 0) log.info({ gone }, 'JetStream counts nats-servers of forgotten nodes no longer')
+    if (gone.length > 0) log.info({ gone }, 'JetStream no longer counts the nats-servers of forgotten nodes')
   }
 }

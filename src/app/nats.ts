@@ -75,7 +75,7 @@ export async function natsOnce(config: Config, clusterId: string): Promise<NatsL
 export async function ownNats({ data, nats }: Config): Promise<{ url: string; systemUrl: string }> {
   const { password: file } = natsPaths(join(data.dir, 'nats'))
   const password = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new AnchorageError('unavailable', `no nats-server has run in ${data.dir}`, { cause })
+    throw new AnchorageError('unavailable', `no nats-server has run in ${data.dir} yet`, { cause })
   })
   const at = `${password.trim()}@127.0.0.1:${nats.clientPort}`
   return { url: `nats://${natsUser}:${at}`, systemUrl: `nats://${systemUser}:${at}` }
@@ -148,7 +148,7 @@ function rebuilt(needs: NatsNeeds, link: NodeNatsLink, made: string[], log: Log)
   needs.store.operator
     .maintenance()
     .then((maintenance) => mirrorMaintenance(link, maintenance))
-    .catch((err: unknown) => log.debug({ err }, 'maintenance is not mirrored in NATS yet'))
+    .catch((err: unknown) => log.debug({ err }, 'maintenance is not copied to NATS yet'))
 }
 
 function withRoutes(trouble: string | null, child: NatsChild): string | null {
@@ -161,7 +161,10 @@ function withRoutes(trouble: string | null, child: NatsChild): string | null {
 /** Each node with a NATS of its own would elect a leader of its own, and these leaders would end one another's epochs. */
 function islandTrouble(place: ClusterPlace | null, known: readonly Node[]): string | null {
   if (place !== null || known.length < 2) return null
-  return 'there are other nodes, and the nats-server of this one stands alone: set nats.cluster.listen (see `anchorage admin init-cluster`)'
+  return (
+    'there are other nodes, but the nats-server of this node is not clustered: set nats.cluster.listen ' +
+    '(see `anchorage admin init-cluster`)'
+  )
 }
 
 function ownServer(config: Config, node: NodeIdentity, members: NatsMembers, log: Log): Promise<NatsChild> {

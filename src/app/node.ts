@@ -181,7 +181,10 @@ async function watchKubo(
 async function addressesChanged(nodes: LiveNodes, link: NatsLink, store: Store, log: Log): Promise<void> {
   await nodes.flush()
   await announceNodesChanged(link, store.tokens).catch((err: unknown) =>
-    log.debug({ err }, 'the others were not told of the addresses; they see them soon'),
+    log.debug(
+      { err },
+      "the other nodes could not be notified of this node's addresses; they notice them soon",
+    ),
   )
 }
 

@@ -53,7 +53,7 @@ export function postgresWatch({
 
   const see = async (): Promise<void> => {
     if (await store.see(node, sign())) return
-    const message = 'another process has started as this node; node.name must be unique'
+    const message = 'another process has started with the same node.name; give each node its own'
     onReplaced(new AnchorageError('conflict', message))
   }
   const look = async (): Promise<void> => {
@@ -65,7 +65,7 @@ export function postgresWatch({
     round++
     if (trouble === null) return
     trouble = null
-    log.info({}, 'Postgres answers, and takes writes')
+    log.info({}, 'Postgres is available again')
     onReturn()
   }
   const fail = (error: unknown): void => {
@@ -73,7 +73,7 @@ export function postgresWatch({
     if (trouble === null)
       log.warn(
         { err: error },
-        'Postgres is not at hand, or takes no writes; requests are refused until it does',
+        'Postgres cannot be reached or is read-only; requests are refused until it is available again',
       )
     trouble = { what: isCode(error, 'unavailable') ? 'postgres' : 'schema', reason }
   }

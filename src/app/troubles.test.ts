@@ -29,7 +29,7 @@ test('a silent node is named, unless it is this one or was drained', () => {
     node('d', { live: false, id: nodeId }),
   ]
   assert.deepEqual(troublesOf({ ...well, nodes }), [
-    { what: 'peer', reason: 'the node a has given no sign for 125 s' },
+    { what: 'peer', reason: 'the node a has been silent for 125 s' },
   ])
 })
 
@@ -44,7 +44,7 @@ test('a disk is nearly full with less than a twentieth free, and Kubo from its h
     { what: 'disk', reason: 'the disk that holds data.dir is 97% full' },
   ])
   assert.deepEqual(troublesOf({ ...well, usedBytes: 900 }), [
-    { what: 'disk', reason: 'Kubo uses 90% of what it may: the node takes no new content' },
+    { what: 'disk', reason: 'Kubo uses 90% of its storage limit: the node takes no new content' },
   ])
 })
 

@@ -32,13 +32,15 @@ function silentNodes({ nodes, nodeId }: Sight): Degradation[] {
     .filter(({ id, live, state }) => id !== nodeId && !live && state !== 'drained')
     .map(({ name, silentMs }) => ({
       what: 'peer',
-      reason: `the node ${name} has given no sign for ${Math.round(silentMs / 1000)} s`,
+      reason: `the node ${name} has been silent for ${Math.round(silentMs / 1000)} s`,
     }))
 }
 
 function stoppedReconciler({ reconcileBlocked }: Sight): Degradation[] {
   if (reconcileBlocked === null) return []
-  const reason = `the reconciler stopped before removing ${reconcileBlocked} pins; anchorage admin reconcile shows it, and --confirm lets it go on`
+  const reason =
+    `the reconciler stopped before removing ${reconcileBlocked} pins: anchorage admin reconcile shows ` +
+    'more, and --confirm lets it continue'
   return [{ what: 'reconciler', reason }]
 }
 
@@ -48,7 +50,7 @@ function fullDisks({ disk, usedBytes, capacityBytes, highWater }: Sight): Degrad
     reasons.push(`the disk that holds data.dir is ${percent(1 - disk.freeBytes / disk.bytes)} full`)
   if (usedBytes !== null && capacityBytes !== null && usedBytes >= capacityBytes * highWater)
     reasons.push(
-      `Kubo uses ${percent(usedBytes / capacityBytes)} of what it may: the node takes no new content`,
+      `Kubo uses ${percent(usedBytes / capacityBytes)} of its storage limit: the node takes no new content`,
     )
   return reasons.map((reason) => ({ what: 'disk', reason }))
 }

@@ -10,8 +10,8 @@ const handBackMs = 5_000
 export function endOnUncaught(log: Pick<Log, 'error'>, end: (error: unknown) => void): Disposable {
   const onUncaught = (err: unknown): void => {
     // The wrapper makes the log print a stack, whatever kind of error this is.
-    const whole = new Error('nobody caught this', { cause: err })
-    log.error({ err: whole }, 'an error that nobody expected: this node hands its work back and ends')
+    const whole = new Error('an uncaught error', { cause: err })
+    log.error({ err: whole }, 'an unexpected error: this node hands its work back and ends')
     // oxlint-disable-next-line unicorn/no-process-exit -- whatever hangs after such an error must not keep the process
     setTimeout(() => process.exit(1), handBackMs).unref()
     end(err)

@@ -138,7 +138,7 @@ function addLeaderWorkers({ config, store, nats, driver, metrics, log }: WorkerN
       maxMs: config.cluster.maintenance.maxDuration,
       mirror: (maintenance) =>
         void mirrorMaintenance(link, maintenance).catch((err: unknown) =>
-          log.debug({ err }, 'maintenance is not mirrored in NATS yet'),
+          log.debug({ err }, 'maintenance is not copied to NATS yet'),
         ),
       clock,
       log,

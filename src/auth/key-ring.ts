@@ -88,5 +88,7 @@ function isKeyId(kid: string): boolean {
 
 function notAsked(cause: unknown): AnchorageError {
   if (isCode(cause, 'unavailable')) return cause
-  return new AnchorageError('unavailable', 'the signing keys cannot be read just now', { cause })
+  return new AnchorageError('unavailable', 'the signing keys cannot be read at the moment; try again', {
+    cause,
+  })
 }

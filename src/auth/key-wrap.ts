@@ -41,7 +41,8 @@ export function unwrapKey(masterKey: Uint8Array, key: Pick<SigningKey, 'id' | 'w
   } catch (cause) {
     throw new AnchorageError(
       'internal',
-      `signing key ${key.id} does not open with this node's auth.masterKey`,
+      `signing key ${key.id} cannot be decrypted with this node's auth.masterKey: use the same master key ` +
+        'on all nodes',
       { cause },
     )
   }

@@ -28,8 +28,8 @@ export function logoutTokens(clientId: string, clock: Pick<Clock, 'now'>) {
     return keys
   }
   return async (token: string, provider: Readonly<ServerMetadata>): Promise<ProviderLogout> => {
-    if (token.length > maxLength) throw refused('it is too long to be one')
-    if (provider.jwks_uri === undefined) throw refused('the provider shows no keys to check it with')
+    if (token.length > maxLength) throw refused('it is too long')
+    if (provider.jwks_uri === undefined) throw refused('the provider publishes no keys to check it with')
     const supported = provider.id_token_signing_alg_values_supported ?? assumedAlgorithms
     try {
       const { payload, protectedHeader } = await jwtVerify(token, keysOf(provider.jwks_uri), {
@@ -53,14 +53,14 @@ export function logoutTokens(clientId: string, clock: Pick<Clock, 'now'>) {
 /** The standard recommends `typ` but does not require it. A token with another `typ` is not a logout token. */
 function demandType(typ: unknown): void {
   if (typ === undefined || typ === 'JWT' || typ === 'logout+jwt' || typ === 'application/logout+jwt') return
-  throw refused('its typ is another')
+  throw refused('its typ is not that of a logout token')
 }
 
 function contents(payload: JWTPayload): ProviderLogout {
   const { iss: issuer, sub, sid, jti, iat } = payload
   const events = payload['events']
   const about = typeof events === 'object' && events !== null ? Reflect.get(events, event) : undefined
-  if (typeof about !== 'object' || about === null) throw refused('it tells of no logout')
+  if (typeof about !== 'object' || about === null) throw refused('it has no logout event')
   // Otherwise an ID token could pass as a logout token.
   if (payload['nonce'] !== undefined) throw refused('it has a nonce')
   const subject = textOrNull(sub, 'sub')
@@ -84,9 +84,9 @@ function refusal(error: unknown): AnchorageError {
     return refused('its signature does not match', error)
   if (error instanceof errors.JWKSNoMatchingKey) return refused('it was signed with an unknown key', error)
   if (error instanceof errors.JWTClaimValidationFailed)
-    return refused(`its ${error.claim} is missing or is not right`, error)
+    return refused(`its ${error.claim} is missing or wrong`, error)
   if (error instanceof errors.JWKSTimeout || error instanceof TypeError) return unreachable(error)
-  return refused('it is garbled', error)
+  return refused('it is malformed', error)
 }
 
 function refused(why: string, cause?: unknown): AnchorageError {

@@ -58,7 +58,7 @@ export function minter(options: {
     await rotate()
     const made = await findActive(store)
     if (made === undefined)
-      throw new AnchorageError('internal', 'no signing key is active, though one was just made')
+      throw new AnchorageError('internal', 'no signing key is active, although one was just made')
     return made
   }
 
@@ -74,10 +74,7 @@ export function minter(options: {
         const createdAt = await stored(store, token, actor)
         if (createdAt !== null) return { token: bearer, id, kid: key.id, createdAt, expiresAt }
       }
-      throw new AnchorageError(
-        'unavailable',
-        'signing keys are being rotated too fast to mint a token; try again',
-      )
+      throw new AnchorageError('unavailable', 'the signing keys are being rotated; try again')
     },
     async rotateKey({ atOnce } = {}) {
       return { kid: await rotate(atOnce) }

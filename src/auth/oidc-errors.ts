@@ -15,12 +15,16 @@ const awayCodes = new Set([
   'OAUTH_PARSE_ERROR',
 ])
 const busyErrors = new Set(['server_error', 'temporarily_unavailable'])
-const again = 'begin again at /v1/auth/login'
+const again = 'start again at /v1/auth/login'
 
 /** The error for a provider that cannot be asked. */
 export function unreachable(cause: unknown): AnchorageError {
   if (cause instanceof AnchorageError) return cause
-  return new AnchorageError('unavailable', 'the identity provider cannot be reached just now', { cause })
+  return new AnchorageError(
+    'unavailable',
+    'the identity provider cannot be reached at the moment; try again',
+    { cause },
+  )
 }
 
 /** The error for a failed login, in words for the person who tried it. */
@@ -28,9 +32,13 @@ export function failedLogin(cause: unknown): AnchorageError {
   if (cause instanceof AnchorageError) return cause
   if (cause instanceof AuthorizationResponseError) {
     if (busyErrors.has(cause.error)) return unreachable(cause)
-    return new AnchorageError('forbidden', `the identity provider let nobody in: ${spoken(cause.error)}`, {
-      cause,
-    })
+    return new AnchorageError(
+      'forbidden',
+      `the identity provider refused the login: ${spoken(cause.error)}`,
+      {
+        cause,
+      },
+    )
   }
   if (cause instanceof ResponseBodyError && cause.error === 'invalid_grant') {
     const message = `the code of this login was used before, is too old, or belongs to another login: ${again}`
@@ -38,13 +46,14 @@ export function failedLogin(cause: unknown): AnchorageError {
   }
   if (cause instanceof WWWAuthenticateChallengeError || cause instanceof ResponseBodyError) {
     const message =
-      'the identity provider does not accept this service as its client; the operator is to look at oidc.clientId'
+      'the identity provider does not accept this service as its client; the operator must check ' +
+      'oidc.clientId and oidc.clientSecret'
     return new AnchorageError('unavailable', message, { cause })
   }
   if (isAway(cause)) return unreachable(cause)
   return new AnchorageError(
     'unauthenticated',
-    `this does not answer the login that this browser began: ${again}`,
+    `this answer does not belong to the login that this browser started: ${again}`,
     { cause },
   )
 }

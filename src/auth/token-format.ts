@@ -44,8 +44,8 @@ export async function readToken(
   secretOf: (kid: string) => Promise<Uint8Array | null>,
   nowMs: number,
 ): Promise<TokenClaims> {
-  if (bearer.length > maxTokenLength) throw refused('it is too long to be one')
-  if (!compactForm.test(bearer)) throw refused('it is garbled')
+  if (bearer.length > maxTokenLength) throw refused('it is too long')
+  if (!compactForm.test(bearer)) throw refused('it is malformed')
   try {
     const { payload, protectedHeader } = await jwtVerify(bearer, (header) => keyFor(header.kid, secretOf), {
       algorithms: [algorithm],
@@ -106,9 +106,9 @@ function refusal(error: unknown): AnchorageError {
   if (error instanceof errors.JWSSignatureVerificationFailed)
     return refused('its signature does not match', error)
   if (error instanceof errors.JWTClaimValidationFailed) {
-    return refused(`its ${error.claim} is missing or is not ours`, error)
+    return refused(`its ${error.claim} is missing or wrong`, error)
   }
-  return refused('it is garbled', error)
+  return refused('it is malformed', error)
 }
 
 function refused(why: string, cause?: unknown): AnchorageError {

@@ -304,7 +304,10 @@ test('a wrapped key does not open with another master key or under another id', 
   const [key] = store.keys
   assert.ok(key)
   assert.equal(unwrapKey(masterKey, key).length, 32)
-  assert.throws(() => unwrapKey(masterKey, { id: mintId('key'), wrapped: key.wrapped }), /does not open/)
+  assert.throws(
+    () => unwrapKey(masterKey, { id: mintId('key'), wrapped: key.wrapped }),
+    /cannot be decrypted with/,
+  )
   assert.equal(Buffer.from(key.wrapped).includes(Buffer.from(unwrapKey(masterKey, key))), false)
 })
 
@@ -365,10 +368,10 @@ test('forged tokens are refused with the reason, and invalid ones without asking
   const without = (name: string) => Object.fromEntries(Object.entries(claims).filter(([key]) => key !== name))
 
   const attacks: Record<string, [string, RegExp]> = {
-    empty: ['', /garbled/],
-    garbage: ['hunter2', /garbled/],
-    'two parts': [`${head}.${body}`, /garbled/],
-    'five parts': [`${token}.a.b`, /garbled/],
+    empty: ['', /it is malformed/],
+    garbage: ['hunter2', /it is malformed/],
+    'two parts': [`${head}.${body}`, /it is malformed/],
+    'five parts': [`${token}.a.b`, /it is malformed/],
     'no signature': [`${head}.${body}.`, /signature/],
     'a bit flipped': [
       `${head}.${body}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`,
@@ -377,7 +380,7 @@ test('forged tokens are refused with the reason, and invalid ones without asking
     'body of another': [`${head}.${b64({ ...claims, org: mintId('org') })}.${signature}`, /signature/],
     'alg none': [`${b64({ ...header, alg: 'none' })}.${body}.`, /algorithm/],
     'alg None': [`${b64({ ...header, alg: 'None' })}.${body}.${signature}`, /algorithm/],
-    'alg missing': [forge(secret, { typ: header.typ, kid }, claims), /garbled|algorithm/],
+    'alg missing': [forge(secret, { typ: header.typ, kid }, claims), /it is malformed|algorithm/],
     'alg HS512': [forge(secret, { ...header, alg: 'HS512' }, claims, 'sha512'), /algorithm/],
     'alg HS384': [forge(secret, { ...header, alg: 'HS384' }, claims, 'sha384'), /algorithm/],
     'alg RS256': [forge(secret, { ...header, alg: 'RS256' }, claims), /algorithm/],
@@ -418,9 +421,9 @@ test('forged tokens are refused with the reason, and invalid ones without asking
     ],
     'payload not encoded (b64 false)': [
       forge(secret, { ...header, b64: false, crit: ['b64'] }, claims),
-      /garbled|signature/,
+      /it is malformed|signature/,
     ],
-    'alg a list': [forge(secret, { ...header, alg: ['HS256'] }, claims), /garbled|algorithm/],
+    'alg a list': [forge(secret, { ...header, alg: ['HS256'] }, claims), /it is malformed|algorithm/],
     'kid unknown': [forge(secret, { ...header, kid: mintId('key') }, claims), /unknown key/],
     'kid missing': [forge(secret, { alg: 'HS256', typ: header.typ }, claims), /missing/],
     'kid a path': [
@@ -432,12 +435,12 @@ test('forged tokens are refused with the reason, and invalid ones without asking
     'kid with a NUL': [forge(secret, { ...header, kid: `${kid}\0` }, claims), /unknown key/],
     'kid SQL': [forge(secret, { ...header, kid: `x' union select '${kid}` }, claims), /unknown key/],
     'kid of a prototype': [forge(secret, { ...header, kid: '__proto__' }, claims), /unknown key/],
-    'kid a number': [forge(secret, { ...header, kid: 7 }, claims), /missing|garbled/],
+    'kid a number': [forge(secret, { ...header, kid: 7 }, claims), /missing|it is malformed/],
     'key in the header': [
       forge(Buffer.from('mine'), { ...header, kid: 'x', jwk: { kty: 'oct', k: 'bWluZQ' } }, claims),
       /unknown key/,
     ],
-    'crit unknown': [forge(secret, { ...header, crit: ['exp2'], exp2: 1 }, claims), /garbled/],
+    'crit unknown': [forge(secret, { ...header, crit: ['exp2'], exp2: 1 }, claims), /it is malformed/],
     'typ JWT': [forge(secret, { ...header, typ: 'JWT' }, claims), /typ/],
     'typ missing': [forge(secret, { alg: 'HS256', kid }, claims), /typ/],
     expired: [forge(secret, header, { ...claims, exp: exp - 60 }), /expired/],
@@ -450,14 +453,14 @@ test('forged tokens are refused with the reason, and invalid ones without asking
     'iss in a list': [forge(secret, header, { ...claims, iss: ['anchorage'] }), /iss/],
     'aud wrong': [forge(secret, header, { ...claims, aud: 'another-api' }), /aud/],
     'scopes a string': [forge(secret, header, { ...claims, scopes: 'pins:write' }), /malformed/],
-    'jti no id': [forge(secret, header, { ...claims, jti: "tok_' or 1=1" }), /garbled/],
-    'org no id': [forge(secret, header, { ...claims, org: id }), /garbled/],
+    'jti no id': [forge(secret, header, { ...claims, jti: "tok_' or 1=1" }), /it is malformed/],
+    'org no id': [forge(secret, header, { ...claims, org: id }), /it is malformed/],
     'sub empty': [forge(secret, header, { ...claims, sub: '' }), /malformed/],
     'claims a list': [forge(secret, header, [claims]), /./],
     '64 KB of base64': ['A'.repeat(65_536), /too long/],
     '64 KB with good start': [`${token}${'A'.repeat(65_536)}`, /too long/],
-    'a newline': [`${token}\n`, /garbled|signature/],
-    'a NUL': [`${token}\0`, /garbled|signature/],
+    'a newline': [`${token}\n`, /it is malformed|signature/],
+    'a NUL': [`${token}\0`, /it is malformed|signature/],
   }
   for (const name of ['iss', 'aud', 'exp', 'jti', 'sub', 'org', 'scopes']) {
     attacks[`${name} missing`] = [forge(secret, header, without(name)), new RegExp(`${name} is missing`)]
@@ -472,25 +475,25 @@ test('forged tokens are refused with the reason, and invalid ones without asking
   await t.test('a token of another org with the same id is refused', async () => {
     await assert.rejects(
       verify(forge(secret, header, { ...claims, org: mintId('org') })),
-      refused(/unknown here/),
+      refused(/it is unknown/),
     )
   })
   await t.test('a token with more scopes or a longer life than was minted is refused', async () => {
     const more = [{ scopes: ['pins:read', 'org:admin'] }, { exp: exp + 86_400 }]
     for (const each of more) {
-      await assert.rejects(verify(forge(secret, header, { ...claims, ...each })), refused(/unknown here/))
+      await assert.rejects(verify(forge(secret, header, { ...claims, ...each })), refused(/it is unknown/))
     }
   })
   await t.test('a token signed with another known key is refused', async () => {
     const other = newSigningKey(masterKey)
     store.keys.push({ ...other, state: 'verify' })
     const forged = forge(unwrapKey(masterKey, other), { ...header, kid: other.id }, claims)
-    await assert.rejects(verify(forged), refused(/unknown here/))
+    await assert.rejects(verify(forged), refused(/it is unknown/))
   })
   await t.test('a token that was never minted is refused', async () => {
     await assert.rejects(
       verify(forge(secret, header, { ...claims, jti: mintId('tok') })),
-      refused(/unknown here/),
+      refused(/it is unknown/),
     )
   })
   await t.test('a flood of invented key ids causes one read of the keys', async () => {

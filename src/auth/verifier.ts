@@ -78,9 +78,9 @@ export function verifier(options: {
   const ask = async (token: Known): Promise<TokenState> => {
     const nowMs = clock.now()
     const { tokenId, kid } = token.claims
-    if ((await keys.secretOf(kid)) === null) throw refused('it was signed with a key that is retired')
+    if ((await keys.secretOf(kid)) === null) throw refused('it was signed with a retired key')
     const state = await store.tokenState(tokenId)
-    if (state === null) throw refused('it is unknown here')
+    if (state === null) throw refused('it is unknown')
     if (!state.revoked && nowMs - token.touchedAtMs >= touchEveryMs) {
       token.touchedAtMs = nowMs
       // The time of the last use is a courtesy to the owner: the request neither waits for this write nor fails with it.
@@ -94,7 +94,7 @@ export function verifier(options: {
       return await states.read(token.claims.tokenId, () => ask(token), isRefusal)
     } catch (error) {
       if (isRefusal(error)) throw error
-      const message = 'access tokens cannot be checked just now; try again'
+      const message = 'access tokens cannot be checked at the moment; try again'
       throw new AnchorageError('unavailable', message, { cause: error })
     }
   }
@@ -106,7 +106,7 @@ export function verifier(options: {
       const token = remembered ?? (await meet(bearer))
       if (token.claims.expiresAtMs <= clock.now()) throw refused('it has expired; mint a new one')
       const state = states.fresh(token.claims.tokenId) ?? (await askOnce(token))
-      if (!isAsMinted(token.claims, state)) throw refused('it is unknown here')
+      if (!isAsMinted(token.claims, state)) throw refused('it is unknown')
       if (remembered === undefined) known.set(key, token)
       if (state.revoked) throw refused('it was revoked')
       if (state.suspended !== null) throw refusedAsSuspended(state.suspended)

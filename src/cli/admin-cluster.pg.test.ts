@@ -122,7 +122,7 @@ test('status shows the whole cluster on one screen, with everything that needs a
     /^ {2}anchor-2: its reconciler stopped before removing 250 pins \(.*reconcile anchor-2 --confirm\)$/m,
   )
   assert.match(needs, /^ {2}anchor-2: disk: it is 97% full$/m)
-  assert.match(needs, /^ {2}anchor-3: no sign for 3\d{3} s: .*\(anchorage admin forget anchor-3\)$/m)
+  assert.match(needs, /^ {2}anchor-3: silent for 3\d{3} s: .*\(anchorage admin forget anchor-3\)$/m)
   await system.query('update nodes set last_seen = now()')
   await report(1)
   await system.query('delete from placements')
@@ -146,7 +146,7 @@ test('drain --no-wait starts a drain, a second drain changes nothing, and uncord
   assert.match(begun.stdout, /^draining, 3 left \(3.0 KiB\), 3 waiting\n$/)
   assert.match(
     begun.stderr,
-    /^the nodes could not be told; .* within seconds \(no nats-server has run in .*\)\n$/,
+    /^the nodes could not be notified; .* within seconds \(no nats-server has run in .*\)\n$/,
   )
   const again = await json('drain', String(nodes[1]), '--no-wait')
   assert.deepEqual(again, {
@@ -301,7 +301,7 @@ test('a dry run saves a plan and shows its moves; --plan carries out exactly tha
   const begun = await json('rebalance', '--plan', id, '--no-wait')
   assert.deepEqual([begun.id, begun.state, begun.waits], [id, 'applying', null])
   assert.equal((await json('rebalance', '--pause', id)).state, 'paused')
-  assert.match((await anchorage('plans', id)).stdout, /paused, .*; waits: it is paused/)
+  assert.match((await anchorage('plans', id)).stdout, /paused, .*; waits: the plan is paused/)
   assert.equal((await json('rebalance', '--resume', id, '--no-wait')).state, 'applying')
   const { watching, shown } = watched('rebalance', '--plan', id)
   await until(shown)

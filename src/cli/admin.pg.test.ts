@@ -111,7 +111,7 @@ test('limits are set when an org is created and changed later; an invalid number
     ['--max-pins', 'ten', /whole number from 0/],
     ['--max-pins=-1', undefined, /whole number from 0/],
     ['--max-bytes', '10 elephants', /a size such as/],
-    ['--replicas', '4', /cannot get 4 copies/],
+    ['--replicas', '4', /defaultReplicas: it is 4, but/],
   ] as const) {
     const { code, stderr } = await anchorage(
       'admin',

@@ -39,7 +39,7 @@ test('config check fails while Postgres is unreachable, and does not mention Pos
   assert.deepEqual([away.code, away.stdout], [1, ''])
   assert.match(
     away.stderr,
-    /^postgres: Postgres cannot be reached by database\.systemUrl: connect ECONNREFUSED 127\.0\.0\.1:1; check that/,
+    /^postgres: Postgres cannot be reached at database\.systemUrl: connect ECONNREFUSED 127\.0\.0\.1:1; check that/,
   )
   assert.doesNotMatch(away.stderr, /pa55word/)
   const offline = await check(env, ['--offline'])

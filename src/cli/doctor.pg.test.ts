@@ -47,7 +47,7 @@ test('a wrong password and an absent Postgres get different messages, and no pas
   })
   assert.match(of(found, 'postgres').says, /password authentication failed/)
   assert.match(of(found, 'postgres tenant').says, /ECONNREFUSED/)
-  assert.match(of(found, 'postgres').says, /run: anchorage migrate up; else correct its password/)
+  assert.match(of(found, 'postgres').says, /run: anchorage migrate up; otherwise correct the password/)
   assert.match(of(found, 'postgres tenant').advice ?? '', /check that Postgres runs there/)
   assert.doesNotMatch(JSON.stringify(found), /pa55word/)
 })
@@ -76,7 +76,7 @@ test('a login fails when its sessions run with other settings than its role has'
   assert.equal(of(found, 'postgres system').state, 'fail')
   assert.match(
     of(found, 'postgres system').says,
-    /enable_seqscan = on .*take enable_seqscan out of database\.systemUrl/,
+    /enable_seqscan = on, .*remove enable_seqscan from database\.systemUrl/,
   )
 })
 

@@ -71,8 +71,8 @@ test('wrong use exits with 2, says what to do, and writes nothing to standard ou
       ['pin', 'add', 'x', '--url', 'http://127.0.0.1:1/v1'],
       /no API token: set ANCHORAGE_TOKEN or give --token-file/,
     ],
-    [['serve', '--auth.master-key', 'x'], /--auth\.master-key: a secret is not given as a flag/],
-    [['admin', 'orgs', '--database.url=postgres://t:x@db/a'], /--database\.url: a secret is not given/],
+    [['serve', '--auth.master-key', 'x'], /--auth\.master-key: a secret cannot be a flag/],
+    [['admin', 'orgs', '--database.url=postgres://t:x@db/a'], /--database\.url: a secret cannot be a flag/],
     [['pin', 'ls', '--status', 'lost'], /--status lost: expected one of queued, pinning, pinned, failed/],
     [['pin', 'ls', '--limit', '0'], /--limit 0: expected a whole number/],
     [['pin', 'rm'], /expected either REQUESTIDs or filters/],
@@ -146,7 +146,7 @@ test('config check --offline fails with every problem at once, and passes for a 
   assert.equal(half.code, 1)
   assert.match(
     half.stderr,
-    /^nats\.url would send its password.*unencrypted to nats.*\nhttp\.hsts needs an http\.publicUrl of https/,
+    /^nats\.url would send its password.*unencrypted to nats.*\nhttp\.hsts needs an http\.publicUrl with https/,
   )
   const complete = await anchorage(['config', 'check', '--offline'], {
     ...sound,

@@ -95,7 +95,7 @@ test('after a failover to a database that is briefly read-only, requests and rea
   await until('the node says that it is not ready, and pins are refused', async () => {
     for (const url of [database.tenantUrl, database.systemUrl]) await endSessions(url, rows[0]?.at ?? '')
     const { status, text: said } = await api.send('GET', '/ready')
-    const told = status === 503 && /"what":"postgres","reason":"the database takes no writes/.test(said)
+    const told = status === 503 && /"what":"postgres","reason":"the database is read-only/.test(said)
     return told && answersSince(refusedAt).some((post) => post.status === 503)
   })
 
@@ -132,7 +132,7 @@ test('a login that Postgres refuses ends the start at once, with the command to 
   assert.equal(
     await stderr,
     'anchorage: Postgres refuses the login of database.systemUrl: password authentication failed for user "anchorage_system"; ' +
-      'if this database is new, run: anchorage migrate up; else correct its password\nSee: anchorage serve --help\n',
+      'if this database is new, run: anchorage migrate up; otherwise correct the password\nSee: anchorage serve --help\n',
   )
 })
 

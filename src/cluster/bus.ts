@@ -53,7 +53,7 @@ export class JetStreamBus implements Bus {
       lane().catch((cause: unknown) => {
         // Waiting for one time-out is enough: the other lanes stop after the job that they have in flight.
         failed = true
-        throw new AnchorageError('unavailable', 'JetStream does not take jobs', { cause })
+        throw new AnchorageError('unavailable', 'JetStream does not accept jobs', { cause })
       }),
     )
     const refused = (await Promise.allSettled(lanes)).find((outcome) => outcome.status === 'rejected')
@@ -146,7 +146,7 @@ export class JetStreamBus implements Bus {
       await onJob(job)
       return 'ack'
     } catch (error) {
-      this.#log.debug({ err: error, cid: job.cid }, 'a job could not be looked at; it comes again')
+      this.#log.debug({ err: error, cid: job.cid }, 'a job could not be handled; it is delivered again')
       return { retryAfterMs }
     }
   }

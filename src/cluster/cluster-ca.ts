@@ -165,7 +165,7 @@ function altName(host: string): Buffer {
   // A zone, as in `fe80::1%eth0`, means something on one machine only.
   if (isIP(host) > 0 && !host.includes('%')) return der.implicit(7, addressBytes(host))
   if (!/^[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\.?$/i.test(host)) {
-    throw new AnchorageError('invalid', `${host} is neither a host's name nor an IP address`)
+    throw new AnchorageError('invalid', `${host} is neither a host name nor an IP address`)
   }
   return der.implicit(2, Buffer.from(host.replace(/\.$/, ''), 'ascii'))
 }

@@ -38,8 +38,9 @@ export async function becomeOwner(nc: NatsConnection, clusterId: string): Promis
 export function foreignNats(owner: string, clusterId: string): AnchorageError {
   return new AnchorageError(
     'invalid',
-    `nats.url leads to the NATS of another anchorage cluster (${owner}; the one of this database is ${clusterId}): ` +
-      'give each cluster its own NATS, or its own account there. If that other cluster is gone for good (its database was made anew), delete the stream ' +
-      `${bucketStream} there and start again.`,
+    `the NATS at nats.url belongs to another anchorage cluster (${owner}; this database is of cluster ` +
+      `${clusterId}): give each cluster its own NATS, or its own account in it. If the other cluster is ` +
+      `gone for good, such as after its database was created again, delete the stream ${bucketStream} in ` +
+      'that NATS and start this node again.',
   )
 }

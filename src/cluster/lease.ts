@@ -157,7 +157,7 @@ class Term {
       if (stillMs < expiredMs(held.value, options.ttlMs)) return null
       options.log.warn(
         { stillMs },
-        'nats-server has kept a lease that is long over; this node contends for it all the same',
+        'nats-server still has a lease that expired long ago; this node tries to take it',
       )
     }
     const term = new Term(options, clock)
@@ -235,7 +235,7 @@ class Term {
     const leftMs = Math.round(dueAtMs - this.#times.everyMs + this.#times.workMs - this.#clock.steadyMs())
     this.#options.log.warn(
       { epoch: this.#epoch, lateMs, processMs, natsMs, tries, leftMs },
-      'the lease was renewed late; were leftMs used up, another node would lead',
+      'the lease was renewed late; at leftMs = 0 another node would lead',
     )
   }
 
@@ -270,7 +270,7 @@ class Term {
 
   #lose(why: string): void {
     if (this.#lost.signal.aborted) return
-    this.#options.log.warn({ epoch: this.#epoch, reason: why }, 'this node leads no longer')
+    this.#options.log.warn({ epoch: this.#epoch, reason: why }, 'this node no longer leads')
     this.#lost.abort(new Error(`the lease was lost: ${why}`))
   }
 
@@ -279,7 +279,7 @@ class Term {
     try {
       await this.#options.key.drop(this.#revision, 1_000)
     } catch (error) {
-      this.#options.log.debug({ reason: explain(error) }, 'the lease was not given up; it expires by itself')
+      this.#options.log.debug({ reason: explain(error) }, 'the lease was not released; it expires by itself')
     }
   }
 }

@@ -4,7 +4,7 @@ import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream'
 /** A NATS error in words that an operator can use. */
 export function explain(error: unknown): string {
   if (error instanceof TimeoutError) return 'no answer in time'
-  if (error instanceof RequestError && error.isNoResponders()) return 'nobody answers for it'
+  if (error instanceof RequestError && error.isNoResponders()) return 'no server responds'
   if (error instanceof JetStreamApiError && error.code === 10008) return 'its servers have no quorum (10008)'
   if (error instanceof JetStreamApiError) return `${error.message} (${error.code})`
   if (error instanceof Error) return error.message === '' ? error.name : error.message

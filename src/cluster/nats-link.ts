@@ -60,7 +60,8 @@ const compareEveryMs = 10_000
 const compareShortEveryMs = 1_000
 const failuresToBlameStore = 3
 const tooFew =
-  'too few nats-servers are at hand for the replicas that streams should have; they get them once there are more'
+  'too few nats-servers are running for the wanted replicas of the streams; the streams get more replicas ' +
+  'once there are more servers'
 
 /**
  * Connects, and reconnects for ever. Returns at once: a server that cannot be reached shows as `trouble()`. While connected it creates the
@@ -252,12 +253,12 @@ class ReconnectingLink implements NodeNatsLink {
       if (this.#made.size === 0) return
       const made = [...this.#made]
       this.#made.clear()
-      log.info({ made }, 'JetStream was made or started anew; hints are sent again from Postgres')
+      log.info({ made }, "JetStream's streams were created again; hints are sent again from Postgres")
       onRebuilt?.(made)
     } catch (error) {
       if (nc.isClosed()) return
       if (error instanceof AnchorageError) throw error
-      this.#setTrouble(`JetStream cannot make what is missing: ${this.#why(error)}`)
+      this.#setTrouble(`JetStream cannot create the missing streams: ${this.#why(error)}`)
       this.#repairNow = true
       if (error instanceof Leaderless) await this.#renew(nc, error.stream)
       this.#brokenStore = isBrokenStore(error) ? this.#brokenStore + 1 : 0
@@ -284,14 +285,18 @@ class ReconnectingLink implements NodeNatsLink {
     this.#leaderlessSince ??= nowMs + (Math.random() * leaderlessMs) / 4
     if (nowMs - this.#leaderlessSince < leaderlessMs) return
     this.#leaderlessSince = null
-    log.warn({ stream }, 'the servers that kept a stream are gone; it is made anew on those that are there')
+    log.warn(
+      { stream },
+      'the servers that kept a stream are gone; it is created again on the remaining servers',
+    )
     await deleteStream(nc, stream)
   }
 
   #why(error: unknown): string {
     const isSilence = (error instanceof TimeoutError || error instanceof Leaderless) && !this.#layout().alone
     return (
-      explain(error) + (isSilence ? "; its servers have no quorum, or this node's is cut off from them" : '')
+      explain(error) +
+      (isSilence ? "; its servers have no quorum, or this node's server cannot reach them" : '')
     )
   }
 
@@ -311,7 +316,7 @@ class ReconnectingLink implements NodeNatsLink {
       await probe(nc)
       this.#setTrouble(null)
     } catch (error) {
-      if (!nc.isClosed()) this.#setTrouble(`JetStream does not take messages: ${this.#why(error)}`)
+      if (!nc.isClosed()) this.#setTrouble(`JetStream does not accept messages: ${this.#why(error)}`)
     }
   }
 
@@ -331,7 +336,7 @@ class ReconnectingLink implements NodeNatsLink {
     const before = this.#trouble
     this.#trouble = trouble
     if (this.#stop.signal.aborted || (trouble === null) === (before === null)) return
-    if (trouble === null) this.#options.log.info({}, 'NATS is well: JetStream takes messages')
-    else this.#options.log.warn({ reason: trouble }, 'NATS is away; pins are delayed, not lost')
+    if (trouble === null) this.#options.log.info({}, 'NATS is available: JetStream accepts messages')
+    else this.#options.log.warn({ reason: trouble }, 'NATS is unavailable; pins are delayed, not lost')
   }
 }

@@ -23,7 +23,7 @@ export async function stopOrphan(paths: NatsPaths, log: Log, end = endProcess): 
   log.warn({ pid }, 'stopping a nats-server that an earlier run left behind')
   await end(orphan, 'SIGTERM', 5_000)
   if (await isRunning(orphan))
-    throw new Error(`the nats-server of an earlier run (process ${pid}) does not end`)
+    throw new Error(`the nats-server of an earlier run (process ${pid}) does not end: kill it`)
   await rm(paths.pid, { force: true })
 }
 

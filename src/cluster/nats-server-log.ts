@@ -73,7 +73,7 @@ export class NatsServerLog {
     else
       this.#log.warn(
         { reason: text },
-        'a route to another nats-server fails; it is tried again until it stands',
+        'a route to another nats-server fails; it is tried again until it works',
       )
     this.#routesAt.set(route, atMs)
   }

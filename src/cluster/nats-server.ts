@@ -156,7 +156,7 @@ class NatsServer implements NatsChild {
       })
       this.#child?.kill('SIGHUP')
     } else {
-      this.#log.info(fields, 'nats-server is started again, for its cluster is another one')
+      this.#log.info(fields, 'nats-server is started again, because its cluster has changed')
       await this.#restart()
     }
   }
@@ -190,7 +190,7 @@ class NatsServer implements NatsChild {
       this.#trouble = why
       this.#firstOutcome.resolve()
       if (restartAfterMs === 0 && this.#wasReady && this.#replaceBecause === null) {
-        this.#log.error({ reason: why }, 'nats-server is down and is not to be started again')
+        this.#log.error({ reason: why }, 'nats-server is down and will not be started again')
         break
       }
       const delayMs = Math.min((restartAfterMs || 500) * 2 ** Math.min(this.#quickDeaths - 1, 10), maxDelayMs)

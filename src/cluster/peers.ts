@@ -45,7 +45,7 @@ async function followers(nc: NatsConnection): Promise<Follower[]> {
 async function remove(nc: NatsConnection, peer: string): Promise<void> {
   const reply = await nc.request('$JS.API.SERVER.REMOVE', JSON.stringify({ peer_id: peer }), { timeout })
   const { error } = fieldsOf(reply.string())
-  if (error !== undefined) throw new Error(`JetStream does not let go of ${peer}: ${JSON.stringify(error)}`)
+  if (error !== undefined) throw new Error(`JetStream does not remove ${peer}: ${JSON.stringify(error)}`)
 }
 
 /** A server's id in JetStream's groups: the first 8 bytes of the SHA-256 of its name, each written as one of 62 characters. */

@@ -127,7 +127,7 @@ test('a secret given as a flag is refused, with how to give it instead, and is n
   assert.equal(without.database.url?.reveal(), 'postgres://t@db/a')
 })
 
-test('an unknown key, variable or flag is an error that names the nearest one, or what its section holds', async () => {
+test('an unknown key, variable or flag is an error that names the nearest one, or the keys of its section', async () => {
   await using file = await yaml(
     'htpp: { listen: "127.0.0.1:80" }\nkubo: http://x\nnode: { somethingElse: 1 }\n',
   )
@@ -140,8 +140,8 @@ test('an unknown key, variable or flag is an error that names the nearest one, o
   const message = problems(() => loadConfig({ argv: ['--kubo.rcp', 'http://x'], env }))
   assert.deepEqual(message, [
     `${file.path}: unknown key htpp.listen (did you mean http.listen?)`,
-    `${file.path}: kubo is a section, not an option; it holds rpc: write kubo: { rpc: … }`,
-    `${file.path}: unknown key node.somethingElse; the section node holds name, announce`,
+    `${file.path}: kubo is a section, not an option; it contains rpc: write kubo: { rpc: … }`,
+    `${file.path}: unknown key node.somethingElse; the section node contains name, announce`,
     'unknown variable ANCHORAGE_PIN_MAXAGE (did you mean ANCHORAGE_PIN_MAX_AGE?)',
     'unknown flag --kubo.rcp (did you mean --kubo.rpc?)',
   ])

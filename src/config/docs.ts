@@ -10,19 +10,19 @@ export function configDocs(): string {
   const example = 'pin.maxAge'
   return `# Options
 
-<!-- Made by \`anchorage config docs\`; a test holds it against the code. -->
+<!-- Made by \`anchorage config docs\`; a test compares it with the code. -->
 
 Each option can be given in three ways; a later one wins over an earlier one:
 
 1. in the YAML file that \`--config FILE\` or \`ANCHORAGE_CONFIG\` names, nested: \`pin: { maxAge: 6h }\`;
 2. in the environment: \`${variableOf(example)}=6h\`;
-3. as a flag: \`--${flagOf(example)} 6h\`, but no secret, nor a URL with a password: everybody on the machine can read them there.
+3. as a flag: \`--${flagOf(example)} 6h\`. Secrets and URLs with a password cannot be flags, since every user of the machine can read those.
 
 Durations are written \`500ms\`, \`90s\`, \`30m\`, \`2h\` or \`7d\`, sizes \`4096\`, \`64KiB\` or \`10GiB\`. An unknown key, variable
-(other than \`ANCHORAGE_URL\`, \`ANCHORAGE_TOKEN\` and \`ANCHORAGE_CONFIG\`) or flag is an error. \`anchorage config check\` says
-whether a node would start with what it is given, \`anchorage config print\` where each value comes from.
+(other than \`ANCHORAGE_URL\`, \`ANCHORAGE_TOKEN\` and \`ANCHORAGE_CONFIG\`) or flag is an error. \`anchorage config check\` tells
+whether a node would start with these options, and \`anchorage config print\` shows where each value comes from.
 
-| Option | Type | Default | What it is |
+| Option | Type | Default | Meaning |
 | --- | --- | --- | --- |
 ${rows.join('')}`
 }

@@ -10,7 +10,7 @@ export function hstsOf({ http: { hsts, publicUrl } }: Pick<Config, 'http'>): num
   if (publicUrl === undefined || !publicUrl.startsWith('https://'))
     throw new AnchorageError(
       'invalid',
-      'http.hsts needs an http.publicUrl of https: browsers are told to come over TLS alone',
+      'http.hsts needs an http.publicUrl with https, since it makes browsers use only TLS',
     )
   return hsts
 }

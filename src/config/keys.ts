@@ -32,7 +32,10 @@ export function secretElsewhere(key: ConfigKey): string {
     ...(file === undefined ? [] : [`${file} (a file)`]),
     `${key} in the config file`,
   ]
-  return `a secret is not given as a flag, which everybody on this machine can read; give ${ways.slice(0, -1).join(', ')} or ${ways.at(-1)}`
+  return (
+    'a secret cannot be a flag, since every user of this machine can read flags; give ' +
+    `${ways.slice(0, -1).join(', ')} or ${ways.at(-1)}`
+  )
 }
 
 function words(key: ConfigKey, separator: string): string {

@@ -42,7 +42,7 @@ test('without nats.cluster.announce, others reach the listening address, or this
 
 const refusals: [string, string[], RegExp][] = [
   ['a certificate for another host', ['--nats.cluster.announce=10.0.0.9:6222'], /not for 10\.0\.0\.9/],
-  ['no port', ['--nats.cluster.listen=10.0.0.1:0'], /port of its own/],
+  ['no port', ['--nats.cluster.listen=10.0.0.1:0'], /needs a fixed port/],
   ['an outside NATS besides', ['--nats.url=nats://elsewhere:4222'], /nats\.url/],
   ['a file that is not there', ['--nats.cluster.ca-file=/nowhere'], /nats\.cluster\.caFile cannot be read/],
   [

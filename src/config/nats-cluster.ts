@@ -30,15 +30,16 @@ export async function clusterPlace(
   if (listen === undefined) {
     if (members.length === 0) return null
     throw invalid(
-      `nats.cluster.members is set, and nats.cluster.listen is not: ${howToGive('nats.cluster.listen')}`,
+      `nats.cluster.members is set, but nats.cluster.listen is not: ${howToGive('nats.cluster.listen')}`,
     )
   }
   if (config.nats.url !== undefined)
     throw invalid(
-      'nats.cluster.listen is for the nats-server that a node runs itself, and with nats.url it runs none',
+      'nats.cluster.listen and nats.url are both set: with nats.url this node does not run a nats-server; ' +
+        'remove one of the two',
     )
   if (listen.port === 0)
-    throw invalid('nats.cluster.listen needs a port of its own: the other nodes must know it')
+    throw invalid('nats.cluster.listen needs a fixed port, since the other nodes must know it')
   for (const member of members) checkMember(member)
   const { nats } = requireKeys(config, [
     'nats.cluster.caFile',
@@ -105,7 +106,7 @@ async function checkFiles({ caFile, certFile, keyFile }: Files, host: string, lo
   if (Date.parse(certificate.validTo) < Date.now())
     log.error(
       { certFile, validTo: certificate.validTo },
-      'the certificate of this node has expired: the others refuse it',
+      'the certificate of this node has expired: the other nodes refuse it',
     )
 }
 

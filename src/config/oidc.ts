@@ -14,7 +14,10 @@ export async function oidcOf({ oidc }: Pick<Config, 'oidc'>): Promise<Omit<OidcO
       `oidc.issuer is set, but oidc.clientId is not: ${howToGive('oidc.clientId')}`,
     )
   if (!scopes.includes('openid'))
-    throw new AnchorageError('invalid', 'oidc.scopes must have openid: without it nobody says who logs in')
+    throw new AnchorageError(
+      'invalid',
+      'oidc.scopes must contain openid: without it the provider does not say who logs in',
+    )
   return { issuer, clientId, clientSecret: await clientSecret(oidc), clientAuthentication, scopes, claims }
 }
 

@@ -38,188 +38,221 @@ const perMinute = integer(1, 1_000_000_000)
 export const options = {
   'node.name': option(
     text,
-    "Which node of the cluster this is; keep it: placements, and the Kubo they lie in, are the name's.",
+    'The name of this node, unique in the cluster. Never change it: Postgres records the content of this ' +
+      "node's Kubo under this name.",
     () => hostname(),
-    "the host's name",
+    'the host name',
   ),
   'node.announce': option(
     list,
-    "Multiaddrs, each ending in /p2p/…, at which others reach this node's Kubo; empty: what Kubo itself says.",
+    "Multiaddrs at which others reach this node's Kubo, each ending in /p2p/…; empty: the addresses that " +
+      'Kubo reports.',
     () => '',
     'none',
   ),
-  'data.dir': withDefault(path, './data', "This node's own files: what its nats-server keeps."),
-  'http.listen': withDefault(address, '127.0.0.1:8080', 'Where the API listens.'),
+  'data.dir': withDefault(
+    path,
+    './data',
+    "The directory for this node's own files, which are those of its nats-server.",
+  ),
+  'http.listen': withDefault(address, '127.0.0.1:8080', 'The address on which the API listens.'),
   'http.publicUrl': optional(
     origin,
-    'Where browsers reach the service, such as https://pins.example.com; people log in only there, or on loopback.',
+    'The origin at which browsers reach the service, such as https://pins.example.com. People can log in ' +
+      'only there, or on loopback.',
   ),
   'http.hsts': optional(
     duration,
-    'Tells browsers to come over TLS alone for this long, such as 365d; needs an http.publicUrl of https. Without it nothing is said.',
+    'Tells browsers to use only TLS for this long, such as 365d (HSTS). Needs an http.publicUrl with ' +
+      'https. Without it, no HSTS header is sent.',
   ),
   'http.maxConnections': withDefault(
     integer(1, 1_000_000),
     String(defaultLimits.maxConnections),
-    'Connections to this node at a time; those beyond are closed at once, without an answer.',
+    'The maximum number of connections to this node. Further connections are closed at once, without an ' +
+      'answer.',
   ),
   'http.trustProxy': option(
     networks,
-    'Networks of the proxies in front of this node, as CIDRs: what these say in X-Forwarded-For is believed, and nobody else.',
+    'Networks of the proxies in front of this node, as CIDRs. X-Forwarded-For is trusted only if one of them sends it.',
     () => '',
     'none',
   ),
   'rateLimits.signInPerAddress': withDefault(
     perMinute,
     '10',
-    'Requests a minute of one client address to sign in; counted over all nodes.',
+    'Sign-in requests a minute from one client address, counted over all nodes.',
   ),
   'rateLimits.anonymousPerAddress': withDefault(
     perMinute,
     '60',
-    'Requests a minute of one client address without an access token, at each node.',
+    'Requests a minute from one client address without an access token, at each node.',
   ),
   'rateLimits.anonymous': withDefault(
     perMinute,
     '120',
-    'The same of all client addresses together; signing in has as many of its own.',
+    'Requests a minute from all client addresses together without an access token, at each node. Sign-in ' +
+      'requests have a limit of the same size of their own.',
   ),
   'rateLimits.perCaller': withDefault(
     perMinute,
     '60000',
-    'Requests a minute with one access token, or of one person, at each node.',
+    'Requests a minute with one access token, or from one person, at each node.',
   ),
   'rateLimits.perOrg': withDefault(
     perMinute,
     '120000',
-    'Requests a minute of one org, with whatever tokens and by whatever people, at each node.',
+    'Requests a minute of one org, with all of its tokens and people together, at each node.',
   ),
   'rateLimits.atOncePerOrg': withDefault(
     integer(1, 10_000),
     '64',
-    'Requests of one org that a node works on at a time; more wait for their turn, beyond 1,000 they are refused.',
+    'Requests of one org that a node handles at a time. Up to 1,000 more wait for their turn; further ' +
+      'ones are refused.',
   ),
   'database.url': optional(
     secretUrl('postgres:', 'postgresql:'),
-    "The tenant role's login: all that serves an org's request.",
+    'The login of the tenant role, which serves the requests of orgs.',
   ),
   'database.systemUrl': optional(
     secretUrl('postgres:', 'postgresql:'),
-    "The system role's login: workers, token look-up, operators' verbs.",
+    "The login of the system role, for workers, token look-ups and operators' verbs.",
   ),
   'database.ownerUrl': optional(
     secretUrl('postgres:', 'postgresql:'),
-    "The owner's login, used by `migrate` only; needs CREATEROLE, not superuser.",
+    'The login of the owner, used only by `migrate`. It needs CREATEROLE, but not superuser.',
   ),
   'database.allowPlaintext': withDefault(
     flag,
     'false',
-    "Let these logins' passwords, and all rows, travel unencrypted to another host; refused otherwise.",
+    'Allows an unencrypted connection to Postgres on another host, which exposes passwords and all rows. ' +
+      'Without it a node refuses to start with such a URL.',
   ),
   'database.listsPerOrg': withDefault(
     integer(1, 1_000),
     '4',
-    'Lists of pins of one org that a node asks Postgres for at a time, half of them by cid, name or meta; more wait.',
+    "Lists of one org's pins that a node reads from Postgres at a time; further ones wait. At most half " +
+      'of them may filter by cid, name or meta.',
   ),
   'auth.masterKey': optional(
     secret,
-    'Wraps the keys that sign tokens: 32 bytes in base64, the same on all nodes.',
+    'The key that encrypts the keys that sign tokens: 32 bytes in base64, the same on all nodes.',
   ),
   'auth.masterKeyFile': optional(path, 'A file that holds the master key, instead of auth.masterKey.'),
   'audit.retain': optional(
     integer(leastAuditMonths, 1_200),
-    'Whole months of the audit that are kept beside the present one; older ones are dropped for good. Without it all are kept.',
+    'The number of months of the audit to keep besides the current one. Older months are deleted for ' +
+      'good. Without it, all are kept.',
   ),
   'orgs.maxPins': optional(
     integer(0, maxPinsOfOrg),
-    'How many pins an org may have that is made without saying so; without it as many as there is room for.',
+    'The limit on pins of a new org, unless the request sets one. Without it, there is no limit.',
   ),
-  'orgs.maxBytes': optional(size, 'The same of the bytes of the DAGs of its pins.'),
+  'orgs.maxBytes': optional(
+    size,
+    "The limit on bytes of a new org's DAGs, unless the request sets one. Without it, there is no limit.",
+  ),
   'tokens.maxPerOrg': withDefault(
     integer(1, 1_000_000),
     '1000',
-    'How many access tokens of one org may be alive at a time; beyond, none is made.',
+    'The maximum number of valid access tokens of one org. Beyond it, no further token can be made.',
   ),
   'oidc.issuer': optional(
     issuer,
-    'The OpenID Connect provider at which people log in, exactly as it spells itself; without it nobody does.',
+    'The issuer URL of the OpenID Connect provider at which people log in, exactly as the provider spells ' +
+      'it. Without it, people cannot log in.',
   ),
-  'oidc.clientId': optional(text, 'What this service is called at the provider.'),
-  'oidc.clientSecret': optional(secret, 'How it proves that there; without one it is a public client.'),
-  'oidc.clientSecretFile': optional(path, 'A file that holds that secret, instead of oidc.clientSecret.'),
+  'oidc.clientId': optional(text, 'The client id of this service at the provider.'),
+  'oidc.clientSecret': optional(
+    secret,
+    'The client secret of this service at the provider. Without it, the service is a public client.',
+  ),
+  'oidc.clientSecretFile': optional(
+    path,
+    'A file that holds the client secret, instead of oidc.clientSecret.',
+  ),
   'oidc.clientAuthentication': withDefault(
     oneOf('client_secret_post', 'client_secret_basic'),
     'client_secret_post',
-    'How the secret is shown to a provider that takes both.',
+    'How to send the client secret to a provider that accepts both ways.',
   ),
   'oidc.scopes': withDefault(
     list,
     'openid,profile,email,groups',
-    'What the provider is asked to tell of a person; `openid` must be there.',
+    'The scopes to ask the provider for; `openid` must be among them.',
   ),
-  'oidc.claims.name': withDefault(text, 'name', "The claim with a person's name; `a.b` looks inside of `a`."),
+  'oidc.claims.name': withDefault(
+    text,
+    'name',
+    "The claim with a person's name; `a.b` reads `b` inside `a`.",
+  ),
   'oidc.claims.email': withDefault(
     text,
     'email',
-    'The claim with the e-mail address; it is shown, and decides nothing.',
+    'The claim with the e-mail address. It is only shown; no right depends on it.',
   ),
   'oidc.claims.groups': withDefault(text, 'groups', 'The claim with the groups that a person is in.'),
   'oidc.groupPrefix': withDefault(
     text,
     'anchorage:',
-    'Groups that begin so give roles: `PREFIXSLUG:ROLE` one in an org, `PREFIXoperators` that of an operator.',
+    'Groups with this prefix give roles: `PREFIXSLUG:ROLE` gives a role in an org, `PREFIXoperators` ' +
+      'makes an operator.',
   ),
   'oidc.groups': option(
     groupGrants,
-    'Groups by other names that give roles, each as GROUP=SLUG:ROLE or GROUP=operator.',
+    'Groups with other names that give roles, each written as GROUP=SLUG:ROLE or GROUP=operator.',
     () => '',
     'none',
   ),
-  'session.idleTimeout': withDefault(duration, '12h', 'A login that is not used for this long is over.'),
-  'session.maxAge': withDefault(duration, '7d', 'A login is over after this long, however much it is used.'),
-  'nats.binary': optional(
-    path,
-    'The nats-server to run. Without this option, the node looks for one on the `PATH`.',
-  ),
+  'session.idleTimeout': withDefault(duration, '12h', 'A login ends when it is not used for this long.'),
+  'session.maxAge': withDefault(duration, '7d', 'A login ends after this long, even if it is in use.'),
+  'nats.binary': optional(path, 'The nats-server to run. Without it, the node looks for one on the `PATH`.'),
   'nats.clientPort': withDefault(
     integer(0, 65535),
     '4222',
-    'The loopback port of the nats-server that this node runs.',
+    'The port on loopback of the nats-server that this node runs.',
   ),
   'nats.url': optional(
     secretUrl('nats:', 'tls:'),
-    'An outside NATS to use; then this node runs no nats-server.',
+    'The URL of an outside NATS. With it, this node does not run a nats-server.',
   ),
   'nats.allowPlaintext': withDefault(
     flag,
     'false',
-    "Let nats.url's password, and all hints, travel unencrypted to another host; refused otherwise.",
+    'Allows an unencrypted connection to a nats.url on another host, which exposes the password and all ' +
+      'hints. Without it a node refuses to start with such a URL.',
   ),
   'nats.restartAfter': withDefault(
     duration,
     '500ms',
-    'The wait before a nats-server of this node that died is started again; doubled while it keeps dying, 0 never.',
+    "How long to wait before this node's nats-server is started again after it died. The wait doubles " +
+      'while it keeps dying; 0: never start it again.',
   ),
   'nats.cluster.listen': optional(
     address,
-    "Where the other nodes' nats-servers come in, over TLS; without it this node's nats-server stands alone.",
+    "The address on which this node's nats-server accepts the other nodes' nats-servers, over TLS. " +
+      "Without it, this node's nats-server runs alone.",
   ),
   'nats.cluster.announce': optional(
     address,
-    'Where the other nodes reach nats.cluster.listen, when that is not an address that they can use.',
+    'The address at which the other nodes reach nats.cluster.listen, if they cannot use that address ' +
+      'itself.',
   ),
   'nats.cluster.members': withDefault(
     list,
     '',
-    'All nodes of the cluster by their nats.cluster.announce; without it they find one another in Postgres.',
+    'The nats.cluster.announce of all nodes of the cluster. Without it, nodes find each other in Postgres.',
   ),
   'nats.cluster.caFile': optional(path, "The certificate of the cluster's CA, the same on all nodes."),
   'nats.cluster.certFile': optional(
     path,
-    "This node's certificate, which that CA has signed for the announced host.",
+    'The certificate of this node, signed by that CA for the announced host.',
   ),
   'nats.cluster.keyFile': optional(path, 'The private key of that certificate.'),
-  'nats.cluster.secret': optional(secret, 'What the nodes prove to one another, the same on all nodes.'),
+  'nats.cluster.secret': optional(
+    secret,
+    'The secret by which the nodes recognise each other, the same on all nodes.',
+  ),
   'nats.cluster.secretFile': optional(
     path,
     'A file that holds that secret, instead of nats.cluster.secret; `anchorage admin init-cluster` makes all four files.',
@@ -227,29 +260,35 @@ export const options = {
   'kubo.rpc': withDefault(
     url('http:', 'https:'),
     'http://127.0.0.1:5001',
-    "This node's Kubo: its RPC address.",
+    "The RPC address of this node's Kubo.",
   ),
   'pin.concurrency': withDefault(integer(1, 1024), '32', 'Pins that this node works on at a time.'),
   'pin.replicas': withDefault(
     integer(1, maxReplicas),
     '1',
-    'On how many nodes content stands when neither its pin (`anchorage.replicas` in its meta) nor its org says; the same on all nodes.',
+    'The number of copies of a content if neither its pin (`anchorage.replicas` in its meta) nor its ' +
+      'org sets one; the same on all nodes.',
   ),
   'pin.stallTimeout': withDefault(
     duration,
     '2m',
-    'A pin that received no new block for this long frees its place and is tried again later.',
+    'A pin that receives no new block for this long stops, and is tried again later.',
   ),
-  'pin.minRate': withDefault(size, '1KiB', 'So does one that gets less a second for ten minutes; 0: none.'),
+  'pin.minRate': withDefault(
+    size,
+    '1KiB',
+    'A pin that receives fewer bytes a second than this for ten minutes stops, and is tried again later; ' +
+      '0: no minimum.',
+  ),
   'pin.maxAge': withDefault(
     duration,
     '24h',
-    'A pin that could not be fetched for this long is `failed`, with its reason.',
+    'A pin that cannot be fetched for this long becomes `failed`, with the reason.',
   ),
   'pin.maxMeta': withDefault(
     sizeUpTo(128 << 10, '128KiB'),
     '16KiB',
-    'How much the `meta` of one pin may be, keys and values together; a pin with more is refused.',
+    'The maximum size of the `meta` of one pin, keys and values together. A pin with more is refused.',
   ),
   'pin.allowPrivateOrigins': withDefault(
     flag,
@@ -259,29 +298,31 @@ export const options = {
   'pin.resolveOrigins': withDefault(
     flag,
     'true',
-    'Look up the names in origins; without it, origins that are names are refused.',
+    'Look up host names in origins. If false, origins with host names are refused.',
   ),
   'pin.backoffMin': withDefault(duration, '5s', 'The wait before the second attempt; it doubles from there.'),
   'pin.backoffMax': withDefault(duration, '10m', 'The longest wait between two attempts.'),
   'pin.unpinGrace': withDefault(
     duration,
     '10m',
-    'Content that nobody wants any more stays pinned for this long, but for orgs whose bytes are limited.',
+    'Content that no pin wants any more stays pinned for this long. Content of orgs with a limit on bytes ' +
+      'is removed at once.',
   ),
   'pin.pollInterval': withDefault(
     duration,
     '2s',
-    'How often this node asks Postgres for its due work, beside the hints it gets.',
+    'How often this node asks Postgres for its due work, in addition to the hints that it gets.',
   ),
   'cluster.leaseTtl': withDefault(
     duration,
     '10s',
-    'How long leadership lasts unless renewed; so also how long a lost leader is missed. A leader survives stalls of nearly two thirds of it.',
+    'How long leadership lasts unless it is renewed, and so how long a cluster is without a leader after ' +
+      'one is lost. A leader survives stalls of nearly two thirds of this time.',
   ),
   'cluster.downGrace': withDefault(
     duration,
     '5m',
-    'How long a node may be silent before its content is copied to others.',
+    'How long a node may be silent before its content is copied to other nodes.',
   ),
   'cluster.minReplicas': withDefault(
     integer(1, maxReplicas),
@@ -291,60 +332,63 @@ export const options = {
   'cluster.drainGracePeriod': withDefault(
     duration,
     '2m',
-    'How long a node that starts to drain goes on with the pins that wait for it.',
+    'How long a node that starts to drain continues with its waiting pins.',
   ),
   'cluster.maintenance.maxDuration': withDefault(
     duration,
     '1h',
-    'Maintenance that has no end of its own and lasts longer than this is warned of, every minute.',
+    'When maintenance without an end lasts longer than this, a warning is logged every minute.',
   ),
   'cluster.highWater': withDefault(
     integer(1, 100),
     '90',
-    'How full a Kubo may be, in percent of its limit, and still get new content.',
+    'A Kubo that is fuller than this, in percent of its limit, gets no new content.',
   ),
   'rebalance.movesInFlight': withDefault(
     integer(1, 4096),
     '64',
-    'Copies under way beyond which a plan begins no more moves.',
+    'A plan starts no further move while this many copies are under way.',
   ),
   'rebalance.bytesInFlight': withDefault(
     size,
     '64GiB',
-    'Bytes under way beyond which a plan begins no more moves.',
+    'A plan starts no further move while this many bytes are under way.',
   ),
   'rebalance.tolerance': withDefault(
     integer(0, 100),
     '5',
-    'How far from its fair share of the bytes a node may be, in percent, before a plan moves anything.',
+    'A plan moves content only if a node is further than this from its fair share of the bytes, in ' +
+      'percent.',
   ),
   'metrics.allow': withDefault(
     networks,
     '127.0.0.0/8,::1/128',
-    'Networks, as CIDRs, from whose addresses /metrics is read; a request that a proxy passed on is refused wherever it comes from.',
+    'Networks that may read /metrics, as CIDRs. A request through a proxy is always refused.',
   ),
   'metrics.listen': optional(
     address,
-    'A listener of its own for /metrics, such as 10.0.0.5:9090; then http.listen does not serve it.',
+    'A separate address for /metrics, such as 10.0.0.5:9090. With it, http.listen does not serve /metrics.',
   ),
   'tracing.endpoint': optional(
     url('http:', 'https:'),
-    'Where an OpenTelemetry collector takes traces over OTLP/HTTP, such as http://127.0.0.1:4318/v1/traces; without it nothing is traced.',
+    'The URL at which an OpenTelemetry collector accepts traces over OTLP/HTTP, such as ' +
+      'http://127.0.0.1:4318/v1/traces. Without it, nothing is traced.',
   ),
   'tracing.percent': withDefault(
     integer(1, 100),
     '100',
-    'How many requests in a hundred are traced, each with all that it causes on any node.',
+    'The percentage of requests that are traced, each with all the work that it causes on any node.',
   ),
   'log.level': withDefault(
     oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
     'info',
-    'The least important lines that are still logged.',
+    'The lowest level of log lines that are written.',
   ),
   'log.requests': withDefault(
     flag,
     'false',
-    'A line at `info` for each answered request: its x-request-id, method, route, status, time, org and token.',
+    'Logs a line at `info` for each answered request, with its x-request-id, method, route, status, ' +
+      'time, org and token.',
   ),
 }
 

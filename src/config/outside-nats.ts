@@ -14,7 +14,7 @@ export function outsideNats({ nats: { url, allowPlaintext } }: Pick<Config, 'nat
   if (protocol === 'tls:' || isHere(host) || allowPlaintext) return url.reveal()
   throw new AnchorageError(
     'invalid',
-    `nats.url would send its password and all hints unencrypted to ${host}: write it tls://…, ` +
-      'or set nats.allowPlaintext on a network that nobody else is in',
+    `nats.url would send its password and all hints unencrypted to ${host}: write it tls://…, or, on a ` +
+      'private network, set nats.allowPlaintext',
   )
 }

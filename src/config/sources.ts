@@ -102,11 +102,14 @@ export function fromFile(file: string): Source {
 function unknownKey(path: string): string {
   const below = keysBelow(path)
   if (below.length > 0)
-    return `${path} is a section, not an option; it holds ${below.join(', ')}: write ${path}: { ${below[0]}: … }`
+    return (
+      `${path} is a section, not an option; it contains ${below.join(', ')}: write ${path}: { ` +
+      `${below[0]}: … }`
+    )
   const near = didYouMean(path, configKeys)
   const section = path.replace(/\.[^.]*$/, '')
   const beside = near === '' && section !== path ? keysBelow(section) : []
-  const held = beside.length > 0 ? `; the section ${section} holds ${beside.join(', ')}` : ''
+  const held = beside.length > 0 ? `; the section ${section} contains ${beside.join(', ')}` : ''
   return `unknown key ${path}${near}${held}`
 }
 

@@ -61,10 +61,10 @@ test('content with fewer copies on live nodes than wanted is short, and the reas
 })
 
 test('everything that needs a person is listed once, with the command for it', () => {
-  const silent = view('anchor-3', null, { reasons: [{ what: 'kubo', reason: 'it was away then' }] })
+  const silent = view('anchor-3', null, { reasons: [{ what: 'kubo', reason: 'it was unavailable then' }] })
   Object.assign(silent.node, { live: false, silentMs: 90_000 })
-  const peer = { what: 'peer', reason: 'the node anchor-3 has given no sign' } as const
-  const kubo = { what: 'kubo', reason: 'it is away' } as const
+  const peer = { what: 'peer', reason: 'the node anchor-3 is silent' } as const
+  const kubo = { what: 'kubo', reason: 'it is unavailable' } as const
   const unwell = view('anchor-1', null, { reasons: [peer, kubo], reconcileBlocked: 250 })
   const maintenance = { reason: 'switches', actor: 'me', since: new Date(0), until: null }
   const drains = [{ node: unwell.node, left: 1, bytesLeft: 1, waits: 'too few nodes' }]
@@ -75,8 +75,8 @@ test('everything that needs a person is listed once, with the command for it', (
     [
       '|no node leads: nothing is repaired or moved|anchorage admin cluster-presences',
       'anchor-1|its reconciler stopped before removing 250 pins|anchorage admin reconcile anchor-1 --confirm',
-      'anchor-1|kubo: it is away|',
-      'anchor-3|no sign for 90 s: start it, or strike it out for good|anchorage admin forget anchor-3',
+      'anchor-1|kubo: it is unavailable|',
+      'anchor-3|silent for 90 s: start it, or forget it for good|anchorage admin forget anchor-3',
       '|maintenance is on until it is switched off (switches)|anchorage admin maintenance off',
     ],
   )

@@ -127,7 +127,7 @@ function needsOfNode({ node, report }: NodeView): Need[] {
       : [
           need(
             node.name,
-            `no sign for ${Math.round(node.silentMs / 1000)} s: start it, or strike it out for good`,
+            `silent for ${Math.round(node.silentMs / 1000)} s: start it, or forget it for good`,
             `anchorage admin forget ${node.name}`,
           ),
         ]

@@ -52,7 +52,7 @@ function itemOf<T, R>(waiting: Waiting<T, R>): T {
 
 function settle<T, R>(batch: Waiting<T, R>[], results: (R | Error)[]): void {
   if (results.length !== batch.length) {
-    throw new Error(`a batch of ${batch.length} came back with ${results.length} results`)
+    throw new Error(`a batch of ${batch.length} items returned ${results.length} results`)
   }
   for (const [index, result] of results.entries()) {
     if (result instanceof Error) batch[index]?.reject(result)

@@ -16,12 +16,12 @@ export interface MissingCopies {
  * pinned until the new one is.
  */
 export function missingCopies(held: Omit<Held, 'bytes'>[], silent: ReadonlySet<NodeId>): MissingCopies {
-  const anew = held.filter(({ reason }) => reason === 'node_down' || reason === 'repair')
+  const replaced = held.filter(({ reason }) => reason === 'node_down' || reason === 'repair')
   const onSilent = held.filter(({ nodeId }) => silent.has(nodeId))
   return {
     nodeDown: countOf(onSilent, 'pinned'),
-    repairing: countOf(anew, 'queued', 'pinning'),
-    failed: countOf(anew, 'failed'),
+    repairing: countOf(replaced, 'queued', 'pinning'),
+    failed: countOf(replaced, 'failed'),
   }
 }
 

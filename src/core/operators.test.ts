@@ -124,7 +124,7 @@ test('a plan is made from the copies on the nodes, saved whole, and applied once
   await use.applyPlan(plan.id, 'me')
   await use.applyPlan(plan.id, 'me')
   await use.pausePlan(plan.id, 'me')
-  assert.equal((await use.plan(plan.id)).waits, 'it is paused')
+  assert.equal((await use.plan(plan.id)).waits, 'the plan is paused')
   assert.deepEqual(done, ['plan applying by me', 'plan paused by me'])
 })
 
@@ -132,7 +132,7 @@ test('a plan waits until the plan before it is carried out', async () => {
   const { use } = cluster(['anchor-1', 'anchor-2'])
   const [first, second] = [await use.makePlan('me', signal), await use.makePlan('me', signal)]
   await use.applyPlan(first.id, 'me')
-  assert.equal((await use.applyPlan(second.id, 'me')).waits, `plan ${first.id} is carried out first`)
+  assert.equal((await use.applyPlan(second.id, 'me')).waits, `plan ${first.id} has to finish first`)
 })
 
 test('applying a plan that is already applied changes nothing and shows the plan', async () => {

@@ -94,7 +94,10 @@ export function operatorUseCases({ log, ...parts }: OperatorParts): OperatorUseC
     try {
       await parts.announce(announcement)
     } catch (err) {
-      log.warn({ err }, 'the nodes could not be told; they find out by themselves within seconds')
+      log.warn(
+        { err },
+        'the nodes could not be notified; they notice the change by themselves within seconds',
+      )
     }
   }
   const announcing = { ...parts, announce }
@@ -188,7 +191,8 @@ function ofMaintenance({ store, announce }: Told): OfMaintenance {
     async beginMaintenance(asked, actor) {
       if (asked.reason.trim() === '') throw new AnchorageError('invalid', 'maintenance needs a reason')
       const maintenance = await store.setMaintenance(asked, actor)
-      if (maintenance === null) throw new AnchorageError('internal', 'maintenance was set and is not on')
+      if (maintenance === null)
+        throw new AnchorageError('internal', 'maintenance was switched on, but it is off')
       await announce({ what: 'maintenance', maintenance })
       return maintenance
     },
@@ -256,7 +260,7 @@ async function findNode(store: OperatorStore, given: string): Promise<Node> {
   } catch (error) {
     if (!isCode(error, 'not_found')) throw error
     const names = (await store.reports()).map(({ node }) => node.name)
-    const there = names.length === 0 ? 'there is none yet' : `there are ${names.join(', ')}`
+    const there = names.length === 0 ? 'there are no nodes yet' : `there are ${names.join(', ')}`
     throw new AnchorageError('not_found', `there is no node ${JSON.stringify(given)}: ${there}`)
   }
 }

@@ -155,8 +155,8 @@ test('admins change members, but only an owner or an operator makes, changes and
     fake.kept.members.get(acme.id)?.map(({ userId }) => userId),
     [member.actor, newcomer],
   )
-  for (const nobody of ['usr_x', 'tok_01h455vb4pex5vsknk084sn02q', mintId('usr')])
-    await assert.rejects(orgs.removeMember(operator, 'acme', nobody), refusal('not_found'))
+  for (const stranger of ['usr_x', 'tok_01h455vb4pex5vsknk084sn02q', mintId('usr')])
+    await assert.rejects(orgs.removeMember(operator, 'acme', stranger), refusal('not_found'))
   await assert.rejects(orgs.setMember(operator, 'acme', "x' or 1=1", 'viewer'), refusal('not_found'))
 })
 

@@ -195,7 +195,7 @@ async function orgFor(
 ): Promise<Org> {
   const org = isName(given) ? await directory.findOrg(given).catch(noneIfNotFound) : null
   if (org === null || (org.id !== principal.orgId && !isOperator(principal)))
-    throw new AnchorageError('not_found', 'there is no org of this name')
+    throw new AnchorageError('not_found', 'there is no org with this name')
   demandScope(principal, anyOf)
   return org
 }
@@ -236,7 +236,9 @@ function demandOperator(principal: AnyPrincipal): void {
 function demandSound(change: OrgChange): OrgChange {
   const most = change.maxReplicas ?? maxReplicas
   if ((change.defaultReplicas ?? 0) > most) {
-    const message = `pins that say nothing cannot get ${change.defaultReplicas} copies when at most ${most} are allowed`
+    const message =
+      `defaultReplicas: it is ${change.defaultReplicas}, but pins of this org may have at most ${most} ` +
+      'copies'
     throw new AnchorageError('invalid', message)
   }
   return change

@@ -44,7 +44,7 @@ test('an address that names no peer is refused with a reason', () => {
     [`/ip9/127.0.0.1/tcp/1/p2p/${qm}`, /parsed/],
     [`/dns4/${'/'.repeat(1 << 20)}x`, /longer/],
     [`/p2p/1${'z'.repeat(1 << 20)}`, /longer/],
-    [`/p2p/1${'z'.repeat(1000)}`, /longer/],
+    [`/p2p/1${'z'.repeat(1000)}`, /too long for a name/],
   ]
   for (const [text, why] of wrong) {
     assert.throws(
@@ -70,7 +70,7 @@ test('of many origins the first 20 usable ones are kept, and the rest is reporte
   assert.deepEqual(mixed.origins, ports(20))
   assert.match(
     mixed.passedOver ?? '',
-    /^12 of 32: 6 after the first 26; 4 given before; 2 of no use: \/ip9\/1\.2\.3\.4 \(.*\), \/hello \(.*\)$/,
+    /^12 of 32: 6 after the first 26; 4 repeated; 2 unusable: \/ip9\/1\.2\.3\.4 \(.*\), \/hello \(.*\)$/,
   )
 })
 

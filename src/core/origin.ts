@@ -45,9 +45,9 @@ export function usableOrigins(given: readonly string[]): { origins: string[]; pa
   const repeated = looked - origins.size - unusable.length
   const reasons = [
     ...(looked < given.length ? [`${given.length - looked} after the first ${looked}`] : []),
-    ...(repeated > 0 ? [`${repeated} given before`] : []),
+    ...(repeated > 0 ? [`${repeated} repeated`] : []),
     ...(unusable.length > 0
-      ? [`${unusable.length} of no use: ${unusable.slice(0, maxNamed).join(', ')}`]
+      ? [`${unusable.length} unusable: ${unusable.slice(0, maxNamed).join(', ')}`]
       : []),
   ]
   const passedOver = `${given.length - origins.size} of ${given.length}: ${reasons.join('; ')}`
@@ -57,11 +57,11 @@ export function usableOrigins(given: readonly string[]): { origins: string[]; pa
 /** Returns `text` when it is a multiaddr that ends in `/p2p/PEERID`. Otherwise throws `invalid` with the reason. */
 export function parseOrigin(text: string): string {
   if (text.length > maxOriginLength) throw bad(`longer than ${maxOriginLength} characters`)
-  if (longPart.test(text)) throw bad('a part is longer than any name')
+  if (longPart.test(text)) throw bad('a part is too long for a name')
   if (text.includes('//') || text.endsWith('/')) throw bad('an empty part between slashes')
   const last = componentsOf(text).at(-1)
   if (last?.name !== 'p2p' || last.value === undefined) throw bad('it must end in /p2p/PEERID')
-  if (!isPeerId(last.value)) throw bad('what follows the last /p2p/ is not a peer id')
+  if (!isPeerId(last.value)) throw bad('the text after the last /p2p/ is not a peer id')
   return text
 }
 

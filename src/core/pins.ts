@@ -67,7 +67,7 @@ export function pinUseCases(options: PinsOptions): PinUseCases {
     if (worth.length === 0) return
     bus
       .publishJobs(worth)
-      .catch((err: unknown) => log.debug({ err }, 'hints were not published; nodes will find the work'))
+      .catch((err: unknown) => log.debug({ err }, 'hints were not sent; the nodes find the work in Postgres'))
   }
 
   return {
@@ -102,7 +102,9 @@ function newPin(options: PinsOptions, principal: OrgPrincipal, request: PinReque
   const { origins, passedOver } = usableOrigins(request.origins ?? [])
   const known = presence.nodes()
   if (known.length === 0)
-    throw new AnchorageError('unavailable', 'no node can take pins yet', { retryAfterSeconds: 5 })
+    throw new AnchorageError('unavailable', 'no node can accept pins yet; try again', {
+      retryAfterSeconds: 5,
+    })
   // A node that cannot take the content now is not chosen. Repair adds the copy once some node can.
   const nodes = chooseNodes(cid, known, replicas ?? usualReplicas, room)
   return {
@@ -126,7 +128,7 @@ function assertMetaFits(meta: Record<string, string>, max: number): void {
   if (bytes > max)
     throw new AnchorageError(
       'invalid',
-      `meta: its keys and values have ${bytes} bytes; at most ${max} are taken`,
+      `meta: its keys and values have ${bytes} bytes; at most ${max} are allowed`,
       { bound: 'bytes of the meta of a pin' },
     )
 }

@@ -123,7 +123,7 @@ export function sessionUseCases(parts: SessionParts): SessionUseCases {
     async who(cookie) {
       const session = await find(cookie)
       if (session === null)
-        throw new AnchorageError('unauthenticated', 'the session is over: sign in again at /v1/auth/login')
+        throw new AnchorageError('unauthenticated', 'the session has ended: sign in again at /v1/auth/login')
       return session
     },
     list: ({ user }) => store.sessions(user.id),
@@ -152,8 +152,8 @@ function begunLogin(seal: Seal, cookie: string | undefined, nowMs: number): Begu
   const text = cookie === undefined ? null : seal.open(cookie)
   const begun: BegunLogin | null = text === null ? null : JSON.parse(text)
   if (begun !== null && begun.untilMs > nowMs) return begun
-  const why = begun === null ? 'this browser began no login' : 'the login took too long'
-  throw new AnchorageError('unauthenticated', `${why}: begin again at /v1/auth/login`)
+  const why = begun === null ? 'this browser has not started a login' : 'the login took too long'
+  throw new AnchorageError('unauthenticated', `${why}: start again at /v1/auth/login`)
 }
 
 /** Opens a session and returns the value of its cookie. */
@@ -216,7 +216,7 @@ async function providersLogout(
   try {
     return await provider.logoutUrl(idToken, returnTo)
   } catch (err) {
-    log.warn({ err }, 'the identity provider cannot be asked where it ends its own session')
+    log.warn({ err }, 'the identity provider cannot be asked for its logout page')
     return null
   }
 }

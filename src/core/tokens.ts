@@ -90,7 +90,7 @@ export async function announceRevoked(
   } catch (err) {
     log.warn(
       { err },
-      'the nodes could not be told of ended tokens; they find out by themselves within seconds',
+      'the nodes could not be notified of revoked tokens; they notice by themselves within seconds',
     )
   }
 }
@@ -100,7 +100,7 @@ function demandOwn(principal: OrgPrincipal, scopes: readonly Scope[]): void {
   if (beyond.length === 0) return
   throw new AnchorageError(
     'forbidden',
-    `a token may do no more than whoever makes it: not ${beyond.join(', ')}`,
+    `a token cannot have scopes that its maker does not have: ${beyond.join(', ')}`,
   )
 }
 
@@ -108,15 +108,18 @@ function demandOwn(principal: OrgPrincipal, scopes: readonly Scope[]): void {
 function endOf({ until }: OrgPrincipal, { ttlMs, expiresAt }: NewToken, nowMs: number): number {
   const lastMs = until?.getTime() ?? Infinity
   if (ttlMs !== undefined && expiresAt !== undefined)
-    throw new AnchorageError('invalid', 'say how long it lives or when it ends, not both')
+    throw new AnchorageError('invalid', 'give either ttlSeconds or expiresAt, not both')
   if (ttlMs === undefined && expiresAt === undefined) return Math.min(nowMs + usualMs, lastMs)
   const endMs = expiresAt?.getTime() ?? nowMs + (ttlMs ?? 0)
   // a token's end is in whole seconds: one that ends within this second would have ended before it was made
-  if (!(endMs >= nowMs + 1000)) throw new AnchorageError('invalid', 'a token must end in the future')
-  if (endMs > nowMs + longestMs) throw new AnchorageError('invalid', 'a token lives for ten years at most')
+  if (!(endMs >= nowMs + 1000)) throw new AnchorageError('invalid', 'a token must expire in the future')
+  if (endMs > nowMs + longestMs) throw new AnchorageError('invalid', 'a token can last for at most ten years')
   if (endMs > lastMs) {
     const last = new Date(lastMs).toISOString()
-    throw new AnchorageError('invalid', `a token ends no later than the one that makes it: ${last}`)
+    throw new AnchorageError(
+      'invalid',
+      `a token cannot outlast the token that makes it, which expires at ${last}`,
+    )
   }
   return endMs
 }

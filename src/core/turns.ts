@@ -63,7 +63,7 @@ export function turns({ atOnce, waiting, what }: TurnsOptions): Turns {
     if (lane.waiting.size >= waiting)
       throw new AnchorageError(
         'too_many',
-        `too many ${what} at a time: ${atOnce} go on and ${waiting} wait; ask again once some have been answered`,
+        `too many ${what} at a time: ${atOnce} are being handled and ${waiting} wait; try again later`,
         { retryAfterSeconds: 1, bound: `${what} at a time` },
       )
     return await nextIn(lane.waiting, () => begin(key, lane), signal)

@@ -33,7 +33,7 @@ export async function whyPlanWaits(
   { store, plans }: { store: OperatorStore; plans: PlanStore },
   plan: Plan,
 ): Promise<string | null> {
-  if (plan.state === 'paused') return 'it is paused'
+  if (plan.state === 'paused') return 'the plan is paused'
   if (plan.state !== 'applying') return null
   const [maintenance, reports, first] = await Promise.all([
     store.maintenance(),
@@ -42,7 +42,7 @@ export async function whyPlanWaits(
   ])
   const stopped = whyNothingMoves(maintenance, reports)
   if (stopped !== null || first === null || first.id === plan.id) return stopped
-  return `plan ${first.id} is carried out first`
+  return `plan ${first.id} has to finish first`
 }
 
 /** The newest epoch under which a live node says that it leads. An older leader's last report may still say that it leads. */
@@ -56,7 +56,7 @@ export function leadingEpoch(reports: Reports): number | null {
 /** Why the leader changes no placements just now, in words; null when it may. */
 export function whyNothingMoves(maintenance: Maintenance | null, reports: Reports): string | null {
   if (maintenance !== null) return `maintenance is on (${maintenance.reason}): nothing moves until it is off`
-  return leadingEpoch(reports) === null ? 'no node leads just now: nothing moves until one does' : null
+  return leadingEpoch(reports) === null ? 'no node leads at the moment: nothing moves until one does' : null
 }
 
 /**
@@ -79,7 +79,7 @@ export function whyContentWaits(
     const taking = nodes.filter((node) => takesContent(node, 0, policy)).length
     return `too few nodes: content wants ${short.wanted} ${short.wanted === 1 ? 'copy' : 'copies'}, and ${taking} other ${taking === 1 ? 'node is' : 'nodes are'} live, in service and with room`
   }
-  return stuck.length > 0 ? 'copies elsewhere could not be made yet, and are tried again' : null
+  return stuck.length > 0 ? 'copies on other nodes could not be made yet; they are tried again' : null
 }
 
 function copiesInService({ copies }: ContentCopies, nodes: readonly Node[]): number {

@@ -42,7 +42,7 @@ test('a remembered port that something else took is replaced and reported', asyn
   await once(stranger, 'listening')
   const other = await dir.port('kubo')
   assert.notEqual(other, port)
-  assert.match(here.said.join(), new RegExp(`port ${port} of kubo is taken`))
+  assert.match(here.said.join(), new RegExp(`port ${port} of kubo is in use by another process`))
   stranger.close()
 })
 
@@ -64,7 +64,7 @@ test('a folder with other content is refused, even with --reset, and keeps its c
   for (const reset of [false, true]) {
     await assert.rejects(
       openDataDir(here.path, { ...here.options, reset }),
-      /holds something else \(thesis\.txt\)/,
+      /contains other files \(thesis\.txt\)/,
     )
   }
   assert.deepEqual(await readdir(here.path), ['thesis.txt'])

@@ -77,7 +77,8 @@ async function dataDir(path: string, lock: Lock, say: (line: string) => void): P
       if (kept !== undefined && (await isFree(kept))) return kept
       const wished = preferred !== undefined && (await isFree(preferred)) ? preferred : null
       const port = wished ?? (await freePort(new Set(Object.values(state.ports))))
-      if (kept !== undefined) say(`port ${kept} of ${name} is taken by something else; it moves to ${port}`)
+      if (kept !== undefined)
+        say(`port ${kept} of ${name} is in use by another process; ${name} moves to ${port}`)
       state.ports[name] = port
       await save()
       return port
@@ -93,7 +94,7 @@ async function refuseForeign(path: string): Promise<void> {
   if (!ours && there.length > 0) {
     throw new AnchorageError(
       'unavailable',
-      `${path} holds something else (${there.slice(0, 3).join(', ')}): choose an empty folder, or a new one, with --data`,
+      `${path} contains other files (${there.slice(0, 3).join(', ')}): choose an empty folder, or a new one, with --data`,
     )
   }
 }
@@ -128,8 +129,12 @@ async function readState(path: string): Promise<DevState> {
     const state: Omit<DevState, 'nodes'> & Partial<DevState> = JSON.parse(text)
     return { ...state, nodes: state.nodes ?? 1 }
   } catch (cause) {
-    throw new AnchorageError('unavailable', `${join(path, stateFile)} is broken: start anew with --reset`, {
-      cause,
-    })
+    throw new AnchorageError(
+      'unavailable',
+      `${join(path, stateFile)} is damaged: start with an empty folder with --reset`,
+      {
+        cause,
+      },
+    )
   }
 }

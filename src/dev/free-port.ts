@@ -25,5 +25,5 @@ export async function freePort(taken: ReadonlySet<number> = new Set()): Promise<
     const port = 20_000 + Math.floor(Math.random() * 12_000)
     if (!taken.has(port) && (await isFree(port))) return port
   }
-  throw new AnchorageError('unavailable', 'found no free port on 127.0.0.1 between 20000 and 31999')
+  throw new AnchorageError('unavailable', 'there is no free port on 127.0.0.1 between 20000 and 31999')
 }

@@ -39,7 +39,7 @@ export async function startIdentityProvider(
   const issuer = `http://127.0.0.1:${options.port}`
   const provider = new library.default(issuer, configuration(options))
   provider.on('backchannel.error', (_ctx, error) =>
-    options.say(`a node was not told of a logout: ${error.message}`),
+    options.say(`a node could not be notified of a logout: ${error.message}`),
   )
   provider.on('server_error', (_ctx, error) => options.say(`the identity provider: ${String(error)}`))
   const serve = provider.callback()
@@ -164,7 +164,10 @@ function loginForm(provider: Provider, { users, keys }: IdentityProviderOptions)
       show(
         response,
         400,
-        page('Sign in', '<p>This login took too long, or was begun elsewhere. Begin it again.</p>'),
+        page(
+          'Sign in',
+          '<p>This login took too long, or was started in another browser. Start it again.</p>',
+        ),
       )
     }
   }

@@ -43,7 +43,7 @@ export async function startLogin(
     say,
   })
   if (provider === null) {
-    say('nobody can log in by browser: the package oidc-provider is not installed')
+    say('people cannot log in with a browser, because the package oidc-provider is not installed')
     return null
   }
   const clientSecretFile = join(dir.path, 'client.secret')

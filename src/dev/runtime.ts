@@ -134,7 +134,9 @@ function takingServersAlong(dir: string): Disposable {
 async function refuseTakenPorts(first: number, count: number): Promise<void> {
   for (let port = first; port < first + count; port++) {
     if (await isFree(port)) continue
-    const message = `port ${port} on 127.0.0.1 is in use: stop what listens there, or choose another with --port`
+    const message =
+      `port ${port} on 127.0.0.1 is in use: stop the process that listens there, or choose another port ` +
+      'with --port'
     throw new AnchorageError('conflict', message)
   }
 }

@@ -64,7 +64,7 @@ export function auth(verify: (bearer: string) => Promise<OrgPrincipal>, logins: 
   const knownOf = (request: FastifyRequest): Known => {
     const known = admitted.get(request)
     if (known === undefined)
-      throw new AnchorageError('internal', 'a route that needs a principal admits without one')
+      throw new AnchorageError('internal', 'a route that needs a principal let a request without one through')
     return known
   }
   return {
@@ -82,7 +82,7 @@ export function auth(verify: (bearer: string) => Promise<OrgPrincipal>, logins: 
     principalOf: (request) => knownOf(request).principal,
     orgPrincipalOf(request) {
       const { orgId, ...principal } = knownOf(request).principal
-      if (orgId === null) throw new AnchorageError('forbidden', 'this needs a caller that speaks for an org')
+      if (orgId === null) throw new AnchorageError('forbidden', 'this needs a token that belongs to an org')
       return { ...principal, orgId }
     },
     sessionOf: (request) => knownOf(request).session,
@@ -99,7 +99,10 @@ async function lookInto(
     return logins === null || !speaksByCookie(request) ? null : await byCookie(request, logins)
   const bearer = bearerForm.exec(authorization)?.[1]
   if (bearer === undefined)
-    throw new AnchorageError('unauthenticated', `the authorization is not a bearer: ${howTo}`)
+    throw new AnchorageError(
+      'unauthenticated',
+      `the authorization header does not hold a bearer token: ${howTo}`,
+    )
   return { principal: await verify(bearer), session: null }
 }
 

@@ -13,22 +13,22 @@ interface Refusal {
 }
 
 const jsonType = 'application/json; charset=utf-8'
-const noTunnel: Refusal = { status: 405, reason: 'METHOD_NOT_ALLOWED', details: 'this server is no proxy' }
+const noTunnel: Refusal = { status: 405, reason: 'METHOD_NOT_ALLOWED', details: 'this server is not a proxy' }
 const unmet: Refusal = {
   status: 417,
   reason: 'EXPECTATION_FAILED',
-  details: 'only 100-continue can be expected',
+  details: 'the expect header must be 100-continue',
 }
 const malformed: Refusal = { status: 400, reason: 'BAD_REQUEST', details: 'this is not well-formed HTTP/1.1' }
 const byCode: Record<string, Refusal> = {
   HPE_INVALID_URL: {
     ...malformed,
-    details: 'the path and query must be percent-encoded: plain ASCII, no blanks',
+    details: 'percent-encode the path and query: they must be plain ASCII without blanks',
   },
   HPE_HEADER_OVERFLOW: {
     status: 431,
     reason: 'REQUEST_HEADER_FIELDS_TOO_LARGE',
-    details: 'the request line and headers together are too long; filter by less',
+    details: 'the request line and headers together are too long; use fewer filters',
   },
   HPE_CHUNK_EXTENSIONS_OVERFLOW: {
     status: 413,

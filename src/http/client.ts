@@ -84,7 +84,7 @@ export function pinClient(options: { url: string; token: string; fetch?: typeof 
     } catch (cause) {
       if (cause instanceof PinServiceError) throw cause
       signal?.throwIfAborted()
-      throw unreachable(`${base} cannot be reached: see that the service runs there`, cause)
+      throw unreachable(`${base} cannot be reached: check that the service runs at this address`, cause)
     }
   }
   const askJson = async <T>(...call: Parameters<typeof ask>): Promise<T> => {
@@ -93,7 +93,7 @@ export function pinClient(options: { url: string; token: string; fetch?: typeof 
       return parsed<T>(text)
     } catch (cause) {
       throw unreachable(
-        `what ${base} answers cannot be read: see that it is the base of a pinning service`,
+        `the answer of ${base} cannot be read: check that this is the base URL of a pinning service`,
         cause,
       )
     }

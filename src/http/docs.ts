@@ -15,7 +15,7 @@ export function docs(app: FastifyInstance): void {
       info: {
         title: 'anchorage',
         version: '1.0.0',
-        description: 'The IPFS Pinning Services API 1.0.0, and what anchorage adds to it.',
+        description: 'The IPFS Pinning Services API 1.0.0, and the routes that anchorage adds to it.',
         license: { name: 'MIT OR Apache-2.0', identifier: 'MIT OR Apache-2.0' },
       },
       servers: [{ url: '/' }],
@@ -27,7 +27,8 @@ export function docs(app: FastifyInstance): void {
             in: 'cookie',
             name: sessionCookie,
             description:
-              'Of a person who is a member of several orgs, the header `anchorage-org` names one, by TypeID or slug',
+              'A person who is a member of several orgs names one of them in the header ' +
+              '`anchorage-org`, by TypeID or slug',
           },
         },
       },

@@ -72,9 +72,7 @@ export function answerBadPath(
 ): (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void {
   return (_error, request, reply) => {
     reply.code(404).headers(greeting(request))
-    reply.send(
-      failure('NOT_FOUND', 'there is nothing at this path: its percent-encoding is not that of UTF-8 text'),
-    )
+    reply.send(failure('NOT_FOUND', 'there is nothing at this path: its percent-encoding is not valid UTF-8'))
   }
 }
 
@@ -90,7 +88,7 @@ function refusalOf(error: FastifyError | AnchorageError | UnsupportedBody, reque
       ...(error instanceof UnsupportedBody && { details: error.message }),
     }
   }
-  const details = `something went wrong on our side; if it lasts, tell the operator this request's id: ${request.id}`
+  const details = `the service failed; if this happens again, tell the operator the id of this request: ${request.id}`
   return { status: 500, reason: reasonOf('internal'), details }
 }
 
@@ -102,7 +100,7 @@ function noteTrouble(log: Log, err: Error, request: FastifyRequest, status: numb
     status,
     err,
   }
-  if (status === 503) log.warn(fields, 'a request could not be served just now')
+  if (status === 503) log.warn(fields, 'a request could not be served at the moment')
   else log.error(fields, 'a request failed')
 }
 

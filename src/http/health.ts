@@ -17,11 +17,14 @@ export interface Health {
 const Reasons = Type.Array(Type.Object({ what: Type.String(), reason: Type.String() }))
 const Ready = Type.Object(
   { status: Type.Enum(['ok', 'degraded'], { type: 'string' }), reasons: Reasons },
-  { description: 'Send requests here; `reasons` say what only takes longer' },
+  {
+    description:
+      'Send requests to this node; `reasons` lists the degraded parts, which only make work slower',
+  },
 )
 const NotReady = Type.Object(
   { ...Failure.properties, status: Type.Enum(['unavailable'], { type: 'string' }), reasons: Reasons },
-  { description: 'Send no requests here' },
+  { description: 'Send no requests to this node' },
 )
 const Healthy = Type.Object(
   {
@@ -30,7 +33,7 @@ const Healthy = Type.Object(
     version: Type.String(),
     node: Type.Object({ id: Type.String(), name: Type.String() }),
   },
-  { description: 'It lives; `status` says whether it is ready' },
+  { description: 'The process is alive; `status` says whether it is ready' },
 )
 
 /** Tells load balancers and monitors, without a token, whether the process is alive and whether to send it requests. */
@@ -40,7 +43,7 @@ export function healthRoutes(app: FastifyInstance, health: () => Health): void {
     {
       schema: {
         operationId: 'getHealth',
-        summary: 'Whether the process lives: 200 while it can answer at all',
+        summary: 'Check whether the process is alive: 200 whenever it can answer',
         tags: ['node'],
         security: [],
         response: { 200: Healthy },
@@ -56,7 +59,9 @@ export function healthRoutes(app: FastifyInstance, health: () => Health): void {
     {
       schema: {
         operationId: 'getReady',
-        summary: 'Whether to send requests here: 503 when draining, stopping, unmigrated or without Postgres',
+        summary:
+          'Check whether to send requests to this node: 503 when it is draining or stopping, or its ' +
+          'schema is old, or Postgres cannot be reached',
         tags: ['node'],
         security: [],
         response: { 200: Ready, 503: NotReady, '4xx': ref(Failure) },

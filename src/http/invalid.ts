@@ -26,14 +26,14 @@ function shouldBe({ keyword, params, message }: FastifySchemaValidationError): s
     case 'enum':
       return `must be one of ${String(params['allowedValues']).replaceAll(',', ', ')}`
     case 'maxLength':
-      return `at most ${limit} characters`
+      return `must have at most ${limit} characters`
     case 'maxItems':
     case 'maxProperties':
-      return `at most ${limit} of them`
+      return `must have at most ${limit} items`
     case 'minItems':
-      return `at least ${limit} of them`
+      return `must have at least ${limit} items`
     case 'uniqueItems':
-      return 'each must be there once only'
+      return 'must not contain the same item twice'
     case 'minimum':
       return `must be ${limit} or more`
     case 'maximum':

@@ -48,17 +48,19 @@ function hasNoBody({ headers }: FastifyRequest): boolean {
 function demandNoEncoding({ headers }: FastifyRequest): void {
   const encoding = headers['content-encoding'] ?? ''
   if (/^ *(identity)? *$/i.test(encoding)) return
-  throw new UnsupportedBody(`the body is encoded with ${quoted(encoding)}: send it without any encoding`)
+  throw new UnsupportedBody(
+    `the body is encoded with ${quoted(encoding)}: send it without a content encoding`,
+  )
 }
 
 function parsed(body: Buffer): unknown {
   if (body.length === 0) return undefined
-  if (isWide(body)) throw new AnchorageError('invalid', 'the body: UTF-16 or UTF-32; send it as UTF-8')
-  if (!isUtf8(body)) throw new AnchorageError('invalid', 'the body: not UTF-8')
+  if (isWide(body)) throw new AnchorageError('invalid', 'the body: it is UTF-16 or UTF-32; send it as UTF-8')
+  if (!isUtf8(body)) throw new AnchorageError('invalid', 'the body: it is not UTF-8')
   try {
     return JSON.parse(body.toString().replace(/^\ufeff/, ''))
   } catch (cause) {
-    throw new AnchorageError('invalid', 'the body: not JSON', { cause })
+    throw new AnchorageError('invalid', 'the body: it is not JSON', { cause })
   }
 }
 

@@ -45,13 +45,13 @@ export function metricsRoute(app: FastifyInstance, { allow, read }: Scrape): voi
   const admit: onRequestHookHandler = (request, reply, done) => {
     reply.removeHeader('access-control-allow-origin').removeHeader('access-control-expose-headers')
     const address = socketAddress(request.raw.socket)
-    if (isPassedOn(request)) done(refused('metrics are not read through a proxy'))
-    else if (!isAllowed(address)) done(refused(`metrics.allow does not name the network of ${address}`))
+    if (isPassedOn(request)) done(refused('metrics cannot be read through a proxy'))
+    else if (!isAllowed(address)) done(refused(`metrics.allow does not contain the network of ${address}`))
     else done()
   }
   const schema = {
     operationId: 'getMetrics',
-    summary: 'What Prometheus scrapes; open to the networks of metrics.allow',
+    summary: 'Read the metrics, for Prometheus; only from the networks in metrics.allow',
     tags: ['node'],
     security: [],
     response: {

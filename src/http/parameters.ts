@@ -19,7 +19,7 @@ function decoded(text: string, name?: string): string {
     return decodeURIComponent(text.replaceAll('+', ' '))
   } catch (cause) {
     const what = name === undefined ? 'the name of a query parameter' : quoted(name)
-    throw new AnchorageError('invalid', `${what}: its percent-encoding is not that of UTF-8 text`, { cause })
+    throw new AnchorageError('invalid', `${what}: its percent-encoding is not valid UTF-8`, { cause })
   }
 }
 

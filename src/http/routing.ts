@@ -9,8 +9,8 @@ const wholeAddress = /^https?:\/\/[^/?#]*/i
 const nothingHere = 'there is nothing at this path; the API is described at /v1/docs'
 /** The answer to a client with a wrong base URL. */
 export const pinsAreElsewhere =
-  'there is nothing at this path: pins are at /v1/pins. The base URL to give a client is the address of this server with /v1 behind it ' +
-  'and nothing more, since clients add /pins by themselves'
+  'there is nothing at this path: pins are at /v1/pins. The base URL for a client is the address of this ' +
+  'server followed by /v1. Clients append /pins themselves'
 
 /** The methods that each path of the server takes. Used only for requests that match no route. */
 export interface Routing {
@@ -75,7 +75,7 @@ function answerUnrouted(routing: Routing, request: FastifyRequest, reply: Fastif
   const allow = methods.join(', ')
   reply.header('allow', allow)
   if (request.method === 'OPTIONS') return allowAll(reply, allow)
-  return reply.code(405).send(failure('METHOD_NOT_ALLOWED', `this path takes ${allow}`))
+  return reply.code(405).send(failure('METHOD_NOT_ALLOWED', `this path accepts only ${allow}`))
 }
 
 /** Whether this is a CORS preflight. */
@@ -97,5 +97,5 @@ function whereInstead(routing: Routing, path: string): string {
   const lower = path.toLowerCase()
   if (lower.split('/').includes('pins')) return pinsAreElsewhere
   const route = routing.routeOf(lower) ?? routing.routeOf(`/v1${lower}`)
-  return route === undefined ? nothingHere : `there is nothing at this path: it is ${route}`
+  return route === undefined ? nothingHere : `there is nothing at this path: use ${route}`
 }

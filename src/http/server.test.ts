@@ -12,7 +12,7 @@ import { publishedCheck } from '../../testing/published-spec.ts'
 const check = publishedCheck()
 const all = { authorization: 'Bearer all' }
 const json = { ...all, 'content-type': 'application/json' }
-const nobody = 'pin_01h455vb4pex5vsknk084sn02q'
+const unknownPin = 'pin_01h455vb4pex5vsknk084sn02q'
 
 /** Sends a request as `all`, and checks what holds for every answer. */
 async function ask({ app }: FakeServer, options: InjectOptions) {
@@ -87,7 +87,7 @@ test('a pin is added, read, listed, replaced and removed', async () => {
 test('any text may be a requestid, and an unknown one is not found', async () => {
   const server = fakeServer()
   for (const id of [
-    nobody,
+    unknownPin,
     'x',
     '%00',
     '..%2f..',
@@ -101,7 +101,7 @@ test('any text may be a requestid, and an unknown one is not found', async () =>
     await refused(server, { ...post({ cid }), url: `/v1/pins/${id}` }, 404, /no pin/)
   }
   await refused(server, { url: '/v1/pins/%FF' }, 404, /percent-encoding/)
-  await refused(server, { ...post({}), url: `/v1/pins/${nobody}` }, 400, /cid/)
+  await refused(server, { ...post({}), url: `/v1/pins/${unknownPin}` }, 400, /cid/)
 })
 
 test('without a valid bearer neither path, query nor body is read', async () => {
@@ -144,10 +144,10 @@ test('each route demands its scope and names it', async () => {
   const server = fakeServer()
   const routes: [InjectOptions, string][] = [
     [{ url: '/v1/pins' }, 'pins:read'],
-    [{ url: `/v1/pins/${nobody}` }, 'pins:read'],
+    [{ url: `/v1/pins/${unknownPin}` }, 'pins:read'],
     [post({ cid }), 'pins:write'],
-    [{ ...post({ cid }), url: `/v1/pins/${nobody}` }, 'pins:write'],
-    [{ method: 'DELETE', url: `/v1/pins/${nobody}` }, 'pins:delete'],
+    [{ ...post({ cid }), url: `/v1/pins/${unknownPin}` }, 'pins:write'],
+    [{ method: 'DELETE', url: `/v1/pins/${unknownPin}` }, 'pins:delete'],
   ]
   for (const [request, scope] of routes) {
     const others = ['pins:read', 'pins:write', 'pins:delete'].filter((each) => each !== scope).join('+')
@@ -176,10 +176,10 @@ test('an invalid body is refused with the name of the field, and reaches no use 
     [{ cid: '' }, /^cid/],
     [{ cid: 'QmCIDToBePinned' }, /^cid: not a CID/],
     [{ cid: `${cid}/path` }, /^cid/],
-    [{ cid: `z${'2'.repeat(100_000)}` }, /^cid: at most/],
+    [{ cid: `z${'2'.repeat(100_000)}` }, /^cid: must have at most/],
     [{ cid, name: null }, /^name/],
     [{ cid, name: 7 }, /^name/],
-    [{ cid, name: long }, /^name: at most 255 characters/],
+    [{ cid, name: long }, /^name: must have at most 255 characters/],
     [{ cid, name: '📌'.repeat(256) }, /^name/],
     [`{"cid":"${cid}","name":"\\ud83d"}`, /^name: .*surrogate/],
     [{ cid, meta: null }, /^meta/],
@@ -192,22 +192,22 @@ test('an invalid body is refused with the name of the field, and reaches no use 
     [`{"cid":"${cid}","meta":{"\\udc00":"a"}}`, /^a key of meta: .*surrogate/],
     [
       { cid, meta: Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`k${i}`, ''])) },
-      /^meta: at most 1000/,
+      /^meta: must have at most 1000/,
     ],
     [{ cid, origins: null }, /^origins/],
     [{ cid, origins: peer }, /^origins/],
     [{ cid, origins: [7] }, /^origins.0/],
     [
       { cid, origins: [peer, 'ip4/127.0.0.1/tcp/4001'] },
-      /^origins.1: .*begins with a slash: .*\/p2p\/PEERID/,
+      /^origins.1: .*begins with a slash, such as .*\/p2p\/PEERID/,
     ],
     [{ cid, origins: [''] }, /^origins.0/],
-    [{ cid, origins: Array(1001).fill('/') }, /^origins: at most 1000/],
-    [{ cid, origins: [`/${'x'.repeat(1024)}`] }, /^origins.0: at most 1024/],
+    [{ cid, origins: Array(1001).fill('/') }, /^origins: must have at most 1000/],
+    [{ cid, origins: [`/${'x'.repeat(1024)}`] }, /^origins.0: must have at most 1024/],
   ]
   for (const [body, details] of wrong) {
     await refused(server, post(body), 400, details, 'BAD_REQUEST')
-    await refused(server, { ...post(body), url: `/v1/pins/${nobody}` }, 400, details, 'BAD_REQUEST')
+    await refused(server, { ...post(body), url: `/v1/pins/${unknownPin}` }, 400, details, 'BAD_REQUEST')
   }
   assert.deepEqual(server.pins.calls, [])
 })
@@ -285,7 +285,7 @@ test('without a body the content type is ignored, and a route that needs a body 
       const { requestid } = (await ask(server, post({ cid }))).json()
       const removed = await ask(server, { method: 'DELETE', url: `/v1/pins/${requestid}`, headers })
       assert.equal(removed.statusCode, 202, `${type}: ${removed.body}`)
-      for (const url of ['/v1/pins', `/v1/pins/${nobody}`])
+      for (const url of ['/v1/pins', `/v1/pins/${unknownPin}`])
         await refused(server, { method: 'POST', url, headers }, 400, /^the body: missing/, 'BAD_REQUEST')
     }
   }
@@ -325,7 +325,7 @@ test('a byte order mark before the JSON is ignored, and UTF-16 and UTF-32 are re
   const utf32 = Buffer.concat(Array.from(text, (each) => Buffer.from([0, 0, 0, each.charCodeAt(0)])))
   const wide = [little, big, utf32, Buffer.from(`\ufeff${text}`, 'utf16le')]
   for (const body of [...wide, Buffer.from(`\ufeff${text}`, 'utf16le').swap16()])
-    await refused(server, post(body), 400, /^the body: UTF-16 or UTF-32; send it as UTF-8/)
+    await refused(server, post(body), 400, /^the body: it is UTF-16 or UTF-32; send it as UTF-8/)
 })
 
 test('large bodies are processed one by one, and other work runs between them', async () => {
@@ -349,7 +349,7 @@ test('a wrong method is refused with the methods of the path, and an unknown pat
   const server = fakeServer()
   const allow: Record<string, string> = {
     '/v1/pins': 'GET, HEAD, OPTIONS, POST',
-    [`/v1/pins/${nobody}`]: 'DELETE, GET, HEAD, OPTIONS, POST',
+    [`/v1/pins/${unknownPin}`]: 'DELETE, GET, HEAD, OPTIONS, POST',
     '/v1/health': 'GET, HEAD, OPTIONS',
     '/v1/openapi.json': 'GET, HEAD, OPTIONS',
   }
@@ -369,7 +369,13 @@ test('a wrong method is refused with the methods of the path, and an unknown pat
       if (methods.includes(method)) continue
       // The types of inject() list fewer methods than HTTP has.
       const options = Object.assign({ url }, { method }) as InjectOptions
-      const response = await refused(server, { ...options, payload: '{' }, 405, /takes/, 'METHOD_NOT_ALLOWED')
+      const response = await refused(
+        server,
+        { ...options, payload: '{' },
+        405,
+        /accepts only/,
+        'METHOD_NOT_ALLOWED',
+      )
       assert.equal(response.headers['allow'], methods)
     }
   }
@@ -400,7 +406,7 @@ test('repeated slashes, and a slash at the end of a path, are ignored', async ()
     const added = await ask(server, { ...post({ cid }), ...at(path) })
     assert.equal(added.statusCode, 202, path)
     const { requestid } = added.json()
-    const wrong = await refused(server, { method: 'PUT', ...at(path) } as InjectOptions, 405, /takes/)
+    const wrong = await refused(server, { method: 'PUT', ...at(path) } as InjectOptions, 405, /accepts only/)
     assert.equal(wrong.headers['allow'], 'GET, HEAD, OPTIONS, POST')
     assert.equal((await ask(server, at(`${path}/${requestid}`))).statusCode, 200, path)
     const removed = await ask(server, { method: 'DELETE', ...at(`${path}//${requestid}/`) })
@@ -415,8 +421,8 @@ test('repeated slashes, and a slash at the end of a path, are ignored', async ()
 test('a path that is nearly right is answered with the right one', async () => {
   const server = fakeServer()
   const bases = ['/pins', '/v1/pins/pins', '/v1/v1/pins', '/api/v1/pins', '/V1/pins', '/v1/PINS', '/v2/pins/']
-  for (const url of bases.flatMap((path) => [path, `${path}/${nobody}`])) {
-    const base = /pins are at \/v1\/pins\. The base URL .* with \/v1 behind it/
+  for (const url of bases.flatMap((path) => [path, `${path}/${unknownPin}`])) {
+    const base = /pins are at \/v1\/pins\. The base URL .* followed by \/v1\./
     await refused(server, { url }, 404, base, 'NOT_FOUND')
     await refused(server, { ...post('{'), url }, 404, base, 'NOT_FOUND')
     await refused(server, { method: 'DELETE', url, headers: {} }, 404, base, 'NOT_FOUND')
@@ -426,15 +432,15 @@ test('a path that is nearly right is answered with the right one', async () => {
     assert.match(String(asked.headers['access-control-allow-methods']), /\*|GET/)
   }
   assert.deepEqual(server.pins.calls, [])
-  await refused(server, { url: '/tokens/tok_x' }, 404, /it is \/v1\/tokens\/:id$/)
-  await refused(server, { url: '/health' }, 404, /it is \/v1\/health$/)
-  await refused(server, { url: '/V1/Health' }, 404, /it is \/v1\/health$/)
+  await refused(server, { url: '/tokens/tok_x' }, 404, /use \/v1\/tokens\/:id$/)
+  await refused(server, { url: '/health' }, 404, /use \/v1\/health$/)
+  await refused(server, { url: '/V1/Health' }, 404, /use \/v1\/health$/)
   await refused(server, { url: '/nope' }, 404, /described at \/v1\/docs$/)
 })
 
 test('a browser may send a CORS preflight without a token', async () => {
   const server = fakeServer()
-  for (const url of ['/v1/pins', `/v1/pins/${nobody}`]) {
+  for (const url of ['/v1/pins', `/v1/pins/${unknownPin}`]) {
     const headers = {
       origin: 'https://app.example',
       'access-control-request-method': 'POST',
@@ -479,7 +485,13 @@ test('each refusal of the core has its status and reason, and details of interna
   ]) {
     const server = fakeServer()
     server.pins.create = () => Promise.reject(error)
-    const response = await refused(server, post({ cid }), 500, /request's id/, 'INTERNAL_SERVER_ERROR')
+    const response = await refused(
+      server,
+      post({ cid }),
+      500,
+      /the id of this request: /,
+      'INTERNAL_SERVER_ERROR',
+    )
     const id = String(response.headers['x-request-id'])
     assert.ok(response.json().error.details.includes(id))
     assert.doesNotMatch(response.body, /secret/)

@@ -61,7 +61,7 @@ test('a foreign org looks like one that does not exist, however it is named', ()
       }
     }),
   )
-  assert.deepEqual(new Set(errors), new Set(['AnchorageError: there is no org of this name']))
+  assert.deepEqual(new Set(errors), new Set(['AnchorageError: there is no org with this name']))
 })
 
 test('an operator may use pins only in orgs it is a member of, and may name any org in a path', () => {
@@ -101,7 +101,7 @@ test('a refusal says why', () => {
   const stranger = session([])
   assert.match(
     whyNot(stranger, principalOfSession(stranger, nothing), ['pins:read']).message,
-    /member of no org/,
+    /not a member of any org/,
   )
   assert.match(
     whyNot(stranger, principalOfSession(stranger, nothing), ['cluster:admin']).message,

@@ -25,7 +25,7 @@ export function principalOfSession(session: Session, named: NamedOrg): Principal
         : undefined
       : memberships.find(({ orgId, slug }) => orgId === asked || slug === asked)
   if (asked !== undefined && membership === undefined && !(user.operator && named.path !== undefined))
-    throw new AnchorageError('not_found', 'there is no org of this name')
+    throw new AnchorageError('not_found', 'there is no org with this name')
   const works = membership !== undefined && membership.suspended === null
   const scopes = new Set<Scope>(works ? scopesOf(membership.role) : [])
   if (user.operator) scopes.add('cluster:admin')
@@ -39,10 +39,13 @@ export function whyNot(session: Session, principal: Principal, anyOf: readonly S
   if (principal.orgId !== null || anyOf.every((scope) => scope === 'cluster:admin'))
     return new AnchorageError(
       'forbidden',
-      `this needs the scope ${anyOf.join(' or ')}, which your role does not give`,
+      `this needs the scope ${anyOf.join(' or ')}, which your role does not have`,
     )
   if (session.memberships.length === 0)
-    return new AnchorageError('forbidden', 'you are a member of no org; ask an admin of yours to add you')
+    return new AnchorageError(
+      'forbidden',
+      'you are not a member of any org; ask an admin of your org to add you',
+    )
   const slugs = session.memberships.map(({ slug }) => slug).join(', ')
   return new AnchorageError(
     'invalid',

@@ -130,7 +130,7 @@ test('malformed HTTP is answered in JSON', async (t) => {
       /well-formed/,
     ],
     ['GET /v1/pins HTTP/1.1\r\nConnection: close\r\n\r\n', 400, /host/],
-    ['CONNECT example:443 HTTP/1.1\r\nHost: example:443\r\n\r\n', 405, /no proxy/],
+    ['CONNECT example:443 HTTP/1.1\r\nHost: example:443\r\n\r\n', 405, /not a proxy/],
     [`POST /v1/pins HTTP/1.1\r\n${auth}Expect: a-miracle\r\nContent-Length: 0\r\n\r\n`, 417, /100-continue/],
   ]
   for (const [bytes, status, details] of broken) await refused(server, bytes, status, details)
@@ -144,12 +144,17 @@ test('a method without a route is refused with the methods of the path', async (
       server,
       `${method} /v1/pins HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
       405,
-      /takes/,
+      /accepts only/,
     )
     assert.equal(answer.headers.get('allow'), 'GET, HEAD, OPTIONS, POST')
   }
   for (const address of ['http://x/v1/pins', 'HTTPS://x:443//v1//pins/?a=b'])
-    await refused(server, `PUT ${address} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, 405, /takes/)
+    await refused(
+      server,
+      `PUT ${address} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+      405,
+      /accepts only/,
+    )
   await refused(server, 'OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 404, /nothing/)
 })
 
@@ -157,13 +162,13 @@ test('a request line of 45 KB is answered with what is wrong in it, and one beyo
   const server = await listening(t)
   const long = 'x'.repeat(45_000)
   const get = (path: string) => `GET ${path} HTTP/1.1\r\n${auth}Connection: close\r\n\r\n`
-  await refused(server, get(`/v1/pins?name=${long}`), 400, /^name: at most/)
+  await refused(server, get(`/v1/pins?name=${long}`), 400, /^name: must have at most/)
   await refused(server, get(`/v1/pins?cid=${long}`), 400, /^cid/)
   await refused(server, get(`/v1/pins?meta=${long}`), 400, /^meta/)
   await refused(server, get(`/v1/pins/${long}`), 404, /no pin/)
   await refused(server, get(`/v1/${long}`), 404, /nothing/)
   const within = defaultLimits.maxHeadBytes - get('/v1/pins?name=').length
-  await refused(server, get(`/v1/pins?name=${'x'.repeat(within)}`), 400, /^name: at most/)
+  await refused(server, get(`/v1/pins?name=${'x'.repeat(within)}`), 400, /^name: must have at most/)
   await refused(server, get(`/v1/pins?name=${'x'.repeat(within + 200)}`), 431, /too long/)
   await refused(server, get(`/v1/pins?name=${'x'.repeat(200_000)}`), 431, /too long/)
   await refused(server, get(`/v1/pins?name=${'x'.repeat(5_000_000)}`), 431, /too long/)
@@ -174,7 +179,7 @@ test('a query that is not percent-encoded is refused with that reason', async (t
   const server = await listening(t)
   for (const encoding of ['utf8', 'latin1'] as const) {
     const bytes = Buffer.from(`GET /v1/pins?name=caf\u00e9 HTTP/1.1\r\n${auth}\r\n`, encoding)
-    await refused(server, bytes, 400, /percent-encoded/)
+    await refused(server, bytes, 400, /percent-encode the path/)
   }
 })
 

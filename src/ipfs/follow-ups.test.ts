@@ -30,10 +30,10 @@ test('each open network is named, and a wider filter covers the networks within 
     ...told,
     Swarm: { AddrFilters: all.filter((each) => !each.includes(text)) },
   })
-  assert.deepEqual(followUps(without('192.168')), ['Swarm.AddrFilters does not keep it from 192.168.0.0/16'])
-  assert.deepEqual(followUps(without('fc00')), ['Swarm.AddrFilters does not keep it from fc00::/7'])
+  assert.deepEqual(followUps(without('192.168')), ['Swarm.AddrFilters does not cover 192.168.0.0/16'])
+  assert.deepEqual(followUps(without('fc00')), ['Swarm.AddrFilters does not cover fc00::/7'])
   const wide = ['/ip4/0.0.0.0/ipcidr/0', '/ip6/::/ipcidr/0']
   assert.deepEqual(followUps({ ...told, Swarm: { AddrFilters: wide } }), [])
   const narrow = ['/ip4/10.0.0.0/ipcidr/16', '/ip4/10.0.0.1/tcp/1', 'x', '/ip4/999.0.0.0/ipcidr/8', 5]
-  assert.match(followUps({ ...told, Swarm: { AddrFilters: narrow } })[0] ?? '', /from 10\.0\.0\.0\/8, /)
+  assert.match(followUps({ ...told, Swarm: { AddrFilters: narrow } })[0] ?? '', /cover 10\.0\.0\.0\/8, /)
 })

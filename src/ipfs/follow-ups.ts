@@ -43,8 +43,8 @@ export function fencesOf(config: unknown): Fences {
 export function followUps(config: unknown): string[] {
   const { open, overHttp } = fencesOf(config)
   return [
-    ...(open.length > 0 ? [`Swarm.AddrFilters does not keep it from ${open.join(', ')}`] : []),
-    ...(overHttp ? ['HTTPRetrieval is on, and fetches over HTTP from wherever a stranger says'] : []),
+    ...(open.length > 0 ? [`Swarm.AddrFilters does not cover ${open.join(', ')}`] : []),
+    ...(overHttp ? ['HTTPRetrieval is on, so strangers can make it fetch over HTTP from any address'] : []),
   ]
 }
 

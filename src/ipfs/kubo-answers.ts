@@ -49,7 +49,7 @@ export function readIdentity(
   if (major === oldestKubo[0] && minor < oldestKubo[1])
     throw new IpfsError(
       'kubo_error',
-      `this Kubo is ${found}; anchorage needs ${oldestKubo.join('.')} or newer, because older ones let a reprovide run block all pins`,
+      `Kubo is ${found}: upgrade it to ${oldestKubo.join('.')} or newer, because in older versions a reprovide run can block all pins`,
       { permanent: true },
     )
   const peerId = text(fields(id)['ID'])
@@ -114,6 +114,6 @@ function number(value: unknown): number {
 }
 
 function unlike(wanted: string, found: unknown): IpfsError {
-  const cause = new Error(`wanted ${wanted}, found ${JSON.stringify(found)?.slice(0, 100)}`)
-  return new IpfsError('kubo_error', 'what answers at the configured address is not a Kubo', { cause })
+  const cause = new Error(`expected ${wanted}, found ${JSON.stringify(found)?.slice(0, 100)}`)
+  return new IpfsError('kubo_error', 'the server at the address in kubo.rpc is not a Kubo', { cause })
 }

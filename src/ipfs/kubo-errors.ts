@@ -11,8 +11,13 @@ export function kuboError(status: number, text: string): IpfsError {
   for (const { pattern, code, permanent, sentence } of meanings)
     if (pattern.test(text)) return new IpfsError(code, sentence(text), { permanent, cause })
   if (status === 401 || status === 403)
-    return new IpfsError('kubo_error', 'Kubo refuses this node: its RPC asks for credentials', { cause })
-  if (status === 404) return new IpfsError('kubo_error', 'no Kubo RPC at the configured address', { cause })
+    return new IpfsError(
+      'kubo_error',
+      'Kubo refuses this node, because its RPC needs credentials: add them to kubo.rpc',
+      { cause },
+    )
+  if (status === 404)
+    return new IpfsError('kubo_error', 'there is no Kubo RPC at the address in kubo.rpc', { cause })
   return new IpfsError('kubo_error', `Kubo failed: ${withoutPaths(text)}`, { cause })
 }
 
@@ -30,7 +35,7 @@ interface Meaning {
 }
 
 const unreadable = (text: string) => `the content cannot be read: ${withoutPaths(text.replace(/^pin: /, ''))}`
-const insecure = (text: string) => `Kubo does not take this CID: ${text.replace(/^pin: /, '')}`
+const insecure = (text: string) => `Kubo does not accept this CID: ${text.replace(/^pin: /, '')}`
 
 /** The first match counts. */
 const meanings: Meaning[] = [
@@ -52,7 +57,7 @@ const meanings: Meaning[] = [
     pattern: /context deadline exceeded|not found locally|could not find/,
     code: 'not_found_in_time',
     permanent: false,
-    sentence: () => 'no node that holds it was found in time',
+    sentence: () => 'no node with the content was found in time',
   },
   {
     pattern: /potentially insecure hash|digest too (small|large)/,

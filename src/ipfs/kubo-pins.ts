@@ -85,15 +85,15 @@ async function add(
   onProgress: (progress: Progress) => void,
 ): Promise<Progress> {
   let progress: Progress = { blocks: 0, bytes: 0 }
-  let stands = false
+  let confirmed = false
   const path = `pin/add?arg=${encodeURIComponent(cid)}&name=${encodeURIComponent(name)}&progress=true`
   await rpc.lines(path, signal, (line) => {
     const step = readPinAdd(line)
-    if (step === 'pinned') stands = true
+    if (step === 'pinned') confirmed = true
     else onProgress((progress = step ?? progress))
   })
   // Only the last line says that the content is pinned; an answer that just ends does not.
-  if (!stands) throw new IpfsError('kubo_error', 'Kubo ended its answer without saying that the pin stands')
+  if (!confirmed) throw new IpfsError('kubo_error', "Kubo's answer ended before it confirmed the pin")
   return progress
 }
 

@@ -32,9 +32,13 @@ export async function dialable(origin: string, policy: OriginPolicy): Promise<st
   const ask = resolveName && withinBudget((name, kind) => resolveName(name, kind, signal))
   const { allowed, refused } = await judge(origin, { allowPrivateOrigins, ask }, maxDnsaddrDepth)
   if (allowed.length > 0) return [...new Set(allowed)].slice(0, maxAddresses)
-  throw new IpfsError('bad_origin', `the origin may not be dialled: ${refused ?? 'its name leads nowhere'}`, {
-    permanent: refused !== null,
-  })
+  throw new IpfsError(
+    'bad_origin',
+    `the origin may not be dialled: ${refused ?? 'its name has no address'}`,
+    {
+      permanent: refused !== null,
+    },
+  )
 }
 
 type Ask = (name: string, kind: Parameters<ResolveName>[1]) => Promise<string[]>
@@ -83,20 +87,20 @@ async function judge(origin: string, policy: Judge, depth: number): Promise<Judg
     case 'dns6': {
       const { ask } = policy
       const { name: kind, value: name } = host
-      if (!ask) return refuse('names are not resolved here')
+      if (!ask) return refuse('host names are not allowed in origins here')
       const kinds = kind === 'dns' ? (['dns4', 'dns6'] as const) : [kind]
       const found = await Promise.all(kinds.map((one) => ask(name, one)))
       return judgeAddresses(found.flat(), spellTls(rest, name), policy)
     }
     default:
-      return refuse('it does not begin with an IP address or a name')
+      return refuse('it does not begin with an IP address or a host name')
   }
 }
 
 async function judgeDnsaddr(name: string, rest: Part[], policy: Judge, depth: number): Promise<Judgement> {
-  if (rest.length !== 1) return refuse('between its name and /p2p/ there must be nothing')
-  if (!policy.ask) return refuse('names are not resolved here')
-  if (depth === 0) return refuse('its name leads to a name, and that to another')
+  if (rest.length !== 1) return refuse('it has other parts between the name and /p2p/')
+  if (!policy.ask) return refuse('host names are not allowed in origins here')
+  if (depth === 0) return refuse('its name leads through too many other names')
   const records = await policy.ask(name, 'dnsaddr')
   const targets = records.filter((record) => record.endsWith(spell(rest))).slice(0, maxAddresses)
   const judged = await Promise.all(targets.map((target) => judge(target, policy, depth - 1)))

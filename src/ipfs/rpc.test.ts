@@ -130,7 +130,7 @@ test('a Kubo that is too old is refused with the reason, and a newer one is acce
   )
   await using ipfs = kubo({ rpcUrl: fake.url, pinName: 'ours', allowPrivateOrigins: false })
   for (version of ['0.4.23', '0.38.0', '0.41.0', '0.41.0-rc1'])
-    await assert.rejects(ipfs.identity(never), /needs 0\.42 or newer/, version)
+    await assert.rejects(ipfs.identity(never), /upgrade it to 0\.42 or newer/, version)
   for (version of ['0.42.0', '0.43.0-dev', '0.100.0', '1.0.0'])
     assert.deepEqual(await ipfs.identity(never), {
       peerId: 'me',

@@ -104,7 +104,7 @@ function exchange(
           if (text.length > maxTextChars) throw unintelligible(new Error('an answer without end'))
         } catch (error) {
           reject(error)
-          current.abort(new Error('what came is of no use'))
+          current.abort(new Error('the answer cannot be used'))
         }
       },
       onResponseEnd(_controller, trailers) {
@@ -180,7 +180,7 @@ function parse(text: string): unknown {
 }
 
 function unintelligible(cause: unknown): IpfsError {
-  return new IpfsError('kubo_error', 'what answers at the configured address is not a Kubo', { cause })
+  return new IpfsError('kubo_error', 'the server at the address in kubo.rpc is not a Kubo', { cause })
 }
 
 /** Once Kubo has begun to answer with 200, an error can only follow as a trailer. */

@@ -20,13 +20,15 @@ const upToALease = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 /** All families, each defined once; `docs/metrics.md` and the instruments come from here. */
 export const families = {
   anchorage_build_info: look('gauge', 'Always 1; the label is the version of this node.', ['version']),
-  anchorage_ready: look('gauge', '1 while this node wants requests, as /v1/ready says; else 0.'),
-  anchorage_healthy: look('gauge', '1 while this part of the node is well; else 0, and /v1/ready says why.', [
-    'part',
-  ]),
+  anchorage_ready: look('gauge', '1 while this node accepts requests, as /v1/ready says; otherwise 0.'),
+  anchorage_healthy: look(
+    'gauge',
+    '1 while this part of the node works; otherwise 0, and /v1/ready says why.',
+    ['part'],
+  ),
 
   anchorage_http_request_duration_seconds: histogram(
-    'Time from a request to the end of its answer. The route is its pattern; `none` stands for all paths that no route matches.',
+    'Time from a request to the end of its answer. The route is its pattern; `none` means all paths that no route matches.',
     seconds,
     ['method', 'route', 'status'],
   ),
@@ -43,9 +45,9 @@ export const families = {
     'Time of one transaction that accepts new pins, whether it succeeds or not.',
     seconds,
   ),
-  anchorage_accept_failures_total: counted('Transactions that should accept new pins and failed.'),
+  anchorage_accept_failures_total: counted('Failed transactions that were to accept new pins.'),
   anchorage_pin_duration_seconds: histogram(
-    'Time from when content was last asked for until this node held a copy of it, waiting included.',
+    'Time from the last request for a content until this node had a copy of it, including waiting.',
     upToADay,
   ),
   anchorage_attempts_total: counted(
@@ -55,49 +57,55 @@ export const families = {
   anchorage_pinned_bytes_total: counted('Bytes of the DAGs that this node pinned.'),
   anchorage_jobs: look(
     'gauge',
-    'Jobs in the memory of this node: `queued` jobs wait for a slot, `active` ones have one, `searching` and `long` ones go on beside the slots, the outcome of `finishing` ones is being written.',
+    'Jobs in the memory of this node: `queued` jobs wait for a slot, `active` ones have one, `searching` and `long` ones run without a slot, and the outcome of `finishing` ones is being written.',
     ['state'],
   ),
-  anchorage_jobs_refused_total: look('counter', 'Jobs for which the row of the placement had nothing to do.'),
+  anchorage_jobs_refused_total: look(
+    'counter',
+    'Jobs that this node dropped because their placement had no work to do.',
+  ),
   anchorage_queue_oldest_seconds: look(
     'gauge',
-    'How long the placement that waits longest on this node has been due; 0 when none waits. Read from Postgres every 15 seconds.',
+    'How long the oldest waiting placement of this node has been due; 0 when none waits. Read from Postgres every 15 seconds.',
   ),
 
   anchorage_pins: leader('Pins of all orgs.', ['status']),
   anchorage_placements: leader(
-    'Placements. The state is `lost` on a node that was given up for down, whatever it was.',
+    'Placements. On a node that counts as down, the state of all placements is `lost`.',
     ['node', 'state', 'reason'],
   ),
   anchorage_copies_missing: leader(
-    'Copies that content should have and that cannot be read now: on a silent node (`node_down`), being copied again (`repairing`), or not to be had (`failed`). New pins that wait do not count.',
+    'Missing copies of contents: on a silent node (`node_down`), being copied again (`repairing`), or impossible to fetch (`failed`). New pins that wait do not count.',
     ['cause'],
   ),
   anchorage_contents_unsettled: leader(
-    'Contents that repair is to look at, counted up to 100,000. Some stay while there are too few nodes, or too little room.',
+    'Contents that the repair worker has yet to look at, counted up to 100,000. Some remain while there ' +
+      'are too few nodes or too little room.',
   ),
   anchorage_plan_moves: leader('Moves of the plan that is being applied.', ['state']),
-  anchorage_plan_bytes: leader(
-    'Bytes that the plan that is being applied moves in all; 0 without such a plan.',
-  ),
+  anchorage_plan_bytes: leader('Total bytes of the plan that is being applied; 0 without such a plan.'),
   anchorage_measured_timestamp_seconds: leader(
     'When the leader last read the families of the whole cluster.',
   ),
 
-  anchorage_leader: look('gauge', '1 on the node that leads; else 0.'),
-  anchorage_leader_epoch: look('gauge', 'The epoch under which this node leads; 0 when it does not.'),
+  anchorage_leader: look('gauge', '1 on the node that leads; otherwise 0.'),
+  anchorage_leader_epoch: look('gauge', 'The epoch under which this node leads; 0 if it does not lead.'),
   anchorage_lease_renewals_total: counted(
-    'Tries of this node to renew its lease while it led: `renewed` or `failed`.',
+    'Attempts of this node to renew its lease while it led: `renewed` or `failed`.',
     ['result'],
   ),
   anchorage_lease_renewal_late_seconds: histogram(
-    'How long after it was due each renewal of the lease was answered. The lease is lost at about 0.65 of `cluster.leaseTtl`.',
+    'How late each renewal of the lease was answered. The lease is lost at about 0.65 of `cluster.leaseTtl`.',
     upToALease,
   ),
-  anchorage_node_live: look('gauge', '1 for each node that this node takes to be alive; else 0.', ['node']),
+  anchorage_node_live: look(
+    'gauge',
+    '1 for each node that is alive, as far as this node knows; otherwise 0.',
+    ['node'],
+  ),
   anchorage_node_state: look(
     'gauge',
-    '1 for the state that operators gave each node: active, draining or drained; else 0.',
+    '1 for the state that operators gave each node: active, draining or drained; otherwise 0.',
     ['node', 'state'],
   ),
   anchorage_presence_age_seconds: look('gauge', 'How long ago this node heard each other node over NATS.', [
@@ -106,13 +114,13 @@ export const families = {
   anchorage_maintenance_age_seconds: look('gauge', 'How long maintenance has been on; 0 when it is off.'),
   anchorage_maintenance_overdue: look(
     'gauge',
-    '1 while maintenance without an end lasts longer than `cluster.maintenance.maxDuration`; else 0.',
+    '1 while maintenance without an end lasts longer than `cluster.maintenance.maxDuration`; otherwise 0.',
   ),
 
-  anchorage_worker_runs_total: look('counter', 'Runs of each worker on this node, failed ones included.', [
+  anchorage_worker_runs_total: look('counter', 'Runs of each worker on this node, including failed ones.', [
     'worker',
   ]),
-  anchorage_worker_failures: look('gauge', 'Failures of each worker in a row; 0 while all is well.', [
+  anchorage_worker_failures: look('gauge', 'Consecutive failures of each worker; 0 after a success.', [
     'worker',
   ]),
   anchorage_worker_last_run_duration_seconds: look('gauge', 'How long the last run of each worker took.', [
@@ -126,22 +134,22 @@ export const families = {
     'Pins in Kubo that the reconciler removes only after `anchorage admin reconcile --confirm`; 0 while it needs no confirmation.',
   ),
 
-  anchorage_cache_hits_total: look('counter', 'Answers that came from memory.', ['cache']),
-  anchorage_cache_misses_total: look('counter', 'Answers for which Postgres was asked.', ['cache']),
-  anchorage_cache_invalidations_total: look('counter', 'Changes that other nodes told this node of.', [
+  anchorage_cache_hits_total: look('counter', 'Look-ups that were answered from memory.', ['cache']),
+  anchorage_cache_misses_total: look('counter', 'Look-ups that were answered from Postgres.', ['cache']),
+  anchorage_cache_invalidations_total: look('counter', 'Changes that other nodes notified this node of.', [
     'cache',
   ]),
   anchorage_cache_flushes_total: look(
     'counter',
-    'Times that the whole cache was emptied, since changes may have been missed.',
+    'How often the whole cache was emptied because changes may have been missed.',
     ['cache'],
   ),
   anchorage_cache_entries: look('gauge', 'Entries of each cache.', ['cache']),
 
   anchorage_kubo_used_bytes: look('gauge', 'The size of the Kubo repository of this node.'),
-  anchorage_kubo_capacity_bytes: look('gauge', 'The size that this repository may have.'),
+  anchorage_kubo_capacity_bytes: look('gauge', 'The maximum size of the Kubo repository of this node.'),
   anchorage_data_disk_bytes: look('gauge', 'The size of the file system that holds `data.dir`.'),
-  anchorage_data_disk_free_bytes: look('gauge', 'The part of it that is free for this process.'),
+  anchorage_data_disk_free_bytes: look('gauge', 'The free space for this process on that file system.'),
   anchorage_postgres_connections: look('gauge', 'Open connections to Postgres.', ['pool', 'state']),
   anchorage_postgres_waiting: look('gauge', 'Queries that wait for a connection to Postgres.', ['pool']),
 } as const satisfies Record<string, Family>

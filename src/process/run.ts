@@ -37,7 +37,7 @@ export async function run(command: string, args: string[], options: RunOptions):
   try {
     const how = await promise
     if (how === 0) return said.join('\n')
-    throw new Error(`${command} ended with ${how}: ${said.slice(-5).join(' | ') || 'it said nothing'}`)
+    throw new Error(`${command} ended with ${how}: ${said.slice(-5).join(' | ') || 'it printed nothing'}`)
   } catch (error) {
     options.signal?.throwIfAborted()
     if (limit.aborted)

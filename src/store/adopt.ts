@@ -24,7 +24,8 @@ export async function adopt(client: pg.Client, files: Migration[]): Promise<bool
   if (wrong.length > 0)
     throw new AnchorageError(
       'conflict',
-      `the tables are not as migration ${lastBefore} made them, so this version cannot take them over; put this right first: ${wrong.join('; ')}`,
+      `the tables differ from those that migration ${lastBefore} made, so this version cannot take them ` +
+        `over; correct this first: ${wrong.join('; ')}`,
     )
   return locked(client, async () => {
     if (!(await isOfTheVersionBefore(client, files))) return false
@@ -50,6 +51,7 @@ async function isOfTheVersionBefore(client: pg.Client, files: Migration[]): Prom
   if (newest === lastBefore && rows.length === lastBefore) return true
   throw new AnchorageError(
     'conflict',
-    `the database is at migration ${newest}, and this version takes over migration ${lastBefore} only: run migrate up of the version before, and then of this one`,
+    `the database is at migration ${newest}, but this version can take over only migration ${lastBefore}: ` +
+      'run migrate up of the version before this one, and then migrate up of this version',
   )
 }

@@ -22,7 +22,8 @@ export async function assertSchema(system: Query): Promise<void> {
     )
   if ((level?.min_code ?? 0) > codeLevel)
     throw refused(
-      `the database is at migration ${level?.version}, which this version is too old for; upgrade anchorage`,
+      `the database is at migration ${level?.version}, and this version is too old for it; upgrade ` +
+        'anchorage',
     )
   await assertFunctions(system)
 }
@@ -33,7 +34,8 @@ async function assertFunctions(system: Query): Promise<void> {
   const pending = status.filter(({ state }) => state === 'pending').map(({ name }) => name)
   if (pending.length > 0)
     throw refused(
-      `${pending.length} functions of the database are not those of this version (${pending.slice(0, 3).join(', ')}${pending.length > 3 ? ', …' : ''}); ${mend}`,
+      `${pending.length} functions of the database differ from those of this version ` +
+        `(${pending.slice(0, 3).join(', ')}${pending.length > 3 ? ', …' : ''}); ${mend}`,
     )
 }
 

@@ -24,19 +24,19 @@ export const backedUp = [
 
 /** The tables that a backup leaves out, and why. */
 export const leftOut: Record<string, string> = {
-  cluster: 'the head of a backup says what is kept of it',
+  cluster: 'the head of a backup has the values that are kept',
   schema_migrations: 'made by migrate up',
   schema_functions: 'made by migrate up',
-  cache_versions: 'they count on by themselves',
-  refolds: 'set anew as the nodes come in',
-  garbage_turn: 'a matter of minutes',
-  rate_counts: 'a matter of minutes',
+  cache_versions: 'each database counts its own',
+  refolds: 'a walk that a trigger starts again when nodes come or go',
+  garbage_turn: 'valid only for minutes',
+  rate_counts: 'valid only for minutes',
   sessions: 'people log in again',
-  logout_tokens: 'about sessions',
-  pin_names: 'noted again once an org searches',
+  logout_tokens: 'needed only for sessions',
+  pin_names: 'filled again when an org searches',
   name_marks: 'with pin_names',
   placement_changes: 'the triggers of placements fill it',
-  placement_counts: 'added up from placement_changes',
+  placement_counts: 'the sum of placement_changes',
 }
 
 /** The tables that a backup of this database holds, in order; `invalid` when the database has a table that is in neither list. */
@@ -51,7 +51,8 @@ export async function tablesToKeep(query: Query): Promise<string[]> {
   if (undecided.length > 0)
     throw new AnchorageError(
       'invalid',
-      `the database has tables that are not anchorage's: ${undecided.toSorted().join(', ')}; a backup would not hold them, so keep them elsewhere`,
+      `the database has tables that are not anchorage's: ${undecided.toSorted().join(', ')}; a backup ` +
+        'does not contain them, so move them to another database',
     )
   return kept.filter((name) => there.has(name))
 }
@@ -78,6 +79,6 @@ export async function assertSums(query: Query): Promise<void> {
   if (wrong.length > 0)
     throw new AnchorageError(
       'conflict',
-      `the pins of ${wrong.length} orgs are not as many as their counts say: that is a fault of the database, or of a login that does not see every row`,
+      `the stored counts of ${wrong.length} orgs differ from their pins: either the database is damaged, or the login cannot see every row`,
     )
 }

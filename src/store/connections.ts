@@ -107,7 +107,7 @@ function openPool(url: string, name: string, log: Log): pg.Pool {
   pool.on('connect', (client) => endsByException(streamOf(client)))
   pool.on('error', (err) => {
     // Only the message: the error holds the whole connection, with the key that cancels its queries.
-    log.warn({ reason: inOneLine(err) }, 'a connection to Postgres was lost; the next query opens another')
+    log.warn({ reason: inOneLine(err) }, 'a connection to Postgres was lost; the next query opens a new one')
   })
   return pool
 }
@@ -153,7 +153,7 @@ async function admit(client: pg.PoolClient, role: Role): Promise<Admission> {
   const query = async <R>(text: string, params: unknown[] = []) =>
     (await client.query(text, params)).rows as R[]
   const reason = await assertLogin(query, role).then(
-    () => new AnchorageError('invalid', `${loginKey(role)} leads to sessions whose settings change`),
+    () => new AnchorageError('invalid', `${loginKey(role)} gives sessions whose settings change`),
     (error: unknown) => error,
   )
   if (!(reason instanceof AnchorageError)) throw reason

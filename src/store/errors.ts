@@ -51,7 +51,7 @@ export function translate(error: unknown): Error {
   if (state === 'AN003') return new AnchorageError('maintenance', messageOf(error), { cause: error })
   if (state === 'AN004') return new AnchorageError('conflict', messageOf(error), { cause: error })
   if (state === '25006')
-    return new AnchorageError('unavailable', 'the database takes no writes at the moment; try again', {
+    return new AnchorageError('unavailable', 'the database is read-only at the moment; try again', {
       cause: error,
       retryAfterSeconds: 5,
     })

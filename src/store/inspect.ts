@@ -112,7 +112,7 @@ async function serverFacts(query: Query): Promise<ServerFacts> {
        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int as "maxConnections"`,
     [oldestPostgres],
   )
-  if (row === undefined) throw new Error('Postgres says nothing of itself')
+  if (row === undefined) throw new Error('Postgres returned nothing about itself')
   return { ...row, clockAheadMs, tookMs }
 }
 

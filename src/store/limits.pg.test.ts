@@ -138,7 +138,7 @@ test('a pin whose content turns out to be too big fails for its org alone, count
   const refused = await store.pins.getPin(own, pinIn(mine).id)
   assert.equal(refused.status, 'failed')
   assert.deepEqual(refused.info, {
-    status_details: 'refused: with this content the org would have more bytes than it may',
+    status_details: 'refused: with this content the org would exceed its limit on bytes',
     replicas: '2',
     error_code: 'too_big',
     dag_size: '60',
@@ -245,7 +245,7 @@ test('bytes count as they arrive, once for each copy, and the reservation ends w
   const sixth = await arrive('arriving-6')
   await sixth.at(45)
   await sixth.end({ kind: 'pinned', blocks: 1, bytes: 50, foreignPin: false })
-  assert.equal(await has(), 100, 'what stands counts for each of its copies')
+  assert.equal(await has(), 100, 'pinned content counts once for each copy')
   for (const [cid, { end }] of Object.entries({ 1: first, 2: second, 3: third, 5: fifth })) {
     await end({ kind: 'released' })
     await unpinned(`arriving-${cid}`)
@@ -384,7 +384,7 @@ test('in every race, usage equals a recount, and no org has more than its limit'
         const under = claims.map((claim) => ({ ...claim, blocks: 1, bytes: come(claim.cid) }))
         await store.placements.extend(node, under, 30_000)
         const cids = claims.map(({ cid }) => cid)
-        assert.deepEqual(await unreserved(cids, now?.at), [], 'bytes that came and that nobody counts')
+        assert.deepEqual(await unreserved(cids, now?.at), [], 'bytes that arrived and that are not counted')
       }
       await store.placements.finish(
         node,

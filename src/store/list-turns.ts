@@ -49,7 +49,7 @@ export function listTurns(perOrg: number): ListTurns {
     const page = query.limit > fewPins ? null : await asked('small')()
     if (page !== null) return page
     const found = await largeOf.during(orgId, () => large.during('all', asked('any'), signal), signal)
-    if (found === null) throw new Error('a page of any size came back as not small')
+    if (found === null) throw new Error('a page without a size limit was reported as not small')
     return found
   }
 }

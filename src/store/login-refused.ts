@@ -4,12 +4,13 @@ import { sqlState } from './errors.ts'
 /** What to do about each SQLSTATE that refuses a login: for the owner's login, and for those of the roles that `migrate up` makes. */
 const mends: Record<string, { owner: string; roles: string }> = {
   '28P01': {
-    owner: 'correct its password',
-    roles: 'if this database is new, run: anchorage migrate up; else correct its password',
+    owner: 'correct the password',
+    roles: 'if this database is new, run: anchorage migrate up; otherwise correct the password',
   },
   '28000': {
-    owner: 'see that the role exists, and that pg_hba.conf lets this machine in',
-    roles: 'if the role does not exist, run: anchorage migrate up; else have pg_hba.conf let this machine in',
+    owner: 'check that the role exists, and that pg_hba.conf allows this machine',
+    roles:
+      'if the role does not exist, run: anchorage migrate up; otherwise allow this machine in pg_hba.conf',
   },
   '3D000': {
     owner: 'create the database, owned by this login',

@@ -62,7 +62,7 @@ async function saveUser(tx: SystemTx, claims: LoginClaims): Promise<UserId> {
     'select id, operator from users where issuer = $1 and subject = $2 for no key update',
     values.slice(1, 3),
   )
-  if (!was) throw new Error('a user went away')
+  if (!was) throw new Error('a user was deleted during the login')
   const userId = idOf('usr', was.id)
   await tx.query(
     `update users set name = $2, email = $3, operator = $4

@@ -17,7 +17,7 @@ export async function demandMaker(tx: SystemTx, token: ApiToken): Promise<void> 
   const { createdBy } = token
   if (createdBy === null) return
   if (!(isUser(createdBy) ? await mayUser(tx, token, createdBy) : await mayToken(tx, token, createdBy)))
-    throw new AnchorageError('forbidden', 'whoever makes this token may not do so any more')
+    throw new AnchorageError('forbidden', 'the maker of this token is no longer allowed to make it')
 }
 
 async function mayUser(tx: SystemTx, { orgId, scopes }: ApiToken, userId: UserId): Promise<boolean> {

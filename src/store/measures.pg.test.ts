@@ -14,7 +14,7 @@ const actor = mintId('tok')
 const retry: Outcome = { kind: 'retry', errorCode: 'stalled', error: 'no block came', delayMs: 3_600_000 }
 const ends: Outcome[] = [
   { kind: 'pinned', blocks: 1, bytes: 10, foreignPin: false },
-  { kind: 'failed', errorCode: 'not_found_in_time', error: 'nobody has it' },
+  { kind: 'failed', errorCode: 'not_found_in_time', error: 'no node has it' },
   { kind: 'released' },
   retry,
 ]

@@ -100,9 +100,10 @@ async function mayLoseOwner(tx: OrgTx, actor: MemberActor): Promise<void> {
     `select from memberships where org_id = current_org() and role = 'owner' limit 2`,
   )
   if (owners.length < 2)
-    throw new AnchorageError('conflict', 'this is the last owner: make somebody else an owner first')
+    throw new AnchorageError('conflict', 'this is the last owner: make another member an owner first')
 }
 
 function mustRuleOwners(actor: MemberActor): void {
-  if (!actor.owners) throw new AnchorageError('forbidden', 'only an owner makes, changes or removes an owner')
+  if (!actor.owners)
+    throw new AnchorageError('forbidden', 'only an owner can make, change or remove an owner')
 }

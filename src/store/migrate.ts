@@ -30,7 +30,7 @@ export async function migrateUp(
     })
     const files = await readMigrations()
     const functions = await readFunctions()
-    if (await adopt(client, files)) log.info({}, 'took over the schema of the version before')
+    if (await adopt(client, files)) log.info({}, 'took over the schema of the previous version')
     const before = await compare(client, files)
     const drifted = before.find((m) => m.state === 'drifted')
     if (drifted)
@@ -54,7 +54,7 @@ export async function migrateUp(
 
 async function mend(client: pg.Client, log: Pick<Log, 'info'>): Promise<void> {
   const mended = await mendSchema(client)
-  if (mended.length > 0) log.info({ mended }, 'mended what was not as the migrations make it')
+  if (mended.length > 0) log.info({ mended }, 'corrected what differed from the migrations')
 }
 
 /** The state of each migration, in order, and then of each function; `unknown` ones were applied by newer code. */

@@ -67,7 +67,8 @@ export async function bindKubo(
   ])
   throw new AnchorageError(
     'conflict',
-    `this node belongs to the Kubo ${bound?.peer_id}, and kubo.rpc leads to ${kubo.peerId}: give it its own Kubo, or this Kubo a node of another node.name`,
+    `this node belongs to the Kubo ${bound?.peer_id}, but kubo.rpc is the address of ${kubo.peerId}: set ` +
+      "kubo.rpc to this node's own Kubo, or use this Kubo with a new node.name",
   )
 }
 

@@ -19,7 +19,7 @@ export interface NameNoting extends AsyncDisposable {
 /** Works for one org at a time, and at most half of the time: the rest leaves Postgres to others. */
 export function nameNoting(db: Pick<Database, 'org'>, log: Log): NameNoting {
   const underWay = new Map<OrgId, Promise<void>>()
-  const turn = turns({ atOnce: 1, waiting: Infinity, what: 'orgs whose names are noted' })
+  const turn = turns({ atOnce: 1, waiting: Infinity, what: 'orgs whose pin names are being indexed' })
   const over = new AbortController()
 
   async function note(orgId: OrgId): Promise<void> {
@@ -40,7 +40,8 @@ export function nameNoting(db: Pick<Database, 'org'>, log: Log): NameNoting {
       const noting = turn
         .during('all', () => note(orgId), over.signal)
         .catch((err: unknown) => {
-          if (!over.signal.aborted) log.warn({ err, org: orgId }, 'noting the names of an org failed')
+          if (!over.signal.aborted)
+            log.warn({ err, org: orgId }, 'the pin names of an org could not be indexed')
         })
         .finally(() => underWay.delete(orgId))
       underWay.set(orgId, noting)

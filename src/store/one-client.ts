@@ -36,7 +36,7 @@ export async function withOneClient<T>(
   signal?.addEventListener('abort', end)
   try {
     await client.connect().catch((cause: unknown) => {
-      const message = `Postgres cannot be reached by ${option}: ${inOneLine(cause)}`
+      const message = `Postgres cannot be reached at ${option}: ${inOneLine(cause)}`
       throw loginRefused(cause, option) ?? new AnchorageError('unavailable', message, { cause })
     })
     return await work(client)

@@ -95,7 +95,7 @@ async function forget(db: Database, nodeId: NodeId, actor: string): Promise<void
   if (sole > 0)
     throw new AnchorageError(
       'conflict',
-      `the node ${node.name} has ${sole} pinned contents that are pinned nowhere else; drain it, or let it come back`,
+      `the node ${node.name} has ${sole} pinned contents that no other node has; drain it, or start it again`,
     )
   await db.system(async (tx) => {
     await tx.query('select close_nodes()')
@@ -116,7 +116,10 @@ async function forget(db: Database, nodeId: NodeId, actor: string): Promise<void
       [id, freshMs],
     )
     if (gone.length === 0)
-      throw new AnchorageError('conflict', `the node ${node.name} came back in the meantime`)
+      throw new AnchorageError(
+        'conflict',
+        `the node ${node.name} has come back in the meantime: stop it first`,
+      )
     await audit(tx, { actor, action: 'node.forget', target: nodeId, details: { name: node.name } })
   })
 }

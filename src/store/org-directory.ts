@@ -92,7 +92,7 @@ async function createOrg(
       ],
     )
     .catch(badLimit)
-  if (!row) throw new AnchorageError('conflict', `there is an org named ${slug} already`)
+  if (!row) throw new AnchorageError('conflict', `there is already an org named ${slug}`)
   const org = orgOf(row)
   const set = Object.fromEntries(
     Object.entries({ ...org.limits, defaultReplicas }).filter(([, value]) => value !== null),

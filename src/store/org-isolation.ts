@@ -51,12 +51,12 @@ const breaches: [sql: string, refusal: (names: string) => string][] = [
   [
     `select t.relname || '.' || p.polname as name from (${reached}) t join (${policies}) p on p.oid = t.oid
      where p.ours and p.polpermissive and (qual || checked = '' or qual not in ('', ${rule}) or checked not in ('', ${rule}))`,
-    (names) => `the policy ${names} does not keep orgs apart; run: anchorage migrate up`,
+    (names) => `the policy ${names} does not separate orgs; run: anchorage migrate up`,
   ],
   [
     `select p.oid::regprocedure::text as name from pg_proc p where p.pronamespace = 'public'::regnamespace and p.proname = 'current_org'
        and (p.pronargs > 0 or p.prosecdef or ${shown('pg_get_function_sqlbody(p.oid)')} <> $$${scope}$$)`,
-    (names) => `${names} does not tell the org of a request; run: anchorage migrate up`,
+    (names) => `${names} does not return the org of a request; run: anchorage migrate up`,
   ],
   [
     `select name from (${definers}) f
@@ -64,7 +64,7 @@ const breaches: [sql: string, refusal: (names: string) => string][] = [
          select from unnest(proconfig) c where c like 'search_path=%') or proacl is null
        or exists (select from aclexplode(proacl) a where a.grantee = 0)`,
     (names) =>
-      `${names} runs with more rights than its caller, and its owner, search_path or grants are not as they must be; run: anchorage migrate up`,
+      `${names} runs with more rights than its caller, and its owner, search_path or grants are wrong; run: anchorage migrate up`,
   ],
   [
     `select r as name from unnest(array[current_user::text, 'anchorage_system']) r where has_schema_privilege(r, 'public', 'create')`,

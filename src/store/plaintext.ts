@@ -16,7 +16,7 @@ export function refusePlaintext(name: string, url: string): void {
   throw new AnchorageError(
     'invalid',
     `${name} would send its password unencrypted to ${host}: add sslmode=verify-full to its parameters ` +
-      '(and sslrootcert=FILE for a CA of your own), or set database.allowPlaintext on a network that nobody else is in',
+      '(and sslrootcert=FILE for a CA of your own), or, on a private network, set database.allowPlaintext',
   )
 }
 

@@ -111,7 +111,7 @@ async function savePlan(db: Database, plan: NewPlan, pages: AsyncIterable<Move[]
     throw error
   }
   const [saved] = await readPlans(db.statement, 'where id = $1', [id])
-  if (!saved) throw new Error('a plan was saved and is not there')
+  if (!saved) throw new Error('a plan was saved, but cannot be read')
   return saved
 }
 
@@ -273,7 +273,7 @@ async function startMoves(
     'select start_moves($1, $2, $3) as begun',
     [epoch, uuidOf(id), JSON.stringify(items)],
   )
-  if (!row) throw new Error('moves were begun and nothing came back')
+  if (!row) throw new Error('moves were started, but Postgres returned nothing')
   return { ...row.begun, jobs: row.begun.jobs.map(jobOf) }
 }
 

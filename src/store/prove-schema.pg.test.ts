@@ -188,7 +188,7 @@ test('a schema with another owner is reported, and migrate up goes on without co
     'alter schema public owner to admin; grant all on schema public to owner with grant option',
   )
   const told = [
-    "not looked at: tables and grants, since the schema public is admin's; as admin: alter schema public owner to owner",
+    'not checked: tables and grants, since the schema public belongs to admin; as admin: alter schema public owner to owner',
   ]
   assert.deepEqual(await migrate(), { mended: [], wrong: told })
   await admin.query('alter schema public owner to pg_database_owner')

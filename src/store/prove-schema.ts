@@ -50,7 +50,10 @@ async function whyNoModel(query: Query): Promise<string | null> {
   if (schema === undefined) return 'missing: the schema public'
   const { ours, owner, me } = schema
   if (ours) return null
-  return `not looked at: tables and grants, since the schema public is ${owner}'s; as ${owner}: alter schema public owner to ${me}`
+  return (
+    `not checked: tables and grants, since the schema public belongs to ${owner}; as ${owner}: alter ` +
+    `schema public owner to ${me}`
+  )
 }
 
 export interface Difference extends Fact {

@@ -66,7 +66,7 @@ async function apply(
   const [row] = await tx.query<{
     done: { jobs: JobRow[]; added: number; dropped: number; stale: number }
   }>('select apply_repairs($1, $2) as done', [epoch, JSON.stringify(repairs.map(toItem))])
-  if (!row) throw new Error('repairs were applied and nothing came back')
+  if (!row) throw new Error('repairs were applied, but Postgres returned nothing')
   return { ...row.done, jobs: row.done.jobs.map(jobOf) }
 }
 

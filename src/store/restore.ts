@@ -101,14 +101,14 @@ async function insert(query: Query, into: string, lines: string[]): Promise<void
     await query(into, [`[${lines.join(',')}]`])
   } catch (cause) {
     if (!isBadData(cause)) throw cause
-    throw damaged(`the database does not take one of its rows: ${String(cause)}`, cause)
+    throw damaged(`the database refuses one of its rows: ${String(cause)}`, cause)
   }
 }
 
 function assertWhole(has: Record<string, number>, says: Record<string, number>): void {
   for (const table of new Set([...Object.keys(has), ...Object.keys(says)])) {
     if (has[table] === undefined || has[table] !== says[table])
-      throw damaged(`it has ${has[table] ?? 'no'} rows of ${table} where it says ${says[table]}`)
+      throw damaged(`it has ${has[table] ?? 'no'} rows of ${table}, but says that it has ${says[table]}`)
   }
 }
 
@@ -124,7 +124,8 @@ async function assertLevel(query: Query, head: BackupHead): Promise<void> {
   const mend =
     level < head.level
       ? 'run: anchorage migrate up'
-      : `take the anchorage that made it (${head.version}): migrate up into an empty database, restore, and then migrate up with this one`
+      : `use the version of anchorage that made it (${head.version}): migrate up an empty database, ` +
+        'restore, and then run migrate up of this version'
   throw new AnchorageError(
     'invalid',
     `the backup is of migration ${head.level} and the database is at ${level}; ${mend}`,
@@ -139,7 +140,8 @@ async function assertEmpty(query: Query): Promise<void> {
   if (alive.length > 0)
     throw new AnchorageError(
       'conflict',
-      `${alive.map(({ name }) => name).join(', ')} lives on this database: stop the nodes, and restore into a new one`,
+      `${alive.map(({ name }) => name).join(', ')} uses this database: stop the nodes, and restore into a ` +
+        'new database',
     )
   const full: string[] = []
   for (const table of backedUp) {
@@ -149,7 +151,7 @@ async function assertEmpty(query: Query): Promise<void> {
   if (full.length > 0)
     throw new AnchorageError(
       'conflict',
-      `there is something in ${full.join(', ')} already: restore into a new database (createdb, anchorage migrate up) before any node starts on it`,
+      `there are already rows in ${full.join(', ')}: restore into a new database (createdb, anchorage migrate up) before any node uses it`,
     )
 }
 

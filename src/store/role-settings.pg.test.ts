@@ -76,31 +76,31 @@ test('every session of a role has its settings, and migrate up restores them', a
 
 test('a URL can neither change a setting nor give it in place of the role', async () => {
   const inUrl: [more: string, mend: RegExp][] = [
-    ['?options=-c%20statement_timeout%3D0', /take statement_timeout out of database\.(url|systemUrl)/],
+    ['?options=-c%20statement_timeout%3D0', /remove statement_timeout from database\.(url|systemUrl)/],
     [
       '?options=-c%20synchronous_commit%3Doff%20-c%20jit%3Don',
-      /take jit out of.*take synchronous_commit out/,
+      /remove jit from.*remove synchronous_commit from/,
     ],
-    ['?options=-c%20enable_seqscan%3Don', /take enable_seqscan out of/],
+    ['?options=-c%20enable_seqscan%3Don', /remove enable_seqscan from/],
     [
       '?options=-c%20default_transaction_isolation%3Dserializable',
-      /take default_transaction_isolation out of/,
+      /remove default_transaction_isolation from/,
     ],
-    ['?statement_timeout=60000', /take statement_timeout out of/],
-    ['?lock_timeout=1', /take lock_timeout out of/],
-    ['?idle_in_transaction_session_timeout=86400000', /take idle_in_transaction_session_timeout out of/],
+    ['?statement_timeout=60000', /remove statement_timeout from/],
+    ['?lock_timeout=1', /remove lock_timeout from/],
+    ['?idle_in_transaction_session_timeout=86400000', /remove idle_in_transaction_session_timeout from/],
     // the same value as the role's, so a request would not notice; but the URL may change tomorrow
-    ['?statement_timeout=15000', /take statement_timeout out of/],
+    ['?statement_timeout=15000', /remove statement_timeout from/],
   ]
   for (const [more, mend] of inUrl) {
     await refused(urls({ tenant: more }), mend)
     await refused(urls({ system: more }), mend)
   }
-  await refused(urls({ system: '?options=-c%20plan_cache_mode%3Dauto' }), /take plan_cache_mode out of/)
+  await refused(urls({ system: '?options=-c%20plan_cache_mode%3Dauto' }), /remove plan_cache_mode from/)
   await accepted(urls({ tenant: '?options=-c%20search_path%3Dpublic', system: '?application_name=mine' }))
   process.env['PGOPTIONS'] = '-c statement_timeout=0'
   try {
-    await refused(urls(), /take statement_timeout out of .*PGOPTIONS/)
+    await refused(urls(), /remove statement_timeout from .*PGOPTIONS/)
   } finally {
     delete process.env['PGOPTIONS']
   }
@@ -121,7 +121,7 @@ test('a setting of the role for this database alone counts, and is named when it
 test('a login that is a member of the role needs settings of its own, and the error says how', async () => {
   await owner.client.query(`create role app_login login password 'l' in role anchorage_tenant`)
   const member = { ...urls(), tenantUrl: `postgres://app_login:l@${at}` }
-  const said = await refused(member, /members inherit no settings/)
+  const said = await refused(member, /members do not inherit settings/)
   for (const [, statement = ''] of said.matchAll(/as the owner: (alter role app_login set [^;]+)/g))
     await owner.client.query(statement)
   await accepted(member)

@@ -72,7 +72,7 @@ export async function assertRoleSettings(query: Query, role: Role): Promise<void
   const mends = new Set(wrong.map((setting) => mendOf(setting, role)))
   throw new AnchorageError(
     'invalid',
-    `${loginKey(role)} leads to sessions with ${settings} that ${role} did not give them; ${[...mends].join('; ')}`,
+    `${loginKey(role)} gives sessions with ${settings}, which do not come from ${role}; ${[...mends].join('; ')}`,
   )
 }
 
@@ -83,11 +83,15 @@ function isGiven(source: string): boolean {
 
 function mendOf({ name, source, given, login, database }: Shown, role: Role): string {
   const key = loginKey(role)
-  if (source === 'client') return `take ${name} out of ${key} (its parameters, its options) and of PGOPTIONS`
+  if (source === 'client')
+    return `remove ${name} from ${key} (its parameters and its options) and from PGOPTIONS`
   if (source === 'database user' && !serves(role, name, given))
     return `as the owner: alter role ${login} in database ${database} reset ${name}`
   if (serves(role, name, given))
-    return `${login} has ${name} = ${given}, but a pooler holds sessions from before or changes them: have it connect anew (RECONNECT)`
+    return `${login} has ${name} = ${given}, but a pooler has older sessions or changes them: make it connect again (RECONNECT)`
   if (login === role) return 'run: anchorage migrate up'
-  return `${login} is a member of ${role}, and members inherit no settings; as the owner: alter role ${login} set ${name} = '${roleSettings[role][name]}'`
+  return (
+    `${login} is a member of ${role}, and members do not inherit settings; as the owner: alter role ` +
+    `${login} set ${name} = '${roleSettings[role][name]}'`
+  )
 }

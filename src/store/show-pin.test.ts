@@ -52,7 +52,7 @@ test('a pin without a node says what it waits for, and still has an address to c
   ])
   assert.equal(
     some.info.status_details,
-    'waiting for a node to take it up; 1 of 3 copies pinned; 1 copy waits for a node that has room',
+    'waiting for a node to start on it; 1 of 3 copies pinned; 1 copy waits for a node that has room',
   )
 })
 

@@ -104,13 +104,13 @@ function details(row: PinRow, copies: CopyRow[]): string {
     }
     case 'failed':
       if (row.error_code === 'too_big')
-        return 'refused: with this content the org would have more bytes than it may'
+        return 'refused: with this content the org would exceed its limit on bytes'
       return trouble ?? 'this pin was refused'
     case 'queued':
       if (trouble) return [`waiting to try again: ${trouble}`, ...some, ...missing].join('; ')
       if (copies.some((copy) => counts(copy) && copy.state !== 'pinned'))
-        return ['waiting for a node to take it up', ...some, ...missing].join('; ')
-      return [...some, ...missing].join('; ') || 'waiting for a node to take it up'
+        return ['waiting for a node to start on it', ...some, ...missing].join('; ')
+      return [...some, ...missing].join('; ') || 'waiting for a node to start on it'
     default:
       return row.status satisfies never
   }

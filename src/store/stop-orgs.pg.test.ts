@@ -98,7 +98,11 @@ test('work that only suspended orgs wait for is not begun, and an attempt under 
     [await status(bad, running), await status(bad, waiting), await status(bad, shared)],
     ['queued', 'queued', 'pinned'],
   )
-  assert.equal(await store.garbage.hasHalfFetched(node), false, 'it keeps nobody from collecting garbage')
+  assert.equal(
+    await store.garbage.hasHalfFetched(node),
+    false,
+    'no node has to wait before it collects garbage',
+  )
 
   await store.orgDirectory.resumeOrg(bad, 'test')
   assert.deepEqual(await walked(), ['work-running', 'work-waiting'])

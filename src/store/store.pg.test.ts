@@ -318,7 +318,7 @@ test('a failed attempt shows why and is due later, and a new pin makes it due at
   assert.deepEqual(await claimDue('slow'), [])
   const second = await acceptOne('slow')
   assert.equal((await store.pins.getPin(org, second)).info.attempts, undefined)
-  await work('slow', { kind: 'failed', errorCode: 'not_found_in_time', error: 'nobody had it' })
+  await work('slow', { kind: 'failed', errorCode: 'not_found_in_time', error: 'no node had it' })
   assert.equal((await store.pins.getPin(org, id)).status, 'failed')
   assert.equal((await store.pins.getPin(org, second)).info.attempts, '1')
   await acceptOne('slow')
@@ -329,7 +329,7 @@ test('a failed attempt shows why and is due later, and a new pin makes it due at
 test('content that is asked for again while its attempt fails is tried again at once', async () => {
   for (const outcome of [
     { kind: 'retry', errorCode: 'stalled', error: 'stalled', delayMs: 60_000 },
-    { kind: 'failed', errorCode: 'not_found_in_time', error: 'nobody had it' },
+    { kind: 'failed', errorCode: 'not_found_in_time', error: 'no node had it' },
   ] as const) {
     const cid = `woken-${outcome.kind}`
     await acceptOne(cid)

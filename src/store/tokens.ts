@@ -51,7 +51,7 @@ export async function insertToken(
       createdBy !== null && !isUser(createdBy) ? uuidOf(createdBy) : null,
     ],
   )
-  if (!made) throw new AnchorageError('conflict', 'the signing key has been rotated; mint again')
+  if (!made) throw new AnchorageError('conflict', 'the signing key has been rotated; try again')
   const { orgId, scopes } = token
   await audit(tx, {
     orgId,
@@ -78,7 +78,7 @@ async function demandRoom(tx: SystemTx, orgId: OrgId, maxTokens: number): Promis
   if (row && row.living >= maxTokens)
     throw new AnchorageError(
       'over_quota',
-      `this org has ${row.living} access tokens that are not over, and may have ${maxTokens}: revoke some first`,
+      `this org has ${row.living} valid access tokens and may have ${maxTokens}: revoke some first`,
       { bound: 'living access tokens of one org' },
     )
 }

@@ -126,7 +126,7 @@ test('when all sources fail, the error names every step, its outcome and what to
     assert.ok(error instanceof ToolMissing)
     assert.match(
       error.message,
-      /PATH: no served in it\n.*cache: .*does not run[^]*source of 2\.14\.0: no route\nInstall Served\. Or install Go and run this again\.$/,
+      /PATH: it has no served\n.*cache: .*does not run[^]*source of 2\.14\.0: no route\nInstall Served\. Or install Go and run this again\.$/,
     )
     return true
   })
@@ -137,7 +137,7 @@ test('a search that only looks asks no source, and its advice is to install the 
   const from = source('2.15.2', (target) => install(target, '2.15.2'))
   await assert.rejects(findTool(spec(from), { ...here.options, onlyLook: true }), (error) => {
     assert.ok(error instanceof ToolMissing)
-    assert.match(error.message, /none was found\. Tried:\n {2}- PATH: no served in it\nInstall Served\.$/)
+    assert.match(error.message, /none was found\. Tried:\n {2}- PATH: it has no served\nInstall Served\.$/)
     return true
   })
   assert.equal(from.asked, 0)

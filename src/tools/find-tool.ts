@@ -48,7 +48,7 @@ export async function findTool(spec: ToolSpec, options: FindOptions): Promise<To
     throw new ToolMissing(spec, tried, options.onlyLook)
   }
   const onPath = await candidates(spec.name, context.env)
-  if (onPath.length === 0) tried.push(`PATH: no ${spec.name} in it`)
+  if (onPath.length === 0) tried.push(`PATH: it has no ${spec.name}`)
   for (const path of onPath) {
     const tool = await attempt('PATH', path)
     if (tool) return tool
@@ -81,7 +81,8 @@ async function made(spec: ToolSpec, context: ToolContext, attempt: Attempt, trie
   await mkdir(cacheDir, { recursive: true })
   await using _ = await lock(join(cacheDir, `${spec.name}.lock`), {
     signal: context.signal,
-    onWait: (holder) => context.say(`waiting for process ${holder.pid}, which is getting ${spec.title} too`),
+    onWait: (holder) =>
+      context.say(`waiting for process ${holder.pid}, which is installing ${spec.title} too`),
   })
   const meanwhile = await cached(spec, context, attempt)
   if (meanwhile) return meanwhile
@@ -132,7 +133,7 @@ async function look(
       limitMs: 20_000,
     })
     const version = versionIn(said)
-    if (version === null) return { unfit: `${path} does not tell its version` }
+    if (version === null) return { unfit: `${path} does not print its version` }
     if (isAtLeast(version, spec.minVersion)) return { version }
     return { unfit: `${path} is ${version}, older than ${spec.minVersion} (${spec.because})` }
   } catch (error) {

@@ -11,7 +11,7 @@ export function kubo(): ToolSpec {
     name: 'ipfs',
     title: 'Kubo',
     minVersion: '0.42.0',
-    because: 'until 0.42 a pin could wait for hours behind announcements, and a stop could hang half way',
+    because: 'before 0.42 a pin could wait for hours behind announcements, and a stop could hang',
     versionArgs: ['version'],
     sources: [
       npmPackage,

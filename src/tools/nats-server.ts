@@ -32,7 +32,7 @@ export function natsServer(platform = `${process.platform}-${process.arch}`): To
     name: 'nats-server',
     title: 'nats-server',
     minVersion: '2.12.0',
-    because: 'the stream of hints is written behind its acknowledgements, which older ones refuse to do',
+    because: 'the stream of hints is written after it is acknowledged, which older versions cannot do',
     versionArgs: ['--version'],
     sources: [
       officialRelease({

@@ -25,12 +25,13 @@ export function officialRelease(release: Release): ToolSource {
     title: `official release of ${release.title} ${release.version}`,
     version: release.version,
     async get(target, context) {
-      if (release.archive === null) throw new Error(`none for ${process.platform} on ${process.arch}`)
+      if (release.archive === null)
+        throw new Error(`there is none for ${process.platform} on ${process.arch}`)
       context.say(`fetching ${release.title} ${release.version}`)
       const archive = `${target}.tar.gz`
       const sha256 = await download(release.archive.url, archive, release.title, context)
       if (sha256 !== release.archive.sha256)
-        throw new Error(`its checksum is ${sha256}, not ${release.archive.sha256}: thrown away`)
+        throw new Error(`its checksum is ${sha256}, not ${release.archive.sha256}: the file is discarded`)
       await run('tar', ['-xzf', archive, '-C', dirname(target), release.member], {
         env: context.env,
         limitMs: 60_000,
@@ -53,7 +54,7 @@ async function download(url: string, to: string, title: string, context: ToolCon
       hash.update(chunk)
       bytes += chunk.length
       clearTimeout(timer)
-      timer = setTimeout(() => quiet.abort(new Error(`it stopped for ${stallMs / 1000} s`)), stallMs)
+      timer = setTimeout(() => quiet.abort(new Error(`it stalled for ${stallMs / 1000} s`)), stallMs)
       if (performance.now() - toldAt > 3_000) {
         toldAt = performance.now()
         context.say(`  ${title}: ${(bytes / 2 ** 20).toFixed(1)} MiB`)

@@ -56,7 +56,7 @@ function telling(exporter: SpanExporter, endpoint: string, log: Log): SpanExport
         if (failed && !isDown)
           log.warn(
             { err: result.error, at },
-            'traces cannot be delivered and are dropped; see tracing.endpoint',
+            'traces cannot be delivered and are dropped; check tracing.endpoint',
           )
         if (!failed && isDown) log.info({ at }, 'traces are delivered again')
         isDown = failed

@@ -56,7 +56,7 @@ export class Absences {
   async noteDrained(): Promise<number> {
     const drained = await this.#parts.store.noteDrained(this.#epoch)
     for (const drainedId of drained) {
-      this.#parts.log.info({ drainedId }, 'a node is drained: it holds none of our content any more')
+      this.#parts.log.info({ drainedId }, 'a node is drained: it has no content left')
     }
     return drained.length
   }
@@ -72,13 +72,13 @@ export class Absences {
     await this.#parts.store.noteDown(this.#epoch, id, true)
     this.#parts.log.warn(
       { goneId: id, name, silentMs },
-      'a node is given up for down: what it holds is copied to others',
+      'a node counts as down: its content is copied to other nodes',
     )
   }
 
   async #back({ id, name }: Node): Promise<void> {
     await this.#parts.store.noteDown(this.#epoch, id, false)
-    this.#parts.log.info({ backId: id, name }, 'a node is back: what it holds counts again')
+    this.#parts.log.info({ backId: id, name }, 'a node is back: its copies count again')
   }
 
   /** Starts a walk over each node that has become silent: content below its minimum of copies does not wait for the grace period. */

@@ -48,7 +48,7 @@ async function pin(attempt: Attempt, claim: Claim, parts: CarryOutParts): Promis
     },
   })
   if (claim.verify && (await ipfs.pinned(claim.cid, attempt.signal)) === null) {
-    throw new IpfsError('kubo_error', 'Kubo said that the pin stands, but does not list it')
+    throw new IpfsError('kubo_error', 'Kubo confirmed the pin, but does not list it')
   }
   return { kind: 'pinned', blocks, bytes, foreignPin }
 }
@@ -74,7 +74,7 @@ function outcomeOf(error: unknown, attempt: Attempt, claim: Claim, parts: CarryO
     case 'aged':
       return { kind: 'failed', errorCode: silence(attempt), error: silenceText(attempt, parts) }
     case 'full':
-      return full(attempt, claim, parts, 'it outgrew the room that this node has left')
+      return full(attempt, claim, parts, 'it needs more room than this node has left')
     case null:
       break
     default:
@@ -138,12 +138,15 @@ function silenceText(attempt: Attempt, { now }: CarryOutParts): string {
     return `no block was found within ${seconds(now() - attempt.claimedAtMs)} s${origins}`
   }
   const since = seconds(now() - attempt.heardAtMs)
-  return `not complete: ${attempt.blocks} blocks came, the last one ${since} s ago${origins}`
+  return `incomplete: ${attempt.blocks} blocks arrived, the last one ${since} s ago${origins}`
 }
 
 function slowText({ blocks, bytes, spanStart }: Attempt, { now, limits }: CarryOutParts): string {
   const within = `${bytes - spanStart.bytes} bytes within the last ${seconds(now() - spanStart.atMs)} s`
-  return `too slow: ${blocks} blocks came, and of them ${within}: less than ${limits.minRateBytes} a second`
+  return (
+    `too slow: ${blocks} blocks arrived, with ${within}; the minimum is ${limits.minRateBytes} bytes a ` +
+    'second'
+  )
 }
 
 function seconds(ms: number): number {

@@ -119,10 +119,7 @@ class Collector {
   async #isQuietened(signal: AbortSignal): Promise<boolean> {
     const { store, identity, underWay, release, log } = this.#parts
     if (!this.#isImpatient() || !(await store.takeTurn(identity, turnMs))) return false
-    log.info(
-      { underWay: underWay() },
-      'pins under way are handed back: they kept garbage from being collected',
-    )
+    log.info({ underWay: underWay() }, 'pins under way are handed back, so that garbage can be collected')
     release()
     return this.#isQuiet(signal)
   }
@@ -148,7 +145,7 @@ class Collector {
       const freedBytes = before.usedBytes - usedBytes
       log.info({ removed, failed, freedBytes, tookMs: clock.now() - startMs }, 'garbage was collected')
       if (full)
-        log.warn({ usedBytes }, 'this node is above its high-water mark still, with garbage collected')
+        log.warn({ usedBytes }, 'this node is above its high-water mark even after garbage was collected')
       return { collected: true, removed, failed, freedBytes, usedBytes, full }
     } finally {
       this.#notBeforeMs = clock.now() + pauseMs

@@ -186,7 +186,10 @@ class Loops implements Driver {
       return await run()
     } catch (error) {
       if (isCode(error, 'not_leading') && !signal.aborted) {
-        this.#log.warn({ epoch }, 'by the database the epoch of this leader is over; it gives its lease up')
+        this.#log.warn(
+          { epoch },
+          'the database says that the epoch of this leader is over; it releases its lease',
+        )
         end()
       }
       throw error
@@ -198,7 +201,7 @@ class Loops implements Driver {
     status.running = true
     try {
       status.report = await run()
-      if (status.failures > 0) this.#log.info({ worker: worker.name }, 'worker runs again')
+      if (status.failures > 0) this.#log.info({ worker: worker.name }, 'worker works again')
       status.failures = 0
     } catch (error) {
       // A run cut short by a stop or by lost leadership did not fail.

@@ -60,7 +60,10 @@ export class Finishes {
       } catch (error) {
         if (!isCode(error, 'unavailable') && ++refusals >= refusalsMax) return this.#apart(finishes, error)
         if (failures === 3)
-          log.warn({ err: error, finishes: finishes.length }, 'outcomes cannot be written yet: kept')
+          log.warn(
+            { err: error, finishes: finishes.length },
+            'outcomes cannot be written to Postgres yet; they are kept',
+          )
         this.#stuck = failures >= 3
         await clock.sleep(backoffMs(failures, backoff, random()), signal).catch(() => undefined)
       }
@@ -78,7 +81,7 @@ export class Finishes {
     const cid = finishes[0]?.cid
     this.#parts.log.error(
       { err: error, cid },
-      'an outcome was refused and is dropped; its claim will run out',
+      'Postgres refused an outcome; it is dropped, and its claim expires',
     )
     this.#stuck = false
     return [false]

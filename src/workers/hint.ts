@@ -13,7 +13,7 @@ export async function hint(bus: Pick<Bus, 'publishJobs'>, jobs: Job[], log: Log)
     return jobs.length
   } catch (error) {
     if (!isCode(error, 'unavailable')) throw error
-    log.debug({ err: error, jobs: jobs.length }, 'a leader could not hint')
+    log.debug({ err: error, jobs: jobs.length }, 'the leader could not send hints')
     return 0
   }
 }

@@ -43,7 +43,7 @@ export class Hints {
         await bus.consumeJobs(identity.nodeId, pendingMax, this.#hint, until)
       } catch (error) {
         if (!until.aborted)
-          log.warn({ err: error }, 'no hints from the bus; due work still comes from Postgres')
+          log.warn({ err: error }, 'no hints arrive over NATS; due work still comes from Postgres')
       }
       if (until.aborted) failures = 0
       else await clock.sleep(backoffMs(failures, backoff, random()), signal).catch(() => undefined)

@@ -47,12 +47,12 @@ export class Outages {
         await clock.sleep(backoffMs(failures, backoff, random()), signal)
         await this.#probes[need](signal)
         this.#away.delete(need)
-        if (failures > 3) log.info({ need }, 'pinning goes on')
+        if (failures > 3) log.info({ need }, 'pinning continues')
         onOver()
         return
       } catch (probed) {
         if (failures === 3 && !signal.aborted)
-          log.warn({ err: probed, need }, 'pinning waits until it answers again')
+          log.warn({ err: probed, need }, 'pinning waits until the service that it needs answers again')
       }
     }
   }

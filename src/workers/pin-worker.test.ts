@@ -410,7 +410,7 @@ test('content that stops coming is stalled, content that comes slowly is not', a
   void at.ask('slow')
   await at.clock.pass(26_000)
   assert.equal(at.placements.row('stops').errorCode, 'stalled')
-  assert.match(at.placements.row('stops').error ?? '', /3 blocks came/)
+  assert.match(at.placements.row('stops').error ?? '', /3 blocks arrived/)
   await at.clock.until(() => at.isPinned('slow'), 190_000)
 })
 
@@ -430,7 +430,7 @@ test('an attempt with a block every two minutes ends ten minutes after its first
   assert.equal(row.errorCode, 'stalled')
   assert.match(
     row.error ?? '',
-    /^too slow: 6 blocks came, and of them 500 bytes within the last 60[01] s: less than 1024 a second$/,
+    /^too slow: 6 blocks arrived, with 500 bytes within the last 60[01] s; the minimum is 1024 bytes a second$/,
   )
   assert.partialDeepStrictEqual(at.placements.finished[0]?.outcome, { kind: 'retry', blocks: 6, bytes: 600 })
   for (let index = 0; index < 200; index++) void at.ask(`fresh${index}`)

@@ -64,7 +64,7 @@ async function apply(
   // The plan was paused or stopped: moves under way are recorded, and no more begin.
   if (plan.state !== 'applying') return { done, left, started: 0, skipped: 0 }
   if (left === 0) {
-    log.info({ planId: plan.id, moves: plan.moves }, 'a plan is applied')
+    log.info({ planId: plan.id, moves: plan.moves }, 'a plan is finished')
     return { done, left, started: 0, skipped: 0 }
   }
   let started = 0

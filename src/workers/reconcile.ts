@@ -176,7 +176,8 @@ class Reconciler {
     this.#blocked = true
     this.#parts.log.warn(
       { pins: ours, missing, unwanted },
-      'the database was restored from a backup: nothing is pinned again or removed until it is confirmed (anchorage admin reconcile --confirm)',
+      'the database was restored from a backup: nothing is pinned again or removed until an operator ' +
+        'confirms it (anchorage admin reconcile --confirm)',
     )
     return null
   }
@@ -189,7 +190,8 @@ class Reconciler {
     if (unwanted > Math.max(most, this.#confirmed) && !(await this.#mayGoOn(ours, unwanted))) {
       log.error(
         { pins: ours, unwanted, most },
-        'too many of our pins in Kubo are wanted by nobody: none is removed until it is confirmed (anchorage admin reconcile --confirm)',
+        'too many of our pins in Kubo belong to no content that an org wants: none is removed until an ' +
+          'operator confirms it (anchorage admin reconcile --confirm)',
       )
       return null
     }
@@ -215,7 +217,7 @@ class Reconciler {
     this.#blocked = true
     if (!mayGoOn) return false
     this.#confirmed = unwanted
-    log.warn({ pins: ours, unwanted }, 'an operator confirmed that our pins that nobody wants are to go')
+    log.warn({ pins: ours, unwanted }, 'an operator confirmed that unwanted pins in Kubo may be removed')
     return true
   }
 }

@@ -35,7 +35,7 @@ async function run({ store, bus, log }: RemoveOrgsParts, { epoch, signal }: Lead
       done.hinted += await hint(bus, step.jobs, log)
       if (!step.removed) continue
       done.orgs++
-      log.info({ orgId: step.orgId }, 'an org is removed; its audit stays')
+      log.info({ orgId: step.orgId }, 'an org is removed; its audit is kept')
     }
   } catch (error) {
     if (isCode(error, 'maintenance')) return { ...done, maintenance: true }

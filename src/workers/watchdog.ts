@@ -40,7 +40,7 @@ export function watchdog(parts: WatchdogParts): LeaderWorker {
     if (before === null) return { on: false, overdue: false }
     if (before.until !== null && (await store.endMaintenance(epoch))) {
       const { reason, actor, since } = before
-      log.warn({ reason, actor, since }, 'maintenance ended: its time is over; repair goes on')
+      log.warn({ reason, actor, since }, 'maintenance ended: its time is over; repair continues')
       mirror(null)
       return { on: false, overdue: false, ended: true }
     }

@@ -125,7 +125,7 @@ export function browser(at: ClusterStage): void {
       const token = await makeToken(name)
       const api = apiOf(`${nodes[0]}/v1`, token)
       await api.list()
-      await page.getByRole('button', { name: 'I have it' }).click()
+      await page.getByRole('button', { name: 'I have copied it' }).click()
       assert.ok(!(await page.content()).includes(token))
       await page.reload()
       await page.getByText(name, { exact: true }).waitFor()
@@ -137,7 +137,7 @@ export function browser(at: ClusterStage): void {
       await api.list()
       await page.getByRole('button', { name: `End ${name}` }).click()
       await page.getByRole('button', { name: 'End it' }).click()
-      await page.getByText('is over').waitFor()
+      await page.getByText('is revoked').waitFor()
       for (const node of nodes) {
         const asked = () => apiOf(`${node}/v1`, token).send('GET', '/pins')
         await until('it is refused', async () => (await asked()).status === 401)
@@ -151,7 +151,9 @@ export function browser(at: ClusterStage): void {
       try {
         await page.reload()
         await page.getByText('dev (member; suspended: the bill is open)').waitFor()
-        await page.getByText('This org is suspended: its tokens are refused').waitFor()
+        await page
+          .getByText('This org is suspended: until an operator resumes it, its tokens are refused')
+          .waitFor()
         assert.ok(await page.getByRole('button', { name: 'Make the token' }).isHidden())
       } finally {
         await at.world.anchorage('admin', 'resume-org', 'dev')
@@ -177,7 +179,7 @@ export function browser(at: ClusterStage): void {
       await page.keyboard.type('by keys')
       await page.keyboard.press('Enter')
       await page.getByLabel('The new token').waitFor()
-      await focusByTab('I have it')
+      await focusByTab('I have copied it')
       await page.keyboard.press('Space')
       await page.getByRole('button', { name: 'End by keys' }).waitFor()
       await focusByTab('End by keys')
@@ -191,7 +193,7 @@ export function browser(at: ClusterStage): void {
       await dialog.waitFor()
       await focusByTab('End it')
       await page.keyboard.press('Enter')
-      await page.getByText('by keys is over').waitFor()
+      await page.getByText('by keys is revoked').waitFor()
     })
 
     test('sees its sessions and ends another one', async () => {

@@ -39,7 +39,7 @@ test('the addresses that Kubo dials on its own are read from its config', async 
   await using ours = await startTestKubo()
   await using ipfs = kubo({ rpcUrl: ours.rpcUrl, pinName: 'ours', allowPrivateOrigins: false })
   assert.deepEqual(await ipfs.followUps(new AbortController().signal), [
-    'Swarm.AddrFilters does not keep it from 127.0.0.0/8, ::1/128',
+    'Swarm.AddrFilters does not cover 127.0.0.0/8, ::1/128',
   ])
 })
 

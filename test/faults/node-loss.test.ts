@@ -68,7 +68,7 @@ suite('loss of a node with all its servers', () => {
         const [peer = assert.fail(`node ${n} misses no other`)] = reasons.filter(
           ({ what }) => what === 'peer',
         )
-        assert.match(peer.reason, /^the node dev-3 has given no sign for \d+ s$/)
+        assert.match(peer.reason, /^the node dev-3 has been silent for \d+ s$/)
       }
     } finally {
       const { accepted, failures } = await load.stop()

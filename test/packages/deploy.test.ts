@@ -26,7 +26,7 @@ import { actionlint, dockerCompose, hadolint, helm, kubernetesValidate, promtool
 
 const root = join(import.meta.dirname, '../..')
 const at = (...path: string[]) => join(root, ...path)
-const open = 'Swarm.AddrFilters does not keep it from'
+const open = 'Swarm.AddrFilters does not cover'
 const text = (...path: string[]) => readFileSync(at(...path), 'utf8')
 
 test('the image runs as an unprivileged user, reports its health, and passes its linter', async (t) => {

@@ -67,7 +67,7 @@ function behind(suite: 'bookworm' | 'trixie', way: string, settings: Record<stri
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line))
-      const told = lines.filter(({ msg }) => msg === 'how Postgres is reached')
+      const told = lines.filter(({ msg }) => msg === 'connected to Postgres')
       assert.deepEqual(
         told.map(({ tenant, system }) => [tenant, system]),
         [[way, way]],

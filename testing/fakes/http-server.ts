@@ -96,7 +96,7 @@ export async function verifyFake(bearer: string): Promise<OrgPrincipal> {
   const asked = bearer === 'all' ? [...scopes] : bearer.split('+')
   const granted = scopes.filter((scope) => asked.includes(scope))
   if (granted.length === 0)
-    throw new AnchorageError('unauthenticated', 'the access token is not valid: it is garbled')
+    throw new AnchorageError('unauthenticated', 'the access token is not valid: it is malformed')
   return { actor: mintId('tok'), orgId: mintId('org'), scopes: new Set<Scope>(granted), until: null }
 }
 

@@ -97,7 +97,7 @@ function fakePlans(kept: Kept, noted: Noted) {
     const plan = find(id)
     if (plan.state === 'cancelled') throw new AnchorageError('conflict', 'the plan is cancelled')
     plan.state = state
-    return viewOfPlan(plan, state === 'paused' ? 'it is paused' : null)
+    return viewOfPlan(plan, state === 'paused' ? 'the plan is paused' : null)
   }
   const moves = (id: string, after: number, limit: number): PlannedMove[] => {
     const numbers = [1, 2, 3].filter((number) => number > after && find(id))
@@ -142,7 +142,7 @@ function statusOf({ nodes, maintenance, plans }: Kept): ClusterStatus {
     pins: { queued: 1, pinning: 2, pinned: 3, failed: 4 },
     work: { queued: 5, pinning: 6, unpinning: 7 },
     drains: nodes.map((node) => ({ node, left: 3, bytesLeft: 300, waits: 'too few nodes' })),
-    plans: plans.map((plan) => viewOfPlan(plan, 'it is paused')),
+    plans: plans.map((plan) => viewOfPlan(plan, 'the plan is paused')),
     copies: { nodeDown: 8, repairing: 9, failed: 10 },
     unsettled: 11,
     short: [{ cid, wanted: 3, pinned: 1 }],

@@ -117,8 +117,8 @@ test('an unreachable service is reported with the cause and the address, without
   assert.equal(code, 1)
   assert.equal(
     stderr,
-    `anchorage: http://127.0.0.1:${port}/v1 cannot be reached: see that the service runs there\n` +
-      `  because: connect ECONNREFUSED 127.0.0.1:${port}\n`,
+    `anchorage: http://127.0.0.1:${port}/v1 cannot be reached: check that the service runs at this ` +
+      `address\n  because: connect ECONNREFUSED 127.0.0.1:${port}\n`,
   )
 })
 

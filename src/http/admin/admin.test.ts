@@ -135,7 +135,7 @@ test('missing things are answered with 404 and impossible changes with 409, both
   await ask(server, { method: 'POST', url: `/v1/admin/plans/${id}/cancel` })
   await refused(server, { method: 'POST', url: `/v1/admin/plans/${id}/apply` }, 409, /cancelled/)
   await refused(server, { url: '/v1/admin/nothing' }, 404, /nothing at this path/)
-  await refused(server, { method: 'DELETE', url: '/v1/admin/nodes' }, 405, /takes GET/)
+  await refused(server, { method: 'DELETE', url: '/v1/admin/nodes' }, 405, /accepts only GET/)
 })
 
 test('maintenance is set with a reason and an end, read, and ended', async () => {

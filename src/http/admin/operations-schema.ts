@@ -33,7 +33,7 @@ const limit = (fallback: number) =>
       minimum: 1,
       maximum: 1000,
       default: fallback,
-      description: 'At most so many',
+      description: 'At most this many results',
       examples: [10],
     }),
   )
@@ -47,7 +47,7 @@ export const listNodes = {
 
 export const getNode = {
   operationId: 'getNode',
-  summary: 'See a node in full, and how far its drain is',
+  summary: 'See a node in full, with the progress of its drain',
   tags,
   params: nodeParams,
   response: { 200: ref(AdminNodeInFull), ...failures },
@@ -55,9 +55,10 @@ export const getNode = {
 
 export const drainNode = {
   operationId: 'drainNode',
-  summary: 'Drain a node: it takes no new content, and what it has goes to others',
+  summary: 'Drain a node: it takes no new content, and its copies move to other nodes',
   description:
-    'Answers at once; `GET /v1/admin/nodes/{id}` tells how far it is. No copy is given up before another one stands. Repeating it changes nothing.',
+    'Answers at once; `GET /v1/admin/nodes/{id}` shows the progress. No copy is removed before another ' +
+    'node has pinned the content. Repeating the request changes nothing.',
   tags,
   params: nodeParams,
   response: { 202: ref(Drain), ...failures },
@@ -66,7 +67,7 @@ export const drainNode = {
 export const uncordonNode = {
   operationId: 'uncordonNode',
   summary: 'Let a drained or draining node take new content again',
-  description: 'What was moved stays where it is.',
+  description: 'Copies that have already moved do not move back.',
   tags,
   params: nodeParams,
   response: { 200: ref(AdminNodeInFull), ...failures },
@@ -74,7 +75,7 @@ export const uncordonNode = {
 
 export const getMaintenance = {
   operationId: 'getMaintenance',
-  summary: 'Whether maintenance is on',
+  summary: 'See whether maintenance is on',
   tags,
   response: { 200: ref(MaintenanceStatus), ...failures },
 }
@@ -85,12 +86,17 @@ export const beginMaintenance = {
   tags,
   body: Type.Object(
     {
-      reason: Type.String({ minLength: 1, maxLength: 500, description: 'Why: everybody who looks sees it' }),
+      reason: Type.String({
+        minLength: 1,
+        maxLength: 500,
+        description: 'The reason, shown to everyone who looks at the maintenance',
+      }),
       ttlSeconds: Type.Optional(
         Type.Integer({
           minimum: 1,
           maximum: 31_536_000,
-          description: 'It ends by itself after so long; without it, when it is switched off',
+          description:
+            'Maintenance ends by itself after this long. Without a value it lasts until it is switched off.',
         }),
       ),
     },
@@ -102,7 +108,7 @@ export const beginMaintenance = {
 export const endMaintenance = {
   operationId: 'endMaintenance',
   summary: 'Switch maintenance off',
-  description: 'Repeating it changes nothing.',
+  description: 'Repeating the request changes nothing.',
   tags,
   response: { 200: ref(MaintenanceStatus), ...failures },
 }
@@ -111,7 +117,10 @@ export const suspendOrg = {
   operationId: 'suspendOrg',
   summary: 'Suspend an org, or replace the reason',
   description:
-    'On every node within two seconds its tokens and sessions get 403 with the reason. What it waits for is put by, unless others want it too; what is pinned stays, and counts. 409 while it is being removed. A token of the org itself is refused from then on: `anchorage admin resume-org` undoes it.',
+    'Within two seconds every node answers the org’s tokens and sessions with 403 and the reason. Its ' +
+    'waiting pins are paused, unless another org wants the same content. Its finished pins stay pinned, ' +
+    'and count. 409 while the org is being removed. If the org suspends itself with its own token, that ' +
+    'token is refused too: `anchorage admin resume-org` ends the suspension.',
   tags,
   params: orgParams,
   body: Type.Object(
@@ -119,7 +128,7 @@ export const suspendOrg = {
       reason: Type.String({
         minLength: 1,
         maxLength: 500,
-        description: 'Why: whoever is refused is told it',
+        description: 'The reason, shown to clients that are refused',
       }),
     },
     { examples: [{ reason: 'reported for abuse' }] },
@@ -131,7 +140,8 @@ export const resumeOrg = {
   operationId: 'resumeOrg',
   summary: 'Serve a suspended org again',
   description:
-    'What was put by is worked on again. Repeating it changes nothing. 409 while it is being removed.',
+    'Work continues on the pins that were paused. Repeating the request changes nothing. 409 while the ' +
+    'org is being removed.',
   tags,
   params: orgParams,
   response: { 200: ref(Org), ...failures },
@@ -141,11 +151,13 @@ export const removeOrg = {
   operationId: 'removeOrg',
   summary: 'Remove an org with its pins, tokens and members, for good',
   description:
-    'Answers at once; it is suspended from now on, `GET /v1/orgs/{org}/usage` tells what is left of it, and 404 that it is gone. Content that others want stays with all of its copies; the org’s audit stays. Repeating it changes nothing.',
+    'Answers at once. The org is suspended from now on; `GET /v1/orgs/{org}/usage` shows how much of it ' +
+    'is left, and answers 404 when it is gone. Content that another org wants keeps all of its copies. ' +
+    'The org’s audit is kept. Repeating the request changes nothing.',
   tags,
   params: orgParams,
   body: Type.Object(
-    { confirm: Type.String({ description: 'The slug of the org, so that no other is meant' }) },
+    { confirm: Type.String({ description: 'The slug of the org, to confirm that it is the right one' }) },
     { examples: [{ confirm: 'acme' }] },
   ),
   response: { 202: ref(Org), ...failures },
@@ -154,7 +166,7 @@ export const removeOrg = {
 export const makePlan = {
   operationId: 'makePlan',
   summary: 'Make a plan of moves that even out the nodes',
-  description: 'The plan is saved; nothing moves until it is applied.',
+  description: 'The plan is saved. Nothing moves until the plan is applied.',
   tags,
   response: { 201: ref(AdminPlan), ...failures },
 }
@@ -169,9 +181,8 @@ export const listPlans = {
 
 export const getPlan = {
   operationId: 'getPlan',
-  summary: 'See a plan, how far it is, and its moves',
-  description:
-    'Pages of moves are made with `afterNumber`: give the `number` of the last move of the page before.',
+  summary: 'See a plan, its progress and its moves',
+  description: 'For the next page of moves, set `afterNumber` to the `number` of the last move of this page.',
   tags,
   params: planParams,
   querystring: Type.Object({
@@ -203,38 +214,41 @@ const changePlan = (operationId: string, summary: string, description: string) =
 
 export const applyPlan = changePlan(
   'applyPlan',
-  'Carry a plan out, or go on with one that was paused',
-  'The leader begins a few moves at a time, exactly those of the plan. 409 when it is over or cancelled.',
+  'Carry out a plan, or continue a paused one',
+  'The leader starts a few moves at a time, and no moves that are not in the plan. 409 when the plan is ' +
+    'finished or cancelled.',
 )
 export const pausePlan = changePlan(
   'pausePlan',
   'Pause a plan',
-  'No further move is begun; those under way end.',
+  'No further move starts; moves that are under way finish.',
 )
 export const cancelPlan = changePlan(
   'cancelPlan',
   'Cancel a plan for good',
-  'No further move is begun; those under way end.',
+  'No further move starts; moves that are under way finish.',
 )
 
 export const getStatus = {
   operationId: 'getClusterStatus',
-  summary: 'The whole cluster in one look: nodes, what waits, what is short of copies, what needs a person',
-  description: 'As cheap however many pins there are.',
+  summary:
+    'See the whole cluster at a glance: nodes, waiting work, contents that lack copies, and what an ' +
+    'operator must do',
+  description: 'The cost does not grow with the number of pins.',
   tags,
   response: { 200: ref(Status), ...failures },
 }
 
 export const listPresences = {
   operationId: 'listPresences',
-  summary: 'Which nodes hear which',
+  summary: 'See which nodes hear each other',
   tags,
   response: { 200: Type.Object({ results: Type.Array(ref(Presence)) }), ...failures },
 }
 
 export const listCaches = {
   operationId: 'listCaches',
-  summary: 'How the caches of each node fare',
+  summary: 'See the counters of the caches of each node',
   tags,
   response: { 200: Type.Object({ results: Type.Array(ref(NodeCaches)) }), ...failures },
 }
@@ -243,18 +257,18 @@ export const listAudit = {
   operationId: 'listAudit',
   summary: 'Read the audit log',
   description:
-    'Newest first. With `after`, the entries after that one, oldest first: give the `at` and `id` of the last one of the page before, as `at,id`.',
+    'Newest first. With `after`, the entries after that one, oldest first: give the `at` and `id` of the last entry of this page, as `at,id`.',
   tags,
   querystring: Type.Object({
     org: Type.Optional(
       Type.String({
-        description: 'Only this org’s: its TypeID',
+        description: 'The TypeID of an org: list only its entries',
         examples: ['org_01h455vb4pex5vsknk084sn02q'],
       }),
     ),
     after: Type.Optional(
       Type.String({
-        description: 'The entry to go on after',
+        description: 'List the entries after this one',
         examples: ['2026-01-31T12:00:00.000Z,aud_01h455vb4pex5vsknk084sn02q'],
       }),
     ),

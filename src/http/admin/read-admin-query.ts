@@ -53,6 +53,7 @@ export function auditQuery(query: {
 export function cursorOf(text: string, parameter: string): AuditCursor {
   const [at = '', id = ''] = text.split(',')
   const ms = instantMs(at)
-  if (ms === null) throw new AnchorageError('invalid', `${parameter}: must be at,id of an entry`)
+  if (ms === null)
+    throw new AnchorageError('invalid', `${parameter}: must be the at and id of an entry, as at,id`)
   return { at: new Date(ms), id: parseId('aud', id) }
 }

@@ -12,30 +12,31 @@ const nodeId = (description: string) =>
 const NodeName = { id: nodeId('The TypeID of the node'), name: text('Its `node.name`') }
 const NodeState = Type.Enum([...nodeStates], {
   type: 'string',
-  description: 'active; draining: what it has goes to others; drained: it has nothing left',
+  description: 'active; draining: its copies move to other nodes; drained: it has no copies left',
 })
-const Leads = nullable(count('The epoch under which it leads; null when it does not'))
-const ReportedAt = nullable(instant('When it last reported of itself; null before it ever did'))
-const Live = Type.Boolean({ description: 'A sign of it is fresh' })
-const SilentMs = count('Since its last sign in Postgres')
+const Leads = nullable(count('Its epoch if it is the leader; null if it is not'))
+const ReportedAt = nullable(instant('When the node last reported its state; null before its first report'))
+const Live = Type.Boolean({ description: 'Whether the node was seen recently' })
+const SilentMs = count('Milliseconds since the node last wrote to Postgres')
 const Reasons = Type.Array(Type.Object({ what: Type.String(), reason: Type.String() }), {
-  description: 'What is not at its best',
+  description: 'The degraded parts of the node',
 })
 
 const nodeProperties = {
   ...NodeName,
-  zone: nullable(text('Where it stands; copies are spread over zones')),
+  zone: nullable(text('The zone of the node; copies are spread over zones')),
   state: NodeState,
   live: Live,
   silentMs: SilentMs,
   leads: Leads,
   placements: count(
-    'Placements there by the book: contents that lie or are to lie there, or are being removed',
+    'Placements on this node in Postgres: contents that are pinned there, are to be pinned there, or are ' +
+      'being removed',
   ),
-  placementBytes: count('The bytes of those that stand'),
-  usedBytes: nullable(count('What its Kubo uses on disk')),
-  capacityBytes: nullable(count('What its Kubo may use')),
-  multiaddrs: Type.Array(Type.String(), { description: 'Where its Kubo is reached' }),
+  placementBytes: count('The bytes of the placements that are pinned'),
+  usedBytes: nullable(count('The bytes that its Kubo uses on disk')),
+  capacityBytes: nullable(count('The bytes that its Kubo may use')),
+  multiaddrs: Type.Array(Type.String(), { description: 'The addresses of its Kubo' }),
   version: nullable(text('The version of anchorage that it runs')),
   reasons: Reasons,
   reportedAt: ReportedAt,
@@ -46,7 +47,7 @@ export const AdminNode = named('Node', Type.Object(nodeProperties, { description
 const Worker = Type.Object({
   name: Type.String(),
   endedAt: nullable(instant('When its last run ended')),
-  tookMs: nullable(Type.Number({ description: 'How long that took' })),
+  tookMs: nullable(Type.Number({ description: 'How long the last run took' })),
   failures: count('Failures in a row'),
   report: Type.Unsafe<object | null>({ type: ['object', 'null'], additionalProperties: true }),
 })
@@ -58,13 +59,17 @@ export const Drain = named(
       ...NodeName,
       state: NodeState,
       left: count('Placements still on the node'),
-      moving: count('Of these, whose copy elsewhere is under way'),
-      waiting: count('Of these, that the leader is yet to look at, or that have no other place to go to'),
-      removing: count('Of these, that the node is unpinning; left is the sum of the three'),
-      bytesLeft: count('Bytes still on the node, as far as known'),
-      waits: nullable(text('Why it does not go on by itself, in words')),
+      moving: count('Of `left`: placements whose content is being copied to another node'),
+      waiting: count(
+        'Of `left`: placements that the leader has not looked at yet, or that no other node can take',
+      ),
+      removing: count(
+        'Of `left`: placements that the node is unpinning. `left` is `moving` + `waiting` + `removing`',
+      ),
+      bytesLeft: count('Bytes still on the node, as far as the sizes are known'),
+      waits: nullable(text('Why it does not continue by itself, in words')),
     },
-    { description: 'How far the drain of a node is' },
+    { description: 'The progress of a node’s drain' },
   ),
 )
 
@@ -73,9 +78,9 @@ const Cache = Type.Object({
   size: count('Entries'),
   hits: count('Answers from memory'),
   misses: count('Answers from Postgres'),
-  invalidations: count('Invalidations heard from other nodes'),
-  flushes: count('Times that it was emptied after a reconnection'),
-  version: count('The newest version that it knows of'),
+  invalidations: count('Invalidations received from other nodes'),
+  flushes: count('How often the cache was emptied after a reconnection'),
+  version: count('The newest version that the cache knows'),
 })
 
 export const AdminNodeInFull = named(
@@ -84,14 +89,14 @@ export const AdminNodeInFull = named(
     {
       ...nodeProperties,
       drain: Type.Union([ref(Drain), Type.Null()]),
-      workers: Type.Array(Worker, { description: 'How each of its workers fared last' }),
+      workers: Type.Array(Worker, { description: 'The last run of each of its workers' }),
       caches: Type.Array(Cache),
       pinning: Type.Unsafe<object | null>({ type: ['object', 'null'], additionalProperties: true }),
       reconcileBlocked: nullable(
-        count('Pins that its reconciler will not remove before an operator confirms it'),
+        count('Pins that its reconciler removes only after an operator confirms it'),
       ),
     },
-    { description: 'A node, with its last report of itself' },
+    { description: 'A node, with the last report of its state' },
   ),
 )
 
@@ -101,11 +106,13 @@ export const MaintenanceStatus = named(
     {
       on: Type.Boolean(),
       reason: nullable(Type.String()),
-      actor: nullable(text('Who switched it on')),
+      actor: nullable(text('Who switched maintenance on')),
       since: nullable(instant('When')),
-      until: nullable(instant('When it ends by itself; null: when it is switched off')),
+      until: nullable(instant('When it ends by itself; null: it lasts until it is switched off')),
     },
-    { description: 'While it is on, nothing is repaired, moved or requeued; the API serves' },
+    {
+      description: 'While maintenance is on, nothing is repaired, moved or requeued; the API serves as usual',
+    },
   ),
 )
 
@@ -115,18 +122,18 @@ export const AdminPlan = named(
     {
       id: Type.String({ examples: ['pln_01h455vb4pex5vsknk084sn02q'] }),
       state: Type.Enum([...planStates], { type: 'string' }),
-      actor: text('Who made it'),
+      actor: text('Who made the plan'),
       createdAt: instant('When'),
       moves: count('How many moves it has'),
-      bytes: count('What they carry'),
+      bytes: count('The bytes of all moves'),
       done: count('Moves that are done'),
-      skipped: count('Moves that no longer fit, each with its note'),
+      skipped: count('Moves that no longer apply, each with a note that says why'),
       bytesDone: count('Bytes of the moves that are done'),
-      bytesSkipped: count('Bytes of the moves that no longer fit'),
+      bytesSkipped: count('Bytes of the moves that no longer apply'),
       summary: Type.Unsafe<Record<string, unknown>>({
         type: 'object',
         additionalProperties: true,
-        description: 'What it is made of: for people',
+        description: 'A summary for people',
       }),
     },
     { description: 'A saved list of moves that even out the nodes' },
@@ -138,22 +145,22 @@ export const PlanProgress = named(
   Type.Object({
     ...AdminPlan.properties,
     moving: count('Moves that are under way'),
-    bytesArrived: count('What has arrived of those under way'),
-    waits: nullable(text('Why it does not go on by itself, in words')),
+    bytesArrived: count('Bytes that have arrived of the moves that are under way'),
+    waits: nullable(text('Why it does not continue by itself, in words')),
   }),
 )
 
 export const PlanMove = named(
   'PlanMove',
   Type.Object({
-    number: count('Its place in the plan, from 1; pages are made with it'),
+    number: count('The position in the plan, from 1; use it to read the next page'),
     cid: Type.String(),
-    from: nodeId('The node that gives it up'),
-    to: nodeId('The node that gets it'),
-    bytes: count('What it carries'),
+    from: nodeId('The node that loses the copy'),
+    to: nodeId('The node that gets the copy'),
+    bytes: count('The bytes of the content'),
     reason: Type.String(),
     state: Type.Enum([...moveStates], { type: 'string' }),
-    note: nullable(text('Why it was skipped')),
+    note: nullable(text('Why the move was skipped')),
   }),
 )
 
@@ -164,52 +171,54 @@ export const Status = named(
       nodes: Type.Array(ref(AdminNode)),
       maintenance: ref(MaintenanceStatus),
       pins: Type.Object({
-        queued: count('Pins of all orgs that wait'),
+        queued: count('Waiting pins of all orgs'),
         pinning: count('Pins under way'),
-        pinned: count('Pins that stand'),
-        failed: count('Pins that could not be had'),
+        pinned: count('Pins that are pinned'),
+        failed: count('Pins that failed'),
       }),
       work: Type.Object({
-        queued: count('Placements that wait'),
-        pinning: count('Placements under way'),
-        unpinning: count('Placements that are to be removed'),
+        queued: count('Placements that wait to be pinned'),
+        pinning: count('Placements that are being pinned'),
+        unpinning: count('Placements that wait to be unpinned'),
       }),
       drains: Type.Array(
         Type.Object({
           ...NodeName,
           left: count('Placements still on the node'),
           bytesLeft: count('Bytes still on the node'),
-          waits: nullable(text('Why it does not go on by itself, in words')),
+          waits: nullable(text('Why it does not continue by itself, in words')),
         }),
       ),
-      plans: Type.Array(ref(PlanProgress), { description: 'Those that are carried out or paused' }),
+      plans: Type.Array(ref(PlanProgress), {
+        description: 'Plans that are being carried out, and paused plans',
+      }),
       copies: Type.Object(
         {
-          nodeDown: count('Stand on nodes that give no sign'),
-          repairing: count('Are made anew'),
-          failed: count('Could not be made anew'),
+          nodeDown: count('Copies on nodes that are down'),
+          repairing: count('Copies that are being replaced'),
+          failed: count('Copies that could not be replaced'),
         },
-        { description: 'Copies that are missing' },
+        { description: 'The missing copies' },
       ),
-      unsettled: count('Contents that repair is to look at, counted up to 100,000'),
+      unsettled: count('Contents that the repair worker has yet to look at, counted up to 100,000'),
       short: Type.Array(
         Type.Object({
           cid: Type.String(),
-          wanted: count('Copies that its pins want'),
-          pinned: count('Copies that are pinned on live nodes'),
+          wanted: count('The copies that its pins ask for'),
+          pinned: count('The copies that are pinned on live nodes'),
         }),
-        { description: 'The first few contents that are short of copies' },
+        { description: 'The first few contents that lack copies' },
       ),
       needs: Type.Array(
         Type.Object({
-          about: nullable(text('The node or plan; null: the cluster')),
+          about: nullable(text('The node or plan that has the problem; null: the cluster')),
           reason: text('What is wrong'),
-          command: nullable(text('A command that mends or shows it')),
+          command: nullable(text('A command that fixes the problem or shows more about it')),
         }),
-        { description: 'What a person is to see to, worst first' },
+        { description: 'What an operator must do, worst problem first' },
       ),
     },
-    { description: 'The whole cluster in one look' },
+    { description: 'The whole cluster at a glance' },
   ),
 )
 
@@ -223,14 +232,14 @@ export const Presence = named(
       leads: Leads,
       reportedAt: ReportedAt,
       heard: Type.Array(
-        Type.Object({ ...NodeName, agoMs: count('When it was last heard, before the report') }),
+        Type.Object({ ...NodeName, agoMs: count('Milliseconds from its last heartbeat to the report') }),
         {
           description: 'The heartbeats that this node hears',
         },
       ),
       reasons: Reasons,
     },
-    { description: 'Whom a node hears' },
+    { description: 'The nodes that a node hears' },
   ),
 )
 
@@ -244,10 +253,10 @@ export const AuditEntry = named(
   Type.Object({
     id: Type.String(),
     at: instant('When'),
-    orgId: nullable(text('The org whose it is; null: nobody’s')),
-    actor: text('Who did it: a token, an operator, a node'),
+    orgId: nullable(text('The org; null if the entry belongs to no org')),
+    actor: text('Who did it: a token, an operator or a node'),
     action: Type.String({ examples: ['pin.create', 'placement.add', 'node.drain'] }),
-    target: text('What it was done to'),
+    target: text('The object that was changed'),
     details: Type.Unknown(),
   }),
 )

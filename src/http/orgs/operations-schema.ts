@@ -9,25 +9,36 @@ const tags = ['orgs']
 const failures = { '4xx': ref(Failure), '5xx': ref(Failure) }
 const org = Type.String({ description: 'The TypeID of an org, or its slug', examples: ['acme'] })
 const user = Type.String({
-  description: 'The TypeID of a user; known once the person has logged in',
+  description: 'The TypeID of a user; a person gets it at the first login',
   examples: ['usr_01h455vb4pex5vsknk084sn02q'],
 })
 const orgParams = Type.Object({ org })
 const memberParams = Type.Object({ org, user })
 const limit = Type.Optional(
-  Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'At most so many', examples: [20] }),
+  Type.Integer({
+    minimum: 1,
+    maximum: 1000,
+    default: 100,
+    description: 'At most this many results',
+    examples: [20],
+  }),
 )
-const foreign = 'An org that you do not speak for is answered as one that does not exist.'
+const foreign = 'The answer for an org that you have no access to is the same as for one that does not exist.'
 
 export const listOrgs = {
   operationId: 'listOrgs',
-  summary: 'List the orgs that you speak for',
+  summary: 'List the orgs that you have access to',
   description:
-    'A person: those it is a member of. A token: its own. With `cluster:admin`: all. In the order of slugs; `after` makes pages.',
+    'For a person: the orgs that they are a member of. For a token: its own org. With `cluster:admin`: ' +
+    'all orgs. Ordered by slug; use `after` for the next page.',
   tags,
   querystring: Type.Object({
     after: Type.Optional(
-      Type.String({ pattern: slugForm.source, description: 'The slug to go on after', examples: ['acme'] }),
+      Type.String({
+        pattern: slugForm.source,
+        description: 'List the orgs after this slug',
+        examples: ['acme'],
+      }),
     ),
     limit,
   }),
@@ -43,7 +54,7 @@ export const createOrg = {
     {
       slug: Type.String({
         pattern: slugForm.source,
-        description: 'How it is named: at most 63 of a to z, 0 to 9 and inner hyphens',
+        description: 'The name of the org: at most 63 characters of a to z, 0 to 9 and inner hyphens',
       }),
       ...OrgChange.properties,
     },
@@ -63,9 +74,10 @@ export const getOrg = {
 
 export const setOrgLimits = {
   operationId: 'setOrgLimits',
-  summary: 'Change what an org may have',
+  summary: 'Change the limits of an org',
   description:
-    'Needs `cluster:admin`. What is left out stays, null lifts a limit. What the org has beyond a new limit it keeps, but it gets no more.',
+    'Needs `cluster:admin`. A limit that is left out does not change; null removes a limit. An org that ' +
+    'exceeds a new limit keeps what it has, but gets no more.',
   tags,
   params: orgParams,
   body: OrgChange,
@@ -74,7 +86,7 @@ export const setOrgLimits = {
 
 export const getOrgUsage = {
   operationId: 'getOrgUsage',
-  summary: 'See what an org has',
+  summary: 'See the usage of an org',
   description: foreign,
   tags,
   params: orgParams,
@@ -92,9 +104,10 @@ export const listMembers = {
 
 export const setMember = {
   operationId: 'setMember',
-  summary: 'Make somebody a member, or give a member another role',
+  summary: 'Make a person a member, or change a member’s role',
   description:
-    'Needs `org:admin`; only an owner, or `cluster:admin`, makes and changes owners. Tokens that the person made beyond the new role end. 409 for the last owner.',
+    'Needs `org:admin`; only an owner, or `cluster:admin`, can make and change owners. Tokens of this ' +
+    'person that allow more than the new role are revoked. 409 for the last owner.',
   tags,
   params: memberParams,
   body: Type.Object({ role: ref(Role) }, { examples: [{ role: 'member' }] }),
@@ -105,23 +118,25 @@ export const removeMember = {
   operationId: 'removeMember',
   summary: 'Remove a member, or leave',
   description:
-    'Needs `org:admin`, and an owner for owners; anybody may remove itself. Tokens that the person made end. 409 for the last owner.',
+    'Needs `org:admin`, and the role owner to remove an owner; every member may leave. The tokens that ' +
+    'the person made are revoked. 409 for the last owner.',
   tags,
   params: memberParams,
-  response: { 204: Type.Null({ description: 'It is no member any more' }), ...failures },
+  response: { 204: Type.Null({ description: 'The person is not a member any more' }), ...failures },
 }
 
 export const listOrgAudit = {
   operationId: 'listOrgAudit',
-  summary: 'Read what was done in an org, and by whom',
+  summary: 'Read the audit of an org: what was done, and by whom',
   description:
-    'Needs `org:admin`. Newest first. With `before`, those before that one: give the `at` and `id` of the last one of the page before, as `at,id`.',
+    'Needs `org:admin`. Newest first. With `before`, the entries before that one: give the `at` and ' +
+    '`id` of the last entry of this page, as `at,id`.',
   tags,
   params: orgParams,
   querystring: Type.Object({
     before: Type.Optional(
       Type.String({
-        description: 'The entry to go on from',
+        description: 'List the entries before this one',
         examples: ['2026-01-31T12:00:00.000Z,aud_01h455vb4pex5vsknk084sn02q'],
       }),
     ),

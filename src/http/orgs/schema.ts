@@ -12,20 +12,20 @@ const bound = (description: string) =>
   Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description })
 
 const limits = {
-  maxPins: nullable(bound('Pins, whatever their status; null: no limit')),
+  maxPins: nullable(bound('Pins in any status; null: no limit')),
   maxBytes: nullable(
-    bound('Bytes of the DAGs of its pins, each once a copy, and of what is under way; null: no limit'),
+    bound(
+      'Bytes of the DAGs of its pins, counted once for each copy, and of pins that are under way; null: ' +
+        'no limit',
+    ),
   ),
   maxReplicas: nullable(replicas('Copies that one of its pins may ask for; null: no limit')),
 }
 const defaultReplicas = nullable(
-  replicas('Copies for pins that say nothing; null: as many as is usual in the cluster'),
+  replicas('Copies for pins that do not set a number; null: the default of the cluster'),
 )
 
-export const OrgLimits = named(
-  'OrgLimits',
-  Type.Object(limits, { description: 'What an org may have at most' }),
-)
+export const OrgLimits = named('OrgLimits', Type.Object(limits, { description: 'The limits of an org' }))
 
 /** A change of the limits; those left out stay. */
 export const OrgChange = Type.Object(
@@ -43,15 +43,19 @@ export const Role = named(
   Type.Enum([...roles], {
     type: 'string',
     description:
-      'viewer: reads pins; member: pins, and makes tokens; admin: also members, all tokens and the audit; owner: also other owners',
+      'viewer: reads pins; member: also adds and removes pins and makes tokens; admin: also manages ' +
+      'members and all tokens, and reads the audit; owner: also manages owners',
   }),
 )
 
 export const Suspension = named(
   'Suspension',
   Type.Object(
-    { reason: text('As the operator gave it; told to whoever is refused'), since: instant('Since when') },
-    { description: 'An operator stopped the org' },
+    {
+      reason: text('The reason that the operator gave; shown to clients that are refused'),
+      since: instant('Since when'),
+    },
+    { description: 'The suspension of the org by an operator' },
   ),
 )
 
@@ -60,11 +64,11 @@ const orgProperties = {
   slug: Type.String({ examples: ['acme'] }),
   limits: ref(OrgLimits),
   defaultReplicas,
-  createdAt: instant('When it was made'),
+  createdAt: instant('When the org was made'),
   suspended: Type.Union([ref(Suspension), Type.Null()], {
-    description: 'Its requests are refused and its work is put by; null: it is served',
+    description: 'The suspension: requests are refused and work is paused; null: the org is not suspended',
   }),
-  removingSince: nullable(instant('Since when it is being removed, for good; null: it is not')),
+  removingSince: nullable(instant('When its removal began; null: the org is not being removed')),
 }
 
 export const Org = named('Org', Type.Object(orgProperties, { description: 'A tenant' }))
@@ -76,8 +80,8 @@ const pinCounts = Type.Unsafe<Record<PinStatus, number>>(
 export const Usage = named(
   'Usage',
   Type.Object(
-    { pins: pinCounts, bytes: count('Of its pins whose size is known') },
-    { description: 'What an org has, exact at one moment' },
+    { pins: pinCounts, bytes: count('The bytes of its pins whose size is known') },
+    { description: 'The usage of an org, exact at one moment' },
   ),
 )
 
@@ -86,7 +90,9 @@ export const ListedOrg = named(
   Type.Object({
     ...orgProperties,
     usage: ref(Usage),
-    role: Type.Union([ref(Role), Type.Null()], { description: 'What you are in it, if a member' }),
+    role: Type.Union([ref(Role), Type.Null()], {
+      description: 'Your role in the org; missing if you are not a member',
+    }),
   }),
 )
 
@@ -95,13 +101,14 @@ export const Member = named(
   Type.Object(
     {
       id: Type.String({ examples: ['usr_01h455vb4pex5vsknk084sn02q'] }),
-      name: nullable(text('As the identity provider said at the last login')),
+      name: nullable(text('The value that the identity provider gave at the last login')),
       email: nullable(text('Likewise')),
       role: ref(Role),
       source: Type.Enum(['login', 'manual'], {
         type: 'string',
         description:
-          'login: by a group of the identity provider, worked out anew at each login; manual: by somebody here',
+          'login: from a group of the identity provider, decided again at each login; manual: set by a ' +
+          'member or an operator',
       }),
       since: instant('Since when'),
     },

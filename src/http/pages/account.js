@@ -12,7 +12,7 @@ async function attempt(work) {
     await work()
   } catch (error) {
     if (error instanceof Refused && error.status === 401) return showSignedOut('You are signed out.')
-    complain(error instanceof Refused ? sentence(error.message) : 'The node cannot be reached: try again.')
+    complain(error instanceof Refused ? sentence(error.message) : 'The service cannot be reached: try again.')
   }
 }
 
@@ -20,7 +20,7 @@ async function start() {
   try {
     showSignedIn(await ask('GET', '/auth/session'))
   } catch (error) {
-    if (!(error instanceof Refused)) return complain('The node cannot be reached: reload this page.')
+    if (!(error instanceof Refused)) return complain('The service cannot be reached: reload this page.')
     if (error.status === 401) return showSignedOut('')
     showSignedOut(sentence(error.message))
     at('signed-out').hidden = error.status === 404
@@ -68,7 +68,7 @@ function showWho({ user, memberships }) {
     ['Email', user.email ?? 'not known'],
     ['Your id', user.id],
     ['Orgs', memberships.map(inOrg).join(', ') || 'none'],
-    ...(user.operator ? [['Also', 'operator of the cluster']] : []),
+    ...(user.operator ? [['Also', 'cluster operator']] : []),
   ]
   at('who').replaceChildren(...rows.flatMap(([term, text]) => [make('dt', {}, term), make('dd', {}, text)]))
 }

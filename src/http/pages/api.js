@@ -29,5 +29,5 @@ export async function ask(method, path, { org = null, body } = {}) {
   if (response.status === 204) return null
   const answer = await response.json().catch(() => null)
   if (response.ok) return answer
-  throw new Refused(response.status, answer?.error?.details ?? `the node answered ${response.status}`)
+  throw new Refused(response.status, answer?.error?.details ?? `the service answered ${response.status}`)
 }

@@ -12,7 +12,7 @@ export function sessionsPart({ attempt }) {
       attempt(async () => {
         if (!(await isSure('End this session?', 'Its browser is signed out at once.'))) return
         await ask('DELETE', `/auth/sessions/${session.id}`)
-        tell('The session is over.')
+        tell('The session has ended.')
         await show()
       })
     at('sessions').replaceChildren(...results.map((session) => itemOf(session, end)))

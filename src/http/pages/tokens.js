@@ -13,10 +13,12 @@ const words = {
 
 /** Why this person can neither see nor make tokens. */
 function whyNone(org, isSuspended) {
-  if (org === null) return 'You are a member of no org: ask an admin of yours to add you, by your id above.'
+  if (org === null)
+    return 'You are not a member of any org: ask an admin of your org to add you, and give them your id above.'
   return isSuspended
-    ? 'This org is suspended: its tokens are refused, and none can be made, until an operator resumes it.'
-    : 'Your role in this org makes no tokens.'
+    ? 'This org is suspended: until an operator resumes it, its tokens are refused and no token can be ' +
+        'made.'
+    : 'Your role in this org does not allow you to make tokens.'
 }
 
 /**
@@ -38,16 +40,22 @@ export function tokensPart({ org, isSuspended, userId, scopes, attempt }) {
     const end = (token) =>
       attempt(async () => {
         const name = token.name ?? token.id
-        if (!(await isSure(`End ${name}?`, 'Programs that use it are refused from now on, for good.'))) return
+        if (
+          !(await isSure(
+            `End ${name}?`,
+            'Programs that use this token are refused from now on. This cannot be undone.',
+          ))
+        )
+          return
         await ask('DELETE', `/tokens/${token.id}`, { org })
-        tell(`${name} is over.`)
+        tell(`${name} is revoked.`)
         await show()
         at('tokens-title').focus()
       })
     at('tokens').replaceChildren(...results.map((token) => itemOf(token, userId, end)))
     at('tokens').hidden = results.length === 0
     none.hidden = results.length > 0
-    none.textContent = 'There are none yet.'
+    none.textContent = 'There are no tokens yet.'
   }
   const form = /** @type {HTMLFormElement} */ (at('new-token'))
   form.onsubmit = (event) => {
@@ -105,7 +113,7 @@ function showOnce({ token }) {
       await navigator.clipboard.writeText(token)
       tell('Copied.')
     } catch {
-      tell('It is selected: copy it with your keyboard.')
+      tell('The token is selected: copy it with your keyboard.')
     }
   }
 }

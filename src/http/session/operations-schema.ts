@@ -6,8 +6,8 @@ import { OwnSessions, SignedIn, SignedOut } from './schema.ts'
 const tags = ['auth']
 const failures = { '4xx': ref(Failure), '5xx': ref(Failure) }
 const byCookie = [{ session: [] }]
-const away = Type.Null({ description: 'The header `location` says where to go' })
-const nothing = Type.Null({ description: 'It is done' })
+const away = Type.Null({ description: 'A redirect to the address in the header `location`' })
+const nothing = Type.Null({ description: 'Done' })
 
 export const login = {
   operationId: 'logIn',
@@ -18,7 +18,7 @@ export const login = {
     return_to: Type.Optional(
       Type.String({
         default: '/',
-        description: 'The path of this service to come back to',
+        description: 'The path of this service that the browser returns to',
         examples: ['/v1/docs'],
       }),
     ),
@@ -28,7 +28,7 @@ export const login = {
 
 export const callback = {
   operationId: 'finishLogIn',
-  summary: 'Where the identity provider sends the browser back to',
+  summary: 'Finish a login: the identity provider sends the browser to this address',
   tags,
   security: [],
   response: { 302: away, ...failures },
@@ -36,7 +36,7 @@ export const callback = {
 
 export const getSession = {
   operationId: 'getSession',
-  summary: 'Who is signed in; 401 when nobody is',
+  summary: 'See who is signed in; 401 without a session',
   tags,
   security: byCookie,
   response: { 200: ref(SignedIn), ...failures },
@@ -63,7 +63,7 @@ export const endSession = {
 
 export const logout = {
   operationId: 'logOut',
-  summary: 'End this session; does nothing where there is none',
+  summary: 'End this session; without a session it does nothing',
   tags,
   security: byCookie,
   response: { 200: ref(SignedOut), ...failures },
@@ -72,12 +72,12 @@ export const logout = {
 export const backchannelLogout = {
   operationId: 'backchannelLogout',
   summary:
-    'For the identity provider: ends the sessions that a logout token names (OpenID Connect Back-Channel Logout 1.0)',
+    'End the sessions that a logout token names; for the identity provider (OpenID Connect Back-Channel Logout 1.0)',
   tags,
   security: [],
   consumes: ['application/x-www-form-urlencoded'],
   body: Type.Object(
-    { logout_token: Type.String({ description: 'A JWT that the provider signed' }) },
+    { logout_token: Type.String({ description: 'A JWT that the identity provider signed' }) },
     { examples: [{ logout_token: 'HEADER.CLAIMS.SIGNATURE' }] },
   ),
   response: { 200: nothing, ...failures },

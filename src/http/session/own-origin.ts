@@ -11,10 +11,7 @@ const loopback = /^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(?::\d{1,
 export function ownOrigin({ headers: { host = '' } }: FastifyRequest, publicUrl: string | null): string {
   if (publicUrl !== null) return publicUrl
   if (loopback.test(host)) return `http://${host}`
-  throw new AnchorageError(
-    'unavailable',
-    'people cannot log in here yet: the operator is to set http.publicUrl',
-  )
+  throw new AnchorageError('unavailable', 'people cannot log in yet: the operator must set http.publicUrl')
 }
 
 /**
@@ -30,6 +27,6 @@ export function demandOwnPage(request: FastifyRequest, publicUrl: string | null)
   if (!isOwn)
     throw new AnchorageError(
       'forbidden',
-      'a session cookie changes things only from pages of this very service',
+      'a request with a session cookie may change something only if it comes from a page of this service',
     )
 }

@@ -11,19 +11,21 @@ const textOrNull = (description: string) =>
   Type.Unsafe<string | null>({ type: ['string', 'null'], description })
 
 const times = {
-  createdAt: instant('When it began'),
-  lastSeenAt: instant('When it was last used, to the minute'),
-  expiresAt: instant('When it ends, however much it is used'),
+  createdAt: instant('When the session began'),
+  lastSeenAt: instant('When the session was last used, to the minute'),
+  expiresAt: instant('When the session ends, even if it is in use'),
 }
 
 const Membership = Type.Object({
   org: Type.String({ description: 'The TypeID of the org', examples: ['org_01h455vb4pex5vsknk084sn02q'] }),
-  slug: Type.String({ description: 'Its name; either may stand in the header `anchorage-org`' }),
+  slug: Type.String({
+    description: 'The slug of the org; the header `anchorage-org` may hold the TypeID or the slug',
+  }),
   role: Type.Enum([...roles], { type: 'string' }),
   scopes: Type.Array(Type.Enum([...scopes], { type: 'string' }), {
-    description: 'What the role allows; nothing while the org is suspended',
+    description: 'The scopes of the role; empty while the org is suspended',
   }),
-  suspended: textOrNull('Why, when the org is suspended'),
+  suspended: textOrNull('The reason, if the org is suspended'),
 })
 
 export const SignedIn = named(
@@ -33,9 +35,9 @@ export const SignedIn = named(
       session: Type.Object({ id: sessionId, ...times }),
       user: Type.Object({
         id: Type.String({ examples: ['usr_01h455vb4pex5vsknk084sn02q'] }),
-        name: textOrNull('As the identity provider says'),
-        email: textOrNull('As the identity provider says'),
-        operator: Type.Boolean({ description: 'Has the scope `cluster:admin`' }),
+        name: textOrNull('The value that the identity provider gives'),
+        email: textOrNull('The value that the identity provider gives'),
+        operator: Type.Boolean({ description: 'Whether the person has the scope `cluster:admin`' }),
       }),
       memberships: Type.Array(Membership),
     },
@@ -49,11 +51,11 @@ export const OwnSession = named(
     {
       id: sessionId,
       ...times,
-      current: Type.Boolean({ description: 'It is the one of this request' }),
-      userAgent: textOrNull('What its browser called itself at the login'),
-      address: textOrNull('Where it logged in from'),
+      current: Type.Boolean({ description: 'Whether this request belongs to this session' }),
+      userAgent: textOrNull('The user agent of the browser at the login'),
+      address: textOrNull('The address that the login came from'),
     },
-    { description: 'One login in one browser' },
+    { description: 'One login of one browser' },
   ),
 )
 
@@ -64,7 +66,8 @@ export const SignedOut = named(
   Type.Object(
     {
       redirect: textOrNull(
-        "The identity provider's page that ends its own session, to be gone to; null when there is none",
+        'The page of the identity provider that ends its own session: send the browser there; null when ' +
+          'there is none',
       ),
     },
     { description: 'The session is over' },

@@ -120,14 +120,14 @@ function backchannelRoute(instance: FastifyInstance, demandLogins: DemandLogins)
 function loginIsOff(): AnchorageError {
   return new AnchorageError(
     'not_found',
-    'people cannot log in here: the operator is to set oidc.issuer and oidc.clientId',
+    'people cannot log in: the operator must set oidc.issuer and oidc.clientId',
   )
 }
 
 function noSession(): AnchorageError {
   return new AnchorageError(
     'forbidden',
-    'this is about the session of a browser, and an access token has none',
+    'this route needs the session of a browser; an access token has no session',
   )
 }
 

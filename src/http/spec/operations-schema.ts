@@ -15,8 +15,9 @@ export const getPins = {
   operationId: 'getPins',
   summary: 'List pins, newest first',
   description:
-    'Pages are made with `before`: ask the same again with the `created` of the last pin of the page before. `limit`, `before` and `after` ' +
-    'never change which pins a list means.',
+    'For the next page, repeat the request with `before` set to the `created` of the last pin of this ' +
+    'page. `limit`, `before` and `after` do not count as filters: with these alone, only pinned ' +
+    'pins are listed.',
   tags,
   querystring: ListQuery,
   response: { 200: ref(PinResults), ...failures },
@@ -26,7 +27,7 @@ export const addPin = {
   operationId: 'addPin',
   summary: 'Pin a CID',
   description:
-    'The answer means that the pin is kept for good; its content is fetched from now on. Needs `pins:write`.',
+    'The answer means that the pin is stored safely; the content is fetched from now on. Needs `pins:write`.',
   tags,
   body: ref(Pin),
   response: { 202: ref(PinStatus), ...failures },
@@ -34,7 +35,7 @@ export const addPin = {
 
 export const getPinByRequestId = {
   operationId: 'getPinByRequestId',
-  summary: 'See how far a pin is',
+  summary: 'See the status of a pin',
   tags,
   params,
   response: { 200: ref(PinStatus), ...failures },
@@ -43,7 +44,7 @@ export const getPinByRequestId = {
 export const replacePinByRequestId = {
   operationId: 'replacePinByRequestId',
   summary: 'Replace a pin',
-  description: 'Adds one pin and removes another in one step; blocks that both share are not fetched again.',
+  description: 'Adds one pin and removes another in one step. Blocks that both share are not fetched again.',
   tags,
   params,
   body: ref(Pin),
@@ -52,7 +53,7 @@ export const replacePinByRequestId = {
 
 export const deletePinByRequestId = {
   operationId: 'deletePinByRequestId',
-  summary: 'Remove a pin, in whatever state it is',
+  summary: 'Remove a pin in any status',
   tags,
   params,
   response: { 202: Type.Unsafe<undefined>({ type: 'null', description: 'Removed' }), ...failures },

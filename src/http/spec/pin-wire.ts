@@ -86,7 +86,7 @@ function inField<T>(field: string, parse: () => T): T {
 
 function instant(field: string, text: string): number {
   const ms = instantMs(text)
-  if (ms === null) throw new AnchorageError('invalid', `${field}: not an RFC 3339 date-time`)
+  if (ms === null) throw new AnchorageError('invalid', `${field}: must be an RFC 3339 date-time`)
   return ms
 }
 
@@ -101,11 +101,17 @@ function wellFormedMap(meta: Record<string, string>): void {
 function beginsAsMultiaddr(field: string, text: string): void {
   if (text.startsWith('/')) return
   const example = '/ip4/203.0.113.142/tcp/4001/p2p/PEERID'
-  throw new AnchorageError('invalid', `${field}: must be a multiaddr, which begins with a slash: ${example}`)
+  throw new AnchorageError(
+    'invalid',
+    `${field}: must be a multiaddr, which begins with a slash, such as ${example}`,
+  )
 }
 
 /** JSON can hold half of a surrogate pair, which is no character: no database and no other program would accept it. */
 function wellFormed(field: string, text: string): void {
   if (!text.isWellFormed())
-    throw new AnchorageError('invalid', `${field}: holds half of a surrogate pair, which is not text`)
+    throw new AnchorageError(
+      'invalid',
+      `${field}: contains half of a surrogate pair, which is not valid text`,
+    )
 }

@@ -73,14 +73,14 @@ function metaOfGo(text: string): Record<string, string> {
     const last = pairs.at(-1)
     if (colon !== -1) pairs.push([word.slice(0, colon), word.slice(colon + 1)])
     else if (last !== undefined) last[1] += ` ${word}`
-    else if (entry[1] !== '') throw invalid('meta', 'a pair in map[…] must look like key:value')
+    else if (entry[1] !== '') throw invalid('meta', 'each pair in map[…] must have the form key:value')
   }
   return Object.fromEntries(pairs)
 }
 
 /** `meta[app]=x&meta[user]=y`: what the JavaScript client sends. */
 function metaOfPairs(pairs: [string, string][], alsoWhole: boolean): Record<string, string> {
-  if (alsoWhole) throw invalid('meta', 'give it either as JSON or as meta[key]=value, not both')
+  if (alsoWhole) throw invalid('meta', 'write it either as JSON or as meta[key]=value, not both')
   const meta = Object.fromEntries(pairs)
   if (Object.keys(meta).length < pairs.length) throw invalid('meta', 'give each key once')
   return meta

@@ -54,9 +54,9 @@ export const PinMeta = named(
   'PinMeta',
   stringMap({
     description:
-      'Metadata of a pin; lists can be filtered by it. One key means something here: `anchorage.replicas` is on how many nodes the ' +
-      'content is to stand, "1" to "100"; without it, your org\'s usual number holds. The pin is accepted also while there are fewer ' +
-      'nodes, and the copies that are missing follow.',
+      'Metadata of a pin; lists can be filtered by it. One key has a meaning: `anchorage.replicas` is ' +
+      'the number of nodes that pin the content, "1" to "100". Without it, the default of your org ' +
+      'applies. A pin is accepted even while there are fewer nodes; the missing copies are made later.',
     examples: [{ app_id: '99986338-1113-4706-8302-4420da6158aa' }, { 'anchorage.replicas': '2' }],
   }),
 )
@@ -65,9 +65,10 @@ export const StatusInfo = named(
   'StatusInfo',
   stringMap({
     description:
-      'More about the status: `status_details` in words; `replicas`, the copies that are wanted; and where they apply `copies` (each ' +
-      'node that has or gets one, and its state), `error_code`, `attempts`, `next_retry`, `blocks`, `bytes`, `dag_size`; in the answer ' +
-      'to a new pin `origins_passed_over`',
+      'More about the status: `status_details` in words; `replicas`, the number of copies that the ' +
+      'pin asks for; and, where they apply, `copies` (each node that has or gets a copy, and its ' +
+      'state), `error_code`, `attempts`, `next_retry`, `blocks`, `bytes` and `dag_size`. The ' +
+      'answer to a new pin may have `origins_passed_over`',
     examples: [
       {
         status_details: 'fetching: 12 blocks, 3145728 bytes so far; 1 of 2 copies pinned',
@@ -84,7 +85,9 @@ export const Status = named(
   'Status',
   Type.Enum([...pinStatuses], {
     type: 'string',
-    description: 'queued: waiting; pinning: being fetched; pinned: stands; failed: given up, `info` says why',
+    description:
+      'queued: it waits; pinning: it is being fetched; pinned: it is stored; failed: anchorage gave up, ' +
+      '`info` says why',
   }),
 )
 
@@ -94,7 +97,9 @@ export const TextMatchingStrategy = named(
     type: 'string',
     default: 'exact',
     examples: ['ipartial'],
-    description: 'How `name` is compared: whole or in part, and (i…) without regard to case',
+    description:
+      'How `name` is compared: with the whole name or a part of it; strategies that begin with i ignore ' +
+      'case',
   }),
 )
 
@@ -104,8 +109,9 @@ export const Origins = named(
     minItems: 0,
     maxItems: maxOriginsSent,
     description:
-      'Multiaddrs known to provide the content, each ending in /p2p/PEERID. The first 20 that can be used are kept and tried; the rest ' +
-      'refuses no pin, and `info.origins_passed_over` of the answer names it. What does not begin with a slash is refused.',
+      'Multiaddrs known to provide the content, each ending in /p2p/PEERID. The first 20 usable ones are ' +
+      'kept and tried. The pin is accepted even if others are not usable; `info.origins_passed_over` of ' +
+      'the answer lists those. An entry that does not begin with a slash is refused.',
     examples: [['/ip4/203.0.113.142/tcp/4001/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA']],
   }),
 )
@@ -116,7 +122,7 @@ export const Delegates = named(
     uniqueItems: true,
     minItems: 1,
     maxItems: 20,
-    description: 'Multiaddrs of the nodes that fetch the content: connect to them if you have it',
+    description: 'Multiaddrs of the nodes that fetch the content: connect to them if you have the content',
   }),
 )
 
@@ -124,12 +130,15 @@ export const Pin = named(
   'Pin',
   Type.Object(
     {
-      cid: Type.String({ maxLength: maxCidLength, description: 'The CID to pin, with all that it links to' }),
-      name: Type.Optional(Type.String({ maxLength: maxNameLength, description: 'A name to look it up by' })),
+      cid: Type.String({
+        maxLength: maxCidLength,
+        description: 'The CID to pin, with everything that it links to',
+      }),
+      name: Type.Optional(Type.String({ maxLength: maxNameLength, description: 'A name for searches' })),
       origins: Type.Optional(ref(Origins)),
       meta: Type.Optional(ref(PinMeta)),
     },
-    { description: 'What is asked for', examples: [{ cid: 'bafkqaaa', name: 'empty.txt' }] },
+    { description: 'The pin that a client asks for', examples: [{ cid: 'bafkqaaa', name: 'empty.txt' }] },
   ),
 )
 
@@ -137,17 +146,17 @@ export const PinStatus = named(
   'PinStatus',
   Type.Object(
     {
-      requestid: Type.String({ description: 'Names this pin from now on' }),
+      requestid: Type.String({ description: 'The id of this pin' }),
       status: ref(Status),
       created: Type.String({
         format: 'date-time',
-        description: 'Unique in your org: pages are made with it',
+        description: 'Unique in your org; use it to read the next page',
       }),
       pin: ref(Pin),
       delegates: ref(Delegates),
       info: Type.Optional(ref(StatusInfo)),
     },
-    { description: 'A pin and how far it is' },
+    { description: 'A pin and its status' },
   ),
 )
 
@@ -155,7 +164,7 @@ export const PinResults = named(
   'PinResults',
   Type.Object(
     {
-      count: Type.Integer({ format: 'int32', minimum: 0, description: 'How many pins match in all' }),
+      count: Type.Integer({ format: 'int32', minimum: 0, description: 'How many pins match in total' }),
       results: Type.Array(ref(PinStatus), { uniqueItems: true, minItems: 0, maxItems: maxPage }),
     },
     { description: 'One page, newest first' },
@@ -171,7 +180,7 @@ export const Failure = named(
         details: Type.Optional(Type.String({ description: 'For people: what is wrong, and what to do' })),
       }),
     },
-    { description: 'Every answer of 400 or above' },
+    { description: 'Every answer with a status of 400 or above' },
   ),
 )
 
@@ -183,14 +192,14 @@ export const ListQuery = Type.Object(
         uniqueItems: true,
         minItems: 1,
         maxItems: maxCids,
-        description: 'Pins of these CIDs',
+        description: 'Pins with these CIDs',
         examples: [['bafkqaaa', 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy']],
       }),
     ),
     name: Type.Optional(
       Type.String({
         maxLength: maxNameLength,
-        description: 'Pins of this name; see match',
+        description: 'Pins with this name; see match',
         examples: ['empty.txt'],
       }),
     ),
@@ -200,7 +209,8 @@ export const ListQuery = Type.Object(
         uniqueItems: true,
         minItems: 1,
         description:
-          'Pins in these states; pinned ones alone where none of `status`, `cid`, `name` and `meta` is given',
+          'Pins with these statuses; if none of `status`, `cid`, `name` and `meta` is given, only ' +
+          'pinned ones',
         examples: [['queued', 'pinning', 'failed']],
       }),
     ),
@@ -224,7 +234,7 @@ export const ListQuery = Type.Object(
         minimum: 1,
         maximum: maxPage,
         default: 10,
-        description: 'At most so many',
+        description: 'At most this many results',
         examples: [100],
       }),
     ),
@@ -233,7 +243,7 @@ export const ListQuery = Type.Object(
         maxProperties: maxMetaPairs,
         'x-consume': 'application/json',
         description:
-          'Pins with all of these pairs: a JSON object of strings, such as {"app_id":"x"}; every pin has all of {}',
+          'Pins with all of these pairs: a JSON object of strings, such as {"app_id":"x"}; {} matches every pin',
         // The docs page fills its field with this, so that a first try finds something.
         examples: [{}],
       }),

@@ -10,7 +10,8 @@ export const createToken = {
   operationId: 'createToken',
   summary: 'Make an access token',
   description:
-    'Its secret is in this answer and nowhere else. It does no more and lives no longer than whoever makes it, and ends with a maker that is ended or loses its role.',
+    'Only this answer shows the secret. A token has no more scopes than its maker, and does not outlive ' +
+    'it. If its maker is revoked or loses its role, the token ends too.',
   tags,
   body: NewToken,
   response: { 201: ref(CreatedToken), ...failures },
@@ -19,7 +20,7 @@ export const createToken = {
 export const listTokens = {
   operationId: 'listTokens',
   summary: 'List access tokens, newest first',
-  description: 'Those that you made; with `org:admin`, all of the org.',
+  description: 'The tokens that you made; with `org:admin`, all tokens of the org.',
   tags,
   querystring: Type.Object({
     limit: Type.Optional(
@@ -27,7 +28,7 @@ export const listTokens = {
         minimum: 1,
         maximum: 1000,
         default: 1000,
-        description: 'At most so many',
+        description: 'At most this many results',
         examples: [100],
       }),
     ),
@@ -39,7 +40,8 @@ export const revokeToken = {
   operationId: 'revokeToken',
   summary: 'End an access token for good',
   description:
-    'One that you made; with `org:admin`, any of the org. Tokens that it made end with it. Every node refuses them within two seconds. Repeating it changes nothing.',
+    'A token that you made; with `org:admin`, any token of the org. The tokens that it made end too. ' +
+    'Every node refuses all of them within two seconds. Repeating the request changes nothing.',
   tags,
   params: Type.Object({
     id: Type.String({
@@ -47,5 +49,5 @@ export const revokeToken = {
       examples: ['tok_01h455vb4pex5vsknk084sn02q'],
     }),
   }),
-  response: { 204: Type.Null({ description: 'It is over' }), ...failures },
+  response: { 204: Type.Null({ description: 'The token is revoked' }), ...failures },
 }

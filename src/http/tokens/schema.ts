@@ -9,18 +9,18 @@ export const Scope = Type.Enum([...scopes], { type: 'string' })
 
 const tokenProperties = {
   id: Type.String({ examples: ['tok_01h455vb4pex5vsknk084sn02q'] }),
-  name: nullable(text('What it was called by whoever made it')),
-  scopes: Type.Array(Scope, { description: 'What it may do' }),
-  createdBy: nullable(text('The user or token that made it; null: an operator, by command')),
-  createdAt: instant('When it was made'),
-  expiresAt: instant('When it ends by itself'),
-  lastUsedAt: nullable(instant('When it was used last, to about a minute; null: never')),
-  revokedAt: nullable(instant('When it was ended; null: it was not')),
+  name: nullable(text('The name that its maker gave it')),
+  scopes: Type.Array(Scope, { description: 'The scopes of the token' }),
+  createdBy: nullable(text('The user or token that made it; null: an operator made it on the command line')),
+  createdAt: instant('When the token was made'),
+  expiresAt: instant('When the token expires'),
+  lastUsedAt: nullable(instant('When the token was last used, to about a minute; null: never')),
+  revokedAt: nullable(instant('When the token was revoked; null: it was not revoked')),
   endedBy: Type.Unsafe<TokenEnd | null>({
     type: ['string', 'null'],
     enum: [...tokenEnds, null],
     description:
-      'What it is over by: revoked; expired: its time is over; key: the key that signed it was retired. null while it lives',
+      'Why it no longer works: revoked; expired; key: the key that signed it was retired. null while it works',
   }),
 }
 
@@ -33,30 +33,31 @@ export const CreatedToken = named(
   'CreatedToken',
   Type.Object({
     ...tokenProperties,
-    token: text('The secret, for `Authorization: Bearer …`: shown in this answer and never again'),
+    token: text('The secret, for `Authorization: Bearer …`. Only this answer shows it'),
   }),
 )
 
 export const NewToken = Type.Object(
   {
     name: Type.Optional(
-      nullable(Type.String({ minLength: 1, maxLength: 255, description: 'To know it again by' })),
+      nullable(Type.String({ minLength: 1, maxLength: 255, description: 'A name to recognise it by' })),
     ),
     scopes: Type.Array(Scope, {
       minItems: 1,
       uniqueItems: true,
-      description: 'What it may do: no more than whoever makes it',
+      description: 'The scopes of the token: no more than its maker has',
     }),
     ttlSeconds: Type.Optional(
       Type.Integer({
         minimum: 1,
         maximum: 315_619_200,
         description:
-          'How long it lives; without this and `expiresAt` 90 days, and never beyond whoever makes it',
+          'How long the token lasts; 90 days if neither this nor `expiresAt` is given, and never longer ' +
+          'than its maker',
       }),
     ),
     expiresAt: Type.Optional(
-      Type.String({ format: 'date-time', description: 'When it ends, instead of `ttlSeconds`' }),
+      Type.String({ format: 'date-time', description: 'When the token expires, instead of `ttlSeconds`' }),
     ),
   },
   {
