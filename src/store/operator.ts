@@ -7,7 +7,7 @@ import type { OperatorStore } from '../core/ports.ts'
 import { audit, readAudit } from './audit.ts'
 import type { Database, SystemTx } from './database.ts'
 import { endMaintenance, readMaintenance, setMaintenance } from './maintenance.ts'
-import { freshMs, nodeColumns, nodeOf, type NodeRow } from './nodes.ts'
+import { freshMs, nodeColumns, nodeOf, type NodeRow } from './node-rows.ts'
 import { isMoving } from './repairs.ts'
 
 /** What operators do to the cluster. */
