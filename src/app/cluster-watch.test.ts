@@ -1,27 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mintId } from '../core/ids.ts'
-import type { Node } from '../core/node.ts'
-import type { Log } from '../core/ports.ts'
 import { fakeClock } from '../../testing/fakes/clock.ts'
 import type { Maintenance } from '../core/maintenance.ts'
 import { clusterWatch } from './cluster-watch.ts'
-
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
-
-function node(name: string): Node {
-  const sizes = { capacityBytes: null, usedBytes: null }
-  return {
-    id: mintId('nod'),
-    name,
-    zone: null,
-    multiaddrs: [],
-    ...sizes,
-    state: 'active',
-    live: true,
-    silentMs: 0,
-  }
-}
+import { fakeNode } from '../../testing/fakes/node.ts'
+import { silentLog } from '../core/silent-log.ts'
 
 async function world() {
   const clock = fakeClock()
@@ -30,7 +14,7 @@ async function world() {
     maintenance: null,
     confirmed: false,
   }
-  const nodes = [node('a'), node('b')]
+  const nodes = [fakeNode({ name: 'a' }), fakeNode({ name: 'b' })]
   const report = { blocked: false, unwanted: 120 }
   let onMaintenance = () => {}
   const watch = clusterWatch({
@@ -58,7 +42,7 @@ async function world() {
     },
     maxMaintenanceMs: 3_600_000,
     clock,
-    log: silent,
+    log: silentLog,
   })
   const stop = new AbortController()
   const running = watch.run(stop.signal)
@@ -95,7 +79,7 @@ test('nodes that come, go or drain wake repair; nodes that come are dialled', as
   assert.deepEqual(await at.woken(), ['repair', 'siblings'])
   a.state = 'draining'
   assert.deepEqual(await at.woken(), ['repair'])
-  at.nodes.push(node('c'))
+  at.nodes.push(fakeNode({ name: 'c' }))
   assert.deepEqual(await at.woken(), ['repair', 'siblings'])
   assert.deepEqual(await at.woken(), [])
 })

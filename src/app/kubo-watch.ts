@@ -2,7 +2,7 @@ import { isCode } from '../core/errors.ts'
 import { IpfsError } from '../core/ipfs-error.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import type { Clock, Ipfs, Log } from '../core/ports.ts'
-import type { NodeStore } from '../store/store.ts'
+import type { NodeStore } from '../store/nodes.ts'
 import { every } from './every.ts'
 
 /** This node's knowledge of its Kubo. */

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { mintId } from '../core/ids.ts'
 import type { Node, NodeState } from '../core/node.ts'
 import { LiveNodes } from './live-nodes.ts'
+import { fakeNode } from '../../testing/fakes/node.ts'
 
 test('an announced change is read at once, unless it has been read already', async () => {
   const { store, live } = rig()
@@ -50,17 +51,7 @@ test('the nodes that were read are kept while Postgres is down', async () => {
 
 function rig() {
   const id = mintId('nod')
-  const node = (state: NodeState): Node => ({
-    id,
-    name: 'node-1',
-    zone: null,
-    multiaddrs: [],
-    capacityBytes: null,
-    usedBytes: null,
-    state,
-    live: true,
-    silentMs: 0,
-  })
+  const node = (state: NodeState): Node => fakeNode({ id, state })
   const store = {
     reads: 0,
     version: 0,

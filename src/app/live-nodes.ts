@@ -1,6 +1,6 @@
 import type { CacheStats } from '../core/cache-stats.ts'
 import type { Node } from '../core/node.ts'
-import type { NodeStore } from '../store/store.ts'
+import type { NodeStore } from '../store/nodes.ts'
 
 /** Reads the nodes for the first time. Rejects `unavailable` when Postgres cannot be reached. */
 export async function liveNodes(store: Pick<NodeStore, 'read'>): Promise<LiveNodes> {

@@ -2,11 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
-import type { Log } from '../core/ports.ts'
 import { fakeClock } from '../../testing/fakes/clock.ts'
 import { postgresWatch } from './postgres-watch.ts'
-
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+import { silentLog } from '../core/silent-log.ts'
 
 test('Postgres is in trouble from the first failed write, even if all else answers, until a write commits again', async () => {
   const clock = fakeClock()
@@ -25,7 +23,7 @@ test('Postgres is in trouble from the first failed write, even if all else answe
     node: { nodeId: mintId('nod'), incarnation: 1 },
     sign: () => ({ usedBytes: null, capacityBytes: null }),
     clock,
-    log: silent,
+    log: silentLog,
     onReplaced: assert.fail,
     onReturn: () => returns++,
   })

@@ -1,8 +1,7 @@
 import { AnchorageError, isCode } from '../core/errors.ts'
 import type { Degradation, NodeIdentity } from '../core/node.ts'
 import type { Clock, Log } from '../core/ports.ts'
-import type { Sign } from '../store/nodes.ts'
-import type { NodeStore } from '../store/store.ts'
+import type { NodeStore, Sign } from '../store/nodes.ts'
 import { every } from './every.ts'
 import type { LiveNodes } from './live-nodes.ts'
 

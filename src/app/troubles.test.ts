@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { mintId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
 import { troublesOf, type Sight } from './troubles.ts'
+import { fakeNode } from '../../testing/fakes/node.ts'
 
 const nodeId = mintId('nod')
 const well: Sight = {
@@ -49,16 +50,5 @@ test('a disk is nearly full with less than a twentieth free, and Kubo from its h
 })
 
 function node(name: string, more: Partial<Node>): Node {
-  return {
-    id: mintId('nod'),
-    name,
-    zone: null,
-    multiaddrs: [],
-    capacityBytes: null,
-    usedBytes: null,
-    state: 'active',
-    live: true,
-    silentMs: 0,
-    ...more,
-  }
+  return fakeNode({ name, ...more })
 }

@@ -1,5 +1,5 @@
 import { AnchorageError, isCode } from '../core/errors.ts'
-import { parseId } from '../core/ids.ts'
+import { idOrNull } from '../core/ids.ts'
 import type { Clock, TokenStore } from '../core/ports.ts'
 import type { SigningKey } from '../core/token.ts'
 import { unwrapKey } from './key-wrap.ts'
@@ -59,7 +59,7 @@ export function keyRing(options: {
 
   return {
     async secretOf(kid) {
-      if (!isKeyId(kid)) return null
+      if (idOrNull('key', kid) !== kid) return null
       if (!keys.has(kid) || Math.abs(clock.now() - askedAtMs) > maxAgeMs) {
         try {
           await readAnew()
@@ -76,14 +76,6 @@ export function keyRing(options: {
 /** Never waits longer than `minReadMs`, even if the machine's clock was set back. */
 async function pause(clock: Clock, ms: number): Promise<void> {
   if (ms > 0) await clock.sleep(Math.min(ms, minReadMs), new AbortController().signal)
-}
-
-function isKeyId(kid: string): boolean {
-  try {
-    return parseId('key', kid) === kid
-  } catch {
-    return false
-  }
 }
 
 function notAsked(cause: unknown): AnchorageError {

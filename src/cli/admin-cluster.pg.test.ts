@@ -9,6 +9,7 @@ import { openStore, type Store } from '../store/store.ts'
 import { main } from './main.ts'
 import type { Io } from './verb.ts'
 import { silentLog } from '../core/silent-log.ts'
+import { fakeReport } from '../../testing/fakes/node.ts'
 
 let database: TestDatabase
 let store: Store
@@ -444,20 +445,16 @@ async function placed(nodeId: NodeId | undefined, count: number, replicas = 1): 
 async function report(node: number, more: object = {}): Promise<void> {
   const id = nodes[node]
   assert.ok(id)
-  const reported = {
+  const reported = fakeReport({
     version: '1.2.3',
-    leader: null,
     heard: node === 0 ? { [String(nodes[1])]: 400 } : {},
     caches: { nodes: { size: 3, hits: 90, misses: 10, invalidations: 2, flushes: 1, version: 7 } },
     workers: [
       { name: 'repair', endedAtMs: Date.now(), tookMs: 12, failures: 0, report: { added: 3 } },
       { name: 'reconciler', endedAtMs: Date.now(), tookMs: 5, failures: 0, report: { removed: 0 } },
     ],
-    pinning: {},
-    reasons: [],
-    reconcileBlocked: null,
     ...more,
-  }
+  })
   await system.query('update nodes set report = $2, reported_at = now() where id = $1', [
     uuidOf(id),
     reported,

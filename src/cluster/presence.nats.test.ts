@@ -9,6 +9,7 @@ import { testNats } from '../../testing/servers/nats.ts'
 import { connectNats } from './nats-link.ts'
 import { heartbeatSubject } from './names.ts'
 import { startPresence } from './presence.ts'
+import { fakeNode } from '../../testing/fakes/node.ts'
 
 before(async () => {
   await using _ = await testNats(process.env)
@@ -20,17 +21,9 @@ async function rig() {
   const nats = stack.use(await testNats(process.env))
   const child = await nats.start()
   const ids = [mintId('nod'), mintId('nod')] as const
-  const known: readonly Node[] = ids.map((id, index) => ({
-    id,
-    name: `node ${index + 1}`,
-    zone: null,
-    multiaddrs: [],
-    capacityBytes: null,
-    usedBytes: null,
-    state: 'active' as const,
-    live: false,
-    silentMs: 0,
-  }))
+  const known: readonly Node[] = ids.map((id, index) =>
+    fakeNode({ id, name: `node ${index + 1}`, live: false }),
+  )
   const join = async (nodeId: NodeId, incarnation = 1, usedBytes = 0) => {
     const log = recordingLog()
     const link = stack.use(connectNats({ url: child.url, nodeId, log: silentLog, probeEveryMs: 200 }))

@@ -4,6 +4,7 @@ import { mintId, type NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
 import { readHeartbeat, writeHeartbeat, type Heartbeat } from './heartbeat.ts'
 import { mergeNodes } from './presence.ts'
+import { fakeNode } from '../../testing/fakes/node.ts'
 
 const here = mintId('nod')
 const there = mintId('nod')
@@ -18,18 +19,8 @@ const beat = (nodeId: NodeId, more: Partial<Heartbeat> = {}): Heartbeat => ({
   acceptMs: null,
   ...more,
 })
-const node = (id: NodeId, more: Partial<Node> = {}): Node => ({
-  id,
-  name: 'n',
-  zone: 'a',
-  multiaddrs: [],
-  capacityBytes: null,
-  usedBytes: 10,
-  state: 'active',
-  live: false,
-  silentMs: 0,
-  ...more,
-})
+const node = (id: NodeId, more: Partial<Node> = {}): Node =>
+  fakeNode({ id, zone: 'a', usedBytes: 10, live: false, ...more })
 const one = (known: Node, heard: Heartbeat | null): Node | undefined =>
   mergeNodes([known], () => heard, beat(here))[0]
 

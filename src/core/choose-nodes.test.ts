@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { chooseNodes } from './choose-nodes.ts'
-import { mintId } from './ids.ts'
 import { addressesOf, type Node } from './node.ts'
+import { fakeNode } from '../../testing/fakes/node.ts'
 
 const gib = 2 ** 30
 
@@ -104,16 +104,5 @@ test('a node whose Kubo was never reached still has an address that parses', () 
 })
 
 function node(more: Partial<Node>): Node {
-  return {
-    id: mintId('nod'),
-    name: 'n',
-    zone: null,
-    multiaddrs: [],
-    capacityBytes: 100 * gib,
-    usedBytes: 0,
-    state: 'active',
-    live: true,
-    silentMs: 0,
-    ...more,
-  }
+  return fakeNode({ capacityBytes: 100 * gib, usedBytes: 0, ...more })
 }

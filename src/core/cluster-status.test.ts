@@ -6,6 +6,7 @@ import type { NodeReport } from './node-report.ts'
 import type { NodeView } from './node-statuses.ts'
 import type { PlanState, PlanView } from './plan.ts'
 import type { Copy } from './repair.ts'
+import { fakeNode, fakeReport } from '../../testing/fakes/node.ts'
 
 const [one, two] = [view('anchor-1', 7), view('anchor-2', null)]
 const well: ClusterSight = {
@@ -104,32 +105,12 @@ function planView(state: PlanState): PlanView {
 
 function view(name: string, leads: number | null, said: Partial<NodeReport> = {}): NodeView {
   return {
-    node: {
-      id: mintId('nod'),
-      name,
-      zone: null,
-      multiaddrs: [],
-      capacityBytes: null,
-      usedBytes: null,
-      state: 'active',
-      live: true,
-      silentMs: 0,
-    },
+    node: fakeNode({ name }),
     placements: 0,
     bytes: 0,
     leads,
     reportedAt: null,
-    report: {
-      version: '1',
-      leader: null,
-      heard: {},
-      caches: {},
-      workers: [],
-      pinning: {},
-      reasons: [],
-      reconcileBlocked: null,
-      ...said,
-    },
+    report: fakeReport(said),
   }
 }
 

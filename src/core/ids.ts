@@ -32,6 +32,24 @@ export function parseId<K extends IdKind>(kind: K, text: string): Id<K> {
   }
 }
 
+/** The same for an id that a client names: an id that cannot be parsed is reported as "not found", with `message`. */
+export function idOrNotFound<K extends IdKind>(kind: K, text: string, message: string): Id<K> {
+  try {
+    return parseId(kind, text)
+  } catch (cause) {
+    throw new AnchorageError('not_found', message, { cause })
+  }
+}
+
+/** The same, or null when `text` is no such id. */
+export function idOrNull<K extends IdKind>(kind: K, text: string): Id<K> | null {
+  try {
+    return parseId(kind, text)
+  } catch {
+    return null
+  }
+}
+
 /** The `uuid` under which SQL stores an id. */
 export function uuidOf(id: Id<IdKind>): string {
   return TypeID.fromString(id).toUUID()

@@ -12,6 +12,7 @@ import type { PlanStore } from './plan-ports.ts'
 import type { NewPlan, Plan, Move } from './plan.ts'
 import type { Log, OperatorStore } from './ports.ts'
 import type { ContentCopies, Copy } from './repair.ts'
+import { fakeNode, fakeReport } from '../../testing/fakes/node.ts'
 
 const policy = { tolerance: 0, highWater: 0.9, downGraceMs: 300_000, minCopies: 1 }
 const signal = new AbortController().signal
@@ -297,31 +298,11 @@ function idOf(nodes: Node[], i: number): NodeId {
 }
 
 function nodeNamed(name: string): Node {
-  const size = { capacityBytes: 1024 * GiB, usedBytes: 0 }
-  return {
-    id: mintId('nod'),
-    name,
-    zone: null,
-    multiaddrs: [],
-    ...size,
-    state: 'active',
-    live: true,
-    silentMs: 0,
-  }
+  return fakeNode({ name, capacityBytes: 1024 * GiB, usedBytes: 0 })
 }
 
 function reportOf(epoch: number | null): NodeReport {
-  const leader = epoch === null ? null : { epoch }
-  return {
-    version: '1',
-    leader,
-    heard: {},
-    caches: {},
-    workers: [],
-    pinning: {},
-    reasons: [],
-    reconcileBlocked: null,
-  }
+  return fakeReport({ leader: epoch === null ? null : { epoch } })
 }
 
 function content(wanted: number, nodes: Node[], states: Copy['state'][]): ContentCopies {

@@ -1,11 +1,13 @@
 import type { AuditCursor, AuditEntry } from './audit.ts'
 import { AnchorageError, isCode } from './errors.ts'
-import { parseId, type OrgId, type UserId } from './ids.ts'
+import { idOrNotFound, parseId, type OrgId, type UserId } from './ids.ts'
 import { slugForm, type Org, type OrgLimits, type Role, type Usage, type Member } from './org.ts'
 import type { Log, OrgStore, OrgDirectory } from './ports.ts'
 import { maxReplicas } from './replicas.ts'
 import { announceRevoked } from './tokens.ts'
 import type { Scope, Revoked, Principal } from './token.ts'
+
+const noUser = 'there is no such user'
 
 /** A principal of a request, or an operator at the command line, for whom the audit has another kind of name. */
 export type AnyPrincipal = Pick<Principal, 'orgId' | 'scopes'> & { actor: string }
@@ -106,17 +108,17 @@ export function orgUseCases(parts: OrgParts): OrgUseCases {
     members: async (principal, given) => await store.members((await find(principal, given, readers)).id),
     async setMember(principal, given, user, role) {
       const { id } = await find(principal, given, admins)
-      const userId = userIdOf(user)
+      const userId = idOrNotFound('usr', user, noUser)
       const actor = { name: principal.actor, owners: await mayTouchOwners(store, principal, id) }
       await announceRevoked(parts, await store.setMember(id, userId, role, actor))
       const member = (await store.members(id)).find((each) => each.userId === userId)
-      if (member === undefined) throw noMember()
+      if (member === undefined) throw new AnchorageError('not_found', noUser)
       return member
     },
     async removeMember(principal, given, user) {
       const leaves = principal.actor === user
       const { id } = await find(principal, given, leaves ? readers : admins)
-      const userId = userIdOf(user)
+      const userId = idOrNotFound('usr', user, noUser)
       const actor = { name: principal.actor, owners: leaves || (await mayTouchOwners(store, principal, id)) }
       await announceRevoked(parts, await store.removeMember(id, userId, actor))
     },
@@ -246,18 +248,4 @@ function demandSound(change: OrgChange): OrgChange {
 
 function personOf({ actor }: AnyPrincipal): UserId | null {
   return actor.startsWith('usr_') ? parseId('usr', actor) : null
-}
-
-/** An id that cannot be parsed is reported as "not found". */
-function userIdOf(text: string): UserId {
-  try {
-    return parseId('usr', text)
-  } catch (cause) {
-    if (!isCode(cause, 'invalid')) throw cause
-    throw noMember(cause)
-  }
-}
-
-function noMember(cause?: unknown): AnchorageError {
-  return new AnchorageError('not_found', 'there is no such user', { cause })
 }

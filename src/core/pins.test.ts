@@ -9,6 +9,7 @@ import type { PinStore } from './ports.ts'
 import { pressure } from './pressure.ts'
 import type { OrgPrincipal } from './token.ts'
 import { silentLog } from './silent-log.ts'
+import { fakeNode } from '../../testing/fakes/node.ts'
 
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
 const gib = 2 ** 30
@@ -109,16 +110,5 @@ function shown(pin: NewPin): Pin {
 }
 
 function node(more: Partial<Node>): Node {
-  return {
-    id: mintId('nod'),
-    name: 'n',
-    zone: null,
-    multiaddrs: [],
-    capacityBytes: 100 * gib,
-    usedBytes: 0,
-    state: 'active',
-    live: true,
-    silentMs: 0,
-    ...more,
-  }
+  return fakeNode({ capacityBytes: 100 * gib, usedBytes: 0, ...more })
 }

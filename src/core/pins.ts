@@ -3,7 +3,7 @@ import { parseCid } from './cid.ts'
 import { AnchorageError, isCode } from './errors.ts'
 import { gather } from './gather.ts'
 import { hintLimit } from './hint-limit.ts'
-import { mintId, parseId, type OrgId, type PinId } from './ids.ts'
+import { idOrNotFound, mintId, type OrgId, type PinId } from './ids.ts'
 import { usableOrigins } from './origin.ts'
 import type { NewPin, Pin, PinRequest, WokenPlacement, Accepted, PinPage, PinQuery } from './pin.ts'
 import type { Bus, Clock, Log, PinStore, Presence } from './ports.ts'
@@ -135,11 +135,7 @@ function assertMetaFits(meta: Record<string, string>, max: number): void {
 
 /** For the spec any string is a requestid. A string that is not a pin id is reported as "not found". */
 function pinId(requestid: string): PinId {
-  try {
-    return parseId('pin', requestid)
-  } catch (cause) {
-    throw new AnchorageError('not_found', 'there is no pin with this requestid', { cause })
-  }
+  return idOrNotFound('pin', requestid, 'there is no pin with this requestid')
 }
 
 /** Repeats work that is safe to repeat while Postgres is briefly unavailable. */

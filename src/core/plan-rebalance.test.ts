@@ -5,6 +5,7 @@ import { mintId, type NodeId } from './ids.ts'
 import type { Node } from './node.ts'
 import { planRebalance, type Movable, type RebalancePolicy } from './plan-rebalance.ts'
 import type { Move } from './plan.ts'
+import { fakeNode } from '../../testing/fakes/node.ts'
 
 const policy: RebalancePolicy = { highWater: 0.9, tolerance: 0.05 }
 const ids = Array.from({ length: 12 }, () => mintId('nod')).toSorted()
@@ -202,16 +203,5 @@ function idOf(index: number): NodeId {
 }
 
 function node(index: number, more: Partial<Node> = {}): Node {
-  return {
-    id: idOf(index),
-    name: `n${index}`,
-    zone: null,
-    multiaddrs: [],
-    capacityBytes: 1_000_000,
-    usedBytes: 0,
-    state: 'active',
-    live: true,
-    silentMs: 0,
-    ...more,
-  }
+  return fakeNode({ id: idOf(index), name: `n${index}`, capacityBytes: 1_000_000, usedBytes: 0, ...more })
 }

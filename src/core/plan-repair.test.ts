@@ -7,6 +7,7 @@ import { placementStates } from './placement.ts'
 import { planRepair, type RepairPolicy } from './plan-repair.ts'
 import type { ContentCopies, Copy, Repair } from './repair.ts'
 import { nodeStanding } from './node-standing.ts'
+import { fakeNode } from '../../testing/fakes/node.ts'
 
 const policy: RepairPolicy = { minCopies: 1, downGraceMs: 300_000, highWater: 0.9 }
 const ids = Array.from({ length: 8 }, () => mintId('nod'))
@@ -357,15 +358,5 @@ function idOf(index: number): NodeId {
 }
 
 function nodeOf(index: number): Node {
-  return {
-    id: idOf(index),
-    name: `n${index}`,
-    zone: null,
-    multiaddrs: [],
-    capacityBytes: 2 ** 40,
-    usedBytes: 0,
-    state: 'active',
-    live: true,
-    silentMs: 0,
-  }
+  return fakeNode({ id: idOf(index), name: `n${index}`, capacityBytes: 2 ** 40, usedBytes: 0 })
 }

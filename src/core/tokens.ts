@@ -1,5 +1,5 @@
-import { AnchorageError, isCode } from './errors.ts'
-import { parseId, type OrgId, type TokenId, type UserId } from './ids.ts'
+import { AnchorageError } from './errors.ts'
+import { idOrNotFound, type OrgId, type TokenId, type UserId } from './ids.ts'
 import type { Clock, Log, OrgStore } from './ports.ts'
 import type { OrgPrincipal, Scope, Revoked, TokenView } from './token.ts'
 
@@ -66,7 +66,7 @@ export function tokenUseCases(parts: TokenParts): TokenUseCases {
     },
     list: (principal, limit) => store.tokens(principal.orgId, limit, ...madeBy(principal)),
     async revoke(principal, given) {
-      const id = tokenIdOf(given)
+      const id = idOrNotFound('tok', given, 'there is no token with this id')
       const { tokens, version } = await store.revokeToken(
         principal.orgId,
         id,
@@ -127,14 +127,4 @@ function endOf({ until }: OrgPrincipal, { ttlMs, expiresAt }: NewToken, nowMs: n
 /** Whose tokens a principal sees: only its own, or with `org:admin` all. */
 function madeBy({ scopes, actor }: OrgPrincipal): [] | [UserId | TokenId] {
   return scopes.has('org:admin') ? [] : [actor]
-}
-
-/** An id that cannot be parsed is reported as "not found". */
-function tokenIdOf(text: string): TokenId {
-  try {
-    return parseId('tok', text)
-  } catch (cause) {
-    if (!isCode(cause, 'invalid')) throw cause
-    throw new AnchorageError('not_found', 'there is no token with this id', { cause })
-  }
 }

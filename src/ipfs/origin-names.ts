@@ -1,5 +1,5 @@
 import { Resolver } from 'node:dns/promises'
-import { semaphore } from './semaphore.ts'
+import { turns } from '../core/turns.ts'
 import { unlessAborted } from '../process/aborted.ts'
 
 /**
@@ -29,7 +29,7 @@ export function nameResolver({
   timeoutMs = 2_000,
   atOnce = lookUpsAtOnce,
 }: { servers?: string[]; timeoutMs?: number; atOnce?: number } = {}): ResolveName {
-  const slots = semaphore(atOnce)
+  const slots = turns({ atOnce, waiting: Infinity, what: 'look-ups of names' })
   let resolver = new Resolver()
   let out = 0
   let wanted = 0
@@ -49,7 +49,6 @@ export function nameResolver({
       return []
     } finally {
       out--
-      slots.release()
     }
   }
 
@@ -57,10 +56,10 @@ export function nameResolver({
     signal.throwIfAborted()
     if (/^(.+\.)?localhost\.?$/i.test(name))
       return kind === 'dns4' ? ['127.0.0.1'] : kind === 'dns6' ? ['::1'] : []
-    await slots.take(signal)
+    const end = await slots.take('all', signal)
     wanted++
     try {
-      return await unlessAborted(lookUp(name, kind), signal)
+      return await unlessAborted(lookUp(name, kind).finally(end), signal)
     } finally {
       // Cancelling ends all look-ups in flight, so it is done only once no caller waits for any of them.
       if (--wanted === 0) resolver.cancel()

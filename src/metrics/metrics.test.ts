@@ -9,18 +9,9 @@ import { metricsDocs } from './docs.ts'
 import { families, type Family } from './families.ts'
 import { metrics } from './metrics.ts'
 import type { NodeView } from './node-view.ts'
+import { fakeNode } from '../../testing/fakes/node.ts'
 
-const nodes = ['one', 'two'].map((name, i) => ({
-  id: mintId('nod'),
-  name,
-  zone: null,
-  multiaddrs: [],
-  capacityBytes: null,
-  usedBytes: null,
-  state: 'active' as const,
-  live: i === 0,
-  silentMs: 0,
-}))
+const nodes = ['one', 'two'].map((name, i) => fakeNode({ name, live: i === 0 }))
 const [one, two] = [nodes[0]?.id ?? assert.fail(), nodes[1]?.id ?? assert.fail()]
 const view: NodeView = {
   nowMs: 1_000_000,

@@ -1,6 +1,7 @@
 import type { AuditCursor, AuditEntry } from '../core/audit.ts'
 import { idOf, mintId, uuidOf, type OrgId } from '../core/ids.ts'
-import type { SystemTx, OrgTx } from './database.ts'
+import type { AuditStore } from '../core/ports.ts'
+import type { Database, SystemTx, OrgTx } from './database.ts'
 import { fromText } from './text.ts'
 
 /** Writes one line of the audit log, in the transaction of the change that it records. */
@@ -24,20 +25,16 @@ export async function audit(
 /** At least this many months are kept, so that an intruder with the system's password cannot erase the latest ones. */
 export const leastAuditMonths = 3
 
-/**
- * Drops whole months, except the present one and the `months` before it, and at most `limit` lines as old that lie outside of the month
- * partitions. Writes a line about it.
- */
-export async function dropAudit(
-  tx: SystemTx,
-  months: number,
-  limit: number,
-): Promise<{ months: string[]; lines: number }> {
-  const [dropped] = await tx.query<{ months: string[]; lines: number }>(
-    'select months, lines from audit_drop($1, $2, $3, $4)',
-    [months, limit, uuidOf(mintId('aud')), 'prune'],
-  )
-  return dropped ?? { months: [], lines: 0 }
+export function auditStore(db: Database): AuditStore {
+  return {
+    async drop(months, limit) {
+      const [dropped] = await db.statement.query<{ months: string[]; lines: number }>(
+        'select months, lines from audit_drop($1, $2, $3, $4)',
+        [months, limit, uuidOf(mintId('aud')), 'prune'],
+      )
+      return dropped ?? { months: [], lines: 0 }
+    },
+  }
 }
 
 /** A line becomes visible when its transaction commits. A reader that follows the log stays this far behind, so that it misses no line. */

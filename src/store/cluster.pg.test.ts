@@ -12,6 +12,7 @@ import type { Job, Outcome } from '../core/placement.ts'
 import type { ContentCopies, Repair } from '../core/repair.ts'
 import { openStore, type Store } from './store.ts'
 import { silentLog } from '../core/silent-log.ts'
+import { fakeReport } from '../../testing/fakes/node.ts'
 
 const actor = mintId('tok')
 let database: TestDatabase
@@ -404,16 +405,7 @@ test('a node is forgotten once it is gone and has no content that is pinned nowh
 })
 
 test('only the newest incarnation of a node sets its zone, route and report', async () => {
-  const report = {
-    version: '1',
-    leader: null,
-    heard: {},
-    caches: {},
-    workers: [],
-    pinning: {},
-    reasons: [],
-    reconcileBlocked: null,
-  }
+  const report = fakeReport()
   await store.nodes.setRoute(a, '10.0.0.1:6222')
   await store.nodes.see(a, { usedBytes: 1, capacityBytes: 2, report })
   await store.nodes.see(a, { usedBytes: 3, capacityBytes: null })

@@ -1,10 +1,30 @@
 import { idOf, uuidOf, type KeyId } from '../core/ids.ts'
+import type { TokenStore } from '../core/ports.ts'
 import type { SigningKey } from '../core/token.ts'
 import { audit } from './audit.ts'
-import type { SystemTx } from './database.ts'
+import type { Database, SystemTx } from './database.ts'
 
 /** A key is kept this long after its last token has expired: on a node whose clock is slow, the token still counts as valid. */
 const slowClockMs = 10 * 60_000
+
+/** The keys behind the tokens: that part of `TokenStore`. */
+export function keyStore(db: Database): Pick<TokenStore, 'signingKeys' | 'rotateKey' | 'retireKeys'> {
+  return {
+    signingKeys: () => signingKeys(db.statement),
+    rotateKey: (key, actor = 'operator', atOnce = false) =>
+      db.system(async (tx) => {
+        await tx.query('lock table signing_keys in share row exclusive mode')
+        await tx.query(`update signing_keys set state = 'verify' where state = 'active'`)
+        await (atOnce ? retire(tx, actor, 'true', []) : retireKeys(tx, actor))
+        await tx.query(`insert into signing_keys (id, wrapped, state) values ($1, $2, 'active')`, [
+          uuidOf(key.id),
+          key.wrapped,
+        ])
+        await audit(tx, { actor, action: 'key.rotate', target: key.id })
+      }),
+    retireKeys: (actor) => db.system((tx) => retireKeys(tx, actor)),
+  }
+}
 
 export async function signingKeys(tx: SystemTx): Promise<SigningKey[]> {
   const rows = await tx.query<{ id: string; wrapped: Buffer; state: SigningKey['state'] }>(
@@ -14,30 +34,10 @@ export async function signingKeys(tx: SystemTx): Promise<SigningKey[]> {
 }
 
 /**
- * `key` becomes the active key, and the active key before it only verifies from now on. Keys whose tokens have all expired retire. With
- * `atOnce`, the other keys retire too, which ends their tokens: for when a key may have leaked.
- */
-export async function rotateKey(
-  tx: SystemTx,
-  key: SigningKey,
-  actor = 'operator',
-  atOnce = false,
-): Promise<void> {
-  await tx.query('lock table signing_keys in share row exclusive mode')
-  await tx.query(`update signing_keys set state = 'verify' where state = 'active'`)
-  await (atOnce ? retire(tx, actor, 'true', []) : retireKeys(tx, actor))
-  await tx.query(`insert into signing_keys (id, wrapped, state) values ($1, $2, 'active')`, [
-    uuidOf(key.id),
-    key.wrapped,
-  ])
-  await audit(tx, { actor, action: 'key.rotate', target: key.id })
-}
-
-/**
  * Retires keys that only verify and whose last token has expired: their secrets are deleted. No new token is signed with such a key, so it
  * cannot get another token. A second call finds nothing.
  */
-export async function retireKeys(tx: SystemTx, actor = 'operator'): Promise<KeyId[]> {
+async function retireKeys(tx: SystemTx, actor = 'operator'): Promise<KeyId[]> {
   const isOver = `not exists (select from api_tokens t where t.key_id = k.id
     and t.expires_at > clock_timestamp() - make_interval(secs => $1 / 1000.0))`
   return retire(tx, actor, isOver, [slowClockMs])

@@ -1,13 +1,13 @@
 import type { DrainProgress } from '../core/drain.ts'
 import { AnchorageError } from '../core/errors.ts'
-import { parseId, uuidOf, type NodeId } from '../core/ids.ts'
+import { idOrNull, uuidOf, type NodeId } from '../core/ids.ts'
 import type { NodeReport } from '../core/node-report.ts'
 import type { Node } from '../core/node.ts'
 import type { OperatorStore } from '../core/ports.ts'
 import { audit, readAudit } from './audit.ts'
 import type { Database, SystemTx } from './database.ts'
 import { endMaintenance, readMaintenance, setMaintenance } from './maintenance.ts'
-import { freshMs, nodeColumns, nodeOf, type NodeRow } from './nodes.ts'
+import { freshMs, nodeColumns, nodeOf, type NodeRow } from './node-rows.ts'
 import { isMoving } from './repairs.ts'
 
 /** What operators do to the cluster. */
@@ -30,20 +30,13 @@ export function operatorStore(db: Database): OperatorStore {
 
 /** By TypeID or name; `not_found` when there is none. */
 async function findNode(tx: SystemTx, idOrName: string): Promise<Node> {
+  const id = idOrNull('nod', idOrName)
   const [row] = await tx.query<NodeRow>(
     `select ${nodeColumns} from nodes where id = $1 or name = $2 order by id = $1 desc limit 1`,
-    [uuidIn(idOrName), idOrName],
+    [id && uuidOf(id), idOrName],
   )
   if (!row) throw new AnchorageError('not_found', `there is no node ${idOrName}`)
   return nodeOf(row)
-}
-
-function uuidIn(idOrName: string): string | null {
-  try {
-    return uuidOf(parseId('nod', idOrName))
-  } catch {
-    return null
-  }
 }
 
 /** After its commit no new placement appears on the node: it waits for accepts that chose the node before. */

@@ -1,5 +1,5 @@
 import { AnchorageError } from '../core/errors.ts'
-import { mintId, parseId, uuidOf, type OrgId, type UserId } from '../core/ids.ts'
+import { idOrNull, mintId, parseId, uuidOf, type OrgId, type UserId } from '../core/ids.ts'
 import { slugForm, type Org, type OrgLimits, type Role, type Usage, type User } from '../core/org.ts'
 import type { OrgDirectory } from '../core/ports.ts'
 import { audit } from './audit.ts'
@@ -25,20 +25,13 @@ export function orgDirectory(db: Database): OrgDirectory {
 }
 
 async function findOrg(tx: SystemTx, idOrSlug: string): Promise<Org> {
+  const id = idOrNull('org', idOrSlug)
   const [row] = await tx.query<OrgRow>(
     `select ${orgColumns} from orgs o where o.id = $1 or o.slug = $2 order by o.id = $1 desc limit 1`,
-    [uuidIn(idOrSlug), idOrSlug],
+    [id && uuidOf(id), idOrSlug],
   )
   if (!row) throw new AnchorageError('not_found', `there is no org ${idOrSlug}`)
   return orgOf(row)
-}
-
-function uuidIn(idOrSlug: string): string | null {
-  try {
-    return uuidOf(parseId('org', idOrSlug))
-  } catch {
-    return null
-  }
 }
 
 async function readOrgs(tx: SystemTx, afterSlug: string, limit: number): Promise<(Org & { usage: Usage })[]> {

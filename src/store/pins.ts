@@ -1,22 +1,98 @@
 import { AnchorageError } from '../core/errors.ts'
-import {
-  idOf,
-  mintId,
-  uuidOf,
-  type NodeId,
-  type OrgId,
-  type PinId,
-  type TokenId,
-  type UserId,
-} from '../core/ids.ts'
+import { idOf, mintId, uuidOf, type OrgId, type PinId } from '../core/ids.ts'
 import type { NewPin, Pin, PinStatus, WokenPlacement, Accepted } from '../core/pin.ts'
-import type { Database, OrgTx } from './database.ts'
+import type { PinStore } from '../core/ports.ts'
+import type { Database } from './database.ts'
+import { isBadData } from './errors.ts'
+import { listPins, type PageSize } from './list-pins.ts'
+import type { ListTurns } from './list-turns.ts'
 import { pinColumns, type DetailRow, type KnownNodes, type PinRow } from './pin-rows.ts'
 import { acceptedInfo, delegatesOf, pinOf } from './show-pin.ts'
 import { fold, mapMeta, toText } from './text.ts'
 
 /** Once this many jobs of one org wait on one node, no more hints are published for it: the node gets to them in turn. */
 const maxHints = 256
+
+/** What the store of pins needs beside the database. */
+export interface PinTerms {
+  knownNodes: KnownNodes
+  /** How many nodes are to pin a content when neither its pin nor its org says. */
+  replicas: number
+  /** How long content that no pin wants any more stays pinned. */
+  graceMs: number
+  inTurn: ListTurns
+  noteNames: (orgId: OrgId) => void
+}
+
+export function pinStore(db: Database, terms: PinTerms): PinStore {
+  const { knownNodes, graceMs, inTurn, noteNames } = terms
+  return {
+    async acceptPins(orgId, pins, again) {
+      try {
+        return await acceptPins(db, orgId, pins, terms, again)
+      } catch (error) {
+        if (pins.length === 1 || !isBadData(error)) throw error
+        return oneByOne(pins, (pin) => acceptPins(db, orgId, [pin], terms, again))
+      }
+    },
+    async replacePin(orgId, old, pin, again) {
+      const [outcome] = await acceptPins(db, orgId, [pin], terms, again, old)
+      if (!outcome) throw new Error('an accept came back empty')
+      if ('error' in outcome) throw outcome.error
+      return outcome
+    },
+    removePin: (orgId, id, actor) =>
+      db.org(orgId, async (tx) => {
+        const [row] = await tx.query<{
+          found: boolean
+          woken: { cid: string; nodeId: string; generation: number }[] | null
+        }>('select found, woken from remove_pin($1, $2, $3, $4, $5)', [
+          uuidOf(id),
+          graceMs,
+          uuidOf(mintId('aud')),
+          actor,
+          id,
+        ])
+        if (!row?.found) throw notFound()
+        return (row.woken ?? []).map((w) => hint({ ...w, attempt: 1 }, w.cid, orgId))
+      }),
+    async crowded(orgId) {
+      const [rows = []] = await db.orgAtOnce(orgId, [
+        ['select node_id from org_backlog() where waiting > $1', [maxHints], 'crowded'],
+      ])
+      return (rows as { node_id: string }[]).map((row) => idOf('nod', row.node_id))
+    },
+    async getPin(orgId, id) {
+      const [rows = []] = await db.orgAtOnce(orgId, [
+        [
+          `select to_json(p) as pin, (select json_agg(d) from pin_details(array[p.cid]) d) as details
+           from (select ${pinColumns} from pins where org_id = current_org() and id = $1) p`,
+          [uuidOf(id)],
+          'pin',
+        ],
+      ])
+      const [row] = rows as { pin: PinRow; details: DetailRow[] | null }[]
+      if (!row) throw notFound()
+      return pinOf(row.pin, row.details ?? [], knownNodes)
+    },
+    listPins(orgId, query, signal) {
+      const list = (size: PageSize) => listPins(db, orgId, query, { knownNodes, size, noteNames, signal })
+      return inTurn(orgId, query, list, signal)
+    },
+  }
+}
+
+/** For a batch with an item that the database cannot take: accepts each pin separately, so that only that one fails. */
+async function oneByOne(pins: NewPin[], accept: (pin: NewPin) => Promise<Accepted[]>): Promise<Accepted[]> {
+  const outcomes: Accepted[] = []
+  for (const pin of pins) {
+    const [outcome] = await accept(pin).catch((error: unknown) => [
+      { error: error instanceof Error ? error : new Error(String(error)) },
+    ])
+    if (outcome) outcomes.push(outcome)
+  }
+  return outcomes
+}
 
 interface AcceptedRow {
   id: string
@@ -30,22 +106,12 @@ interface AcceptedRow {
   refused: Beyond | null
 }
 
-/**
- * What an accept needs beside the pins: the nodes, the number of replicas for an org that has none of its own, and the grace for a delete.
- */
-export interface AcceptTerms {
-  knownNodes: KnownNodes
-  replicas: number
-  /** How long content that no pin wants any more stays pinned. */
-  graceMs: number
-}
-
 /** Accepts `pins` in order. `again`: they may have been accepted before; those are answered from their rows. */
-export async function acceptPins(
+async function acceptPins(
   db: Database,
   orgId: OrgId,
   pins: NewPin[],
-  { knownNodes, replicas, graceMs }: AcceptTerms,
+  { knownNodes, replicas, graceMs }: PinTerms,
   again: boolean,
   replaces: PinId | null = null,
 ): Promise<Accepted[]> {
@@ -71,51 +137,6 @@ export async function acceptPins(
       })),
     }
   })
-}
-
-/** Nodes where so many of the org's placements wait that more hints are useless. */
-export async function crowded(db: Database, orgId: OrgId): Promise<NodeId[]> {
-  const [rows = []] = await db.orgAtOnce(orgId, [
-    ['select node_id from org_backlog() where waiting > $1', [maxHints], 'crowded'],
-  ])
-  return (rows as { node_id: string }[]).map((row) => idOf('nod', row.node_id))
-}
-
-/** Removes a pin in any state; `not_found` when there is none. */
-export async function removePin(
-  tx: OrgTx,
-  orgId: OrgId,
-  id: PinId,
-  actor: TokenId | UserId,
-  graceMs: number,
-): Promise<WokenPlacement[]> {
-  const [row] = await tx.query<{
-    found: boolean
-    woken: { cid: string; nodeId: string; generation: number }[] | null
-  }>('select found, woken from remove_pin($1, $2, $3, $4, $5)', [
-    uuidOf(id),
-    graceMs,
-    uuidOf(mintId('aud')),
-    actor,
-    id,
-  ])
-  if (!row?.found) throw notFound()
-  return (row.woken ?? []).map((w) => hint({ ...w, attempt: 1 }, w.cid, orgId))
-}
-
-/** One pin; `not_found` when the org has none. */
-export async function getPin(db: Database, orgId: OrgId, id: PinId, knownNodes: KnownNodes): Promise<Pin> {
-  const [rows = []] = await db.orgAtOnce(orgId, [
-    [
-      `select to_json(p) as pin, (select json_agg(d) from pin_details(array[p.cid]) d) as details
-       from (select ${pinColumns} from pins where org_id = current_org() and id = $1) p`,
-      [uuidOf(id)],
-      'pin',
-    ],
-  ])
-  const [row] = rows as { pin: PinRow; details: DetailRow[] | null }[]
-  if (!row) throw notFound()
-  return pinOf(row.pin, row.details ?? [], knownNodes)
 }
 
 /** What an org may have, and what it has (for replicas: what it asks for). */

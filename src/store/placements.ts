@@ -1,8 +1,52 @@
-import { idOf, uuidOf, type NodeId, type OrgId } from '../core/ids.ts'
+import { idOf, uuidOf, type NodeId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
-import type { WokenPlacement } from '../core/pin.ts'
-import type { Claim, DuePlacement, Finish, Job, OfferedOrigins, Progress } from '../core/placement.ts'
-import type { SystemTx } from './database.ts'
+import type { Claim, DuePlacement, Job, OfferedOrigins } from '../core/placement.ts'
+import type { PlacementStore } from '../core/ports.ts'
+import type { Database, SystemTx } from './database.ts'
+
+export function placementStore(db: Database): PlacementStore {
+  const tx = db.statement
+  // One position for each node that is asked for here; as a rule there is one node.
+  const positions = new Map<NodeId, DuePosition>()
+  return {
+    claim: (node, jobs, claimMs) => claim(tx, node, jobs, claimMs),
+    // Among the CIDs whose intent changed are those that only suspended orgs still wait for.
+    async extend({ nodeId, incarnation }, under, claimMs) {
+      const progress = under.map(({ cid, generation, blocks, bytes }) => ({ cid, generation, blocks, bytes }))
+      const rows = await tx.query<{ cid: string }>(
+        'select extend_claims($1, $2, $3, put_by($1, $4)) as cid',
+        [uuidOf(nodeId), incarnation, claimMs, JSON.stringify(progress)],
+      )
+      // work on these has begun: their pins show `pinning`
+      await tx.query('select show_pinning($1)', [under.map(({ cid }) => cid)])
+      return rows.map((row) => row.cid)
+    },
+    async finish({ nodeId, incarnation }, finishes) {
+      const outcomes = finishes.map(({ cid, generation, outcome }) => ({ cid, generation, ...outcome }))
+      const rows = await tx.query<{ cid: string; generation: number; attempt: number; org_id: string }>(
+        'select * from finish_placements($1, $2, $3)',
+        [uuidOf(nodeId), incarnation, JSON.stringify(outcomes)],
+      )
+      const partial = finishes.filter(({ outcome }) => 'bytes' in outcome && outcome.kind !== 'pinned')
+      // counts the bytes that have arrived so far, for the orgs that want the content
+      if (partial.length > 0) await tx.query('select reserve_bytes($1)', [partial.map(({ cid }) => cid)])
+      return rows.map(({ org_id, ...woken }) => ({ ...woken, nodeId, orgId: idOf('org', org_id) }))
+    },
+    due(node, perOrg, limit) {
+      const position = positions.get(node.nodeId) ?? { fresh: start, again: start }
+      positions.set(node.nodeId, position)
+      return due(tx, node, perOrg, limit, position)
+    },
+    async dueUnpins(node, limit) {
+      const rows = await tx.query<DueRow>('select * from due_unpins($1, $2)', [uuidOf(node.nodeId), limit])
+      return rows.map((row) => dueOf(row, node))
+    },
+    async origins(cid) {
+      const [row] = await tx.query<{ offers: OffersRow }>('select content_origins($1, null) as offers', [cid])
+      return offersOf(row?.offers ?? null)
+    },
+  }
+}
 
 interface ClaimRow {
   cid: string
@@ -19,8 +63,8 @@ interface ClaimRow {
 /** The answer of `content_origins`; null when the content is not to be pinned, or when no org offers origins. */
 type OffersRow = { org: string; origins: string[] }[] | null
 
-/** Claims those of `jobs` that may be claimed now, in input order. Work that only suspended orgs wait for is set aside first (`put_by`). */
-export async function claim(
+/** Work that only suspended orgs wait for is set aside first (`put_by`). */
+async function claim(
   tx: SystemTx,
   node: NodeIdentity,
   jobs: Pick<Job, 'cid' | 'generation'>[],
@@ -46,58 +90,6 @@ export async function claim(
   })
 }
 
-/**
- * Extends claims and records their progress. Returns the CIDs whose intent changed, including those that only suspended orgs still wait
- * for. (`showPinning` then lets their pins show `pinning`.)
- */
-export async function extend(
-  tx: SystemTx,
-  node: NodeIdentity,
-  under: (Pick<Claim, 'cid' | 'generation'> & Progress)[],
-  claimMs: number,
-): Promise<string[]> {
-  const rows = await tx.query<{ cid: string }>('select extend_claims($1, $2, $3, put_by($1, $4)) as cid', [
-    uuidOf(node.nodeId),
-    node.incarnation,
-    claimMs,
-    JSON.stringify(under.map(({ cid, generation, blocks, bytes }) => ({ cid, generation, blocks, bytes }))),
-  ])
-  return rows.map((row) => row.cid)
-}
-
-/** Updates the status of the pins of `cids` that still show `queued`: work on them has begun. */
-export async function showPinning(tx: SystemTx, cids: string[]): Promise<void> {
-  await tx.query('select show_pinning($1)', [cids])
-}
-
-/** Counts the bytes that have arrived so far of `cids`, which are not pinned yet, for the orgs that want them. */
-export async function reserveBytes(tx: SystemTx, cids: string[]): Promise<void> {
-  await tx.query('select reserve_bytes($1)', [cids])
-}
-
-/** Records outcomes. Returns the placements whose intent changed during the claim that now ends: they can be claimed now. */
-export async function finish(
-  tx: SystemTx,
-  node: NodeIdentity,
-  finishes: Finish[],
-): Promise<WokenPlacement[]> {
-  const rows = await tx.query<{ cid: string; generation: number; attempt: number; org_id: string }>(
-    'select * from finish_placements($1, $2, $3)',
-    [
-      uuidOf(node.nodeId),
-      node.incarnation,
-      JSON.stringify(finishes.map(({ cid, generation, outcome }) => ({ cid, generation, ...outcome }))),
-    ],
-  )
-  return rows.map((row) => ({
-    cid: row.cid,
-    generation: row.generation,
-    attempt: row.attempt,
-    nodeId: node.nodeId,
-    orgId: idOf('org', row.org_id),
-  }))
-}
-
 interface DueRow {
   cid: string
   generation: number
@@ -112,7 +104,7 @@ type TurnRow = { again: boolean | null; place: number; org_id: string } & (DueRo
 /**
  * The org at which a node's last read ended: among the orgs with fresh placements, and among those with placements that were tried before.
  */
-export interface DuePosition {
+interface DuePosition {
   fresh: string
   again: string
 }
@@ -121,17 +113,12 @@ const start = '00000000-0000-0000-0000-000000000000'
 /** One read visits at most this many orgs. */
 const orgsMax = 256
 
-/** Before the first read. */
-export function firstDue(): DuePosition {
-  return { fresh: start, again: start }
-}
-
 /**
  * The placements that are due on this node: at most a quarter of `limit` unpins, a quarter retries, and the rest fresh placements, each org
  * in turn. Each read goes on after the org at which the last one ended, and wraps around. So each of n orgs with fresh placements is
  * visited within n/256 reads, or within n/(limit/2) if that is more.
  */
-export async function due(
+async function due(
   tx: SystemTx,
   node: NodeIdentity,
   perOrg: number,
@@ -161,18 +148,6 @@ function endOf(rows: TurnRow[], again: boolean): string | undefined {
   return last?.org_id
 }
 
-/** The unpins that are due on this node, longest due first. */
-export async function dueUnpins(tx: SystemTx, node: NodeIdentity, limit: number): Promise<DuePlacement[]> {
-  const rows = await tx.query<DueRow>('select * from due_unpins($1, $2)', [uuidOf(node.nodeId), limit])
-  return rows.map((row) => dueOf(row, node))
-}
-
-/** Multiaddrs offered by the orgs whose pins want `cid`. */
-export async function originsOf(tx: SystemTx, cid: string): Promise<OfferedOrigins[]> {
-  const [row] = await tx.query<{ offers: OffersRow }>('select content_origins($1, null) as offers', [cid])
-  return offersOf(row?.offers ?? null)
-}
-
 /** A placement that a query returns to be looked at; `jobOf` makes a job of it. */
 export interface JobRow {
   cid: string
@@ -185,8 +160,8 @@ export interface JobRow {
 export function jobOf(row: JobRow): Job {
   return {
     cid: row.cid,
-    nodeId: nodeIdOf(row.node_id),
-    orgId: row.org_id === null ? null : orgIdOf(row.org_id),
+    nodeId: idOf('nod', row.node_id),
+    orgId: row.org_id === null ? null : idOf('org', row.org_id),
     generation: row.generation,
     attempt: row.attempt ?? 1,
   }
@@ -199,20 +174,12 @@ function dueOf(row: DueRow, { nodeId }: NodeIdentity): DuePlacement {
     attempt: row.attempt,
     state: row.state,
     nodeId,
-    orgId: row.state === 'queued' ? orgIdOf(row.org_id) : null,
+    orgId: row.state === 'queued' ? idOf('org', row.org_id) : null,
   }
 }
 
-function nodeIdOf(uuid: string): NodeId {
-  return idOf('nod', uuid)
-}
-
-function orgIdOf(uuid: string): OrgId {
-  return idOf('org', uuid)
-}
-
 function offersOf(row: OffersRow): OfferedOrigins[] {
-  return (row ?? []).map(({ org, origins }) => ({ orgId: orgIdOf(org), origins }))
+  return (row ?? []).map(({ org, origins }) => ({ orgId: idOf('org', org), origins }))
 }
 
 function claimOf(row: ClaimRow): Claim {

@@ -8,7 +8,7 @@ import { audit } from './audit.ts'
 import { assertSums, backedUp } from './backup-tables.ts'
 import { isBadData } from './errors.ts'
 import { signingKeys } from './keys.ts'
-import { freshMs } from './nodes.ts'
+import { freshMs } from './node-rows.ts'
 import { withLongTransaction } from './one-client.ts'
 import type { Query } from './query.ts'
 

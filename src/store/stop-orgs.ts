@@ -1,11 +1,9 @@
 import { AnchorageError } from '../core/errors.ts'
-import { idOf, mintId, uuidOf, type OrgId } from '../core/ids.ts'
+import { uuidOf, type OrgId } from '../core/ids.ts'
 import type { Org } from '../core/org.ts'
-import type { OrgRemovalStore } from '../core/ports.ts'
 import { audit } from './audit.ts'
 import type { SystemTx } from './database.ts'
 import { orgColumns, orgOf, usageColumns, usageOf, type OrgRow, type UsageRow } from './org-rows.ts'
-import { jobOf, type JobRow } from './placements.ts'
 import { toText } from './text.ts'
 
 /**
@@ -50,21 +48,6 @@ export async function removeOrg(tx: SystemTx, orgId: OrgId, actor: string): Prom
   if (changed.length > 0)
     await audit(tx, { orgId, actor, action: 'org.remove', target: org.slug, details: usageOf(row) })
   return org
-}
-
-/** One step of removing the org whose removal was requested first; null when no org is being removed. */
-export async function removeSome(
-  tx: SystemTx,
-  epoch: number,
-  limit: number,
-  graceMs: number,
-): ReturnType<OrgRemovalStore['removeSome']> {
-  const [row] = await tx.query<{
-    step: { org: string; pins: number; removed: boolean; jobs: JobRow[] } | null
-  }>('select remove_org($1, $2, $3, $4) as step', [epoch, limit, graceMs, uuidOf(mintId('aud'))])
-  if (!row?.step) return null
-  const { org, pins, removed, jobs } = row.step
-  return { orgId: idOf('org', org), pins, removed, jobs: jobs.map(jobOf) }
 }
 
 async function lockStoppable(tx: SystemTx, orgId: OrgId): Promise<void> {

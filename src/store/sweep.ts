@@ -1,69 +1,54 @@
-import type { Job } from '../core/placement.ts'
-import type { Swept } from '../core/ports.ts'
-import type { SystemTx } from './database.ts'
-import { freshMs } from './nodes.ts'
+import type { Swept, SweepStore } from '../core/ports.ts'
+import type { Database, SystemTx } from './database.ts'
+import { freshMs } from './node-rows.ts'
 import { jobOf, type JobRow } from './placements.ts'
 
-export function requeueExpiredClaims(tx: SystemTx, epoch: number, limit: number): Promise<Swept> {
-  return swept(tx, 'select * from requeue_expired($1, $2)', [epoch, limit])
+/** Content that no pin wants stays pinned for `graceMs`. */
+export function sweepStore(db: Database, graceMs: number): SweepStore {
+  const tx = db.statement
+  return {
+    requeueExpiredClaims: (epoch, limit) =>
+      woken(tx, 'select * from requeue_expired($1, $2)', [epoch, limit]),
+    releaseDue: (epoch, limit) => woken(tx, 'select * from release_due($1, $2)', [epoch, limit]),
+    releaseHolds: (epoch, limit) =>
+      counted(tx, 'select release_holds($1, $2, $3) as done', [epoch, limit, graceMs]),
+    finishFolds: (epoch, limit) => counted(tx, 'select continue_folds($1, $2) as done', [epoch, limit]),
+    async wakePutBy(epoch, limit) {
+      const [row] = await tx.query<{ done: { walked: number; jobs: JobRow[] } }>(
+        'select wake_put_by($1, $2) as done',
+        [epoch, limit],
+      )
+      return { rows: row?.done.walked ?? 0, jobs: (row?.done.jobs ?? []).map(jobOf) }
+    },
+    // Nodes that take no hints now are left out: their placements wait longest, and would push out all others.
+    async lostHints(overdueMs, limit) {
+      const rows = await tx.query<JobRow>(
+        `select p.cid, p.node_id, p.generation, p.attempts - p.attempts_before + 1 as attempt,
+           case when p.state = 'queued' then p.org_id end as org_id
+         from nodes n cross join lateral (
+           select q.* from (
+             (select * from placements where node_id = n.id and state = 'queued' and not retrying
+                and next_attempt_at < clock_timestamp() - make_interval(secs => $1 / 1000.0)
+                and (claimed_until is null or claimed_until < clock_timestamp()) limit $2)
+             union all
+             (select * from placements where node_id = n.id and state = 'unpinning'
+                and next_attempt_at < clock_timestamp() - make_interval(secs => $1 / 1000.0)
+                and (claimed_until is null or claimed_until < clock_timestamp()) limit $2)) q) p
+         where n.state = 'active' and n.last_seen > clock_timestamp() - make_interval(secs => $3 / 1000.0)
+         order by p.next_attempt_at limit $2`,
+        [overdueMs, limit, freshMs],
+      )
+      return rows.map(jobOf)
+    },
+  }
 }
 
-export function releaseDue(tx: SystemTx, epoch: number, limit: number): Promise<Swept> {
-  return swept(tx, 'select * from release_due($1, $2)', [epoch, limit])
-}
-
-export async function releaseHolds(
-  tx: SystemTx,
-  epoch: number,
-  limit: number,
-  graceMs: number,
-): Promise<Swept> {
-  const rows = await tx.query<{ done: number }>('select release_holds($1, $2, $3) as done', [
-    epoch,
-    limit,
-    graceMs,
-  ])
-  return { rows: rows[0]?.done ?? 0, jobs: [] }
-}
-
-export async function finishFolds(tx: SystemTx, epoch: number, limit: number): Promise<Swept> {
-  const rows = await tx.query<{ done: number }>('select continue_folds($1, $2) as done', [epoch, limit])
-  return { rows: rows[0]?.done ?? 0, jobs: [] }
-}
-
-export async function wakePutBy(tx: SystemTx, epoch: number, limit: number): Promise<Swept> {
-  const [row] = await tx.query<{ done: { walked: number; jobs: JobRow[] } }>(
-    'select wake_put_by($1, $2) as done',
-    [epoch, limit],
-  )
-  return { rows: row?.done.walked ?? 0, jobs: (row?.done.jobs ?? []).map(jobOf) }
-}
-
-/**
- * Placements that have been due for longer than `overdueMs` without a claim, longest first. Nodes that take no hints now are left out:
- * their placements wait longest, and would push out all others.
- */
-export async function lostHints(tx: SystemTx, overdueMs: number, limit: number): Promise<Job[]> {
-  const rows = await tx.query<JobRow>(
-    `select p.cid, p.node_id, p.generation, p.attempts - p.attempts_before + 1 as attempt,
-       case when p.state = 'queued' then p.org_id end as org_id
-     from nodes n cross join lateral (
-       select q.* from (
-         (select * from placements where node_id = n.id and state = 'queued' and not retrying
-            and next_attempt_at < clock_timestamp() - make_interval(secs => $1 / 1000.0)
-            and (claimed_until is null or claimed_until < clock_timestamp()) limit $2)
-         union all
-         (select * from placements where node_id = n.id and state = 'unpinning'
-            and next_attempt_at < clock_timestamp() - make_interval(secs => $1 / 1000.0)
-            and (claimed_until is null or claimed_until < clock_timestamp()) limit $2)) q) p
-     where n.state = 'active' and n.last_seen > clock_timestamp() - make_interval(secs => $3 / 1000.0)
-     order by p.next_attempt_at limit $2`,
-    [overdueMs, limit, freshMs],
-  )
-  return rows.map(jobOf)
-}
-
-async function swept(tx: SystemTx, sql: string, params: unknown[]): Promise<Swept> {
+async function woken(tx: SystemTx, sql: string, params: unknown[]): Promise<Swept> {
   const rows = await tx.query<JobRow>(sql, params)
   return { rows: rows.length, jobs: rows.map(jobOf) }
+}
+
+async function counted(tx: SystemTx, sql: string, params: unknown[]): Promise<Swept> {
+  const [row] = await tx.query<{ done: number }>(sql, params)
+  return { rows: row?.done ?? 0, jobs: [] }
 }

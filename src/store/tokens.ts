@@ -5,29 +5,65 @@ import { refusedAsSuspended } from '../core/org.ts'
 import type { TokenStore } from '../core/ports.ts'
 import type { ApiToken, Scope, Revoked } from '../core/token.ts'
 import { audit } from './audit.ts'
-import type { SystemTx } from './database.ts'
+import type { Database, SystemTx } from './database.ts'
+import { keyStore } from './keys.ts'
 import { demandMaker, isUser } from './makers.ts'
 import { fromText, toText } from './text.ts'
 
-export async function orgBySlug(tx: SystemTx, slug: string): Promise<OrgId> {
-  const [row] = await tx.query<{ id: string }>('select id from orgs where slug = $1', [slug])
-  if (!row)
-    throw new AnchorageError(
-      'not_found',
-      `there is no org named ${slug}; make it with: anchorage admin create-org ${slug}`,
-    )
-  return idOf('org', row.id)
+/** How many tokens of one org may be alive at a time, unless config says otherwise. */
+const usualMaxTokens = 1_000
+
+export function tokenStore(db: Database, maxTokens: number = usualMaxTokens): TokenStore {
+  const tx = db.statement
+  return {
+    ...keyStore(db),
+    async orgBySlug(slug) {
+      const [row] = await tx.query<{ id: string }>('select id from orgs where slug = $1', [slug])
+      if (!row)
+        throw new AnchorageError(
+          'not_found',
+          `there is no org named ${slug}; make it with: anchorage admin create-org ${slug}`,
+        )
+      return idOf('org', row.id)
+    },
+    insertToken: (token, actor) => db.system((own) => insertToken(own, token, maxTokens, actor)),
+    revokeToken: (id, actor = 'operator') =>
+      db.system(async (own) => {
+        const known = await own.query('select from api_tokens where id = $1', [uuidOf(id)])
+        if (known.length === 0) throw new AnchorageError('not_found', `there is no token ${id}`)
+        return revokeTokens(own, [uuidOf(id)], actor)
+      }),
+    cacheVersion: (cache) => cacheVersion(tx, cache),
+    tokenState: (id) => tokenState(tx, id),
+    async touchToken(id) {
+      await tx.query(
+        `update api_tokens set last_used_at = now()
+         where id = $1 and (last_used_at is null or last_used_at < now() - interval '1 minute')`,
+        [uuidOf(id)],
+      )
+    },
+    async livingTokens() {
+      const [row] = await tx.query<{ living: number }>(
+        `select count(*) as living from api_tokens t join signing_keys k on k.id = t.key_id
+         where t.revoked_at is null and t.expires_at > clock_timestamp() and k.state <> 'retired'`,
+      )
+      return row?.living ?? 0
+    },
+    // The tokens that they made have expired too: no token outlives its maker.
+    async pruneTokens(olderThanMs, limit) {
+      const gone = await tx.query(
+        `delete from api_tokens where id = any (array(
+           select id from api_tokens where expires_at < clock_timestamp() - make_interval(secs => $1 / 1000.0)
+           order by expires_at limit $2 for update skip locked)) returning id`,
+        [olderThanMs, limit],
+      )
+      return gone.length
+    },
+  }
 }
 
-/** How many tokens of one org may be alive at a time, unless config says otherwise. */
-export const usualMaxTokens = 1_000
-
-/**
- * `forbidden` when its maker may no longer make it, or when its org is suspended. `over_quota` when the org has `maxTokens` live tokens.
- * `conflict` when the token's key is no longer the active one. The key's row is locked until the commit, so a rotation waits for this token
- * and then sees it: no key retires before a token that it signed.
- */
-export async function insertToken(
+/** Locks the key's row until the commit, so a rotation waits for this token and then sees it: no key retires before a token that it signed. */
+async function insertToken(
   tx: SystemTx,
   token: ApiToken,
   maxTokens: number,
@@ -83,7 +119,7 @@ async function demandRoom(tx: SystemTx, orgId: OrgId, maxTokens: number): Promis
     )
 }
 
-export async function tokenState(tx: SystemTx, id: TokenId): ReturnType<TokenStore['tokenState']> {
+async function tokenState(tx: SystemTx, id: TokenId): ReturnType<TokenStore['tokenState']> {
   const [row] = await tx.query<{
     org_id: string
     key_id: string
@@ -101,21 +137,8 @@ export async function tokenState(tx: SystemTx, id: TokenId): ReturnType<TokenSto
   if (!row) return null
   const { scopes, expires_at: expiresAt, revoked } = row
   const suspended = row.suspended && fromText(row.suspended)
-  return {
-    orgId: idOf('org', row.org_id),
-    keyId: idOf('key', row.key_id),
-    scopes,
-    expiresAt,
-    revoked,
-    suspended,
-  }
-}
-
-/** Revokes a token for good, and the tokens that it made. */
-export async function revokeToken(tx: SystemTx, id: TokenId, actor = 'operator'): Promise<Revoked> {
-  const known = await tx.query('select from api_tokens where id = $1', [uuidOf(id)])
-  if (known.length === 0) throw new AnchorageError('not_found', `there is no token ${id}`)
-  return revokeTokens(tx, [uuidOf(id)], actor)
+  const [orgId, keyId] = [idOf('org', row.org_id), idOf('key', row.key_id)]
+  return { orgId, keyId, scopes, expiresAt, revoked, suspended }
 }
 
 /**
@@ -133,38 +156,10 @@ export async function revokeTokens(tx: SystemTx, uuids: string[], actor: string)
 }
 
 /** The version of the last change that is committed, or made by this transaction. */
-export async function cacheVersion(tx: SystemTx, cache: CacheName): Promise<number> {
+async function cacheVersion(tx: SystemTx, cache: CacheName): Promise<number> {
   const [row] = await tx.query<{ version: number }>('select version from cache_versions where cache = $1', [
     cache,
   ])
   if (!row) throw new AnchorageError('internal', `the version of ${cache} is missing`)
   return row.version
-}
-
-/** Writes at most once a minute for each token. */
-export async function touchToken(tx: SystemTx, id: TokenId): Promise<void> {
-  await tx.query(
-    `update api_tokens set last_used_at = now()
-     where id = $1 and (last_used_at is null or last_used_at < now() - interval '1 minute')`,
-    [uuidOf(id)],
-  )
-}
-
-export async function livingTokens(tx: SystemTx): Promise<number> {
-  const [row] = await tx.query<{ living: number }>(
-    `select count(*) as living from api_tokens t join signing_keys k on k.id = t.key_id
-     where t.revoked_at is null and t.expires_at > clock_timestamp() and k.state <> 'retired'`,
-  )
-  return row?.living ?? 0
-}
-
-/** The tokens that they made have expired too: no token outlives its maker. */
-export async function pruneTokens(tx: SystemTx, olderThanMs: number, limit: number): Promise<number> {
-  const gone = await tx.query(
-    `delete from api_tokens where id = any (array(
-       select id from api_tokens where expires_at < clock_timestamp() - make_interval(secs => $1 / 1000.0)
-       order by expires_at limit $2 for update skip locked)) returning id`,
-    [olderThanMs, limit],
-  )
-  return gone.length
 }

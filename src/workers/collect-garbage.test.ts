@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mintId } from '../core/ids.ts'
-import type { Log } from '../core/ports.ts'
 import { fakeClock } from '../../testing/fakes/clock.ts'
 import { collectGarbage } from './collect-garbage.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 const signal = new AbortController().signal
 
 /** One node above its mark, with 60 of 100 bytes garbage. */
@@ -55,7 +54,7 @@ function world() {
     },
     highWater: 0.9,
     clock,
-    log: silent,
+    log: silentLog,
   })
   return {
     clock,

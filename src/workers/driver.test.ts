@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AnchorageError } from '../core/errors.ts'
-import type { Log } from '../core/ports.ts'
 import { fakeClock } from '../../testing/fakes/clock.ts'
 import { driver } from './driver.ts'
 import type { LeaderTurn, NodeWorker, Report, Turn } from './driver.ts'
-
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+import { silentLog } from '../core/silent-log.ts'
 
 /** A running driver, and a worker whose runs the test ends or fails. */
 async function driving(some: Partial<NodeWorker> = {}) {
   const clock = fakeClock()
-  const drive = driver({ clock, log: silent, random: () => 1 })
+  const drive = driver({ clock, log: silentLog, random: () => 1 })
   const turns: Turn[] = []
   let work: (turn: Turn) => Promise<Report> = async () => ({ done: turns.length })
   drive.add({
@@ -176,7 +174,7 @@ test('losing leadership during a run aborts the run and does not count as a fail
 
 test('a stop waits for the run under way and starts no other', async () => {
   const clock = fakeClock()
-  const drive = driver({ clock, log: silent })
+  const drive = driver({ clock, log: silentLog })
   let runs = 0
   drive.add({
     name: 'w',

@@ -4,19 +4,18 @@ import { mintId } from '../core/ids.ts'
 import { IpfsError } from '../core/ipfs-error.ts'
 import type { NodeState } from '../core/node.ts'
 import type { Job, Outcome, Progress } from '../core/placement.ts'
-import type { Bus, Ipfs, Log } from '../core/ports.ts'
+import type { Bus, Ipfs } from '../core/ports.ts'
 import { fakeClock } from '../../testing/fakes/clock.ts'
 import type { FakeClock } from '../../testing/fakes/clock.ts'
 import { FakePlacements } from '../../testing/fakes/placements.ts'
 import { Intake } from './intake.ts'
 import { pinWorker } from './pin-worker.ts'
 import type { PinWorkerOptions } from './pin-worker-parts.ts'
+import { silentLog } from '../core/silent-log.ts'
 
 const orgA = mintId('org')
 const orgB = mintId('org')
 const nodeId = mintId('nod')
-
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 
 /** The fake Kubo's behaviour for one CID. Content without a fate is available and takes `pinMs`. */
 type Fate =
@@ -213,7 +212,7 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
     placements,
     ipfs: kubo,
     clock,
-    log: silent,
+    log: silentLog,
     options: { ...options, ...some },
     random: () => 0.5,
     taking: () => intake.taking(),

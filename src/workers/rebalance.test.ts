@@ -4,10 +4,9 @@ import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import type { Job } from '../core/placement.ts'
 import type { Plan } from '../core/plan.ts'
-import type { Log } from '../core/ports.ts'
 import { rebalance } from './rebalance.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 const running = new AbortController().signal
 
 /** A plan with this many moves of 10 bytes each, and the copies under way besides. */
@@ -66,7 +65,7 @@ function world(moves: number, limits = { moves: 100, bytes: 1_000_000 }) {
     bus: { publishJobs: async (jobs) => void hinted.push(...jobs) },
     limits,
     clock: { now: () => (nowMs += 1_000) },
-    log: silent,
+    log: silentLog,
   })
   return {
     plan,

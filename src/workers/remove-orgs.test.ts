@@ -3,10 +3,10 @@ import { test } from 'node:test'
 import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import type { Job } from '../core/placement.ts'
-import type { Bus, Log, OrgRemovalStore } from '../core/ports.ts'
+import type { Bus, OrgRemovalStore } from '../core/ports.ts'
 import { removeOrgs } from './remove-orgs.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 const [orgId, nodeId] = [mintId('org'), mintId('nod')]
 const running = new AbortController().signal
 
@@ -45,7 +45,7 @@ function rig(store: Doomed) {
     consumeJobs: () => Promise.resolve(),
     trouble: () => null,
   }
-  const worker = removeOrgs({ store, bus, log: silent })
+  const worker = removeOrgs({ store, bus, log: silentLog })
   return { published, run: (signal = running) => worker.run({ epoch: 5, signal }) }
 }
 

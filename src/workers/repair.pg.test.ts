@@ -7,7 +7,7 @@ import { mintId } from '../core/ids.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
 import type { Job } from '../core/placement.ts'
-import type { Bus, Clock, Log } from '../core/ports.ts'
+import type { Bus, Clock } from '../core/ports.ts'
 import { untracedAttempts } from '../core/tracing.ts'
 import { fakeIpfs } from '../../testing/fakes/ipfs.ts'
 import { testDatabase } from '../../testing/servers/postgres.ts'
@@ -22,11 +22,11 @@ import { rebalance } from './rebalance.ts'
 import { reconcile } from './reconcile.ts'
 import { repair } from './repair.ts'
 import { watchdog } from './watchdog.ts'
+import { silentLog as log } from '../core/silent-log.ts'
 
 // The tests of these workers on fake stores show what they read and begin. These tests show that with the real store, content ends where it
 // should.
 
-const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
 const clock: Clock = { now: Date.now, sleep: (ms, signal) => sleep(ms, undefined, { signal }) }
 const signal = new AbortController().signal
 const actor = mintId('tok')

@@ -5,12 +5,13 @@ import { mintId } from '../core/ids.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
 import type { Job, PlacementState } from '../core/placement.ts'
-import type { Log, RepairStore } from '../core/ports.ts'
+import type { RepairStore } from '../core/ports.ts'
 import type { ContentCopies, Copy, Repair } from '../core/repair.ts'
 import { fakeClock } from '../../testing/fakes/clock.ts'
 import { repair } from './repair.ts'
+import { fakeNode } from '../../testing/fakes/node.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 const policy = { downGraceMs: 300_000, minCopies: 1, highWater: 0.9 }
 const signal = new AbortController().signal
 
@@ -127,25 +128,15 @@ class FakeRepairs implements RepairStore {
 
 function world(count = 3, rules = policy) {
   const clock = fakeClock()
-  const nodes = Array.from({ length: count }, (_, index): Node => {
-    const sizes = { capacityBytes: 1e12, usedBytes: 0 }
-    return {
-      id: mintId('nod'),
-      name: `n${index}`,
-      zone: null,
-      multiaddrs: [],
-      ...sizes,
-      state: 'active',
-      live: true,
-      silentMs: 0,
-    }
-  })
+  const nodes = Array.from({ length: count }, (_, index) =>
+    fakeNode({ name: `n${index}`, capacityBytes: 1e12, usedBytes: 0 }),
+  )
   const store = new FakeRepairs()
   const hinted: Job[] = []
   const bus = { publishJobs: async (jobs: Job[]) => void hinted.push(...jobs) }
   const accepts = { ms: null as number | null }
   const acceptMs = () => accepts.ms
-  const parts = { store, nodes: () => nodes, bus, policy: rules, acceptMs, clock, log: silent }
+  const parts = { store, nodes: () => nodes, bus, policy: rules, acceptMs, clock, log: silentLog }
   const worker = repair(parts)
   let epoch = 1
   return {

@@ -1,25 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { mintId } from '../core/ids.ts'
 import { IpfsError } from '../core/ipfs-error.ts'
 import type { Node } from '../core/node.ts'
 import { siblings } from './siblings.ts'
+import { fakeNode } from '../../testing/fakes/node.ts'
 
 const signal = new AbortController().signal
 
 function node(name: string, more: Partial<Node> = {}): Node {
-  return {
-    id: mintId('nod'),
-    name,
-    zone: null,
-    multiaddrs: [`/${name}/1`, `/${name}/2`],
-    capacityBytes: null,
-    usedBytes: null,
-    state: 'active',
-    live: true,
-    silentMs: 0,
-    ...more,
-  }
+  return fakeNode({ name, multiaddrs: [`/${name}/1`, `/${name}/2`], ...more })
 }
 
 function world(nodes: Node[], dead: (multiaddr: string) => boolean = () => false) {

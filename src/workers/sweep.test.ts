@@ -3,10 +3,10 @@ import { test } from 'node:test'
 import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import type { Job } from '../core/placement.ts'
-import type { Bus, Log, SweepStore, Swept } from '../core/ports.ts'
+import type { Bus, SweepStore, Swept } from '../core/ports.ts'
 import { sweep } from './sweep.ts'
+import { silentLog } from '../core/silent-log.ts'
 
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 const nodeId = mintId('nod')
 
 function job(cid: string): Job {
@@ -63,7 +63,7 @@ test('it repeats each step until nothing is left, under its epoch, and hints the
   const store = new Backlog({ expired: 450, due: 10, holds: 3, folds: 1, 'put by': 2 })
   store.lost = [job('lost')]
   const published: Job[] = []
-  const report = await sweep({ store, bus: busInto(published), log: silent }).run({
+  const report = await sweep({ store, bus: busInto(published), log: silentLog }).run({
     epoch: 5,
     signal: running,
   })
@@ -84,7 +84,7 @@ test('it repeats each step until nothing is left, under its epoch, and hints the
 test('a run is bounded however much is left, and the next run goes on', async () => {
   const store = new Backlog({ expired: 1_000_000 })
   const published: Job[] = []
-  const worker = sweep({ store, bus: busInto(published), log: silent })
+  const worker = sweep({ store, bus: busInto(published), log: silentLog })
   await worker.run({ epoch: 5, signal: running })
   assert.ok(store.calls < 100 && published.length <= 1_200)
   const { calls } = store
@@ -95,7 +95,7 @@ test('a run is bounded however much is left, and the next run goes on', async ()
 test('while JetStream is down, the sweep does its work and hints nothing', async () => {
   const store = new Backlog({ expired: 10 })
   const bus = busInto([], new AnchorageError('unavailable', 'JetStream is away'))
-  const report = await sweep({ store, bus, log: silent }).run({ epoch: 5, signal: running })
+  const report = await sweep({ store, bus, log: silentLog }).run({ epoch: 5, signal: running })
   assert.partialDeepStrictEqual(report, { expiredClaims: 10, hinted: 0 })
 })
 
@@ -103,7 +103,7 @@ test('lost leadership ends the run between two steps', async () => {
   const store = new Backlog({ expired: 1_000_000 })
   const leading = new AbortController()
   store.onCall = () => leading.abort()
-  await sweep({ store, bus: busInto([]), log: silent }).run({ epoch: 5, signal: leading.signal })
+  await sweep({ store, bus: busInto([]), log: silentLog }).run({ epoch: 5, signal: leading.signal })
   assert.equal(store.calls, 1)
 })
 
@@ -112,7 +112,7 @@ test('a failing step does not keep the others from running, but the run fails', 
   store.requeueExpiredClaims = () => Promise.reject(new Error('broken'))
   const published: Job[] = []
   const turn = { epoch: 5, signal: running }
-  await assert.rejects(sweep({ store, bus: busInto(published), log: silent }).run(turn), /broken/)
+  await assert.rejects(sweep({ store, bus: busInto(published), log: silentLog }).run(turn), /broken/)
   assert.deepEqual([store.left, published.length], [{ due: 0, holds: 0 }, 10])
 })
 
@@ -123,7 +123,7 @@ test('during maintenance it does nothing, and this is not a failure', async () =
     throw new AnchorageError('maintenance', 'maintenance is on')
   }
   const published: Job[] = []
-  const worker = sweep({ store, bus: busInto(published), log: silent })
+  const worker = sweep({ store, bus: busInto(published), log: silentLog })
   assert.partialDeepStrictEqual(await worker.run({ epoch: 5, signal: running }), { maintenance: true })
   assert.deepEqual([store.calls, published.length], [1, 0])
 })

@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { AnchorageError, isCode } from '../../core/errors.ts'
-import { parseId, type PlanId } from '../../core/ids.ts'
+import { idOrNotFound, type PlanId } from '../../core/ids.ts'
 import type { OperatorUseCases } from '../../core/operators.ts'
 import type { OrgUseCases } from '../../core/orgs.ts'
 import type { Auth } from '../auth.ts'
@@ -128,12 +127,6 @@ function readRoutes(app: TypedApp, operator: OperatorUseCases): void {
   }))
 }
 
-/** An id that cannot be parsed is reported as "not found", like that of a plan that does not exist. */
 function planIdOf(text: string): PlanId {
-  try {
-    return parseId('pln', text)
-  } catch (cause) {
-    if (!isCode(cause, 'invalid')) throw cause
-    throw new AnchorageError('not_found', 'there is no plan with this id', { cause })
-  }
+  return idOrNotFound('pln', text, 'there is no plan with this id')
 }

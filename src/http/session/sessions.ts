@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { AnchorageError, isCode } from '../../core/errors.ts'
-import { parseId, type SessionId } from '../../core/ids.ts'
+import { AnchorageError } from '../../core/errors.ts'
+import { idOrNotFound } from '../../core/ids.ts'
 import { scopesOf, type Session } from '../../core/org.ts'
 import type { Browser, ListedSession } from '../../core/sessions.ts'
 import type { Auth, Logins } from '../auth.ts'
@@ -88,7 +88,10 @@ function ownSessionRoutes(instance: FastifyInstance, demandLogins: DemandLogins,
     return { results: all.map((session) => ownSession(session, own)) }
   })
   app.delete('/sessions/:id', { schema: operations.endSession, onRequest }, async (request, reply) => {
-    await demandLogins().sessions.end(sessionOf(request), sessionIdOf(request.params.id))
+    await demandLogins().sessions.end(
+      sessionOf(request),
+      idOrNotFound('ses', request.params.id, 'there is no session with this id'),
+    )
     return reply.code(204).send(null)
   })
   app.post('/logout', { schema: operations.logout }, async (request, reply) => {
@@ -142,16 +145,6 @@ function browserOf(request: FastifyRequest): Omit<Browser, 'address' | 'network'
     login: cookieOf(request, loginCookie),
     session: cookieOf(request, sessionCookie),
     userAgent: request.headers['user-agent']?.slice(0, maxUserAgent) ?? null,
-  }
-}
-
-/** An id that cannot be parsed is reported as "not found", like that of a session that does not exist. */
-function sessionIdOf(text: string): SessionId {
-  try {
-    return parseId('ses', text)
-  } catch (cause) {
-    if (!isCode(cause, 'invalid')) throw cause
-    throw new AnchorageError('not_found', 'there is no session with this id', { cause })
   }
 }
 
