@@ -126,7 +126,7 @@ async function standingPins(world: World, api: Api): Promise<StandingPin[]> {
     pins.push({ id: (await api.post({ cid })).requestid, cid })
   })
   const stand = async (): Promise<boolean> => (await api.list({ status: 'pinned' })).count === contents
-  await until('the content stands', stand, { withinMs: 60_000 })
+  await until('the content is pinned', stand, { withinMs: 60_000 })
   return pins
 }
 

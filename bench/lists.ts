@@ -139,7 +139,7 @@ async function standingContent(world: World, count: number): Promise<string[]> {
   const blocks = await freshBlocks(count)
   await kuboRpc(await world.value('KUBO_RPC_1')).put(blocks)
   await eachInFlight(blocks, 16, (block) => api.post({ cid: block.cid }))
-  await until('the content stands', async () => (await api.list({ status: 'pinned' })).count === count, {
+  await until('the content is pinned', async () => (await api.list({ status: 'pinned' })).count === count, {
     withinMs: 120_000,
   })
   return blocks.map((block) => block.cid)
@@ -154,7 +154,7 @@ async function seededOrg(world: World, slug: string, pins: number, cids: string[
   for (let at = 0; at + 1000 < deepAt; at += 1000) {
     page = await api.list({ ...all, limit: '1000', before: page.results.at(-1)?.created ?? '' })
   }
-  const deep = page.results[(deepAt - 1) % 1000] ?? assert.fail('the org is smaller than it should be')
+  const deep = page.results[(deepAt - 1) % 1000] ?? assert.fail('the org has fewer pins than it should have')
   const one = page.results[500] ?? deep
   const { origin, pathname: base } = new URL(api.url)
   const client = new Pool(origin, { connections: 1, pipelining: 1 })

@@ -15,13 +15,13 @@ import { table } from './table.ts'
 const usage = `usage: npm run bench -- [--only pins|lists|guards|neighbours|plan|start] [--rounds N] [--json]
        npm run bench -- --nodes N [--rounds N] [--kills N] [--json]
 
-Boots a fresh node on this machine and measures it: readable tables, and on the last line all of it as one JSON object.
-  --only     only the rates of pinning, only lists and memory, only what guards cost, only what one org notices of another that does its
-             worst, only the plan for many nodes, or only how long commands take
-  --rounds   rounds of pinning, of which the median is told (default 3)
-  --nodes    instead: a node that grows to so many (3 or more): pins a second before and after, drain, failover
+Boots a fresh node on this machine and measures it: prints tables, and all results as one JSON object on the last line.
+  --only     measures only one part: pins (rates of pinning), lists (lists and memory), guards (the cost of guards), neighbours (the effect of
+             one org's worst load on another org), plan (the plan for many nodes) or start (the time that commands take)
+  --rounds   rounds of pinning; their median is printed (default 3)
+  --nodes    measures a cluster that grows from one node to N (3 or more): pins a second before and after, drain, failover
   --kills    how often the leader is killed (default 10)
-  --json     the JSON line alone
+  --json     prints only the JSON line
 `
 
 const parts = ['pins', 'lists', 'guards', 'neighbours', 'plan', 'start'] as const
@@ -128,7 +128,7 @@ function pinsTable(pins: PinsResult): string {
     ['rates', 'per second', 'p50 ms', 'p99 ms'],
     [
       ['Kubo alone: pin/add, 16 in flight', rate(pins.bareKuboPerSecond), '', ''],
-      ['Kubo alone: the same, named and with progress', rate(pins.namedKuboPerSecond), '', ''],
+      ['Kubo alone: pin/add, 16 in flight, with names and progress', rate(pins.namedKuboPerSecond), '', ''],
       ['end to end: POST all, until all are pinned', rate(pins.endToEndPerSecond), '', ''],
       ['backlog of 5,000 queued pins', rate(pins.backlogPerSecond), '', ''],
       ['POST /pins, 1 in flight', rate(one.perSecond), one.p50Ms.toFixed(1), one.p99Ms.toFixed(1)],
@@ -207,13 +207,13 @@ function planTable(plan: PlanResult): string {
     [
       [`moves, of ${plan.placements} placements`, String(plan.moves)],
       ['seconds', plan.seconds.toFixed(1)],
-      ['MiB held at most', plan.heldMiB.toFixed(1)],
-      ['the same for half of the placements', plan.heldMiBOfHalf.toFixed(1)],
+      ['MiB held at the peak', plan.heldMiB.toFixed(1)],
+      ['MiB held at the peak, half of the placements', plan.heldMiBOfHalf.toFixed(1)],
       ['bytes moved / least possible', plan.movedByLeast.toFixed(3)],
       ['worst node after, from its fair share', plan.worstAfter.toFixed(3)],
       ['nodes chosen for a new content, µs', plan.chooseUs.toFixed(0)],
       ['repair of a content that lost a copy, µs', plan.repairUs.toFixed(0)],
-      ['a look at a content that stands, µs', plan.settledUs.toFixed(0)],
+      ['check of a pinned content, µs', plan.settledUs.toFixed(0)],
     ],
   )
 }

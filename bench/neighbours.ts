@@ -49,7 +49,7 @@ async function seed(world: World, loud: Api, quiet: Api): Promise<void> {
   await kuboRpc(await world.value('KUBO_RPC_1')).put(blocks)
   await eachInFlight(blocks, 16, (block) => quiet.post({ cid: block.cid }))
   const stand = async () => (await quiet.list({ status: 'pinned' })).count === blocks.length
-  await until('the content stands', stand)
+  await until('the content is pinned', stand)
   const [systemUrl, ownerUrl] = [await world.value('DATABASE_SYSTEM_URL'), await world.value('DATABASE_URL')]
   const cids = blocks.map(({ cid }) => cid)
   await seedPins({ systemUrl, ownerUrl, slug: 'loud', cids, pins: seeded })

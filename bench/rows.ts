@@ -14,7 +14,7 @@ export async function oneRowRate(ownerUrl: string, count: number): Promise<numbe
   try {
     const { rows } = await pool.query<{ fsync: string }>('select current_setting($1) as fsync', ['fsync'])
     if (rows[0]?.fsync !== 'on')
-      throw new Error('Postgres runs with fsync off: nothing here would be durable')
+      throw new Error('Postgres runs with fsync off, so nothing would be durable: switch fsync on')
     await pool.query(
       'create table if not exists bench_rows (id uuid primary key, at timestamptz not null default now())',
     )

@@ -1,7 +1,8 @@
 #!/bin/sh
-# The command `anchorage`: the bundled program on the Node that came along, or on the system's where none did.
+# The command `anchorage`: runs the bundled program with the Node of the package, or with the system's Node if
+# the package has none.
 here=$(dirname "$(readlink -f "$0")")
-# Found first, so that the nats-server that was packed is the one that runs.
+# First in PATH, so that the nats-server of the package is used.
 PATH=$here:$PATH
 export PATH
 if [ -z "$ANCHORAGE_CONFIG" ] && [ -e /etc/anchorage/anchorage.yaml ]; then

@@ -70,7 +70,7 @@ const places: Plugin = {
       const code = text.replaceAll(place, (name) => `(${placeIn(file, name)})`)
       if (code === text) return null
       if (!Object.hasOwn(beside, file)) {
-        const why = 'it looks for something beside itself: say what in `beside` of packaging/bundle.ts'
+        const why = 'it reads files beside itself: list them in `beside` in packaging/bundle.ts'
         return { errors: [{ text: why, location: { file } }] }
       }
       return { contents: code, loader: path.endsWith('.ts') ? 'ts' : 'js' }

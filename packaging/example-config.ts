@@ -12,15 +12,15 @@ const first: Record<string, string> = {
 /** `/etc/anchorage/anchorage.yaml` as it is installed: every option with its purpose and its default, in comments. */
 export function exampleConfig(): string {
   const more = configKeys.filter((key) => !Object.hasOwn(first, key))
-  return `# The configuration of this node; anchorage-config(5) says more. "anchorage config check" tells whether it will start with it.
-# This file holds passwords: root and the group anchorage may read it, nobody else.
+  return `# The configuration of this node; see anchorage-config(5). "anchorage config check" tells whether the node starts with it.
+# This file holds passwords: only root and the group anchorage may read it.
 
-# What a node needs. The roles' passwords are yours to choose: "anchorage migrate up" makes the roles with them.
+# A node needs these options. Choose the passwords of the roles: "anchorage migrate up" makes the roles with them.
 
 ${Object.entries(first)
   .map(([key, line]) => commented(key, line))
   .join('\n')}
-# Everything else, by its default.
+# All other options, with their defaults.
 
 ${more.map((key) => commented(key, `# ${key}: ${defaultOf(key)}`.trimEnd())).join('\n')}`
 }

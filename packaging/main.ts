@@ -20,12 +20,12 @@ const root = join(import.meta.dirname, '..')
 const usage = `
 Usage: npm run build:packages -- [--out DIR] [--arch ${arches.join(',')}] [--formats ${formats.join(',')}]
 
-Writes into DIR (dist), which is emptied first: the packages, a bill of materials of them (CycloneDX), what the image is built from (DIR/image),
+Writes into DIR (dist), which is emptied first: the packages, a bill of materials of them (CycloneDX), the files of the image (DIR/image),
 and SHA256SUMS. The same commit and the same Go give the same bytes.
 
 In the environment:
-  SIGNING_KEY        an Ed25519 key (PEM), by which SHA256SUMS is signed
-  SOURCE_DATE_EPOCH  how old all packed files are (seconds since 1970); without it they are as old as the commit
+  SIGNING_KEY        an Ed25519 key (PEM) that signs SHA256SUMS
+  SOURCE_DATE_EPOCH  the date of all packed files (seconds since 1970); without it, the date of the commit
 `
 
 /** What the command line asks to build. */
@@ -97,7 +97,8 @@ function timeOfCommit(): string {
     return execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: root, encoding: 'utf8' }).trim()
   } catch (cause) {
     throw new Error(
-      'this is no git checkout: say with SOURCE_DATE_EPOCH how old packed files are (seconds)',
+      'this is not a git checkout: set SOURCE_DATE_EPOCH to the date of the packed files (seconds since ' +
+        '1970)',
       {
         cause,
       },

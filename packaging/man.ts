@@ -26,20 +26,20 @@ anchorage \\- a self\\-hosted, multi\\-tenant IPFS pinning service
 anchorage serves the IPFS Pinning Services API for many tenants, on one machine or many.
 Postgres keeps what should be, NATS carries hints, and Kubo keeps the content.
 .SH OPTIONS
-These stand before any command or after it.
+Each can be given before or after the command.
 .PP
 .nf
 ${lines(globalOptionLines())}.fi
 .SH COMMANDS
 ${parts.join('')}.SH EXIT STATUS
-0 when it is done, 1 when it failed, 2 when it cannot be meant like this.
+0 after success, 1 after a failure, 2 after wrong use or a wrong configuration.
 .SH FILES
 .TP
 .I /etc/anchorage/anchorage.yaml
 The configuration of this node, unless \\-\\-config or ANCHORAGE_CONFIG names another.
 .TP
 .I /var/lib/anchorage
-What its nats\\-server keeps; all of it can be made again from Postgres.
+The data of its nats\\-server. All of it can be made again from Postgres.
 .SH SEE ALSO
 .BR anchorage\\-config (5)
 `
@@ -67,7 +67,7 @@ ${plain(variableOf(key))}${kind.mayHide ? '' : `, ${plain(`--${flagOf(key)}`)}`}
 .SH NAME
 anchorage\\-config \\- the options of anchorage
 .SH DESCRIPTION
-Each option can be given in the YAML file /etc/anchorage/anchorage.yaml, with its name as it stands here or nested;
+Each option can be given in the YAML file /etc/anchorage/anchorage.yaml, with its name as written here, or nested;
 as a variable in the environment; and as a flag, unless it may hold a secret. A later one of these wins over an earlier one.
 .PP
 Durations are written 500ms, 90s, 30m, 2h or 7d, sizes 4096, 64KiB or 10GiB.

@@ -36,7 +36,9 @@ export function node(arch: Arch, context: ToolContext): Promise<string> {
       .update(await readFile(archive))
       .digest('base64')}`
     if (digest !== integrity)
-      throw new Error(`${name}@${version} is ${digest}, not ${integrity} (packaging/runtimes.ts): not packed`)
+      throw new Error(
+        `${name}@${version} is ${digest}, not ${integrity} (packaging/runtimes.ts): it is not packed`,
+      )
     const members = ['package/bin/node', 'package/LICENSE']
     await run('tar', ['-xzf', archive, '-C', dir, '--strip-components=1', ...members], options)
     await rm(archive)

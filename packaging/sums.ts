@@ -25,7 +25,7 @@ function privateKey(pem: string) {
     const key = createPrivateKey(pem)
     if (key.asymmetricKeyType === 'ed25519') return key
   } catch (cause) {
-    throw new Error(`SIGNING_KEY is no private key in PEM: ${made}`, { cause })
+    throw new Error(`SIGNING_KEY is not a private key in PEM: ${made}`, { cause })
   }
-  throw new Error(`SIGNING_KEY is no Ed25519 key: ${made}`)
+  throw new Error(`SIGNING_KEY is not an Ed25519 key: ${made}`)
 }

@@ -35,6 +35,6 @@ export async function tarball(staged: Staged, into: string, context: ToolContext
   const ended = once(tar, 'exit')
   await pipeline(tar.stdout, createGzip({ level: 6 }), createWriteStream(path))
   const [code] = await ended
-  if (code !== 0) throw new Error(`tar ended with ${code}; its own words are above`)
+  if (code !== 0) throw new Error(`tar ended with ${code}; its output is above`)
   return path
 }

@@ -26,11 +26,11 @@ export async function artifactsIn(dist: string): Promise<Artifact[]> {
   const there = (await readdir(dist, { withFileTypes: true })).filter((entry) => entry.isFile())
   const own = [sumsFile, `${sumsFile}.sig`].filter((name) => there.some((entry) => entry.name === name))
   const stray = there.find(({ name }) => !sums.has(name) && !own.includes(name))
-  if (stray !== undefined)
-    throw new Error(`${stray.name} is in ${dist}, and ${sumsFile} does not name it: build again`)
+  if (stray !== undefined) throw new Error(`${stray.name} is in ${dist}, but not in ${sumsFile}: build again`)
   const artifacts = await Promise.all([...own, ...sums.keys()].map((name) => artifact(dist, name)))
   const wrong = artifacts.find(({ name, sha256 }) => (sums.get(name) ?? sha256) !== sha256)
-  if (wrong !== undefined) throw new Error(`${wrong.name} is not the one that ${sumsFile} names: build again`)
+  if (wrong !== undefined)
+    throw new Error(`${wrong.name} does not match its checksum in ${sumsFile}: build again`)
   return artifacts
 }
 
@@ -39,7 +39,8 @@ function sumsIn(text: string): Map<string, string> {
   return new Map(
     lines.map((line) => {
       const [, digest, name] = /^([0-9a-f]{64}) [ *]([^/]+)$/.exec(line) ?? []
-      if (digest === undefined || name === undefined) throw new Error(`${sumsFile}: not understood: ${line}`)
+      if (digest === undefined || name === undefined)
+        throw new Error(`${sumsFile}: this line cannot be read: ${line}`)
       return [name, digest]
     }),
   )

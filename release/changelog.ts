@@ -14,8 +14,8 @@ export function notesOf(text: string, version: string): string | null {
 
 /** The changelog with its unreleased section renamed to `version`, of `date` (YYYY-MM-DD). Throws when there is nothing to release. */
 export function cut(text: string, version: string, date: string): string {
-  if (notesOf(text, version) !== null) throw new Error(`CHANGELOG.md has a section ${version} already`)
+  if (notesOf(text, version) !== null) throw new Error(`CHANGELOG.md already has a section ${version}`)
   if (!notesOf(text, 'Unreleased'))
-    throw new Error('CHANGELOG.md has nothing under "Unreleased": a release without changes is none')
+    throw new Error('CHANGELOG.md has nothing under "Unreleased", so there is nothing to release')
   return text.replace(unreleased, `${unreleased}\n\n## ${version} (${date})`)
 }

@@ -32,17 +32,18 @@ export async function readinessOf(root: string): Promise<Readiness> {
   const problems = []
   if (notes === '') problems.push(`CHANGELOG.md has no section ${version}: ${bump}`)
   if (chartVersions(chart).some((written) => written !== version))
-    problems.push(`${chartFile} is of another version than package.json, ${version}: ${bump}`)
-  if (changes.length > 0) problems.push(`not committed: ${changes.map((line) => line.slice(3)).join(', ')}`)
+    problems.push(`${chartFile} has another version than package.json, which has ${version}: ${bump}`)
+  if (changes.length > 0)
+    problems.push(`these changes are not committed: ${changes.map((line) => line.slice(3)).join(', ')}`)
   if (!tags.includes(`v${version}`))
-    problems.push(`no tag v${version} at this commit: git tag -a v${version} -m v${version}`)
+    problems.push(`this commit has no tag v${version}: git tag -a v${version} -m v${version}`)
   return { version, notes, problems }
 }
 
 /** Writes `version` to every file in `root` that contains it, and closes the changelog's section on `date` (YYYY-MM-DD). */
 export async function bump(root: string, version: string, date: string): Promise<void> {
   if (!/^\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?$/.test(version))
-    throw new Error(`${version} is no version: 1.2.3 or 1.2.3-rc.1`)
+    throw new Error(`${version} is not a version such as 1.2.3 or 1.2.3-rc.1`)
   const changelog = join(root, 'CHANGELOG.md')
   const written = cut(await readFile(changelog, 'utf8'), version, date)
   await run('npm', ['version', version, '--no-git-tag-version', '--allow-same-version'], { cwd: root })

@@ -16,16 +16,16 @@ Usage: npm run release -- [--dry-run] [--dist DIR] [--no-image] [--json]
        npm run release -- bump VERSION
 
 Builds the packages and publishes them to a Gitea: its releases, its package registry, its container registry. Run again after
-a failure, it goes on where it stopped. See docs/release.md.
+a failure, it continues where it stopped. See docs/release.md.
 
-  --dry-run   does all but that, and lists what would go where, and what still stands against it
-  --dist DIR  takes what is built already
-  --no-image  leaves out the image, which needs docker
-  --check     only says whether this checkout could be released; exit code 1 when not
-  bump        writes VERSION wherever it stands, and gives the changelog's unreleased lines its heading
+  --dry-run   builds, but publishes nothing; lists where each file would go, and what still prevents a release
+  --dist DIR  publishes the packages that are already in DIR
+  --no-image  does not publish the image, which needs docker
+  --check     only tells whether this checkout can be released; the exit code is 1 if not
+  bump        writes VERSION into every file that has the version, and makes it the heading of the changelog's unreleased lines
 
   GITEA_URL, GITEA_REPOSITORY (OWNER/NAME), GITEA_TOKEN, GITEA_USER (who logs in to the container registry);
-  a Gitea Action knows all but the token. SIGNING_KEY: see npm run build:packages -- --help
+  in a Gitea Action all but the token are set. SIGNING_KEY: see npm run build:packages -- --help
 `
 
 const root = join(import.meta.dirname, '..')
@@ -55,21 +55,22 @@ async function main(argv: string[], env: NodeJS.ProcessEnv, signal: AbortSignal)
   const token = env['GITEA_TOKEN'] ?? ''
   if (flags.check) return problems.length > 0 ? refuse(problems) : print(`v${version} can be released`)
   if (!flags['dry-run']) {
-    if (target === null) problems.push('not told where to: set GITEA_URL and GITEA_REPOSITORY')
+    if (target === null)
+      problems.push('the Gitea to publish to is not known: set GITEA_URL and GITEA_REPOSITORY')
     if (token === '')
-      problems.push('GITEA_TOKEN is not set: one with the scopes write:repository and write:package')
+      problems.push('GITEA_TOKEN is not set: it needs the scopes write:repository and write:package')
     if (problems.length > 0) return refuse(problems)
   }
   if (flags.dist === undefined) await build(env, signal)
   const dist = flags.dist ?? join(root, 'dist')
   const artifacts = await artifactsIn(dist)
   if (!artifacts.some(({ name }) => name.startsWith(`anchorage_${version}_`)))
-    throw new Error(`what is in ${dist} is not of version ${version}: build again`)
+    throw new Error(`the files in ${dist} are not of version ${version}: build again`)
   const to = target ?? nowhere
   if (flags['dry-run']) {
     const steps = plan(version, artifacts, to, !flags['no-image'])
     if (flags.json) return print(JSON.stringify({ version, steps, problems }, null, 2))
-    return print([planTable(steps), ...listed('before it can be released', problems)].join('\n'))
+    return print([planTable(steps), ...listed('to do before the release', problems)].join('\n'))
   }
   const image = async () => {
     const tags = imageTags(to.owner, version)
@@ -85,7 +86,10 @@ async function main(argv: string[], env: NodeJS.ProcessEnv, signal: AbortSignal)
 
 async function bumpTo(version: string): Promise<number> {
   await bump(root, version, new Date().toISOString().slice(0, 10))
-  return print(`this is ${version}: look at it, commit it, then git tag -a v${version} -m v${version}`)
+  return print(
+    `this checkout has version ${version} now: check the changes, commit them, then run git tag -a ` +
+      `v${version} -m v${version}`,
+  )
 }
 
 function targetIn(env: NodeJS.ProcessEnv): Target | null {
@@ -103,7 +107,7 @@ async function build({ SIGNING_KEY: key, ...env }: NodeJS.ProcessEnv, signal: Ab
     stdio: ['ignore', 2, 2],
   })
   const [code] = await once(child, 'exit')
-  if (code !== 0) throw new Error(`npm run build:packages ended with ${code}; its own words are above`)
+  if (code !== 0) throw new Error(`npm run build:packages ended with ${code}; its output is above`)
 }
 
 function refuse(problems: string[]): number {

@@ -43,7 +43,8 @@ async function attachAll(
 ): Promise<void> {
   const differs = (name: string) =>
     new Error(
-      `release v${version} has another ${name} already: a version is published once. Take the next number, or delete that release`,
+      `release v${version} already has another ${name}: a version can be published only once. Take the ` +
+        'next number, or delete that release',
     )
   const first = artifacts.filter(({ name }) => name === sumsFile)
   for (const artifact of [...first, ...artifacts.filter(({ name }) => name !== sumsFile)]) {
@@ -67,7 +68,8 @@ async function register(
   // Gitea may sign rpms, which changes their digest; for an rpm one can only know that the version exists.
   if (!there && !(await gitea.put(place, artifact)) && place.type !== 'rpm')
     throw new Error(
-      `the ${place.type} registry has another ${artifact.name} already: a version is published once. Take the next number`,
+      `the ${place.type} registry already has another ${artifact.name}: a version can be published only ` +
+        'once. Take the next number',
     )
   say(`${there ? 'was there' : 'uploaded '}  ${place.path}  ${artifact.name}`)
 }

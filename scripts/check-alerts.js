@@ -17,9 +17,7 @@ for (const args of checks) {
   })
   if (error !== undefined) {
     const missing = error.code === 'ENOENT'
-    console.error(
-      missing ? 'there is no promtool: install the package `prometheus` of Debian' : error.message,
-    )
+    console.error(missing ? "promtool is missing: install Debian's package `prometheus`" : error.message)
   }
   if (status !== 0) process.exit(1)
 }

@@ -18,7 +18,7 @@ export async function install() {
 
 /** Why node_modules is not usable; null when it is. */
 function whyNot() {
-  if (!existsSync(join(root, 'node_modules'))) return 'there are none yet'
+  if (!existsSync(join(root, 'node_modules'))) return 'there are no packages yet'
   const wanted = packagesIn('package-lock.json')
   const installed = packagesIn('node_modules/.package-lock.json')
   for (const [path, { version, optional }] of Object.entries(wanted)) {
@@ -48,7 +48,7 @@ async function npmCi() {
   const child = spawn(command, args, { cwd: root, stdio: ['ignore', process.stderr, process.stderr] })
   const code = await ended(child)
   clearInterval(timer)
-  if (code !== 0) throw new Error(`npm ci failed (${code}); its own words are above`)
+  if (code !== 0) throw new Error(`npm ci failed (${code}); its output is above`)
   console.error(`  npm ci: done in ${seconds(started)} s`)
 }
 

@@ -47,7 +47,7 @@ try {
 }
 for (const [name, { length }] of Map.groupBy(failures, (name) => name))
   console.log(`failed ${length} times: ${name}`)
-console.log(`\n${rounds} rounds beside ${busy} busy processes\n${passed} passed, ${failures.length} failed`)
+console.log(`\n${rounds} rounds, with ${busy} busy processes\n${passed} passed, ${failures.length} failed`)
 process.exit(failures.length === 0 && passed > 0 && rounds === times ? 0 : 1)
 
 /** Keeps one core busy; it ends when this process is gone. */

@@ -23,8 +23,8 @@ const stories = new Map(faultTests().map((file) => [basename(file, '.test.ts'), 
 const [times, firstSeed] = [Number(values.times), Number(values.seed)]
 for (const name of [...(values.only ?? []), ...(values.from === undefined ? [] : [values.from])])
   if (!stories.has(name)) usage(`there is no story ${name}: there are ${[...stories.keys()].join(', ')}`)
-if (!Number.isInteger(times) || times < 1) usage(`--times takes a whole number from 1, not ${values.times}`)
-if (!Number.isInteger(firstSeed)) usage(`--seed takes a whole number, not ${values.seed}`)
+if (!Number.isInteger(times) || times < 1) usage(`--times needs a whole number from 1, not ${values.times}`)
+if (!Number.isInteger(firstSeed)) usage(`--seed needs a whole number, not ${values.seed}`)
 
 const signal = untilStopped()
 const started = Date.now()
@@ -58,7 +58,7 @@ async function tell(name, seed, place) {
   process.env.SEED = String(seed)
   await run.group(name, [stories.get(name)], { concurrency: 1, timeout: 60 * 60_000 })
   if (signal.aborted)
-    return console.log(`stopped; to go on: npm run test:faults -- --seed ${seed} --from ${name}`)
+    return console.log(`stopped; to continue: npm run test:faults -- --seed ${seed} --from ${name}`)
   const notes = said.length === 0 ? '' : ` (${said.join('; ')})`
   console.log(
     `${run.green ? '✔' : '✖'} ${place} ${name}, seed ${seed}: ${run.passed} passed, ${run.failed} failed, ${seconds(began)} s${notes}`,

@@ -15,7 +15,7 @@ else if (await tests.servers()) {
   await unit()
   // More files at a time than there are cores, because most of these tests wait for servers.
   await tests.group('tests on one server', serverTests(), { concurrency: 3, timeout: 15 * minute })
-  await tests.group('tests of the whole', systemTests(), { concurrency: 3, timeout: 15 * minute })
+  await tests.group('tests of the whole system', systemTests(), { concurrency: 3, timeout: 15 * minute })
 }
 
 tests.sayResult()

@@ -90,11 +90,11 @@ test('another build of a published version is refused, and nothing is overwritte
   const before = structuredClone(server.state)
   writeFileSync(join(dist, 'anchorage_1.2.3_linux_amd64.tar.gz'), 'something else altogether')
   writeSums(dist)
-  await assert.rejects(release(server, dist), /release v1\.2\.3 has another SHA256SUMS already.*next number/)
+  await assert.rejects(release(server, dist), /release v1\.2\.3 already has another SHA256SUMS.*next number/)
   // This also holds when only the registry still has the first build.
   server.state.release = null
   server.state.assets = {}
-  await assert.rejects(release(server, dist), /generic registry has another SHA256SUMS already/)
+  await assert.rejects(release(server, dist), /generic registry already has another SHA256SUMS/)
   assert.deepEqual(server.state.packages, before.packages)
 })
 
@@ -152,10 +152,13 @@ test('a file that is missing, changed or not listed in SHA256SUMS is not publish
   const dist = builtIn(t)
   const deb = join(dist, 'anchorage_1.2.3_amd64.deb')
   writeFileSync(join(dist, 'notes.txt'), '')
-  await assert.rejects(artifactsIn(dist), /notes\.txt is in .*, and SHA256SUMS does not name it/)
+  await assert.rejects(artifactsIn(dist), /notes\.txt is in .*, but not in SHA256SUMS/)
   rmSync(join(dist, 'notes.txt'))
   appendFileSync(deb, 'x')
-  await assert.rejects(artifactsIn(dist), /anchorage_1\.2\.3_amd64\.deb is not the one that SHA256SUMS names/)
+  await assert.rejects(
+    artifactsIn(dist),
+    /anchorage_1\.2\.3_amd64\.deb does not match its checksum in SHA256SUMS/,
+  )
   rmSync(deb)
   await assert.rejects(artifactsIn(dist), /anchorage_1\.2\.3_amd64\.deb/)
 })
@@ -170,7 +173,7 @@ test('the notes of a release are its section of the changelog, and a release nee
   assert.equal(notesOf(after, '1.2.3'), '- Faster.')
   assert.equal(notesOf(after, '1.2'), null)
   assert.throws(() => cut(after, '1.2.4', '2026-02-03'), /nothing under "Unreleased"/)
-  assert.throws(() => cut(text, '1.2.2', '2026-02-03'), /has a section 1\.2\.2 already/)
+  assert.throws(() => cut(text, '1.2.2', '2026-02-03'), /already has a section 1\.2\.2/)
 })
 
 test('a bump leads to a published release with its image, by the commands that a person runs', async (t) => {
@@ -190,7 +193,7 @@ test('a bump leads to a published release with its image, by the commands that a
   const where = ['--dist', dist]
 
   const older = await checkout.release(['--dry-run', ...where], settings)
-  assert.match(older.said, /is not of version .*: build again/)
+  assert.match(older.said, /are not of version .*: build again/)
   const before = JSON.parse(readFileSync(join(checkout.dir, 'package.json'), 'utf8')).version
   const dry = await checkout.release(['--dry-run', '--dist', builtIn(t, before)], settings)
   assert.equal(dry.code, 0, dry.said)
@@ -199,12 +202,12 @@ test('a bump leads to a published release with its image, by the commands that a
     /anchorage_[\d.]+_amd64\.deb +0\.0 MB +→ http.*\/api\/packages\/acme\/debian\/pool\/stable\/main\/upload/,
   )
   assert.match(dry.said, /image +→ 127\.0\.0\.1:\d+\/acme\/anchorage:/)
-  assert.match(dry.said, /before it can be released:\n- /)
+  assert.match(dry.said, /to do before the release:\n- /)
   const early = await checkout.release(where, settings)
   assert.equal(early.code, 1)
   assert.match(
     early.said,
-    /not released:\n- CHANGELOG\.md has no section.*\n- no tag v.*\n- GITEA_TOKEN is not set/,
+    /not released:\n- CHANGELOG\.md has no section.*\n- this commit has no tag v.*\n- GITEA_TOKEN is not set/,
   )
 
   assert.equal((await checkout.release(['--check'], settings)).code, 1)

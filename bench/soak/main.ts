@@ -9,9 +9,9 @@ Runs three fresh nodes under mixed load on this machine, on loopback alone, and 
 thirds of the run, and one JSON object on the last line. Exit code 1 when something grew or broke. An anchorage node (after a collection of
 its garbage) or a nats-server has grown when its median memory in the last third is more than 1.05 times that in the middle third; any
 server has grown when its open files did so. The memory of Postgres (without what its processes share) and of Kubo is printed, not judged.
-A run of a few minutes sees nothing but warming up, which is growth.
-  --minutes   how long (default 20)
-  --json      the JSON line alone
+A run of a few minutes measures only the warm-up, during which memory grows.
+  --minutes   the length of the run (default 20)
+  --json      prints only the JSON line
 `
 
 if (import.meta.main) {
@@ -72,7 +72,8 @@ function verdict({ growth, traffic, held }: SoakResult): string {
   const grew = growth.filter((each) => !each.held).map(({ name }) => name)
   const wrong = [...traffic.broken, ...traffic.odd]
   return [
-    `${traffic.broken.length} answers of 500 and above or none at all, ${traffic.odd.length} others that were not due`,
+    `${traffic.broken.length} answers of 500 and above or missing answers, ${traffic.odd.length} other ` +
+      'unexpected answers',
     ...wrong.slice(0, 10),
     grew.length === 0
       ? `nothing grew by more than ${((flat - 1) * 100).toFixed(0)} %`

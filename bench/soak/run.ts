@@ -53,7 +53,7 @@ export async function runSoak(ms: number, say: (line: string) => void): Promise<
     traffic(apis, contents, ledger, isRush, over.signal).finally(stop),
     Promise.all([watch(world, ms, over.signal, say), operate(world, ms, over.signal, say)]).finally(stop),
   ])
-  say('looking whether all that was promised stands')
+  say('checking that every accepted pin is pinned')
   await checkInvariants(world, ledger)
   const held = growth.every((each) => each.held) && seen.broken.length + seen.odd.length === 0
   return { minutes: ms / 60_000, growth, traffic: seen, held }

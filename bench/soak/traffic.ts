@@ -131,7 +131,7 @@ class User {
   /** Removes and returns a random one. */
   #take<T>(from: T[]): T {
     const [one] = from.splice(this.#dice.int(0, from.length - 1), 1)
-    if (one === undefined) throw new Error('a user has nothing left to pick from')
+    if (one === undefined) throw new Error('the user has no pin left to choose from')
     return one
   }
 }

@@ -1,5 +1,6 @@
 #!/bin/sh
-# After unpacking: deb says `configure`, and the old version at an upgrade; rpm says 1, and 2 at an upgrade. Enables and starts nothing.
+# Runs after unpacking. deb passes `configure`, and the old version at an upgrade; rpm passes 1, and 2 at an upgrade. Enables and starts
+# no service.
 set -e
 
 if command -v systemd-sysusers >/dev/null; then
@@ -11,11 +12,11 @@ else
   done
 fi
 
-# Passwords of the database stand in it.
+# It contains passwords of the database.
 if [ -e /etc/anchorage/anchorage.yaml ]; then chgrp anchorage /etc/anchorage/anchorage.yaml; fi
 
 if [ -d /run/systemd/system ]; then
   systemctl daemon-reload
-  # At an upgrade the files of a running node have just gone from under it.
+  # An upgrade has just replaced the files of a running node.
   systemctl try-restart anchorage.service
 fi

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Before files go: deb says `remove`, rpm 0. Both say something else at an upgrade, at which nothing stops here.
+# Runs before the files are removed. For a removal deb passes `remove`, and rpm 0. At an upgrade both pass
+# another value, and nothing is stopped.
 set -e
 
 case "$1" in

@@ -253,7 +253,7 @@ test('on a bare Debian the deb installs, says what is missing, is upgraded, and 
     await root.sh('touch /var/lib/anchorage/stream')
     await root.sh('dpkg --remove anchorage')
     await root.sh('test -e /etc/anchorage/anchorage.yaml && test -e /var/lib/anchorage/stream')
-    assert.match(await root.sh('dpkg --purge anchorage'), /\/etc\/anchorage holds files of yours/)
+    assert.match(await root.sh('dpkg --purge anchorage'), /\/etc\/anchorage contains files of yours/)
     assert.equal(await root.sh('ls /etc/anchorage'), 'master.key\n')
     assert.equal(
       await root.sh('find / -xdev -path /tmp -prune -o -name "*anchorage*" -print'),
