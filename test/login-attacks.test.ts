@@ -76,7 +76,12 @@ describe('attacks on a login', () => {
   test('a wrong or missing state is refused', async () => {
     for (const state of ['x'.repeat(43), '', null]) {
       const { browser, callback } = await world.untilCallback('alice')
-      await refused(browser, withParameter(callback, 'state', state), 401, /does not answer the login/)
+      await refused(
+        browser,
+        withParameter(callback, 'state', state),
+        401,
+        /does not belong to the login that this browser started/,
+      )
     }
   })
 
@@ -84,7 +89,12 @@ describe('attacks on a login', () => {
     const { callback } = await world.untilCallback('alice')
     await refused(new TestBrowser(), callback.href, 401, /has not started a login/)
     const victim = await world.untilCallback('bob')
-    await refused(victim.browser, callback.href, 401, /does not answer the login/)
+    await refused(
+      victim.browser,
+      callback.href,
+      401,
+      /does not belong to the login that this browser started/,
+    )
   })
 
   test('another person’s code with the own state is refused: it was made for another verifier', async () => {
@@ -105,7 +115,7 @@ describe('attacks on a login', () => {
     assert.equal((await provider.finish(fine.query, fine.secrets)).subject, 'bob')
     const wrong = [
       [{ verifier: 'v'.repeat(43) }, /belongs to another login/],
-      [{ nonce: 'n'.repeat(43) }, /does not answer the login/],
+      [{ nonce: 'n'.repeat(43) }, /does not belong to the login that this browser started/],
       [{ redirectUri: `${world.nodes[1]}/v1/auth/callback` }, /belongs to another login/],
     ] as const
     for (const [change, message] of wrong) {
@@ -162,7 +172,12 @@ describe('attacks on a login', () => {
   test('an answer in the name of another issuer is refused', async () => {
     for (const issuer of ['https://evil.example', null]) {
       const { browser, callback } = await world.untilCallback('alice')
-      await refused(browser, withParameter(callback, 'iss', issuer), 401, /does not answer the login/)
+      await refused(
+        browser,
+        withParameter(callback, 'iss', issuer),
+        401,
+        /does not belong to the login that this browser started/,
+      )
     }
   })
 
@@ -262,7 +277,12 @@ describe('attacks on a login', () => {
       iss: world.issuer,
     }).toString()
     const kept = browser.cookies(node).get(loginCookie) ?? ''
-    await refused(browser, withParameter(refusal, 'state', 'x'), 401, /does not answer the login/)
+    await refused(
+      browser,
+      withParameter(refusal, 'state', 'x'),
+      401,
+      /does not belong to the login that this browser started/,
+    )
     browser.cookies(node).set(loginCookie, kept)
     await refused(browser, refusal.href, 403, /refused the login: access_denied$/)
     const page = await fetch(refusal.href, {

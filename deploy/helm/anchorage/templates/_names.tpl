@@ -13,7 +13,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
-{{/* The container of a program of ours may do nothing beside its work. */}}
+{{/* The security context of the containers of our programs: no rights that they do not need. */}}
 {{- define "anchorage.confined" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
