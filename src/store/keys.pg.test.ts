@@ -70,7 +70,7 @@ test('an org has no more live tokens than its limit, however many are made at on
   assert.equal(refusals.length, 4)
   for (const { reason } of refusals)
     assert.ok(
-      isCode(reason, 'over_quota') && /has 3 access tokens .* may have 3: revoke/.test(reason.message),
+      isCode(reason, 'over_quota') && /has 3 valid access tokens .* may have 3: revoke/.test(reason.message),
     )
   await few.tokens.revokeToken(first.id)
   await few.tokens.insertToken(made())

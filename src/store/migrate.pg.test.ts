@@ -30,6 +30,15 @@ test('any number of concurrent runs bring an empty database to the level of this
   assert.equal(runs[0]?.findLast(({ version }) => version)?.version, codeLevel)
 })
 
+test('runs on several databases of one server, which share its roles, all succeed', async () => {
+  await using undo = new AsyncDisposableStack()
+  const databases = await Promise.all(Array.from({ length: 6 }, async () => undo.use(await testDatabase())))
+  for (let round = 0; round < 3; round++)
+    await Promise.all(
+      databases.map((database) => migrateUp(database.ownerUrl, passwordsOf(database), silent)),
+    )
+})
+
 test('a migration whose file changed after it was applied is reported, and nothing more is applied', async () => {
   await using database = await testDatabase()
   await asOwner(database.ownerUrl, async (client) => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { AnchorageError } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
@@ -6,7 +7,7 @@ import { applyFunctions, makeFunctionsTable, readFunctions } from './functions.t
 import { compare, locked, makeMigrationsTable, readMigrations, withOwner } from './migrations.ts'
 import type { Migration, SchemaStatus } from './migrations.ts'
 import { mendSchema } from './prove-schema.ts'
-import { ensureRoles } from './roles.ts'
+import { changedMeanwhile, ensureRoles } from './roles.ts'
 import { schemaStatus } from './schema-status.ts'
 
 /** The schema level that this code was written for: its newest migration. */
@@ -23,8 +24,8 @@ export async function migrateUp(
   log: Pick<Log, 'info'>,
 ): Promise<SchemaStatus[]> {
   return withOwner(ownerUrl, async (client) => {
+    await untilUndisturbed(() => locked(client, () => ensureRoles(client, passwords)))
     await locked(client, async () => {
-      await ensureRoles(client, passwords)
       await makeMigrationsTable(client)
       await makeFunctionsTable(client)
     })
@@ -50,6 +51,19 @@ export async function migrateUp(
     })
     return schemaStatus(client)
   })
+}
+
+/** How often to try to change the roles while runs on other databases change them too. */
+const triesForRoles = 20
+
+async function untilUndisturbed(work: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries++)
+    try {
+      return await work()
+    } catch (error) {
+      if (tries === triesForRoles || !changedMeanwhile(error)) throw error
+      await sleep(Math.random() * 50 * tries)
+    }
 }
 
 async function mend(client: pg.Client, log: Pick<Log, 'info'>): Promise<void> {

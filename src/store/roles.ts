@@ -1,4 +1,4 @@
-import type pg from 'pg'
+import pg from 'pg'
 import type { Query } from './query.ts'
 import { roleSettings, serves, type Role } from './role-settings.ts'
 
@@ -23,6 +23,20 @@ export async function ensureRoles(
     await client.query(`grant ${role} to current_user with set true, inherit false`)
   const { rows } = await client.query('select quote_ident(current_database()) as name')
   await client.query(`grant connect on database ${rows[0]?.name} to anchorage_tenant, anchorage_system`)
+}
+
+/**
+ * Whether `error` says that a run on another database changed the same role at the same moment. All databases of a server share its roles,
+ * but no lock, and Postgres refuses one of the two changes at once. The transaction may simply run again.
+ */
+export function changedMeanwhile(error: unknown): boolean {
+  if (!(error instanceof pg.DatabaseError)) return false
+  const { code, message, constraint } = error
+  return (
+    code === '42710' ||
+    constraint === 'pg_authid_rolname_index' ||
+    /^tuple concurrently (?:updated|deleted)$/.test(message)
+  )
 }
 
 async function ensureRole(client: pg.Client, name: string, password: string | null): Promise<void> {
