@@ -52,7 +52,7 @@ test('doctor finds nothing wrong beside a healthy node, and reports each server 
     ['skip', 'skip', 'ok', 'ok', 'ok'],
   )
   const port = dead.findings.find(({ check }) => check === 'nats.clientPort')
-  assert.match(port?.says ?? '', /its next start ends it/)
+  assert.match(port?.says ?? '', /the next start of the node ends it/)
 
   await world.revive(1)
   await world.well()
