@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { mintId } from '../core/ids.ts'
 import type { Log } from '../core/ports.ts'
 import { fakeClock } from '../../testing/fakes/clock.ts'
-import { fakeIpfs } from '../../testing/fakes/ipfs.ts'
+import { fakeIpfs } from '../../testing/fakes/kubo.ts'
 import { kuboWatch } from './kubo-watch.ts'
 
 /** The warnings of a node whose Kubo answers `followUps` like this. */

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { maxPinsOfOrg } from '../core/org.ts'
 import { maxReplicas } from '../core/replicas.ts'
-import { defaultLimits } from '../http/limits.ts'
+import { defaultLimits } from '../http/http-limits.ts'
 import { leastAuditMonths } from '../store/audit.ts'
 import {
   address,

@@ -1,6 +1,6 @@
 import type { NodeId } from './ids.ts'
 import type { Node } from './node.ts'
-import { freeBytes, hasRoom, type RoomPolicy } from './node-standing.ts'
+import { freeBytes, hasRoom, type RoomPolicy } from './node-room.ts'
 
 /** How many nodes are named in addition to the wanted ones. The store skips nodes that already hold the content. */
 const spares = 3

@@ -1,6 +1,6 @@
 import type { NodeId } from './ids.ts'
 import type { Node } from './node.ts'
-import { capacityOf, freeBytes, type RoomPolicy } from './node-standing.ts'
+import { capacityOf, freeBytes, type RoomPolicy } from './node-room.ts'
 
 /** What one node has, and what evening out changes about it. Bytes are those in Postgres. */
 export interface Share {

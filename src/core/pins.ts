@@ -7,9 +7,9 @@ import { idOrNotFound, mintId, type OrgId, type PinId } from './ids.ts'
 import { usableOrigins } from './origin.ts'
 import type { NewPin, Pin, PinRequest, WokenPlacement, Accepted, PinPage, PinQuery } from './pin.ts'
 import type { Bus, Clock, Log, PinStore, Presence } from './ports.ts'
-import type { Pressure } from './pressure.ts'
+import type { Pressure } from './accept-pressure.ts'
 import { replicasOf } from './replicas.ts'
-import type { RoomPolicy } from './node-standing.ts'
+import type { RoomPolicy } from './node-room.ts'
 import type { OrgPrincipal } from './token.ts'
 
 /**

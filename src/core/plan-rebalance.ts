@@ -4,7 +4,7 @@ import type { NodeId } from './ids.ts'
 import { mergeByCid, type CidSource } from './merge-by-cid.ts'
 import type { Node } from './node.ts'
 import type { Move } from './plan.ts'
-import { freeBytes, type RoomPolicy } from './node-standing.ts'
+import { freeBytes, type RoomPolicy } from './node-room.ts'
 
 /** A pinned copy that may be moved, and every node that holds its content in any state. */
 export interface Movable {

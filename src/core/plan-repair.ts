@@ -3,7 +3,8 @@ import type { NodeId } from './ids.ts'
 import type { Node } from './node.ts'
 import type { PlacementReason } from './placement.ts'
 import type { ContentCopies, Copy, DropReason, Repair } from './repair.ts'
-import { isDown, nodeStanding, type DownPolicy, type RoomPolicy, type NodeStanding } from './node-standing.ts'
+import type { RoomPolicy } from './node-room.ts'
+import { isDown, nodeStanding, type DownPolicy, type NodeStanding } from './node-standing.ts'
 
 export interface RepairPolicy extends DownPolicy, RoomPolicy {
   /**

@@ -3,7 +3,7 @@ import { AnchorageError } from '../core/errors.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
 import type { Greeting } from './greet.ts'
-import { defaultLimits } from './limits.ts'
+import { defaultLimits } from './http-limits.ts'
 import type { NoteRefusal } from './refusals.ts'
 import type { Failure } from './spec/schema.ts'
 

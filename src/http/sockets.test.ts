@@ -10,7 +10,7 @@ import { mintId } from '../core/ids.ts'
 import type { Pin } from '../core/pin.ts'
 import { cid, fakeServer, peer } from '../../testing/fakes/http-server.ts'
 import type { FakeServer } from '../../testing/fakes/http-server.ts'
-import { defaultLimits, type HttpLimits } from './limits.ts'
+import { defaultLimits, type HttpLimits } from './http-limits.ts'
 import { publishedCheck } from '../../testing/published-spec.ts'
 
 const check = publishedCheck()

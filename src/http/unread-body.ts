@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
-import type { HttpLimits } from './limits.ts'
+import type { HttpLimits } from './http-limits.ts'
 
 type Bounds = Pick<HttpLimits, 'maxUnreadBytes' | 'unreadGraceMs'>
 

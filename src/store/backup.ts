@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { BackupHead, BackupPart } from '../core/backup.ts'
 import { AnchorageError } from '../core/errors.ts'
-import { assertRole } from './assert.ts'
+import { assertRole } from './assert-ready.ts'
 import { assertSums, tablesToKeep } from './backup-tables.ts'
 import { codeLevel } from './migrate.ts'
 import { withLongTransaction } from './one-client.ts'

@@ -1,5 +1,5 @@
 import type { Log } from '../core/ports.ts'
-import { assertLogin, assertSchema } from './assert.ts'
+import { assertLogin, assertSchema } from './assert-ready.ts'
 import { assertOrgsKeptApart } from './org-isolation.ts'
 import { connectionsPerRole, openConnections, type Way } from './connections.ts'
 import { translate } from './errors.ts'

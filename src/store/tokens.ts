@@ -7,7 +7,7 @@ import type { ApiToken, Scope, Revoked } from '../core/token.ts'
 import { audit } from './audit.ts'
 import type { Database, SystemTx } from './database.ts'
 import { keyStore } from './keys.ts'
-import { demandMaker, isUser } from './makers.ts'
+import { demandMaker, isUser } from './token-makers.ts'
 import { fromText, toText } from './text.ts'
 
 /** How many tokens of one org may be alive at a time, unless config says otherwise. */

@@ -3,7 +3,7 @@ import type { PlanStore } from '../core/plan-ports.ts'
 import type { Plan } from '../core/plan.ts'
 import type { Bus, Clock, Log, RepairStore } from '../core/ports.ts'
 import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
-import { hint } from './hint.ts'
+import { hint } from './send-hints.ts'
 import { Pace } from './pace.ts'
 
 const everyMs = 1_000

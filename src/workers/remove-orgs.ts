@@ -1,7 +1,7 @@
 import { isCode } from '../core/errors.ts'
 import type { Bus, Log, OrgRemovalStore } from '../core/ports.ts'
 import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
-import { hint } from './hint.ts'
+import { hint } from './send-hints.ts'
 
 const everyMs = 5_000
 /** Pins in one transaction: few enough that accepts of the same content do not notice the locks. */

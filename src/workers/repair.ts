@@ -8,7 +8,7 @@ import type { Bus, Clock, Log, RepairStore } from '../core/ports.ts'
 import type { ContentCopies, Repair } from '../core/repair.ts'
 import { Absences } from './absences.ts'
 import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
-import { hint } from './hint.ts'
+import { hint } from './send-hints.ts'
 import { Pace } from './pace.ts'
 
 const everyMs = 1_000

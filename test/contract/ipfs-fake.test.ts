@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import { fakeIpfs } from '../../testing/fakes/ipfs.ts'
+import { fakeIpfs } from '../../testing/fakes/kubo.ts'
 import { ipfsContract, type IpfsWorld } from './ipfs.ts'
 
 ipfsContract('the fake Ipfs keeps the contract', start)

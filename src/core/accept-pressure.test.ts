@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { pressure } from './pressure.ts'
+import { pressure } from './accept-pressure.ts'
 
 test('a few accepts are no pressure; a crowd is, until a moment after it has left', async () => {
   let now = 1_000

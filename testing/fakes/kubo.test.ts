@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { test } from 'node:test'
 import type { Progress } from '../../src/core/placement.ts'
-import { fakeIpfs } from './ipfs.ts'
+import { fakeIpfs } from './kubo.ts'
 
 const never = new AbortController().signal
 const atOnce = { sleep: async (_ms: number, signal: AbortSignal) => signal.throwIfAborted() }

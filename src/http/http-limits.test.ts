@@ -8,7 +8,7 @@ import { maxOriginLength } from '../core/origin.ts'
 import { maxReplicas } from '../core/replicas.ts'
 import { longestMs } from '../core/tokens.ts'
 import { cid, fakeServer, peer } from '../../testing/fakes/http-server.ts'
-import { defaultLimits } from './limits.ts'
+import { defaultLimits } from './http-limits.ts'
 import { maxCids, maxMetaKeys, maxMetaPairs, maxNameLength, maxOriginsSent, maxPage } from './spec/schema.ts'
 
 const json = { authorization: 'Bearer all', 'content-type': 'application/json' }
