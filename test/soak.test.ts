@@ -16,7 +16,7 @@ test('the usage of a process is measured: its memory and its files', async () =>
   await assert.rejects(usageOf(2 ** 22 + 1))
 })
 
-test('growth of more than a twentieth from the middle third to the last is reported; the first third and a single peak do not count', () => {
+test('growth of more than a twentieth from the middle third to the last is reported; the first third, a single peak and the buffer of nats-server do not count', () => {
   const run = (...levels: Usage[]): Usage[] =>
     levels.flatMap((level) => Array.from({ length: 40 }, () => level))
   const usual = { mib: 100, fds: 40 }
@@ -27,6 +27,9 @@ test('growth of more than a twentieth from the middle third to the last is repor
   assert.equal(held({ mib: 105.2 }), false)
   assert.equal(held({ mib: 105.2 }, false), true)
   assert.equal(held({}, true, [{ mib: 9_000, fds: 9_000 }]), true)
+  const nats = (mib: number): boolean =>
+    growthOf('nats 1', run({ mib: 10, fds: 9 }, { mib: 30, fds: 9 }, { mib, fds: 9 }), true).held
+  assert.deepEqual([nats(37.9), nats(38.1)], [true, false])
   assert.equal(held({ fds: 43 }), true)
   assert.equal(held({ fds: 45 }), false)
   assert.equal(held({ fds: 45 }, false), false)
