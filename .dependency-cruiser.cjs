@@ -78,7 +78,7 @@ module.exports = {
       to: { dependencyTypes: ['core'], pathNot: '^(node:)?(crypto|assert)$' },
     },
     {
-      name: 'src-stands-alone',
+      name: 'src-needs-no-tests',
       comment: 'What ships does not need tests, benches or scripts.',
       severity: 'error',
       from: { path: '^src/', pathNot: tests },

@@ -90,7 +90,7 @@ suite('who did what', () => {
     const login = (roles: { slug: string; role: 'viewer' | 'member' }[], operator = false) =>
       during(() => at.cast.person('comes-and-goes', roles, operator))
     const first = await login([{ slug, role: 'member' }])
-    const person = first[0]?.actor ?? assert.fail('nobody came')
+    const person = first[0]?.actor ?? assert.fail('no one logged in')
     const by = (...actions: string[]) => actions.map((action) => `${person} ${action}`)
     assert.deepEqual(did(first), by('user.create', 'member.set', 'session.create'))
     const { userId } = await at.cast.person('comes-and-goes', [{ slug, role: 'member' }])

@@ -155,7 +155,7 @@ suite('who may do what', () => {
     const stay = (headers: Record<string, string>) => ask(`${at.url}/v1/auth/session`, 'GET', headers)
     const [one, two] = [await at.cast.person('leaver', []), await at.cast.person('leaver', [])]
     assert.equal((await leave({ cookie: one.headers['cookie'] ?? '' })).status, 403)
-    assert.equal((await stay(one.headers)).status, 200, 'a page elsewhere signed nobody out')
+    assert.equal((await stay(one.headers)).status, 200, 'a page of another site cannot sign out')
     assert.equal((await leave(one.headers)).status, 200)
     assert.equal((await stay(one.headers)).status, 401)
     assert.equal((await stay(two.headers)).status, 200)
@@ -211,7 +211,7 @@ suite('who may do what', () => {
       })
     assert.equal((await list()).status, 400)
     assert.equal((await list(theirs)).status, 200)
-    assert.equal((await list(mine)).status, 403, 'what it may elsewhere it may not here')
+    assert.equal((await list(mine)).status, 403, 'a right in another org gives none here')
     const path = `${at.url}/v1/orgs/${mine}/members/${at.mine.extra}`
     const asAdmin = await ask(path, 'PUT', { ...headers, 'anchorage-org': theirs }, { role: 'viewer' })
     assert.equal(asAdmin.status, 403, 'the path says which org it is about')
@@ -331,7 +331,7 @@ suite('who may do what', () => {
     const told = text + JSON.stringify(headers)
     for (const mark of at.theirs.marks) {
       if (Object.values(asked).includes(mark)) continue
-      assert.ok(!told.includes(mark), `${mark} stands in ${told}`)
+      assert.ok(!told.includes(mark), `${mark} is in ${told}`)
     }
   }
 })

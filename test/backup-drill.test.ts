@@ -140,7 +140,7 @@ suite('the backup drill', () => {
   test('after the confirmation, the nodes pin everything again; the old token works, and later pins are gone', async () => {
     for (const n of world.nodes) await world.anchorage('admin', 'reconcile', `dev-${n}`, '--confirm', '--yes')
     await until(
-      'every reconciler goes on',
+      'every reconciler continues',
       async () => {
         const { results } = await world.admin<Reconcilers>('reconcile')
         return results.every(({ blocked }) => blocked === null)
@@ -181,7 +181,7 @@ suite('the backup drill', () => {
     assert.equal(
       (await other.list({ status: 'pinned', limit: '1' })).count,
       all,
-      'what stands is pinned at once',
+      'pinned content is pinned again at once',
     )
   })
 

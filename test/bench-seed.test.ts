@@ -16,7 +16,7 @@ suite('the pins that the bench seeds by SQL', () => {
     const blocks = await freshBlocks(pins / groupSize)
     await kuboRpc(await world.value('KUBO_RPC_1')).put(blocks)
     for (const block of blocks) await dev.post({ cid: block.cid })
-    await until('the content stands', async () => (await dev.list()).count === blocks.length)
+    await until('the content is pinned', async () => (await dev.list()).count === blocks.length)
 
     const api = await world.newOrg('seeded')
     const [systemUrl, ownerUrl] = [

@@ -70,7 +70,7 @@ test('doctor finds nothing wrong beside a healthy node, and reports each server 
 })
 
 function state(findings: Finding[], check: string): string {
-  return findings.find((finding) => finding.check === check)?.state ?? `nothing said of ${check}`
+  return findings.find((finding) => finding.check === check)?.state ?? `no result for ${check}`
 }
 
 function adviceOf(findings: Finding[], check: string): string {

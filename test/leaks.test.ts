@@ -57,7 +57,7 @@ suite('what an org can learn about another org', () => {
       assert.equal(
         earlier.count + later.count + same,
         before.count,
-        'their times part what is ours, and no more',
+        'the `created` of their pins splits our pins only by time',
       )
     }
   })
@@ -121,7 +121,7 @@ suite('what an org can learn about another org', () => {
       await sleep(100)
     }
     await theirs.remove(first.requestid)
-    assert.equal((await mine.get(requestid)).requestid, requestid, 'what they give up stays ours')
+    assert.equal((await mine.get(requestid)).requestid, requestid, 'our pin stays when they remove theirs')
   })
 
   test('one leak is by design: the state of content that the service has or fetches is visible at once', async () => {
@@ -130,7 +130,7 @@ suite('what an org can learn about another org', () => {
     const kubo = await at.world.kubo()
     await kubo.put([block])
     const first = await theirs.post({ cid: block.cid, name: 'theirs-SECRET' })
-    await until('it stands', async () => (await theirs.get(first.requestid)).status === 'pinned')
+    await until('it is pinned', async () => (await theirs.get(first.requestid)).status === 'pinned')
     const second = await mine.post({ cid: block.cid })
     assert.equal(second.status, 'pinned')
     for (const mark of at.theirs.marks) assert.ok(!JSON.stringify(second).includes(mark))

@@ -103,8 +103,8 @@ describe('sessions', () => {
       memberships.map(({ slug, role, scopes }) => [slug, role, scopes.length]),
       [['dev', 'owner', 5]],
     )
-    const nobody = await told(await fetch(`${node}/v1/auth/session`))
-    assert.deepEqual([nobody.status, nobody.reason], [401, 'UNAUTHORIZED'])
+    const signedOut = await told(await fetch(`${node}/v1/auth/session`))
+    assert.deepEqual([signedOut.status, signedOut.reason], [401, 'UNAUTHORIZED'])
     const token = await told(
       await fetch(`${node}/v1/auth/session`, { headers: { authorization: 'Bearer all' } }),
     )
@@ -165,7 +165,7 @@ describe('sessions', () => {
       assert.deepEqual(
         (await who(browser)).memberships.map(({ role }) => role),
         ['viewer'],
-        'also in sessions that go on',
+        'also in sessions that continue',
       )
       assert.ok(world.told.includes(token), 'the nodes are told of the token')
       assert.equal((await world.store.tokens.tokenState(token))?.revoked, true)
@@ -209,7 +209,7 @@ describe('sessions', () => {
     assert.deepEqual(operator, absent, 'an operator, too, is no member')
   })
 
-  test('while the provider is unreachable no person signs in, and sessions go on; then logins work again', async () => {
+  test('while the provider is unreachable no person signs in, and sessions continue; then logins work again', async () => {
     await using lonely = await signIn()
     const [here] = lonely.nodes
     await lonely.provider.stop()
@@ -308,9 +308,9 @@ describe('sessions', () => {
       }
       assert.equal(await statusOf(later, '/v1/pins'), 200, 'a token that was seen ends nothing more')
       assert.equal(
-        (await send(await signed(claims({ sub: 'nobody' })))).status,
+        (await send(await signed(claims({ sub: 'stranger' })))).status,
         200,
-        'nobody to end is no failure',
+        'a logout of an unknown person succeeds',
       )
       const { exp: _none, ...endless } = claims()
       assert.equal(
@@ -352,7 +352,7 @@ describe('sessions', () => {
         ['events as text', await signed(claims({ events: Object.keys(event)[0] })), /no logout/],
         ['with a nonce', await signed(claims({ nonce: 'x' })), /nonce/],
         ['without jti', await signed(idless), /jti/],
-        ['about nobody', await signed(unnamed), /neither/],
+        ['without a person', await signed(unnamed), /neither/],
         ['about a number', await signed(claims({ sid: 1 })), /sid/],
         ['an access token’s typ', await signed(claims(), { typ: 'at+jwt' }), /typ/],
         ['an ID token', idToken, /events/],
@@ -369,7 +369,7 @@ describe('sessions', () => {
 
     test('it accepts a form and nothing else', async () => {
       const url = `${node}/v1/auth/backchannel-logout`
-      const token = await signed(claims({ sub: 'nobody' }))
+      const token = await signed(claims({ sub: 'stranger' }))
       const json = { 'content-type': 'application/json' }
       assert.equal(
         (await fetch(url, { method: 'POST', headers: json, body: JSON.stringify({ logout_token: token }) }))

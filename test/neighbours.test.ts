@@ -53,7 +53,7 @@ suite('one org causes as much load as it can, and another only becomes slower', 
     await harming
     const peak = Number(/^VmHWM:\s+(\d+) kB/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
     assert.ok(peak < mostMemory, `the node has used ${peak} MiB`)
-    assert.equal(await world.pid('node'), pid, 'the node has been started anew')
+    assert.equal(await world.pid('node'), pid, 'the node has not been restarted')
   }
 
   const times = <T>(count: number, work: (n: number) => Promise<T>) =>

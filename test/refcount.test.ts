@@ -162,7 +162,7 @@ suite('content that several pins share', { concurrency: true }, () => {
     assert.ok(await held(before), 'the old content went before the new one stood')
     const after = await outside.rpc.add(Uint8Array.from(Buffer.concat([common, randomBytes(1000)])))
     const last = await one.replace(waiting.requestid, { cid: after, origins: [outside.address] })
-    await until('the new content stands', async () => (await one.get(last.requestid)).status === 'pinned')
+    await until('the new content is pinned', async () => (await one.get(last.requestid)).status === 'pinned')
     assert.ok(await held(after))
     await letGo(before)
     await kubo.gc()

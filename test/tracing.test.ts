@@ -86,7 +86,7 @@ test('without NATS, the node that accepted a pin continues its trace, and so doe
   })
   assert.equal(trace.publish?.status.message, 'unavailable')
   assert.equal(trace.attempt?.parentSpanId, trace.publish?.spanId)
-  await until('Kubo went on with it', async () => {
+  await until('Kubo continued with it', async () => {
     const lines = (await readFile(kuboTraces, 'utf8')).split('\n').filter(Boolean)
     const parents = lines.map((line): { Parent: Record<string, string> } => JSON.parse(line))
     return parents.some(
@@ -119,7 +119,7 @@ async function postNew(world: World, n: number, headers: Record<string, string> 
   const [block] = await freshBlocks(1)
   assert.ok(block)
   for (const each of world.nodes) await (await world.kubo(each)).put([block])
-  const name = `a name that nobody else gives ${n}`
+  const name = `a unique name ${n}`
   const answer = await (await world.api(1)).send('POST', '/pins', { body: { cid: block.cid, name }, headers })
   const { requestid } = bodyOf<WireStatus>(answer, 202)
   return { cid: block.cid, name, requestid, requestId: answer.headers.get('x-request-id') ?? '' }

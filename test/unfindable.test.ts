@@ -85,8 +85,8 @@ suite('content that no peer has', () => {
     const [block] = await freshBlocks(1)
     assert.ok(block)
     await outside.rpc.put([block])
-    const nobody = '/ip4/127.0.0.1/tcp/9/p2p/12D3KooWQCfHpredgVVothFUNntXFvKuneCUC29NUcrpLNTh9byB'
-    const pin = await api.post({ cid: block.cid, origins: [nobody, outside.address] })
+    const unreachable = '/ip4/127.0.0.1/tcp/9/p2p/12D3KooWQCfHpredgVVothFUNntXFvKuneCUC29NUcrpLNTh9byB'
+    const pin = await api.post({ cid: block.cid, origins: [unreachable, outside.address] })
     await until('it is pinned', async () => (await api.get(pin.requestid)).status === 'pinned')
   })
 })

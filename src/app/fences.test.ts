@@ -59,7 +59,7 @@ const breaches = [
     'src/core/files.ts',
     "import { readFile } from 'node:fs/promises'\nexport const r = readFile",
   ],
-  ['src-stands-alone', 'src/app/seeded.ts', "export { seed } from '../../bench/seed.ts'"],
+  ['src-needs-no-tests', 'src/app/seeded.ts', "export { seed } from '../../bench/seed.ts'"],
   ['only-tests-and-benches-use-testing', 'src/app/faked.ts', "export { fake } from '../../testing/fake.ts'"],
   ['only-tests-use-test', 'bench/told.ts', "export { story } from '../test/story.ts'"],
   [

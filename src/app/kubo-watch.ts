@@ -87,7 +87,7 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
   }
 }
 
-/** Only warns, and Kubo goes on serving: the operator has to restrict what it dials. */
+/** Only warns, and Kubo continues to serve: the operator has to restrict what it dials. */
 async function warnOfFollowUps(ipfs: Ipfs, log: Log, signal: AbortSignal): Promise<void> {
   try {
     for (const followUp of await ipfs.followUps(signal))

@@ -183,7 +183,7 @@ test("a node that announces another node's route reports that", async () => {
   await until('the trouble', () => /node two announces the same/.test(one.nats.trouble() ?? ''))
 })
 
-test('a boot is refused when the outside NATS belongs to another cluster, and goes on when the outside NATS is down', async () => {
+test('a boot is refused when the outside NATS belongs to another cluster, and continues when the outside NATS is down', async () => {
   await using it = await rig()
   await using theirs = await rig('theirs')
   await using nats = await testNats(process.env)

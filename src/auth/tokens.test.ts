@@ -405,7 +405,7 @@ test('forged tokens are refused with the reason, and invalid ones without asking
       forge(Buffer.from(rsa.publicKey.export({ type: 'spki', format: 'pem' })), header, claims),
       /signature/,
     ],
-    'signed with nothing': [forge(Buffer.alloc(0), header, claims), /signature/],
+    'without a signature': [forge(Buffer.alloc(0), header, claims), /signature/],
     'signed with a word': [forge(Buffer.from('secret'), header, claims), /signature/],
     'signed with zeros': [forge(Buffer.alloc(32), header, claims), /signature/],
     'signed with half of the key': [forge(secret.subarray(0, 16), header, claims), /signature/],

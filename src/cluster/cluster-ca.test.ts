@@ -67,10 +67,10 @@ async function handshake(ca: CertifiedKey, server: CertifiedKey, client: Certifi
   const refused = Promise.withResolvers<string>()
   listener.once('tlsClientError', () => refused.resolve('refused'))
   socket.once('error', () => refused.resolve('refused'))
-  const stands = Promise.all([once(listener, 'secureConnection'), once(socket, 'secureConnect')])
-  stands.catch(() => {})
+  const connected = Promise.all([once(listener, 'secureConnection'), once(socket, 'secureConnect')])
+  connected.catch(() => {})
   try {
-    return await Promise.race([stands.then(() => 'authorized'), refused.promise])
+    return await Promise.race([connected.then(() => 'authorized'), refused.promise])
   } finally {
     socket.destroy()
     listener.close()

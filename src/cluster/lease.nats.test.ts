@@ -50,7 +50,7 @@ async function rig({ ttlMs: ttl = ttlMs } = {}) {
 
 type Contender = Awaited<ReturnType<Awaited<ReturnType<typeof rig>>['contender']>>
 
-/** A clock whose sleepers do not wake while it is stopped, as in a process under SIGSTOP; its time goes on. */
+/** A clock whose sleepers do not wake while it is stopped, as in a process under SIGSTOP; its time continues. */
 function stoppableClock() {
   let gate = Promise.resolve()
   let open = (): void => {}

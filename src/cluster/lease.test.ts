@@ -288,7 +288,7 @@ test('work stops in time when all answers are lost, although the key is still re
 
 test('a stopped leader is replaced within the time to live and 3 s; when it wakes it notices at once, and cannot renew', async () => {
   const { clock, key, epochs } = world()
-  // The stopped process: its time goes on, but its timers do not run.
+  // The stopped process: its time continues, but its timers do not run.
   const stopped = new FakeClock()
   const first = contender(stopped, key, epochs)
   await stopped.pass(1_000)
@@ -382,7 +382,7 @@ test('an epoch that cannot be written at once is written as soon as NATS answers
   }
   const one = contender(clock, key, epochs, { nextEpoch })
   await clock.pass(1_500)
-  assert.deepEqual(one.seen.epochs, [], 'nobody leads under an epoch that the key does not have')
+  assert.deepEqual(one.seen.epochs, [], 'no node leads under an epoch that the key does not have')
   key.fault = null
   await clock.pass(500)
   assert.deepEqual(one.seen.epochs, [1])

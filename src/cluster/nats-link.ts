@@ -44,7 +44,7 @@ export interface NodeNatsLink extends NatsLink, AsyncDisposable {
   readonly nodeId: NodeId
   /** Waits for a connection; rejects with the signal's reason. */
   connected(signal: AbortSignal): Promise<NatsConnection>
-  /** Null while JetStream takes messages; else why not. */
+  /** Null while JetStream accepts messages; otherwise the reason why it does not. */
   trouble(): string | null
   /** Why streams have fewer replicas than they should, although messages are taken; null when they have enough. */
   shortage(): string | null

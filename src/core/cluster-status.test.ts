@@ -23,7 +23,11 @@ const well: ClusterSight = {
 
 test('a healthy cluster has no needs', () => {
   assert.deepEqual(clusterStatus(well).needs, [])
-  assert.deepEqual(clusterStatus({ ...well, nodes: [] }).needs, [], 'nor of one that has not begun')
+  assert.deepEqual(
+    clusterStatus({ ...well, nodes: [] }).needs,
+    [],
+    'a cluster that has not started has no needs either',
+  )
 })
 
 test('work and missing copies are counted from the placements on the nodes', () => {

@@ -23,7 +23,7 @@ test('groups give the greatest role in each org, and make operators', () => {
   assert.deepEqual(rightsFromGroups(['anchorage:operators'], byPrefix), { operator: true, roles: [] })
 })
 
-test('a group that only resembles one of ours gives nothing', () => {
+test('a group whose name only resembles one of ours gives no role', () => {
   const groups = [
     'anchorage:acme',
     'anchorage:acme:',
@@ -43,7 +43,7 @@ test('a group that only resembles one of ours gives nothing', () => {
   assert.deepEqual(rightsFromGroups(groups, byPrefix), { operator: false, roles: [] })
 })
 
-test('groups named in the config give what it says, also more than one thing', () => {
+test('groups named in the config give the roles that it lists, also several', () => {
   const rules = groupRules('anchorage:', [
     'staff=acme:member',
     'cn=it,ou=groups=acme:admin',

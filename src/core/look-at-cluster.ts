@@ -58,7 +58,7 @@ export function ofCluster(parts: Parts): { status(): Promise<ClusterStatus> } {
   }
 }
 
-/** A drain counts as going on while any copy is under way in the cluster: to find out for which node would mean reading each copy. */
+/** A drain counts as making progress while any copy is under way in the cluster: to find out for which node would mean reading each copy. */
 function drainsOf(parts: Parts, nodes: NodeView[], moving: number): Promise<NodeDrain[]> {
   return Promise.all(
     nodes

@@ -29,7 +29,7 @@ test('nodes are found by name and by TypeID; for an unknown name the error lists
   })
 })
 
-test('a change is in the store before the nodes hear of it, and is kept when they cannot be told', async () => {
+test('a change is in the store before the nodes hear of it, and is kept when they cannot be notified', async () => {
   const { use, done, warnings } = cluster(['anchor-1', 'anchor-2'], {
     announce: async ({ what }) => {
       done.push(`announce ${what}`)

@@ -23,7 +23,7 @@ export interface PlanStore {
   ): Promise<(Move & { number: number; state: MoveState; note: string | null })[]>
   /** `conflict` when the plan's present state does not allow it. Audited. */
   setPlanState(id: PlanId, state: 'applying' | 'paused' | 'cancelled', actor: string): Promise<Plan>
-  /** The oldest plan that is being applied; else a stopped plan with moves under way, so that their ends can be noted; else null. */
+  /** The oldest plan that is being applied; otherwise a stopped plan with moves under way, so that their ends can be noted; otherwise null. */
   applying(): Promise<Plan | null>
   /**
    * Begins at most `limit` planned moves within `bytes`: the new copy is added (`rebalance`), and the old one becomes `leaving`. A move

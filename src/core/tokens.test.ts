@@ -46,7 +46,7 @@ test('a token has the requested name and scopes, and lasts ninety days unless re
   assert.deepEqual(exact.token.expiresAt, until)
 })
 
-test('a token may do no more than whoever makes it', async () => {
+test('a token cannot have scopes that its maker does not have', async () => {
   const { tokens, person, program } = rig()
   const asks = (principal: OrgPrincipal, ...scopes: Scope[]) =>
     tokens.create(principal, { name: null, scopes })

@@ -1,7 +1,7 @@
 import { AnchorageError } from './errors.ts'
 
 export interface TurnsOptions {
-  /** How many calls of one key go on at a time. */
+  /** How many calls of one key run at a time. */
   atOnce: number
   /** How many calls of one key may wait. Further ones are refused. */
   waiting: number

@@ -4,7 +4,7 @@ import type { RunAs } from '../process/run-as.ts'
 
 /**
  * The user that Postgres runs as; null for the user of this process. Postgres refuses uid 0, and initdb refuses a uid that has no passwd
- * entry, so under root it runs as `postgres` if there is such a user, else as `nobody`.
+ * entry, so under root it runs as `postgres` if there is such a user, and otherwise as `nobody`.
  */
 export function postgresUser(): RunAs | null {
   if (process.getuid?.() !== 0) return null

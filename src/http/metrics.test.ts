@@ -41,7 +41,7 @@ test('only sockets within metrics.allow read the metrics: IPv4, IPv6, and IPv4 a
       assert.match(response.json().error.details, /metrics\.allow/)
     }
   }
-  assert.equal((await asked([], '127.0.0.1')).statusCode, 403, 'nobody is allowed')
+  assert.equal((await asked([], '127.0.0.1')).statusCode, 403, 'no address is allowed')
 })
 
 test('a request that a proxy passed on is refused from any address, even if the proxy is trusted or the address is allowed', async () => {

@@ -42,7 +42,7 @@ export function counter(limit: Limit): Counter {
   }
 }
 
-/** Counts one request on each rung in turn, up to the first that refuses it. Returns that one, or else the one with the least remaining. */
+/** Counts one request on each rung in turn, up to the first that refuses it. Returns that one, or otherwise the one with the least remaining. */
 export async function climb(
   rungs: readonly (() => Promise<LimitState | null>)[],
 ): Promise<LimitState | null> {

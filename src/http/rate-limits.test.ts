@@ -253,7 +253,7 @@ suite('requests with a token', () => {
   })
 })
 
-/** A server where each of `names` is the bearer of a separate principal, which speaks for `orgId` or else for an org of its own. */
+/** A server where each of `names` is the bearer of a separate principal, which speaks for `orgId` or otherwise for an org of its own. */
 function fakeServerWith(names: string[], change: Partial<RateLimits> = {}, orgId?: OrgId): () => FakeServer {
   return () => {
     const principalOf = async () => ({

@@ -101,5 +101,5 @@ test('however many strangers are refused within a minute, the lines are bounded,
   assert.equal(counts[0], 11)
   assert.deepEqual(log.lines.at(-1)?.fields, { status: 401, count: 4_000 })
   refusals.flush()
-  assert.equal(log.lines.length, 1_001, 'each is told once')
+  assert.equal(log.lines.length, 1_001, 'each is logged once')
 })

@@ -72,7 +72,7 @@ test('an operator may use pins only in orgs it is a member of, and may name any 
   assert.deepEqual([elsewhere.orgId, [...elsewhere.scopes]], [null, ['cluster:admin']])
 })
 
-test('in a suspended org members may do nothing and are told why; other orgs are unaffected, and operators keep cluster:admin', () => {
+test('in a suspended org members may do nothing and get the reason; other orgs are unaffected, and operators keep cluster:admin', () => {
   const two = session([
     [acme, 'acme', 'owner'],
     [beta, 'beta', 'member'],

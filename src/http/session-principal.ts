@@ -11,7 +11,7 @@ export interface NamedOrg {
 }
 
 /**
- * The principal that a person is in the named org, or else in the only org it is a member of. An org in which it is not a member is
+ * The principal that a person is in the named org, or otherwise in the only org it is a member of. An org in which it is not a member is
  * `not_found`. Only in a path may an operator name any org, and there it has no more than `cluster:admin`. In a suspended org no role gives
  * any scope.
  */

@@ -243,7 +243,7 @@ test('a connection whose refused body was read to its end serves the next reques
   )
 })
 
-test('a client that goes on sending after a refusal is cut off after too many bytes or too long', async (t) => {
+test('a client that continues to send after a refusal is cut off after too many bytes or too long', async (t) => {
   const head = `POST /v1/pins HTTP/1.1\r\n${auth}Content-Type: text/plain\r\nContent-Length: ${64 << 20}\r\n\r\n`
   const few = await listening(t, { maxUnreadBytes: 1 << 20, unreadGraceMs: 60_000 })
   await assert.rejects(sendAllThenRead(few, head, 64), { code: /EPIPE|ECONNRESET|ERR_STREAM_DESTROYED/ })

@@ -37,7 +37,15 @@ const neverAddresses = {
   ],
   NAT64: ['64:ff9b::8.8.8.8', '64:ff9b::7f00:1', '64:ff9b:1::1'],
   '6to4 and Teredo': ['2002:7f00:1::1', '2002:808:808::1', '2001::1'],
-  'what is no address': ['', 'localhost', '1.2.3', '0x7f.1', '1.2.3.4.5', 'fe80::1%eth0', '::1/64'],
+  'a text that is not an address': [
+    '',
+    'localhost',
+    '1.2.3',
+    '0x7f.1',
+    '1.2.3.4.5',
+    'fe80::1%eth0',
+    '::1/64',
+  ],
 }
 
 test('public unicast addresses may be dialled', () => {

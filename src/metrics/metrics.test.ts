@@ -145,5 +145,5 @@ test('accepts, attempts and renewals are counted as they happen', async () => {
   ])
     assert.ok(text.split('\n').includes(line), line)
   const later = await nodeMetrics.text({ ...view, nowMs: view.nowMs + 90_000 })
-  assert.ok(!/^anchorage_queue_oldest/m.test(later), 'an old answer tells nothing about now')
+  assert.ok(!/^anchorage_queue_oldest/m.test(later), 'an old answer says nothing about the present')
 })

@@ -11,7 +11,7 @@ import type { Query } from './query.ts'
 const pageRows = 1_000
 
 /**
- * Hands all tables that a backup holds to `take`, part by part, as they were at one moment; nodes go on working meanwhile. `version` is the
+ * Hands all tables that a backup holds to `take`, part by part, as they were at one moment; nodes continue to work meanwhile. `version` is the
  * program's. Rejects with `invalid` when the login or the schema is not this program's, and with `conflict` when the counts do not match
  * the pins. If it rejects, the parts that were taken are no backup.
  */

@@ -254,7 +254,7 @@ test('two leaders, one paused in the middle of a write: the next epoch waits for
   await pinned('paused', a)
   const add = repairOf(await look('paused'), { add: [{ nodeId: b.nodeId, reason: 'repair' }] })
   const old = epoch
-  // The old leader's transaction has checked its epoch, and waits here for the content until the test lets it go on.
+  // The old leader's transaction has checked its epoch, and waits here for the content until the test lets it continue.
   const lock = new pg.Client({ connectionString: database.systemUrl })
   await lock.connect()
   try {
@@ -285,7 +285,7 @@ test('two leaders, one paused in the middle of a write: the next epoch waits for
   ])
 })
 
-test('in maintenance repair and sweep change nothing, accepts go on, and the watchdog may end it', async () => {
+test('in maintenance repair and sweep change nothing, accepts continue, and the watchdog may end it', async () => {
   await pinned('resting', a)
   assert.equal(await store.operator.maintenance(), null)
   const on = await store.operator.setMaintenance({ reason: 'new disks', ttlMs: 60_000 }, 'op')
@@ -449,7 +449,7 @@ test('tokens that have expired are pruned from the denylist', async () => {
   assert.deepEqual((await system.query('select jti from token_denylist')).rows, [{ jti: live }])
 })
 
-test('the confirmation of an operator lets a reconciler go on once', async () => {
+test('the confirmation of an operator lets a reconciler continue once', async () => {
   await store.operator.confirmReconcile(a.nodeId, 'op')
   assert.equal(await store.reconcile.takeConfirmation(a, 60_000), true)
   assert.equal(await store.reconcile.takeConfirmation(a, 60_000), false)

@@ -76,10 +76,10 @@ test('a statement that was prepared before a migration changed its result is run
 test('a client that hangs up ends its statement, and the connection is closed', async () => {
   await using database = await testDatabase()
   await using db = openDatabase({ ...database, log: silentLog })
-  const running = `select pid from pg_stat_activity where query like '%so long%' and pid <> pg_backend_pid() and state = 'active'`
+  const running = `select pid from pg_stat_activity where query like '%long sleep%' and pid <> pg_backend_pid() and state = 'active'`
   const [before] = (await db.orgAtOnce(org, [[backend, []]]))[0] ?? []
   const gone = new AbortController()
-  const long = db.orgAtOnce(org, [[`select pg_sleep(3600) as "so long"`, []]], gone.signal)
+  const long = db.orgAtOnce(org, [[`select pg_sleep(3600) as "long sleep"`, []]], gone.signal)
   await until('it runs', async () => (await db.org(org, (tx) => tx.query(running))).length === 1)
   gone.abort(new AnchorageError('unavailable', 'hung up'))
   await assert.rejects(long, /hung up/)

@@ -19,7 +19,7 @@ export function isStalePlan(error: unknown): boolean {
 }
 
 /**
- * Whether a session goes on as before after `error`, once its transaction is rolled back. True for errors of the data, a lock, a limit or
+ * Whether a session continues as before after `error`, once its transaction is rolled back. True for errors of the data, a lock, a limit or
  * our own rules. Any other error may belong to the session (it became read-only, it is being ended, its role, plans or statements are not
  * what they were, its answers are out of step), and the next user of the session would meet it again.
  */

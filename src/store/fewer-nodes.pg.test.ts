@@ -71,7 +71,7 @@ test('however often a pin is replaced, it holds at most one other content, and a
     await store.pins.replacePin(org, last, next, false)
     last = next.id
     const { rows } = await system.query('select holds from pins where id = $1', [uuidOf(last)])
-    assert.deepEqual(rows, [{ holds: ['stood'] }], 'what never stood is not kept')
+    assert.deepEqual(rows, [{ holds: ['stood'] }], 'content that was never pinned is not kept')
   }
   await settle()
   const { rows } = await system.query(

@@ -15,7 +15,7 @@ export const codeLevel = 128
 
 /**
  * Makes the roles with their settings, applies pending migrations, each file in a transaction, then applies in one transaction the
- * functions whose files changed, and mends what was changed by hand. An advisory lock lets any number of runs go on at once. `ownerUrl`
+ * functions whose files changed, and mends what was changed by hand. An advisory lock lets any number of runs start at once. `ownerUrl`
  * must own the database and needs CREATEROLE; `passwords` are those that the nodes will log in with.
  */
 export async function migrateUp(

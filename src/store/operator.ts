@@ -50,7 +50,7 @@ async function drain(tx: SystemTx, nodeId: NodeId, actor: string): Promise<void>
   else await mustBeThere(tx, nodeId)
 }
 
-/** A walk under way goes on, since it may look for lost copies. It leaves alone the pinned copies that a drain would have moved. */
+/** A walk under way continues, since it may look for lost copies. It leaves alone the pinned copies that a drain would have moved. */
 async function uncordon(tx: SystemTx, nodeId: NodeId, actor: string): Promise<void> {
   const changed = await tx.query(
     `update nodes set state = 'active', cordoned_at = null where id = $1 and state <> 'active' returning id`,

@@ -115,7 +115,7 @@ const orgsMax = 256
 
 /**
  * The placements that are due on this node: at most a quarter of `limit` unpins, a quarter retries, and the rest fresh placements, each org
- * in turn. Each read goes on after the org at which the last one ended, and wraps around. So each of n orgs with fresh placements is
+ * in turn. Each read continues after the org at which the last one ended, and wraps around. So each of n orgs with fresh placements is
  * visited within n/256 reads, or within n/(limit/2) if that is more.
  */
 async function due(

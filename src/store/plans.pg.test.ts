@@ -146,7 +146,7 @@ test('a move adds its copy before the old one leaves, so the content always has 
   await system.query(`update placements set bytes = 7 where cid = 'moved' and node_id = $1`, [
     uuidOf(empty.nodeId),
   ])
-  assert.equal((await figuresOf(id)).bytesArrived, 7, 'what has arrived counts')
+  assert.equal((await figuresOf(id)).bytesArrived, 7, 'bytes that have arrived count')
   await work(empty, 'moved')
   assert.equal((await figuresOf(id)).bytesArrived, 10)
   assert.equal((await store.pins.getPin(org, pin)).status, 'pinned')

@@ -183,7 +183,7 @@ test('a role that has too many rights, no login or a missing setting is reported
   assert.deepEqual(await migrate(), nothing)
 })
 
-test('a schema with another owner is reported, and migrate up goes on without comparing it', async () => {
+test('a schema with another owner is reported, and migrate up continues without comparing it', async () => {
   await admin.query(
     'alter schema public owner to admin; grant all on schema public to owner with grant option',
   )

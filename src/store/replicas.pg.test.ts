@@ -31,7 +31,7 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-test('a pin without a number of replicas gets that of its org, or else that of the cluster', async () => {
+test('a pin without a number of replicas gets the number of its org, or otherwise the number of the cluster', async () => {
   const org = (await store.orgDirectory.createOrg('numbers', {}, 'operator')).id
   assert.deepEqual(await accepted('cluster', { org }), ['2', 2])
   await store.orgDirectory.setOrg(org, { defaultReplicas: 3 }, 'operator')

@@ -1,6 +1,6 @@
 import { setImmediate as others } from 'node:timers/promises'
 
-/** Work goes on for this long before a break, milliseconds. */
+/** Work continues for this long before a break, milliseconds. */
 const sliceMs = 4
 
 /** Maps `items` in order, in slices of a few milliseconds. The process does its other work between the slices. */

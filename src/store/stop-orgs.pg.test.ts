@@ -73,7 +73,7 @@ test('tokens, sessions and the org itself show a suspension with its reason, and
   await walked()
 })
 
-test('work that only suspended orgs wait for is not begun, and an attempt under way ends; work that another org also wants goes on', async () => {
+test('work that only suspended orgs wait for is not begun, and an attempt under way ends; work that another org also wants continues', async () => {
   const [bad, good] = await orgs('work')
   const running = await pin(bad, 'work-running')
   const shared = await pin(bad, 'work-shared')
@@ -92,7 +92,7 @@ test('work that only suspended orgs wait for is not begun, and an attempt under 
   const taken = await claim('work-running', 'work-waiting', 'work-waiting-shared')
   assert.deepEqual(cidsOf(taken), ['work-waiting-shared'])
   await finish(taken, 'work-waiting-shared', { kind: 'pinned', blocks: 1, bytes: 5, foreignPin: false })
-  assert.deepEqual(await due(), [], 'what is put by is not looked at again and again')
+  assert.deepEqual(await due(), [], 'paused work is not read again and again')
   await sweepOnce(store, epoch)
   assert.deepEqual(
     [await status(bad, running), await status(bad, waiting), await status(bad, shared)],

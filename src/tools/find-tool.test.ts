@@ -87,7 +87,7 @@ test('a tool on PATH that is too old is passed over for the next one on PATH, an
   assert.equal((await findTool(spec(from), here.options)).path, second)
 })
 
-test('a tool from a source is kept in the cache, and nothing else is left there', async () => {
+test('a tool from a source is kept in the cache, and no other file is left there', async () => {
   await using here = await machine()
   const from = source('2.15.2', (target) => install(target, '2.15.2'))
   const made = await findTool(spec(from), here.options)

@@ -25,7 +25,7 @@ export type FindOptions = Pick<ToolContext, 'env' | 'say'> & {
 }
 
 /**
- * Finds the tool that `spec` describes: the configured one, else the first suitable one from PATH, the per-user cache and its sources. A
+ * Finds the tool that `spec` describes: the configured one, otherwise the first suitable one from PATH, the per-user cache and its sources. A
  * tool from a source is then kept in the cache. A configured tool that is unsuitable is an error, since it was asked for.
  */
 export async function findTool(spec: ToolSpec, options: FindOptions): Promise<Tool> {

@@ -87,7 +87,7 @@ export class Absences {
     for (const { id, live } of nodes) if (live) this.#silent.delete(id)
     const fresh = nodes.filter(({ id, live }) => !live && !this.#silent.has(id))
     if (fresh.length === 0) return
-    // A walk over a node that is down goes on where it is: a new leader must not restart it.
+    // A walk over a node that is down continues where it is: a new leader must not restart it.
     const walked = new Set((await store.walks()).map(({ nodeId }) => nodeId))
     for (const { id } of fresh) {
       if (!walked.has(id) && !down.has(id)) await store.beginWalk(this.#epoch, id)

@@ -107,7 +107,7 @@ export class Attempt {
     this.#abort.abort()
   }
 
-  /** Why the attempt must stop now, judged by the clock and its progress; null when it may go on. */
+  /** Why the attempt must stop now, judged by the clock and its progress; null when it may continue. */
   overdue(limits: AttemptLimits, nowMs: number): 'stalled' | 'slow' | 'aged' | null {
     if (this.claim === null || this.#ended || this.claim.work === 'unpin') return null
     if (nowMs - this.heardAtMs >= limits.stallTimeoutMs) return 'stalled'

@@ -7,7 +7,7 @@ export type Taking = 'everything' | 'unpins' | 'nothing'
 export interface IntakeParts {
   /** The state that operators want for this node. */
   state: () => NodeState
-  /** How long a node that starts to drain goes on with the pins that wait for it. */
+  /** How long a node that starts to drain continues with the pins that wait for it. */
   graceMs: number
   clock: Pick<Clock, 'now'>
 }

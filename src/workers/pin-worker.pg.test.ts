@@ -188,7 +188,7 @@ test('content that is wanted and unwanted in quick succession, with sweeps meanw
   await sweepOnce()
   await until(
     () => at.ipfs.standing.has('turns'),
-    (stands) => !stands,
+    (isPinned) => !isPinned,
   )
 })
 
@@ -205,7 +205,7 @@ test('an outage of Kubo uses up no attempt', async () => {
   await until(() => get(id), isPinned)
 })
 
-test('a stop hands work back, and the next incarnation goes on with it from Postgres', async () => {
+test('a stop hands work back, and the next incarnation continues with it from Postgres', async () => {
   const first = atWork()
   first.ipfs.fault('handed', { kind: 'stall' })
   const [id = assert.fail()] = await pin(['handed'], first.worker)
@@ -247,7 +247,7 @@ test('the reconciler repairs what Kubo lost and unpins what no pin wants', async
   assert.partialDeepStrictEqual(await reconciler.run(turn), { unwanted: 1, removed: 1, repaired: 0 })
   await until(
     () => at.ipfs.standing.has('left over'),
-    (stands) => !stands,
+    (isPinned) => !isPinned,
   )
   assert.ok(at.ipfs.standing.has('theirs'))
   await until(

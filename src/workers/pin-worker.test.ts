@@ -19,7 +19,7 @@ const nodeId = mintId('nod')
 
 /** The fake Kubo's behaviour for one CID. Content without a fate is available and takes `pinMs`. */
 type Fate =
-  | 'nobody'
+  | 'unfindable'
   | { fail: IpfsError }
   | { blocks: number; everyMs: number; stopAfter?: number; blockBytes?: number }
 
@@ -78,7 +78,7 @@ class ScriptedKubo implements Ipfs {
       onProgress({ blocks: 1, bytes: 100 })
       return { blocks: 1, bytes: 100 }
     }
-    if (fate === 'nobody') {
+    if (fate === 'unfindable') {
       for (;;) {
         await this.#clock.sleep(500, signal)
         onProgress({ blocks: 0, bytes: 0 })
@@ -362,7 +362,7 @@ test('an org with 100,000 pins does not hold up one with a single pin', async ()
 test('200 fresh pins are pinned while 300 CIDs that no peer has still wait', async () => {
   await using at = await atWork()
   for (let index = 0; index < 300; index++) {
-    at.kubo.fates.set(`dead${index}`, 'nobody')
+    at.kubo.fates.set(`dead${index}`, 'unfindable')
     void at.ask(`dead${index}`)
   }
   await at.clock.pass(3_000)
@@ -377,7 +377,7 @@ test('200 fresh pins are pinned while 300 CIDs that no peer has still wait', asy
 
 test('a CID that no peer has is retried with backoff and fails with its reason at the age limit', async () => {
   await using at = await atWork({ stallTimeoutMs: 5_000, maxAgeMs: 60_000 })
-  at.kubo.fates.set('dead', 'nobody')
+  at.kubo.fates.set('dead', 'unfindable')
   void at.ask('dead', orgA, { origins: ['/dead/p2p/x', '/fine/p2p/y'] })
   await at.clock.pass(7_000)
   const row = at.placements.row('dead')
@@ -437,7 +437,7 @@ test('an attempt with a block every two minutes ends ten minutes after its first
   await at.clock.until(() => row.attempts === 2, options.backoffMinMs + 10_000)
 })
 
-test('a little more than the least rate goes on, also in blocks that are tiny; with no least rate anything does', async () => {
+test('a little more than the least rate continues, also in blocks that are tiny; with no least rate anything does', async () => {
   await using at = await atWork(usual)
   at.kubo.fates.set('slow', { blocks: 22, everyMs: 60_000, blockBytes: 62_000 })
   at.kubo.fates.set('tiny', { blocks: 350, everyMs: 3_900, blockBytes: 1 })
@@ -463,7 +463,7 @@ test('content that was fast and becomes slow is given up at the end of the next 
   await at.clock.until(() => at.placements.row('grows slow').errorCode === 'stalled', 4_000)
 })
 
-test('a fetch that is handed back because Kubo is needed does not count as an attempt, and an unpin goes on to its end', async () => {
+test('a fetch that is handed back because Kubo is needed does not count as an attempt, and an unpin continues to its end', async () => {
   await using at = await atWork()
   void at.ask('gone')
   await at.clock.until(() => at.isPinned('gone'), 100)
@@ -488,7 +488,7 @@ test('progress reaches Postgres, and long work keeps its claim', async () => {
   void at.ask('big')
   await at.clock.pass(10_000)
   const { blocks } = at.placements.row('big')
-  assert.ok(blocks >= 6 && blocks <= 10, `${blocks} blocks told`)
+  assert.ok(blocks >= 6 && blocks <= 10, `${blocks} blocks reported`)
   for (let second = 10; second < 290; second += 5) {
     await at.clock.pass(5_000)
     assert.ok((at.placements.row('big').claimedUntilMs ?? 0) > at.clock.now(), 'claimed without a gap')
@@ -589,7 +589,7 @@ test('foreign pins are noted, and stay when ours is unpinned', async () => {
 
 test('origins and holders are dialled beside the pin, and so are origins that are offered later', async () => {
   await using at = await atWork()
-  at.kubo.fates.set('c1', 'nobody')
+  at.kubo.fates.set('c1', 'unfindable')
   void at.ask('c1', orgA, { origins: ['/dead/p2p/a', '/b/p2p/b'], holders: ['/sibling/p2p/s'] })
   await at.clock.pass(100)
   assert.deepEqual(at.kubo.connected.toSorted(), ['/b/p2p/b', '/dead/p2p/a', '/sibling/p2p/s'])
@@ -598,7 +598,7 @@ test('origins and holders are dialled beside the pin, and so are origins that ar
   assert.deepEqual(at.kubo.connected.slice(3), ['/c/p2p/c'])
 })
 
-test('when Kubo dies, no attempt is used up, nothing is lost, and all work goes on once it is back', async () => {
+test('when Kubo dies, no attempt is used up, nothing is lost, and all work continues once it is back', async () => {
   await using at = await atWork()
   for (let index = 0; index < 500; index++) void at.ask(`c${index}`)
   await at.clock.pass(100)
@@ -676,7 +676,7 @@ test('a stop lets a fetch finish that is nearly complete, hands the others back 
   const at = await atWork()
   at.kubo.fates.set('soon', { blocks: 10, everyMs: 200 })
   at.kubo.fates.set('big', { blocks: 1_000, everyMs: 100 })
-  at.kubo.fates.set('dead', 'nobody')
+  at.kubo.fates.set('dead', 'unfindable')
   for (const cid of ['soon', 'big', 'dead']) void at.ask(cid)
   await at.clock.pass(1_000)
   const stopped = at.stop()
@@ -692,7 +692,7 @@ test('a stop lets a fetch finish that is nearly complete, hands the others back 
 
 test('a stop ends even while Postgres is down', async () => {
   const at = await atWork()
-  at.kubo.fates.set('dead', 'nobody')
+  at.kubo.fates.set('dead', 'unfindable')
   void at.ask('dead')
   void at.ask('c1')
   await at.clock.pass(10)
@@ -703,7 +703,7 @@ test('a stop ends even while Postgres is down', async () => {
   assert.ok(at.clock.now() - startMs <= 8_000)
 })
 
-test('a draining node goes on until its grace period is over; then it starts only unpins, from Postgres', async () => {
+test('a draining node continues until its grace period is over; then it starts only unpins, from Postgres', async () => {
   await using at = await atWork({ concurrency: 1 })
   at.wanted.state = 'draining'
   at.kubo.fates.set('long', { blocks: 3_000, everyMs: 100 })
@@ -720,7 +720,7 @@ test('a draining node goes on until its grace period is over; then it starts onl
   const pinned = at.placements.countIn('pinned')
   await at.clock.pass(60_000)
   assert.equal(at.placements.countIn('pinned'), pinned, 'nothing new is pinned')
-  assert.equal(at.placements.row('long').state, 'pinning', 'what runs longer goes on')
+  assert.equal(at.placements.row('long').state, 'pinning', 'the long attempt continues')
   at.placements.unwant('q0')
   await at.clock.until(() => !at.placements.rows.has('q0'), 5_000)
   await at.clock.until(() => at.isPinned('long'), 300_000)

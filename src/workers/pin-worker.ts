@@ -68,7 +68,7 @@ const finishPauseMs = 100
 const crowd = 8
 /** No more work is started while this many outcomes wait to be written. */
 const finishingMax = 256
-/** When the worker stops, attempts that still receive blocks may go on for `graceMs`. Then all have `handBackMs` to hand back. */
+/** When the worker stops, attempts that still receive blocks may continue for `graceMs`. Then all have `handBackMs` to hand back. */
 const graceMs = 2_000
 const handBackMs = 5_000
 

@@ -208,7 +208,7 @@ test('pins with a placement in any other state stay', async () => {
   assert.partialDeepStrictEqual(await at.run(), { unwanted: 0, removed: 0, repaired: 0 })
 })
 
-test('too many unwanted pins look like a wrong database: none is removed, the report says so, and repair goes on', async () => {
+test('too many unwanted pins look like a wrong database: none is removed, the report says so, and repair continues', async () => {
   const at = world()
   at.pinned(5_000)
   for (let index = 0; index < 101; index++) at.pins.set(`x${index}`, 'ours')

@@ -49,7 +49,7 @@ function rig(store: Doomed) {
   return { published, run: (signal = running) => worker.run({ epoch: 5, signal }) }
 }
 
-test('it goes on under its epoch until nothing is left to remove, hints the placements to be unpinned, and finds nothing in a second run', async () => {
+test('it continues under its epoch until nothing is left to remove, hints the placements to be unpinned, and finds nothing in a second run', async () => {
   const store = new Doomed(450)
   const { published, run } = rig(store)
   assert.deepEqual(await run(), { pins: 450, orgs: 1, hinted: 450, maintenance: false })
@@ -58,7 +58,7 @@ test('it goes on under its epoch until nothing is left to remove, hints the plac
   assert.deepEqual(await run(), { pins: 0, orgs: 0, hinted: 0, maintenance: false })
 })
 
-test('it stops between two steps when leadership ends, and another leader goes on', async () => {
+test('it stops between two steps when leadership ends, and another leader continues', async () => {
   const store = new Doomed(1_000)
   const { run } = rig(store)
   const lost = new AbortController()

@@ -183,7 +183,7 @@ test('a drain moves all content, with no content ever short of a copy, and the d
   await at.store.operator.drain(a.id, 'operator')
   await at.repaired(async () => {
     const standing = [a, b, c].flatMap(({ ipfs }) => [...ipfs.standing.keys()])
-    assert.equal(new Set(standing).size, 300, 'every content stands in some Kubo')
+    assert.equal(new Set(standing).size, 300, 'every content is in some Kubo')
     return (await at.store.operator.node(a.id)).state === 'drained'
   })
   assert.equal(a.ipfs.standing.size, 0)
@@ -303,7 +303,11 @@ test('the cluster collects garbage on one node at a time, and never half-fetched
   await at.until(async () => a.ipfs.underWay() === 1)
   await sleep(1_200)
   await a.stop()
-  assert.equal(await store.garbage.hasHalfFetched(a.identity), true, 'handed back with what came')
+  assert.equal(
+    await store.garbage.hasHalfFetched(a.identity),
+    true,
+    'handed back with the bytes that arrived',
+  )
   assert.partialDeepStrictEqual(await collector(a).run({ signal }), { halfFetched: true })
   pinning.catch(() => {})
   const again = await store.nodes.boot('a')
@@ -312,7 +316,7 @@ test('the cluster collects garbage on one node at a time, and never half-fetched
   await pinning
 })
 
-test('a reconciler that found too many pins to remove goes on once an operator has confirmed', async () => {
+test('a reconciler that found too many pins to remove continues once an operator has confirmed', async () => {
   await using at = await cluster()
   const { a, store } = at
   const reconciler = reconcile({

@@ -282,7 +282,7 @@ test('silence is doubted again after Postgres was down', async () => {
   assert.equal(at.store.down.size, 0)
 })
 
-test('no more copies begin than may be under way, and the walk goes on from there', async () => {
+test('no more copies begin than may be under way, and the walk continues from there', async () => {
   const at = world()
   for (const cid of names(2_000)) at.store.put(cid, 2, [at.node(0).id, at.node(1).id])
   await at.run()
@@ -347,7 +347,7 @@ test('contents that cannot be settled hold back no other, and are not looked thr
   )
 })
 
-test('during maintenance nothing is done, which is not a failure; afterwards repair goes on', async () => {
+test('during maintenance nothing is done, which is not a failure; afterwards repair continues', async () => {
   const at = world()
   for (const cid of names(10)) at.store.put(cid, 2, [at.node(0).id], { unsettled: true })
   at.store.maintenance = true

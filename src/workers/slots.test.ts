@@ -106,7 +106,7 @@ test('when too many attempts search, those that have searched longest stop, and 
   assert.deepEqual(slots.counts(), { queued: 2, active: 2, searching: 2, long: 0 })
   assert.deepEqual(slots.tick(4_999), [])
   assert.deepEqual(slots.tick(5_000), ['a0', 'a1'])
-  assert.deepEqual(slots.tick(6_000), [], 'they were told once')
+  assert.deepEqual(slots.tick(6_000), [], 'each was reported once')
   slots.end('a0')
   slots.end('a1')
   assert.deepEqual(slots.tick(6_100), [])
@@ -147,13 +147,13 @@ test('the queue is bounded, in all and for each org', () => {
 
 test('300 CIDs that no peer has hold up 200 fresh ones of the same org for seconds, not minutes', () => {
   const slots = new Slots({ ...slotLimits(32), queuedPerOrg: 1_000 })
-  for (const one of [...many(300, orgAt(0), 'nobody'), ...many(200, orgAt(0), 'fresh')]) slots.offer(one)
+  for (const one of [...many(300, orgAt(0), 'unfindable'), ...many(200, orgAt(0), 'fresh')]) slots.offer(one)
   let nowMs = 0
   let fresh = 0
   while (fresh < 200) {
     for (const one of slots.take()) {
       slots.heard(one.cid, nowMs)
-      if (one.cid.startsWith('nobody')) continue
+      if (one.cid.startsWith('unfindable')) continue
       fresh++
       slots.end(one.cid)
     }

@@ -8,7 +8,7 @@ export interface SlotLimits {
   concurrency: number
   /** Attempts that may wait in Kubo for a first or a next block without holding a slot. */
   searching: number
-  /** Attempts that may go on outside of the active slots because they are large. */
+  /** Attempts that may run outside of the active slots because they are large. */
   long: number
   queued: number
   queuedPerOrg: number

@@ -81,7 +81,7 @@ test('it repeats each step until nothing is left, under its epoch, and hints the
   assert.equal(published.length, 463)
 })
 
-test('a run is bounded however much is left, and the next run goes on', async () => {
+test('a run is bounded however much is left, and the next run continues', async () => {
   const store = new Backlog({ expired: 1_000_000 })
   const published: Job[] = []
   const worker = sweep({ store, bus: busInto(published), log: silentLog })

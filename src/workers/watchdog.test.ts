@@ -58,7 +58,7 @@ test('maintenance ends once at its time, with a warning', async () => {
   assert.deepEqual([at.said, at.told], [['warn'], ['switches', null]])
   await at.clock.pass(60_000)
   await at.run()
-  assert.deepEqual(at.told, ['switches', null, null], 'told again, for some may have missed it')
+  assert.deepEqual(at.told, ['switches', null, null], 'sent again, since some nodes may have missed it')
 })
 
 test('maintenance without an end of its own stays on, and after its maximum is warned of every minute', async () => {

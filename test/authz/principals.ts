@@ -91,7 +91,7 @@ export class Cast {
     await sleep(2_000)
 
     const actors: Record<string, Record<string, string>> = {
-      nobody: {},
+      'no credential': {},
       'a word': { authorization: 'Bearer hunter2' },
       'basic authentication': { authorization: `Basic ${Buffer.from('a:b').toString('base64')}` },
       'a token of 64 KB': { authorization: `Bearer ${good.token}${'A'.repeat(65_536)}` },

@@ -259,7 +259,7 @@ Promise.allSettled([
         evil.close()
         evil.closeAllConnections()
       }
-      assert.equal(await statusByCookie(`${target}/v1/auth/session`, mine), 200, 'nobody signed it out')
+      assert.equal(await statusByCookie(`${target}/v1/auth/session`, mine), 200, 'it is still signed in')
       await page.reload()
       await page.getByRole('button', { name: 'Sign out' }).waitFor()
       await page.getByRole('button', { name: 'End before' }).waitFor()

@@ -10,7 +10,7 @@ import type { ClusterStage } from './stage.ts'
 export interface Drain {
   state: string
   left: number
-  /** Why the drain does not go on. */
+  /** Why the drain does not continue. */
   waits: string | null
 }
 

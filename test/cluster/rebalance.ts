@@ -26,7 +26,7 @@ export function rebalance(at: ClusterStage): void {
   suite('rebalance', () => {
     before(async () => {
       await at.world.well()
-      await until('every node has told its size', async () => {
+      await until('every node has reported its size', async () => {
         const { results } = await at.world.admin<{ results: { capacityBytes: number | null }[] }>('nodes')
         return results.every(({ capacityBytes }) => capacityBytes !== null)
       })

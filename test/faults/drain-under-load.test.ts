@@ -13,7 +13,7 @@ import { World } from '../../testing/world/world.ts'
 interface Drain {
   state: string
   left: number
-  /** Why the drain does not go on. */
+  /** Why the drain does not continue. */
   waits: string | null
 }
 
@@ -102,7 +102,7 @@ suite('drain', () => {
     const api = await world.api(2)
     const pin = { ...next(), meta: { 'anchorage.replicas': '2' } }
     const requestid = await ledger.post(api, pin)
-    await until('it stands twice', async () => (await api.get(requestid)).status === 'pinned')
+    await until('it has two copies', async () => (await api.get(requestid)).status === 'pinned')
     try {
       const why = await until(
         'it says why it waits',

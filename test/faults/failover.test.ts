@@ -79,7 +79,8 @@ suite('failover', () => {
     const pins = await accepted(old.n, 10)
     await checkInvariants(world, ledger)
     const where = new Map((await placements(world)).map(({ cid, n }) => [cid, n]))
-    const pin = pins.find(({ cid }) => where.get(cid) !== old.n) ?? assert.fail('all lies on the leader')
+    const pin =
+      pins.find(({ cid }) => where.get(cid) !== old.n) ?? assert.fail('all copies are on the leader')
     const [other = 0] = world.nodes.filter((n) => n !== old.n)
     await (await world.api(other)).remove(pin.requestid)
     ledger.forget(pin.requestid)

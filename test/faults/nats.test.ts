@@ -57,14 +57,14 @@ test('a bucket whose only server is gone while the other two stay is created aga
   const { config } = await manager.streams.info(bucketStream)
   await manager.streams.delete(bucketStream)
   const { cluster } = await manager.streams.add({ ...config, num_replicas: 1 })
-  const lost = nodes[Number(cluster?.leader?.split('-')[1])] ?? assert.fail('nobody has it')
+  const lost = nodes[Number(cluster?.leader?.split('-')[1])] ?? assert.fail('no server leads it')
   assert.ok(lost.child.pid !== null)
   process.kill(lost.child.pid, 'SIGSTOP')
   it.replicate(null)
   try {
     const rest = nodes.filter((node) => node !== lost)
     const renewed = () => rest.some(({ rebuilt }) => rebuilt.includes(bucketStream))
-    await until('it to be made anew', renewed, election)
+    await until('it to be made again', renewed, election)
     await Promise.all(rest.map(({ link: each }) => well(each)))
   } finally {
     process.kill(lost.child.pid, 'SIGCONT')
@@ -96,7 +96,7 @@ test('one node grows to three: each server joins automatically, replicas are rai
   assert.equal(one.child.pid, before)
 })
 
-test('a server that is cut off from two others has no quorum and says so; they go on, and it recovers when the routes do', async () => {
+test('a server that is cut off from two others has no quorum and says so; they continue, and it recovers when the routes do', async () => {
   await using it = await natsRig(3)
   const [one, two, three] = await it.whole()
   assert.ok(one && two && three)

@@ -29,7 +29,7 @@ suite('faults in the middle of 500 pins', () => {
     await world[Symbol.asyncDispose]()
   })
 
-  /** POSTs 500 pins of content that only the outside Kubo has, calls `strike` after 150 of the 202s, and lets the others go on. */
+  /** POSTs 500 pins of content that only the outside Kubo has, calls `strike` after 150 of the 202s, and lets the others continue. */
   async function postThrough(strike: () => Promise<void>): Promise<void> {
     const blocks = await freshBlocks(500)
     await outside.rpc.put(blocks)

@@ -43,7 +43,7 @@ suite('rebalance', () => {
     await world.stop()
     await world.startAgain({ nodes: 3 })
     await world.well()
-    await until('every node has told its size', async () => {
+    await until('every node has reported its size', async () => {
       const { results } = await world.admin<{ results: { capacityBytes: number | null }[] }>('nodes')
       return results.every(({ capacityBytes }) => capacityBytes !== null)
     })
@@ -107,7 +107,7 @@ suite('rebalance', () => {
     assert.equal(rows[0]?.n, rows[1]?.n)
   })
 
-  test('a paused plan begins no more moves, and goes on when it is resumed', async () => {
+  test('a paused plan begins no more moves, and continues when it is resumed', async () => {
     // A drain empties node 3, and uncordon brings it back, so that a plan has moves again.
     await world.admin('drain', 'dev-3')
     await world.admin('uncordon', 'dev-3')

@@ -73,7 +73,7 @@ suite('a network split, two nodes and one', () => {
       for (const n of world.nodes) await post(n, 10)
       await delay(pauseMs)
     }
-    // Pinning needs only Postgres and Kubo, so it goes on too, on both sides.
+    // Pinning needs only Postgres and Kubo, so it continues too, on both sides.
     await checkInvariants(world, ledger)
     const last = await leadership(world)
     assert.ok(two.includes(last.n) && (await termsSince(alone, splitAt)).length === 0)

@@ -76,7 +76,7 @@ suite('the commands in the docs, on fresh machines', { skip: pages.length === 0 
       assert.match(await next('admin reconcile'), /anchor-3 .*the database was restored/)
       assert.match(await next('--confirm --yes'), /anchor-3 continues/)
       await until(
-        'every reconciler goes on',
+        'every reconciler continues',
         async () => (await blocked()).every((number) => number === null),
         { withinMs: patience.longMs, everyMs: 500 },
       )

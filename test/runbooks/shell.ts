@@ -66,7 +66,7 @@ export function playedBy(text: string, standIns: readonly StandIn[]): string {
   assert.doesNotMatch(
     played,
     /…|CHOOSE|example\.com|\binternal\/|(?<![\w.-])\/(?:etc|var\/lib|var\/backups)\//,
-    'nothing stands for a part of it',
+    'every part that the reader fills in has a replacement',
   )
   return played
 }

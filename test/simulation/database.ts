@@ -419,10 +419,10 @@ export class Database {
     const elsewhere = p.state === 'unpinning' || (p.state === 'failed' && p.errorCode === 'node_full')
     if (p.lost || p.leaving || (elsewhere && !chosen.includes(p.nodeId))) return 0
     if (p.state === 'pinned') return 1
-    const anew = p.state === 'failed' || p.state === 'unpinning'
+    const again = p.state === 'failed' || p.state === 'unpinning'
     this.change(content, p, {
       state: p.state === 'pinning' ? 'pinning' : 'queued',
-      generation: anew ? this.nextGeneration() : p.generation,
+      generation: again ? this.nextGeneration() : p.generation,
       crashes: 0,
       wantedSince: this.now(),
       nextAttemptAt: Math.min(p.nextAttemptAt, this.now()),

@@ -271,12 +271,12 @@ export class LeaderDatabase {
     const fresh = this.#db.newPlacement(content.cid, nodeId, reason)
     if (p === undefined) this.#db.put(content, nodeId, fresh)
     else if (p.state === 'unpinning' || p.state === 'failed') {
-      const anew = {
+      const kept = {
         attempts: p.attempts,
         claim: p.claim,
         nextAttemptAt: Math.min(p.nextAttemptAt, fresh.nextAttemptAt),
       }
-      this.#db.put(content, nodeId, { ...fresh, ...anew })
+      this.#db.put(content, nodeId, { ...fresh, ...kept })
     } else this.#db.change(content, p, { lost: false, leaving: false, crashes: 0 })
     this.#db.hint(content, nodeId)
   }

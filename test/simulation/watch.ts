@@ -227,7 +227,7 @@ export class Watch {
       !this.#reality.isSuspect(content.cid) &&
       !this.#reality.heldAnywhere(content.cid)
     )
-      this.#break(`I2: nobody has ${content.cid}`)
+      this.#break(`I2: no node has ${content.cid}`)
   }
 
   #break(what: string): void {

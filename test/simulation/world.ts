@@ -241,7 +241,7 @@ export class World {
       ['a node is drained', 3, () => this.#drain()],
       ['a node is uncordoned', 2, () => this.#uncordon()],
       ['a node fills up', 2, () => this.#fill()],
-      ['another leader comes while the old one goes on', 3, () => this.#elect()],
+      ['another leader comes while the old one continues', 3, () => this.#elect()],
       ['the leader dies', 2, () => this.#killLeader()],
       ['maintenance', 1, () => this.#maintain()],
       ['a rebalance', 2, () => void this.#rebalance()],

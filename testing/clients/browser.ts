@@ -33,7 +33,7 @@ export class TestBrowser {
     throw new Error(`${url} leads around in circles`)
   }
 
-  /** Sends a form of a page at `url`, and goes on like `go`. */
+  /** Sends a form of a page at `url`, and continues like `go`. */
   async submit(url: string, fields: Record<string, string>, until?: string) {
     const response = await this.ask(url, { method: 'POST', body: new URLSearchParams(fields) })
     const location = response.headers.get('location')

@@ -19,7 +19,7 @@ const none: [what: string, sql: string][] = [
     'select cid from placements p where not exists (select from contents c where c.cid = p.cid)',
   ],
   [
-    'content nobody wants',
+    'content that no pin wants',
     'select cid from contents c where not is_wanted(cid) and not exists (select from pins where pins.cid = c.cid)',
   ],
   [

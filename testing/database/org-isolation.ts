@@ -102,7 +102,7 @@ async function undecided(tenant: pg.Client): Promise<string[]> {
   )
   const known = Object.keys(decisions)
   return [
-    ...rows.filter((row) => !known.includes(row.name)).map((row) => `${row.name}: nobody decided`),
+    ...rows.filter((row) => !known.includes(row.name)).map((row) => `${row.name}: no decision is recorded`),
     ...known.filter((name) => !rows.some((row) => row.name === name)).map((name) => `${name}: is not there`),
     ...rows.flatMap(({ name, granted }) => {
       const decided = (decisions[name]?.verbs ?? []).join(', ')

@@ -62,7 +62,7 @@ async function everyContentStands(world: World, cids: Set<string>, up: number[])
   let wrong: string[] = []
   try {
     await until(
-      'every content stands on as many nodes as it wants',
+      'every content is on as many nodes as it wants',
       async () => {
         wrong = await faultsOfPlacement(world, cids, up)
         return wrong.length === 0

@@ -34,7 +34,7 @@ function rig() {
     tokens: fake.tokens,
     async verify(bearer) {
       const principal = principals[bearer]
-      if (principal === undefined) throw new AnchorageError('unauthenticated', 'nobody')
+      if (principal === undefined) throw new AnchorageError('unauthenticated', 'no such token')
       return principal
     },
   })
@@ -94,7 +94,7 @@ test('every route answers for a foreign org byte for byte as for a missing one',
 
 test('each route admits only its own scopes and roles', async () => {
   const { ask, owner, viewer } = rig()
-  assert.equal((await ask('nobody', 'GET', '/acme')).status, 401)
+  assert.equal((await ask('stranger', 'GET', '/acme')).status, 401)
   const refused = [
     ['viewer', 'GET', '/acme/audit'],
     ['viewer', 'PUT', `/acme/members/${viewer}`, { role: 'owner' }],

@@ -25,7 +25,7 @@ function rig() {
   const server = fakeServer({
     async verify(bearer) {
       const found = principals[bearer]
-      if (found === undefined) throw new AnchorageError('unauthenticated', 'nobody')
+      if (found === undefined) throw new AnchorageError('unauthenticated', 'no such token')
       return found
     },
   })
@@ -78,7 +78,7 @@ test('a principal that may not manage tokens, or asks for more scopes than it ha
   const { ask, create } = rig()
   assert.equal((await create('viewer', { scopes: ['pins:read'] })).statusCode, 403)
   assert.equal((await ask('viewer', {})).statusCode, 403)
-  assert.equal((await ask('nobody', {})).statusCode, 401)
+  assert.equal((await ask('stranger', {})).statusCode, 401)
   assert.equal((await ask('member', { url: '/v1/tokens?limit[]=1' })).statusCode, 400)
   const beyond = await create('member', { scopes: ['pins:read', 'cluster:admin'] })
   assert.equal(beyond.statusCode, 403)

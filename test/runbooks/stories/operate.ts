@@ -10,7 +10,7 @@ export async function operate({ world }: Stage, next: Next): Promise<void> {
   const login = await browser.logIn(node, 'bob', await world.value('LOGIN_PASSWORD'))
   assert.equal(login.response?.status, 200)
   const { results } = await world.admin<{ results: { id: string }[] }>('users')
-  const user = results[0]?.id ?? assert.fail('nobody has logged in')
+  const user = results[0]?.id ?? assert.fail('no one has logged in')
   assert.match(await next('set-member', ['usr_…', user]), /bob[^]*owner/i)
   await next('suspend-org')
   await assert.rejects(world.anchorage('admin', 'orgs', 'acme'))

@@ -36,6 +36,6 @@ export async function reconciler({ world, machines }: Stage, next: Next): Promis
     const left = await kubo.pins()
     return unwanted.every(({ cid }) => !left.has(cid))
   }
-  await until('what nobody wants is removed', removed, waiting)
+  await until('the unwanted pins are removed', removed, waiting)
   await world.well()
 }
