@@ -1,26 +1,17 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { after, before, test } from 'node:test'
-import pg from 'pg'
+import { before, test } from 'node:test'
 import { patience } from '../../testing/patience.ts'
 import { mintId, uuidOf, type NodeId } from '../core/ids.ts'
-import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
-import { openStore, type Store } from '../store/store.ts'
 import { main } from './main.ts'
 import type { Io } from './verb.ts'
-import { silentLog } from '../core/silent-log.ts'
 import { fakeReport } from '../../testing/fakes/node.ts'
+import { testStore } from '../../testing/database/test-store.ts'
 
-let database: TestDatabase
-let store: Store
-let system: pg.Client
+const { database, store, system } = await testStore()
 const nodes: NodeId[] = []
 
 before(async () => {
-  database = await testDatabase()
-  store = openStore({ ...database, log: silentLog })
-  system = new pg.Client({ connectionString: database.systemUrl })
-  await system.connect()
   for (const name of ['anchor-1', 'anchor-2', 'anchor-3']) {
     const { nodeId } = await store.nodes.boot(name)
     nodes.push(nodeId)
@@ -31,11 +22,6 @@ before(async () => {
   }
   await report(0, { leader: { epoch: await store.nodes.nextEpoch() } })
   for (const i of [1, 2]) await report(i)
-})
-after(async () => {
-  await system.end()
-  await store[Symbol.asyncDispose]()
-  await database[Symbol.asyncDispose]()
 })
 
 test('nodes are listed as a table or as JSON, and one node is shown in full, by name or by TypeID', async () => {

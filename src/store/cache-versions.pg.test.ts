@@ -1,27 +1,18 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { isCode } from '../core/errors.ts'
 import { mintId, type OrgId } from '../core/ids.ts'
 import type { ApiToken } from '../core/token.ts'
-import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
-import { openStore, type Store } from './store.ts'
-import { silentLog } from '../core/silent-log.ts'
+import { testStore } from '../../testing/database/test-store.ts'
 
 const keyId = mintId('key')
-let database: TestDatabase
-let store: Store
+const { store } = await testStore()
 let org: OrgId
 
 before(async () => {
-  database = await testDatabase()
-  store = openStore({ ...database, log: silentLog })
   org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   await store.tokens.rotateKey({ id: keyId, wrapped: randomBytes(60), state: 'active' })
-})
-after(async () => {
-  await store[Symbol.asyncDispose]()
-  await database[Symbol.asyncDispose]()
 })
 
 test('a change of a node that other nodes must know makes a new version of the nodes; a sign of life does not', async () => {

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, test } from 'node:test'
+import { before, beforeEach, test } from 'node:test'
 import pg from 'pg'
 import { until } from '../../testing/settle.ts'
-import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type NodeId, type OrgId, type PinId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
@@ -10,14 +9,11 @@ import { leaveAsSeen } from '../core/plan-repair.ts'
 import type { NewPin, Pin } from '../core/pin.ts'
 import type { Job, Outcome } from '../core/placement.ts'
 import type { ContentCopies, Repair } from '../core/repair.ts'
-import { openStore, type Store } from './store.ts'
-import { silentLog } from '../core/silent-log.ts'
 import { fakeReport } from '../../testing/fakes/node.ts'
+import { testStore } from '../../testing/database/test-store.ts'
 
 const actor = mintId('tok')
-let database: TestDatabase
-let store: Store
-let system: pg.Client
+const { database, store, system } = await testStore()
 let org: OrgId
 let other: OrgId
 let epoch: number
@@ -28,19 +24,10 @@ let c: NodeIdentity
 let round = 0
 
 before(async () => {
-  database = await testDatabase()
-  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   await store.nodes.assertReady()
   org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   other = (await store.orgDirectory.createOrg('theirs', {}, 'operator')).id
   epoch = await store.nodes.nextEpoch()
-  system = new pg.Client({ connectionString: database.systemUrl })
-  await system.connect()
-})
-after(async () => {
-  await system.end()
-  await store[Symbol.asyncDispose]()
-  await database[Symbol.asyncDispose]()
 })
 beforeEach(async () => {
   round++

@@ -1,36 +1,22 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import pg from 'pg'
+import { before, test } from 'node:test'
 import { mintId, uuidOf, type OrgId, type PinId } from '../core/ids.ts'
 import type { NewPin } from '../core/pin.ts'
 import { assertAgreement } from '../../testing/database/agreement.ts'
 import { settlePlacements } from '../../testing/database/settle-placements.ts'
-import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
+import { testStore } from '../../testing/database/test-store.ts'
 import type { NodeIdentity } from '../core/node.ts'
-import { openStore, type Store } from './store.ts'
-import { silentLog } from '../core/silent-log.ts'
 
 const actor = mintId('tok')
-let database: TestDatabase
-let store: Store
-let system: pg.Client
+const { database, store, system } = await testStore()
 let epoch: number
 let org: OrgId
 const nodes: NodeIdentity[] = []
 
 before(async () => {
-  database = await testDatabase()
-  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
-  system = new pg.Client({ connectionString: database.systemUrl })
-  await system.connect()
   epoch = await store.nodes.nextEpoch()
   org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   nodes.push(await store.nodes.boot('node-1'))
-})
-after(async () => {
-  await system.end()
-  await store[Symbol.asyncDispose]()
-  await database[Symbol.asyncDispose]()
 })
 
 const settle = async () => {

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
 import { minter, type MintedToken } from '../auth/minter.ts'
 import { verifier } from '../auth/verifier.ts'
 import { systemClock as clock } from '../app/clock.ts'
@@ -10,27 +9,16 @@ import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type KeyId, type OrgId } from '../core/ids.ts'
 import type { ApiToken, SigningKey } from '../core/token.ts'
 import { until } from '../../testing/settle.ts'
-import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
-import { openStore, type Store } from './store.ts'
+import { testStore } from '../../testing/database/test-store.ts'
 import { silentLog } from '../core/silent-log.ts'
+import { openStore } from './store.ts'
 
 const masterKey = randomBytes(32)
-let database: TestDatabase
-let store: Store
+const { database, store, system } = await testStore()
 let org: OrgId
-let system: pg.Client
 
 before(async () => {
-  database = await testDatabase()
-  store = openStore({ ...database, log: silentLog })
-  system = new pg.Client(database.systemUrl)
-  await system.connect()
   org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
-})
-after(async () => {
-  await system.end()
-  await store[Symbol.asyncDispose]()
-  await database[Symbol.asyncDispose]()
 })
 
 async function newKey(): Promise<KeyId> {

@@ -1,36 +1,29 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import pg from 'pg'
 import { assertAgreement } from '../../testing/database/agreement.ts'
 import { Random } from '../../testing/random.ts'
 import { settlePlacements, sweepOnce } from '../../testing/database/settle-placements.ts'
-import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
+import { testStore } from '../../testing/database/test-store.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, type OrgId, type PinId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import type { OrgLimits } from '../core/org.ts'
 import type { NewPin, Pin, Accepted } from '../core/pin.ts'
 import type { Outcome } from '../core/placement.ts'
-import { openStore, type Store } from './store.ts'
+import { openStore } from './store.ts'
 import { silentLog } from '../core/silent-log.ts'
 
 const actor = mintId('tok')
-let database: TestDatabase
-let store: Store
+const { database, store } = await testStore({ replicas: 2 })
 let node: NodeIdentity
 let epoch: number
 let free: OrgId
 
 before(async () => {
-  database = await testDatabase()
-  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0, replicas: 2 })
   node = await store.nodes.boot('node-1')
   epoch = await store.nodes.nextEpoch()
   free = await org('free', {})
-})
-after(async () => {
-  await store[Symbol.asyncDispose]()
-  await database[Symbol.asyncDispose]()
 })
 
 test('an org has no more pins than its limit: the pins of a batch that fit are accepted, and a refusal gives the numbers', async () => {

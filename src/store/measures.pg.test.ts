@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import pg from 'pg'
-import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type OrgId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import type { NewPin } from '../core/pin.ts'
 import type { Outcome } from '../core/placement.ts'
-import { openStore, type Store } from './store.ts'
-import { silentLog } from '../core/silent-log.ts'
+import { testStore } from '../../testing/database/test-store.ts'
 
 const actor = mintId('tok')
 const retry: Outcome = { kind: 'retry', errorCode: 'stalled', error: 'no block came', delayMs: 3_600_000 }
@@ -18,28 +16,17 @@ const ends: Outcome[] = [
   { kind: 'released' },
   retry,
 ]
-let database: TestDatabase
-let store: Store
-let system: pg.Client
+const { database, store, system } = await testStore()
 let nodes: NodeIdentity[]
 let orgs: OrgId[]
 let epoch: number
 
 before(async () => {
-  database = await testDatabase()
-  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   nodes = [await store.nodes.boot('one'), await store.nodes.boot('two')]
   orgs = await Promise.all(
     ['ours', 'theirs'].map(async (slug) => (await store.orgDirectory.createOrg(slug, {}, 'operator')).id),
   )
   epoch = await store.nodes.nextEpoch()
-  system = new pg.Client({ connectionString: database.systemUrl })
-  await system.connect()
-})
-after(async () => {
-  await system.end()
-  await store[Symbol.asyncDispose]()
-  await database[Symbol.asyncDispose]()
 })
 
 test('however pins and placements come and go, also concurrently, their counts equal a recount', async () => {

@@ -1,23 +1,19 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import pg from 'pg'
 import { until } from '../../testing/settle.ts'
 import { assertAgreement } from '../../testing/database/agreement.ts'
-import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
+import { testStore } from '../../testing/database/test-store.ts'
 import { mintId, uuidOf, type NodeId, type OrgId } from '../core/ids.ts'
 import type { NewPin, Pin, PinQuery } from '../core/pin.ts'
-import { openStore, type Store } from './store.ts'
 import { fold } from './text.ts'
-import { silentLog } from '../core/silent-log.ts'
 
 const actor = mintId('tok')
 /** More pins than an org has before its names are noted. */
 const many = 3_100
 const words = ['backup', 'Straße', 'ΟΔΥΣΣΕΥΣ', '日本語文書', '100%_done\\', 'a\u0000b\u0001c', 'x', '']
 
-let database: TestDatabase
-let store: Store
-let system: pg.Client
+const { database, store, system } = await testStore()
 let org: OrgId
 let other: OrgId
 /** The org's pins as searches should find them, newest first. */
@@ -25,10 +21,6 @@ let pins: NewPin[] = []
 let nodeId: NodeId
 
 before(async () => {
-  database = await testDatabase()
-  store = openStore({ ...database, log: silentLog })
-  system = new pg.Client({ connectionString: database.systemUrl })
-  await system.connect()
   nodeId = (await store.nodes.boot('node')).nodeId
   org = (await store.orgDirectory.createOrg('names', {}, 'operator')).id
   other = (await store.orgDirectory.createOrg('others', {}, 'operator')).id
@@ -36,11 +28,6 @@ before(async () => {
     org,
     Array.from({ length: many }, (_, n) => newPin(n)),
   )
-})
-after(async () => {
-  await store[Symbol.asyncDispose]()
-  await system.end()
-  await database[Symbol.asyncDispose]()
 })
 
 function newPin(n: number): NewPin {

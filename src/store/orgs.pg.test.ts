@@ -1,29 +1,20 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { after, before, test } from 'node:test'
-import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
+import { before, test } from 'node:test'
 import { isCode } from '../core/errors.ts'
 import { mintId, type KeyId, type OrgId, type TokenId, type UserId } from '../core/ids.ts'
 import type { LoginClaims } from '../core/login.ts'
 import type { Scope } from '../core/token.ts'
-import { openStore, type Store } from './store.ts'
-import { silentLog } from '../core/silent-log.ts'
+import { testStore } from '../../testing/database/test-store.ts'
 
 const hour = 3_600_000
 const owner = { name: 'test', owners: true }
-let database: TestDatabase
-let store: Store
+const { store } = await testStore()
 let keyId: KeyId
 
 before(async () => {
-  database = await testDatabase()
-  store = openStore({ ...database, log: silentLog })
   keyId = mintId('key')
   await store.tokens.rotateKey({ id: keyId, wrapped: randomBytes(40), state: 'active' })
-})
-after(async () => {
-  await store[Symbol.asyncDispose]()
-  await database[Symbol.asyncDispose]()
 })
 
 test('an org is made with limits, found by id and slug, changed in part, and listed with its usage', async () => {

@@ -1,19 +1,14 @@
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, test } from 'node:test'
-import pg from 'pg'
-import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
+import { before, beforeEach, test } from 'node:test'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type OrgId, type PinId, type PlanId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import { leaveAsSeen } from '../core/plan-repair.ts'
 import type { Plan, Move } from '../core/plan.ts'
-import { openStore, type Store } from './store.ts'
-import { silentLog } from '../core/silent-log.ts'
+import { testStore } from '../../testing/database/test-store.ts'
 
 const actor = mintId('tok')
-let database: TestDatabase
-let store: Store
-let system: pg.Client
+const { store, system } = await testStore()
 let org: OrgId
 let epoch: number
 /** New nodes for each test. */
@@ -22,17 +17,8 @@ let empty: NodeIdentity
 let round = 0
 
 before(async () => {
-  database = await testDatabase()
-  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   epoch = await store.nodes.nextEpoch()
-  system = new pg.Client({ connectionString: database.systemUrl })
-  await system.connect()
-})
-after(async () => {
-  await system.end()
-  await store[Symbol.asyncDispose]()
-  await database[Symbol.asyncDispose]()
 })
 beforeEach(async () => {
   round++

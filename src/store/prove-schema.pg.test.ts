@@ -1,12 +1,8 @@
 // A Postgres of its own: a superuser changes roles here, and all databases of a server share them.
 import assert from 'node:assert/strict'
-import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
-import { freePort } from '../dev/free-port.ts'
-import { startPostgres } from '../dev/postgres.ts'
+import { ownPostgres } from '../../testing/servers/own-postgres.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { mintId } from '../core/ids.ts'
 import { migrateUp } from './migrate.ts'
@@ -15,41 +11,23 @@ import { openStore } from './store.ts'
 
 const undo = new AsyncDisposableStack()
 let at: string
+let ownerUrl: string
 let admin: pg.Client
-const ownerUrl = () => `postgres://owner:o@${at}`
-const prove = () => proveSchema(ownerUrl())
+const prove = () => proveSchema(ownerUrl)
 
 /** Runs `migrate up`; returns what it mended, and what is still wrong. */
 async function migrate() {
   const mended: string[] = []
   const info = (fields: { mended?: string[] }) => void mended.push(...(fields.mended ?? []))
-  await migrateUp(ownerUrl(), { tenant: 't', system: 's' }, { info })
+  await migrateUp(ownerUrl, { tenant: 't', system: 's' }, { info })
   return { mended, wrong: await prove() }
 }
 
 before(async () => {
-  const dir = await realpath(await mkdtemp(join(tmpdir(), 'anchorage-prove-')))
-  await chmod(dir, 0o711)
-  undo.defer(() => rm(dir, { recursive: true }))
-  const port = await freePort()
-  undo.use(
-    await startPostgres({
-      dataDir: join(dir, 'data'),
-      port,
-      logFile: join(dir, 'log'),
-      bootstrapSql: [
-        "create role owner login createrole nosuperuser password 'o';",
-        "create role admin login superuser password 'a';",
-        'create database app owner owner;',
-      ],
-      durable: false,
-      env: process.env,
-      restartAfterMs: null,
-    }),
-  )
-  at = `127.0.0.1:${port}/app`
+  const postgres = undo.use(await ownPostgres())
+  ;({ at, ownerUrl } = postgres)
   await migrate()
-  admin = new pg.Client(`postgres://admin:a@${at}`)
+  admin = new pg.Client(postgres.adminUrl)
   await admin.connect()
   undo.defer(() => admin.end())
 })

@@ -1,34 +1,25 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { assertAgreement } from '../../testing/database/agreement.ts'
 import { Random } from '../../testing/random.ts'
 import { settlePlacements, sweepOnce } from '../../testing/database/settle-placements.ts'
-import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
+import { testStore } from '../../testing/database/test-store.ts'
 import { AnchorageError, isCode } from '../core/errors.ts'
 import { mintId, type OrgId, type PinId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import type { NewPin } from '../core/pin.ts'
-import { openStore, type Store } from './store.ts'
-import { silentLog } from '../core/silent-log.ts'
 
 const actor = mintId('tok')
-let database: TestDatabase
-let store: Store
+const { database, store } = await testStore()
 let node: NodeIdentity
 let orgs: OrgId[]
 
 before(async () => {
-  database = await testDatabase()
-  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   node = await store.nodes.boot('node-1')
   orgs = [
     (await store.orgDirectory.createOrg('one', {}, 'operator')).id,
     (await store.orgDirectory.createOrg('two', {}, 'operator')).id,
   ]
-})
-after(async () => {
-  await store[Symbol.asyncDispose]()
-  await database[Symbol.asyncDispose]()
 })
 
 test('accepts, replaces, deletes, work and sweeps that race over a few contents leave consistent counts, pins and placements', async () => {

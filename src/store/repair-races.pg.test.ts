@@ -1,36 +1,28 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import pg from 'pg'
 import { assertAgreement } from '../../testing/database/agreement.ts'
 import { Random } from '../../testing/random.ts'
-import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
+import { testStore } from '../../testing/database/test-store.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, type NodeId, type OrgId, type PinId } from '../core/ids.ts'
 import type { Node, NodeIdentity } from '../core/node.ts'
 import { leaveAsSeen, planRepair } from '../core/plan-repair.ts'
 import type { ContentCopies } from '../core/repair.ts'
-import { openStore, type Store } from './store.ts'
-import { silentLog } from '../core/silent-log.ts'
+import type { Store } from './store.ts'
 
 const actor = mintId('tok')
 const policy = { downGraceMs: 1_000, highWater: 0.9, minCopies: 1 }
-let database: TestDatabase
-let store: Store
+const { database, store } = await testStore()
 let orgs: OrgId[]
 let nodes: NodeIdentity[]
 
 before(async () => {
-  database = await testDatabase()
-  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
   orgs = [
     (await store.orgDirectory.createOrg('one', {}, 'operator')).id,
     (await store.orgDirectory.createOrg('two', {}, 'operator')).id,
   ]
   nodes = await Promise.all(['n1', 'n2', 'n3', 'n4'].map((name) => store.nodes.boot(name)))
-})
-after(async () => {
-  await store[Symbol.asyncDispose]()
-  await database[Symbol.asyncDispose]()
 })
 
 test('repairs, moves and drains that race with accepts, deletes and work, while nodes go and leaders change, leave every content with its wanted copies', async () => {

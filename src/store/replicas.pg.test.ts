@@ -1,34 +1,16 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import pg from 'pg'
+import { before, test } from 'node:test'
 import { mintId, type NodeId } from '../core/ids.ts'
 import type { NewPin, Pin } from '../core/pin.ts'
-import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
-import { openStore, type Store } from './store.ts'
-import { silentLog } from '../core/silent-log.ts'
+import type { Store } from './store.ts'
+import { testStore } from '../../testing/database/test-store.ts'
 
 const actor = mintId('tok')
-let database: TestDatabase
-let store: Store
-let system: pg.Client
+const { store, system } = await testStore({ replicas: 2, knownNodes: { addresses: (id) => [`/at/${id}`] } })
 const nodes: NodeId[] = []
 
 before(async () => {
-  database = await testDatabase()
-  store = openStore({
-    ...database,
-    log: silentLog,
-    replicas: 2,
-    knownNodes: { addresses: (id) => [`/at/${id}`] },
-  })
-  system = new pg.Client({ connectionString: database.systemUrl })
-  await system.connect()
   for (const name of ['node-1', 'node-2', 'node-3']) nodes.push((await store.nodes.boot(name)).nodeId)
-})
-after(async () => {
-  await system.end()
-  await store[Symbol.asyncDispose]()
-  await database[Symbol.asyncDispose]()
 })
 
 test('a pin without a number of replicas gets the number of its org, or otherwise the number of the cluster', async () => {

@@ -1,14 +1,10 @@
 // A Postgres of its own: roles are changed here, and all databases of a server share them.
 import assert from 'node:assert/strict'
-import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { isCode } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
-import { freePort } from '../dev/free-port.ts'
-import { startPostgres } from '../dev/postgres.ts'
+import { ownPostgres } from '../../testing/servers/own-postgres.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { openDatabase } from './database.ts'
 import { migrateUp } from './migrate.ts'
@@ -25,26 +21,9 @@ const urls = (more: { tenant?: string; system?: string } = {}) => ({
 const migrate = () => migrateUp(owner.url, { tenant: 't', system: 's' }, { info() {} })
 
 before(async () => {
-  const dir = await realpath(await mkdtemp(join(tmpdir(), 'anchorage-roles-')))
-  await chmod(dir, 0o711)
-  undo.defer(() => rm(dir, { recursive: true }))
-  const port = await freePort()
-  undo.use(
-    await startPostgres({
-      dataDir: join(dir, 'data'),
-      port,
-      logFile: join(dir, 'log'),
-      bootstrapSql: [
-        "create role owner login createrole nosuperuser password 'o';",
-        'create database app owner owner;',
-      ],
-      durable: false,
-      env: process.env,
-      restartAfterMs: null,
-    }),
-  )
-  at = `127.0.0.1:${port}/app`
-  owner.url = `postgres://owner:o@${at}`
+  const postgres = undo.use(await ownPostgres())
+  at = postgres.at
+  owner.url = postgres.ownerUrl
   await migrate()
   owner.client = new pg.Client(owner.url)
   await owner.client.connect()

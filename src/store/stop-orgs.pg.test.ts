@@ -1,42 +1,30 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import pg from 'pg'
 import { assertAgreement } from '../../testing/database/agreement.ts'
 import { until } from '../../testing/settle.ts'
 import { settlePlacements, sweepOnce } from '../../testing/database/settle-placements.ts'
-import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
+import { testStore } from '../../testing/database/test-store.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type KeyId, type OrgId, type TokenId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import type { NewPin, Pin } from '../core/pin.ts'
 import type { Claim } from '../core/placement.ts'
-import { openStore, type Store } from './store.ts'
-import { silentLog } from '../core/silent-log.ts'
+import type { Store } from './store.ts'
 
 const actor = mintId('tok')
 const claimMs = 30_000
-let database: TestDatabase
-let store: Store
-let system: pg.Client
+const { database, store, system } = await testStore()
 let node: NodeIdentity
 let epoch: number
 let keyId: KeyId
 
 before(async () => {
-  database = await testDatabase()
-  store = openStore({ ...database, log: silentLog, unpinGraceMs: 0 })
-  system = new pg.Client({ connectionString: database.systemUrl })
-  await system.connect()
   node = await store.nodes.boot('node-1')
   epoch = await store.nodes.nextEpoch()
   keyId = mintId('key')
   await store.tokens.rotateKey({ id: keyId, wrapped: randomBytes(40), state: 'active' })
-})
-after(async () => {
-  await system.end()
-  await store[Symbol.asyncDispose]()
-  await database[Symbol.asyncDispose]()
 })
 
 test('tokens, sessions and the org itself show a suspension with its reason, and no token is made meanwhile', async () => {

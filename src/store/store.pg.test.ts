@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import fc from 'fast-check'
 import pg from 'pg'
 import { parseCid } from '../core/cid.ts'
 import { until } from '../../testing/settle.ts'
-import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
+import { testStore } from '../../testing/database/test-store.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type OrgId, type PinId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
@@ -12,35 +12,21 @@ import { nameMatches, pinStatuses, type NewPin, type Pin, type Accepted } from '
 import type { Outcome } from '../core/placement.ts'
 import { pinQuery } from '../http/spec/pin-wire.ts'
 import type { ListQuery } from '../http/spec/schema.ts'
-import { openStore, type Store } from './store.ts'
-import { silentLog } from '../core/silent-log.ts'
 
 const actor = mintId('tok')
 const address = '/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWGRUyrQFFqBLUmbBnVTWRkQaDYXLVhQhZBvT7LGKDYXvA'
-let database: TestDatabase
-let store: Store
+const { database, store } = await testStore({ knownNodes: { addresses: () => [address] } })
 let node: NodeIdentity
 let org: OrgId
 let other: OrgId
 let epoch: number
 
 before(async () => {
-  database = await testDatabase()
-  store = openStore({
-    ...database,
-    log: silentLog,
-    knownNodes: { addresses: () => [address] },
-    unpinGraceMs: 0,
-  })
   await store.nodes.assertReady()
   node = await store.nodes.boot('node-1')
   org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   other = (await store.orgDirectory.createOrg('theirs', {}, 'operator')).id
   epoch = await store.nodes.nextEpoch()
-})
-after(async () => {
-  await store[Symbol.asyncDispose]()
-  await database[Symbol.asyncDispose]()
 })
 
 test('a batch is accepted in order, with a created that is unique to the millisecond, and listed newest first', async () => {

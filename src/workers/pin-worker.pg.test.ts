@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { patience } from '../../testing/patience.ts'
 import { mintId } from '../core/ids.ts'
@@ -9,11 +9,8 @@ import type { Bus, Clock } from '../core/ports.ts'
 import { untracedAttempts } from '../core/tracing.ts'
 import { fakeIpfs } from '../../testing/fakes/kubo.ts'
 import type { FakeIpfs } from '../../testing/fakes/kubo.ts'
-import { testDatabase } from '../../testing/servers/postgres.ts'
-import type { TestDatabase } from '../../testing/servers/postgres.ts'
+import { testStore } from '../../testing/database/test-store.ts'
 import type { NodeIdentity } from '../core/node.ts'
-import { openStore } from '../store/store.ts'
-import type { Store } from '../store/store.ts'
 import { pinWorker } from './pin-worker.ts'
 import type { PinWorker } from './pin-worker.ts'
 import { reconcile } from './reconcile.ts'
@@ -25,22 +22,15 @@ import { silentLog as log } from '../core/silent-log.ts'
 const clock: Clock = { now: Date.now, sleep: (ms, signal) => sleep(ms, undefined, { signal }) }
 const actor = mintId('tok')
 const address = '/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWGRUyrQFFqBLUmbBnVTWRkQaDYXLVhQhZBvT7LGKDYXvA'
-let database: TestDatabase
-let store: Store
+const { store } = await testStore({ knownNodes: { addresses: () => [address] } })
 let org: OrgId
 let node: NodeIdentity
 let epoch: number
 
 before(async () => {
-  database = await testDatabase()
-  store = openStore({ ...database, log, knownNodes: { addresses: () => [address] }, unpinGraceMs: 0 })
   org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   node = await store.nodes.boot('node-1')
   epoch = await store.nodes.nextEpoch()
-})
-after(async () => {
-  await store[Symbol.asyncDispose]()
-  await database[Symbol.asyncDispose]()
 })
 
 /** A bus that delivers nothing: all work comes from Postgres, or is offered. */

@@ -1,18 +1,12 @@
 import { strict as assert } from 'node:assert'
 import { before, suite, test } from 'node:test'
+import type { Drain } from '../../src/http/admin/schema.ts'
 import { checkInvariants } from '../../testing/world/invariants.ts'
 import { placements, rowsOf } from '../../testing/world/ledger.ts'
 import { Load } from '../../testing/world/load.ts'
 import { patience } from '../../testing/patience.ts'
 import { until } from '../../testing/settle.ts'
 import type { ClusterStage } from './stage.ts'
-
-export interface Drain {
-  state: string
-  left: number
-  /** Why the drain does not continue. */
-  waits: string | null
-}
 
 /** `test/faults/drain-under-load.test.ts` does this with thousands of placements, and nodes that die meanwhile. */
 export function drain(at: ClusterStage): void {

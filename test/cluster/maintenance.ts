@@ -1,16 +1,10 @@
 import { strict as assert } from 'node:assert'
 import { before, suite, test } from 'node:test'
+import type { Drain, MaintenanceStatus as Maintenance } from '../../src/http/admin/schema.ts'
 import { checkInvariants } from '../../testing/world/invariants.ts'
 import { rowsOf } from '../../testing/world/ledger.ts'
 import { until } from '../../testing/settle.ts'
-import type { Drain } from './drain.ts'
 import type { ClusterStage } from './stage.ts'
-
-interface Maintenance {
-  on: boolean
-  reason: string | null
-  until: string | null
-}
 
 /** `test/faults/maintenance.test.ts` shows that it lasts while nodes are restarted, and survives the loss of JetStream. */
 export function maintenance(at: ClusterStage): void {

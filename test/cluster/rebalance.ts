@@ -1,25 +1,10 @@
 import { strict as assert } from 'node:assert'
 import { before, suite, test } from 'node:test'
+import type { AdminPlan, PlanMove } from '../../src/http/admin/schema.ts'
 import { checkInvariants } from '../../testing/world/invariants.ts'
 import { placements, rowsOf } from '../../testing/world/ledger.ts'
 import { until } from '../../testing/settle.ts'
 import type { ClusterStage } from './stage.ts'
-
-interface Plan {
-  id: string
-  state: string
-  moves: number
-  bytes: number
-  done: number
-  skipped: number
-}
-interface Move {
-  cid: string
-  from: string
-  to: string
-  bytes: number
-  reason: string
-}
 
 /** A cluster that grew from one node is unbalanced. */
 export function rebalance(at: ClusterStage): void {
@@ -38,7 +23,10 @@ export function rebalance(at: ClusterStage): void {
 
     test('a dry run lists the moves with bytes and reasons, and moves nothing; applying its plan makes exactly those moves', async () => {
       const before_ = await where()
-      const { plan, moves } = await at.world.admin<{ plan: Plan; moves: Move[] }>('rebalance', '--dry-run')
+      const { plan, moves } = await at.world.admin<{ plan: AdminPlan; moves: PlanMove[] }>(
+        'rebalance',
+        '--dry-run',
+      )
       assert.ok(moves.length > 10, `${moves.length} moves`)
       assert.equal(moves.length, plan.moves)
       assert.equal(
@@ -57,7 +45,7 @@ export function rebalance(at: ClusterStage): void {
       }
       const pinned = (await (await at.world.api(2)).list({ limit: '1' })).count
       const watching = watchPinned()
-      const applied = await at.world.admin<Plan>('rebalance', '--plan', plan.id)
+      const applied = await at.world.admin<AdminPlan>('rebalance', '--plan', plan.id)
       const least = await watching.stop()
       assert.deepEqual(
         [applied.state, applied.done, applied.skipped],
@@ -70,7 +58,7 @@ export function rebalance(at: ClusterStage): void {
     })
 
     test('a second plan finds nothing to move', async () => {
-      assert.equal((await at.world.admin<Plan>('rebalance')).moves, 0)
+      assert.equal((await at.world.admin<AdminPlan>('rebalance')).moves, 0)
     })
 
     test('each move is in the audit, once', async () => {

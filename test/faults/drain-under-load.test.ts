@@ -2,6 +2,7 @@
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { freshBlocks, type Block } from '../../testing/content.ts'
+import type { Drain } from '../../src/http/admin/schema.ts'
 import { checkInvariants } from '../../testing/world/invariants.ts'
 import { Ledger, placements, rowsOf } from '../../testing/world/ledger.ts'
 import { Load } from '../../testing/world/load.ts'
@@ -9,13 +10,6 @@ import { startOutsideKubo, type OutsideKubo } from '../outside-kubo.ts'
 import { patience } from '../../testing/patience.ts'
 import { eachInFlight, until } from '../../testing/settle.ts'
 import { World } from '../../testing/world/world.ts'
-
-interface Drain {
-  state: string
-  left: number
-  /** Why the drain does not continue. */
-  waits: string | null
-}
 
 const content = 2_000
 

@@ -5,17 +5,12 @@ import { after, before, suite, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { shuffled } from './chance.ts'
 import { freshBlocks, type Block } from '../../testing/content.ts'
+import type { MaintenanceStatus as Maintenance } from '../../src/http/admin/schema.ts'
 import { checkInvariants } from '../../testing/world/invariants.ts'
 import { Ledger, placements, rowsOf } from '../../testing/world/ledger.ts'
 import { startOutsideKubo, type OutsideKubo } from '../outside-kubo.ts'
 import { eachInFlight, until } from '../../testing/settle.ts'
 import { World } from '../../testing/world/world.ts'
-
-interface Maintenance {
-  on: boolean
-  reason: string | null
-  until: string | null
-}
 
 /** `last_seen` counts as a sign of life for this long; a killed node is silent only after that. */
 const signFreshMs = 30_000

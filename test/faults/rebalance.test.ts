@@ -2,27 +2,12 @@
 import { strict as assert } from 'node:assert'
 import { after, before, suite, test } from 'node:test'
 import { freshBlocks } from '../../testing/content.ts'
+import type { AdminPlan, PlanMove } from '../../src/http/admin/schema.ts'
 import { checkInvariants } from '../../testing/world/invariants.ts'
 import { Ledger, placements, rowsOf } from '../../testing/world/ledger.ts'
 import { startOutsideKubo, type OutsideKubo } from '../outside-kubo.ts'
 import { eachInFlight, until } from '../../testing/settle.ts'
 import { World } from '../../testing/world/world.ts'
-
-interface Plan {
-  id: string
-  state: string
-  moves: number
-  bytes: number
-  done: number
-  skipped: number
-}
-interface Move {
-  cid: string
-  from: string
-  to: string
-  bytes: number
-  reason: string
-}
 
 const content = 300
 
@@ -59,7 +44,10 @@ suite('rebalance', () => {
 
   test('a dry run lists the moves with bytes and reasons, and moves nothing; applying it makes exactly those moves', async () => {
     const before_ = await where()
-    const { plan, moves } = await world.admin<{ plan: Plan; moves: Move[] }>('rebalance', '--dry-run')
+    const { plan, moves } = await world.admin<{ plan: AdminPlan; moves: PlanMove[] }>(
+      'rebalance',
+      '--dry-run',
+    )
     assert.equal(moves.length, plan.moves)
     assert.equal(
       moves.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -80,7 +68,7 @@ suite('rebalance', () => {
     }
     let least_ = Infinity
     const watching = watchPinned((pinned) => (least_ = Math.min(least_, pinned)))
-    const applied = await world.admin<Plan>('rebalance', '--plan', plan.id)
+    const applied = await world.admin<AdminPlan>('rebalance', '--plan', plan.id)
     await watching.stop()
     assert.equal(applied.state, 'applied')
     assert.equal(applied.done, plan.moves)
@@ -91,7 +79,7 @@ suite('rebalance', () => {
   })
 
   test('a second plan finds nothing to move', async () => {
-    assert.equal((await world.admin<Plan>('rebalance')).moves, 0)
+    assert.equal((await world.admin<AdminPlan>('rebalance')).moves, 0)
   })
 
   test('each move is in the audit, once', async () => {
@@ -112,7 +100,7 @@ suite('rebalance', () => {
     await world.admin('drain', 'dev-3')
     await world.admin('uncordon', 'dev-3')
     await checkInvariants(world, ledger)
-    const { plan } = await world.admin<{ plan: Plan }>('rebalance', '--dry-run')
+    const { plan } = await world.admin<{ plan: AdminPlan }>('rebalance', '--dry-run')
     assert.ok(plan.moves > 32)
     await world.admin('rebalance', '--plan', plan.id, '--no-wait')
     await world.admin('rebalance', '--pause', plan.id)
@@ -120,7 +108,7 @@ suite('rebalance', () => {
       (await placements(world)).every(({ state, leaving }) => state === 'pinned' && !leaving),
     )
     const paused = await where()
-    assert.equal((await world.admin<{ plan: Plan }>('plans', plan.id)).plan.state, 'paused')
+    assert.equal((await world.admin<{ plan: AdminPlan }>('plans', plan.id)).plan.state, 'paused')
     await world.admin('rebalance', '--resume', plan.id)
     await checkInvariants(world, ledger)
     assert.notDeepEqual(await where(), paused)
