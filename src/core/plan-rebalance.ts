@@ -31,7 +31,7 @@ export interface RebalanceInput {
 export interface Rebalance {
   /** What the plan sets out to do. Known before its moves are. */
   summary: RebalanceSummary
-  /** The moves in the order in which they are best begun: giving nodes take turns. Can be read once. */
+  /** The moves in the order in which to begin them: the nodes that give copies take turns. The iterable can be read once. */
   pages: AsyncIterable<Move[]>
 }
 

@@ -3,7 +3,8 @@
 -- unpinned. remove_unpinned and record_outcomes say what each one does.
 -- The commit does not wait for the disk, so that no accept of the same org waits for it behind these locks: an outcome that Postgres loses
 -- in a crash is found out again from Kubo.
--- Locks: contents in cid order; placements in cid order; then pins, reserved_bytes, org_usage and pin_counts (fold_contents).
+-- Locks: contents in cid order; placements in cid order; then pins, reserved_bytes, org_usage and pin_counts, and after a refusal the
+-- placements of released content (fold_contents).
 -- Returns: the placements whose intent changed during the claim; they can be claimed now. `attempt` is the number of the next attempt.
 create or replace function finish_placements(node uuid, boot bigint, finishes jsonb)
 returns table (cid text, generation bigint, attempt int, org_id uuid)
