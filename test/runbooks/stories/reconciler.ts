@@ -31,7 +31,7 @@ export async function reconciler({ world, machines }: Stage, next: Next): Promis
   await until('the reconciler has looked', stopped, waiting)
   assert.match(await next('admin reconcile'), /dev-2 .*120 removals/)
   assert.match(await next('admin orgs'), /\bdev\b[^]*database\.url/)
-  assert.match(await next('--confirm --yes'), /dev-2 goes on/)
+  assert.match(await next('--confirm --yes'), /dev-2 continues/)
   const removed = async (): Promise<boolean> => {
     const left = await kubo.pins()
     return unwanted.every(({ cid }) => !left.has(cid))
