@@ -46,6 +46,15 @@ test('a remembered port that something else took is replaced and reported', asyn
   stranger.close()
 })
 
+test('a port at which a node will listen is given to no server, although it is still free', async () => {
+  await using here = await folder()
+  await using dir = await openDataDir(here.path, here.options)
+  const port = await dir.port('kubo')
+  dir.keepFree([port, port + 1])
+  assert.ok(![port, port + 1].includes(await dir.port('kubo')))
+  assert.ok(![port, port + 1].includes(await dir.port('nats', port + 1)))
+})
+
 test('a second dev on one DIR is refused, and the error says which process has it', async () => {
   await using here = await folder()
   const first = await openDataDir(here.path, here.options)

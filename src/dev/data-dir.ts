@@ -30,6 +30,8 @@ export interface DataDir extends AsyncDisposable {
    * remembers it.
    */
   port(name: string, preferred?: number): Promise<number>
+  /** Makes `port` choose none of `ports`: the nodes will listen there, but do not do so yet. */
+  keepFree(ports: Iterable<number>): void
   logFile(name: string): string
 }
 
@@ -68,15 +70,19 @@ async function dataDir(path: string, lock: Lock, say: (line: string) => void): P
   const state = await readState(path)
   const save = () => writePrivate(join(path, stateFile), `${JSON.stringify(state, null, 2)}\n`)
   await save()
+  const promised = new Set<number>()
+  const isUsable = async (port: number | undefined): Promise<boolean> =>
+    port !== undefined && !promised.has(port) && (await isFree(port))
   return {
     path,
     state,
     save,
+    keepFree: (ports) => [...ports].forEach((port) => promised.add(port)),
     async port(name, preferred) {
       const kept = state.ports[name]
-      if (kept !== undefined && (await isFree(kept))) return kept
-      const wished = preferred !== undefined && (await isFree(preferred)) ? preferred : null
-      const port = wished ?? (await freePort(new Set(Object.values(state.ports))))
+      if (kept !== undefined && (await isUsable(kept))) return kept
+      const wished = preferred !== undefined && (await isUsable(preferred)) ? preferred : null
+      const port = wished ?? (await freePort(new Set([...promised, ...Object.values(state.ports)])))
       if (kept !== undefined)
         say(`port ${kept} of ${name} is in use by another process; ${name} moves to ${port}`)
       state.ports[name] = port

@@ -71,6 +71,7 @@ export async function startDev(options: DevOptions): Promise<DevCluster> {
   starting.use(takingServersAlong(dir.path))
   const count = options.nodes ?? dir.state.nodes
   await refuseTakenPorts(options.port, count)
+  dir.keepFree(Array.from({ length: count }, (_, index) => options.port + index))
   const [nats, ipfs] = await tools(options)
   const common = {
     dir,
