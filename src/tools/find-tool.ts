@@ -2,9 +2,10 @@ import { access, constants, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { AnchorageError } from '../core/errors.ts'
+import { isAtLeast } from '../core/version.ts'
 import { lock } from '../process/lock.ts'
 import { run } from '../process/run.ts'
-import { isAtLeast, versionIn, type Tool, type ToolContext, type ToolSpec } from './tool.ts'
+import { versionIn, type Tool, type ToolContext, type ToolSpec } from './tool.ts'
 
 /** A tool could be neither found nor made. The message lists each step, its outcome, and what to install. */
 export class ToolMissing extends AnchorageError {
