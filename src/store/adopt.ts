@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { AnchorageError } from '../core/errors.ts'
-import { locked, type Migration } from './migrations.ts'
+import { locked, recordMigration, type Migration } from './migrations.ts'
 import { modelFacts } from './model-facts.ts'
 import { queryOf } from './one-client.ts'
 import { differences } from './prove-schema.ts'
@@ -29,11 +29,7 @@ export async function adopt(client: pg.Client, files: Migration[]): Promise<bool
     )
   return locked(client, async () => {
     if (!(await isOfTheVersionBefore(client, files))) return false
-    for (const { version, name, checksum, minCode } of files)
-      await client.query(
-        'insert into schema_migrations (version, name, checksum, min_code) values ($1, $2, $3, $4)',
-        [version, name, checksum, minCode],
-      )
+    for (const file of files) await recordMigration(client, file)
     for (const name of functionsGone)
       await client.query(`insert into schema_functions (name, checksum, version) values ($1, '', '0.0.0')`, [
         name,

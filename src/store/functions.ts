@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type pg from 'pg'
 import { AnchorageError } from '../core/errors.ts'
-import { version } from '../core/version.ts'
-import type { SchemaStatus } from './migrations.ts'
+import { isAtLeast, version } from '../core/version.ts'
+import { checksumOf, withCreateGranted, type SchemaStatus } from './migrations.ts'
 import { queryOf } from './one-client.ts'
 import type { Query } from './query.ts'
 
@@ -28,7 +27,7 @@ export async function readFunctions(): Promise<SqlFunction[]> {
   return Promise.all(
     files.map(async (file) => {
       const sql = await readFile(new URL(file, folder), 'utf8')
-      return { name: basename(file, '.sql'), sql, checksum: createHash('sha256').update(sql).digest('hex') }
+      return { name: basename(file, '.sql'), sql, checksum: checksumOf(sql) }
     }),
   )
 }
@@ -53,25 +52,21 @@ export async function compareFunctions(query: Query, files: SqlFunction[]): Prom
         'select name, checksum, version from schema_functions order by name',
       )
     : []
-  const applied = new Map(rows.map((row) => [row.name, row]))
   const known = files.map(({ name, checksum }): SchemaStatus => {
-    const row = applied.get(name)
-    applied.delete(name)
+    const row = rows.find((each) => each.name === name)
     const state = row?.checksum === checksum ? 'applied' : row && isNewer(row.version) ? 'unknown' : 'pending'
     return { version: null, name, state }
   })
-  const others = [...applied.values()].map((row): SchemaStatus => {
-    return { version: null, name: row.name, state: isNewer(row.version) ? 'unknown' : 'obsolete' }
-  })
+  const others = rows
+    .filter(({ name }) => !files.some((file) => file.name === name))
+    .map((row): SchemaStatus => {
+      return { version: null, name: row.name, state: isNewer(row.version) ? 'unknown' : 'obsolete' }
+    })
   return [...known, ...others]
 }
 
-/** Whether `other`, `major.minor.patch`, is a newer version of anchorage than this one. */
 function isNewer(other: string): boolean {
-  const [theirs, ours] = [other, version].map((text) => text.split(/[.-]/, 3).map(Number))
-  for (const [index, number] of ours?.entries() ?? [])
-    if (theirs?.[index] !== number) return (theirs?.[index] ?? 0) > number
-  return false
+  return !isAtLeast(version, other)
 }
 
 /**
@@ -102,12 +97,12 @@ export async function applyFunctions(client: pg.Client, files: SqlFunction[]): P
 /** Creates or replaces functions. They may call each other, so Postgres checks no body before all of them exist. */
 export async function createFunctions(client: pg.Client, files: SqlFunction[]): Promise<void> {
   await client.query('set local check_function_bodies = off')
-  await client.query('grant create on schema public to anchorage_system, anchorage_audit')
-  for (const file of files)
-    await createFunction(client, file).catch((cause: unknown) => {
-      throw new AnchorageError('internal', `function ${file.name} failed: ${String(cause)}`, { cause })
-    })
-  await client.query('revoke create on schema public from anchorage_system')
+  await withCreateGranted(client, async () => {
+    for (const file of files)
+      await createFunction(client, file).catch((cause: unknown) => {
+        throw new AnchorageError('internal', `function ${file.name} failed: ${String(cause)}`, { cause })
+      })
+  })
 }
 
 async function createFunction(client: pg.Client, { name, sql }: SqlFunction): Promise<void> {

@@ -4,8 +4,8 @@ import { AnchorageError } from '../core/errors.ts'
 import type { Log } from '../core/ports.ts'
 import { adopt } from './adopt.ts'
 import { applyFunctions, makeFunctionsTable, readFunctions } from './functions.ts'
-import { compare, locked, makeMigrationsTable, readMigrations, withOwner } from './migrations.ts'
-import type { Migration, SchemaStatus } from './migrations.ts'
+import { compare, locked, makeMigrationsTable, readMigrations, recordMigration } from './migrations.ts'
+import { withCreateGranted, withOwner, type Migration, type SchemaStatus } from './migrations.ts'
 import { mendSchema } from './prove-schema.ts'
 import { changedMeanwhile, ensureRoles } from './roles.ts'
 import { schemaStatus } from './schema-status.ts'
@@ -81,13 +81,8 @@ async function apply(client: pg.Client, file: Migration): Promise<boolean> {
   const { rows } = await client.query('select from schema_migrations where version = $1', [file.version])
   if (rows.length > 0) return false
   try {
-    await client.query('grant create on schema public to anchorage_system, anchorage_audit')
-    await client.query(file.sql)
-    await client.query('revoke create on schema public from anchorage_system')
-    await client.query(
-      'insert into schema_migrations (version, name, checksum, min_code) values ($1, $2, $3, $4)',
-      [file.version, file.name, file.checksum, file.minCode],
-    )
+    await withCreateGranted(client, async () => void (await client.query(file.sql)))
+    await recordMigration(client, file)
     return true
   } catch (cause) {
     throw new AnchorageError('internal', `migration ${file.name} failed: ${String(cause)}`, { cause })

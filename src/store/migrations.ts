@@ -66,6 +66,24 @@ export async function locked<T>(client: pg.Client, work: () => Promise<T>): Prom
   }
 }
 
+/** Lets the roles that own functions and partitions create them while `work` runs, in the transaction of the caller. */
+export async function withCreateGranted(client: pg.Client, work: () => Promise<void>): Promise<void> {
+  await client.query('grant create on schema public to anchorage_system, anchorage_audit')
+  await work()
+  await client.query('revoke create on schema public from anchorage_system')
+}
+
+/** Records a migration as applied. */
+export async function recordMigration(
+  client: pg.Client,
+  { version, name, checksum, minCode }: Migration,
+): Promise<void> {
+  await client.query(
+    'insert into schema_migrations (version, name, checksum, min_code) values ($1, $2, $3, $4)',
+    [version, name, checksum, minCode],
+  )
+}
+
 /**
  * The state of each of `files` in the database, and the migrations that newer code applied. Numbers below the first file's are of the
  * version before (`adopt.ts`) and are left out.
@@ -101,9 +119,14 @@ export async function readMigrations(): Promise<Migration[]> {
         version: Number(name.slice(0, 4)),
         name: name.replace(/\.sql$/, ''),
         sql,
-        checksum: createHash('sha256').update(sql).digest('hex'),
+        checksum: checksumOf(sql),
         minCode: Number(/^-- min_code: (\d+)/.exec(sql)?.[1] ?? 0),
       }
     }),
   )
+}
+
+/** What is recorded of a file's text. */
+export function checksumOf(sql: string): string {
+  return createHash('sha256').update(sql).digest('hex')
 }

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { createFunctions, makeFunctionsTable, readFunctions } from './functions.ts'
-import { locked, makeMigrationsTable, readMigrations } from './migrations.ts'
+import { locked, makeMigrationsTable, readMigrations, withCreateGranted } from './migrations.ts'
 import { queryOf } from './one-client.ts'
 import { ensureRoles, rolesAreThere } from './roles.ts'
 import { schemaFacts, type Fact } from './schema-facts.ts'
@@ -21,8 +21,9 @@ export async function modelFacts(client: pg.Client): Promise<Fact[]> {
     await client.query('create schema public; grant usage on schema public to public')
     await makeMigrationsTable(client)
     await makeFunctionsTable(client)
-    await client.query('grant create on schema public to anchorage_system, anchorage_audit')
-    for (const { sql } of migrations) await client.query(sql)
+    await withCreateGranted(client, async () => {
+      for (const { sql } of migrations) await client.query(sql)
+    })
     await createFunctions(client, functions)
     facts = await schemaFacts(query)
     throw rolledBack

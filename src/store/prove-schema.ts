@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { locked, withOwner } from './migrations.ts'
+import { locked, withCreateGranted, withOwner } from './migrations.ts'
 import { modelFacts } from './model-facts.ts'
 import { queryOf } from './one-client.ts'
 import type { Query } from './query.ts'
@@ -30,7 +30,7 @@ export async function mendSchema(client: pg.Client): Promise<string[]> {
   return locked(client, async () => {
     const before = saying(differences(must, await schemaFacts(query)))
     if (before.length === 0) return []
-    await mendAll(client, query, must)
+    await withCreateGranted(client, () => mendAll(client, query, must))
     const left = new Set(saying(differences(must, await schemaFacts(query))))
     return before.filter((line) => !left.has(line))
   })
@@ -91,7 +91,6 @@ function isMonth(of: string): boolean {
 const rounds = 3
 
 async function mendAll(client: pg.Client, query: Query, must: Fact[]): Promise<void> {
-  await client.query('grant create on schema public to anchorage_system, anchorage_audit')
   for (let round = 0; round < rounds; round++) {
     const is = await schemaFacts(query)
     for (const { of, statement } of differences(must, is)) {
@@ -108,7 +107,6 @@ async function mendAll(client: pg.Client, query: Query, must: Fact[]): Promise<v
       }
     }
   }
-  await client.query('revoke create on schema public from anchorage_system')
 }
 
 /** Which of our roles owns it now; only that role can change it. */
