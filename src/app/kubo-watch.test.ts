@@ -27,6 +27,7 @@ async function warnings(strict: boolean, followUps: () => Promise<string[]>): Pr
     log,
     onAnnounced: async () => {},
     onReturn: () => {},
+    onChange: () => {},
   })
   const stop = new AbortController()
   const running = watch.run(stop.signal)

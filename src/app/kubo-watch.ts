@@ -1,6 +1,6 @@
 import { isCode } from '../core/errors.ts'
 import { IpfsError } from '../core/ipfs-error.ts'
-import type { NodeIdentity } from '../core/node.ts'
+import type { Inability, NodeIdentity } from '../core/node.ts'
 import type { Clock, Ipfs, Log } from '../core/ports.ts'
 import type { NodeStore } from '../store/nodes.ts'
 import { every } from './every.ts'
@@ -9,6 +9,8 @@ import { every } from './every.ts'
 export interface KuboWatch {
   /** Null while Kubo answers and is the one that this node is bound to; otherwise the reason. */
   trouble(): string | null
+  /** The same with the time that it lasts, or since this watch was made. */
+  unable(): Inability | null
   usedBytes(): number | null
   capacityBytes(): number | null
   /** This node's Kubo. Calls reject `kubo_down` while there is trouble, for instance when the Kubo belongs to another node. */
@@ -30,9 +32,13 @@ export interface KuboWatchParts {
   onAnnounced: () => Promise<void>
   /** Called when Kubo answers for the first time or again, to check that it still has what it should have. */
   onReturn: () => void
+  /** Called when Kubo no longer answers, and when it answers again. */
+  onChange: () => void
 }
 
-const everyMs = 5_000
+const everyMs = 2_000
+/** The size of the repository is read once in this many rounds. */
+const statEvery = 3
 /** Until Kubo answers, it is asked more often than afterwards, so that its start is noticed soon. */
 const everyMsUntilMet = 500
 const patienceMs = 10_000
@@ -44,6 +50,8 @@ const away =
 export function kuboWatch(parts: KuboWatchParts): KuboWatch {
   const { ipfs, store, node, announce, clock, log } = parts
   let trouble: string | null = 'Kubo has not answered yet'
+  let sinceMs = clock.now()
+  let round = 0
   let told = false
   let multiaddrs: string[] | null = null
   let used: number | null = null
@@ -58,27 +66,34 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
       await parts.onAnnounced()
     }
     multiaddrs = announced
-    const stat = await ipfs.repoStat(bounded)
-    used = stat.usedBytes
-    capacity = stat.capacityBytes
+    if (trouble !== null || round++ % statEvery === 0) {
+      const stat = await ipfs.repoStat(bounded)
+      used = stat.usedBytes
+      capacity = stat.capacityBytes
+    }
     if (trouble === null) return
     trouble = null
     told = false
     log.info({ peerId }, 'Kubo answers')
     if (parts.strict) await warnOfFollowUps(ipfs, log, bounded)
     parts.onReturn()
+    parts.onChange()
   }
 
   const fail = (error: unknown): void => {
     // an error of Postgres says nothing about Kubo
     if (isCode(error, 'unavailable')) return
+    const isNew = trouble === null
+    if (isNew) sinceMs = clock.now()
     trouble = error instanceof Error ? error.message : String(error)
+    if (isNew) parts.onChange()
     if (!told) log.warn({ err: error }, away)
     told = true
   }
 
   return {
     trouble: () => trouble,
+    unable: () => (trouble === null ? null : { what: 'kubo', forMs: clock.now() - sinceMs, reason: trouble }),
     usedBytes: () => used,
     capacityBytes: () => capacity,
     ipfs: guarded(ipfs, () => trouble),

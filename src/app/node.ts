@@ -2,7 +2,7 @@ import { verifier } from '../auth/verifier.ts'
 import type { NatsLink } from '../cluster/nats-link.ts'
 import type { Heartbeat } from '../cluster/heartbeat.ts'
 import type { NodeId } from '../core/ids.ts'
-import type { Node, NodeIdentity } from '../core/node.ts'
+import type { Inability, Node, NodeIdentity } from '../core/node.ts'
 import { pinUseCases } from '../core/pins.ts'
 import type { Log, Presence } from '../core/ports.ts'
 import { pressure as newPressure } from '../core/accept-pressure.ts'
@@ -73,7 +73,8 @@ export async function startNode(
   const pressure = newPressure(clock)
   const nodes = await liveNodes(store.nodes)
   const parts = { config, node, store, driver, tracing, log }
-  const kubo = await watchKubo({ ...parts, onAnnounced: () => announced() }, undo)
+  const onChange = () => void postgres.signNow()
+  const kubo = await watchKubo({ ...parts, onAnnounced: () => announced(), onChange }, undo)
   const announced = () => addressesChanged(nodes, nats.link, store, log)
   let self: Self | null = null
   const postgres = postgresWatch({
@@ -84,7 +85,11 @@ export async function startNode(
     log: log.child({ part: 'postgres' }),
     sign: () => signOf(kubo, self),
     onReplaced: ended.reject,
-    onReturn: () => nudgeLeader(driver),
+    onReturn: () => {
+      nats.presence.listenAgain()
+      void postgres.signNow()
+      nudgeLeader(driver)
+    },
   })
   const nats = await joinNats(
     {
@@ -92,7 +97,11 @@ export async function startNode(
       node,
       store,
       log,
-      self: () => ({ ...heartbeatOf(config, node, nodes, kubo), acceptMs: pressure.acceptMs() }),
+      self: () => ({
+        ...heartbeatOf(config, node, nodes, kubo),
+        acceptMs: pressure.acceptMs(),
+        unable: longest(kubo.unable(), postgres.unable()),
+      }),
       known: () => nodes.nodes(),
       onRebuilt: () => driver.nudge('requeue-sweeper'),
     },
@@ -138,6 +147,7 @@ interface KuboNeeds {
   tracing: Tracing
   log: Log
   onAnnounced: () => Promise<void>
+  onChange: () => void
 }
 
 /** A promise that rejects with an error that was not caught, or with any other reason for which this node ends itself. */
@@ -149,7 +159,7 @@ function endOf(log: Log, undo: AsyncDisposableStack): PromiseWithResolvers<never
 }
 
 async function watchKubo(
-  { config, node, store, driver, tracing, log, onAnnounced }: KuboNeeds,
+  { config, node, store, driver, tracing, log, onAnnounced, onChange }: KuboNeeds,
   undo: AsyncDisposableStack,
 ): Promise<KuboWatch> {
   const ipfs = undo.use(
@@ -171,6 +181,7 @@ async function watchKubo(
     log: log.child({ part: 'kubo' }),
     onAnnounced,
     onReturn: () => driver.nudge('reconciler'),
+    onChange,
   })
 }
 
@@ -226,7 +237,7 @@ async function useCases(
 
 /** This node's sign of life in Postgres. Until the whole node has started, it carries no report. */
 function signOf(kubo: KuboWatch, self: Self | null): Sign {
-  const sign = { usedBytes: kubo.usedBytes(), capacityBytes: kubo.capacityBytes() }
+  const sign = { usedBytes: kubo.usedBytes(), capacityBytes: kubo.capacityBytes(), unable: kubo.unable() }
   return self === null ? sign : { ...sign, report: self.report() }
 }
 
@@ -246,6 +257,11 @@ function heartbeatOf(
     usedBytes: kubo.usedBytes() ?? known?.usedBytes ?? null,
     state: known?.state ?? 'active',
   }
+}
+
+function longest(one: Inability | null, other: Inability | null): Inability | null {
+  if (one === null || other === null) return one ?? other
+  return one.forMs >= other.forMs ? one : other
 }
 
 /** Runs `work` until disposed. */

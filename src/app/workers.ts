@@ -115,6 +115,8 @@ function addLeaderWorkers({ config, store, nats, driver, metrics, log }: WorkerN
       nodes: () => nats.presence.nodes(),
       bus,
       policy: policyOf(config),
+      listenedMs: () => nats.presence.listenedMs(),
+      listenAgain: () => nats.presence.listenAgain(),
       acceptMs: () => nats.presence.acceptMs(),
       soon: () => void setTimeout(() => driver.nudge('repair'), pacedEveryMs).unref(),
       clock,

@@ -1,5 +1,5 @@
 import { parseId, type NodeId } from '../core/ids.ts'
-import { nodeStates, type NodeState } from '../core/node.ts'
+import { abilities, nodeStates, type Inability, type NodeState } from '../core/node.ts'
 
 /** A node's report about itself, sent every second. The addresses of its Kubo are not in it: they come from Postgres alone. */
 export interface Heartbeat {
@@ -13,6 +13,8 @@ export interface Heartbeat {
   state: NodeState
   /** How long the node's accepts of the last seconds took, ms; null when there were none. */
   acceptMs: number | null
+  /** What the node cannot do now; null when it can work. Left out by older versions, which do not tell. */
+  unable?: Inability | null
 }
 
 export function writeHeartbeat(heartbeat: Heartbeat): string {
@@ -23,7 +25,8 @@ export function writeHeartbeat(heartbeat: Heartbeat): string {
 /** Parses a heartbeat; null when `text` is malformed or of an unknown version. */
 export function readHeartbeat(text: string): Heartbeat | null {
   try {
-    const { v, nodeId, name, incarnation, zone, capacityBytes, usedBytes, state, acceptMs } = record(text)
+    const { v, nodeId, name, incarnation, zone, capacityBytes, usedBytes, state, acceptMs, unable } =
+      record(text)
     if (v !== 1 || typeof nodeId !== 'string' || typeof name !== 'string') return null
     if (typeof incarnation !== 'number') return null
     const known = nodeStates.find((one) => one === state)
@@ -37,13 +40,28 @@ export function readHeartbeat(text: string): Heartbeat | null {
       usedBytes: typeof usedBytes === 'number' ? usedBytes : null,
       state: known,
       acceptMs: typeof acceptMs === 'number' ? acceptMs : null,
+      ...(unable === undefined ? {} : { unable: inabilityOf(unable) }),
     }
   } catch {
     return null
   }
 }
 
+/** A newer version may name an ability that this one does not know. Such a node cannot work either. */
+function inabilityOf(value: unknown): Inability | null {
+  if (value === null) return null
+  const { what, forMs, reason } = fields(value)
+  return {
+    what: abilities.find((one) => one === what) ?? 'kubo',
+    forMs: typeof forMs === 'number' ? forMs : 0,
+    reason: typeof reason === 'string' ? reason : 'it does not say why',
+  }
+}
+
 function record(text: string): Record<string, unknown> {
-  const value: unknown = JSON.parse(text)
+  return fields(JSON.parse(text))
+}
+
+function fields(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? { ...value } : {}
 }

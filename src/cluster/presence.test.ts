@@ -22,7 +22,7 @@ const beat = (nodeId: NodeId, more: Partial<Heartbeat> = {}): Heartbeat => ({
 const node = (id: NodeId, more: Partial<Node> = {}): Node =>
   fakeNode({ id, zone: 'a', usedBytes: 10, live: false, ...more })
 const one = (known: Node, heard: Heartbeat | null): Node | undefined =>
-  mergeNodes([known], () => heard, beat(here))[0]
+  mergeNodes([known], () => heard, beat(here), Infinity)[0]
 
 test('a node is live when its heartbeat is fresh, whatever Postgres says', () => {
   assert.equal(one(node(there), beat(there))?.live, true)
@@ -67,9 +67,31 @@ test('a node is draining when its heartbeat or Postgres says so', () => {
   assert.equal(one(node(there), beat(there, { state: 'draining' }))?.state, 'draining')
 })
 
+test('what a node can do is what its heartbeat says, and Postgres says since when it cannot', () => {
+  const unable = { what: 'kubo', forMs: 1_000, reason: 'away' } as const
+  const noted = { ...unable, forMs: 60_000 }
+  assert.deepEqual(one(node(there), beat(there, { unable }))?.unable, unable)
+  assert.deepEqual(one(node(there, { unable: noted }), beat(there, { unable }))?.unable, noted)
+  assert.equal(one(node(there, { unable: noted }), beat(there, { unable: null }))?.unable, null)
+  assert.deepEqual(one(node(there, { unable: noted }), beat(there))?.unable, noted, 'an older version')
+  assert.deepEqual(one(node(there, { unable: noted }), null)?.unable, noted)
+})
+
+test('no node is silent or unable for longer than this one has listened', () => {
+  const unable = { what: 'kubo', forMs: 900_000, reason: 'away' } as const
+  const [merged] = mergeNodes([node(there, { silentMs: 900_000, unable })], () => null, beat(here), 20_000)
+  assert.deepEqual([merged?.silentMs, merged?.unable?.forMs], [20_000, 20_000])
+})
+
+test('a heartbeat that names an ability which this version does not know is that of a node that cannot work', () => {
+  const unable = { what: 'gpu', forMs: 5, reason: 'no card' }
+  const text = JSON.stringify({ ...JSON.parse(writeHeartbeat(beat(there))), unable })
+  assert.deepEqual(readHeartbeat(text)?.unable, { what: 'kubo', forMs: 5, reason: 'no card' })
+})
+
 test('only nodes in Postgres are listed', () => {
   assert.deepEqual(
-    mergeNodes([], () => beat(there), beat(here)),
+    mergeNodes([], () => beat(there), beat(here), Infinity),
     [],
   )
 })

@@ -16,8 +16,33 @@ export interface Node {
   state: NodeState
   /** A recent sign of the node exists: a heartbeat, or `last_seen` in Postgres. */
   live: boolean
-  /** How long ago its last sign in Postgres was, by the database's clock, ms. */
+  /**
+   * How long it has been silent in Postgres, ms; but no longer than the reader has listened, since a reader that was away itself cannot
+   * tell.
+   */
   silentMs: number
+  /** What it cannot do now; null while it can work. */
+  unable: Inability | null
+  /** A leader gave it up, and no leader has seen it work since. */
+  down: boolean
+}
+
+/** What a node needs to work on content. */
+export const abilities = ['kubo', 'postgres'] as const
+export type Ability = (typeof abilities)[number]
+
+/** Why and for how long a node has not worked, ms: it is silent, or unable. */
+export interface Away {
+  what: Ability | 'silent'
+  forMs: number
+  reason: string
+}
+
+/** A node that is live, but cannot pin and serve content: it does not reach its Kubo, or Postgres. */
+export interface Inability extends Away {
+  what: Ability
+  /** How long it lasts, ms. Bounded as `silentMs` is. */
+  forMs: number
 }
 
 export const nodeStates = ['active', 'draining', 'drained'] as const

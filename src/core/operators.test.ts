@@ -79,7 +79,7 @@ test('a drain says that there are too few nodes only when the leader can do noth
   contents.pop()
   assert.equal(
     (await use.drainOf('anchor-1')).waits,
-    'too few nodes: content wants 2 copies, and 1 other node is live, in service and with room',
+    'too few nodes: content wants 2 copies, and 1 other node is in service, works and has room',
   )
   Object.assign(progress, { moving: 1, waiting: 1 })
   assert.equal((await use.drainOf('anchor-1')).waits, null, 'something moves')

@@ -19,7 +19,7 @@ import type {
   PlacementState,
   Progress,
 } from './placement.ts'
-import type { Node, NodeIdentity } from './node.ts'
+import type { Away, Node, NodeIdentity } from './node.ts'
 import type { Member, Org, OrgLimits, Role, Usage, User, MemberActor } from './org.ts'
 import type { ContentCopies, Repair } from './repair.ts'
 import type { ApiToken, SigningKey, TokenView, Revoked } from './token.ts'
@@ -144,11 +144,10 @@ export interface RepairStore {
    */
   unsettled(afterCid: string, limit: number): Promise<ContentCopies[]>
   /**
-   * The nodes whose placements are to be walked, each with the position of its walk. A walk begins when a node starts to drain, is declared
-   * down, or comes back (`beginWalk`), and outlives its leader.
+   * The nodes whose placements are to be walked, each with the position of its walk. A walk begins when a node starts to drain, stops to
+   * work, is declared down, or comes back, and outlives its leader.
    */
   walks(): Promise<{ nodeId: NodeId; afterCid: string }[]>
-  beginWalk(epoch: number, nodeId: NodeId): Promise<void>
   /** Contents with a placement on the node, after `afterCid` ('': from the first), in the database's order. */
   onNode(nodeId: NodeId, afterCid: string, limit: number): Promise<ContentCopies[]>
   /** Saves how far the walk has come; null when it is finished. */
@@ -163,8 +162,22 @@ export interface RepairStore {
   ): Promise<{ jobs: Job[]; added: number; dropped: number; stale: number }>
   /** The number of copies under way that were not made for a new pin, and their bytes as far as known. */
   moving(): Promise<{ copies: number; bytes: number }>
-  /** Records whether a node is down, and since when (its last sign), so that a later leader sees which nodes went down or came back. */
+  /**
+   * Contents that wait on the node for an attempt, in an order of the store, after the place `after` ('': from the first); and the place of
+   * the last of them, null at the end. Contents that were put by are left out.
+   */
+  waitingOn(
+    nodeId: NodeId,
+    after: string,
+    limit: number,
+  ): Promise<{ contents: ContentCopies[]; after: string | null }>
+  /** Records whether a node is down, and since when, so that a later leader sees which nodes went down or came back. */
   noteDown(epoch: number, nodeId: NodeId, down: boolean): Promise<void>
+  /**
+   * Records that a node does not work, until its own sign of life says otherwise, and begins a walk over it, unless one is under way or the
+   * node is down. Accepts now prefer other nodes, and mark the contents that they put on this one. So the walk and the marks miss none.
+   */
+  noteAway(epoch: number, nodeId: NodeId, away: Away): Promise<void>
   downNodes(): Promise<NodeId[]>
   /** Marks draining nodes without placements as `drained`. Returns those nodes. */
   noteDrained(epoch: number): Promise<NodeId[]>

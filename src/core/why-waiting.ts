@@ -77,7 +77,7 @@ export function whyContentWaits(
   const short = stuck.find((content) => copiesInService(content, nodes) < content.wanted)
   if (short !== undefined) {
     const taking = nodes.filter((node) => takesContent(node, 0, policy)).length
-    return `too few nodes: content wants ${short.wanted} ${short.wanted === 1 ? 'copy' : 'copies'}, and ${taking} other ${taking === 1 ? 'node is' : 'nodes are'} live, in service and with room`
+    return `too few nodes: content wants ${short.wanted} ${short.wanted === 1 ? 'copy' : 'copies'}, and ${taking} other ${taking === 1 ? 'node is in service, works and has room' : 'nodes are in service, work and have room'}`
   }
   return stuck.length > 0 ? 'copies on other nodes could not be made yet; they are tried again' : null
 }

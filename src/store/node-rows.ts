@@ -1,5 +1,5 @@
 import { idOf } from '../core/ids.ts'
-import type { Node, NodeState } from '../core/node.ts'
+import type { Ability, Node, NodeState } from '../core/node.ts'
 
 /** A `last_seen` that is older than this is no sign of life; it is written every 10 s. */
 export const freshMs = 15_000
@@ -15,9 +15,14 @@ export interface NodeRow {
   state: NodeState
   live: boolean
   silent_ms: number
+  unable_what: Ability | 'silent' | null
+  unable_reason: string | null
+  unable_ms: number | null
+  down: boolean
 }
 
-export const nodeColumns = `id, name, zone, multiaddrs, capacity_bytes, used_bytes, state,
+export const nodeColumns = `id, name, zone, multiaddrs, capacity_bytes, used_bytes, state, down_at is not null as down,
+  unable_what, unable_reason, (extract(epoch from clock_timestamp() - unable_since) * 1000)::bigint as unable_ms,
   (extract(epoch from clock_timestamp() - last_seen) * 1000)::bigint as silent_ms,
   last_seen > clock_timestamp() - make_interval(secs => ${freshMs} / 1000.0) as live`
 
@@ -32,5 +37,10 @@ export function nodeOf(row: NodeRow): Node {
     state: row.state,
     live: row.live,
     silentMs: row.silent_ms,
+    unable:
+      row.unable_what === null || row.unable_what === 'silent'
+        ? null
+        : { what: row.unable_what, forMs: row.unable_ms ?? 0, reason: row.unable_reason ?? '' },
+    down: row.down,
   }
 }

@@ -1,7 +1,7 @@
 import { AnchorageError, isCode } from '../core/errors.ts'
 import { idOf, mintId, uuidOf, type NodeId } from '../core/ids.ts'
 import type { NodeReport } from '../core/node-report.ts'
-import type { Node, NodeIdentity } from '../core/node.ts'
+import type { Inability, Node, NodeIdentity } from '../core/node.ts'
 import { assertLogin, assertSchema } from './assert-ready.ts'
 import type { Way } from './connections.ts'
 import type { Database, SystemTx } from './database.ts'
@@ -23,11 +23,16 @@ export interface NodeStore {
   ways(): Promise<Record<'tenant' | 'system', Way>>
   /** The cluster's id: Kubo pins carry it as their name. */
   clusterId(): Promise<string>
-  /** Makes or finds the node called `name` and starts a new incarnation of it: claims of the older ones are void. */
+  /**
+   * Makes or finds the node called `name` and starts a new incarnation of it: claims of the older ones are void. This is no sign of life:
+   * the first one (`see`) also says whether the node can work.
+   */
   boot(name: string, zone?: string | null): Promise<NodeIdentity>
   /** Requeues the placements that earlier incarnations were working on, at most `limit` a call; returns how many there were. */
   voidClaims(node: NodeIdentity, limit: number): Promise<number>
-  /** Notes a sign of life; false when another process has started as this node since. */
+  /**
+   * Notes a sign of life and whether the node can work. A node that could not work before, perhaps in an older incarnation, has been unable
+   * since then. False when another process has started as this node since. */
   see(node: NodeIdentity, sign: Sign): Promise<boolean>
   /**
    * Binds the node to its Kubo, for ever: `conflict` when it is bound to another peer id, since its placements describe the repository of
@@ -54,6 +59,8 @@ export interface Sign {
   capacityBytes: number | null
   /** Shown to operators; when it is left out, the last report stays. */
   report?: NodeReport
+  /** What the node cannot do now; it can work when this is left out. */
+  unable?: Inability | null
 }
 
 export function nodeStore(db: Database): NodeStore {
@@ -66,7 +73,7 @@ export function nodeStore(db: Database): NodeStore {
     async boot(name, zone = null) {
       const [row] = await tx.query<{ id: string; incarnation: number }>(
         `insert into nodes (id, name, zone) values ($1, $2, $3)
-         on conflict (name) do update set incarnation = nodes.incarnation + 1, last_seen = now(), zone = excluded.zone
+         on conflict (name) do update set incarnation = nodes.incarnation + 1, zone = excluded.zone
          returning id, incarnation`,
         [uuidOf(mintId('nod')), name, zone],
       )
@@ -78,12 +85,19 @@ export function nodeStore(db: Database): NodeStore {
       const [row] = await tx.query<{ n: number }>('select void_claims($1, $2, $3) as n', params)
       return row?.n ?? 0
     },
-    async see({ nodeId, incarnation }, { usedBytes, capacityBytes, report = null }) {
+    async see({ nodeId, incarnation }, { usedBytes, capacityBytes, report = null, unable = null }) {
+      const away = [
+        unable?.what ?? null,
+        unable === null ? null : Math.round(unable.forMs),
+        unable?.reason ?? null,
+      ]
       const rows = await tx.query(
         `update nodes set last_seen = now(), used_bytes = coalesce($3, used_bytes), capacity_bytes = coalesce($4, capacity_bytes),
-           report = coalesce($5, report), reported_at = case when $5::jsonb is null then reported_at else now() end
+           report = coalesce($5, report), reported_at = case when $5::jsonb is null then reported_at else now() end,
+           unable_what = $6, unable_reason = $8,
+           unable_since = case when $6::text is not null then least(unable_since, now() - make_interval(secs => $7 / 1000.0)) end
          where id = $1 and incarnation = $2 returning id`,
-        [uuidOf(nodeId), incarnation, usedBytes, capacityBytes, report],
+        [uuidOf(nodeId), incarnation, usedBytes, capacityBytes, report, ...away],
       )
       return rows.length > 0
     },

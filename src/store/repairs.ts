@@ -1,4 +1,5 @@
 import { idOf, mintId, uuidOf, type NodeId } from '../core/ids.ts'
+import type { Away } from '../core/node.ts'
 import type { Job } from '../core/placement.ts'
 import type { RepairStore } from '../core/ports.ts'
 import type { ContentCopies, Copy, Repair } from '../core/repair.ts'
@@ -13,12 +14,13 @@ export function repairStore(db: Database): RepairStore {
     unsettled: (afterCid, limit) => contents(tx, 'unsettled_contents($1, $2)', [afterCid, limit]),
     onNode: (nodeId, afterCid, limit) =>
       contents(tx, 'contents_on($1, $2, $3)', [uuidOf(nodeId), afterCid, limit]),
+    waitingOn: (nodeId, after, limit) => waitingOn(tx, nodeId, after, limit),
     walks: () => walks(tx),
-    beginWalk: (epoch, nodeId) => setWalk(db, epoch, nodeId, ''),
     advanceWalk: (epoch, nodeId, afterCid) => setWalk(db, epoch, nodeId, afterCid),
     apply: (epoch, repairs) => apply(tx, epoch, repairs),
     moving: () => moving(tx),
     noteDown: (epoch, nodeId, down) => db.system((own) => noteDown(own, epoch, nodeId, down)),
+    noteAway: (epoch, nodeId, away) => db.system((own) => noteAway(own, epoch, nodeId, away)),
     downNodes: () => downNodes(tx),
     noteDrained: (epoch) => db.system((own) => noteDrained(own, epoch)),
   }
@@ -36,12 +38,67 @@ async function contents(tx: SystemTx, from: string, params: unknown[]): Promise<
     `select cid, wanted, dag_size, copies from ${from} order by cid`,
     params,
   )
-  return rows.map((row) => ({
+  return rows.map(contentOf)
+}
+
+function contentOf(row: ContentRow): ContentCopies {
+  return {
     cid: row.cid,
     wanted: row.wanted,
     dagSize: row.dag_size,
     copies: row.copies.map((copy) => ({ ...copy, nodeId: idOf('nod', copy.nodeId) })),
-  }))
+  }
+}
+
+/** The key of a waiting placement in the index `placements_due`, with its CID. Orgs come in order, first attempts before retries. */
+type Place = [retrying: boolean, org: string, due: string, cid: string]
+
+const firstPlace: Place = [false, '00000000-0000-0000-0000-000000000000', '-infinity', '']
+
+async function waitingOn(
+  tx: SystemTx,
+  nodeId: NodeId,
+  after: string,
+  limit: number,
+): ReturnType<RepairStore['waitingOn']> {
+  const [retrying, org, due, cid] = after === '' ? firstPlace : (JSON.parse(after) as Place)
+  const rows = await tx.query<ContentRow & { place: Place }>(
+    `with waiting as (
+       select * from (
+         (${waitingIn('$2', '(org_id, next_attempt_at) >= ($3, $4) and (org_id, next_attempt_at, cid) > ($3, $4, $5)')})
+         union all
+         (${waitingIn('true', 'not $2')})) w
+       order by retrying, org_id, next_attempt_at, cid limit $6)
+     select c.*, jsonb_build_array(w.retrying, w.org_id, w.next_attempt_at::text, w.cid) as place
+     from waiting w left join content_copies(array(select cid from waiting)) c on c.cid = w.cid
+     order by w.retrying, w.org_id, w.next_attempt_at, w.cid`,
+    [uuidOf(nodeId), retrying, org, due, cid, limit],
+  )
+  const last = rows.length < limit ? null : JSON.stringify(rows.at(-1)?.place)
+  return { contents: rows.filter((row) => row.cid !== null).map(contentOf), after: last }
+}
+
+function waitingIn(retrying: string, condition: string): string {
+  return `select cid, retrying, org_id, next_attempt_at from placements
+    where node_id = $1 and state = 'queued' and retrying = ${retrying} and next_attempt_at < 'infinity' and ${condition}
+    order by org_id, next_attempt_at, cid limit $6`
+}
+
+/** Waits for the accepts under way, so that the walk passes the placements that they make. */
+async function noteAway(
+  tx: SystemTx,
+  epoch: number,
+  nodeId: NodeId,
+  { what, forMs, reason }: Away,
+): Promise<void> {
+  await tx.query('select assert_leading($1)', [epoch])
+  await tx.query('select close_nodes()')
+  await tx.query(
+    `update nodes set unable_since = coalesce(unable_since, clock_timestamp() - make_interval(secs => $2 / 1000.0)),
+       unable_what = $3, unable_reason = $4, walk_after = case when down_at is null then coalesce(walk_after, '') else walk_after end
+     where id = $1`,
+    [uuidOf(nodeId), Math.round(forMs), what, reason],
+  )
 }
 
 async function walks(tx: SystemTx): Promise<{ nodeId: NodeId; afterCid: string }[]> {
@@ -108,8 +165,9 @@ async function moving(tx: SystemTx): Promise<{ copies: number; bytes: number }> 
 
 async function noteDown(tx: SystemTx, epoch: number, nodeId: NodeId, down: boolean): Promise<void> {
   await tx.query('select assert_leading($1)', [epoch])
+  await tx.query('select close_nodes()')
   const changed = await tx.query(
-    `update nodes set down_at = case when $2 then last_seen end, walk_after = ''
+    `update nodes set down_at = case when $2 then least(last_seen, unable_since) end, walk_after = ''
      where id = $1 and (down_at is not null) <> $2 returning id`,
     [uuidOf(nodeId), down],
   )

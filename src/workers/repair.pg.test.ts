@@ -94,7 +94,17 @@ async function cluster() {
     },
   }
   const policy = { downGraceMs: 0, minCopies: 1, highWater: 0.9 }
-  const repairs = repair({ store: store.repair, nodes, bus, policy, acceptMs: () => null, clock, log })
+  const listening = { listenedMs: () => Infinity, listenAgain: () => {} }
+  const repairs = repair({
+    store: store.repair,
+    nodes,
+    bus,
+    policy,
+    acceptMs: () => null,
+    clock,
+    log,
+    ...listening,
+  })
   const limits = { moves: 4, bytes: 1e9 }
   /** How many moves each call asked for. */
   const askedFor: number[] = []

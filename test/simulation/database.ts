@@ -53,6 +53,8 @@ export interface NodeRow {
   state: NodeState
   incarnation: number
   isDown: boolean
+  /** It does not work, according to the leader; until its next sign of life. */
+  isAway: boolean
   walkAfter: string | null
   /** The CIDs of its placements. */
   readonly cids: Set<string>
@@ -210,18 +212,29 @@ export class Database {
       content.wanted = content.pins.size === 0 ? pin.replicas : Math.max(content.wanted, pin.replicas)
       let copies = 0
       for (const p of content.placements.values()) copies += this.#wake(content, p, pin.nodes)
-      const open = pin.nodes.filter((id) => !content.placements.has(id) && this.node(id).state === 'active')
+      const works = (id: NodeId): boolean =>
+        this.node(id).state === 'active' && !this.node(id).isDown && !this.node(id).isAway
+      const usable = pin.nodes.some(works) ? works : (id: NodeId) => this.node(id).state === 'active'
+      const open = pin.nodes.filter((id) => !content.placements.has(id) && usable(id))
       for (const nodeId of open.slice(0, Math.max(pin.replicas - copies, 0))) {
         this.put(content, nodeId, this.newPlacement(content.cid, nodeId, 'new'))
         this.hint(content, nodeId)
         copies++
       }
-      if (copies !== content.wanted) this.unsettled.add(pin.cid)
+      const waits = [...content.placements.values()].some(
+        ({ state, nodeId }) => (state === 'queued' || state === 'pinning') && !works(nodeId),
+      )
+      if (copies !== content.wanted || waits) this.unsettled.add(pin.cid)
       const made: PinRow = { id: pin.id, cid: pin.cid, replicas: pin.replicas, status: 'queued' }
       this.pins.set(pin.id, made)
       content.pins.set(pin.id, made)
       this.fold(content)
     })
+  }
+
+  /** A sign of life of a node that works. */
+  see(id: NodeId): void {
+    this.node(id).isAway = false
   }
 
   remove(id: string): void {

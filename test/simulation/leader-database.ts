@@ -49,8 +49,26 @@ export class LeaderDatabase {
     )
   }
 
-  beginWalk(epoch: number, nodeId: NodeId): void {
-    this.#leading('begin-walk', epoch, () => (this.#db.node(nodeId).walkAfter = ''))
+  noteAway(epoch: number, nodeId: NodeId): void {
+    this.#leading('note-away', epoch, () => {
+      const node = this.#db.node(nodeId)
+      node.isAway = true
+      if (!node.isDown) node.walkAfter ??= ''
+    })
+  }
+
+  /** Ordered by CID, which serves as the place. */
+  waitingOn(
+    nodeId: NodeId,
+    after: string,
+    limit: number,
+  ): { contents: ContentCopies[]; after: string | null } {
+    const queued = [...this.#db.node(nodeId).open].filter(
+      (cid) => this.#db.placement(cid, nodeId)?.state === 'queued',
+    )
+    const cids = [...from(queued.toSorted(), after)].slice(0, limit)
+    const contents = cids.map((cid) => this.#db.copiesOf(this.#content(cid)))
+    return { contents, after: cids.length < limit ? null : (cids.at(-1) ?? null) }
   }
 
   onNode(nodeId: NodeId, afterCid: string, limit: number): ContentCopies[] {

@@ -41,10 +41,12 @@ export class Leader {
   /** Its process died: nothing that it waits for ever arrives. */
   #isDead = false
   isFaulty = true
+  #listensSinceMs: number
 
   constructor(host: NodeId, parts: LeaderParts) {
     this.host = host
     this.#parts = parts
+    this.#listensSinceMs = parts.time.now
     this.epoch = parts.db.elect()
     const bus = { publishJobs: () => Promise.resolve() }
     const limits = { moves: 64, bytes: Number.MAX_SAFE_INTEGER }
@@ -56,6 +58,8 @@ export class Leader {
         nodes: parts.nodes,
         bus,
         policy: parts.policy,
+        listenedMs: () => parts.time.now - this.#listensSinceMs,
+        listenAgain: () => (this.#listensSinceMs = parts.time.now),
         acceptMs: () => null,
         clock,
         log: silent,
@@ -111,7 +115,8 @@ export class Leader {
     return {
       unsettled: (afterCid, limit) => this.#read(() => db.unsettled(afterCid, limit)),
       walks: () => this.#read(() => db.walks()),
-      beginWalk: (epoch, nodeId) => this.#write(() => db.beginWalk(epoch, nodeId)),
+      noteAway: (epoch, nodeId) => this.#write(() => db.noteAway(epoch, nodeId)),
+      waitingOn: (nodeId, after, limit) => this.#read(() => db.waitingOn(nodeId, after, limit)),
       onNode: (nodeId, afterCid, limit) => this.#read(() => db.onNode(nodeId, afterCid, limit)),
       advanceWalk: (epoch, nodeId, afterCid) => this.#write(() => db.advanceWalk(epoch, nodeId, afterCid)),
       apply: (epoch, repairs) => {

@@ -60,6 +60,8 @@ export class Machine {
       state: db.node(this.id).state,
       live: silentMs < freshMs,
       silentMs,
+      unable: null,
+      down: db.node(this.id).isDown,
     }
   }
 
@@ -70,6 +72,8 @@ export class Machine {
     this.#boot = db.boot(this.id)
     this.#working.clear()
     const boot = this.#boot
+    db.see(this.id)
+    this.#every(boot, 10_000, () => db.see(this.id))
     this.#every(boot, 30_000, () => this.#poll())
     this.#every(boot, 300_000, () => this.#reconcile())
     time.after(1_000, () => this.#boot === boot && this.isUp && this.#reconcile())

@@ -215,10 +215,12 @@ export class Watch {
         this.#break(`I2: ${p.nodeId} should have ${content.cid} and does not`)
     }
     for (const pin of content.pins.values()) {
-      const should = foldStatus(pin.status, this.#db.reachable(pin.replicas), counts)
       // claims do not change pins; and when a node leaves or returns, a content that lacks no copy is folded at its next change
-      const late = foldStatus(pin.status, pin.replicas, counts) === pin.status
-      if (should !== pin.status && !late && (should !== 'pinning' || pin.status === 'pinned'))
+      const fits = (replicas: number): boolean => {
+        const should = foldStatus(pin.status, replicas, counts)
+        return should === pin.status || (should === 'pinning' && pin.status !== 'pinned')
+      }
+      if (!fits(this.#db.reachable(pin.replicas)) && !fits(pin.replicas))
         this.#break(`I2: pin ${pin.id} is ${pin.status} with ${describe(content)}`)
     }
     // the content was pinned once, is still wanted, and no node has it

@@ -114,6 +114,7 @@ export class World {
         state: 'active',
         incarnation: 0,
         isDown: false,
+        isAway: false,
         walkAfter: null,
         cids: new Set(),
         open: new Set(),

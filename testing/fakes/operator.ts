@@ -132,6 +132,8 @@ function aNode(name: string): Node {
     state: 'active',
     live: true,
     silentMs: 1234,
+    unable: null,
+    down: false,
   }
 }
 
