@@ -1,4 +1,5 @@
 import type { Maintenance } from '../core/maintenance.ts'
+import { isWorking } from '../core/node-standing.ts'
 import type { Degradation, Node, NodeIdentity } from '../core/node.ts'
 import type { Clock, Log, OperatorStore, ReconcileStore } from '../core/ports.ts'
 import type { Driver } from '../workers/driver.ts'
@@ -46,8 +47,10 @@ export function clusterWatch(parts: ClusterWatchParts): ClusterWatch {
   let round = 0
 
   function lookAtNodes(): void {
-    const now = new Map(parts.nodes().map(({ id, live, state }) => [id, live ? state : 'silent']))
-    const came = [...now].some(([id, state]) => state !== 'silent' && (seen.get(id) ?? 'silent') === 'silent')
+    const now = new Map(
+      parts.nodes().map((one) => [one.id, isWorking(one) ? one.state : one.live ? 'unable' : 'silent']),
+    )
+    const came = [...now].some(([id, state]) => !isAway(state) && isAway(seen.get(id)))
     const changed = now.size !== seen.size || [...now].some(([id, state]) => seen.get(id) !== state)
     seen = now
     if (came) driver.nudge('siblings')
@@ -85,4 +88,8 @@ export function clusterWatch(parts: ClusterWatchParts): ClusterWatch {
       off()
     },
   }
+}
+
+function isAway(state: string | undefined): boolean {
+  return state === undefined || state === 'unable' || state === 'silent'
 }

@@ -25,12 +25,12 @@ import { listen } from './listen.ts'
 import { liveNodes, type LiveNodes } from './live-nodes.ts'
 import { createLog } from './log.ts'
 import { masterKey } from '../config/master-key.ts'
-import { joinNats } from './nats.ts'
+import { joinNats, type NatsParts } from './nats.ts'
 import { knownNodes } from './known-nodes.ts'
 import { operators } from './operators.ts'
 import { loginsOf } from './logins.ts'
 import { policyOf } from './placement-policy.ts'
-import { postgresWatch } from './postgres-watch.ts'
+import { postgresWatch, type PostgresWatch } from './postgres-watch.ts'
 import { scrapeOf } from './scrape.ts'
 import { selfOf, type Self } from './self.ts'
 import { announcing, orgAndTokenUseCases } from './orgs.ts'
@@ -74,8 +74,8 @@ export async function startNode(
   const nodes = await liveNodes(store.nodes)
   const parts = { config, node, store, driver, tracing, log }
   const onChange = () => void postgres.signNow()
-  const kubo = await watchKubo({ ...parts, onAnnounced: () => announced(), onChange }, undo)
-  const announced = () => addressesChanged(nodes, nats.link, store, log)
+  const onAnnounced = () => addressesChanged(nodes, nats.link, store, log)
+  const kubo = await watchKubo({ ...parts, onAnnounced, onChange }, undo)
   let self: Self | null = null
   const postgres = postgresWatch({
     store: store.nodes,
@@ -85,11 +85,7 @@ export async function startNode(
     log: log.child({ part: 'postgres' }),
     sign: () => signOf(kubo, self),
     onReplaced: ended.reject,
-    onReturn: () => {
-      nats.presence.listenAgain()
-      void postgres.signNow()
-      nudgeLeader(driver)
-    },
+    onReturn: () => returned(nats, driver, onChange),
   })
   const nats = await joinNats(
     {
@@ -97,11 +93,7 @@ export async function startNode(
       node,
       store,
       log,
-      self: () => ({
-        ...heartbeatOf(config, node, nodes, kubo),
-        acceptMs: pressure.acceptMs(),
-        unable: longest(kubo.unable(), postgres.unable()),
-      }),
+      self: () => heartbeatOf({ config, node, nodes, kubo, postgres, pressure }),
       known: () => nodes.nodes(),
       onRebuilt: () => driver.nudge('requeue-sweeper'),
     },
@@ -116,7 +108,6 @@ export async function startNode(
   const lead = (stop: AbortSignal) => contendForLead(needs, (epoch) => me.onLead(epoch), stop)
   for (const loop of [postgres, kubo, { run: lead }, driver, caches, me, worker])
     undo.use(running((stop) => loop.run(stop)))
-
   const own = { verify, health: () => me.health(), scrape: scrapeOf(needs, worker, me) }
   const url = await listen(config, undo, served({ ...(await useCases(needs, key)), ...own }))
   log.info({ url, incarnation: node.incarnation }, 'this node serves')
@@ -241,12 +232,19 @@ function signOf(kubo: KuboWatch, self: Self | null): Sign {
   return self === null ? sign : { ...sign, report: self.report() }
 }
 
-function heartbeatOf(
-  config: Config,
-  node: NodeIdentity,
-  nodes: LiveNodes,
-  kubo: KuboWatch,
-): Omit<Heartbeat, 'acceptMs'> {
+/** Postgres is back: what this node knows of the others may be old, and the others think that this node cannot work. */
+function returned({ presence }: NatsParts, driver: Driver, sign: () => void): void {
+  presence.listenAgain()
+  sign()
+  nudgeLeader(driver)
+}
+
+interface HeartbeatParts extends Pick<WorkerNeeds, 'config' | 'node' | 'kubo' | 'pressure'> {
+  nodes: LiveNodes
+  postgres: PostgresWatch
+}
+
+function heartbeatOf({ config, node, nodes, kubo, postgres, pressure }: HeartbeatParts): Heartbeat {
   const known = nodes.nodes().find(({ id }) => id === node.nodeId)
   return {
     nodeId: node.nodeId,
@@ -256,6 +254,8 @@ function heartbeatOf(
     capacityBytes: kubo.capacityBytes() ?? known?.capacityBytes ?? null,
     usedBytes: kubo.usedBytes() ?? known?.usedBytes ?? null,
     state: known?.state ?? 'active',
+    acceptMs: pressure.acceptMs(),
+    unable: longest(kubo.unable(), postgres.unable()),
   }
 }
 

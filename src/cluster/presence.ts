@@ -159,7 +159,7 @@ export function mergeNodes(
 }
 
 function inabilityOf({ unable: noted }: Node, heartbeat: Heartbeat | null): Inability | null {
-  const told = heartbeat?.unable
-  if (told === undefined) return noted
+  if (heartbeat === null) return noted
+  const told = heartbeat.unable ?? null
   return told && { ...told, forMs: Math.max(told.forMs, noted?.forMs ?? 0) }
 }

@@ -103,6 +103,11 @@ export const families = {
     '1 for each node that is alive, as far as this node knows; otherwise 0.',
     ['node'],
   ),
+  anchorage_node_working: look(
+    'gauge',
+    '1 for each node that is alive and reaches its Kubo and Postgres, as far as this node knows; otherwise 0.',
+    ['node'],
+  ),
   anchorage_node_state: look(
     'gauge',
     '1 for the state that operators gave each node: active, draining or drained; otherwise 0.',

@@ -64,6 +64,7 @@ test('a scrape shows the node as it is now, and leaves out unknown values instea
     'anchorage_jobs{state="active"} 2',
     'anchorage_cache_hits_total{cache="tokens"} 2',
     'anchorage_node_live{node="two"} 0',
+    'anchorage_node_working{node="two"} 0',
     'anchorage_presence_age_seconds{node="two"} 1.5',
     'anchorage_worker_last_run_duration_seconds{worker="repair"} 0.02',
     'anchorage_maintenance_age_seconds 0',

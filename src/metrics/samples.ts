@@ -1,5 +1,6 @@
 import { nodeStates, type Degradation } from '../core/node.ts'
 import type { NodeId } from '../core/ids.ts'
+import { isWorking } from '../core/node-standing.ts'
 import { missingCopies } from '../core/missing-copies.ts'
 import type { LabelsOf, SeenName } from './families.ts'
 import type { Measured, NodeView } from './node-view.ts'
@@ -53,10 +54,12 @@ function ageSeconds(since: Date | null, nowMs: number): number {
 }
 
 function ofMembers({ nodes, heard }: NodeView): Sample[] {
-  return nodes.flatMap(({ id, name: node, live, state: its }) => {
+  return nodes.flatMap((each) => {
+    const { id, name: node, live, state: its } = each
     const heardMs = heard[id]
     return [
       sample('anchorage_node_live', Number(live), { node }),
+      sample('anchorage_node_working', Number(isWorking(each)), { node }),
       ...nodeStates.map((state) => sample('anchorage_node_state', Number(state === its), { node, state })),
       ...(heardMs === undefined ? [] : [sample('anchorage_presence_age_seconds', heardMs / 1000, { node })]),
     ]

@@ -21,6 +21,7 @@ export function repairStore(db: Database): RepairStore {
     moving: () => moving(tx),
     noteDown: (epoch, nodeId, down) => db.system((own) => noteDown(own, epoch, nodeId, down)),
     noteAway: (epoch, nodeId, away) => db.system((own) => noteAway(own, epoch, nodeId, away)),
+    noteHeard: (epoch, nodeId) => db.system((own) => noteHeard(own, epoch, nodeId)),
     downNodes: () => downNodes(tx),
     noteDrained: (epoch) => db.system((own) => noteDrained(own, epoch)),
   }
@@ -106,6 +107,14 @@ async function walks(tx: SystemTx): Promise<{ nodeId: NodeId; afterCid: string }
     'select id, walk_after from nodes where walk_after is not null order by id',
   )
   return rows.map((row) => ({ nodeId: idOf('nod', row.id), afterCid: row.walk_after }))
+}
+
+async function noteHeard(tx: SystemTx, epoch: number, nodeId: NodeId): Promise<void> {
+  await tx.query('select assert_leading($1)', [epoch])
+  await tx.query(
+    `update nodes set unable_since = null, unable_what = null, unable_reason = null where id = $1 and unable_what = 'silent'`,
+    [uuidOf(nodeId)],
+  )
 }
 
 async function setWalk(db: Database, epoch: number, nodeId: NodeId, afterCid: string | null): Promise<void> {

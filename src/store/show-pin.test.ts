@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { idOf } from '../core/ids.ts'
+import { idOf, type NodeId } from '../core/ids.ts'
 import type { DetailRow, KnownNodes, PinRow } from './pin-rows.ts'
 import { acceptedInfo, pinOf } from './show-pin.ts'
 
 const uuids = [1, 2, 3].map((n) => `01890000-0000-7000-8000-00000000000${n}`)
 const names = new Map(uuids.map((uuid, index) => [idOf('nod', uuid), `node-${index + 1}`]))
+let away: NodeId | null = null
 const knownNodes: KnownNodes = {
   addresses: (id) => [`/at/${names.get(id)}`],
   name: (id) => names.get(id) ?? id,
+  works: (id) => id !== away,
   anyAddresses: () => ['/at/any'],
 }
 
@@ -39,6 +41,27 @@ test('a lost copy does not count, a leaving copy still serves, and a copy that i
   ])
   assert.equal(leaving.info.status_details, 'pinned on 1 node')
   assert.equal(leaving.info.copies, 'node-1 leaving, node-2 queued')
+})
+
+test('a pinned pin says that no node with a copy can serve it at the moment, and a queued one which copies are lost', () => {
+  const [first] = names.keys()
+  away = first ?? null
+  const one = shown({ status: 'pinned', replicas: 1 }, [copy(1, { state: 'pinned' })])
+  assert.equal(one.info.status_details, 'pinned on 1 node; this node cannot serve it at the moment')
+  const two = shown({ status: 'pinned', replicas: 2 }, [
+    copy(1, { state: 'pinned' }),
+    copy(2, { state: 'pinned' }),
+  ])
+  assert.equal(two.info.status_details, 'pinned on 2 nodes')
+  away = null
+  const lost = shown({ status: 'queued', replicas: 1 }, [
+    copy(1, { state: 'pinned', lost: true }),
+    copy(2, { state: 'queued' }),
+  ])
+  assert.equal(
+    lost.info.status_details,
+    'waiting for a node to start on it; a copy is on node-1, which is down',
+  )
 })
 
 test('a pin without a node says what it waits for, and still has an address to connect to', () => {

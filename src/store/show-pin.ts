@@ -44,6 +44,7 @@ export function acceptedInfo(
 interface CopyRow extends DetailRow {
   nodeId: NodeId
   nodeName: string
+  nodeWorks: boolean
 }
 
 /** The copies, ordered by the names of their nodes. A copy that is being unpinned does not count as a copy. */
@@ -52,7 +53,7 @@ function copiesOf(details: DetailRow[], knownNodes: KnownNodes): CopyRow[] {
     .flatMap((row) => {
       if (row.node_id === null || row.state === 'unpinning') return []
       const nodeId = idOf('nod', row.node_id)
-      return [{ ...row, nodeId, nodeName: knownNodes.name(nodeId) }]
+      return [{ ...row, nodeId, nodeName: knownNodes.name(nodeId), nodeWorks: knownNodes.works(nodeId) }]
     })
     .sort((a, b) => (a.nodeName < b.nodeName ? -1 : 1))
 }
@@ -90,13 +91,14 @@ function stateOf(copy: CopyRow): string {
 
 function details(row: PinRow, copies: CopyRow[]): string {
   const trouble = copies.find((copy) => copy.error !== null)?.error
-  const pinned = copies.filter((copy) => copy.state === 'pinned' && !copy.lost).length
+  const left = copies.filter((copy) => copy.state === 'pinned' && !copy.lost)
+  const pinned = left.length
   const some =
     pinned > 0 ? [`${pinned} of ${row.replicas} ${plural(row.replicas, 'copy', 'copies')} pinned`] : []
   const missing = waiting(row.replicas - copies.filter(counts).length)
   switch (row.status) {
     case 'pinned':
-      return [pinnedOn(pinned, row.replicas), ...missing].join('; ')
+      return [pinnedOn(pinned, row.replicas), ...unreachable(left), ...missing].join('; ')
     case 'pinning': {
       const fetched = underWay(copies)
       const progress = `fetching: ${sum(fetched, 'blocks')} blocks, ${sum(fetched, 'bytes')} bytes so far`
@@ -106,11 +108,13 @@ function details(row: PinRow, copies: CopyRow[]): string {
       if (row.error_code === 'too_big')
         return 'refused: with this content the org would exceed its limit on bytes'
       return trouble ?? 'this pin was refused'
-    case 'queued':
-      if (trouble) return [`waiting to try again: ${trouble}`, ...some, ...missing].join('; ')
+    case 'queued': {
+      const lost = lostOn(copies)
+      if (trouble) return [`waiting to try again: ${trouble}`, ...some, ...lost, ...missing].join('; ')
       if (copies.some((copy) => counts(copy) && copy.state !== 'pinned'))
-        return ['waiting for a node to start on it', ...some, ...missing].join('; ')
-      return [...some, ...missing].join('; ') || 'waiting for a node to start on it'
+        return ['waiting for a node to start on it', ...some, ...lost, ...missing].join('; ')
+      return [...some, ...lost, ...missing].join('; ') || 'waiting for a node to start on it'
+    }
     default:
       return row.status satisfies never
   }
@@ -119,6 +123,25 @@ function details(row: PinRow, copies: CopyRow[]): string {
 function pinnedOn(pinned: number, replicas: number): string {
   if (pinned >= replicas) return `pinned on ${pinned} ${plural(pinned, 'node', 'nodes')}`
   return `pinned on ${pinned} of ${replicas} nodes`
+}
+
+/** In words: the pin is true, and yet its content cannot be had from here at the moment. */
+function unreachable(pinned: CopyRow[]): string[] {
+  if (pinned.length === 0 || pinned.some(({ nodeWorks }) => nodeWorks)) return []
+  return [
+    pinned.length === 1
+      ? 'this node cannot serve it at the moment'
+      : 'these nodes cannot serve it at the moment',
+  ]
+}
+
+/** In words: copies on nodes that are down. They count again if these nodes come back. */
+function lostOn(copies: CopyRow[]): string[] {
+  const names = copies.filter(({ lost }) => lost).map(({ nodeName }) => nodeName)
+  if (names.length === 0) return []
+  return [
+    `${names.length === 1 ? 'a copy is' : 'copies are'} on ${names.join(' and ')}, which ${plural(names.length, 'is', 'are')} down`,
+  ]
 }
 
 /** In words: copies that have no node yet, since too few of the nodes that are up have room. */

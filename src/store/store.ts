@@ -81,7 +81,12 @@ export interface StoreOptions {
   listsPerOrg?: number
 }
 
-const noKnownNodes: KnownNodes = { addresses: () => [], name: String, anyAddresses: () => [] }
+const noKnownNodes: KnownNodes = {
+  addresses: () => [],
+  name: String,
+  works: () => true,
+  anyAddresses: () => [],
+}
 
 /** Opens the store; nothing is connected yet. */
 export function openStore(options: StoreOptions): Store {

@@ -11,7 +11,7 @@ import type { DownPolicy } from '../core/node-standing.ts'
 const settleMs = 15_000
 
 export interface AbsenceParts {
-  store: Pick<RepairStore, 'noteDown' | 'noteAway' | 'downNodes' | 'noteDrained'>
+  store: Pick<RepairStore, 'noteDown' | 'noteAway' | 'noteHeard' | 'downNodes' | 'noteDrained'>
   policy: DownPolicy
   /** How long this node has listened to the others without a gap, ms. */
   listenedMs: () => number
@@ -25,8 +25,9 @@ export interface AbsenceParts {
 export class Absences {
   readonly #parts: AbsenceParts
   readonly #epoch: number
-  /** Nodes that do not work, for which this was recorded. */
+  /** Nodes that do not work, and nodes that work, for which this was recorded. */
   readonly #away = new Set<NodeId>()
+  readonly #heard = new Set<NodeId>()
 
   constructor(parts: AbsenceParts, epoch: number) {
     this.#parts = parts
@@ -41,7 +42,7 @@ export class Absences {
     for (const node of nodes) {
       if (isWorking(node) && down.has(node.id)) await this.#back(node)
       // a node that says itself that it cannot work is believed at once
-      if (isWorking(node)) this.#away.delete(node.id)
+      if (isWorking(node)) await this.#noteHeard(node)
       else if (sure || node.live) await this.#noteAway(node)
       if ((sure || node.live) && !down.has(node.id) && isDown(node, policy)) await this.#gone(node)
     }
@@ -84,5 +85,13 @@ export class Absences {
         : ({ what: 'silent', forMs: silentMs, reason: 'it is silent' } as const)
     await this.#parts.store.noteAway(this.#epoch, id, away)
     this.#away.add(id)
+    this.#heard.delete(id)
+  }
+
+  async #noteHeard({ id }: Node): Promise<void> {
+    if (this.#heard.has(id)) return
+    await this.#parts.store.noteHeard(this.#epoch, id)
+    this.#heard.add(id)
+    this.#away.delete(id)
   }
 }

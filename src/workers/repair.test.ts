@@ -61,6 +61,11 @@ class FakeRepairs implements RepairStore {
     if (!this.down.has(nodeId) && !this.walking.has(nodeId)) this.walking.set(nodeId, '')
   }
 
+  async noteHeard(epoch: number, nodeId: NodeId) {
+    this.#lead(epoch)
+    this.away.delete(nodeId)
+  }
+
   async waitingOn(nodeId: NodeId, after: string, limit: number) {
     this.reads.push('waiting')
     const contents = this.#page(after, limit, ({ copies }) =>

@@ -57,6 +57,10 @@ export class LeaderDatabase {
     })
   }
 
+  noteHeard(epoch: number, nodeId: NodeId): void {
+    this.#leading('note-heard', epoch, () => (this.#db.node(nodeId).isAway = false))
+  }
+
   /** Ordered by CID, which serves as the place. */
   waitingOn(
     nodeId: NodeId,

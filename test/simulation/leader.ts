@@ -116,6 +116,7 @@ export class Leader {
       unsettled: (afterCid, limit) => this.#read(() => db.unsettled(afterCid, limit)),
       walks: () => this.#read(() => db.walks()),
       noteAway: (epoch, nodeId) => this.#write(() => db.noteAway(epoch, nodeId)),
+      noteHeard: (epoch, nodeId) => this.#write(() => db.noteHeard(epoch, nodeId)),
       waitingOn: (nodeId, after, limit) => this.#read(() => db.waitingOn(nodeId, after, limit)),
       onNode: (nodeId, afterCid, limit) => this.#read(() => db.onNode(nodeId, afterCid, limit)),
       advanceWalk: (epoch, nodeId, afterCid) => this.#write(() => db.advanceWalk(epoch, nodeId, afterCid)),

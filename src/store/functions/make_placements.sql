@@ -1,8 +1,9 @@
 -- Part of want_contents: makes the placements that the contents of `items` lack, on the first of their `nodes` that work and have none. A
--- node works when it is active and neither unable nor down; if none of a content's `nodes` works, any that is active is used. `had` is the result of wake_placements. Content for which too few nodes are given has fewer copies than it should, content that had
--- placements may have more, and content may wait on a node that does not work: all these are marked for the leader's repair.
--- The caller holds the contents' rows and the nodes (hold_nodes): the leader's walk over a node that stops to work begins either after this
--- transaction, or before it, and then this function sees the node as not working.
+-- node works when it is active and neither unable nor down. If none of a content's `nodes` works, any that is active is used. `had` is the
+-- result of wake_placements. Marked for the leader's repair is content that has too few copies since too few nodes are given, that may have
+-- too many since it had placements, or that waits on a node that does not work.
+-- The caller holds the contents' rows and the nodes (hold_nodes). So the leader's walk over a node that stops to work begins after this
+-- transaction, or before it, and then this function sees that the node does not work.
 -- Locks: nothing more.
 -- Returns: the new placements: {cid: [{nodeId, generation, attempt}]}; null when there is none.
 create or replace function make_placements(items jsonb, usual int, org uuid, at timestamptz, had jsonb) returns jsonb
