@@ -197,7 +197,7 @@ test('on a terminal a drain is one line, and with too few nodes it says so', asy
   stop.abort(new Error('stopped by SIGINT'))
   await watching
   assert.match(seen.join(''), /\r\u001b\[Kanchor-2: draining, 3 left .*; waits: too few nodes: /)
-  assert.match(seen.join(''), /content wants 1 copy, and 0 other nodes are live/)
+  assert.match(seen.join(''), /content wants 1 copy, and 0 other nodes are in service/)
   await anchorage('uncordon', 'anchor-2')
   await system.query('update nodes set last_seen = now()')
   await report(1)
