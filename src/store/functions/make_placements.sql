@@ -27,7 +27,8 @@ begin
     from need i
     cross join lateral (
       select u.node from unnest(i.nodes) with ordinality as u (node, place)
-      where not coalesce(had -> i.cid -> 'nodes' ? u.node::text, false) and u.node = any (case when i.nodes && working then working else active end)
+      where not coalesce(had -> i.cid -> 'nodes' ? u.node::text, false)
+        and u.node = any (case when i.nodes && working then working else active end)
       order by u.place limit i.n) u
     returning q.cid, q.node_id, q.generation
   )
