@@ -1,6 +1,7 @@
 import { runLease } from '../cluster/lease.ts'
 import { mirrorMaintenance } from '../cluster/maintenance.ts'
 import { takesContent } from '../core/choose-nodes.ts'
+import { numberOf } from '../core/epoch.ts'
 import type { NodeState, NodeIdentity } from '../core/node.ts'
 import type { Log } from '../core/ports.ts'
 import type { Pressure } from '../core/accept-pressure.ts'
@@ -193,10 +194,10 @@ export function contendForLead(
       link: nats.link,
       nodeId: node.nodeId,
       ttlMs: config.cluster.leaseTtl,
-      nextEpoch: () => store.nodes.nextEpoch(),
+      epochs: store.epochs,
       onRenewal: metrics.renewed,
       onLead: async (epoch, lost) => {
-        onChange(epoch)
+        onChange(numberOf(epoch))
         await driver.lead(epoch, lost)
         onChange(null)
       },

@@ -1,3 +1,4 @@
+import type { Epoch } from '../core/epoch.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
 import type { Clock, Log, RepairStore } from '../core/ports.ts'
@@ -23,12 +24,12 @@ export interface AbsenceParts {
  */
 export class Absences {
   readonly #parts: AbsenceParts
-  readonly #epoch: number
+  readonly #epoch: Epoch
   #hearsSinceMs: number | null = null
   /** Silent nodes for which a walk was begun. */
   readonly #silent = new Set<NodeId>()
 
-  constructor(parts: AbsenceParts, epoch: number) {
+  constructor(parts: AbsenceParts, epoch: Epoch) {
     this.#parts = parts
     this.#epoch = epoch
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { epochOf, type Epoch } from '../core/epoch.ts'
 import { AnchorageError } from '../core/errors.ts'
 import { fakeClock } from '../../testing/fakes/clock.ts'
 import { driver } from './driver.ts'
@@ -107,7 +108,7 @@ test('a leader worker runs only while this node leads, under its epoch and its s
   await at.clock.pass(10_000)
   assert.equal(turns.length, 0)
   const first = new AbortController()
-  void at.drive.lead(3, first.signal)
+  void at.drive.lead(epochOf('3'), first.signal)
   await at.clock.pass(0)
   assert.equal(turns.length, 1, 'at once')
   await at.clock.pass(2_000)
@@ -116,22 +117,22 @@ test('a leader worker runs only while this node leads, under its epoch and its s
   assert.deepEqual(
     turns.map(({ epoch, signal }) => [epoch, signal.aborted]),
     [
-      [3, true],
-      [3, true],
-      [3, true],
+      ['3', true],
+      ['3', true],
+      ['3', true],
     ],
   )
   const second = new AbortController()
-  void at.drive.lead(4, second.signal)
+  void at.drive.lead(epochOf('4'), second.signal)
   first.abort()
   await at.clock.pass(0)
-  assert.deepEqual([turns.at(-1)?.epoch, turns.at(-1)?.signal.aborted], [4, false])
+  assert.deepEqual([turns.at(-1)?.epoch, turns.at(-1)?.signal.aborted], ['4', false])
 })
 
 test('a leader whose write is refused because its epoch is over stops leading at once, and can lead again under a later epoch', async () => {
   await using at = await driving()
-  let present = 4
-  const epochs: number[] = []
+  let present = epochOf('4')
+  const epochs: Epoch[] = []
   at.drive.add({
     name: 'l',
     everyMs: 1_000,
@@ -144,15 +145,15 @@ test('a leader whose write is refused because its epoch is over stops leading at
   })
   const lease = new AbortController()
   let ended = false
-  void at.drive.lead(4, lease.signal).then(() => (ended = true))
+  void at.drive.lead(epochOf('4'), lease.signal).then(() => (ended = true))
   await at.clock.pass(2_500)
-  assert.deepEqual([epochs, ended], [[4, 4, 4], false])
-  present = 5
+  assert.deepEqual([epochs, ended], [['4', '4', '4'], false])
+  present = epochOf('5')
   await at.clock.pass(10_000)
-  assert.deepEqual([epochs, ended, lease.signal.aborted], [[4, 4, 4, 4], true, false])
-  void at.drive.lead(5, lease.signal)
+  assert.deepEqual([epochs, ended, lease.signal.aborted], [['4', '4', '4', '4'], true, false])
+  void at.drive.lead(epochOf('5'), lease.signal)
   await at.clock.pass(0)
-  assert.equal(epochs.at(-1), 5)
+  assert.equal(epochs.at(-1), '5')
 })
 
 test('losing leadership during a run aborts the run and does not count as a failure', async () => {
@@ -164,7 +165,7 @@ test('losing leadership during a run aborts the run and does not count as a fail
     run: ({ signal }) => at.clock.sleep(60_000, signal).then(() => ({})),
   })
   const leading = new AbortController()
-  void at.drive.lead(1, leading.signal)
+  void at.drive.lead(epochOf('1'), leading.signal)
   await at.clock.pass(500)
   assert.equal(at.drive.reports()[1]?.running, true)
   leading.abort()

@@ -1,4 +1,5 @@
 import { backoffMs } from './backoff.ts'
+import { numberOf, type Epoch } from '../core/epoch.ts'
 import { isCode } from '../core/errors.ts'
 import type { Clock, Log } from '../core/ports.ts'
 import { aborted } from '../process/aborted.ts'
@@ -13,7 +14,7 @@ export interface Turn {
 
 /** A leader's turn; every write it makes is fenced by `epoch`. */
 export interface LeaderTurn extends Turn {
-  epoch: number
+  epoch: Epoch
 }
 
 interface Routine {
@@ -65,7 +66,7 @@ export interface Driver {
    * This node leads under `epoch`: leader workers run now, and then on their timers. Resolves when `signal` aborts, or when the database
    * refuses a worker's write because that epoch is over. No later write would be accepted either, so the caller has to give up the lease.
    */
-  lead(epoch: number, signal: AbortSignal): Promise<void>
+  lead(epoch: Epoch, signal: AbortSignal): Promise<void>
   reports(): WorkerStatus[]
   /** Resolves when `signal` has aborted and the last run has returned. Call it once. */
   run(signal: AbortSignal): Promise<void>
@@ -120,7 +121,7 @@ class Loops implements Driver {
     loop.wake?.abort()
   }
 
-  async lead(epoch: number, lease: AbortSignal): Promise<void> {
+  async lead(epoch: Epoch, lease: AbortSignal): Promise<void> {
     if (lease.aborted) return
     const over = new AbortController()
     const signal = AbortSignal.any([lease, over.signal])
@@ -187,7 +188,7 @@ class Loops implements Driver {
     } catch (error) {
       if (isCode(error, 'not_leading') && !signal.aborted) {
         this.#log.warn(
-          { epoch },
+          { epoch: numberOf(epoch) },
           'the database says that the epoch of this leader is over; it releases its lease',
         )
         end()

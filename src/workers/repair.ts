@@ -1,3 +1,4 @@
+import type { Epoch } from '../core/epoch.ts'
 import { isCode } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
@@ -86,7 +87,7 @@ interface Tally {
 }
 
 class Repairer {
-  readonly epoch: number
+  readonly epoch: Epoch
   readonly #parts: RepairParts
   readonly #absences: Absences
   readonly #pace: Pace
@@ -100,7 +101,7 @@ class Repairer {
   #restedWith = ''
   #turn = 0
 
-  constructor(parts: RepairParts, epoch: number) {
+  constructor(parts: RepairParts, epoch: Epoch) {
     this.#parts = parts
     this.epoch = epoch
     this.#pace = new Pace(parts.clock)
