@@ -198,8 +198,9 @@ export function contendForLead(
       onRenewal: metrics.renewed,
       onLead: async (epoch, lost) => {
         onChange(numberOf(epoch))
-        await driver.lead(epoch, lost)
+        const why = await driver.lead(epoch, lost)
         onChange(null)
+        metrics.termEnded(why === 'lease' ? (signal.aborted ? 'stopped' : 'lost') : why)
       },
       log,
     },
