@@ -259,6 +259,7 @@ test('a run of an earlier term ends nothing of the present one, and does not cou
   at.does(async (turn, name) => {
     if (turn.epoch === epochOf('4:a') && name === 'slow') await fails.promise
     else if (turn.epoch === epochOf('4:a')) await over()
+    else await at.clock.sleep(100, turn.signal)
   })
   const first = at.lead('4:a')
   await at.clock.pass(0)
