@@ -13,6 +13,7 @@ import { metrics } from '../metrics/metrics.ts'
 import type { Sign } from '../store/nodes.ts'
 import { openStore, type Store, type StoreOptions } from '../store/store.ts'
 import { driver as newDriver, type Driver } from '../workers/driver.ts'
+import type { TermLimits } from '../workers/leader-term.ts'
 import { bootNode } from './boot.ts'
 import { nodeCaches, announceNodesChanged } from './caches.ts'
 import { systemClock as clock } from './clock.ts'
@@ -69,7 +70,7 @@ export async function startNode(
   const ended = endOf(log, undo)
 
   const tracing = await tracingOf(config, node, log.child({ part: 'tracing' }), undo)
-  const driver = newDriver({ clock, log })
+  const driver = newDriver({ clock, log, limits: termLimitsOf(config) })
   const pressure = newPressure(clock)
   const nodes = await liveNodes(store.nodes)
   const parts = { config, node, store, driver, tracing, log }
@@ -128,6 +129,10 @@ function storeOptions(
     maxTokens: tokens.maxPerOrg,
     listsPerOrg: database.listsPerOrg,
   }
+}
+
+function termLimitsOf({ cluster }: Config): TermLimits {
+  return { tries: cluster.leaderTries, patienceMs: cluster.leaderPatience }
 }
 
 interface KuboNeeds {

@@ -1,6 +1,7 @@
 import { runLease } from '../cluster/lease.ts'
 import { mirrorMaintenance } from '../cluster/maintenance.ts'
 import { takesContent } from '../core/choose-nodes.ts'
+import { numberOf } from '../core/epoch.ts'
 import type { NodeState, NodeIdentity } from '../core/node.ts'
 import type { Log } from '../core/ports.ts'
 import type { Pressure } from '../core/accept-pressure.ts'
@@ -195,12 +196,13 @@ export function contendForLead(
       link: nats.link,
       nodeId: node.nodeId,
       ttlMs: config.cluster.leaseTtl,
-      nextEpoch: () => store.nodes.nextEpoch(),
+      epochs: store.epochs,
       onRenewal: metrics.renewed,
       onLead: async (epoch, lost) => {
-        onChange(epoch)
-        await driver.lead(epoch, lost)
+        onChange(numberOf(epoch))
+        const why = await driver.lead(epoch, lost)
         onChange(null)
+        metrics.termEnded(why === 'lease' ? (signal.aborted ? 'stopped' : 'lost') : why)
       },
       log,
     },

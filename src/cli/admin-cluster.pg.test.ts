@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { before, test } from 'node:test'
 import { patience } from '../../testing/patience.ts'
+import { numberOf } from '../core/epoch.ts'
 import { mintId, uuidOf, type NodeId } from '../core/ids.ts'
 import { main } from './main.ts'
 import type { Io } from './verb.ts'
 import { fakeReport } from '../../testing/fakes/node.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { testStore } from '../../testing/database/test-store.ts'
 
 const { database, store, system } = await testStore()
@@ -20,7 +22,7 @@ before(async () => {
       2 ** 40,
     ])
   }
-  await report(0, { leader: { epoch: await store.nodes.nextEpoch() } })
+  await report(0, { leader: { epoch: numberOf(await nextEpoch(store)) } })
   for (const i of [1, 2]) await report(i)
 })
 

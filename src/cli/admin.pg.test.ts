@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { decodeJwt } from 'jose'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { mintId, type UserId } from '../core/ids.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
@@ -205,7 +206,7 @@ test('remove-org needs the slug or --yes, and watches until the org is gone; aft
   const watched = anchorageAs({ out: (text) => shown.push(text) }, 'admin', 'remove-org', 'doomed')
   await until('it is watched', () => shown.length > 0)
   await using store = openStore({ ...database, log: silentLog })
-  const epoch = await store.nodes.nextEpoch()
+  const epoch = await nextEpoch(store)
   while ((await store.orgRemoval.removeSome(epoch, 10)) !== null);
   const { code, stderr } = await watched
   assert.deepEqual([code, shown.at(-1)], [0, 'doomed: removed\n'], stderr)

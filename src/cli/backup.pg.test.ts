@@ -7,7 +7,9 @@ import { after, before, test } from 'node:test'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import pg from 'pg'
 import { assertAgreement } from '../../testing/database/agreement.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { settlePlacements } from '../../testing/database/settle-placements.ts'
+import { numberOf } from '../core/epoch.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import type { BackupPart } from '../core/backup.ts'
@@ -40,7 +42,7 @@ before(async () => {
   org = (await store.orgDirectory.createOrg('acme', { limits: { maxBytes: 1e9 } }, 'test')).id
   const key = mintId('key')
   await store.tokens.rotateKey({ id: key, wrapped: wrapKey(master, key, secret), state: 'active' })
-  const epoch = await store.nodes.nextEpoch()
+  const epoch = await nextEpoch(store)
   await store.nodes.bindKubo(node, { peerId: 'old', multiaddrs: ['/ip4/192.0.2.1/tcp/4001/p2p/old'] })
   const odd = { name: 'a "name"\n\u2028\\ ✓', meta: { k: 'v\t"', 'anchorage.replicas': '1' } }
   await accept(...Array.from({ length: 1_500 }, (_, n) => pin(`c${n}`, n % 3 === 0 ? odd : {})))
@@ -110,11 +112,11 @@ test('after a restore no number from after the backup is used again, and claims 
   const [claimed] = await store.placements.claim(node, await store.placements.due(node, 1, 1), 30_000)
   assert.ok(claimed)
   const again = await store.nodes.boot('node-1')
-  const epoch = await store.nodes.nextEpoch()
+  const epoch = await nextEpoch(store)
   await using other = await testDatabase()
   await anchorage(other, 'restore', file)
   await using its = openStore({ ...other, log: silentLog })
-  assert.ok((await its.nodes.nextEpoch()) > epoch)
+  assert.ok(numberOf(await nextEpoch(its)) > numberOf(epoch))
   assert.equal(await its.nodes.see(again, { usedBytes: null, capacityBytes: null }), false)
   assert.ok((await its.nodes.boot('node-1')).incarnation > again.incarnation)
   const largest = 'select max(generation) as n from placements'
@@ -393,7 +395,7 @@ async function goesOn(on: TestDatabase) {
   await its.nodes.bindKubo(same, { peerId: 'new', multiaddrs: [] })
   await its.pins.acceptPins(org, [pin('later')], false)
   await asSystem(on, 'update contents set unpin_after = now() where unpin_after is not null')
-  await settlePlacements(its, same, await its.nodes.nextEpoch(), () => 5)
+  await settlePlacements(its, same, await nextEpoch(its), () => 5)
   await assertAgreement(on.systemUrl)
   return await its.pins.listPins(org, { limit: 1 })
 }

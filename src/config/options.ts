@@ -319,6 +319,17 @@ export const options = {
     'How long leadership lasts unless it is renewed, and so how long a cluster is without a leader after ' +
       'one is lost. A leader survives stalls of nearly two thirds of this time.',
   ),
+  'cluster.leaderTries': withDefault(
+    integer(1, 1_000),
+    '3',
+    'After this many runs of its workers in a row that could not reach Postgres, a leader releases its lease, ' +
+      'so that another node can lead.',
+  ),
+  'cluster.leaderPatience': withDefault(
+    duration,
+    '10s',
+    'A leader also releases its lease when its workers have waited for Postgres this long.',
+  ),
   'cluster.downGrace': withDefault(
     duration,
     '5m',

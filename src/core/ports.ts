@@ -6,6 +6,7 @@
 import type { AuditEntry, AuditCursor } from './audit.ts'
 import type { CacheName } from './cache-stats.ts'
 import type { DrainProgress } from './drain.ts'
+import type { Epoch } from './epoch.ts'
 import type { KeyId, NodeId, OrgId, PinId, TokenId, UserId } from './ids.ts'
 import type { Maintenance } from './maintenance.ts'
 import type { NodeReport } from './node-report.ts'
@@ -89,6 +90,17 @@ export interface PlacementStore {
   origins(cid: string): Promise<OfferedOrigins[]>
 }
 
+/** The epochs of leaders. */
+export interface EpochStore {
+  /** The present epoch. */
+  present(): Promise<Epoch>
+  /**
+   * Takes the epoch after `seen` for the term `termId`, a random id. Null, and nothing changes, when `seen` is no longer the present epoch.
+   * So a call that is carried out late never ends the term of another leader.
+   */
+  take(seen: Epoch, termId: string): Promise<Epoch | null>
+}
+
 /** The result of one bounded step of the sweep. The step is repeated until `rows` is 0, when nothing is left to do. */
 export interface Swept {
   rows: number
@@ -105,18 +117,18 @@ export interface SweepStore {
    * Claims that expired or belong to an older incarnation of their node, and were neither finished nor released. Each counts as a crash and
    * is due again. After five crashes in a row the placement is `failed` with `crashed`.
    */
-  requeueExpiredClaims(epoch: number, limit: number): Promise<Swept>
+  requeueExpiredClaims(epoch: Epoch, limit: number): Promise<Swept>
   /** Contents whose `unpin_after` has passed and that no pin wants (checked again under the lock): their placements become `unpinning`. */
-  releaseDue(epoch: number, limit: number): Promise<Swept>
+  releaseDue(epoch: Epoch, limit: number): Promise<Swept>
   /**
    * Content that a replace keeps until the new pin is pinned (or gone). Ends the hold and stamps content that no pin wants with
    * `unpin_after`.
    */
-  releaseHolds(epoch: number, limit: number): Promise<Swept>
+  releaseHolds(epoch: Epoch, limit: number): Promise<Swept>
   /** Continues status updates that a finish left incomplete, for content with very many pins: the next `limit` pins get their status. */
-  finishFolds(epoch: number, limit: number): Promise<Swept>
+  finishFolds(epoch: Epoch, limit: number): Promise<Swept>
   /** Work that was paused while an org was suspended. Once the org is resumed, its work is due now. */
-  wakePutBy(epoch: number, limit: number): Promise<Swept>
+  wakePutBy(epoch: Epoch, limit: number): Promise<Swept>
   /** Only reads: placements that have been due for longer than `overdueMs` without a claim, longest first. Their hint was lost. */
   lostHints(overdueMs: number, limit: number): Promise<Job[]>
 }
@@ -129,7 +141,7 @@ export interface OrgRemovalStore {
    * true when nothing but the org's audit is left. Null when no org is to be removed.
    */
   removeSome(
-    epoch: number,
+    epoch: Epoch,
     limit: number,
   ): Promise<{ orgId: OrgId; pins: number; removed: boolean; jobs: Job[] } | null>
 }
@@ -151,13 +163,13 @@ export interface RepairStore {
   /** Contents with a placement on the node, after `afterCid` ('': from the first), in the database's order. */
   onNode(nodeId: NodeId, afterCid: string, limit: number): Promise<ContentCopies[]>
   /** Saves how far the walk has come; null when it is finished. */
-  advanceWalk(epoch: number, nodeId: NodeId, afterCid: string | null): Promise<void>
+  advanceWalk(epoch: Epoch, nodeId: NodeId, afterCid: string | null): Promise<void>
   /**
    * One transaction: adds copies, drops them (to `unpinning`), marks them lost or found, updates the status of the pins, audits each
    * placement. A repair whose `seen` no longer matches changes nothing and leaves its content unsettled. Returns the jobs to hint.
    */
   apply(
-    epoch: number,
+    epoch: Epoch,
     repairs: Repair[],
   ): Promise<{ jobs: Job[]; added: number; dropped: number; stale: number }>
   /** The number of copies under way that were not made for a new pin, and their bytes as far as known. */
@@ -172,17 +184,17 @@ export interface RepairStore {
     limit: number,
   ): Promise<{ contents: ContentCopies[]; after: string | null }>
   /** Records whether a node is down, and since when, so that a later leader sees which nodes went down or came back. */
-  noteDown(epoch: number, nodeId: NodeId, down: boolean): Promise<void>
+  noteDown(epoch: Epoch, nodeId: NodeId, down: boolean): Promise<void>
   /**
    * Records that a node does not work, until its own sign of life says otherwise, and begins a walk over it, unless one is under way or the
    * node is down. Accepts now prefer other nodes, and mark the contents that they put on this one. So the walk and the marks miss none.
    */
-  noteAway(epoch: number, nodeId: NodeId, away: Away): Promise<void>
+  noteAway(epoch: Epoch, nodeId: NodeId, away: Away): Promise<void>
   /** Ends the record that a node is silent, in case the node is of an older version, whose sign of life does not end it. */
-  noteHeard(epoch: number, nodeId: NodeId): Promise<void>
+  noteHeard(epoch: Epoch, nodeId: NodeId): Promise<void>
   downNodes(): Promise<NodeId[]>
   /** Marks draining nodes without placements as `drained`. Returns those nodes. */
-  noteDrained(epoch: number): Promise<NodeId[]>
+  noteDrained(epoch: Epoch): Promise<NodeId[]>
 }
 
 /** What operators do to the cluster, audited with `actor`. System scope. No leadership is needed. */
@@ -203,7 +215,7 @@ export interface OperatorStore {
     actor: string,
   ): Promise<Maintenance | null>
   /** Switches maintenance off when its time is over. True when this call did it. */
-  endMaintenance(epoch: number): Promise<boolean>
+  endMaintenance(epoch: Epoch): Promise<boolean>
   /** Every node with its last report of itself. */
   reports(): Promise<{ node: Node; report: NodeReport | null; reportedAt: Date | null }[]>
   /** Newest first. With `after`, the entries after it, oldest first. */

@@ -125,6 +125,7 @@ test('accepts, attempts and renewals are counted as they happen', async () => {
   nodeMetrics.ended({ ageMs: 9 }, { kind: 'retry', errorCode: 'stalled', error: 'x', delayMs: 1 }, 500)
   nodeMetrics.renewed(true, 20)
   nodeMetrics.renewed(false, 9_000)
+  nodeMetrics.termEnded('database')
   nodeMetrics.refused('pins of one org')
   nodeMetrics.answered({ method: 'GET', route: '/v1/pins', status: 200, ms: 20 })
   nodeMetrics.queueMeasured(2_500)
@@ -140,6 +141,7 @@ test('accepts, attempts and renewals are counted as they happen', async () => {
     'anchorage_lease_renewals_total{result="renewed"} 1',
     'anchorage_lease_renewals_total{result="failed"} 1',
     'anchorage_lease_renewal_late_seconds_sum 0.02',
+    'anchorage_leader_terms_ended_total{reason="database"} 1',
     'anchorage_limit_refusals_total{limit="pins of one org"} 1',
     'anchorage_queue_oldest_seconds 2.5',
     'anchorage_http_request_duration_seconds_bucket{le="0.025",method="GET",route="/v1/pins",status="200"} 1',

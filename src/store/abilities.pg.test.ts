@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { before, beforeEach, test } from 'node:test'
+import type { Epoch } from '../core/epoch.ts'
 import { mintId, uuidOf, type NodeId, type OrgId } from '../core/ids.ts'
 import type { Away, Inability, NodeIdentity } from '../core/node.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { testStore } from '../../testing/database/test-store.ts'
 
 const actor = mintId('tok')
@@ -10,14 +12,14 @@ const sign = { usedBytes: 1, capacityBytes: 2 }
 const away: Inability = { what: 'kubo', forMs: 60_000, reason: 'away' }
 const silent: Away = { what: 'silent', forMs: 20_000, reason: 'it is silent' }
 let org: OrgId
-let epoch: number
+let epoch: Epoch
 let a: NodeIdentity
 let b: NodeIdentity
 let round = 0
 
 before(async () => {
   org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
 })
 beforeEach(async () => {
   round++

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { before, beforeEach, test } from 'node:test'
 import pg from 'pg'
 import { until } from '../../testing/settle.ts'
+import type { Epoch } from '../core/epoch.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type NodeId, type OrgId, type PinId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
@@ -10,13 +11,14 @@ import type { NewPin, Pin } from '../core/pin.ts'
 import type { Job, Outcome } from '../core/placement.ts'
 import type { ContentCopies, Repair } from '../core/repair.ts'
 import { fakeReport } from '../../testing/fakes/node.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { testStore } from '../../testing/database/test-store.ts'
 
 const actor = mintId('tok')
 const { database, store, system } = await testStore()
 let org: OrgId
 let other: OrgId
-let epoch: number
+let epoch: Epoch
 /** New nodes for each test. */
 let a: NodeIdentity
 let b: NodeIdentity
@@ -27,7 +29,7 @@ before(async () => {
   await store.nodes.assertReady()
   org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   other = (await store.orgDirectory.createOrg('theirs', {}, 'operator')).id
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
 })
 beforeEach(async () => {
   round++
@@ -218,7 +220,7 @@ test('two leaders: no call of the older epoch changes anything', async () => {
   await pinned('fenced', a)
   const seen = await look('fenced')
   const old = epoch
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
   const add = repairOf(seen, { add: [{ nodeId: b.nodeId, reason: 'repair' }] })
   const calls: (() => Promise<unknown>)[] = [
     () => store.repair.apply(old, [add]),
@@ -250,10 +252,10 @@ test('two leaders, one paused in the middle of a write: the next epoch waits for
     const { rows } = await lock.query<{ pid: number }>('select pg_backend_pid() as pid')
     const midWrite = store.repair.apply(old, [add])
     await until('the old leader waits for the content', () => waitingFor(rows[0]?.pid))
-    let next = 0
-    const taking = store.nodes.nextEpoch().then((taken) => (next = taken))
+    let next: Epoch | null = null
+    const taking = nextEpoch(store).then((taken) => (next = taken))
     await until('the new leader waits for the old one', async () => (await waiting()) >= 2)
-    assert.equal(next, 0, 'an epoch began while a write of the one before was under way')
+    assert.equal(next, null, 'an epoch began while a write of the one before was under way')
     await lock.query('commit')
     // It began under a valid epoch, and commits before the next one begins.
     assert.equal((await midWrite).added, 1)

@@ -3,8 +3,10 @@ import { before, test } from 'node:test'
 import pg from 'pg'
 import { assertAgreement } from '../../testing/database/agreement.ts'
 import { Random } from '../../testing/random.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { settlePlacements, sweepOnce } from '../../testing/database/settle-placements.ts'
 import { testStore } from '../../testing/database/test-store.ts'
+import type { Epoch } from '../core/epoch.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, type OrgId, type PinId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
@@ -17,12 +19,12 @@ import { silentLog } from '../core/silent-log.ts'
 const actor = mintId('tok')
 const { database, store } = await testStore({ replicas: 2 })
 let node: NodeIdentity
-let epoch: number
+let epoch: Epoch
 let free: OrgId
 
 before(async () => {
   node = await store.nodes.boot('node-1')
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
   free = await org('free', {})
 })
 

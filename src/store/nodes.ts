@@ -47,8 +47,6 @@ export interface NodeStore {
   list(): Promise<Node[]>
   /** As `list`, and the version of the newest change that it includes. */
   read(): Promise<{ nodes: Node[]; version: number }>
-  /** The next epoch. Every later leader gets a greater one. */
-  nextEpoch(): Promise<number>
   /** Makes the next partitions of the audit log. */
   extendAudit(): Promise<void>
 }
@@ -114,7 +112,6 @@ export function nodeStore(db: Database): NodeStore {
     },
     list: async () => (await readNodes(tx)).nodes,
     read: () => readNodes(tx),
-    nextEpoch: () => ofCluster(tx, 'update cluster set epoch = epoch + 1 returning epoch as value'),
     async extendAudit() {
       await tx.query('select audit_extend()')
     },

@@ -1,3 +1,4 @@
+import type { Epoch } from '../core/epoch.ts'
 import { idOf, mintId, uuidOf, type NodeId } from '../core/ids.ts'
 import type { Away } from '../core/node.ts'
 import type { Job } from '../core/placement.ts'
@@ -88,7 +89,7 @@ function waitingIn(retrying: string, condition: string): string {
 /** Waits for the accepts under way, so that the walk passes the placements that they make. */
 async function noteAway(
   tx: SystemTx,
-  epoch: number,
+  epoch: Epoch,
   nodeId: NodeId,
   { what, forMs, reason }: Away,
 ): Promise<void> {
@@ -109,7 +110,7 @@ async function walks(tx: SystemTx): Promise<{ nodeId: NodeId; afterCid: string }
   return rows.map((row) => ({ nodeId: idOf('nod', row.id), afterCid: row.walk_after }))
 }
 
-async function noteHeard(tx: SystemTx, epoch: number, nodeId: NodeId): Promise<void> {
+async function noteHeard(tx: SystemTx, epoch: Epoch, nodeId: NodeId): Promise<void> {
   await tx.query('select assert_leading($1)', [epoch])
   await tx.query(
     `update nodes set unable_since = null, unable_what = null, unable_reason = null where id = $1 and unable_what = 'silent'`,
@@ -117,7 +118,7 @@ async function noteHeard(tx: SystemTx, epoch: number, nodeId: NodeId): Promise<v
   )
 }
 
-async function setWalk(db: Database, epoch: number, nodeId: NodeId, afterCid: string | null): Promise<void> {
+async function setWalk(db: Database, epoch: Epoch, nodeId: NodeId, afterCid: string | null): Promise<void> {
   await db.system(async (tx) => {
     await tx.query('select assert_leading($1)', [epoch])
     await tx.query('update nodes set walk_after = $2 where id = $1', [uuidOf(nodeId), afterCid])
@@ -126,7 +127,7 @@ async function setWalk(db: Database, epoch: number, nodeId: NodeId, afterCid: st
 
 async function apply(
   tx: SystemTx,
-  epoch: number,
+  epoch: Epoch,
   repairs: Repair[],
 ): Promise<{ jobs: Job[]; added: number; dropped: number; stale: number }> {
   const [row] = await tx.query<{
@@ -172,7 +173,7 @@ async function moving(tx: SystemTx): Promise<{ copies: number; bytes: number }> 
   return row ?? { copies: 0, bytes: 0 }
 }
 
-async function noteDown(tx: SystemTx, epoch: number, nodeId: NodeId, down: boolean): Promise<void> {
+async function noteDown(tx: SystemTx, epoch: Epoch, nodeId: NodeId, down: boolean): Promise<void> {
   await tx.query('select assert_leading($1)', [epoch])
   await tx.query('select close_nodes()')
   const changed = await tx.query(
@@ -196,7 +197,7 @@ const glance = 1_000
  * Marks draining nodes without placements as drained. A draining node is walked again if it has content that no walk will reach and that is
  * not marked: a repair left it alone then, but may have to act on it now.
  */
-async function noteDrained(tx: SystemTx, epoch: number): Promise<NodeId[]> {
+async function noteDrained(tx: SystemTx, epoch: Epoch): Promise<NodeId[]> {
   await tx.query('select assert_leading($1)', [epoch])
   const rows = await tx.query<{ id: string }>(
     `select id from nodes n where state = 'draining' and not exists (select from placements p where p.node_id = n.id) for update`,

@@ -5,6 +5,7 @@ import type { PoolUse } from '../core/measures.ts'
 import type { PlanStore } from '../core/plan-ports.ts'
 import type {
   AuditStore,
+  EpochStore,
   GarbageStore,
   Log,
   OperatorStore,
@@ -22,6 +23,7 @@ import type {
 } from '../core/ports.ts'
 import { auditStore } from './audit.ts'
 import { openDatabase } from './database.ts'
+import { epochStore } from './epochs.ts'
 import { garbageStore } from './garbage.ts'
 import { listTurns } from './list-turns.ts'
 import { measureStore } from './measures.ts'
@@ -61,6 +63,7 @@ export interface Store extends AsyncDisposable {
   orgRemoval: OrgRemovalStore
   sessions: SessionStore
   nodes: NodeStore
+  epochs: EpochStore
   /** The connections of each login, now. */
   pools(): Record<'tenant' | 'system', PoolUse>
 }
@@ -120,6 +123,7 @@ export function openStore(options: StoreOptions): Store {
     orgRemoval: orgRemovalStore(db, unpinGraceMs),
     sessions: sessionStore(db),
     nodes: nodeStore(db),
+    epochs: epochStore(db),
     async [Symbol.asyncDispose]() {
       await names[Symbol.asyncDispose]()
       await db[Symbol.asyncDispose]()

@@ -1,3 +1,4 @@
+import type { Epoch } from '../core/epoch.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
 import type { Log, RepairStore } from '../core/ports.ts'
@@ -24,12 +25,12 @@ export interface AbsenceParts {
  */
 export class Absences {
   readonly #parts: AbsenceParts
-  readonly #epoch: number
+  readonly #epoch: Epoch
   /** Nodes that do not work, and nodes that work, for which this was recorded. */
   readonly #away = new Set<NodeId>()
   readonly #heard = new Set<NodeId>()
 
-  constructor(parts: AbsenceParts, epoch: number) {
+  constructor(parts: AbsenceParts, epoch: Epoch) {
     this.#parts = parts
     this.#epoch = epoch
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { patience } from '../../testing/patience.ts'
+import type { Epoch } from '../core/epoch.ts'
 import { mintId } from '../core/ids.ts'
 import type { OrgId, PinId } from '../core/ids.ts'
 import type { Pin } from '../core/pin.ts'
@@ -9,6 +10,7 @@ import type { Bus, Clock } from '../core/ports.ts'
 import { untracedAttempts } from '../core/tracing.ts'
 import { fakeIpfs } from '../../testing/fakes/kubo.ts'
 import type { FakeIpfs } from '../../testing/fakes/kubo.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { testStore } from '../../testing/database/test-store.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import { pinWorker } from './pin-worker.ts'
@@ -25,12 +27,12 @@ const address = '/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWGRUyrQFFqBLUmbBnVTWRkQaDYXL
 const { store } = await testStore({ knownNodes: { addresses: () => [address] } })
 let org: OrgId
 let node: NodeIdentity
-let epoch: number
+let epoch: Epoch
 
 before(async () => {
   org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   node = await store.nodes.boot('node-1')
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
 })
 
 /** A bus that delivers nothing: all work comes from Postgres, or is offered. */

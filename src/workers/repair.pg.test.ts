@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { patience } from '../../testing/patience.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
@@ -79,7 +80,7 @@ async function cluster() {
   const store = openStore({ ...undo.use(await testDatabase()), log, unpinGraceMs: 0 })
   undo.use(store)
   const org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
-  const epoch = await store.nodes.nextEpoch()
+  const epoch = await nextEpoch(store)
   const a = await atWork(store, 'a')
   const b = await atWork(store, 'b')
   const c = await atWork(store, 'c')
@@ -214,7 +215,7 @@ test('nothing moves during maintenance, and an old leader moves nothing at all',
   assert.partialDeepStrictEqual(await at.run(), { maintenance: true })
   assert.deepEqual(await at.on(c.id, 'queued', 'pinning', 'pinned'), [])
   await at.store.operator.setMaintenance(null, 'operator')
-  await at.store.nodes.nextEpoch()
+  await nextEpoch(at.store)
   await assert.rejects(at.run(), (error) => isCode(error, 'not_leading'))
   assert.deepEqual(await at.on(c.id, 'queued', 'pinning', 'pinned'), [])
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { epochOf, numberOf, type Epoch } from '../core/epoch.ts'
 import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import type { NodeId } from '../core/ids.ts'
@@ -25,7 +26,7 @@ class FakeRepairs implements RepairStore {
   readonly walking = new Map<NodeId, string>()
   readonly down = new Set<NodeId>()
   readonly away = new Map<NodeId, Away>()
-  readonly epochs = new Set<number>()
+  readonly epochs = new Set<Epoch>()
   readonly reads: string[] = []
   applied: Repair[] = []
   maintenance = false
@@ -55,13 +56,13 @@ class FakeRepairs implements RepairStore {
     return Array.from(this.walking, ([nodeId, afterCid]) => ({ nodeId, afterCid }))
   }
 
-  async noteAway(epoch: number, nodeId: NodeId, away: Away) {
+  async noteAway(epoch: Epoch, nodeId: NodeId, away: Away) {
     this.#lead(epoch)
     this.away.set(nodeId, away)
     if (!this.down.has(nodeId) && !this.walking.has(nodeId)) this.walking.set(nodeId, '')
   }
 
-  async noteHeard(epoch: number, nodeId: NodeId) {
+  async noteHeard(epoch: Epoch, nodeId: NodeId) {
     this.#lead(epoch)
     this.away.delete(nodeId)
   }
@@ -74,13 +75,13 @@ class FakeRepairs implements RepairStore {
     return { contents, after: contents.length < limit ? null : (contents.at(-1)?.cid ?? null) }
   }
 
-  async advanceWalk(epoch: number, nodeId: NodeId, afterCid: string | null) {
+  async advanceWalk(epoch: Epoch, nodeId: NodeId, afterCid: string | null) {
     this.#lead(epoch)
     if (afterCid === null) this.walking.delete(nodeId)
     else this.walking.set(nodeId, afterCid)
   }
 
-  async apply(epoch: number, repairs: Repair[]) {
+  async apply(epoch: Epoch, repairs: Repair[]) {
     this.onApply()
     this.#lead(epoch)
     assert.ok(repairs.length <= 50, 'small transactions')
@@ -112,7 +113,7 @@ class FakeRepairs implements RepairStore {
     return { copies: under.length, bytes: under.reduce((sum, bytes) => sum + bytes, 0) }
   }
 
-  async noteDown(epoch: number, nodeId: NodeId, down: boolean) {
+  async noteDown(epoch: Epoch, nodeId: NodeId, down: boolean) {
     this.#lead(epoch)
     if (down) this.down.add(nodeId)
     else this.down.delete(nodeId)
@@ -123,12 +124,12 @@ class FakeRepairs implements RepairStore {
     return [...this.down]
   }
 
-  async noteDrained(epoch: number): Promise<NodeId[]> {
+  async noteDrained(epoch: Epoch): Promise<NodeId[]> {
     this.#lead(epoch)
     return []
   }
 
-  #lead(epoch: number): void {
+  #lead(epoch: Epoch): void {
     this.epochs.add(epoch)
     if (this.maintenance) throw new AnchorageError('maintenance', 'maintenance is on')
   }
@@ -167,14 +168,14 @@ function world(count = 3, rules = policy) {
     ...listening,
   }
   const worker = repair(parts)
-  let epoch = 1
+  let epoch = epochOf('1')
   return {
     clock,
     nodes,
     store,
     accepts,
     hinted,
-    lead: () => ++epoch,
+    lead: () => (epoch = epochOf(`${numberOf(epoch) + 1}`)),
     run: (turn = { epoch, signal }) => worker.run(turn),
     node(index: number): Node {
       const node = nodes[index]
@@ -435,7 +436,7 @@ test('lost leadership ends a run between two transactions, and committed repairs
   for (const cid of names(200)) at.store.put(cid, 2, [at.node(0).id], { unsettled: true })
   const leading = new AbortController()
   at.store.onApply = () => leading.abort(new Error('lost'))
-  await assert.rejects(at.run({ epoch: 7, signal: leading.signal }), /lost/)
+  await assert.rejects(at.run({ epoch: epochOf('7'), signal: leading.signal }), /lost/)
   assert.equal(at.hinted.length, 50)
-  assert.deepEqual([...at.store.epochs], [7])
+  assert.deepEqual([...at.store.epochs], ['7'])
 })

@@ -1,3 +1,4 @@
+import type { Epoch } from '../core/epoch.ts'
 import { isCode } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
@@ -93,7 +94,7 @@ interface Tally {
 }
 
 class Repairer {
-  readonly epoch: number
+  readonly epoch: Epoch
   readonly #parts: RepairParts
   readonly #absences: Absences
   readonly #pace: Pace
@@ -109,7 +110,7 @@ class Repairer {
   /** How far the passes over the work that waits on nodes have come, and when the next may begin. */
   readonly #passes = new Map<NodeId, { after: string; notBeforeMs: number }>()
 
-  constructor(parts: RepairParts, epoch: number) {
+  constructor(parts: RepairParts, epoch: Epoch) {
     this.#parts = parts
     this.epoch = epoch
     this.#pace = new Pace(parts.clock)

@@ -47,8 +47,12 @@ async function run({ store, bus, log }: SweepParts, { epoch, signal }: LeaderTur
   const woken = await taken(() => store.wakePutBy(epoch, batch))
   const released = await taken(() => store.releaseDue(epoch, batch))
   const maintenance = errors.some((error) => isCode(error, 'maintenance'))
-  const lost = signal.aborted || maintenance ? [] : await store.lostHints(overdueMs, hintsMax)
+  // Whatever else failed: the driver has to learn that the epoch is over.
+  const over = errors.find((error) => isCode(error, 'not_leading'))
+  const lost =
+    signal.aborted || maintenance || over !== undefined ? [] : await store.lostHints(overdueMs, hintsMax)
   const hinted = await hint(bus, [...expired.jobs, ...woken.jobs, ...released.jobs, ...lost], log)
+  if (over !== undefined) throw over
   if (errors.length > 0 && !maintenance) throw errors[0]
   return {
     expiredClaims: expired.rows,

@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert'
+import { epochOf, numberOf, type Epoch } from '../../src/core/epoch.ts'
 import type { NodeId } from '../../src/core/ids.ts'
 import type { Movable } from '../../src/core/plan-rebalance.ts'
 import type { ContentCopies, Repair } from '../../src/core/repair.ts'
@@ -23,8 +24,8 @@ export class LeaderDatabase {
   }
 
   /** Starts a new epoch; the earlier leader no longer leads. */
-  elect(): number {
-    return ++this.#db.epoch
+  elect(): Epoch {
+    return epochOf(`${++this.#db.epoch}`)
   }
 
   unsettled(afterCid: string, limit: number): ContentCopies[] {
@@ -49,7 +50,7 @@ export class LeaderDatabase {
     )
   }
 
-  noteAway(epoch: number, nodeId: NodeId): void {
+  noteAway(epoch: Epoch, nodeId: NodeId): void {
     this.#leading('note-away', epoch, () => {
       const node = this.#db.node(nodeId)
       node.isAway = true
@@ -57,7 +58,7 @@ export class LeaderDatabase {
     })
   }
 
-  noteHeard(epoch: number, nodeId: NodeId): void {
+  noteHeard(epoch: Epoch, nodeId: NodeId): void {
     this.#leading('note-heard', epoch, () => (this.#db.node(nodeId).isAway = false))
   }
 
@@ -80,11 +81,11 @@ export class LeaderDatabase {
     return cids.map((cid) => this.#db.copiesOf(this.#content(cid)))
   }
 
-  advanceWalk(epoch: number, nodeId: NodeId, afterCid: string | null): void {
+  advanceWalk(epoch: Epoch, nodeId: NodeId, afterCid: string | null): void {
     this.#leading('advance-walk', epoch, () => (this.#db.node(nodeId).walkAfter = afterCid))
   }
 
-  apply(epoch: number, repairs: Repair[]): { added: number; dropped: number; stale: number } {
+  apply(epoch: Epoch, repairs: Repair[]): { added: number; dropped: number; stale: number } {
     return this.#leading('repair', epoch, () => {
       const done = { added: 0, dropped: 0, stale: 0 }
       for (const repair of repairs) {
@@ -108,7 +109,7 @@ export class LeaderDatabase {
     return { copies, bytes: 0 }
   }
 
-  noteDown(epoch: number, nodeId: NodeId, down: boolean): void {
+  noteDown(epoch: Epoch, nodeId: NodeId, down: boolean): void {
     this.#leading('note-down', epoch, () => {
       const node = this.#db.node(nodeId)
       if (node.isDown === down) return
@@ -122,7 +123,7 @@ export class LeaderDatabase {
     return [...this.#db.nodes.values()].filter(({ isDown }) => isDown).map(({ id }) => id)
   }
 
-  noteDrained(epoch: number): NodeId[] {
+  noteDrained(epoch: Epoch): NodeId[] {
     return this.#leading('note-drained', epoch, () => {
       const drained: NodeId[] = []
       for (const node of this.#db.nodes.values()) {
@@ -156,7 +157,7 @@ export class LeaderDatabase {
   }
 
   /** Queues placements again whose claim expired. */
-  requeueExpired(epoch: number): void {
+  requeueExpired(epoch: Epoch): void {
     this.#leading('requeue-expired', epoch, () => {
       for (const p of this.#db.busy.values()) {
         if (p.state !== 'pinning' || p.claim === null) continue
@@ -167,7 +168,7 @@ export class LeaderDatabase {
   }
 
   /** Unpins contents whose time to be unpinned has come and that still no pin wants. */
-  releaseDue(epoch: number): void {
+  releaseDue(epoch: Epoch): void {
     this.#leading('release-due', epoch, () => {
       for (const cid of this.#db.releasing) {
         const content = this.#content(cid)
@@ -201,7 +202,7 @@ export class LeaderDatabase {
       })
   }
 
-  startMoves(epoch: number, limit: number): { started: number; skipped: number } {
+  startMoves(epoch: Epoch, limit: number): { started: number; skipped: number } {
     return this.#leading('start-moves', epoch, () => {
       const done = { started: 0, skipped: 0 }
       for (const move of (this.plan?.moves ?? [])
@@ -223,7 +224,7 @@ export class LeaderDatabase {
     })
   }
 
-  settleMoves(epoch: number): { done: number; left: number } {
+  settleMoves(epoch: Epoch): { done: number; left: number } {
     return this.#leading('settle-moves', epoch, () => {
       let done = 0
       for (const move of this.plan?.moves ?? []) {
@@ -241,8 +242,8 @@ export class LeaderDatabase {
     })
   }
 
-  #leading<T>(op: string, epoch: number, work: () => T): T {
-    return this.#db.transaction(op, work, { epoch })
+  #leading<T>(op: string, epoch: Epoch, work: () => T): T {
+    return this.#db.transaction(op, work, { epoch: numberOf(epoch) })
   }
 
   #content(cid: string): Content {

@@ -1,3 +1,4 @@
+import type { Epoch } from '../../src/core/epoch.ts'
 import type { NodeId } from '../../src/core/ids.ts'
 import { idOf } from '../../src/core/ids.ts'
 import type { Node } from '../../src/core/node.ts'
@@ -34,7 +35,7 @@ const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () =>
  */
 export class Leader {
   readonly host: NodeId
-  readonly epoch: number
+  readonly epoch: Epoch
   readonly #parts: LeaderParts
   readonly #end = new AbortController()
   readonly #workers: LeaderWorker[]

@@ -3,7 +3,7 @@
 -- Locks: the cluster's row (share); contents in cid order; placements in cid order.
 -- Returns: the placements that are to be unpinned now.
 -- Raises: AN002 and AN003 (assert_leading).
-create or replace function release_due(of_leader bigint, most int)
+create or replace function release_due(of_leader text, most int)
 returns table (cid text, node_id uuid, generation bigint, attempt int, org_id uuid)
 language plpgsql as $$
 #variable_conflict use_column

@@ -2,7 +2,7 @@
 -- Locks: the cluster's row (share); contents in cid order; placements; then pins, reserved_bytes, org_usage and pin_counts (fold_contents).
 -- Returns: the placements whose claims ended, also those that failed.
 -- Raises: AN002 and AN003 (assert_leading).
-create or replace function requeue_expired(of_leader bigint, most int)
+create or replace function requeue_expired(of_leader text, most int)
 returns table (cid text, node_id uuid, generation bigint, attempt int, org_id uuid)
 language plpgsql as $$
 #variable_conflict use_column
