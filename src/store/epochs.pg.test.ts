@@ -101,7 +101,9 @@ function writes(epoch: Epoch): Record<string, () => Promise<unknown>> {
   const { repair, sweep, plans, orgRemoval, measures, operator } = store
   return {
     apply_repairs: () => repair.apply(epoch, []),
-    setWalk: () => repair.beginWalk(epoch, node),
+    setWalk: () => repair.advanceWalk(epoch, node, 'a'),
+    noteAway: () => repair.noteAway(epoch, node, { what: 'silent', forMs: 0, reason: 'test' }),
+    noteHeard: () => repair.noteHeard(epoch, node),
     noteDown: () => repair.noteDown(epoch, node, true),
     noteDrained: () => repair.noteDrained(epoch),
     requeue_expired: () => sweep.requeueExpiredClaims(epoch, 1),
