@@ -24,12 +24,18 @@ import type { Member, Org, OrgLimits, Role, Usage, User, MemberActor } from './o
 import type { ContentCopies, Repair } from './repair.ts'
 import type { ApiToken, SigningKey, TokenView, Revoked } from './token.ts'
 
-/** Milliseconds; injected so that tests need not sleep. */
-export interface Clock {
-  /** Wall clock, ms since 1970. */
-  now(): number
+/** A clock that cannot be set, for durations. It is injected so that tests need not sleep. */
+export interface SteadyClock {
+  /** Milliseconds since an arbitrary moment. */
+  steadyMs(): number
   /** Resolves after `ms`. Rejects at once with the signal's reason when the signal aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>
+}
+
+/** Also tells the date, for dates alone: operators and NTP set it, so the difference of two readings is no duration. */
+export interface Clock extends SteadyClock {
+  /** Wall clock, ms since 1970. */
+  now(): number
 }
 
 /** Structured log (pino's shape): fields first, then a sentence that a person can act on. */

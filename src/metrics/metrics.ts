@@ -38,7 +38,7 @@ export interface Answer {
   ms: number
 }
 
-export function metrics(clock: Pick<Clock, 'now'>): Metrics {
+export function metrics(clock: Pick<Clock, 'now' | 'steadyMs'>): Metrics {
   const instruments = new Instruments()
   const measured: Measured = { queue: null, cluster: null }
   return {
@@ -64,7 +64,7 @@ export function metrics(clock: Pick<Clock, 'now'>): Metrics {
       instruments.count('anchorage_lease_renewals_total', { result: ok ? 'renewed' : 'failed' })
       if (ok) instruments.observe('anchorage_lease_renewal_late_seconds', lateMs / 1000, {})
     },
-    queueMeasured: (oldestMs) => void (measured.queue = { oldestMs, atMs: clock.now() }),
+    queueMeasured: (oldestMs) => void (measured.queue = { oldestMs, atSteadyMs: clock.steadyMs() }),
     clusterMeasured: (measures, epoch) => void (measured.cluster = { measures, epoch, atMs: clock.now() }),
     contentType: instruments.contentType,
     text: (view) => instruments.text(samplesOf(view, measured)),

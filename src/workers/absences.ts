@@ -1,6 +1,6 @@
 import type { NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
-import type { Clock, Log, RepairStore } from '../core/ports.ts'
+import type { Log, RepairStore, SteadyClock } from '../core/ports.ts'
 import { isDown } from '../core/node-standing.ts'
 import type { DownPolicy } from '../core/node-standing.ts'
 
@@ -13,7 +13,7 @@ const settleMs = 15_000
 export interface AbsenceParts {
   store: Pick<RepairStore, 'walks' | 'beginWalk' | 'noteDown' | 'downNodes' | 'noteDrained'>
   policy: DownPolicy
-  clock: Pick<Clock, 'now'>
+  clock: Pick<SteadyClock, 'steadyMs'>
   log: Log
 }
 
@@ -63,9 +63,9 @@ export class Absences {
 
   #isSure(nodes: readonly Node[]): boolean {
     const { clock, policy } = this.#parts
-    this.#hearsSinceMs ??= clock.now()
+    this.#hearsSinceMs ??= clock.steadyMs()
     if (nodes.every(({ live }) => live)) return true
-    return clock.now() - this.#hearsSinceMs >= Math.min(settleMs, policy.downGraceMs)
+    return clock.steadyMs() - this.#hearsSinceMs >= Math.min(settleMs, policy.downGraceMs)
   }
 
   async #gone({ id, name, silentMs }: Node): Promise<void> {

@@ -197,7 +197,7 @@ class Loops implements Driver {
   }
 
   async #once({ worker, status }: Loop, run: () => Promise<Report>): Promise<void> {
-    const startMs = this.#clock.now()
+    const startMs = this.#clock.steadyMs()
     status.running = true
     try {
       status.report = await run()
@@ -215,7 +215,7 @@ class Loops implements Driver {
       status.running = false
       status.runs++
       status.endedAtMs = this.#clock.now()
-      status.tookMs = status.endedAtMs - startMs
+      status.tookMs = this.#clock.steadyMs() - startMs
     }
   }
 

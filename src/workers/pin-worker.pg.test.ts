@@ -5,7 +5,7 @@ import { patience } from '../../testing/patience.ts'
 import { mintId } from '../core/ids.ts'
 import type { OrgId, PinId } from '../core/ids.ts'
 import type { Pin } from '../core/pin.ts'
-import type { Bus, Clock } from '../core/ports.ts'
+import type { Bus, SteadyClock } from '../core/ports.ts'
 import { untracedAttempts } from '../core/tracing.ts'
 import { fakeIpfs } from '../../testing/fakes/kubo.ts'
 import type { FakeIpfs } from '../../testing/fakes/kubo.ts'
@@ -19,7 +19,10 @@ import { silentLog as log } from '../core/silent-log.ts'
 
 // The worker's tests on a fake store test its logic; these tests show that the real store keeps the same rules.
 
-const clock: Clock = { now: Date.now, sleep: (ms, signal) => sleep(ms, undefined, { signal }) }
+const clock: SteadyClock = {
+  steadyMs: () => performance.now(),
+  sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+}
 const actor = mintId('tok')
 const address = '/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWGRUyrQFFqBLUmbBnVTWRkQaDYXLVhQhZBvT7LGKDYXvA'
 const { store } = await testStore({ knownNodes: { addresses: () => [address] } })

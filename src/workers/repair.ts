@@ -4,7 +4,7 @@ import type { Node } from '../core/node.ts'
 import type { Job } from '../core/placement.ts'
 import { leaveAsSeen, planRepair } from '../core/plan-repair.ts'
 import type { RepairPolicy } from '../core/plan-repair.ts'
-import type { Bus, Clock, Log, RepairStore } from '../core/ports.ts'
+import type { Bus, Log, RepairStore, SteadyClock } from '../core/ports.ts'
 import type { ContentCopies, Repair } from '../core/repair.ts'
 import { Absences } from './absences.ts'
 import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
@@ -41,7 +41,7 @@ export interface RepairParts {
    * the next run.
    */
   soon?: () => void
-  clock: Pick<Clock, 'now'>
+  clock: Pick<SteadyClock, 'steadyMs'>
   log: Log
 }
 
@@ -158,7 +158,7 @@ class Repairer {
   async #settle(tally: Tally): Promise<void> {
     const { store, clock } = this.#parts
     const nodesNow = JSON.stringify(tally.nodes.map(({ id, live, state, zone }) => [id, live, state, zone]))
-    if (clock.now() < this.#restUntilMs && nodesNow === this.#restedWith) return
+    if (clock.steadyMs() < this.#restUntilMs && nodesNow === this.#restedWith) return
     for (let pages = 0; pages < pagesMax && !tally.signal.aborted; pages++) {
       const contents = await store.unsettled(this.#afterCid, page)
       const repairs: Repair[] = []
@@ -180,7 +180,7 @@ class Repairer {
   }
 
   #rest(nodesNow: string): void {
-    this.#restUntilMs = this.#parts.clock.now() + restMs
+    this.#restUntilMs = this.#parts.clock.steadyMs() + restMs
     this.#restedWith = nodesNow
   }
 
