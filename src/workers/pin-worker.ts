@@ -238,7 +238,8 @@ class Worker implements PinWorker {
 
   async #fill(nowMs: number): Promise<void> {
     try {
-      for (const job of await this.#feed.read(nowMs, this.#takes === 'unpins')) {
+      const retries = this.#slots.roomForRetries
+      for (const job of await this.#feed.read(nowMs, this.#takes === 'unpins', retries)) {
         // A placement that is under way here is due only if its claim has run out meanwhile.
         if (this.#under.get(job.cid)?.job.generation !== job.generation) this.#offer(job)
       }
