@@ -29,12 +29,12 @@ export async function bootNode(
 }
 
 async function untilReady(store: Store, log: Log, signal: AbortSignal): Promise<void> {
-  const deadline = clock.now() + postgresPatienceMs
+  const deadline = clock.steadyMs() + postgresPatienceMs
   for (let told = false; ; told = true) {
     try {
       return await store.nodes.assertReady()
     } catch (error) {
-      if (!isCode(error, 'unavailable') || clock.now() > deadline) throw error
+      if (!isCode(error, 'unavailable') || clock.steadyMs() > deadline) throw error
       if (!told) log.warn({ part: 'postgres', err: error }, waiting)
     }
     await clock.sleep(500, signal)

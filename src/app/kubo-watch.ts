@@ -50,7 +50,7 @@ const away =
 export function kuboWatch(parts: KuboWatchParts): KuboWatch {
   const { ipfs, store, node, announce, clock, log } = parts
   let trouble: string | null = 'Kubo has not answered yet'
-  let sinceMs = clock.now()
+  let sinceMs = clock.steadyMs()
   let round = 0
   let told = false
   let multiaddrs: string[] | null = null
@@ -84,7 +84,7 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
     // an error of Postgres says nothing about Kubo
     if (isCode(error, 'unavailable')) return
     const isNew = trouble === null
-    if (isNew) sinceMs = clock.now()
+    if (isNew) sinceMs = clock.steadyMs()
     trouble = error instanceof Error ? error.message : String(error)
     if (isNew) parts.onChange()
     if (!told) log.warn({ err: error }, away)
@@ -93,7 +93,8 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
 
   return {
     trouble: () => trouble,
-    unable: () => (trouble === null ? null : { what: 'kubo', forMs: clock.now() - sinceMs, reason: trouble }),
+    unable: () =>
+      trouble === null ? null : { what: 'kubo', forMs: clock.steadyMs() - sinceMs, reason: trouble },
     usedBytes: () => used,
     capacityBytes: () => capacity,
     ipfs: guarded(ipfs, () => trouble),

@@ -126,6 +126,7 @@ function storeOptions(
     knownNodes: knownNodes(nodes),
     replicas: pin.replicas,
     unpinGraceMs: pin.unpinGrace,
+    backoffMaxMs: pin.backoffMax,
     maxTokens: tokens.maxPerOrg,
     listsPerOrg: database.listsPerOrg,
   }

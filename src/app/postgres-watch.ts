@@ -53,7 +53,7 @@ export function postgresWatch({
 }: PostgresWatchParts): PostgresWatch {
   let trouble: Degradation | null = null
   let round = 0
-  let reachedAtMs = clock.now()
+  let reachedAtMs = clock.steadyMs()
 
   const see = async (): Promise<void> => {
     if (await store.see(node, sign())) return
@@ -67,7 +67,7 @@ export function postgresWatch({
     if (round % extendEvery === 0) await store.extendAudit()
     await nodes.refresh()
     round++
-    reachedAtMs = clock.now()
+    reachedAtMs = clock.steadyMs()
     if (trouble === null) return
     trouble = null
     log.info({}, 'Postgres is available again')
@@ -86,7 +86,7 @@ export function postgresWatch({
   return {
     trouble: () => trouble,
     unable() {
-      const forMs = clock.now() - reachedAtMs
+      const forMs = clock.steadyMs() - reachedAtMs
       if (trouble === null && forMs < slowMs) return null
       return { what: 'postgres', forMs, reason: trouble?.reason ?? 'Postgres does not answer' }
     },

@@ -25,12 +25,18 @@ import type { Member, Org, OrgLimits, Role, Usage, User, MemberActor } from './o
 import type { ContentCopies, Repair } from './repair.ts'
 import type { ApiToken, SigningKey, TokenView, Revoked } from './token.ts'
 
-/** Milliseconds; injected so that tests need not sleep. */
-export interface Clock {
-  /** Wall clock, ms since 1970. */
-  now(): number
+/** A clock that cannot be set, for durations. It is injected so that tests need not sleep. */
+export interface SteadyClock {
+  /** Milliseconds since an arbitrary moment. */
+  steadyMs(): number
   /** Resolves after `ms`. Rejects at once with the signal's reason when the signal aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>
+}
+
+/** Also tells the date, for dates alone: operators and NTP set it, so the difference of two readings is no duration. */
+export interface Clock extends SteadyClock {
+  /** Wall clock, ms since 1970. */
+  now(): number
 }
 
 /** Structured log (pino's shape): fields first, then a sentence that a person can act on. */
@@ -82,8 +88,11 @@ export interface PlacementStore {
   ): Promise<string[]>
   /** Records outcomes and updates the status of the pins of those CIDs. For an old generation it only ends the claim. */
   finish(node: NodeIdentity, finishes: Finish[]): Promise<WokenPlacement[]>
-  /** Due placements of this node, at most `perOrg` of any org and `limit` in all, first attempts before retries. */
-  due(node: NodeIdentity, perOrg: number, limit: number): Promise<DuePlacement[]>
+  /**
+   * Due placements of this node, at most `perOrg` of any org and `limit` in all, of which at most a quarter are retries. Each org is
+   * visited in turn, so ask for no more than `retries` retries if only so many can be kept: those of the others keep their turn.
+   */
+  due(node: NodeIdentity, perOrg: number, limit: number, retries?: number): Promise<DuePlacement[]>
   /** Only the due placements that are to be unpinned: a node that gives up its content takes on nothing else. */
   dueUnpins(node: NodeIdentity, limit: number): Promise<DuePlacement[]>
   /** The origins offered by now for a CID under way, by at most 16 orgs. */
@@ -114,8 +123,9 @@ export interface Swept {
  */
 export interface SweepStore {
   /**
-   * Claims that expired or belong to an older incarnation of their node, and were neither finished nor released. Each counts as a crash and
-   * is due again. After five crashes in a row the placement is `failed` with `crashed`.
+   * Claims that expired or belong to an older incarnation of their node, and were neither finished nor released, are due again. One of an
+   * older incarnation counts as a crash; after five in a row the placement is `failed` with `crashed`. The process whose claim only expired
+   * may go on with it: while Postgres is away, no claim can be extended.
    */
   requeueExpiredClaims(epoch: Epoch, limit: number): Promise<Swept>
   /** Contents whose `unpin_after` has passed and that no pin wants (checked again under the lock): their placements become `unpinning`. */
@@ -127,6 +137,8 @@ export interface SweepStore {
   releaseHolds(epoch: Epoch, limit: number): Promise<Swept>
   /** Continues status updates that a finish left incomplete, for content with very many pins: the next `limit` pins get their status. */
   finishFolds(epoch: Epoch, limit: number): Promise<Swept>
+  /** Times that lie further ahead than they can, because the database's clock was ahead when they were written. */
+  boundTimes(epoch: Epoch, limit: number): Promise<Swept>
   /** Work that was paused while an org was suspended. Once the org is resumed, its work is due now. */
   wakePutBy(epoch: Epoch, limit: number): Promise<Swept>
   /** Only reads: placements that have been due for longer than `overdueMs` without a claim, longest first. Their hint was lost. */

@@ -40,7 +40,7 @@ export interface Answer {
   ms: number
 }
 
-export function metrics(clock: Pick<Clock, 'now'>): Metrics {
+export function metrics(clock: Pick<Clock, 'now' | 'steadyMs'>): Metrics {
   const instruments = new Instruments()
   const measured: Measured = { queue: null, cluster: null }
   return {
@@ -67,7 +67,7 @@ export function metrics(clock: Pick<Clock, 'now'>): Metrics {
       if (ok) instruments.observe('anchorage_lease_renewal_late_seconds', lateMs / 1000, {})
     },
     termEnded: (reason) => instruments.count('anchorage_leader_terms_ended_total', { reason }),
-    queueMeasured: (oldestMs) => void (measured.queue = { oldestMs, atMs: clock.now() }),
+    queueMeasured: (oldestMs) => void (measured.queue = { oldestMs, atSteadyMs: clock.steadyMs() }),
     clusterMeasured: (measures, epoch) => void (measured.cluster = { measures, epoch, atMs: clock.now() }),
     contentType: instruments.contentType,
     text: (view) => instruments.text(samplesOf(view, measured)),

@@ -15,7 +15,7 @@ export function samplesOf(view: NodeView, { queue, cluster }: Measured): Sample[
     ...ofNode(view),
     ...ofMembers(view),
     ...ofWork(view),
-    ...ofQueue(queue, view.nowMs),
+    ...ofQueue(queue, view.steadyMs),
     ...ofMeans(view),
     ...(cluster === null || cluster.epoch !== view.epoch ? [] : ofCluster(view.nodes, cluster)),
   ]
@@ -82,8 +82,8 @@ function ofWork({ pinning, workers, reconcileBlocked }: NodeView): Sample[] {
 }
 
 /** While Postgres cannot be asked, the age of the queue is unknown. */
-function ofQueue(queue: Measured['queue'], nowMs: number): Sample[] {
-  if (queue === null || nowMs - queue.atMs > queueKnownForMs) return []
+function ofQueue(queue: Measured['queue'], steadyMs: number): Sample[] {
+  if (queue === null || steadyMs - queue.atSteadyMs > queueKnownForMs) return []
   return [sample('anchorage_queue_oldest_seconds', queue.oldestMs / 1000, {})]
 }
 

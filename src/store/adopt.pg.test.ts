@@ -6,6 +6,7 @@ import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.
 import { isCode } from '../core/errors.ts'
 import { mintId, type OrgId, type PinId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
+import type { WokenPlacement } from '../core/pin.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { assertSums } from './backup-tables.ts'
 import { codeLevel, migrateStatus, migrateUp } from './migrate.ts'
@@ -175,10 +176,8 @@ async function serveOnce(store: Store, org: OrgId, node: NodeIdentity, cid: stri
 }
 
 async function pinned(store: Store, org: OrgId, node: NodeIdentity, cid: string): Promise<PinId> {
-  const pin = await accept(store, org, node, cid)
-  const jobs = await store.placements.due(node, 100, 100)
-  const mine = jobs.filter((job) => job.cid === cid)
-  const [claim] = await store.placements.claim(node, mine, 30_000)
+  const { pin, woken } = await accept(store, org, node, cid)
+  const [claim] = await store.placements.claim(node, woken, 30_000)
   assert.ok(claim)
   const { generation } = claim
   await store.placements.extend(node, [{ cid, generation, blocks: 1, bytes: 5 }], 30_000)
@@ -189,11 +188,17 @@ async function pinned(store: Store, org: OrgId, node: NodeIdentity, cid: string)
   return pin
 }
 
-async function accept(store: Store, org: OrgId, node: NodeIdentity, cid: string): Promise<PinId> {
+/** The pin, and the hints that a node gets. A node of the version before reads what is due by other functions than this version. */
+async function accept(
+  store: Store,
+  org: OrgId,
+  node: NodeIdentity,
+  cid: string,
+): Promise<{ pin: PinId; woken: WokenPlacement[] }> {
   const pin = { id: mintId('pin'), cid, cidText: cid, replicas: 1, actor, nodes: [node.nodeId] }
   const [accepted] = await store.pins.acceptPins(org, [pin], false)
   assert.ok(accepted && 'pin' in accepted)
-  return pin.id
+  return { pin: pin.id, woken: accepted.woken }
 }
 
 /** The counts of pins and bytes match the rows. */

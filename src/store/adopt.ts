@@ -11,7 +11,7 @@ const lastBefore = 22
 /** Today's files up to this one make the same tables as those. `migrate up` then applies the later ones as usual. */
 const lastSame = 128
 /** The functions of the version before that no file has now. They are recorded as its own, so that `migrate up` drops them. */
-const functionsGone = ['due_pins']
+const functionsGone = ['due_pins', 'requeue_crashed']
 
 /**
  * Takes over a database of the version before: records the files up to `lastSame` as applied, if its tables are as these make them. The old

@@ -71,6 +71,13 @@ test('the times of an org run ahead of the clock by at most ten minutes', async 
     (error) =>
       isCode(error, 'too_many') && error.retryAfterSeconds === 60 && /one a millisecond/.test(error.message),
   )
+  // further than an org comes by its own accepts: the clock of the database was ahead
+  await ahead('1 hour')
+  await assert.rejects(accept(own, newPin('ahead-4')), (error) => {
+    assert.ok(isCode(error, 'too_many'))
+    assert.match(error.message, /clock of the database was ahead.* is dated 60 minutes .* in 50 minutes/)
+    return (error.retryAfterSeconds ?? 0) > 2_990 && (error.retryAfterSeconds ?? 0) <= 3_001
+  })
   await ahead('0 seconds')
   assert.deepEqual((await accept(own, newPin('ahead-3'))).map(textOf), ['queued'])
 })

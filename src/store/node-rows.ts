@@ -4,6 +4,12 @@ import type { Ability, Node, NodeState } from '../core/node.ts'
 /** A `last_seen` that is older than this is no sign of life; it is written every 10 s. */
 export const freshMs = 15_000
 
+/** A `last_seen` that is further ahead was written while the database's clock was ahead: it is no sign of life either. */
+const aheadMs = 5_000
+
+/** True of a row of `nodes` with a recent sign of life. */
+export const isSeen = `last_seen between clock_timestamp() - interval '${freshMs} ms' and clock_timestamp() + interval '${aheadMs} ms'`
+
 /** A row of `nodes` as `nodeColumns` reads it. */
 export interface NodeRow {
   id: string
@@ -23,8 +29,8 @@ export interface NodeRow {
 
 export const nodeColumns = `id, name, zone, multiaddrs, capacity_bytes, used_bytes, state, down_at is not null as down,
   unable_what, unable_reason, (extract(epoch from clock_timestamp() - unable_since) * 1000)::bigint as unable_ms,
-  (extract(epoch from clock_timestamp() - last_seen) * 1000)::bigint as silent_ms,
-  last_seen > clock_timestamp() - make_interval(secs => ${freshMs} / 1000.0) as live`
+  greatest((extract(epoch from clock_timestamp() - last_seen) * 1000)::bigint, 0) as silent_ms,
+  ${isSeen} as live`
 
 export function nodeOf(row: NodeRow): Node {
   return {

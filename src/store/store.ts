@@ -78,6 +78,8 @@ export interface StoreOptions {
   replicas?: number
   /** How long content that no pin wants stays pinned. */
   unpinGraceMs?: number
+  /** The longest wait between two attempts (`pin.backoffMax`). */
+  backoffMaxMs?: number
   /** How many tokens of one org may be alive at a time. */
   maxTokens?: number
   /** How many lists of one org run at a time. */
@@ -93,7 +95,7 @@ const noKnownNodes: KnownNodes = {
 
 /** Opens the store; nothing is connected yet. */
 export function openStore(options: StoreOptions): Store {
-  const { replicas = 1, unpinGraceMs = 0, listsPerOrg = 4 } = options
+  const { replicas = 1, unpinGraceMs = 0, backoffMaxMs = 600_000, listsPerOrg = 4 } = options
   const knownNodes: KnownNodes = { ...noKnownNodes, ...options.knownNodes }
   const db = openDatabase(options)
   const names = nameNoting(db, options.log)
@@ -108,7 +110,7 @@ export function openStore(options: StoreOptions): Store {
   return {
     pins: pinStore(db, terms),
     placements: placementStore(db),
-    sweep: sweepStore(db, unpinGraceMs),
+    sweep: sweepStore(db, unpinGraceMs, backoffMaxMs),
     reconcile: reconcileStore(db),
     garbage: garbageStore(db),
     repair: repairStore(db),

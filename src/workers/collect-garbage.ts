@@ -1,5 +1,5 @@
 import type { NodeIdentity } from '../core/node.ts'
-import type { Clock, GarbageStore, Ipfs, Log } from '../core/ports.ts'
+import type { GarbageStore, Ipfs, Log, SteadyClock } from '../core/ports.ts'
 import type { NodeWorker, Report } from './driver.ts'
 import type { Intake } from './intake.ts'
 
@@ -32,7 +32,7 @@ export interface GarbageParts {
   release: () => void
   /** The share of the capacity, 0 to 1, above which garbage is collected. */
   highWater: number
-  clock: Clock
+  clock: SteadyClock
   log: Log
 }
 
@@ -68,8 +68,8 @@ class Collector {
   async run(signal: AbortSignal): Promise<Report> {
     const { identity, store, clock } = this.#parts
     const { usedBytes, full } = await this.#room(signal)
-    this.#fullSinceMs = full ? (this.#fullSinceMs ?? clock.now()) : null
-    if (!full || clock.now() < this.#notBeforeMs) return { full, usedBytes }
+    this.#fullSinceMs = full ? (this.#fullSinceMs ?? clock.steadyMs()) : null
+    if (!full || clock.steadyMs() < this.#notBeforeMs) return { full, usedBytes }
     if (await this.#mustWait()) return { full, usedBytes, halfFetched: true }
     if (!(await store.takeTurn(identity, turnMs))) return { full, usedBytes, anothersTurn: true }
     try {
@@ -88,7 +88,7 @@ class Collector {
     const { intake, clock, underWay } = this.#parts
     using _hold = intake.hold()
     if (!(await this.#isQuiet(signal)) && !(await this.#isQuietened(signal))) {
-      this.#notBeforeMs = clock.now() + pauseMs
+      this.#notBeforeMs = clock.steadyMs() + pauseMs
       return { busy: underWay() }
     }
     // An attempt that ended just now may have left half-fetched content.
@@ -100,14 +100,14 @@ class Collector {
   /** Waits until nothing is under way; false when that takes too long or another node has the turn. */
   async #isQuiet(signal: AbortSignal): Promise<boolean> {
     const { clock, store, identity, underWay } = this.#parts
-    const startMs = clock.now()
+    const startMs = clock.steadyMs()
     let keptMs = startMs
     while (underWay() > 0) {
-      if (clock.now() - startMs >= quietMs) return false
+      if (clock.steadyMs() - startMs >= quietMs) return false
       await clock.sleep(lookEveryMs, signal)
-      if (clock.now() - keptMs < turnMs / 3) continue
+      if (clock.steadyMs() - keptMs < turnMs / 3) continue
       if (!(await store.takeTurn(identity, turnMs))) return false
-      keptMs = clock.now()
+      keptMs = clock.steadyMs()
     }
     return true
   }
@@ -125,7 +125,7 @@ class Collector {
   }
 
   #isImpatient(): boolean {
-    return this.#fullSinceMs !== null && this.#parts.clock.now() - this.#fullSinceMs >= patienceMs
+    return this.#fullSinceMs !== null && this.#parts.clock.steadyMs() - this.#fullSinceMs >= patienceMs
   }
 
   /** True while half-fetched content waits here and this node still has patience. */
@@ -135,7 +135,7 @@ class Collector {
 
   async #collect(signal: AbortSignal): Promise<Report> {
     const { ipfs, clock, log } = this.#parts
-    const startMs = clock.now()
+    const startMs = clock.steadyMs()
     const before = await this.#room(signal)
     const done = new AbortController()
     const keeping = this.#keepTurn(AbortSignal.any([signal, done.signal]))
@@ -143,12 +143,12 @@ class Collector {
       const { removed, failed } = await ipfs.collectGarbage(signal)
       const { usedBytes, full } = await this.#room(signal)
       const freedBytes = before.usedBytes - usedBytes
-      log.info({ removed, failed, freedBytes, tookMs: clock.now() - startMs }, 'garbage was collected')
+      log.info({ removed, failed, freedBytes, tookMs: clock.steadyMs() - startMs }, 'garbage was collected')
       if (full)
         log.warn({ usedBytes }, 'this node is above its high-water mark even after garbage was collected')
       return { collected: true, removed, failed, freedBytes, usedBytes, full }
     } finally {
-      this.#notBeforeMs = clock.now() + pauseMs
+      this.#notBeforeMs = clock.steadyMs() + pauseMs
       this.#fullSinceMs = null
       done.abort()
       await keeping

@@ -187,7 +187,7 @@ class Loops implements Driver {
   }
 
   async #once({ worker, status }: Loop, { work, signal }: Run): Promise<void> {
-    const startMs = this.#clock.now()
+    const startMs = this.#clock.steadyMs()
     status.running = true
     try {
       status.report = await work()
@@ -205,7 +205,7 @@ class Loops implements Driver {
       status.running = false
       status.runs++
       status.endedAtMs = this.#clock.now()
-      status.tookMs = status.endedAtMs - startMs
+      status.tookMs = this.#clock.steadyMs() - startMs
     }
   }
 

@@ -1,5 +1,5 @@
 import type { NodeState } from '../core/node.ts'
-import type { Clock } from '../core/ports.ts'
+import type { SteadyClock } from '../core/ports.ts'
 
 /** The work that a pin worker may start now. `unpins`: its node gives up its content. `nothing`: another worker needs Kubo for itself. */
 export type Taking = 'everything' | 'unpins' | 'nothing'
@@ -9,7 +9,7 @@ export interface IntakeParts {
   state: () => NodeState
   /** How long a node that starts to drain continues with the pins that wait for it. */
   graceMs: number
-  clock: Pick<Clock, 'now'>
+  clock: Pick<SteadyClock, 'steadyMs'>
 }
 
 /** Decides what this node's pin worker may start, by the state that operators want for the node and by the holds on it. */
@@ -46,8 +46,8 @@ export class Intake {
     const { state, graceMs, clock } = this.#parts
     const wanted = state()
     if (wanted === 'active') this.#drainingSinceMs = null
-    else this.#drainingSinceMs ??= clock.now()
+    else this.#drainingSinceMs ??= clock.steadyMs()
     if (wanted === 'drained') return true
-    return this.#drainingSinceMs !== null && clock.now() - this.#drainingSinceMs >= graceMs
+    return this.#drainingSinceMs !== null && clock.steadyMs() - this.#drainingSinceMs >= graceMs
   }
 }

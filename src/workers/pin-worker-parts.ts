@@ -1,6 +1,6 @@
 import type { NodeIdentity } from '../core/node.ts'
 import type { Claim, Outcome } from '../core/placement.ts'
-import type { Bus, Clock, Ipfs, Log, PlacementStore } from '../core/ports.ts'
+import type { Bus, Ipfs, Log, PlacementStore, SteadyClock } from '../core/ports.ts'
 import type { AttemptTrace } from '../core/tracing.ts'
 import type { Taking } from './intake.ts'
 import type { Room } from './room.ts'
@@ -11,7 +11,7 @@ export interface PinWorkerParts {
   bus: Bus
   placements: PlacementStore
   ipfs: Ipfs
-  clock: Clock
+  clock: SteadyClock
   log: Log
   /** Traces each attempt. */
   trace: AttemptTrace

@@ -3,10 +3,10 @@ import { before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { patience } from '../../testing/patience.ts'
 import type { Epoch } from '../core/epoch.ts'
-import { mintId } from '../core/ids.ts'
+import { mintId, uuidOf } from '../core/ids.ts'
 import type { OrgId, PinId } from '../core/ids.ts'
 import type { Pin } from '../core/pin.ts'
-import type { Bus, Clock } from '../core/ports.ts'
+import type { Bus, SteadyClock } from '../core/ports.ts'
 import { untracedAttempts } from '../core/tracing.ts'
 import { fakeIpfs } from '../../testing/fakes/kubo.ts'
 import type { FakeIpfs } from '../../testing/fakes/kubo.ts'
@@ -21,10 +21,13 @@ import { silentLog as log } from '../core/silent-log.ts'
 
 // The worker's tests on a fake store test its logic; these tests show that the real store keeps the same rules.
 
-const clock: Clock = { now: Date.now, sleep: (ms, signal) => sleep(ms, undefined, { signal }) }
+const clock: SteadyClock = {
+  steadyMs: () => performance.now(),
+  sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+}
 const actor = mintId('tok')
 const address = '/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWGRUyrQFFqBLUmbBnVTWRkQaDYXLVhQhZBvT7LGKDYXvA'
-const { store } = await testStore({ knownNodes: { addresses: () => [address] } })
+const { store, system } = await testStore({ knownNodes: { addresses: () => [address] } })
 let org: OrgId
 let node: NodeIdentity
 let epoch: Epoch
@@ -45,6 +48,7 @@ const noBus: Bus = {
 
 function atWork(
   identity = node,
+  concurrency = 16,
 ): { ipfs: FakeIpfs; worker: PinWorker; stop: () => Promise<void> } & AsyncDisposable {
   const ipfs = fakeIpfs({ clock, tickMs: 20 })
   const worker = pinWorker({
@@ -56,7 +60,7 @@ function atWork(
     log,
     trace: untracedAttempts,
     options: {
-      concurrency: 16,
+      concurrency,
       stallTimeoutMs: 1_500,
       minRateBytes: 0,
       maxAgeMs: 60_000,
@@ -158,6 +162,34 @@ test('content that no peer has is retried with its reason, and is pinned once a 
   assert.equal(seen.info['error_code'], 'not_found_in_time')
   at.ipfs.fault('lost', null)
   await until(() => get(id), isPinned)
+})
+
+test('of 300 orgs that each wait for content that no peer has, the youngest gets its content soon after a peer has it', async () => {
+  const young = 'late-299'
+  const own = await store.nodes.boot('node-of-many')
+  await using at = atWork(own, 128)
+  for (let index = 0; index < 300; index++) at.ipfs.fault(`late-${index}`, { kind: 'stall' })
+  // each of an org of its own, tried before, and due now
+  await system.query(
+    `with made as (insert into contents (cid, wanted) select 'late-' || n, 1 from generate_series(0, 299) n returning cid)
+     insert into placements (cid, node_id, generation, state, reason, org_id, retrying, attempts, wanted_since, next_attempt_at)
+     select m.cid, $1, nextval('placement_generation'), 'queued', 'new',
+       ('019a0000-0000-7000-8000-' || lpad(split_part(m.cid, '-', 2), 12, '0'))::uuid, true, 1, clock_timestamp(), clock_timestamp()
+     from made m`,
+    [uuidOf(own.nodeId)],
+  )
+  const attempts = async () => {
+    const { rows } = await system.query<{ least: number; young: string }>(
+      `select min(attempts) as least, max(state) filter (where cid = $2) as young from placements where node_id = $1`,
+      [uuidOf(own.nodeId), young],
+    )
+    return rows[0] ?? assert.fail()
+  }
+  await until(attempts, ({ least }) => least >= 2)
+  at.ipfs.fault(young, null)
+  await until(attempts, ({ young }) => young === 'pinned')
+  // The reads of the other tests' node find nothing of it.
+  await system.query('delete from placements where node_id = $1', [uuidOf(own.nodeId)])
 })
 
 test('content that is wanted and unwanted in quick succession, with sweeps meanwhile, ends as it was last asked for', async () => {

@@ -652,12 +652,63 @@ test('a finish that Postgres always refuses does not hold back the others of its
   await at.clock.until(() => at.isPinned('d'), 10_000)
 })
 
-test('an attempt whose claim was lost is given up, and its placement is looked at again', async () => {
+test('an attempt goes on while Postgres is away, even if its claim ran out and its placement was queued again', async () => {
+  await using at = await atWork()
+  at.kubo.fates.set('c1', { blocks: 100, everyMs: 1_000 })
+  void at.ask('c1')
+  await at.clock.pass(3_000)
+  at.placements.down = true
+  await at.clock.pass(60_000)
+  at.placements.expire('c1')
+  at.placements.down = false
+  await at.clock.until(() => at.placements.row('c1').state === 'pinning', 10_000)
+  assert.ok(at.placements.row('c1').blocks >= 60, 'its progress is kept')
+  await at.clock.until(() => at.isPinned('c1'), 60_000)
+  assert.deepEqual([at.kubo.writes, at.kubo.aborted, at.placements.row('c1').attempts], [1, [], 1])
+})
+
+test('an outcome counts even if the claim ran out and the placement was queued again', async () => {
+  await using at = await atWork()
+  at.kubo.fates.set('c1', { blocks: 40, everyMs: 1_000 })
+  void at.ask('c1')
+  await at.clock.pass(3_000)
+  at.placements.down = true
+  await at.clock.pass(40_000)
+  at.placements.expire('c1')
+  at.placements.down = false
+  await at.clock.until(() => at.isPinned('c1'), 10_000)
+  assert.deepEqual([at.kubo.writes, at.placements.row('c1').attempts], [1, 1])
+})
+
+test('a step of the clock by a day, either way, changes nothing under way', async () => {
+  await using at = await atWork({ maxAgeMs: 300_000 })
+  at.kubo.fates.set('big', { blocks: 100, everyMs: 1_000 })
+  at.kubo.fates.set('lost', 'unfindable')
+  for (const cid of ['big', 'lost']) void at.ask(cid)
+  const day = 86_400_000
+  for (const step of [day, -day, -day, day]) {
+    await at.clock.pass(3_000)
+    at.clock.step(step)
+  }
+  await at.clock.pass(7_000)
+  assert.equal(at.placements.finished.length, 0, 'nothing ended before its time')
+  await at.clock.pass(3_000)
+  assert.deepEqual(
+    at.placements.finished.map(({ cid, outcome }) => [cid, outcome.kind]),
+    [['lost', 'retry']],
+  )
+  at.clock.step(-day)
+  await at.clock.until(() => at.placements.row('lost').attempts === 2, options.backoffMinMs + 3_000)
+  await at.clock.until(() => at.isPinned('big'), 100_000)
+})
+
+test('an attempt whose claim Postgres has lost is given up, and its placement is looked at again', async () => {
   await using at = await atWork()
   at.kubo.fates.set('c1', { blocks: 20, everyMs: 1_000 })
   void at.ask('c1')
   await at.clock.pass(3_000)
-  at.placements.expire('c1')
+  const lost = { state: 'queued', claimedUntilMs: null, claimedBy: null, claimedGeneration: null }
+  Object.assign(at.placements.row('c1'), lost)
   await at.clock.until(() => at.kubo.aborted.length === 1, 3_500)
   at.kubo.fates.delete('c1')
   await at.clock.until(() => at.isPinned('c1'), 3_000)

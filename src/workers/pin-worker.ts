@@ -96,8 +96,7 @@ class Worker implements PinWorker {
     const backoff = { minMs: options.backoffMinMs, maxMs: options.backoffMaxMs }
     const waits = { clock, log, random, signal: this.#end.signal }
     this.#parts = parts
-    const { stallTimeoutMs, minRateBytes, maxAgeMs } = options
-    this.#limits = { stallTimeoutMs, minRateBytes, maxAgeMs, backoff }
+    this.#limits = { ...options, backoff }
     this.#slots = new Slots(slotLimits(options.concurrency))
     this.#feed = new Feed(identity, placements, {
       pollIntervalMs: options.pollIntervalMs,
@@ -125,7 +124,7 @@ class Worker implements PinWorker {
       dialler: new Dialler({ ipfs, clock, stallTimeoutMs: options.stallTimeoutMs }),
       limits: this.#limits,
       room: parts.room ?? boundless,
-      now: () => clock.now(),
+      steadyMs: () => clock.steadyMs(),
       random,
       onBlock: (attempt) => this.#slots.heard(attempt.job.cid, attempt.heardAtMs),
       onKuboDown: (error) => this.#outages.begin('kubo', error),
@@ -211,7 +210,7 @@ class Worker implements PinWorker {
     if (!this.#running || this.#follow() === 'nothing') return
     if (this.#outages.any || this.#finishes.stuck || this.#finishing >= finishingMax) return
     for (const job of this.#slots.take(this.#most())) void this.#attempt(job)
-    const nowMs = this.#parts.clock.now()
+    const nowMs = this.#parts.clock.steadyMs()
     if (this.#feed.wants(this.#slots.queued, nowMs)) void this.#fill(nowMs)
   }
 
@@ -239,7 +238,8 @@ class Worker implements PinWorker {
 
   async #fill(nowMs: number): Promise<void> {
     try {
-      for (const job of await this.#feed.read(nowMs, this.#takes === 'unpins')) {
+      const retries = this.#slots.roomForRetries
+      for (const job of await this.#feed.read(nowMs, this.#takes === 'unpins', retries)) {
         // A placement that is under way here is due only if its claim has run out meanwhile.
         if (this.#under.get(job.cid)?.job.generation !== job.generation) this.#offer(job)
       }
@@ -251,7 +251,7 @@ class Worker implements PinWorker {
 
   async #attempt(job: Job): Promise<void> {
     const { cid } = job
-    const attempt = new Attempt(job, this.#parts.clock.now())
+    const attempt = new Attempt(job, this.#parts.clock.steadyMs())
     this.#under.set(cid, attempt)
     const claim = await this.#claimed(job)
     this.#hints.looked(cid)
@@ -265,12 +265,12 @@ class Worker implements PinWorker {
 
   async #carryOut(attempt: Attempt, claim: Claim): Promise<Outcome> {
     const { cid, generation } = claim
-    const nowMs = this.#parts.clock.now()
+    const nowMs = this.#parts.clock.steadyMs()
     attempt.begin(claim, nowMs)
     this.#slots.heard(cid, nowMs)
     this.#feed.granted()
     const outcome = await carryOut(attempt, claim, this.#carryOutParts)
-    this.#parts.onEnd?.(claim, outcome, this.#parts.clock.now() - nowMs)
+    this.#parts.onEnd?.(claim, outcome, this.#parts.clock.steadyMs() - nowMs)
     // The slot is free at once: writing the outcome needs none.
     this.#slots.end(cid)
     this.#finishing++
@@ -308,7 +308,7 @@ class Worker implements PinWorker {
       } catch {
         return
       }
-      const nowMs = clock.now()
+      const nowMs = clock.steadyMs()
       for (const cid of this.#slots.tick(nowMs)) this.#under.get(cid)?.stop('crowded')
       if (count % 4 === 0) this.#look(nowMs)
       this.#pump()
@@ -348,7 +348,7 @@ class Worker implements PinWorker {
   }
 
   async #handBack(): Promise<void> {
-    const nowMs = this.#parts.clock.now()
+    const nowMs = this.#parts.clock.steadyMs()
     this.#hints.allLooked()
     for (const attempt of this.#under.values()) {
       if (nowMs - attempt.heardAtMs >= tickMs) attempt.stop('shutdown')

@@ -65,7 +65,7 @@ function world(moves: number, limits = { moves: 100, bytes: 1_000_000 }) {
     copies: { moving: async () => ({ copies: state.moving, bytes: 10 * state.moving }) },
     bus: { publishJobs: async (jobs) => void hinted.push(...jobs) },
     limits,
-    clock: { now: () => (nowMs += 1_000) },
+    clock: { steadyMs: () => (nowMs += 1_000) },
     log: silentLog,
   })
   return {

@@ -28,7 +28,11 @@ import { silentLog as log } from '../core/silent-log.ts'
 // The tests of these workers on fake stores show what they read and begin. These tests show that with the real store, content ends where it
 // should.
 
-const clock: Clock = { now: Date.now, sleep: (ms, signal) => sleep(ms, undefined, { signal }) }
+const clock: Clock = {
+  now: () => Date.now(),
+  steadyMs: () => performance.now(),
+  sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+}
 const signal = new AbortController().signal
 const actor = mintId('tok')
 const options = {

@@ -5,7 +5,7 @@ import type { Node } from '../core/node.ts'
 import type { Job } from '../core/placement.ts'
 import { leaveAsSeen, planRepair } from '../core/plan-repair.ts'
 import type { RepairPolicy } from '../core/plan-repair.ts'
-import type { Bus, Clock, Log, RepairStore } from '../core/ports.ts'
+import type { Bus, Log, RepairStore, SteadyClock } from '../core/ports.ts'
 import type { ContentCopies, Repair } from '../core/repair.ts'
 import { awayMs, nodeStanding } from '../core/node-standing.ts'
 import { Absences } from './absences.ts'
@@ -48,7 +48,7 @@ export interface RepairParts {
    * the next run.
    */
   soon?: () => void
-  clock: Pick<Clock, 'now'>
+  clock: Pick<SteadyClock, 'steadyMs'>
   log: Log
 }
 
@@ -169,7 +169,7 @@ class Repairer {
   async #settle(tally: Tally): Promise<void> {
     const { store, clock } = this.#parts
     const nodesNow = JSON.stringify(tally.nodes.map(({ id, live, state, zone }) => [id, live, state, zone]))
-    if (clock.now() < this.#restUntilMs && nodesNow === this.#restedWith) return
+    if (clock.steadyMs() < this.#restUntilMs && nodesNow === this.#restedWith) return
     for (let pages = 0; pages < pagesMax && !tally.signal.aborted; pages++) {
       const contents = await store.unsettled(this.#afterCid, page)
       const repairs: Repair[] = []
@@ -191,7 +191,7 @@ class Repairer {
   }
 
   #rest(nodesNow: string): void {
-    this.#restUntilMs = this.#parts.clock.now() + restMs
+    this.#restUntilMs = this.#parts.clock.steadyMs() + restMs
     this.#restedWith = nodesNow
   }
 
@@ -206,11 +206,11 @@ class Repairer {
     const pages = Math.ceil(pagesMax / Math.max(stuck.length, 1))
     for (const { id } of stuck) {
       const { after, notBeforeMs } = this.#passes.get(id) ?? { after: '', notBeforeMs: -Infinity }
-      if (clock.now() < notBeforeMs) continue
+      if (clock.steadyMs() < notBeforeMs) continue
       const next = await this.#pass(id, after, pages, tally)
       this.#passes.set(id, {
         after: next ?? '',
-        notBeforeMs: next === null ? clock.now() + restMs : -Infinity,
+        notBeforeMs: next === null ? clock.steadyMs() + restMs : -Infinity,
       })
     }
   }

@@ -30,7 +30,7 @@ class Backlog implements SweepStore {
   releaseDue = (epoch: Epoch, limit: number) => this.#take('due', epoch, limit)
   releaseHolds = (epoch: Epoch, limit: number) => this.#take('holds', epoch, limit)
   finishFolds = (epoch: Epoch, limit: number) => this.#take('folds', epoch, limit)
-
+  boundTimes = (epoch: Epoch, limit: number) => this.#take('ahead', epoch, limit)
   wakePutBy = (epoch: Epoch, limit: number) => this.#take('put by', epoch, limit)
 
   async lostHints(): Promise<Job[]> {
@@ -61,7 +61,7 @@ function busInto(published: Job[], trouble: Error | null = null): Bus {
 const running = new AbortController().signal
 
 test('it repeats each step until nothing is left, under its epoch, and hints the placements to look at', async () => {
-  const store = new Backlog({ expired: 450, due: 10, holds: 3, folds: 1, 'put by': 2 })
+  const store = new Backlog({ expired: 450, due: 10, holds: 3, folds: 1, ahead: 4, 'put by': 2 })
   store.lost = [job('lost')]
   const published: Job[] = []
   const report = await sweep({ store, bus: busInto(published), log: silentLog }).run({
@@ -72,6 +72,7 @@ test('it repeats each step until nothing is left, under its epoch, and hints the
     expiredClaims: 450,
     releasedHolds: 3,
     foldedPins: 1,
+    boundedTimes: 4,
     walkedPutBy: 2,
     releasedPlacements: 10,
     lostHints: 1,

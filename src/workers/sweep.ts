@@ -21,8 +21,8 @@ export interface SweepParts {
 
 /**
  * Compares placements and contents with the state that they should have by now, and finishes what hints, crashes and finishes left behind:
- * claims that ran out, content that no pin wants any more, holds of finished replaces, long folds, work of orgs that were resumed, lost
- * hints. Each step is a few small transactions under the leader's epoch that find nothing the second time, so running it twice, or on two
+ * claims that ran out, content that no pin wants any more, holds of finished replaces, long folds, times that lie too far ahead, work of orgs
+ * that were resumed, lost hints. Each step is a few small transactions under the leader's epoch that find nothing the second time, so running it twice, or on two
  * nodes, is safe. During maintenance the store refuses, and nothing is done.
  */
 export function sweep(parts: SweepParts): LeaderWorker {
@@ -44,6 +44,7 @@ async function run({ store, bus, log }: SweepParts, { epoch, signal }: LeaderTur
   const expired = await taken(() => store.requeueExpiredClaims(epoch, batch))
   const holds = await taken(() => store.releaseHolds(epoch, batch))
   const folds = await taken(() => store.finishFolds(epoch, batch))
+  const bounded = await taken(() => store.boundTimes(epoch, batch))
   const woken = await taken(() => store.wakePutBy(epoch, batch))
   const released = await taken(() => store.releaseDue(epoch, batch))
   const maintenance = errors.some((error) => isCode(error, 'maintenance'))
@@ -58,6 +59,7 @@ async function run({ store, bus, log }: SweepParts, { epoch, signal }: LeaderTur
     expiredClaims: expired.rows,
     releasedHolds: holds.rows,
     foldedPins: folds.rows,
+    boundedTimes: bounded.rows,
     walkedPutBy: woken.rows,
     releasedPlacements: released.rows,
     lostHints: lost.length,

@@ -304,14 +304,19 @@ export class Database {
       for (const cid of node.cids) {
         const content = this.contents.get(cid)
         const p = content?.placements.get(nodeId)
-        if (content !== undefined && p?.state === 'pinning' && (p.claim?.boot ?? 0) < node.incarnation)
-          this.crashed(content, p)
+        if (content !== undefined && p !== undefined && this.isCrashed(p)) this.crashed(content, p)
       }
       return node.incarnation
     })
   }
 
-  /** Handles a claim that ended by neither finish nor release. */
+  /** True while the placement has a claim of an earlier start of its node, also one whose time was over before. */
+  isCrashed({ nodeId, state, generation, claim }: Placement): boolean {
+    if (claim === null || claim.boot >= this.node(nodeId).incarnation) return false
+    return state === 'pinning' || (state === 'queued' && claim.generation === generation)
+  }
+
+  /** Handles a claim whose process ended. */
   crashed(content: Content, p: Placement): void {
     const failed = p.crashes + 1 >= crashesMax
     this.change(content, p, {

@@ -160,9 +160,13 @@ export class LeaderDatabase {
   requeueExpired(epoch: Epoch): void {
     this.#leading('requeue-expired', epoch, () => {
       for (const p of this.#db.busy.values()) {
-        if (p.state !== 'pinning' || p.claim === null) continue
-        if (p.claim.until < this.#db.now() || p.claim.boot < this.#db.node(p.nodeId).incarnation)
-          this.#db.crashed(this.#content(p.cid), p)
+        const content = this.#content(p.cid)
+        if (this.#db.isCrashed(p)) this.#db.crashed(content, p)
+        else if (p.state === 'pinning' && p.claim !== null && p.claim.until < this.#db.now()) {
+          // The claim stays: its process may go on with it.
+          this.#db.change(content, p, { state: 'queued' })
+          this.#db.fold(content)
+        }
       }
     })
   }

@@ -51,7 +51,7 @@ export class Leader {
     this.epoch = parts.db.elect()
     const bus = { publishJobs: () => Promise.resolve() }
     const limits = { moves: 64, bytes: Number.MAX_SAFE_INTEGER }
-    const clock = { now: () => parts.time.now }
+    const clock = { steadyMs: () => parts.time.now }
     const store = this.#repairStore()
     this.#workers = [
       repair({

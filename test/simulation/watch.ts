@@ -23,9 +23,12 @@ const legal: Record<string, string[]> = {
     'unpinning>none',
     'unpinning>unpinning',
     'queued>queued',
+    // the time of its claim was over
+    'queued>pinned',
+    'queued>failed',
   ],
-  boot: ['pinning>queued', 'pinning>failed'],
-  'requeue-expired': ['pinning>queued', 'pinning>failed'],
+  boot: ['pinning>queued', 'pinning>failed', 'queued>queued', 'queued>failed'],
+  'requeue-expired': ['pinning>queued', 'pinning>failed', 'queued>queued', 'queued>failed'],
   'requeue-missing': ['pinned>queued'],
   'drop-unwanted': ['none>unpinning'],
   'release-due': ['queued>unpinning', 'pinning>unpinning', 'pinned>unpinning', 'failed>unpinning'],
@@ -185,7 +188,10 @@ export class Watch {
     const stale = before?.claim?.generation !== before?.generation
     if (op === 'finish' && before !== null && stale && before.state !== after.state)
       this.#break(`I5: ${what} under a generation that was over`)
-    if (step === 'pinning>pinned' && !this.#reality.holds(after.nodeId, after.cid))
+    if (
+      (step === 'pinning>pinned' || step === 'queued>pinned') &&
+      !this.#reality.holds(after.nodeId, after.cid)
+    )
       this.#break(`I2: ${what}, and its Kubo does not have it`)
   }
 
@@ -215,11 +221,12 @@ export class Watch {
         this.#break(`I2: ${p.nodeId} should have ${content.cid} and does not`)
     }
     for (const pin of content.pins.values()) {
-      // claims do not change pins; and when a node leaves or returns, a content that lacks no copy is folded at its next change
       const fits = (replicas: number): boolean => {
         const should = foldStatus(pin.status, replicas, counts)
+        // claims do not change pins
         return should === pin.status || (should === 'pinning' && pin.status !== 'pinned')
       }
+      // when a node leaves or returns, a content that lacks no copy is folded at its next change
       if (!fits(this.#db.reachable(pin.replicas)) && !fits(pin.replicas))
         this.#break(`I2: pin ${pin.id} is ${pin.status} with ${describe(content)}`)
     }

@@ -15,7 +15,7 @@ begin
     update placements q set
       state = case when not f.holds or q.state = 'unpinning' then q.state when f.woken then 'queued'
         when f.kind in ('pinned', 'failed') then f.kind else 'queued' end,
-      attempts = q.attempts - case when f.holds and f.kind = 'released' and q.state = 'pinning' then 1 else 0 end,
+      attempts = q.attempts - case when f.holds and f.kind = 'released' and q.state <> 'unpinning' then 1 else 0 end,
       retrying = case when f.holds then not f.woken and (f.kind = 'retry' or (f.kind = 'released' and q.retrying)) else q.retrying end,
       crashes = case when f.holds then 0 else q.crashes end,
       verify = case when f.holds then f.kind <> 'pinned' and (q.verify or f.kind = 'released') else true end,

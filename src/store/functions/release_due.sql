@@ -12,9 +12,10 @@ declare
   gone text;
 begin
   perform assert_leading(of_leader);
-  -- the contents are chosen by time and locked in cid order
+  -- The contents are chosen by time and locked in cid order. An index finds what is before a stable function; clock_timestamp() would be
+  -- compared with every row.
   select array_agg(q.cid) into due from (
-    select c.cid from contents c where c.unpin_after <= clock_timestamp() order by c.unpin_after limit most) q;
+    select c.cid from contents c where c.unpin_after <= statement_timestamp() order by c.unpin_after limit most) q;
   if due is null then return; end if;
   perform lock_contents(due);
   for gone in select c.cid from contents c where c.cid = any (due) and c.unpin_after <= clock_timestamp() order by c.cid loop
