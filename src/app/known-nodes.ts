@@ -5,12 +5,17 @@ import type { KnownNodes } from '../store/pin-rows.ts'
 /** Names and addresses of the nodes, computed again only when `nodes` returns another array. */
 export function knownNodes(nodes: () => readonly Node[]): KnownNodes {
   let from: readonly Node[] | null = null
-  let entries = new Map<NodeId, { name: string; addresses: string[] }>()
+  let entries = new Map<NodeId, { name: string; addresses: string[]; alone: boolean }>()
   let any: string[] = []
   const read = () => {
     const list = nodes()
     if (list === from) return entries
-    entries = new Map(list.map((node) => [node.id, { name: node.name, addresses: addressesOf(node) }]))
+    entries = new Map(
+      list.map((node) => [
+        node.id,
+        { name: node.name, addresses: addressesOf(node), alone: node.live && node.kubo?.alone === true },
+      ]),
+    )
     const taking = list.filter((node) => node.live && node.state === 'active')
     any = (taking.length > 0 ? taking : list).flatMap(addressesOf)
     from = list
@@ -19,6 +24,7 @@ export function knownNodes(nodes: () => readonly Node[]): KnownNodes {
   return {
     addresses: (id) => read().get(id)?.addresses ?? addressesOf({ id, multiaddrs: [] }),
     name: (id) => read().get(id)?.name ?? id,
+    alone: (id) => read().get(id)?.alone ?? false,
     anyAddresses() {
       read()
       return any

@@ -9,6 +9,8 @@ import { every } from './every.ts'
 export interface KuboWatch {
   /** Null while Kubo answers and is the one that this node is bound to; otherwise the reason. */
   trouble(): string | null
+  /** Since when Kubo answers without a break that was noticed, ms since 1970; null while there is trouble. */
+  sinceMs(): number | null
   usedBytes(): number | null
   capacityBytes(): number | null
   /** This node's Kubo. Calls reject `kubo_down` while there is trouble, for instance when the Kubo belongs to another node. */
@@ -45,6 +47,7 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
   const { ipfs, store, node, announce, clock, log } = parts
   let trouble: string | null = 'Kubo has not answered yet'
   let told = false
+  let sinceMs: number | null = null
   let multiaddrs: string[] | null = null
   let used: number | null = null
   let capacity: number | null = null
@@ -64,6 +67,7 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
     if (trouble === null) return
     trouble = null
     told = false
+    sinceMs = clock.now()
     log.info({ peerId }, 'Kubo answers')
     if (parts.strict) await warnOfFollowUps(ipfs, log, bounded)
     parts.onReturn()
@@ -72,6 +76,7 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
   const fail = (error: unknown): void => {
     // an error of Postgres says nothing about Kubo
     if (isCode(error, 'unavailable')) return
+    sinceMs = null
     trouble = error instanceof Error ? error.message : String(error)
     if (!told) log.warn({ err: error }, away)
     told = true
@@ -79,6 +84,7 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
 
   return {
     trouble: () => trouble,
+    sinceMs: () => sinceMs,
     usedBytes: () => used,
     capacityBytes: () => capacity,
     ipfs: guarded(ipfs, () => trouble),
@@ -117,6 +123,7 @@ function guarded(ipfs: Ipfs, trouble: () => string | null): Ipfs {
     },
     connect: async (multiaddr, signal) => open().connect(multiaddr, signal),
     connectSibling: async (multiaddr, signal) => open().connectSibling(multiaddr, signal),
+    peers: async (signal) => open().peers(signal),
     identity: async (signal) => open().identity(signal),
     followUps: async (signal) => open().followUps(signal),
     repoStat: async (signal) => open().repoStat(signal),

@@ -92,7 +92,7 @@ export async function startNode(
       node,
       store,
       log,
-      self: () => ({ ...heartbeatOf(config, node, nodes, kubo), acceptMs: pressure.acceptMs() }),
+      self: () => ({ ...heartbeatOf(config, node, nodes, kubo, self), acceptMs: pressure.acceptMs() }),
       known: () => nodes.nodes(),
       onRebuilt: () => driver.nudge('requeue-sweeper'),
     },
@@ -235,6 +235,7 @@ function heartbeatOf(
   node: NodeIdentity,
   nodes: LiveNodes,
   kubo: KuboWatch,
+  self: Self | null,
 ): Omit<Heartbeat, 'acceptMs'> {
   const known = nodes.nodes().find(({ id }) => id === node.nodeId)
   return {
@@ -245,6 +246,7 @@ function heartbeatOf(
     capacityBytes: kubo.capacityBytes() ?? known?.capacityBytes ?? null,
     usedBytes: kubo.usedBytes() ?? known?.usedBytes ?? null,
     state: known?.state ?? 'active',
+    ...(self === null ? {} : { kubo: self.kuboSign() }),
   }
 }
 

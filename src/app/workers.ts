@@ -101,7 +101,7 @@ function addNodeWorkers(needs: WorkerNeeds, worker: PinWorker, intake: Intake): 
       log,
     }),
   )
-  driver.add(siblings({ nodeId: node.nodeId, nodes: () => nats.presence.nodes(), ipfs: kubo.ipfs }))
+  driver.add(siblings({ nodeId: node.nodeId, nodes: () => nats.presence.nodes(), ipfs: kubo.ipfs, clock }))
   driver.add(queueWatch({ identity: node, store: store.measures, onMeasured: metrics.queueMeasured }))
 }
 

@@ -1,5 +1,5 @@
 import { parseId, type NodeId } from '../core/ids.ts'
-import { nodeStates, type NodeState } from '../core/node.ts'
+import { nodeStates, type KuboSign, type NodeState } from '../core/node.ts'
 
 /** A node's report about itself, sent every second. The addresses of its Kubo are not in it: they come from Postgres alone. */
 export interface Heartbeat {
@@ -13,6 +13,8 @@ export interface Heartbeat {
   state: NodeState
   /** How long the node's accepts of the last seconds took, ms; null when there were none. */
   acceptMs: number | null
+  /** Missing in heartbeats of older versions. */
+  kubo?: KuboSign
 }
 
 export function writeHeartbeat(heartbeat: Heartbeat): string {
@@ -23,7 +25,9 @@ export function writeHeartbeat(heartbeat: Heartbeat): string {
 /** Parses a heartbeat; null when `text` is malformed or of an unknown version. */
 export function readHeartbeat(text: string): Heartbeat | null {
   try {
-    const { v, nodeId, name, incarnation, zone, capacityBytes, usedBytes, state, acceptMs } = record(text)
+    const { v, nodeId, name, incarnation, zone, capacityBytes, usedBytes, state, acceptMs, ...more } = record(
+      JSON.parse(text),
+    )
     if (v !== 1 || typeof nodeId !== 'string' || typeof name !== 'string') return null
     if (typeof incarnation !== 'number') return null
     const known = nodeStates.find((one) => one === state)
@@ -37,13 +41,19 @@ export function readHeartbeat(text: string): Heartbeat | null {
       usedBytes: typeof usedBytes === 'number' ? usedBytes : null,
       state: known,
       acceptMs: typeof acceptMs === 'number' ? acceptMs : null,
+      ...kuboSign(more['kubo']),
     }
   } catch {
     return null
   }
 }
 
-function record(text: string): Record<string, unknown> {
-  const value: unknown = JSON.parse(text)
+function kuboSign(value: unknown): Pick<Heartbeat, 'kubo'> {
+  if (value === undefined) return {}
+  const { sinceMs, alone } = record(value)
+  return { kubo: { sinceMs: typeof sinceMs === 'number' ? sinceMs : null, alone: alone === true } }
+}
+
+function record(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? { ...value } : {}
 }

@@ -10,6 +10,7 @@ export interface NodeRow {
   name: string
   zone: string | null
   multiaddrs: string[]
+  peer_id: string | null
   capacity_bytes: number | null
   used_bytes: number | null
   state: NodeState
@@ -17,7 +18,7 @@ export interface NodeRow {
   silent_ms: number
 }
 
-export const nodeColumns = `id, name, zone, multiaddrs, capacity_bytes, used_bytes, state,
+export const nodeColumns = `id, name, zone, multiaddrs, peer_id, capacity_bytes, used_bytes, state,
   (extract(epoch from clock_timestamp() - last_seen) * 1000)::bigint as silent_ms,
   last_seen > clock_timestamp() - make_interval(secs => ${freshMs} / 1000.0) as live`
 
@@ -27,6 +28,7 @@ export function nodeOf(row: NodeRow): Node {
     name: row.name,
     zone: row.zone,
     multiaddrs: row.multiaddrs,
+    peerId: row.peer_id,
     capacityBytes: row.capacity_bytes,
     usedBytes: row.used_bytes,
     state: row.state,

@@ -81,7 +81,12 @@ export interface StoreOptions {
   listsPerOrg?: number
 }
 
-const noKnownNodes: KnownNodes = { addresses: () => [], name: String, anyAddresses: () => [] }
+const noKnownNodes: KnownNodes = {
+  addresses: () => [],
+  name: String,
+  alone: () => false,
+  anyAddresses: () => [],
+}
 
 /** Opens the store; nothing is connected yet. */
 export function openStore(options: StoreOptions): Store {
