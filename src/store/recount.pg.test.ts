@@ -147,7 +147,24 @@ test('a correction is exact although a writer that had begun before commits afte
   assert.partialDeepStrictEqual(await look(), { wrong: 0 })
 })
 
-test('corrections are exact beside writers of all kinds', async () => {
+test('two recounts at a time do not correct the same count twice', async () => {
+  await system.query('update org_usage set bytes = bytes + 9 where org_id = $1', [uuidOf(org)])
+  const other = new pg.Client({ connectionString: database.systemUrl })
+  await other.connect()
+  try {
+    await other.query('begin')
+    assert.equal((await other.query('select * from recount_org($1)', [uuidOf(org)])).rowCount, 1)
+    const correcting = look('op')
+    await until('the second recount waits for the first', recountWaits, { withinMs: patience.longMs })
+    await other.query('commit')
+    assert.equal((await correcting).wrong, 0)
+  } finally {
+    await other.end()
+  }
+  assert.partialDeepStrictEqual(await look(), { wrong: 0 })
+})
+
+test('corrections are exact beside writers of all kinds, and beside one another', async () => {
   const [a, b] = nodes
   assert.ok(a && b)
   let over = false
@@ -161,7 +178,11 @@ test('corrections are exact beside writers of all kinds', async () => {
     }
   }
   const correcting = async () => {
-    while (!over) await look('op')
+    while (!over) {
+      await system.query('update pin_counts set n = n + 1 where org_id = $1', [uuidOf(org)])
+      await system.query('update org_usage set bytes = bytes - 1 where org_id = $1', [uuidOf(org)])
+      await look('op')
+    }
   }
   const both = [correcting(), correcting()]
   await Promise.all(['x', 'y', 'z'].map(writing)).finally(() => (over = true))
