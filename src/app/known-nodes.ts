@@ -3,10 +3,17 @@ import { isWorking } from '../core/node-standing.ts'
 import { addressesOf, type Node } from '../core/node.ts'
 import type { KnownNodes } from '../store/pin-rows.ts'
 
+interface Known {
+  name: string
+  addresses: string[]
+  works: boolean
+  alone: boolean
+}
+
 /** Names and addresses of the nodes, computed again only when `nodes` returns another array. */
 export function knownNodes(nodes: () => readonly Node[]): KnownNodes {
   let from: readonly Node[] | null = null
-  let entries = new Map<NodeId, { name: string; addresses: string[]; works: boolean }>()
+  let entries = new Map<NodeId, Known>()
   let any: string[] = []
   const read = () => {
     const list = nodes()
@@ -14,7 +21,12 @@ export function knownNodes(nodes: () => readonly Node[]): KnownNodes {
     entries = new Map(
       list.map((node) => [
         node.id,
-        { name: node.name, addresses: addressesOf(node), works: isWorking(node) },
+        {
+          name: node.name,
+          addresses: addressesOf(node),
+          works: isWorking(node),
+          alone: node.live && node.kubo?.alone === true,
+        },
       ]),
     )
     const taking = list.filter((node) => isWorking(node) && node.state === 'active')
@@ -26,6 +38,7 @@ export function knownNodes(nodes: () => readonly Node[]): KnownNodes {
     addresses: (id) => read().get(id)?.addresses ?? addressesOf({ id, multiaddrs: [] }),
     name: (id) => read().get(id)?.name ?? id,
     works: (id) => read().get(id)?.works ?? true,
+    alone: (id) => read().get(id)?.alone ?? false,
     anyAddresses() {
       read()
       return any

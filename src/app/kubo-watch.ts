@@ -11,6 +11,8 @@ export interface KuboWatch {
   trouble(): string | null
   /** The same with the time that it lasts, or since this watch was made. */
   unable(): Inability | null
+  /** Since when Kubo answers without a break that was noticed, ms since 1970; null while there is trouble. */
+  sinceMs(): number | null
   usedBytes(): number | null
   capacityBytes(): number | null
   /** This node's Kubo. Calls reject `kubo_down` while there is trouble, for instance when the Kubo belongs to another node. */
@@ -50,9 +52,10 @@ const away =
 export function kuboWatch(parts: KuboWatchParts): KuboWatch {
   const { ipfs, store, node, announce, clock, log } = parts
   let trouble: string | null = 'Kubo has not answered yet'
-  let sinceMs = clock.steadyMs()
+  let awaySinceMs = clock.steadyMs()
   let round = 0
   let told = false
+  let sinceMs: number | null = null
   let multiaddrs: string[] | null = null
   let used: number | null = null
   let capacity: number | null = null
@@ -74,6 +77,7 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
     if (trouble === null) return
     trouble = null
     told = false
+    sinceMs = clock.now()
     log.info({ peerId }, 'Kubo answers')
     if (parts.strict) await warnOfFollowUps(ipfs, log, bounded)
     parts.onReturn()
@@ -84,7 +88,8 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
     // an error of Postgres says nothing about Kubo
     if (isCode(error, 'unavailable')) return
     const isNew = trouble === null
-    if (isNew) sinceMs = clock.steadyMs()
+    if (isNew) awaySinceMs = clock.steadyMs()
+    sinceMs = null
     trouble = error instanceof Error ? error.message : String(error)
     if (isNew) parts.onChange()
     if (!told) log.warn({ err: error }, away)
@@ -94,7 +99,8 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
   return {
     trouble: () => trouble,
     unable: () =>
-      trouble === null ? null : { what: 'kubo', forMs: clock.steadyMs() - sinceMs, reason: trouble },
+      trouble === null ? null : { what: 'kubo', forMs: clock.steadyMs() - awaySinceMs, reason: trouble },
+    sinceMs: () => sinceMs,
     usedBytes: () => used,
     capacityBytes: () => capacity,
     ipfs: guarded(ipfs, () => trouble),
@@ -133,6 +139,7 @@ function guarded(ipfs: Ipfs, trouble: () => string | null): Ipfs {
     },
     connect: async (multiaddr, signal) => open().connect(multiaddr, signal),
     connectSibling: async (multiaddr, signal) => open().connectSibling(multiaddr, signal),
+    peers: async (signal) => open().peers(signal),
     identity: async (signal) => open().identity(signal),
     followUps: async (signal) => open().followUps(signal),
     repoStat: async (signal) => open().repoStat(signal),

@@ -94,7 +94,7 @@ export async function startNode(
       node,
       store,
       log,
-      self: () => heartbeatOf({ config, node, nodes, kubo, postgres, pressure }),
+      self: () => heartbeatOf({ config, node, nodes, kubo, postgres, pressure, self }),
       known: () => nodes.nodes(),
       onRebuilt: () => driver.nudge('requeue-sweeper'),
     },
@@ -248,9 +248,10 @@ function returned({ presence }: NatsParts, driver: Driver, sign: () => void): vo
 interface HeartbeatParts extends Pick<WorkerNeeds, 'config' | 'node' | 'kubo' | 'pressure'> {
   nodes: LiveNodes
   postgres: PostgresWatch
+  self: Self | null
 }
 
-function heartbeatOf({ config, node, nodes, kubo, postgres, pressure }: HeartbeatParts): Heartbeat {
+function heartbeatOf({ config, node, nodes, kubo, postgres, pressure, self }: HeartbeatParts): Heartbeat {
   const known = nodes.nodes().find(({ id }) => id === node.nodeId)
   return {
     nodeId: node.nodeId,
@@ -262,6 +263,7 @@ function heartbeatOf({ config, node, nodes, kubo, postgres, pressure }: Heartbea
     state: known?.state ?? 'active',
     acceptMs: pressure.acceptMs(),
     unable: longest(kubo.unable(), postgres.unable()),
+    ...(self === null ? {} : { kubo: self.kuboSign() }),
   }
 }
 

@@ -3,6 +3,7 @@ import { mirrorMaintenance } from '../cluster/maintenance.ts'
 import { takesContent } from '../core/choose-nodes.ts'
 import { numberOf } from '../core/epoch.ts'
 import type { NodeState, NodeIdentity } from '../core/node.ts'
+import type { Job } from '../core/placement.ts'
 import type { Log } from '../core/ports.ts'
 import type { Pressure } from '../core/accept-pressure.ts'
 import type { Tracing } from '../core/tracing.ts'
@@ -15,7 +16,7 @@ import { clusterMeasure, queueWatch } from '../workers/measure.ts'
 import { pinWorker, type PinWorker } from '../workers/pin-worker.ts'
 import { prune } from '../workers/prune.ts'
 import { rebalance } from '../workers/rebalance.ts'
-import { reconcile } from '../workers/reconcile.ts'
+import { missingPins, reconcile } from '../workers/reconcile.ts'
 import { repair } from '../workers/repair.ts'
 import { removeOrgs } from '../workers/remove-orgs.ts'
 import type { Room } from '../workers/room.ts'
@@ -78,16 +79,15 @@ export function nodeWorkers(needs: WorkerNeeds): PinWorker {
 
 function addNodeWorkers(needs: WorkerNeeds, worker: PinWorker, intake: Intake): void {
   const { config, node, store, nats, kubo, driver, metrics, log } = needs
-  driver.add(
-    reconcile({
-      identity: node,
-      store: store.reconcile,
-      ipfs: kubo.ipfs,
-      log,
-      offer: (jobs) => worker.offer(jobs),
-      isBusy: (cid) => worker.isBusy(cid),
-    }),
-  )
+  const reconciled = {
+    identity: node,
+    store: store.reconcile,
+    ipfs: kubo.ipfs,
+    log,
+    offer: (jobs: Job[]) => worker.offer(jobs),
+    isBusy: (cid: string) => worker.isBusy(cid),
+  }
+  driver.add(reconcile(reconciled))
   driver.add(
     collectGarbage({
       identity: node,
@@ -96,12 +96,13 @@ function addNodeWorkers(needs: WorkerNeeds, worker: PinWorker, intake: Intake): 
       intake,
       underWay: () => worker.underWay(),
       release: () => worker.release(),
+      requeueMissing: missingPins(reconciled),
       highWater: policyOf(config).highWater,
       clock,
       log,
     }),
   )
-  driver.add(siblings({ nodeId: node.nodeId, nodes: () => nats.presence.nodes(), ipfs: kubo.ipfs }))
+  driver.add(siblings({ nodeId: node.nodeId, nodes: () => nats.presence.nodes(), ipfs: kubo.ipfs, clock }))
   driver.add(queueWatch({ identity: node, store: store.measures, onMeasured: metrics.queueMeasured }))
 }
 

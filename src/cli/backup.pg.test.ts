@@ -298,6 +298,31 @@ test('a backup fails when the stored counts differ from the pins, and leaves no 
   )
 })
 
+test('admin recount lists wrong counts and exits with 1; with --apply it corrects them, and a backup works again', async () => {
+  await using other = await testDatabase()
+  await anchorage(other, 'admin', 'create-org', 'counted')
+  await asSystem(other, `insert into org_usage (org_id, bytes) select id, 5 from orgs`)
+  const wrong = await anchorage(other, 'admin', 'recount')
+  assert.match(wrong.stdout, /^OF +COUNTER +WHICH +STORED +COUNTED\ncounted +bytes +5 +0\n$/)
+  assert.deepEqual(
+    [wrong.code, wrong.stderr],
+    [1, 'wrong counts: 1; anchorage admin recount --apply corrects them\n'],
+  )
+  const applied = await anchorage(other, 'admin', 'recount', '--apply', '--json')
+  assert.equal(applied.code, 0, applied.stderr)
+  assert.partialDeepStrictEqual(JSON.parse(applied.stdout), {
+    wrong: 1,
+    corrected: 1,
+    results: [{ name: 'counted', counter: 'bytes', key: {}, kept: 5, counted: 0 }],
+  })
+  const right = await anchorage(other, 'admin', 'recount')
+  assert.deepEqual(
+    [right.code, right.stdout],
+    [0, 'all stored counts of 1 orgs, 0 nodes and 0 plans are right\n'],
+  )
+  assert.equal((await anchorage(other, 'backup', join(dir, 'recounted'))).code, 0)
+})
+
 test('migrate status says what is wrong, beside what is applied', async () => {
   await using other = await testDatabase()
   assert.deepEqual(await anchorage(other, 'migrate', 'status').then(({ code, stderr }) => [code, stderr]), [
@@ -368,7 +393,7 @@ async function fillTheRest(keyId: KeyId): Promise<void> {
     `insert into users (id, issuer, subject, name) values (gen_random_uuid(), 'https://id', 's', 'Ünï')`,
     `insert into memberships (org_id, user_id, role, source) select o.id, u.id, 'owner', 'manual' from orgs o, users u`,
     `insert into sessions (id, hash, user_id, expires_at) select gen_random_uuid(), 'x', id, now() + interval '1 h' from users`,
-    `insert into plans (id, actor, summary, state, whole, moves) values (gen_random_uuid(), 'op', '{"a": 1}', 'applying', true, 1)`,
+    `insert into plans (id, actor, summary, state, whole, moves, bytes) values (gen_random_uuid(), 'op', '{"a": 1}', 'applying', true, 1, 1)`,
     `insert into plan_moves (plan_id, number, cid, from_node, to_node, bytes, reason)
        select p.id, 1, 'c1', n.id, n.id, 1, 'why' from plans p, nodes n`,
   ])

@@ -46,6 +46,17 @@ test('a heartbeat updates the used bytes, and its unknown values replace nothing
   assert.deepEqual(merged, { ...known, live: true, usedBytes: 60 })
 })
 
+test('a heartbeat says since when the Kubo of the node answers; one of an older version says nothing of it', () => {
+  const kubo = { sinceMs: 17, alone: true }
+  const heard = readHeartbeat(writeHeartbeat(beat(there, { kubo })))
+  assert.deepEqual(one(node(there), heard)?.kubo, kubo)
+  assert.equal(one(node(there), beat(there))?.kubo, undefined)
+  const odd = JSON.stringify({ ...JSON.parse(writeHeartbeat(beat(there))), kubo: { sinceMs: 'x', more: 1 } })
+  assert.deepEqual(readHeartbeat(odd)?.kubo, { sinceMs: null, alone: false })
+  const none = JSON.stringify({ ...JSON.parse(writeHeartbeat(beat(there))), kubo: null })
+  assert.deepEqual(readHeartbeat(none)?.kubo, { sinceMs: null, alone: false })
+})
+
 test('addresses come from Postgres alone: those in heartbeats of older versions are ignored', () => {
   const theirs = JSON.stringify({
     ...JSON.parse(writeHeartbeat(beat(there))),

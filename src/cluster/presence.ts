@@ -154,6 +154,7 @@ export function mergeNodes(
       state: node.state === 'active' ? heartbeat.state : node.state,
       capacityBytes: heartbeat.capacityBytes ?? node.capacityBytes,
       usedBytes: heartbeat.usedBytes ?? node.usedBytes,
+      ...(heartbeat.kubo === undefined ? {} : { kubo: heartbeat.kubo }),
     }
   })
 }

@@ -9,6 +9,10 @@ export interface Node {
   zone: string | null
   /** The addresses of its Kubo, each ending in `/p2p/…`; empty until that Kubo was reached for the first time. */
   multiaddrs: string[]
+  /** The peer id of its Kubo; null or missing until that Kubo was reached for the first time. */
+  peerId?: string | null
+  /** What the node says of its Kubo now; missing while no heartbeat says it. */
+  kubo?: KuboSign
   /** Bytes; null while unknown. */
   capacityBytes: number | null
   usedBytes: number | null
@@ -45,12 +49,20 @@ export interface Inability extends Away {
   forMs: number
 }
 
+/** What a node says of its own Kubo. */
+export interface KuboSign {
+  /** Since when it answers, ms since 1970 by the node's clock; null while it does not. Another value means that it may have restarted. */
+  sinceMs: number | null
+  /** It has been connected to no other node's Kubo for a while, although some of them answer. */
+  alone: boolean
+}
+
 export const nodeStates = ['active', 'draining', 'drained'] as const
 export type NodeState = (typeof nodeStates)[number]
 
 /** Why this node, or something that it needs, does not work fully. */
 export interface Degradation {
-  what: 'nats' | 'kubo' | 'postgres' | 'schema' | 'maintenance' | 'peer' | 'reconciler' | 'disk'
+  what: 'nats' | 'kubo' | 'postgres' | 'schema' | 'maintenance' | 'peer' | 'reconciler' | 'disk' | 'siblings'
   reason: string
 }
 

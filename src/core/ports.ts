@@ -343,6 +343,8 @@ export interface Ipfs {
   connect(origin: string, signal: AbortSignal): Promise<void>
   /** Dials another node's Kubo at an address which that node announced. No policy applies, since private networks are usual there. */
   connectSibling(multiaddr: string, signal: AbortSignal): Promise<void>
+  /** The ids of the peers that Kubo is connected to, whichever side dialled. */
+  peers(signal: AbortSignal): Promise<ReadonlySet<string>>
   /** The peer id and the addresses that Kubo listens on, each ending in `/p2p/…`. Rejects when this Kubo is too old to work with. */
   identity(signal: AbortSignal): Promise<{ peerId: string; multiaddrs: string[]; version: string }>
   /**

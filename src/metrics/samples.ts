@@ -34,6 +34,7 @@ const parts = Object.keys({
   peer: true,
   reconciler: true,
   disk: true,
+  siblings: true,
 } satisfies Record<Degradation['what'], true>)
 
 function ofNode({ version, ready, reasons, epoch, maintenanceSince, nowMs }: NodeView): Sample[] {

@@ -79,6 +79,6 @@ export async function assertSums(query: Query): Promise<void> {
   if (wrong.length > 0)
     throw new AnchorageError(
       'conflict',
-      `the stored counts of ${wrong.length} orgs differ from their pins: either the database is damaged, or the login cannot see every row`,
+      `the stored counts of ${wrong.length} orgs differ from their pins: either they are wrong (anchorage admin recount shows and corrects them), or the login cannot see every row`,
     )
 }

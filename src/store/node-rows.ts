@@ -16,6 +16,7 @@ export interface NodeRow {
   name: string
   zone: string | null
   multiaddrs: string[]
+  peer_id: string | null
   capacity_bytes: number | null
   used_bytes: number | null
   state: NodeState
@@ -27,7 +28,7 @@ export interface NodeRow {
   down: boolean
 }
 
-export const nodeColumns = `id, name, zone, multiaddrs, capacity_bytes, used_bytes, state, down_at is not null as down,
+export const nodeColumns = `id, name, zone, multiaddrs, peer_id, capacity_bytes, used_bytes, state, down_at is not null as down,
   unable_what, unable_reason, (extract(epoch from clock_timestamp() - unable_since) * 1000)::bigint as unable_ms,
   greatest((extract(epoch from clock_timestamp() - last_seen) * 1000)::bigint, 0) as silent_ms,
   ${isSeen} as live`
@@ -38,6 +39,7 @@ export function nodeOf(row: NodeRow): Node {
     name: row.name,
     zone: row.zone,
     multiaddrs: row.multiaddrs,
+    peerId: row.peer_id,
     capacityBytes: row.capacity_bytes,
     usedBytes: row.used_bytes,
     state: row.state,

@@ -11,6 +11,7 @@ const knownNodes: KnownNodes = {
   addresses: (id) => [`/at/${names.get(id)}`],
   name: (id) => names.get(id) ?? id,
   works: (id) => id !== away,
+  alone: (id) => names.get(id) === 'node-3',
   anyAddresses: () => ['/at/any'],
 }
 
@@ -77,6 +78,22 @@ test('a pin without a node says what it waits for, and still has an address to c
     some.info.status_details,
     'waiting for a node to start on it; 1 of 3 copies pinned; 1 copy waits for a node that has room',
   )
+})
+
+test('a copy of which no block has come says so when the Kubo of its node reaches no other one', () => {
+  const alone = 'the Kubo of node-3 is not connected to the Kubo of any other node'
+  const stuck = shown({ status: 'pinning', replicas: 1 }, [
+    copy(3, { state: 'pinning', blocks: 0, bytes: 0 }),
+  ])
+  assert.equal(stuck.info.status_details, `fetching: 0 blocks, 0 bytes so far; ${alone}`)
+  const again = shown({ status: 'queued', replicas: 1 }, [
+    copy(3, { state: 'queued', error_code: 'not_found_in_time', error: 'no block was found' }),
+  ])
+  assert.equal(again.info.status_details, `waiting to try again: no block was found; ${alone}`)
+  const moves = shown({ status: 'pinning', replicas: 1 }, [
+    copy(3, { state: 'pinning', blocks: 4, bytes: 400 }),
+  ])
+  assert.equal(moves.info.status_details, 'fetching: 4 blocks, 400 bytes so far')
 })
 
 test('an error is shown with its code; a copy that a full node refused waits for another node', () => {

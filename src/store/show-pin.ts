@@ -45,6 +45,8 @@ interface CopyRow extends DetailRow {
   nodeId: NodeId
   nodeName: string
   nodeWorks: boolean
+  /** Its node's Kubo is connected to no other node's. */
+  alone: boolean
 }
 
 /** The copies, ordered by the names of their nodes. A copy that is being unpinned does not count as a copy. */
@@ -53,7 +55,15 @@ function copiesOf(details: DetailRow[], knownNodes: KnownNodes): CopyRow[] {
     .flatMap((row) => {
       if (row.node_id === null || row.state === 'unpinning') return []
       const nodeId = idOf('nod', row.node_id)
-      return [{ ...row, nodeId, nodeName: knownNodes.name(nodeId), nodeWorks: knownNodes.works(nodeId) }]
+      return [
+        {
+          ...row,
+          nodeId,
+          nodeName: knownNodes.name(nodeId),
+          nodeWorks: knownNodes.works(nodeId),
+          alone: knownNodes.alone(nodeId),
+        },
+      ]
     })
     .sort((a, b) => (a.nodeName < b.nodeName ? -1 : 1))
 }
@@ -102,7 +112,7 @@ function details(row: PinRow, copies: CopyRow[]): string {
     case 'pinning': {
       const fetched = underWay(copies)
       const progress = `fetching: ${sum(fetched, 'blocks')} blocks, ${sum(fetched, 'bytes')} bytes so far`
-      return [progress, ...some, ...missing].join('; ')
+      return [progress, ...cutOff(copies), ...some, ...missing].join('; ')
     }
     case 'failed':
       if (row.error_code === 'too_big')
@@ -110,7 +120,10 @@ function details(row: PinRow, copies: CopyRow[]): string {
       return trouble ?? 'this pin was refused'
     case 'queued': {
       const lost = lostOn(copies)
-      if (trouble) return [`waiting to try again: ${trouble}`, ...some, ...lost, ...missing].join('; ')
+      if (trouble)
+        return [`waiting to try again: ${trouble}`, ...cutOff(copies), ...some, ...lost, ...missing].join(
+          '; ',
+        )
       if (copies.some((copy) => counts(copy) && copy.state !== 'pinned'))
         return ['waiting for a node to start on it', ...some, ...lost, ...missing].join('; ')
       return [...some, ...lost, ...missing].join('; ') || 'waiting for a node to start on it'
@@ -148,6 +161,12 @@ function lostOn(copies: CopyRow[]): string[] {
 function waiting(missing: number): string[] {
   if (missing <= 0) return []
   return [`${missing} ${plural(missing, 'copy waits', 'copies wait')} for a node that has room`]
+}
+
+/** In words: copies of which no block has come, on nodes whose Kubos cannot fetch from one another. */
+function cutOff(copies: CopyRow[]): string[] {
+  const stuck = copies.filter(({ state, blocks, alone }) => alone && state !== 'pinned' && !blocks)
+  return stuck.map(({ nodeName }) => `the Kubo of ${nodeName} is not connected to the Kubo of any other node`)
 }
 
 /** Whether the pin's status counts this copy, or will once it is pinned. */

@@ -90,6 +90,7 @@ const noKnownNodes: KnownNodes = {
   addresses: () => [],
   name: String,
   works: () => true,
+  alone: () => false,
   anyAddresses: () => [],
 }
 

@@ -15,6 +15,7 @@ function world() {
     garbage: 60,
     underWay: 0,
     halfFetched: false,
+    missing: 0,
     holds: 0,
     collections: 0,
     releases: 0,
@@ -51,6 +52,12 @@ function world() {
       assert.equal(state.holds, 1)
       state.releases++
       onRelease()
+    },
+    async requeueMissing() {
+      assert.deepEqual([state.underWay, state.holds, turn.mine], [0, 1, true])
+      const { missing } = state
+      if (missing > 0) Object.assign(state, { missing: 0, halfFetched: true })
+      return missing
     },
     highWater: 0.9,
     clock,
@@ -129,6 +136,27 @@ test('nothing is collected while half-fetched content waits for its next attempt
   await at.clock.pass(1_000)
   assert.partialDeepStrictEqual(await running, { halfFetched: true })
   assert.equal(at.state.collections, 0)
+})
+
+test('wanted content that has no pin in Kubo is pinned before garbage is collected', async () => {
+  await using at = world()
+  at.state.missing = 2
+  assert.partialDeepStrictEqual(await at.run(), { missing: 2 })
+  assert.partialDeepStrictEqual(await at.run(), { halfFetched: true })
+  assert.equal(at.state.collections, 0)
+  at.state.halfFetched = false
+  assert.partialDeepStrictEqual(await at.run(), { collected: true })
+})
+
+test('a node whose patience is over still waits for content that has just lost its pin, and no longer than for other content', async () => {
+  await using at = world()
+  at.state.underWay = 1
+  at.releasing(() => Object.assign(at.state, { underWay: 0, missing: 1 }))
+  const lostMs = await at.runUntil(() => at.state.releases > 0, 1_400_000)
+  assert.ok(lostMs >= 900_000, `${lostMs} ms`)
+  assert.equal(at.state.collections, 0)
+  const tookMs = await at.runUntil(() => at.state.collections > 0, 1_400_000)
+  assert.ok(tookMs >= 600_000 && tookMs <= 1_380_000, `${tookMs} ms`)
 })
 
 test('running fetches are handed back so that garbage is collected within 23 minutes, however slowly content trickles in', async () => {

@@ -9,7 +9,7 @@ const quietMs = 60_000
 /**
  * … until this node has been above its mark for this long. Then running fetches are handed back, and garbage is collected although
  * half-fetched content waits. So a collection begins no later than patienceMs + pauseMs + 2 quietMs + 2 everyMs = 22.5 min after the mark
- * was passed, apart from the turns of other nodes and unpins that do not end. Only slow content loses blocks by this: on a full node, large
+ * was passed, apart from the turns of other nodes, unpins that do not end, and content that lost its pin. Only slow content loses blocks by this: on a full node, large
  * content that grows is stopped long before (`outgrew`), and small content that takes this long comes at less than 16 MiB in 15 min.
  */
 const patienceMs = 900_000
@@ -30,6 +30,8 @@ export interface GarbageParts {
   underWay: () => number
   /** Makes the pin worker hand back its running fetches. */
   release: () => void
+  /** Queues wanted content again that has no pin in Kubo; returns how many there are (`missingPins` of the reconciler). */
+  requeueMissing: (signal: AbortSignal) => Promise<number>
   /** The share of the capacity, 0 to 1, above which garbage is collected. */
   highWater: number
   clock: SteadyClock
@@ -41,8 +43,10 @@ export interface GarbageParts {
  * because a collection holds up pins.
  *
  * To Kubo, the blocks of an incomplete pin are garbage. So the collector stops new attempts, waits until none is under way, and does not
- * begin while half-fetched content waits for its next attempt; all this for a bounded time. It asks Kubo how full it is, so running it
- * twice collects once. A crash in the middle leaves a turn that expires by itself.
+ * begin while half-fetched content waits for its next attempt; all this for a bounded time. Wanted content may also have lost its pin,
+ * because somebody removed the pin by hand. So the collector compares Postgres with Kubo right before it begins. Content without a pin is
+ * pinned first, and the collector tries again. It asks Kubo how full it is, so running it twice collects once. A crash in the middle leaves
+ * a turn that expires by itself.
  */
 export function collectGarbage(parts: GarbageParts): NodeWorker {
   const collector = new Collector(parts)
@@ -94,7 +98,23 @@ class Collector {
     // An attempt that ended just now may have left half-fetched content.
     if (await this.#mustWait()) return { halfFetched: true }
     // Awaited here, so that the hold lasts until the collection is over.
-    return await this.#collect(signal)
+    return await this.#keepingTurn(
+      signal,
+      async () => (await this.#lostPins(signal)) ?? this.#collect(signal),
+    )
+  }
+
+  /**
+   * Has content that lost its pin queued again, and reports it; null when there is none. The content waits as half-fetched content does,
+   * and this node's patience begins again, because all of the content may be here.
+   */
+  async #lostPins(signal: AbortSignal): Promise<Report | null> {
+    const { requeueMissing, clock, log } = this.#parts
+    const missing = await requeueMissing(signal)
+    if (missing === 0) return null
+    this.#fullSinceMs = clock.steadyMs()
+    log.warn({ missing }, 'wanted content has no pin in Kubo: it is pinned again before garbage is collected')
+    return { missing }
   }
 
   /** Waits until nothing is under way; false when that takes too long or another node has the turn. */
@@ -137,8 +157,6 @@ class Collector {
     const { ipfs, clock, log } = this.#parts
     const startMs = clock.steadyMs()
     const before = await this.#room(signal)
-    const done = new AbortController()
-    const keeping = this.#keepTurn(AbortSignal.any([signal, done.signal]))
     try {
       const { removed, failed } = await ipfs.collectGarbage(signal)
       const { usedBytes, full } = await this.#room(signal)
@@ -150,6 +168,15 @@ class Collector {
     } finally {
       this.#notBeforeMs = clock.steadyMs() + pauseMs
       this.#fullSinceMs = null
+    }
+  }
+
+  async #keepingTurn(signal: AbortSignal, work: () => Promise<Report>): Promise<Report> {
+    const done = new AbortController()
+    const keeping = this.#keepTurn(AbortSignal.any([signal, done.signal]))
+    try {
+      return await work()
+    } finally {
       done.abort()
       await keeping
     }

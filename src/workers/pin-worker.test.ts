@@ -136,6 +136,10 @@ class ScriptedKubo implements Ipfs {
     this.connected.push(multiaddr)
   }
 
+  async peers(): Promise<ReadonlySet<string>> {
+    return new Set()
+  }
+
   async identity(): Promise<{ peerId: string; multiaddrs: string[]; version: string }> {
     if (this.down) throw new IpfsError('kubo_down', 'Kubo is away')
     return { peerId: 'p', multiaddrs: [], version: '0.43.0' }

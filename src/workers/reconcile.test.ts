@@ -4,7 +4,7 @@ import { mintId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import type { Job, PlacementState } from '../core/placement.ts'
 import type { Log, ReconcileStore } from '../core/ports.ts'
-import { reconcile } from './reconcile.ts'
+import { missingPins, reconcile } from './reconcile.ts'
 
 const identity = { nodeId: mintId('nod'), incarnation: 1 }
 const signal = new AbortController().signal
@@ -86,6 +86,7 @@ function world(setMax?: number) {
     busy,
     offered: () => offered.map(({ cid }) => cid).toSorted(),
     run: () => worker.run({ signal }),
+    missing: () => missingPins(parts)(signal),
     during: (work: () => void) => (whileListing = work),
     counts: () => ({ listings, questions }),
     confirm() {
@@ -173,6 +174,20 @@ test('a foreign pin is enough for a placement that is pinned', async () => {
   at.placements.set('c1', 'pinned')
   at.pins.set('c1', 'foreign')
   assert.partialDeepStrictEqual(await at.run(), { pins: 0, repaired: 0, unwanted: 0 })
+})
+
+test('looking for missing pins alone queues them again and removes nothing; on a restored database it only counts them', async () => {
+  const at = world()
+  at.pinned(3)
+  at.pins.delete('c1')
+  at.pins.set('left over', 'ours')
+  for (let runs = 0; runs < 3; runs++) assert.equal(await at.missing(), runs === 0 ? 1 : 0)
+  assert.equal(at.placements.get('c1'), 'queued')
+  assert.ok(!at.placements.has('left over'))
+  at.restore()
+  at.pins.delete('c2')
+  for (let runs = 0; runs < 2; runs++) assert.equal(await at.missing(), 1)
+  assert.equal(at.placements.get('c2'), 'pinned')
 })
 
 test('a pin of ours that no placement wants is removed only after two runs, and a foreign pin never', async () => {

@@ -55,6 +55,17 @@ export function reconcile(parts: ReconcileParts): NodeWorker {
   }
 }
 
+/**
+ * Only the first half of a run: queues placements again that are pinned in Postgres but not in Kubo, unless the database was restored and
+ * no operator has confirmed that. Returns how many are missing. What Kubo has in excess is left alone.
+ */
+export function missingPins(parts: ReconcileParts): (signal: AbortSignal) => Promise<number> {
+  return async (signal) => {
+    const restored = await parts.store.isRestored(parts.identity)
+    return (await new Reconciler(parts).mendMissing(null, restored, signal)).missing
+  }
+}
+
 /** The findings of one run in Kubo. */
 interface Found {
   ours: number
@@ -81,10 +92,26 @@ class Reconciler {
   async run(signal: AbortSignal): Promise<Report> {
     const found: Found = { ours: 0, unwanted: 0, confirmed: [], suspects: new Set() }
     const restored = await this.#parts.store.isRestored(this.#parts.identity)
+    const { missing, repaired } = await this.mendMissing(found, restored, signal)
+    const removed = restored ? this.#hold(found, missing) : await this.#remove(found)
+    const { ours: pins, unwanted } = found
+    return { pins, missing, unwanted, repaired, removed: removed ?? 0, blocked: removed === null, restored }
+  }
+
+  /**
+   * Queues placements again that are pinned in Postgres but not in Kubo; only counts them on a restored database. Unless `found` is null,
+   * adds the unwanted pins in Kubo to it on the way.
+   */
+  async mendMissing(
+    found: Found | null,
+    restored: boolean,
+    signal: AbortSignal,
+  ): Promise<{ missing: number; repaired: number }> {
     let missing = 0
     let repaired = 0
     for (let bucket = 0; bucket < this.#buckets; bucket++) {
-      const inKubo = await this.#list(bucket, signal, bucket === 0 && found.ours === 0 ? found : null)
+      const isFirst = bucket === 0 && found?.ours === 0
+      const inKubo = await this.#list(bucket, signal, isFirst ? found : null)
       if (inKubo.full) {
         this.#buckets *= 2
         bucket = -1
@@ -96,9 +123,7 @@ class Reconciler {
         if (!restored) repaired += await this.#repair(cids)
       }
     }
-    const removed = restored ? this.#hold(found, missing) : await this.#remove(found)
-    const { ours: pins, unwanted } = found
-    return { pins, missing, unwanted, repaired, removed: removed ?? 0, blocked: removed === null, restored }
+    return { missing, repaired }
   }
 
   /** Lists Kubo's pins of one bucket. Unless `found` is null, adds the unwanted ones of our pins to it on the way. */

@@ -20,7 +20,7 @@ import { Intake } from './intake.ts'
 import { pinWorker } from './pin-worker.ts'
 import { prune } from './prune.ts'
 import { rebalance } from './rebalance.ts'
-import { reconcile } from './reconcile.ts'
+import { missingPins, reconcile } from './reconcile.ts'
 import { repair } from './repair.ts'
 import { watchdog } from './watchdog.ts'
 import { silentLog as log } from '../core/silent-log.ts'
@@ -285,24 +285,41 @@ test("maintenance ends at its time by the database's clock, with a line in the a
   assert.deepEqual(await worker.run({ epoch, signal }), { ...nothing, auditMonths: 0, auditLines: 0 })
 })
 
+/** The garbage collector of a node that is above its high-water mark. */
+function collectorOf(store: Store, node: Awaited<ReturnType<typeof atWork>>) {
+  const { identity, ipfs, intake, worker } = node
+  return collectGarbage({
+    identity,
+    store: store.garbage,
+    ipfs: {
+      repoStat: async () => ({ usedBytes: 95, capacityBytes: 100 }),
+      collectGarbage: (stop) => ipfs.collectGarbage(stop),
+    },
+    intake,
+    underWay: () => worker.underWay(),
+    release: () => worker.release(),
+    requeueMissing: missingPins(reconcilePartsOf(store, node)),
+    highWater: 0.9,
+    clock,
+    log,
+  })
+}
+
+function reconcilePartsOf(store: Store, { identity, ipfs, worker }: Awaited<ReturnType<typeof atWork>>) {
+  return {
+    identity,
+    store: store.reconcile,
+    ipfs,
+    log,
+    offer: (jobs: Job[]) => worker.offer(jobs),
+    isBusy: (cid: string) => worker.isBusy(cid),
+  }
+}
+
 test('the cluster collects garbage on one node at a time, and never half-fetched content', async () => {
   await using at = await cluster()
   const { a, b, store } = at
-  const collector = ({ identity, ipfs, intake, worker }: typeof a) =>
-    collectGarbage({
-      identity,
-      store: store.garbage,
-      ipfs: {
-        repoStat: async () => ({ usedBytes: 95, capacityBytes: 100 }),
-        collectGarbage: (stop) => ipfs.collectGarbage(stop),
-      },
-      intake,
-      underWay: () => worker.underWay(),
-      release: () => worker.release(),
-      highWater: 0.9,
-      clock,
-      log,
-    })
+  const collector = (node: typeof a) => collectorOf(store, node)
   assert.equal(await store.garbage.takeTurn(b.identity, 60_000), true)
   assert.partialDeepStrictEqual(await collector(a).run({ signal }), { anothersTurn: true })
   await store.garbage.endTurn(a.identity)
@@ -331,17 +348,55 @@ test('the cluster collects garbage on one node at a time, and never half-fetched
   await pinning
 })
 
+test('content that lost its pin, foreign or ours, is pinned by us before garbage is collected, and keeps its blocks', async () => {
+  await using at = await cluster()
+  const { a, b, c, store } = at
+  // no other node can have the content
+  for (const { id } of [b, c]) await store.operator.drain(id, 'operator')
+  for (const cid of ['c0000', 'c0001']) a.ipfs.offer(cid, { blocks: 2, bytes: 200 })
+  a.ipfs.pinByHand('c0000', 'somebody')
+  await at.pinned(2, 1, [a.id])
+  assert.equal(await a.ipfs.pinned('c0000', signal), 'foreign')
+  for (const cid of ['c0000', 'c0001']) a.ipfs.unpinByHand(cid)
+  const collector = collectorOf(store, a)
+  assert.partialDeepStrictEqual(await collector.run({ signal }), { missing: 2 })
+  assert.equal(a.ipfs.collections(), 0)
+  await at.until(async () => (await collector.run({ signal }))['collected'] === true)
+  assert.deepEqual(await Promise.all(['c0000', 'c0001'].map((cid) => a.ipfs.pinned(cid, signal))), [
+    'ours',
+    'ours',
+  ])
+  assert.equal(a.ipfs.fetchedBytes(), 0, 'no block was fetched')
+})
+
+test('a foreign pin is not a copy: another node gets one, and the foreign pin stays as it is', async () => {
+  await using at = await cluster()
+  const { a, b, c, store } = at
+  a.ipfs.pinByHand('c0000', 'somebody')
+  await at.pinned(1, 1, [a.id])
+  await at.repaired(async () => (await at.on(a.id, 'pinned', 'unpinning')).length === 0)
+  const copies = await Promise.all([b, c].map(({ id }) => at.on(id, 'pinned')))
+  assert.deepEqual(copies.flat(), ['c0000'])
+  assert.equal(await a.ipfs.pinned('c0000', signal), 'foreign')
+  assert.deepEqual(await store.repair.unsettled('', 1), [])
+  assert.equal(await at.count('pinned'), 1)
+})
+
+test('a foreign pin counts as a copy while no other node can have one', async () => {
+  await using at = await cluster()
+  const { a, b, c, store } = at
+  for (const { id } of [b, c]) await store.operator.drain(id, 'operator')
+  a.ipfs.pinByHand('c0000', 'somebody')
+  await at.pinned(1, 1, [a.id])
+  await at.run()
+  assert.deepEqual(await at.on(a.id, 'pinned'), ['c0000'])
+  assert.deepEqual(await store.repair.unsettled('', 1), [])
+})
+
 test('a reconciler that found too many pins to remove continues once an operator has confirmed', async () => {
   await using at = await cluster()
   const { a, store } = at
-  const reconciler = reconcile({
-    identity: a.identity,
-    store: store.reconcile,
-    ipfs: a.ipfs,
-    log,
-    offer: (jobs) => a.worker.offer(jobs),
-    isBusy: (cid) => a.worker.isBusy(cid),
-  })
+  const reconciler = reconcile(reconcilePartsOf(store, a))
   for (let index = 0; index < 120; index++) a.ipfs.pinByHand(`x${index}`, 'anchorage')
   await reconciler.run({ signal })
   assert.partialDeepStrictEqual(await reconciler.run({ signal }), { blocked: true, unwanted: 120 })
