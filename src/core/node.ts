@@ -25,7 +25,7 @@ export type NodeState = (typeof nodeStates)[number]
 
 /** Why this node, or something that it needs, does not work fully. */
 export interface Degradation {
-  what: 'nats' | 'kubo' | 'postgres' | 'schema' | 'maintenance' | 'peer' | 'reconciler' | 'disk'
+  what: 'nats' | 'kubo' | 'postgres' | 'schema' | 'maintenance' | 'peer' | 'reconciler' | 'disk' | 'history'
   reason: string
 }
 

@@ -33,6 +33,7 @@ const parts = Object.keys({
   peer: true,
   reconciler: true,
   disk: true,
+  history: true,
 } satisfies Record<Degradation['what'], true>)
 
 function ofNode({ version, ready, reasons, epoch, maintenanceSince, nowMs }: NodeView): Sample[] {

@@ -23,11 +23,17 @@ export interface NodeStore {
   ways(): Promise<Record<'tenant' | 'system', Way>>
   /** The cluster's id: Kubo pins carry it as their name. */
   clusterId(): Promise<string>
-  /** Makes or finds the node called `name` and starts a new incarnation of it: claims of the older ones are void. */
-  boot(name: string, zone?: string | null): Promise<NodeIdentity>
+  /**
+   * Makes or finds the node called `name` and starts a new incarnation of it: claims of the older ones are void. The new incarnation is
+   * greater than `after`, the last one that the node remembers, also when the database is older than that one.
+   */
+  boot(name: string, zone?: string | null, after?: number): Promise<NodeIdentity>
   /** Requeues the placements that earlier incarnations were working on, at most `limit` a call; returns how many there were. */
   voidClaims(node: NodeIdentity, limit: number): Promise<number>
-  /** Notes a sign of life; false when another process has started as this node since. */
+  /**
+   * Notes a sign of life; false when another process has started as this node since. An incarnation in the database that is older than this
+   * process becomes its own again: the database went back in time.
+   */
   see(node: NodeIdentity, sign: Sign): Promise<boolean>
   /**
    * Binds the node to its Kubo, for ever: `conflict` when it is bound to another peer id, since its placements describe the repository of
@@ -63,12 +69,13 @@ export function nodeStore(db: Database): NodeStore {
     proveWrites: () => withReason(() => db.proveWrites()),
     ways: () => db.ways(),
     clusterId: () => ofCluster(tx, 'select cluster_id as value from cluster'),
-    async boot(name, zone = null) {
+    async boot(name, zone = null, after = 0) {
       const [row] = await tx.query<{ id: string; incarnation: number }>(
-        `insert into nodes (id, name, zone) values ($1, $2, $3)
-         on conflict (name) do update set incarnation = nodes.incarnation + 1, last_seen = now(), zone = excluded.zone
+        `insert into nodes (id, name, zone, incarnation) values ($1, $2, $3, $4)
+         on conflict (name) do update set incarnation = greatest(nodes.incarnation + 1, excluded.incarnation), last_seen = now(),
+           zone = excluded.zone
          returning id, incarnation`,
-        [uuidOf(mintId('nod')), name, zone],
+        [uuidOf(mintId('nod')), name, zone, after + 1],
       )
       if (!row) throw new AnchorageError('internal', 'a node could not be registered')
       return { nodeId: idOf('nod', row.id), incarnation: row.incarnation }
@@ -81,8 +88,8 @@ export function nodeStore(db: Database): NodeStore {
     async see({ nodeId, incarnation }, { usedBytes, capacityBytes, report = null }) {
       const rows = await tx.query(
         `update nodes set last_seen = now(), used_bytes = coalesce($3, used_bytes), capacity_bytes = coalesce($4, capacity_bytes),
-           report = coalesce($5, report), reported_at = case when $5::jsonb is null then reported_at else now() end
-         where id = $1 and incarnation = $2 returning id`,
+           report = coalesce($5, report), reported_at = case when $5::jsonb is null then reported_at else now() end, incarnation = $2
+         where id = $1 and incarnation <= $2 returning id`,
         [uuidOf(nodeId), incarnation, usedBytes, capacityBytes, report],
       )
       return rows.length > 0

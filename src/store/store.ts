@@ -24,6 +24,7 @@ import { auditStore } from './audit.ts'
 import { openDatabase } from './database.ts'
 import { garbageStore } from './garbage.ts'
 import { listTurns } from './list-turns.ts'
+import { marksStore, type MarksStore } from './marks.ts'
 import { measureStore } from './measures.ts'
 import { nodeStore, type NodeStore } from './nodes.ts'
 import { nameNoting } from './note-names.ts'
@@ -48,6 +49,7 @@ export interface Store extends AsyncDisposable {
   placements: PlacementStore
   sweep: SweepStore
   reconcile: ReconcileStore
+  marks: MarksStore
   garbage: GarbageStore
   repair: RepairStore
   plans: PlanStore & PruneStore
@@ -102,6 +104,7 @@ export function openStore(options: StoreOptions): Store {
     placements: placementStore(db),
     sweep: sweepStore(db, unpinGraceMs),
     reconcile: reconcileStore(db),
+    marks: marksStore(db),
     garbage: garbageStore(db),
     repair: repairStore(db),
     plans,

@@ -23,6 +23,8 @@ const pauseMs = 300_000
 export interface GarbageParts {
   identity: NodeIdentity
   store: GarbageStore
+  /** True while the database is restored and no operator has decided: then no garbage is collected. */
+  isRestored: () => Promise<boolean>
   ipfs: Pick<Ipfs, 'collectGarbage' | 'repoStat'>
   /** Keeps this node's pin worker from starting attempts. */
   intake: Pick<Intake, 'hold'>
@@ -42,7 +44,7 @@ export interface GarbageParts {
  *
  * To Kubo, the blocks of an incomplete pin are garbage. So the collector stops new attempts, waits until none is under way, and does not
  * begin while half-fetched content waits for its next attempt; all this for a bounded time. It asks Kubo how full it is, so running it
- * twice collects once. A crash in the middle leaves a turn that expires by itself.
+ * twice collects once. A crash in the middle leaves a turn that expires by itself. Nothing is collected on a restored database.
  */
 export function collectGarbage(parts: GarbageParts): NodeWorker {
   const collector = new Collector(parts)
@@ -70,7 +72,8 @@ class Collector {
     const { usedBytes, full } = await this.#room(signal)
     this.#fullSinceMs = full ? (this.#fullSinceMs ?? clock.now()) : null
     if (!full || clock.now() < this.#notBeforeMs) return { full, usedBytes }
-    if (await this.#mustWait()) return { full, usedBytes, halfFetched: true }
+    const waits = await this.#waits()
+    if (waits !== null) return { full, usedBytes, ...waits }
     if (!(await store.takeTurn(identity, turnMs))) return { full, usedBytes, anothersTurn: true }
     try {
       return { full, usedBytes, ...(await this.#quietly(signal)) }
@@ -92,7 +95,8 @@ class Collector {
       return { busy: underWay() }
     }
     // An attempt that ended just now may have left half-fetched content.
-    if (await this.#mustWait()) return { halfFetched: true }
+    const waits = await this.#waits()
+    if (waits !== null) return waits
     // Awaited here, so that the hold lasts until the collection is over.
     return await this.#collect(signal)
   }
@@ -128,9 +132,12 @@ class Collector {
     return this.#fullSinceMs !== null && this.#parts.clock.now() - this.#fullSinceMs >= patienceMs
   }
 
-  /** True while half-fetched content waits here and this node still has patience. */
-  async #mustWait(): Promise<boolean> {
-    return !this.#isImpatient() && (await this.#parts.store.hasHalfFetched(this.#parts.identity))
+  /** Why no collection may begin: the database is restored, or half-fetched content waits here and this node still has patience. */
+  async #waits(): Promise<Report | null> {
+    const { store, identity, isRestored } = this.#parts
+    if (await isRestored()) return { restored: true }
+    const halfFetched = !this.#isImpatient() && (await store.hasHalfFetched(identity))
+    return halfFetched ? { halfFetched } : null
   }
 
   async #collect(signal: AbortSignal): Promise<Report> {

@@ -50,7 +50,7 @@ const noBus: Bus = {
 async function atWork(store: Store, name: string) {
   const identity = await store.nodes.boot(name)
   const ipfs = fakeIpfs({ clock, tickMs: 20 })
-  const intake = new Intake({ state: () => 'active', graceMs: 0, clock })
+  const intake = new Intake({ state: () => 'active', restored: () => false, graceMs: 0, clock })
   const disk = { left: 1e9, used: 0, elsewhere: true }
   const worker = pinWorker({
     identity,
@@ -277,6 +277,7 @@ test('the cluster collects garbage on one node at a time, and never half-fetched
     collectGarbage({
       identity,
       store: store.garbage,
+      isRestored: async () => false,
       ipfs: {
         repoStat: async () => ({ usedBytes: 95, capacityBytes: 100 }),
         collectGarbage: (stop) => ipfs.collectGarbage(stop),
@@ -322,6 +323,7 @@ test('a reconciler that found too many pins to remove continues once an operator
   const reconciler = reconcile({
     identity: a.identity,
     store: store.reconcile,
+    restore: { isRestored: async () => false, follow: assert.fail },
     ipfs: a.ipfs,
     log,
     offer: (jobs) => a.worker.offer(jobs),
