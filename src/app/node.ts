@@ -14,7 +14,7 @@ import type { Sign } from '../store/nodes.ts'
 import { openStore, type Store, type StoreOptions } from '../store/store.ts'
 import { driver as newDriver, type Driver } from '../workers/driver.ts'
 import type { TermLimits } from '../workers/leader-term.ts'
-import { bootNode } from './boot.ts'
+import { bootNode, type Booted } from './boot.ts'
 import { nodeCaches, announceNodesChanged } from './caches.ts'
 import { systemClock as clock } from './clock.ts'
 import type { Config } from '../config/config.ts'
@@ -32,6 +32,8 @@ import { operators } from './operators.ts'
 import { loginsOf } from './logins.ts'
 import { policyOf } from './placement-policy.ts'
 import { postgresWatch, type PostgresWatch } from './postgres-watch.ts'
+import { writeRemembered } from './remembered.ts'
+import { restoreWatch, type RestoreWatch } from './restore-watch.ts'
 import { scrapeOf } from './scrape.ts'
 import { selfOf, type Self } from './self.ts'
 import { announcing, orgAndTokenUseCases } from './orgs.ts'
@@ -64,22 +66,22 @@ export async function startNode(
 
   let presence: Presence = { nodes: () => [] }
   const store = undo.use(openStore({ ...storeOptions(config, root, () => presence.nodes()), ...urls }))
-  const node = await bootNode(store, config.node.name, root, signal)
+  const { node, ...memory } = await bootNode(store, config.node.name, config.data.dir, root, signal)
   const log = root.child({ nodeId: node.nodeId })
-  undo.defer(() => log.info({}, 'this node has stopped'))
   const ended = endOf(log, undo)
 
   const tracing = await tracingOf(config, node, log.child({ part: 'tracing' }), undo)
   const driver = newDriver({ clock, log, limits: termLimitsOf(config) })
   const pressure = newPressure(clock)
   const nodes = await liveNodes(store.nodes)
-  const parts = { config, node, store, driver, tracing, log }
+  const restore = watchRestores({ config, node, store, driver, log }, memory, undo)
+  const parts = { config, node, store, driver, tracing, restore, log }
   const onChange = () => void postgres.signNow()
   const onAnnounced = () => addressesChanged(nodes, nats.link, store, log)
   const kubo = await watchKubo({ ...parts, onAnnounced, onChange }, undo)
   let self: Self | null = null
   const postgres = postgresWatch({
-    store: store.nodes,
+    store: { ...store.nodes, proveWrites: () => restore.around(() => store.nodes.proveWrites()) },
     node,
     nodes,
     clock,
@@ -136,6 +138,24 @@ function termLimitsOf({ cluster }: Config): TermLimits {
   return { tries: cluster.leaderTries, patienceMs: cluster.leaderPatience }
 }
 
+/** The watch for a database that goes back in time. When the node stops, it saves what it has seen once more. */
+function watchRestores(
+  { config, node, store, driver, log }: Pick<WorkerNeeds, 'config' | 'node' | 'store' | 'driver' | 'log'>,
+  { clusterId, remembered }: Omit<Booted, 'node'>,
+  undo: AsyncDisposableStack,
+): RestoreWatch {
+  const watch = restoreWatch({
+    store: store.marks,
+    node: { ...node, name: config.node.name },
+    remembered,
+    write: (now) => writeRemembered(config.data.dir, clusterId, now),
+    onChange: () => driver.nudge('reconciler'),
+    log: log.child({ part: 'restore' }),
+  })
+  undo.defer(() => watch.save())
+  return watch
+}
+
 interface KuboNeeds {
   config: Config
   node: NodeIdentity
@@ -149,6 +169,7 @@ interface KuboNeeds {
 
 /** A promise that rejects with an error that was not caught, or with any other reason for which this node ends itself. */
 function endOf(log: Log, undo: AsyncDisposableStack): PromiseWithResolvers<never> {
+  undo.defer(() => log.info({}, 'this node has stopped'))
   const ended = Promise.withResolvers<never>()
   ended.promise.catch(() => {})
   undo.use(endOnUncaught(log, ended.reject))

@@ -36,7 +36,7 @@ export interface SelfParts {
 }
 
 export function selfOf({ needs, worker, postgres, caches }: SelfParts): Self {
-  const { config, node, store, nats, kubo, driver, log } = needs
+  const { config, node, store, nats, kubo, driver, restore, log } = needs
   let leads: number | null = null
   const cluster = clusterWatch({
     node,
@@ -56,6 +56,7 @@ export function selfOf({ needs, worker, postgres, caches }: SelfParts): Self {
       because('nats', nats.trouble()),
       because('kubo', kubo.trouble()),
       cluster.trouble(),
+      restore.trouble(),
       ...troublesOf({
         nodeId: node.nodeId,
         nodes: nats.presence.nodes(),

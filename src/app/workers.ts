@@ -28,6 +28,7 @@ import type { Config } from '../config/config.ts'
 import type { KuboWatch } from './kubo-watch.ts'
 import type { NatsParts } from './nats.ts'
 import { policyOf } from './placement-policy.ts'
+import type { RestoreWatch } from './restore-watch.ts'
 
 export interface WorkerNeeds {
   config: Config
@@ -39,6 +40,7 @@ export interface WorkerNeeds {
   pressure: Pressure
   metrics: Metrics
   tracing: Tracing
+  restore: RestoreWatch
   log: Log
 }
 
@@ -48,17 +50,19 @@ export function nodeWorkers(needs: WorkerNeeds): PinWorker {
   const intake = new Intake({
     state: () => stateOf(needs),
     graceMs: config.cluster.drainGracePeriod,
+    restored: () => needs.restore.restored(),
     clock,
   })
   const worker = pinWorker({
     identity: node,
     bus: tracing.bus(nats.bus),
-    placements: needs.store.placements,
+    placements: needs.restore.watching(needs.store.placements),
     ipfs: tracing.ipfs(kubo.ipfs),
     clock,
     hold: () => pressure.high(),
     taking: () => intake.taking(),
     room: roomOf(needs),
+    isRestored: () => needs.restore.isRestored(),
     onEnd: metrics.ended,
     log: log.child({ part: 'pinning' }),
     trace: tracing.attempts,
@@ -78,10 +82,11 @@ export function nodeWorkers(needs: WorkerNeeds): PinWorker {
 }
 
 function addNodeWorkers(needs: WorkerNeeds, worker: PinWorker, intake: Intake): void {
-  const { config, node, store, nats, kubo, driver, metrics, log } = needs
+  const { config, node, store, nats, kubo, driver, metrics, restore, log } = needs
   const reconciled = {
     identity: node,
     store: store.reconcile,
+    restore,
     ipfs: kubo.ipfs,
     log,
     offer: (jobs: Job[]) => worker.offer(jobs),
@@ -92,6 +97,7 @@ function addNodeWorkers(needs: WorkerNeeds, worker: PinWorker, intake: Intake): 
     collectGarbage({
       identity: node,
       store: store.garbage,
+      isRestored: () => restore.isRestored(),
       ipfs: kubo.ipfs,
       intake,
       underWay: () => worker.underWay(),

@@ -384,6 +384,34 @@ test('the audit is shown newest first, filtered by org, and followed', async () 
   )
 })
 
+test('the unwanted pins of a node are listed, and adopted by an org', async () => {
+  const node = { nodeId: nodes[1] ?? assert.fail('no node'), incarnation: 1 }
+  await store.orgDirectory.createOrg('rescue', {}, 'operator')
+  await store.reconcile.noteUnwanted(node, ['cid-b', 'cid-a'])
+  assert.equal((await anchorage('reconcile', 'anchor-2', '--list')).stdout, 'cid-a\ncid-b\n')
+  const { results } = await json('reconcile', 'anchor-2', '--list')
+  assert.deepEqual(
+    results.map(({ cid, seenAt }: Record<string, string>) => [cid, Number.isNaN(Date.parse(seenAt ?? ''))]),
+    [
+      ['cid-a', false],
+      ['cid-b', false],
+    ],
+  )
+  assert.deepEqual(await json('reconcile', 'anchor-1', '--list'), { results: [] })
+  const adopted = await anchorage('reconcile', 'anchor-2', '--adopt', 'rescue')
+  assert.deepEqual(
+    [adopted.code, adopted.stdout],
+    [0, '2 unwanted pins of anchor-2 are pins of rescue now\n'],
+  )
+  assert.deepEqual(await json('reconcile', 'anchor-2', '--adopt', 'rescue'), { adopted: 2 })
+  assert.deepEqual(
+    (await store.reconcile.placementsOf(node, ['cid-a', 'cid-b'])).map(({ state }) => state),
+    ['queued', 'queued'],
+  )
+  const unknown = await anchorage('reconcile', 'anchor-2', '--adopt', 'nobody')
+  assert.equal(unknown.code, 1)
+})
+
 test('prune-denylist removes expired entries', async () => {
   await system.query(
     `insert into token_denylist (jti, until) values ($1, now() - interval '1 hour'), ($2, now() + interval '1 hour')`,

@@ -240,7 +240,7 @@ test('a live node on the database is named, and nothing is restored beside it', 
 test('each restore marks the database with a new mark, and a reconciler changes nothing until an operator confirms', async () => {
   const file = join(dir, 'mark')
   await anchorage(database, 'backup', file)
-  assert.equal(await store.reconcile.isRestored(node), false)
+  assert.equal((await store.marks.read(node, [])).confirmed, true)
   const marks = new Set<string>()
   for (let n = 0; n < 2; n++) {
     await using other = await testDatabase()
@@ -250,16 +250,16 @@ test('each restore marks the database with a new mark, and a reconciler changes 
     marks.add(said.restoreId)
     await using its = openStore({ ...other, log: silentLog })
     const same = await its.nodes.boot('node-1')
-    assert.equal(await its.reconcile.isRestored(same), true)
+    assert.equal((await its.marks.read(same, [])).confirmed, false)
     await its.operator.confirmReconcile(same.nodeId, 'test')
-    assert.equal(await its.reconcile.isRestored(same), false)
+    assert.equal((await its.marks.read(same, [])).confirmed, true)
     // a restore of the restored database has to be confirmed again
     const again = join(dir, `mark-${n}`)
     assert.equal((await anchorage(other, 'backup', again)).code, 0)
     await using third = await testDatabase()
     assert.equal((await anchorage(third, 'restore', again)).code, 0)
     await using thirds = openStore({ ...third, log: silentLog })
-    assert.equal(await thirds.reconcile.isRestored(await thirds.nodes.boot('node-1')), true)
+    assert.equal((await thirds.marks.read(await thirds.nodes.boot('node-1'), [])).confirmed, false)
   }
   assert.equal(marks.size, 2)
 })

@@ -53,7 +53,8 @@ export const options = {
   'data.dir': withDefault(
     path,
     './data',
-    "The directory for this node's own files, which are those of its nats-server.",
+    "The directory for this node's own files: those of its nats-server, and what it has seen of the database, by which " +
+      'it notices that the database went back in time.',
   ),
   'http.listen': withDefault(address, '127.0.0.1:8080', 'The address on which the API listens.'),
   'http.publicUrl': optional(

@@ -62,7 +62,17 @@ export type NodeState = (typeof nodeStates)[number]
 
 /** Why this node, or something that it needs, does not work fully. */
 export interface Degradation {
-  what: 'nats' | 'kubo' | 'postgres' | 'schema' | 'maintenance' | 'peer' | 'reconciler' | 'disk' | 'siblings'
+  what:
+    | 'nats'
+    | 'kubo'
+    | 'postgres'
+    | 'schema'
+    | 'maintenance'
+    | 'peer'
+    | 'reconciler'
+    | 'disk'
+    | 'siblings'
+    | 'history'
   reason: string
 }
 

@@ -238,6 +238,7 @@ function storeOf(kept: {
       nodes.map((node) => ({ node, report: reports.get(node.id) ?? null, reportedAt: null })),
     audit: async () => [],
     pruneDenylist: async () => 0,
+    unwanted: async () => [],
     confirmReconcile: async (id, actor) => note('confirm', id, actor),
   }
 }

@@ -234,8 +234,30 @@ export interface OperatorStore {
   audit(query: { limit: number; orgId?: OrgId; after?: AuditCursor }): Promise<AuditEntry[]>
   /** Deletes denylist entries of tokens that are over anyway. Returns how many. */
   pruneDenylist(): Promise<number>
+  /** The unwanted pins that the node's reconciler found in its last run, after `afterCid` ('': from the first), in the database's order. */
+  unwanted(nodeId: NodeId, afterCid: string, limit: number): Promise<UnwantedPin[]>
   /** Lets a node's reconciler continue once, after it stopped because of too many removals or a restored database. */
   confirmReconcile(nodeId: NodeId, actor: string): Promise<void>
+}
+
+/** A pin of ours in a node's Kubo that no pin of an org wants. */
+export interface UnwantedPin {
+  cid: string
+  /** When the reconciler found it. */
+  seenAt: Date
+  /** All nodes on which the content is pinned and unwanted, the asked one first. */
+  holders: NodeId[]
+}
+
+/**
+ * Whether this node's database is restored: it is older than what this node has seen, or it came from a backup, and no operator has decided
+ * yet. While it is, the node removes nothing from its Kubo.
+ */
+export interface RestoreGuard {
+  /** Asks Postgres, after this call. Rejects when Postgres cannot be asked, so nothing may be removed then either. */
+  isRestored(): Promise<boolean>
+  /** There is nothing to decide: the node follows the database again. False while it is too early to say so. */
+  follow(): Promise<boolean>
 }
 
 /** One node's placements compared with the pins in its Kubo, used by that node's reconciler. */
@@ -248,8 +270,8 @@ export interface ReconcileStore {
   requeueMissing(node: NodeIdentity, cids: string[]): Promise<Job[]>
   /** Creates a placement in `unpinning` for those that have none here under the contents lock. Returns the jobs to look at. */
   dropUnwanted(node: NodeIdentity, cids: string[]): Promise<Job[]>
-  /** True when the database came from a backup and no operator has confirmed yet that this node's pins are to follow it. */
-  isRestored(node: NodeIdentity): Promise<boolean>
+  /** Replaces the list of this node's unwanted pins, which operators read. */
+  noteUnwanted(node: NodeIdentity, cids: readonly string[]): Promise<void>
   /** True when an operator has let this node's reconciler continue less than `withinMs` ago. */
   isConfirmed(node: NodeIdentity, withinMs: number): Promise<boolean>
   /** The same, and uses the confirmation up: true for one caller only. */

@@ -35,6 +35,7 @@ const parts = Object.keys({
   reconciler: true,
   disk: true,
   siblings: true,
+  history: true,
 } satisfies Record<Degradation['what'], true>)
 
 function ofNode({ version, ready, reasons, epoch, maintenanceSince, nowMs }: NodeView): Sample[] {

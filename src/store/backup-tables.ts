@@ -30,6 +30,7 @@ export const leftOut: Record<string, string> = {
   cache_versions: 'each database counts its own',
   refolds: 'a walk that a trigger starts again when nodes come or go',
   garbage_turn: 'valid only for minutes',
+  unwanted_pins: 'each node finds them again',
   rate_counts: 'valid only for minutes',
   sessions: 'people log in again',
   logout_tokens: 'needed only for sessions',

@@ -24,15 +24,18 @@ export interface NodeStore {
   /** The cluster's id: Kubo pins carry it as their name. */
   clusterId(): Promise<string>
   /**
-   * Makes or finds the node called `name` and starts a new incarnation of it: claims of the older ones are void. This is no sign of life:
-   * the first one (`see`) also says whether the node can work.
+   * Makes or finds the node called `name` and starts a new incarnation of it: claims of the older ones are void. The new incarnation is
+   * greater than `after`, the last one that the node remembers, also when the database is older than that one. This is no sign of life: the
+   * first one (`see`) also says whether the node can work.
    */
-  boot(name: string, zone?: string | null): Promise<NodeIdentity>
+  boot(name: string, zone?: string | null, after?: number): Promise<NodeIdentity>
   /** Requeues the placements that earlier incarnations were working on, at most `limit` a call; returns how many there were. */
   voidClaims(node: NodeIdentity, limit: number): Promise<number>
   /**
    * Notes a sign of life and whether the node can work. A node that could not work before, perhaps in an older incarnation, has been unable
-   * since then. False when another process has started as this node since. */
+   * since then. False when another process has started as this node since. An incarnation in the database that is older than this process
+   * becomes its own again: the database went back in time.
+   */
   see(node: NodeIdentity, sign: Sign): Promise<boolean>
   /**
    * Binds the node to its Kubo, for ever: `conflict` when it is bound to another peer id, since its placements describe the repository of
@@ -68,12 +71,12 @@ export function nodeStore(db: Database): NodeStore {
     proveWrites: () => withReason(() => db.proveWrites()),
     ways: () => db.ways(),
     clusterId: () => ofCluster(tx, 'select cluster_id as value from cluster'),
-    async boot(name, zone = null) {
+    async boot(name, zone = null, after = 0) {
       const [row] = await tx.query<{ id: string; incarnation: number }>(
-        `insert into nodes (id, name, zone) values ($1, $2, $3)
-         on conflict (name) do update set incarnation = nodes.incarnation + 1, zone = excluded.zone
+        `insert into nodes (id, name, zone, incarnation) values ($1, $2, $3, $4)
+         on conflict (name) do update set incarnation = greatest(nodes.incarnation + 1, excluded.incarnation), zone = excluded.zone
          returning id, incarnation`,
-        [uuidOf(mintId('nod')), name, zone],
+        [uuidOf(mintId('nod')), name, zone, after + 1],
       )
       if (!row) throw new AnchorageError('internal', 'a node could not be registered')
       return { nodeId: idOf('nod', row.id), incarnation: row.incarnation }
@@ -92,9 +95,9 @@ export function nodeStore(db: Database): NodeStore {
       const rows = await tx.query(
         `update nodes set last_seen = now(), used_bytes = coalesce($3, used_bytes), capacity_bytes = coalesce($4, capacity_bytes),
            report = coalesce($5, report), reported_at = case when $5::jsonb is null then reported_at else now() end,
-           unable_what = $6, unable_reason = $8,
+           incarnation = $2, unable_what = $6, unable_reason = $8,
            unable_since = case when $6::text is not null then least(unable_since, now() - make_interval(secs => $7 / 1000.0)) end
-         where id = $1 and incarnation = $2 returning id`,
+         where id = $1 and incarnation <= $2 returning id`,
         [uuidOf(nodeId), incarnation, usedBytes, capacityBytes, report, ...away],
       )
       return rows.length > 0

@@ -1,9 +1,9 @@
 import type { DrainProgress } from '../core/drain.ts'
 import { AnchorageError } from '../core/errors.ts'
-import { idOrNull, uuidOf, type NodeId } from '../core/ids.ts'
+import { idOf, idOrNull, uuidOf, type NodeId } from '../core/ids.ts'
 import type { NodeReport } from '../core/node-report.ts'
 import type { Node } from '../core/node.ts'
-import type { OperatorStore } from '../core/ports.ts'
+import type { OperatorStore, UnwantedPin } from '../core/ports.ts'
 import { audit, readAudit } from './audit.ts'
 import type { Database, SystemTx } from './database.ts'
 import { endMaintenance, readMaintenance, setMaintenance } from './maintenance.ts'
@@ -24,6 +24,7 @@ export function operatorStore(db: Database): OperatorStore {
     reports: () => reports(db.statement),
     audit: (query) => readAudit(db.statement, query),
     pruneDenylist: () => pruneDenylist(db),
+    unwanted: (nodeId, afterCid, limit) => unwanted(db.statement, nodeId, afterCid, limit),
     confirmReconcile: (nodeId, actor) => db.system((tx) => confirmReconcile(tx, nodeId, actor)),
   }
 }
@@ -150,6 +151,24 @@ async function pruneDenylist(db: Database): Promise<number> {
     pruned += rows.length
     if (rows.length < pruneBatch) return pruned
   }
+}
+
+async function unwanted(
+  tx: SystemTx,
+  nodeId: NodeId,
+  afterCid: string,
+  limit: number,
+): Promise<UnwantedPin[]> {
+  const rows = await tx.query<{ cid: string; seen_at: Date; holders: string[] }>(
+    `select u.cid, u.seen_at, array(select h.node_id from unwanted_pins h where h.cid = u.cid order by h.node_id <> $1, h.node_id) as holders
+     from unwanted_pins u where u.node_id = $1 and u.cid > $2 order by u.cid limit $3`,
+    [uuidOf(nodeId), afterCid, limit],
+  )
+  return rows.map(({ cid, seen_at, holders }) => ({
+    cid,
+    seenAt: seen_at,
+    holders: holders.map((id) => idOf('nod', id)),
+  }))
 }
 
 async function confirmReconcile(tx: SystemTx, nodeId: NodeId, actor: string): Promise<void> {

@@ -26,6 +26,7 @@ import { openDatabase } from './database.ts'
 import { epochStore } from './epochs.ts'
 import { garbageStore } from './garbage.ts'
 import { listTurns } from './list-turns.ts'
+import { marksStore, type MarksStore } from './marks.ts'
 import { measureStore } from './measures.ts'
 import { nodeStore, type NodeStore } from './nodes.ts'
 import { nameNoting } from './note-names.ts'
@@ -50,6 +51,7 @@ export interface Store extends AsyncDisposable {
   placements: PlacementStore
   sweep: SweepStore
   reconcile: ReconcileStore
+  marks: MarksStore
   garbage: GarbageStore
   repair: RepairStore
   plans: PlanStore & PruneStore
@@ -113,6 +115,7 @@ export function openStore(options: StoreOptions): Store {
     placements: placementStore(db),
     sweep: sweepStore(db, unpinGraceMs, backoffMaxMs),
     reconcile: reconcileStore(db),
+    marks: marksStore(db),
     garbage: garbageStore(db),
     repair: repairStore(db),
     plans,

@@ -14,6 +14,8 @@ export interface CarryOutParts {
   limits: AttemptLimits
   room: Room
   steadyMs: () => number
+  /** True while the database is restored and no operator has decided. */
+  isRestored: () => Promise<boolean>
   random: () => number
   /** Called when a new block has arrived. */
   onBlock: (attempt: Attempt) => void
@@ -53,8 +55,10 @@ async function pin(attempt: Attempt, claim: Claim, parts: CarryOutParts): Promis
   return { kind: 'pinned', blocks, bytes, foreignPin }
 }
 
-async function unpin(attempt: Attempt, claim: Claim, { ipfs }: CarryOutParts): Promise<Outcome> {
+async function unpin(attempt: Attempt, claim: Claim, { ipfs, isRestored }: CarryOutParts): Promise<Outcome> {
   attempt.signal.throwIfAborted()
+  // Asked after the claim: a database that went back before the claim is noticed now. The worker takes no more unpins then.
+  if (await isRestored()) return { kind: 'released' }
   // An absent pin is what was wanted, and a foreign pin is left for its owner to remove.
   await ipfs.unpin(claim.cid, attempt.signal)
   return { kind: 'unpinned' }

@@ -16,6 +16,7 @@ function world() {
     underWay: 0,
     halfFetched: false,
     missing: 0,
+    restored: false,
     holds: 0,
     collections: 0,
     releases: 0,
@@ -30,6 +31,7 @@ function world() {
       takeTurn: async () => (turn.mine = !turn.others),
       endTurn: async () => void (turn.mine = false),
     },
+    isRestored: async () => state.restored,
     ipfs: {
       repoStat: async () => ({ usedBytes: state.used, capacityBytes: 100 }),
       async collectGarbage() {
@@ -201,6 +203,28 @@ test('patience starts again after a collection, and after the node was below its
   assert.partialDeepStrictEqual(await after(301_000, 95), { halfFetched: true })
   assert.partialDeepStrictEqual(await after(899_000, 95), { halfFetched: true })
   assert.partialDeepStrictEqual(await after(1_000, 95), { collected: true })
+})
+
+test('nothing is collected while the database is restored and no operator has decided', async () => {
+  await using at = world()
+  at.state.restored = true
+  assert.partialDeepStrictEqual(await at.run(), { full: true, restored: true })
+  assert.equal(at.state.collections, 0)
+  at.state.restored = false
+  assert.partialDeepStrictEqual(await at.run(), { collected: true })
+})
+
+test('nothing is collected when the database went back while the collector waited for attempts', async () => {
+  await using at = world()
+  at.state.underWay = 1
+  let ended = false
+  const run = at.run().finally(() => (ended = true))
+  await at.clock.pass(1_000)
+  at.state.restored = true
+  at.state.underWay = 0
+  await at.clock.until(() => ended, 60_000)
+  assert.partialDeepStrictEqual(await run, { restored: true })
+  assert.equal(at.state.collections, 0)
 })
 
 test('nothing is collected while another node has the turn', async () => {

@@ -23,6 +23,8 @@ const pauseMs = 300_000
 export interface GarbageParts {
   identity: NodeIdentity
   store: GarbageStore
+  /** True while the database is restored and no operator has decided: then no garbage is collected. */
+  isRestored: () => Promise<boolean>
   ipfs: Pick<Ipfs, 'collectGarbage' | 'repoStat'>
   /** Keeps this node's pin worker from starting attempts. */
   intake: Pick<Intake, 'hold'>
@@ -46,7 +48,7 @@ export interface GarbageParts {
  * begin while half-fetched content waits for its next attempt; all this for a bounded time. Wanted content may also have lost its pin,
  * because somebody removed the pin by hand. So the collector compares Postgres with Kubo right before it begins. Content without a pin is
  * pinned first, and the collector tries again. It asks Kubo how full it is, so running it twice collects once. A crash in the middle leaves
- * a turn that expires by itself.
+ * a turn that expires by itself. Nothing is collected on a restored database.
  */
 export function collectGarbage(parts: GarbageParts): NodeWorker {
   const collector = new Collector(parts)
@@ -74,7 +76,8 @@ class Collector {
     const { usedBytes, full } = await this.#room(signal)
     this.#fullSinceMs = full ? (this.#fullSinceMs ?? clock.steadyMs()) : null
     if (!full || clock.steadyMs() < this.#notBeforeMs) return { full, usedBytes }
-    if (await this.#mustWait()) return { full, usedBytes, halfFetched: true }
+    const waits = await this.#waits()
+    if (waits !== null) return { full, usedBytes, ...waits }
     if (!(await store.takeTurn(identity, turnMs))) return { full, usedBytes, anothersTurn: true }
     try {
       return { full, usedBytes, ...(await this.#quietly(signal)) }
@@ -96,7 +99,8 @@ class Collector {
       return { busy: underWay() }
     }
     // An attempt that ended just now may have left half-fetched content.
-    if (await this.#mustWait()) return { halfFetched: true }
+    const waits = await this.#waits()
+    if (waits !== null) return waits
     // Awaited here, so that the hold lasts until the collection is over.
     return await this.#keepingTurn(
       signal,
@@ -148,9 +152,12 @@ class Collector {
     return this.#fullSinceMs !== null && this.#parts.clock.steadyMs() - this.#fullSinceMs >= patienceMs
   }
 
-  /** True while half-fetched content waits here and this node still has patience. */
-  async #mustWait(): Promise<boolean> {
-    return !this.#isImpatient() && (await this.#parts.store.hasHalfFetched(this.#parts.identity))
+  /** Why no collection may begin: the database is restored, or half-fetched content waits here and this node still has patience. */
+  async #waits(): Promise<Report | null> {
+    const { store, identity, isRestored } = this.#parts
+    if (await isRestored()) return { restored: true }
+    const halfFetched = !this.#isImpatient() && (await store.hasHalfFetched(identity))
+    return halfFetched ? { halfFetched } : null
   }
 
   async #collect(signal: AbortSignal): Promise<Report> {

@@ -22,6 +22,8 @@ export interface PinWorkerParts {
   /** The work that the worker may start now; everything when left out. */
   taking?: () => Taking
   room?: Room
+  /** Asked between a claim and its unpin: while true, nothing is unpinned. Never when left out. */
+  isRestored?: () => Promise<boolean>
   /** Called with how each attempt ended, and how long after its claim. */
   onEnd?: (claim: Claim, outcome: Outcome, tookMs: number) => void
 }

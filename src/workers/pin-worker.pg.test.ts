@@ -252,6 +252,7 @@ test('the reconciler repairs what Kubo lost and unpins what no pin wants', async
   const reconciler = reconcile({
     identity: node,
     store: store.reconcile,
+    restore: { isRestored: async () => false, follow: assert.fail },
     ipfs: at.ipfs,
     log,
     offer: (jobs) => at.worker.offer(jobs),

@@ -204,7 +204,13 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
   const kubo = new ScriptedKubo(clock)
   const bus = new ScriptedBus()
   const wanted: { state: NodeState } = { state: 'active' }
-  const intake = new Intake({ state: () => wanted.state, graceMs: 120_000, clock })
+  const past = { restored: false, noticed: false }
+  const intake = new Intake({
+    state: () => wanted.state,
+    restored: () => past.noticed,
+    graceMs: 120_000,
+    clock,
+  })
   const disk = { used: 0, mark: 1e9, elsewhere: true }
   kubo.onBytes = (bytes) => (disk.used += bytes)
   prepare?.({ placements, kubo, clock })
@@ -220,6 +226,7 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
     options: { ...options, ...some },
     random: () => 0.5,
     taking: () => intake.taking(),
+    isRestored: async () => (past.noticed = past.restored),
     room: {
       usedBytes: () => disk.used,
       leftBytes: () => Math.max(disk.mark - disk.used, 0),
@@ -257,6 +264,7 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
     bus,
     worker,
     wanted,
+    past,
     intake,
     disk,
     ends,
@@ -794,6 +802,32 @@ test('after an uncordon the node pins and consumes hints again, without a restar
   assert.equal(at.bus.listening, true)
   await at.ask('c2')
   await at.clock.until(() => at.isPinned('c2'), 100)
+})
+
+test('on a restored database nothing is unpinned, not even what was claimed before it was noticed, and pins go on', async () => {
+  await using at = await atWork()
+  await at.ask('c1')
+  await at.clock.until(() => at.isPinned('c1'), 1_000)
+  at.past.restored = true
+  at.placements.unwant('c1')
+  await at.clock.pass(60_000)
+  assert.ok(at.kubo.pinsNow.has('c1'), 'the pin is still there')
+  assert.equal(at.placements.row('c1').state, 'unpinning')
+  assert.equal(at.worker.stats().taking, 'pins')
+  assert.equal(at.worker.stats().released, 1, 'only the claim that noticed it was handed back')
+  await at.ask('c2')
+  await at.clock.until(() => at.isPinned('c2'), 1_000)
+  at.past.restored = at.past.noticed = false
+  await at.clock.until(() => !at.placements.rows.has('c1'), 30_000)
+  assert.ok(!at.kubo.pinsNow.has('c1'))
+})
+
+test('a draining node on a restored database starts nothing', async () => {
+  await using at = await atWork()
+  at.wanted.state = 'drained'
+  at.past.restored = at.past.noticed = true
+  await at.clock.pass(500)
+  assert.equal(at.worker.stats().taking, 'nothing')
 })
 
 test('from the moment of a hold nothing starts, and work under way finishes', async () => {

@@ -11,7 +11,7 @@ import { Extensions, claimMs } from './extensions.ts'
 import { Feed } from './feed.ts'
 import { Finishes } from './finishes.ts'
 import { Hints } from './hints.ts'
-import type { Taking } from './intake.ts'
+import { mayTake, type Taking } from './intake.ts'
 import { Outages } from './outages.ts'
 import type { Need } from './outages.ts'
 import type { PinWorkerParts } from './pin-worker-parts.ts'
@@ -125,6 +125,7 @@ class Worker implements PinWorker {
       limits: this.#limits,
       room: parts.room ?? boundless,
       steadyMs: () => clock.steadyMs(),
+      isRestored: parts.isRestored ?? (async () => false),
       random,
       onBlock: (attempt) => this.#slots.heard(attempt.job.cid, attempt.heardAtMs),
       onKuboDown: (error) => this.#outages.begin('kubo', error),
@@ -176,7 +177,7 @@ class Worker implements PinWorker {
 
   /** True when the job is queued now. */
   #offer(job: Job): boolean {
-    if (!this.#running || (this.#takes === 'unpins' && job.orgId !== null)) return false
+    if (!this.#running || !mayTake(this.#takes, job)) return false
     const attempt = this.#under.get(job.cid)
     if (attempt !== undefined) {
       this.#hintUnderWay(attempt, job)
@@ -215,17 +216,17 @@ class Worker implements PinWorker {
   }
 
   /**
-   * Follows what the worker may start. While only unpins are allowed, queued pins are dropped from memory; their rows in Postgres remain.
+   * Follows what the worker may start. While only unpins or only pins are allowed, queued work is dropped from memory, and what is allowed
+   * comes again from Postgres, where all rows remain.
    */
   #follow(): Taking {
     const taking = this.#parts.taking?.() ?? 'everything'
     if (taking === this.#takes) return taking
     this.#takes = taking
-    if (taking === 'everything') this.#hints.open()
-    if (taking === 'unpins') {
-      this.#hints.close()
+    if (taking === 'everything' || taking === 'pins') this.#hints.open()
+    if (taking === 'unpins') this.#hints.close()
+    if (taking === 'unpins' || taking === 'pins')
       for (const cid of this.#slots.drop()) this.#hints.looked(cid)
-    }
     this.#feed.soon()
     return taking
   }

@@ -55,7 +55,7 @@ const noBus: Bus = {
 async function atWork(store: Store, name: string) {
   const identity = await store.nodes.boot(name)
   const ipfs = fakeIpfs({ clock, tickMs: 20 })
-  const intake = new Intake({ state: () => 'active', graceMs: 0, clock })
+  const intake = new Intake({ state: () => 'active', restored: () => false, graceMs: 0, clock })
   const disk = { left: 1e9, used: 0, elsewhere: true }
   const worker = pinWorker({
     identity,
@@ -291,6 +291,7 @@ function collectorOf(store: Store, node: Awaited<ReturnType<typeof atWork>>) {
   return collectGarbage({
     identity,
     store: store.garbage,
+    isRestored: async () => false,
     ipfs: {
       repoStat: async () => ({ usedBytes: 95, capacityBytes: 100 }),
       collectGarbage: (stop) => ipfs.collectGarbage(stop),
@@ -309,6 +310,7 @@ function reconcilePartsOf(store: Store, { identity, ipfs, worker }: Awaited<Retu
   return {
     identity,
     store: store.reconcile,
+    restore: { isRestored: async () => false, follow: assert.fail },
     ipfs,
     log,
     offer: (jobs: Job[]) => worker.offer(jobs),
