@@ -74,14 +74,14 @@ export async function startNode(
   const driver = newDriver({ clock, log, limits: termLimitsOf(config) })
   const pressure = newPressure(clock)
   const nodes = await liveNodes(store.nodes)
-  const restore = watchRestores({ config, node, store, driver, log }, memory, undo)
-  const parts = { config, node, store, driver, tracing, restore, log }
+  const base = { config, node, store, driver, tracing, log }
+  const parts = { ...base, restore: watchRestores(base, memory, undo) }
   const onChange = () => void postgres.signNow()
   const onAnnounced = () => addressesChanged(nodes, nats.link, store, log)
   const kubo = await watchKubo({ ...parts, onAnnounced, onChange }, undo)
   let self: Self | null = null
   const postgres = postgresWatch({
-    store: { ...store.nodes, proveWrites: () => restore.around(() => store.nodes.proveWrites()) },
+    store: { ...store.nodes, proveWrites: () => parts.restore.around(() => store.nodes.proveWrites()) },
     node,
     nodes,
     clock,
@@ -92,10 +92,7 @@ export async function startNode(
   })
   const nats = await joinNats(
     {
-      config,
-      node,
-      store,
-      log,
+      ...base,
       self: () => heartbeatOf({ config, node, nodes, kubo, postgres, pressure, self }),
       known: () => nodes.nodes(),
       onRebuilt: () => driver.nudge('requeue-sweeper'),
