@@ -48,7 +48,6 @@ const noBus: Bus = {
 
 function atWork(
   identity = node,
-  concurrency = 16,
 ): { ipfs: FakeIpfs; worker: PinWorker; stop: () => Promise<void> } & AsyncDisposable {
   const ipfs = fakeIpfs({ clock, tickMs: 20 })
   const worker = pinWorker({
@@ -60,7 +59,7 @@ function atWork(
     log,
     trace: untracedAttempts,
     options: {
-      concurrency,
+      concurrency: 16,
       stallTimeoutMs: 1_500,
       minRateBytes: 0,
       maxAgeMs: 60_000,
@@ -167,20 +166,22 @@ test('content that no peer has is retried with its reason, and is pinned once a 
 test('of 300 orgs that each wait for content that no peer has, the youngest gets its content soon after a peer has it', async () => {
   const young = 'late-299'
   const own = await store.nodes.boot('node-of-many')
-  await using at = atWork(own, 128)
+  await using at = atWork(own)
   for (let index = 0; index < 300; index++) at.ipfs.fault(`late-${index}`, { kind: 'stall' })
-  // each of an org of its own, tried before, and due now
+  // each of an org of its own, and tried before; the retries of the 280 oldest are not due
   await system.query(
     `with made as (insert into contents (cid, wanted) select 'late-' || n, 1 from generate_series(0, 299) n returning cid)
      insert into placements (cid, node_id, generation, state, reason, org_id, retrying, attempts, wanted_since, next_attempt_at)
      select m.cid, $1, nextval('placement_generation'), 'queued', 'new',
-       ('019a0000-0000-7000-8000-' || lpad(split_part(m.cid, '-', 2), 12, '0'))::uuid, true, 1, clock_timestamp(), clock_timestamp()
+       ('019a0000-0000-7000-8000-' || lpad(split_part(m.cid, '-', 2), 12, '0'))::uuid, true, 1, clock_timestamp(),
+       clock_timestamp() + case when split_part(m.cid, '-', 2)::int < 280 then interval '1 hour' else interval '0' end
      from made m`,
     [uuidOf(own.nodeId)],
   )
   const attempts = async () => {
     const { rows } = await system.query<{ least: number; young: string }>(
-      `select min(attempts) as least, max(state) filter (where cid = $2) as young from placements where node_id = $1`,
+      `select min(attempts) filter (where next_attempt_at < now() + interval '10 minutes') as least,
+         max(state) filter (where cid = $2) as young from placements where node_id = $1`,
       [uuidOf(own.nodeId), young],
     )
     return rows[0] ?? assert.fail()
