@@ -110,6 +110,7 @@ function writes(epoch: Epoch): Record<string, () => Promise<unknown>> {
     release_due: () => sweep.releaseDue(epoch, 1),
     release_holds: () => sweep.releaseHolds(epoch, 1),
     continue_folds: () => sweep.finishFolds(epoch, 1),
+    bound_times: () => sweep.boundTimes(epoch, 1),
     wake_put_by: () => sweep.wakePutBy(epoch, 1),
     start_moves: () => plans.startMoves(epoch, plan, 1, 1),
     settle_moves: () => plans.settleMoves(epoch, plan),

@@ -68,12 +68,11 @@ const aheadSeconds = 600
  */
 function runsAhead(error: unknown): AnchorageError {
   const ahead = Number(/[\d.]+$/.exec(messageOf(error))?.[0])
-  const bound = 'pins made ahead of the clock'
   if (!(ahead > aheadSeconds + 30))
     return new AnchorageError('too_many', 'this org creates pins faster than one a millisecond; slow down', {
       cause: error,
       retryAfterSeconds: 60,
-      bound,
+      bound: 'pins made ahead of the clock',
     })
   const retryAfterSeconds = Math.ceil(ahead - aheadSeconds)
   const minutes = Math.ceil(retryAfterSeconds / 60)
@@ -81,7 +80,7 @@ function runsAhead(error: unknown): AnchorageError {
     'too_many',
     `the newest pin of this org was created while the clock of the database was ahead, and is dated ${Math.round(ahead / 60)} ` +
       `minutes from now; the org can create pins again in ${minutes} minutes`,
-    { cause: error, retryAfterSeconds, bound },
+    { cause: error, retryAfterSeconds, bound: 'pins made ahead of the clock' },
   )
 }
 

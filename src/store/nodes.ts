@@ -92,15 +92,21 @@ export function nodeStore(db: Database): NodeStore {
         unable === null ? null : Math.round(unable.forMs),
         unable?.reason ?? null,
       ]
-      const rows = await tx.query(
+      const [row] = await tx.query<{ incarnation: number }>(
         `update nodes set last_seen = now(), used_bytes = coalesce($3, used_bytes), capacity_bytes = coalesce($4, capacity_bytes),
            report = coalesce($5, report), reported_at = case when $5::jsonb is null then reported_at else now() end,
-           incarnation = $2, unable_what = $6, unable_reason = $8,
+           unable_what = $6, unable_reason = $8,
            unable_since = case when $6::text is not null then least(unable_since, now() - make_interval(secs => $7 / 1000.0)) end
-         where id = $1 and incarnation <= $2 returning id`,
+         where id = $1 and incarnation <= $2 returning incarnation`,
         [uuidOf(nodeId), incarnation, usedBytes, capacityBytes, report, ...away],
       )
-      return rows.length > 0
+      // a sign of life makes no new version of the nodes, so this is a statement of its own
+      if (row !== undefined && row.incarnation < incarnation)
+        await tx.query('update nodes set incarnation = $2 where id = $1 and incarnation < $2', [
+          uuidOf(nodeId),
+          incarnation,
+        ])
+      return row !== undefined
     },
     bindKubo: (node, kubo) => db.system((own) => bindKubo(own, node, kubo)),
     async setRoute({ nodeId, incarnation }, route) {

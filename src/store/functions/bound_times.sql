@@ -4,7 +4,7 @@
 -- Locks: the cluster's row (share); nodes in id order; placements in cid order. As a rule there is nothing to lock but the cluster's row.
 -- Returns: how many rows it changed.
 -- Raises: AN002 and AN003 (assert_leading).
-create or replace function bound_times(of_leader bigint, longest_ms bigint, most int) returns int language plpgsql as $$
+create or replace function bound_times(of_leader text, longest_ms bigint, most int) returns int language plpgsql as $$
 declare
   latest timestamptz := clock_timestamp() + make_interval(secs => longest_ms / 1000.0);
   tids tid[];
