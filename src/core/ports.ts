@@ -7,6 +7,7 @@ import type { AuditEntry, AuditCursor } from './audit.ts'
 import type { CacheName } from './cache-stats.ts'
 import type { DrainProgress } from './drain.ts'
 import type { KeyId, NodeId, OrgId, PinId, TokenId, UserId } from './ids.ts'
+import type { Loss, SoleContents } from './loss.ts'
 import type { Maintenance } from './maintenance.ts'
 import type { NodeReport } from './node-report.ts'
 import type { Pin, PinPage, PinQuery, NewPin, WokenPlacement, Accepted } from './pin.ts'
@@ -161,13 +162,23 @@ export interface RepairStore {
     epoch: number,
     repairs: Repair[],
   ): Promise<{ jobs: Job[]; added: number; dropped: number; stale: number }>
-  /** The number of copies under way that were not made for a new pin, and their bytes as far as known. */
+  /** The number of copies under way on live nodes that were not made for a new pin, and their bytes as far as known. */
   moving(): Promise<{ copies: number; bytes: number }>
   /** Records whether a node is down, and since when (its last sign), so that a later leader sees which nodes went down or came back. */
   noteDown(epoch: number, nodeId: NodeId, down: boolean): Promise<void>
   downNodes(): Promise<NodeId[]>
   /** Marks draining nodes without placements as `drained`. Returns those nodes. */
   noteDrained(epoch: number): Promise<NodeId[]>
+}
+
+/** How a node is to be deleted. */
+export interface ForgetOrder {
+  /** Content that no other node has is queued again on other nodes. */
+  acceptLoss: boolean
+  /** For the audit: what the node had before. */
+  counted: { placements: number; lost?: Loss }
+  /** Called after each batch. */
+  onRemoved: (removed: number, of: number) => void
 }
 
 /** What operators do to the cluster, audited with `actor`. System scope. No leadership is needed. */
@@ -177,9 +188,14 @@ export interface OperatorStore {
   /** The node takes no new content, and its content moves to others. Repeating it changes nothing. */
   drain(nodeId: NodeId, actor: string): Promise<void>
   uncordon(nodeId: NodeId, actor: string): Promise<void>
-  /** Deletes the node from the database. `conflict` while it is live, or while it holds content that is pinned nowhere else. */
-  forget(nodeId: NodeId, actor: string): Promise<void>
-  /** The placements left on the node and what each of them waits for, from one statement. */
+  /** The next `limit` placements of the node after `afterCid` ('': from the first), and the contents among them that only it has. */
+  soleContents(nodeId: NodeId, afterCid: string, limit: number): Promise<SoleContents>
+  /**
+   * Deletes the node and its placements. `conflict` while it has a fresh sign of life, and, unless the loss is accepted, while it has content
+   * that no other node has. A call that breaks off can be repeated.
+   */
+  forget(nodeId: NodeId, actor: string, order: ForgetOrder): Promise<void>
+  /** The placements left on the node and what each of them waits for, from one statement. Costs the same however many there are. */
   drainProgress(nodeId: NodeId): Promise<DrainProgress>
   maintenance(): Promise<Maintenance | null>
   /** With `ttlMs` null it stays on until it is switched off. */
