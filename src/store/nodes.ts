@@ -1,4 +1,5 @@
 import { AnchorageError, isCode } from '../core/errors.ts'
+import { adoptNode, peerIdOf } from './adopt-node.ts'
 import { idOf, mintId, uuidOf, type NodeId } from '../core/ids.ts'
 import type { NodeReport } from '../core/node-report.ts'
 import type { Node, NodeIdentity } from '../core/node.ts'
@@ -34,6 +35,14 @@ export interface NodeStore {
    * that Kubo.
    */
   bindKubo(node: NodeIdentity, kubo: { peerId: string; multiaddrs: string[] }): Promise<void>
+  /** The Kubo that the node called `name` is bound to; null when it is bound to none. `not_found` when there is no such node. */
+  peerIdOf(name: string): Promise<string | null>
+  /**
+   * For a machine that takes the place of a lost one: binds the node to the Kubo `peerId` instead of its old one, and queues its pinned
+   * placements again, since that Kubo does not have them. `conflict` while the node has a fresh sign of life. A call that breaks off can be
+   * repeated.
+   */
+  adopt(nodeId: NodeId, peerId: string, actor: string): Promise<void>
   /** Saves where the other nodes' nats-servers reach this node's, host:port; null when they cannot. */
   setRoute(node: NodeIdentity, route: string | null): Promise<void>
   /** The routes of all nodes that have one. `served`: the node has reported about itself, so it has started completely once. */
@@ -88,6 +97,8 @@ export function nodeStore(db: Database): NodeStore {
       return rows.length > 0
     },
     bindKubo: (node, kubo) => db.system((own) => bindKubo(own, node, kubo)),
+    peerIdOf: (name) => peerIdOf(tx, name),
+    adopt: (nodeId, peerId, actor) => adoptNode(db, nodeId, peerId, actor),
     async setRoute({ nodeId, incarnation }, route) {
       const params = [uuidOf(nodeId), incarnation, route]
       await tx.query('update nodes set route = $3 where id = $1 and incarnation = $2', params)
