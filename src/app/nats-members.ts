@@ -1,6 +1,7 @@
 import type { NatsCluster } from '../cluster/nats-config.ts'
 import type { NatsChild } from '../cluster/nats-server.ts'
-import { removeForgotten } from '../cluster/peers.ts'
+import { goneMembers, isStuck, type Member } from '../cluster/nats-quorum.ts'
+import { metaGroup, removePeers } from '../cluster/peers.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import type { Log } from '../core/ports.ts'
 import type { NodeStore } from '../store/nodes.ts'
@@ -14,11 +15,24 @@ export interface NatsMembersParts {
   node: NodeIdentity
   store: Pick<NodeStore, 'setRoute' | 'routes'>
   log: Log
+  /** Only for tests. */
+  stuckMs?: number
+}
+
+/** This node's nats-server and its connection there, as far as the members matter to them. */
+export interface Followed {
+  child: Pick<NatsChild, 'setCluster' | 'systemUrl' | 'replaceStore'>
+  /** Called after the number of members has changed. */
+  onChange: () => void
+  /** Whether JetStream takes messages. */
+  isWell: () => boolean
 }
 
 const everyMs = 2_000
-/** Once in this many rounds, the nats-servers of forgotten nodes are removed from JetStream. */
+/** Once in this many rounds, the nats-servers of nodes that are gone are removed from JetStream. */
 const letGoEvery = 15
+/** JetStream is given this long to find a quorum by itself: longer than its elections, and than a restart of a few servers. */
+const stuckMs = 30_000
 
 /**
  * Which nats-servers form the cluster: those that the config names, or those of the nodes in Postgres. A single server runs without a
@@ -27,7 +41,8 @@ const letGoEvery = 15
 export class NatsMembers {
   readonly #parts: NatsMembersParts
   #others: readonly string[] = []
-  #known: ReadonlySet<string> = new Set()
+  #members: readonly Member[] = []
+  #stuckSinceMs: number | null = null
   #warned = false
   #twin: string | null = null
 
@@ -48,7 +63,7 @@ export class NatsMembers {
     const routes = await store.routes()
     const twin = routes.find(({ nodeId, route }) => nodeId !== node.nodeId && route === place.seat.announce)
     this.#twin = twin?.name ?? null
-    this.#known = new Set(routes.map(({ nodeId }) => nodeId))
+    this.#members = routes.map(({ nodeId, silentMs, served }) => ({ name: nodeId, silentMs, served }))
     this.#others = place.named.length > 0 ? place.named : routes.map(({ route }) => route)
     const isPair = this.count() === 2
     if (isPair && !this.#warned)
@@ -78,16 +93,18 @@ export class NatsMembers {
     return place === null || this.count() === 1 ? null : clusterOf(place, this.#others)
   }
 
-  /** Reads the members every `everyMs` and applies them to `child`. Calls `onChange` after their number has changed. */
-  follow(child: Pick<NatsChild, 'setCluster' | 'systemUrl'>, onChange: () => void): AsyncDisposable {
+  /** Reads the members every `everyMs`, applies them to the server, and sees to it that JetStream can have a quorum. */
+  follow(followed: Followed): AsyncDisposable {
     const stop = new AbortController()
+    const { child } = followed
     let round = 0
     const look = async (): Promise<void> => {
       const before = this.count()
       await this.read()
       await child.setCluster(this.cluster())
-      if (this.count() !== before) onChange()
+      if (this.count() !== before) followed.onChange()
       if (this.count() < before || round++ % letGoEvery === letGoEvery - 1) await this.#letGo(child)
+      await this.#startOver(followed)
     }
     const onError = (err: unknown): void =>
       this.#parts.log.debug({ err }, 'cannot read the list of the other nats-servers')
@@ -104,11 +121,35 @@ export class NatsMembers {
     }
   }
 
-  /** Removes the servers of forgotten nodes from JetStream, so that its quorum no longer counts them. */
-  async #letGo({ systemUrl }: Pick<NatsChild, 'systemUrl'>): Promise<void> {
+  /** Removes the servers of nodes that were forgotten, never joined or are gone from JetStream, so that its quorum does not count them. */
+  async #letGo({ systemUrl }: Followed['child']): Promise<void> {
     const { node, log } = this.#parts
-    if (this.cluster() === null || !this.#known.has(node.nodeId)) return
-    const gone = await removeForgotten(systemUrl, this.#known)
-    if (gone.length > 0) log.info({ gone }, 'JetStream no longer counts the nats-servers of forgotten nodes')
+    const gone = new Set(goneMembers(this.#members))
+    const known = new Set(this.#members.filter((member) => !gone.has(member)).map(({ name }) => name))
+    if (this.cluster() === null || !known.has(node.nodeId)) return
+    const removed = await removePeers(systemUrl, known)
+    if (removed.length > 0)
+      log.info({ removed }, 'JetStream no longer counts nats-servers whose nodes were forgotten or are gone')
+  }
+
+  /**
+   * Without a quorum no server can be removed from JetStream. If it counts so many lost servers that the live ones are no majority any more,
+   * this node's server forgets the group and begins again with an empty store, as the servers of the other live nodes do. All that JetStream
+   * had is in Postgres.
+   */
+  async #startOver({ child, isWell }: Followed): Promise<void> {
+    const group = isWell() || this.cluster() === null ? null : await metaGroup(child.systemUrl)
+    if (group === null || !isStuck(group, this.#members)) {
+      this.#stuckSinceMs = null
+      return
+    }
+    this.#stuckSinceMs ??= performance.now()
+    if (performance.now() - this.#stuckSinceMs < (this.#parts.stuckMs ?? stuckMs)) return
+    this.#stuckSinceMs = null
+    this.#parts.log.warn(
+      { servers: group.size, nodes: this.#members.length },
+      'JetStream counts so many lost nats-servers that it can have no quorum; it begins again without them',
+    )
+    await child.replaceStore('it counts too many lost nats-servers')
   }
 }
