@@ -171,6 +171,11 @@ test("a machine that comes back after it was forgotten keeps its Kubo's pin of l
   await use.forget(gone.nodeId, 'op', { acceptLoss: true })
   const again = await store.nodes.boot(`gone-${round}`)
   assert.notEqual(again.nodeId, gone.nodeId)
+  assert.deepEqual(
+    await store.reconcile.dropUnwanted(gone, ['stray']),
+    [],
+    'no placement on a node that is gone',
+  )
   assert.deepEqual(await store.reconcile.dropUnwanted(again, ['kept']), [])
   await copyTo(left, 'kept')
   assert.equal((await store.reconcile.dropUnwanted(again, ['kept'])).length, 1)

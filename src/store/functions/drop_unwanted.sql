@@ -1,13 +1,15 @@
 -- Makes placements that are to be unpinned, for contents that the reconciler found pinned in a node's Kubo by anchorage but without a
 -- placement. It passes over a content that has a placement on the node by now, and over one that pins want and that no node has: its pin in
 -- this Kubo is the only copy.
--- Locks: the contents in cid order (it makes those that are missing), then the new placements.
--- Returns: the new placements, to hint; their attempt is 1 and their org null.
+-- Locks: the node's row (key share); the contents in cid order (it makes those that are missing), then the new placements.
+-- Returns: the new placements, to hint; their attempt is 1 and their org null. None when the node was forgotten.
 create or replace function drop_unwanted(node uuid, cids text[])
 returns table (cid text, node_id uuid, generation bigint, attempt int, org_id uuid)
 language plpgsql as $$
 #variable_conflict use_column
 begin
+  perform from nodes n where n.id = node for key share;
+  if not found then return; end if;
   insert into contents as c (cid, wanted) select u, 1 from unnest(cids) u order by u
   on conflict (cid) do update set wanted = c.wanted;
   return query
