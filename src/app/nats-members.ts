@@ -1,6 +1,6 @@
 import type { NatsCluster } from '../cluster/nats-config.ts'
 import type { NatsChild } from '../cluster/nats-server.ts'
-import { goneMembers, isStuck, type Member } from '../cluster/nats-quorum.ts'
+import { goneMembers, leaderlessPatience, type Member } from '../cluster/nats-quorum.ts'
 import { metaGroup, removePeers } from '../cluster/peers.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import type { Log } from '../core/ports.ts'
@@ -15,8 +15,6 @@ export interface NatsMembersParts {
   node: NodeIdentity
   store: Pick<NodeStore, 'setRoute' | 'routes'>
   log: Log
-  /** Only for tests. */
-  stuckMs?: number
 }
 
 /** This node's nats-server and its connection there, as far as the members matter to them. */
@@ -31,8 +29,6 @@ export interface Followed {
 const everyMs = 2_000
 /** Once in this many rounds, the nats-servers of nodes that are gone are removed from JetStream. */
 const letGoEvery = 15
-/** JetStream is given this long to find a quorum by itself: longer than its elections, and than a restart of a few servers. */
-const stuckMs = 30_000
 
 /**
  * Which nats-servers form the cluster: those that the config names, or those of the nodes in Postgres. A single server runs without a
@@ -42,7 +38,7 @@ export class NatsMembers {
   readonly #parts: NatsMembersParts
   #others: readonly string[] = []
   #members: readonly Member[] = []
-  #stuckSinceMs: number | null = null
+  #leaderlessSinceMs: number | null = null
   #warned = false
   #twin: string | null = null
 
@@ -133,23 +129,23 @@ export class NatsMembers {
   }
 
   /**
-   * Without a quorum no server can be removed from JetStream. If it counts so many lost servers that the live ones are no majority any more,
-   * this node's server forgets the group and begins again with an empty store, as the servers of the other live nodes do. All that JetStream
-   * had is in Postgres.
+   * When JetStream has no leader for long, this node's server forgets the group and begins again with an empty store, as the servers of the
+   * other nodes do: without a leader, lost servers cannot be removed from the group. All that JetStream had is in Postgres.
    */
   async #startOver({ child, isWell }: Followed): Promise<void> {
     const group = isWell() || this.cluster() === null ? null : await metaGroup(child.systemUrl)
-    if (group === null || !isStuck(group, this.#members)) {
-      this.#stuckSinceMs = null
+    const patienceMs = group === null ? null : leaderlessPatience(group, this.#members)
+    if (group === null || patienceMs === null) {
+      this.#leaderlessSinceMs = null
       return
     }
-    this.#stuckSinceMs ??= performance.now()
-    if (performance.now() - this.#stuckSinceMs < (this.#parts.stuckMs ?? stuckMs)) return
-    this.#stuckSinceMs = null
+    this.#leaderlessSinceMs ??= performance.now()
+    if (performance.now() - this.#leaderlessSinceMs < patienceMs) return
+    this.#leaderlessSinceMs = null
     this.#parts.log.warn(
-      { servers: group.size, nodes: this.#members.length },
-      'JetStream counts so many lost nats-servers that it can have no quorum; it begins again without them',
+      { counted: group.size, nodes: this.#members.length, reached: group.reached.size },
+      'JetStream has had no leader for too long; its servers begin again with empty stores',
     )
-    await child.replaceStore('it counts too many lost nats-servers')
+    await child.replaceStore('JetStream has had no leader for too long')
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { goneMembers, isStuck, type Member } from './nats-quorum.ts'
+import { goneMembers, leaderlessPatience, type Member } from './nats-quorum.ts'
 
 const minute = 60_000
 const live = (name: string): Member => ({ name, silentMs: 3_000, served: true })
@@ -15,21 +15,19 @@ test('a node that never served is gone after a minute, one that served after an 
   assert.deepEqual(names(few), [], 'half of the nodes may be cut off from Postgres')
 })
 
-test('JetStream is stuck when it counts so many servers that the live ones are no majority, and they are one of the nodes', () => {
-  const stuck = (size: number, members: Member[], leader: string | null = null) =>
-    isStuck({ leader, size }, members)
-  assert.equal(stuck(6, three), true, 'three of six servers belong to no node')
-  assert.equal(stuck(6, three, 'a'), false)
-  assert.equal(stuck(5, three), false, 'three of five are a quorum: an election is under way')
-  assert.equal(stuck(6, [...three, silent('d', minute)]), true, 'three of four nodes live')
+test('servers of a majority of the nodes begin again when they have no leader: soon when they can have none, else after a while', () => {
+  const patience = (size: number, members: Member[], reached: string, leader: string | null = null) =>
+    leaderlessPatience({ leader, size, reached: new Set(reached) }, members)
+  assert.equal(patience(6, three, 'abc'), 30_000, 'three of six servers belong to no node')
+  assert.equal(patience(6, three, 'abc', 'a'), null)
   assert.equal(
-    stuck(5, [live('a'), live('b'), silent('c', minute), silent('d', minute), silent('e', minute)]),
-    false,
+    patience(5, three, 'abc'),
+    90_000,
+    'three of five are a quorum: perhaps an election is under way',
   )
-  assert.equal(
-    stuck(4, [live('a'), live('b'), silent('c', minute), silent('d', minute)]),
-    false,
-    'half is no majority',
-  )
-  assert.equal(stuck(5, [live('a'), live('b'), silent('c', 61 * minute)]), true)
+  assert.equal(patience(6, [...three, silent('d', minute)], 'abc'), 30_000, 'three of four nodes')
+  assert.equal(patience(6, three, 'axy'), null, 'the others do not reach this one: they may have a leader')
+  assert.equal(patience(4, [...three, live('d')], 'ab'), null, 'half is no majority')
+  assert.equal(patience(3, [live('a'), live('b'), silent('c', 61 * minute)], 'ab'), 90_000)
+  assert.equal(patience(5, [live('a'), live('b'), silent('c', 61 * minute)], 'ab'), 30_000)
 })

@@ -14,12 +14,17 @@ export interface MetaGroup {
   leader: string | null
   /** How many servers the group counts, whether they run or not. More than half of them make a quorum. */
   size: number
+  /** The servers that this one has a route to, and itself. */
+  reached: ReadonlySet<string>
 }
 
 const freshMs = 15_000
 /** A node that never served has nothing in JetStream. One that did is given time for a long outage. */
 const neverServedMs = 60_000
 const servedMs = 3_600_000
+/** An election takes up to nine seconds, and longer on a busy machine. */
+const hopelessMs = 30_000
+const leaderlessMs = 90_000
 
 /**
  * The members that JetStream need not count any more: their nodes are silent for long. None while the live members do not outnumber them:
@@ -27,20 +32,21 @@ const servedMs = 3_600_000
  */
 export function goneMembers(members: readonly Member[]): Member[] {
   const gone = members.filter(({ silentMs, served }) => silentMs > (served ? servedMs : neverServedMs))
-  return liveOf(members) > gone.length ? gone : []
+  const live = members.filter(({ silentMs }) => silentMs < freshMs)
+  return live.length > gone.length ? gone : []
 }
 
 /**
- * Whether JetStream can have no quorum again by itself, although most nodes are live: it counts servers that never come back, and without
- * a quorum it cannot remove them. False while as many nodes live as a quorum takes: their servers are only electing a leader.
+ * For how long JetStream may have no leader before its servers begin again, ms; null while it has one, or while this server does not reach
+ * the servers of a majority of the nodes. It is short when JetStream counts so many servers that never come back that no election can be
+ * won: without a leader these cannot be removed.
  */
-export function isStuck({ leader, size }: MetaGroup, members: readonly Member[]): boolean {
-  if (leader !== null) return false
-  const live = liveOf(members)
-  const isMajority = live > (members.length - goneMembers(members).length) / 2
-  return isMajority && live <= size / 2
-}
-
-function liveOf(members: readonly Member[]): number {
-  return members.filter(({ silentMs }) => silentMs < freshMs).length
+export function leaderlessPatience(
+  { leader, size, reached }: MetaGroup,
+  members: readonly Member[],
+): number | null {
+  const here = members.filter(({ name }) => reached.has(name)).length
+  const needed = (members.length - goneMembers(members).length) / 2
+  if (leader !== null || here <= needed) return null
+  return here <= size / 2 ? hopelessMs : leaderlessMs
 }

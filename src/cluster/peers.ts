@@ -10,7 +10,7 @@ const timeout = 3_000
  * Removes from JetStream's group the servers that are offline and whose names are not in `known`: their nodes were forgotten, are gone or
  * never joined. Their replicas move to other servers. Otherwise a cluster would count its dead servers for ever and lose its quorum to them.
  * Returns the ids of the removed servers in the group. All nodes may call this: only the server that leads the group acts. A server that
- * comes back after all is taken in again, at the latest five minutes after it was removed. `systemUrl` leads to this node's own server.
+ * comes back after all is taken in again within seconds. `systemUrl` leads to this node's own server.
  * Rejects when that server does not answer.
  */
 export async function removePeers(systemUrl: string, known: ReadonlySet<string>): Promise<string[]> {
@@ -31,7 +31,8 @@ export async function metaGroup(systemUrl: string): Promise<MetaGroup | null> {
   try {
     const { leader, cluster_size: size } = await metaOf(nc)
     if (typeof size !== 'number') return null
-    return { leader: typeof leader === 'string' && leader !== '' ? leader : null, size }
+    const reached = new Set([nc.info?.server_name ?? '', ...(await routesOf(nc))])
+    return { leader: typeof leader === 'string' && leader !== '' ? leader : null, size, reached }
   } finally {
     await nc.close()
   }
@@ -56,8 +57,22 @@ async function followers(nc: NatsConnection): Promise<Follower[]> {
 }
 
 async function metaOf(nc: NatsConnection): Promise<Record<string, unknown>> {
-  const reply = await nc.request(`$SYS.REQ.SERVER.${nc.info?.server_id}.JSZ`, '{}', { timeout })
-  return part(part(fieldsOf(reply.string()), 'data'), 'meta_cluster')
+  return part(await ask(nc, 'JSZ'), 'meta_cluster')
+}
+
+/** The names of the servers that this node's own server has a route to. */
+async function routesOf(nc: NatsConnection): Promise<string[]> {
+  const { routes } = await ask(nc, 'ROUTEZ')
+  return (Array.isArray(routes) ? routes : []).flatMap((route: unknown) => {
+    const { remote_name: name } = record(route)
+    return typeof name === 'string' ? [name] : []
+  })
+}
+
+/** A question to this node's own server about itself. */
+async function ask(nc: NatsConnection, what: 'JSZ' | 'ROUTEZ'): Promise<Record<string, unknown>> {
+  const reply = await nc.request(`$SYS.REQ.SERVER.${nc.info?.server_id}.${what}`, '{}', { timeout })
+  return part(fieldsOf(reply.string()), 'data')
 }
 
 async function remove(nc: NatsConnection, peer: string): Promise<void> {

@@ -7,6 +7,7 @@ import { makeClusterSecret } from '../../src/cluster/cluster-ca.ts'
 import { bucketStream, jobsStream } from '../../src/cluster/names.ts'
 import { removePeers } from '../../src/cluster/peers.ts'
 import { NatsMembers } from '../../src/app/nats-members.ts'
+import { mintId } from '../../src/core/ids.ts'
 import { silentLog } from '../../src/core/silent-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
 import {
@@ -154,7 +155,8 @@ test('a server whose node is forgotten is no longer counted, and a new one takes
 })
 
 test('three live nodes whose JetStream counts three lost servers have a quorum again within a minute', async () => {
-  await using it = await natsRig(6)
+  const ids = Array.from({ length: 6 }, () => mintId('nod'))
+  await using it = await natsRig(6, ids)
   const nodes = await it.whole()
   await using stack = new AsyncDisposableStack()
   const live = nodes.slice(0, 3)
@@ -163,7 +165,7 @@ test('three live nodes whose JetStream counts three lost servers have a quorum a
     await child[Symbol.asyncDispose]()
   }
   it.resize(3)
-  const routes = live.map(({ nodeId }, seat) => ({
+  const routes = ids.slice(0, 3).map((nodeId, seat) => ({
     nodeId,
     name: `node-${seat}`,
     route: it.servers.seat(seat).cluster([]).announce,
@@ -173,11 +175,11 @@ test('three live nodes whose JetStream counts three lost servers have a quorum a
   const lost = live.map(({ link }) => until('the quorum is lost', () => link.trouble() !== null, election))
   await Promise.all(lost)
   const atMs = performance.now()
-  for (const [seat, { nodeId, child, link }] of live.entries()) {
+  for (const [seat, { child, link }] of live.entries()) {
     const { members: _, ...own } = it.servers.seat(seat).cluster([])
     const members = new NatsMembers({
       place: { seat: own, named: [] },
-      node: { nodeId, incarnation: 1 },
+      node: { nodeId: ids[seat] ?? mintId('nod'), incarnation: 1 },
       store: { setRoute: async () => {}, routes: async () => routes },
       log: silentLog,
     })

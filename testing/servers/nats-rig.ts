@@ -17,9 +17,9 @@ export const well = (link: NodeNatsLink) =>
   until('JetStream to be well', () => link.trouble() === null, election)
 
 /** Servers, and nodes with a connection each; all are stopped even when the test fails. */
-export async function natsRig(count: number) {
+export async function natsRig(count: number, names?: readonly string[]) {
   const stack = new AsyncDisposableStack()
-  const servers = stack.use(await testNatsCluster(process.env, count))
+  const servers = stack.use(await testNatsCluster(process.env, count, {}, names))
   let size = count
   let replicas: number | null = null
   const join = (child: NatsChild) => {
