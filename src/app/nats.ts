@@ -104,7 +104,7 @@ async function joinOwn(
       onBrokenStore: (reason) => void child.replaceStore(reason),
     }),
   )
-  undo.use(members.follow(child, () => link.repair()))
+  undo.use(members.follow({ child, onChange: () => link.repair(), isWell: () => link.trouble() === null }))
   return {
     link,
     trouble: () =>

@@ -255,18 +255,49 @@ test('forget refuses a node that is alive, and one with content that is pinned o
   await placed(nodeId, 1)
   assert.match(
     (await anchorage('forget', 'anchor-4', '--yes')).stderr,
-    /1 pinned contents that no other node has/,
+    /no other node has 1 of the contents of anchor-4, which 1 pins of 1 orgs want.*forget anchor-4 --accept-loss/,
   )
   await system.query('delete from placements where node_id = $1', [uuidOf(nodeId)])
   assert.deepEqual(await json('forget', 'anchor-4', '--yes'), {
     id: nodeId,
     name: 'anchor-4',
     forgotten: true,
+    lost: { contents: 0, pins: 0, orgs: 0, bytes: 0 },
   })
   assert.match(
     (await anchorage('nodes', 'anchor-4')).stderr,
     /there is no node "anchor-4": there are anchor-1, anchor-2, anchor-3/,
   )
+})
+
+test('forget --accept-loss says what is lost, asks for the name of the node, and changes nothing for another name', async () => {
+  const { nodeId } = await store.nodes.boot('anchor-6')
+  await system.query(`update nodes set last_seen = now() - interval '1 hour' where id = $1`, [uuidOf(nodeId)])
+  await placed(nodeId, 2)
+  const refused = await anchorage('forget', 'anchor-6', '--yes', '--json')
+  assert.equal(refused.code, 1)
+  const lines = refused.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const lost = { contents: 2, pins: 2, orgs: 1, bytes: 2048 }
+  assert.deepEqual(lines.slice(2), [{ id: nodeId, name: 'anchor-6', forgotten: false, lost }])
+  assert.deepEqual(
+    lines.slice(0, 2).map(({ bytes, pins, orgs }) => ({ bytes, pins, orgs })),
+    Array.from({ length: 2 }, () => ({ bytes: 1024, pins: 1, orgs: 1 })),
+  )
+  const silent = await anchorage('forget', 'anchor-6', '--accept-loss')
+  assert.equal(silent.code, 2)
+  assert.match(silent.stderr, /No other node has 2 of its contents \(2\.0 KiB\).*--confirm anchor-6/s)
+  const asked = await run(['forget', 'anchor-6', '--accept-loss'], { ask: async () => 'anchor-5' })
+  assert.deepEqual([asked.code, asked.stdout], [2, ''])
+  assert.match(asked.stderr, /anchor-5 is not the name of anchor-6\. Nothing was changed/)
+  assert.equal((await anchorage('forget', 'anchor-6', '--accept-loss', '--confirm', 'anchor-1')).code, 2)
+  assert.equal((await json('nodes', 'anchor-6')).state, 'active')
+  const named = await run(['forget', 'anchor-6', '--accept-loss'], { ask: async () => 'anchor-6' })
+  assert.deepEqual([named.code, named.stdout], [0, `anchor-6 (${nodeId}) is forgotten\n`])
+  const [entry] = await store.operator.audit({ limit: 1 })
+  assert.deepEqual(entry?.details, { name: 'anchor-6', placements: 2, lost })
 })
 
 test('a dry run saves a plan and shows its moves; --plan carries out exactly that plan; pause, resume and cancel change it', async () => {

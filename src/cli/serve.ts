@@ -1,3 +1,4 @@
+import { adoptName } from '../app/adopt.ts'
 import { startNode } from '../app/node.ts'
 import { aborted } from '../process/aborted.ts'
 import { configuredVerb } from './config-arguments.ts'
@@ -10,10 +11,19 @@ database.url, database.systemUrl, and auth.masterKey or auth.masterKeyFile. Run 
 the node cleanly; a second signal stops it at once.
 
 Options are set in the YAML file, in the environment or as flags: see docs/config.md, or anchorage config print.`,
-    examples: ['serve --config /etc/anchorage/anchorage.yaml', 'serve --http.listen 0.0.0.0:8080'],
+    examples: [
+      'serve --config /etc/anchorage/anchorage.yaml',
+      'serve --http.listen 0.0.0.0:8080',
+      'serve --adopt',
+    ],
   },
-  (bare) => bare,
-  async (_args, _options, io, config) => {
+  (bare) =>
+    bare.option(
+      '--adopt',
+      'take the place of the machine that had this node.name and is gone, with the Kubo of this machine; its content is fetched again',
+    ),
+  async (_args, { adopt }, io, config) => {
+    if (adopt) await adoptName(config, io.signal)
     await using node = await startNode(config, io.signal)
     await Promise.race([aborted(io.signal), node.ended])
   },

@@ -85,6 +85,14 @@ test('a drain says that there are too few nodes only when the leader can do noth
   assert.equal((await use.drainOf('anchor-1')).waits, null, 'something moves')
 })
 
+test('a drain of a silent node says that its copies stay until the node is back or is forgotten', async () => {
+  const { use, nodes, contents, progress } = cluster(['anchor-1', 'anchor-2'])
+  Object.assign(progress, { left: 1, waiting: 1 })
+  Object.assign(nodes[1] ?? {}, { live: false })
+  contents.push(content(1, nodes, ['pinned', 'unpinning']))
+  assert.match((await use.drain('anchor-2', 'me')).waits ?? '', /is silent.*admin forget anchor-2/)
+})
+
 test('copies that fail on other nodes are not reported as too few nodes', async () => {
   const { use, nodes, contents, progress } = cluster(['anchor-1', 'anchor-2'])
   Object.assign(progress, { left: 1, waiting: 1 })
@@ -225,6 +233,7 @@ function storeOf(kept: {
       Object.assign(find(id), { state: 'active' })
       note('uncordon', id, actor)
     },
+    soleContents: async () => ({ contents: [], orgs: [], seen: 0, last: null }),
     forget: async (id, actor) => note('forget', id, actor),
     drainProgress: async () => progress,
     maintenance: async () => maintenance,

@@ -17,6 +17,7 @@ export const pinErrorCodes = [
   'node_full',
   'bad_content',
   'crashed',
+  'lost',
   'kubo_down',
   'kubo_error',
 ] as const

@@ -8,6 +8,7 @@ import type { CacheName } from './cache-stats.ts'
 import type { DrainProgress } from './drain.ts'
 import type { Epoch } from './epoch.ts'
 import type { KeyId, NodeId, OrgId, PinId, TokenId, UserId } from './ids.ts'
+import type { Loss, SoleContents } from './loss.ts'
 import type { Maintenance } from './maintenance.ts'
 import type { NodeReport } from './node-report.ts'
 import type { Pin, PinPage, PinQuery, NewPin, WokenPlacement, Accepted } from './pin.ts'
@@ -184,7 +185,7 @@ export interface RepairStore {
     epoch: Epoch,
     repairs: Repair[],
   ): Promise<{ jobs: Job[]; added: number; dropped: number; stale: number }>
-  /** The number of copies under way that were not made for a new pin, and their bytes as far as known. */
+  /** The number of copies under way on live nodes that were not made for a new pin, and their bytes as far as known. */
   moving(): Promise<{ copies: number; bytes: number }>
   /**
    * Contents that wait on the node for an attempt, in an order of the store, after the place `after` ('': from the first); and the place of
@@ -209,6 +210,16 @@ export interface RepairStore {
   noteDrained(epoch: Epoch): Promise<NodeId[]>
 }
 
+/** How a node is to be deleted. */
+export interface ForgetOrder {
+  /** Content that no other node has is queued again on other nodes. */
+  acceptLoss: boolean
+  /** For the audit: what the node had before. */
+  counted: { placements: number; lost?: Loss }
+  /** Called after each batch. */
+  onRemoved: (removed: number, of: number) => void
+}
+
 /** What operators do to the cluster, audited with `actor`. System scope. No leadership is needed. */
 export interface OperatorStore {
   /** By TypeID or name; `not_found` when there is no such node. */
@@ -216,9 +227,14 @@ export interface OperatorStore {
   /** The node takes no new content, and its content moves to others. Repeating it changes nothing. */
   drain(nodeId: NodeId, actor: string): Promise<void>
   uncordon(nodeId: NodeId, actor: string): Promise<void>
-  /** Deletes the node from the database. `conflict` while it is live, or while it holds content that is pinned nowhere else. */
-  forget(nodeId: NodeId, actor: string): Promise<void>
-  /** The placements left on the node and what each of them waits for, from one statement. */
+  /** The next `limit` placements of the node after `afterCid` ('': from the first), and the contents among them that only it has. */
+  soleContents(nodeId: NodeId, afterCid: string, limit: number): Promise<SoleContents>
+  /**
+   * Deletes the node and its placements. `conflict` while it has a fresh sign of life, and, unless the loss is accepted, while it has content
+   * that no other node has. A call that breaks off can be repeated.
+   */
+  forget(nodeId: NodeId, actor: string, order: ForgetOrder): Promise<void>
+  /** The placements left on the node and what each of them waits for, from one statement. Costs the same however many there are. */
   drainProgress(nodeId: NodeId): Promise<DrainProgress>
   maintenance(): Promise<Maintenance | null>
   /** With `ttlMs` null it stays on until it is switched off. */

@@ -25,7 +25,11 @@ export async function whyDrainWaits(
   if (stopped !== null || progress.moving > 0 || progress.waiting === 0) return stopped
   const contents = await repair.onNode(node.id, '', looked)
   const nodes = reports.map((each) => each.node)
-  return whyContentWaits(contents, nodes, policy)
+  return whyContentWaits(contents, nodes, policy) ?? (node.live ? null : removedWhenBack(node))
+}
+
+function removedWhenBack({ name }: Node): string {
+  return `the node is silent: its copies are removed when it is back, or with it (anchorage admin forget ${name})`
 }
 
 /** Why a plan does not continue by itself, in words. Null while it continues, and when it is over. */

@@ -1,4 +1,5 @@
 import { AnchorageError, isCode } from '../core/errors.ts'
+import { adoptNode, peerIdOf } from './adopt-node.ts'
 import { idOf, mintId, uuidOf, type NodeId } from '../core/ids.ts'
 import type { NodeReport } from '../core/node-report.ts'
 import type { Inability, Node, NodeIdentity } from '../core/node.ts'
@@ -42,10 +43,18 @@ export interface NodeStore {
    * that Kubo.
    */
   bindKubo(node: NodeIdentity, kubo: { peerId: string; multiaddrs: string[] }): Promise<void>
+  /** The Kubo that the node called `name` is bound to; null when it is bound to none. `not_found` when there is no such node. */
+  peerIdOf(name: string): Promise<string | null>
+  /**
+   * For a machine that takes the place of a lost one: binds the node to the Kubo `peerId` instead of its old one, and queues its pinned
+   * placements again, since that Kubo does not have them. `conflict` while the node has a fresh sign of life. A call that breaks off can be
+   * repeated.
+   */
+  adopt(nodeId: NodeId, peerId: string, actor: string): Promise<void>
   /** Saves where the other nodes' nats-servers reach this node's, host:port; null when they cannot. */
   setRoute(node: NodeIdentity, route: string | null): Promise<void>
-  /** The routes of all nodes that have one. */
-  routes(): Promise<{ nodeId: NodeId; name: string; route: string }[]>
+  /** The routes of all nodes that have one. `served`: the node has reported about itself, so it has started completely once. */
+  routes(): Promise<{ nodeId: NodeId; name: string; route: string; silentMs: number; served: boolean }[]>
   /** All nodes; `live` depends on `last_seen` alone. */
   list(): Promise<Node[]>
   /** As `list`, and the version of the newest change that it includes. */
@@ -109,16 +118,13 @@ export function nodeStore(db: Database): NodeStore {
       return row !== undefined
     },
     bindKubo: (node, kubo) => db.system((own) => bindKubo(own, node, kubo)),
+    peerIdOf: (name) => peerIdOf(tx, name),
+    adopt: (nodeId, peerId, actor) => adoptNode(db, nodeId, peerId, actor),
     async setRoute({ nodeId, incarnation }, route) {
       const params = [uuidOf(nodeId), incarnation, route]
       await tx.query('update nodes set route = $3 where id = $1 and incarnation = $2', params)
     },
-    async routes() {
-      const rows = await tx.query<{ id: string; name: string; route: string }>(
-        'select id, name, route from nodes where route is not null order by name',
-      )
-      return rows.map(({ id, name, route }) => ({ nodeId: idOf('nod', id), name, route }))
-    },
+    routes: () => readRoutes(tx),
     list: async () => (await readNodes(tx)).nodes,
     read: () => readNodes(tx),
     async extendAudit() {
@@ -174,7 +180,8 @@ async function bindKubo(
   throw new AnchorageError(
     'conflict',
     `this node belongs to the Kubo ${bound?.peer_id}, but kubo.rpc is the address of ${kubo.peerId}: set ` +
-      "kubo.rpc to this node's own Kubo, or use this Kubo with a new node.name",
+      "kubo.rpc to this node's own Kubo, or use this Kubo with a new node.name; if that Kubo is lost for good, " +
+      'start the node once with --adopt',
   )
 }
 
@@ -183,4 +190,19 @@ async function readNodes(tx: SystemTx): Promise<{ nodes: Node[]; version: number
     `select ${nodeColumns}, (select version from cache_versions where cache = 'nodes') as version from nodes order by name`,
   )
   return { nodes: rows.map(nodeOf), version: rows[0]?.version ?? 0 }
+}
+
+async function readRoutes(tx: SystemTx): ReturnType<NodeStore['routes']> {
+  const rows = await tx.query<{
+    id: string
+    name: string
+    route: string
+    silent_ms: number
+    served: boolean
+  }>(
+    `select id, name, route, (extract(epoch from clock_timestamp() - last_seen) * 1000)::bigint as silent_ms,
+       report is not null as served
+     from nodes where route is not null order by name`,
+  )
+  return rows.map(({ id, silent_ms: silentMs, ...row }) => ({ nodeId: idOf('nod', id), silentMs, ...row }))
 }

@@ -6,11 +6,13 @@ import type { RepairStore } from '../core/ports.ts'
 import type { ContentCopies, Copy, Repair } from '../core/repair.ts'
 import { audit } from './audit.ts'
 import type { Database, SystemTx } from './database.ts'
+import { freshMs } from './node-rows.ts'
 import { jobOf, type JobRow } from './placements.ts'
 
 /** Contents and nodes as the leader repairs them. */
 export function repairStore(db: Database): RepairStore {
   const tx = db.statement
+  const glances: Glances = new Map()
   return {
     unsettled: (afterCid, limit) => contents(tx, 'unsettled_contents($1, $2)', [afterCid, limit]),
     onNode: (nodeId, afterCid, limit) =>
@@ -24,7 +26,7 @@ export function repairStore(db: Database): RepairStore {
     noteAway: (epoch, nodeId, away) => db.system((own) => noteAway(own, epoch, nodeId, away)),
     noteHeard: (epoch, nodeId) => db.system((own) => noteHeard(own, epoch, nodeId)),
     downNodes: () => downNodes(tx),
-    noteDrained: (epoch) => db.system((own) => noteDrained(own, epoch)),
+    noteDrained: (epoch) => db.system((own) => noteDrained(own, epoch, glances)),
   }
 }
 
@@ -163,12 +165,15 @@ export const isMoving = `reason <> 'new' and not lost and (state = 'pinning' or 
 /** Copies under way are counted up to this number; no caller needs to know of more. */
 const enough = 10_000
 
+/** Copies that were given to a node that is silent do not move, so they hold up no others. */
 async function moving(tx: SystemTx): Promise<{ copies: number; bytes: number }> {
   const [row] = await tx.query<{ copies: number; bytes: number }>(
     `select count(*) as copies, coalesce(sum(c.dag_size), 0)::bigint as bytes from (
-       select cid from placements
-       where ${isMoving} limit ${enough}) p
+       select p.cid from nodes n cross join lateral (
+         select cid from placements where node_id = n.id and ${isMoving} limit ${enough}) p
+       where n.last_seen > clock_timestamp() - make_interval(secs => $1 / 1000.0) limit ${enough}) p
      cross join lateral (select x.dag_size from contents x where x.cid = p.cid offset 0) c`,
+    [freshMs],
   )
   return row ?? { copies: 0, bytes: 0 }
 }
@@ -190,14 +195,17 @@ async function downNodes(tx: SystemTx): Promise<NodeId[]> {
   return rows.map((row) => idOf('nod', row.id))
 }
 
-/** How many of a draining node's placements are looked at to tell whether its walk missed one. */
+/** How many of a draining node's placements are looked at in one call, to tell whether its walk missed one. */
 const glance = 1_000
+
+/** The CID after which the next look at a draining node goes on. A node of millions of placements that wait to be unpinned costs no more. */
+type Glances = Map<string, string>
 
 /**
  * Marks draining nodes without placements as drained. A draining node is walked again if it has content that no walk will reach and that is
  * not marked: a repair left it alone then, but may have to act on it now.
  */
-async function noteDrained(tx: SystemTx, epoch: Epoch): Promise<NodeId[]> {
+async function noteDrained(tx: SystemTx, epoch: Epoch, glances: Glances): Promise<NodeId[]> {
   await tx.query('select assert_leading($1)', [epoch])
   const rows = await tx.query<{ id: string }>(
     `select id from nodes n where state = 'draining' and not exists (select from placements p where p.node_id = n.id) for update`,
@@ -207,11 +215,24 @@ async function noteDrained(tx: SystemTx, epoch: Epoch): Promise<NodeId[]> {
     await tx.query(`update nodes set state = 'drained', walk_after = null where id = $1`, [uuidOf(nodeId)])
     await audit(tx, { actor: 'repair', action: 'node.drained', target: nodeId })
   }
-  await tx.query(
-    `update nodes n set walk_after = '' where state = 'draining' and walk_after is null and exists (
-       select from (select p.cid from placements p where p.node_id = n.id and p.state <> 'unpinning' order by p.cid limit ${glance}) p
-       cross join lateral (select x.unsettled, x.unpin_after from contents x where x.cid = p.cid offset 0) c
-       where not c.unsettled and c.unpin_after is null)`,
+  const walked = await tx.query<{ id: string }>(
+    `select id from nodes where state = 'draining' and walk_after is null`,
   )
+  for (const { id } of walked)
+    if (await hasMissed(tx, id, glances))
+      await tx.query(`update nodes set walk_after = '' where id = $1`, [id])
   return drained
+}
+
+async function hasMissed(tx: SystemTx, node: string, glances: Glances): Promise<boolean> {
+  const [row] = await tx.query<{ last: string | null; missed: boolean | null }>(
+    `select case when count(*) = ${glance} then max(p.cid) end as last,
+       bool_or(p.state <> 'unpinning' and not c.unsettled and c.unpin_after is null) as missed
+     from (select p.cid, p.state from placements p where p.node_id = $1 and p.cid > $2 order by p.cid limit ${glance}) p
+     cross join lateral (select x.unsettled, x.unpin_after from contents x where x.cid = p.cid offset 0) c`,
+    [node, glances.get(node) ?? ''],
+  )
+  if (row?.last) glances.set(node, row.last)
+  else glances.delete(node)
+  return row?.missed === true
 }

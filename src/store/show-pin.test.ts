@@ -112,6 +112,31 @@ test('a pin that will be tried again says when; a pin whose work was set aside d
   assert.equal(nextTry('infinity'), undefined)
 })
 
+test('a pin whose only copy was lost with a node says so until a copy is pinned, beside what its last attempt met', () => {
+  const lost = copy(null, { error_code: 'lost' })
+  const waiting = shown({ status: 'queued' }, [lost])
+  assert.equal(waiting.info.error_code, 'lost')
+  assert.equal(
+    waiting.info.status_details,
+    'the only copy was on a node that is gone; it is fetched again from the network or its origins; 1 copy waits for a node that has room',
+  )
+  const stalled = { state: 'queued', error_code: 'stalled', error: 'no block came', attempts: 1 }
+  const tried = shown({ status: 'queued' }, [copy(1, stalled), lost])
+  assert.equal(tried.info.error_code, 'lost')
+  assert.match(tried.info.status_details ?? '', /^the only copy was .*; waiting to try again: no block came$/)
+  assert.equal(tried.info.copies, 'node-1 queued')
+  const given = { state: 'failed', error_code: 'not_found_in_time', error: 'not found within 30 days' }
+  const failed = shown({ status: 'failed' }, [copy(1, given), lost])
+  assert.equal(failed.info.error_code, 'not_found_in_time')
+  assert.equal(
+    failed.info.status_details,
+    'not found within 30 days; the only copy was on a node that is gone',
+  )
+  assert.equal(shown({ status: 'pinned' }, [copy(1, { state: 'pinned' }), lost]).info.error_code, undefined)
+  const refused = shown({ status: 'failed', error_code: 'too_big' }, [lost])
+  assert.equal(refused.info.error_code, 'too_big')
+})
+
 test('an accept says how many copies have no node yet', () => {
   assert.equal(acceptedInfo(2, 2, false).status_details, 'accepted')
   assert.equal(acceptedInfo(3, 1, false).status_details, 'accepted; 2 copies wait for a node that has room')

@@ -7,6 +7,7 @@ import { fromText, mapMeta } from './text.ts'
 export function pinOf(row: PinRow, details: DetailRow[], knownNodes: KnownNodes): Pin {
   // a refused pin has no copies, even if other pins of its content have some
   const copies = row.error_code === null ? copiesOf(details, knownNodes) : []
+  const lost = row.error_code === null && details.some(isLost)
   return {
     id: idOf('pin', row.id),
     status: row.status,
@@ -19,7 +20,7 @@ export function pinOf(row: PinRow, details: DetailRow[], knownNodes: KnownNodes)
       copies.filter((copy) => !copy.lost).map((copy) => copy.nodeId),
       knownNodes,
     ),
-    info: infoOf(row, copies, details[0]?.dag_size ?? null),
+    info: infoOf(row, copies, lost, details[0]?.dag_size ?? null),
   }
 }
 
@@ -49,6 +50,11 @@ interface CopyRow extends DetailRow {
   alone: boolean
 }
 
+/** The row of `pin_details` which says that the content was lost with a node and has not been pinned since. */
+function isLost({ node_id, error_code }: DetailRow): boolean {
+  return node_id === null && error_code === 'lost'
+}
+
 /** The copies, ordered by the names of their nodes. A copy that is being unpinned does not count as a copy. */
 function copiesOf(details: DetailRow[], knownNodes: KnownNodes): CopyRow[] {
   return details
@@ -69,9 +75,14 @@ function copiesOf(details: DetailRow[], knownNodes: KnownNodes): CopyRow[] {
 }
 
 /** What the API shows beside a pin's status: words, codes and numbers, and where each copy is. */
-function infoOf(row: PinRow, copies: CopyRow[], dagSize: number | null): Record<string, string> {
+function infoOf(
+  row: PinRow,
+  copies: CopyRow[],
+  lost: boolean,
+  dagSize: number | null,
+): Record<string, string> {
   const info: Record<string, string> = {
-    status_details: details(row, copies),
+    status_details: details(row, copies, lost),
     replicas: String(row.replicas),
   }
   if (copies.length > 0) info.copies = copies.map((copy) => `${copy.nodeName} ${stateOf(copy)}`).join(', ')
@@ -83,7 +94,8 @@ function infoOf(row: PinRow, copies: CopyRow[], dagSize: number | null): Record<
   if (attempts > 0) info.attempts = String(attempts)
   if (row.error_code === 'too_big' && dagSize) info.dag_size = String(dagSize)
   const trouble = copies.find((copy) => copy.error_code !== null)
-  const code = row.error_code ?? trouble?.error_code
+  // what the last attempt met is in the details; only the end of all attempts says more than the loss
+  const code = row.error_code ?? (lost && row.status !== 'failed' ? 'lost' : trouble?.error_code)
   if (code) info.error_code = code
   const next = Date.parse(trouble?.next_attempt_at ?? '')
   // work that was set aside has no next attempt (`infinity`)
@@ -99,7 +111,18 @@ function stateOf(copy: CopyRow): string {
   return copy.lost ? 'lost' : copy.leaving ? 'leaving' : (copy.state ?? '')
 }
 
-function details(row: PinRow, copies: CopyRow[]): string {
+const lostWords =
+  'the only copy was on a node that is gone; it is fetched again from the network or its origins'
+
+function details(row: PinRow, copies: CopyRow[], lost: boolean): string {
+  const words = ofStatus(row, copies)
+  if (!lost || row.status === 'pinned') return words
+  return row.status === 'failed'
+    ? `${words}; the only copy was on a node that is gone`
+    : `${lostWords}; ${words}`
+}
+
+function ofStatus(row: PinRow, copies: CopyRow[]): string {
   const trouble = copies.find((copy) => copy.error !== null)?.error
   const left = copies.filter((copy) => copy.state === 'pinned' && !copy.lost)
   const pinned = left.length

@@ -358,6 +358,12 @@ export class Database {
       for (const cid of cids) {
         const content = this.contents.get(cid) ?? this.#newContent(cid)
         if (content.placements.has(nodeId)) continue
+        // the only copy of content that pins want
+        if (
+          this.isWanted(content) &&
+          ![...content.placements.values()].some((p) => p.state === 'pinned' && !p.lost)
+        )
+          continue
         const stray = this.newPlacement(cid, nodeId, 'repair')
         // counts as tried once, because Kubo holds some of it
         this.put(content, nodeId, { ...stray, state: 'unpinning', attempts: 1 })

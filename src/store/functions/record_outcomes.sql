@@ -43,7 +43,7 @@ begin
     returning q.cid, q.generation, q.state, q.attempts - q.attempts_before as attempts, q.org_id, q.reason, q.error_code, q.leaving,
       f.holds, f.kind, f.blocks, f.bytes
   ), sized as (
-    update contents c set dag_size = greatest(c.dag_size, e.bytes), block_count = greatest(c.block_count, e.blocks),
+    update contents c set dag_size = greatest(c.dag_size, e.bytes), block_count = greatest(c.block_count, e.blocks), lost_at = null,
       unsettled = c.unsettled or e.reason <> 'new' or e.leaving
         -- more copies than wanted, or one that failed before there was a copy to fetch from
         or (select count(*) filter (where q.state <> 'unpinning' and not q.lost) > c.wanted or bool_or(q.state = 'failed')
