@@ -68,20 +68,18 @@ const aheadSeconds = 600
  */
 function runsAhead(error: unknown): AnchorageError {
   const ahead = Number(/[\d.]+$/.exec(messageOf(error))?.[0])
-  if (!(ahead > aheadSeconds + 30))
-    return new AnchorageError('too_many', 'this org creates pins faster than one a millisecond; slow down', {
-      cause: error,
-      retryAfterSeconds: 60,
-      bound: 'pins made ahead of the clock',
-    })
-  const retryAfterSeconds = Math.ceil(ahead - aheadSeconds)
-  const minutes = Math.ceil(retryAfterSeconds / 60)
-  return new AnchorageError(
-    'too_many',
-    `the newest pin of this org was created while the clock of the database was ahead, and is dated ${Math.round(ahead / 60)} ` +
-      `minutes from now; the org can create pins again in ${minutes} minutes`,
-    { cause: error, retryAfterSeconds, bound: 'pins made ahead of the clock' },
-  )
+  const isClock = ahead > aheadSeconds + 30
+  const retryAfterSeconds = isClock ? Math.ceil(ahead - aheadSeconds) : 60
+  const message = isClock
+    ? `the newest pin of this org was created while the clock of the database was ahead, and is dated ` +
+      `${Math.round(ahead / 60)} minutes from now; the org can create pins again in ` +
+      `${Math.ceil(retryAfterSeconds / 60)} minutes`
+    : 'this org creates pins faster than one a millisecond; slow down'
+  return new AnchorageError('too_many', message, {
+    cause: error,
+    retryAfterSeconds,
+    bound: 'pins made ahead of the clock',
+  })
 }
 
 function messageOf(error: unknown): string {
