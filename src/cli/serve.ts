@@ -7,13 +7,16 @@ export const command = configuredVerb(
   {
     about: `Runs one node: the API, the workers, and its own nats-server (unless nats.url names another one), beside its Kubo. Needs
 database.url, database.systemUrl, and auth.masterKey or auth.masterKeyFile. Run anchorage migrate up first. SIGTERM and Ctrl-C stop
-the node cleanly; a second signal stops it at once.
+the node cleanly, after http.stopDelay; a second signal stops it at once. The node does not start, and changes nothing, when its master
+key, its Kubo or its data directory is not the one that node.name has in Postgres, when another process runs under that name, or when
+a port is in use.
 
 Options are set in the YAML file, in the environment or as flags: see docs/config.md, or anchorage config print.`,
     examples: ['serve --config /etc/anchorage/anchorage.yaml', 'serve --http.listen 0.0.0.0:8080'],
   },
   (bare) => bare,
   async (_args, _options, io, config) => {
+    io.allowToStop?.(config.http.stopDelay)
     await using node = await startNode(config, io.signal)
     await Promise.race([aborted(io.signal), node.ended])
   },

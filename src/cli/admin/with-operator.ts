@@ -2,6 +2,7 @@ import { announceRevokedToken } from '../../app/caches.ts'
 import { natsOnce } from '../../app/nats.ts'
 import { operators } from '../../app/operators.ts'
 import { orgsOf } from '../../app/orgs.ts'
+import { proveMasterKey } from '../../auth/master-key-proof.ts'
 import { minter, type Minter } from '../../auth/minter.ts'
 import type { Config } from '../../config/config.ts'
 import { storeUrls } from '../../config/database-urls.ts'
@@ -20,8 +21,11 @@ export interface Operator {
   use: OperatorUseCases
   orgs: OrgUseCases
   store: Pick<Store, 'orgs' | 'orgDirectory' | 'tokens'>
-  /** Opens the minter of tokens with the node's master key. */
-  minter: () => Promise<Minter>
+  /**
+   * Opens the minter of tokens with the master key of the config. Rejects `invalid` when it does not open the signing key, except with
+   * `newMasterKey`.
+   */
+  minter: (options?: { newMasterKey?: boolean }) => Promise<Minter>
   /**
    * Ends a token: at once on every node that can be reached, within seconds on the others. Rejects with `not_found` when there is no such
    * token.
@@ -62,7 +66,11 @@ export async function withOperator<T>(
     use,
     orgs: orgsOf({ config, store, link, log }),
     store,
-    minter: async () => minter({ store: store.tokens, masterKey: await masterKey(config), actor }),
+    minter: async ({ newMasterKey = false } = {}) => {
+      const key = await masterKey(config)
+      if (!newMasterKey) await proveMasterKey(store.tokens, key)
+      return minter({ store: store.tokens, masterKey: key, actor })
+    },
     revokeToken,
     actor,
     principal: { actor, orgId: null, scopes: new Set<Scope>(['cluster:admin']) },
