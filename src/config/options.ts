@@ -60,7 +60,7 @@ export const options = {
   'data.dir': withDefault(
     path,
     './data',
-    "The directory for this node's own files, which are those of its nats-server.",
+    "The directory for this node's own files: those of its nats-server, and an id that tells this machine from others. No two nodes may share it.",
   ),
   'http.listen': withDefault(address, '127.0.0.1:8080', 'The address on which the API listens.'),
   'http.stopDelay': withDefault(
