@@ -169,6 +169,7 @@ test('a second process under the name of a live node is refused, and the node go
   const port = await freePort()
   const own = {
     ANCHORAGE_NODE_NAME: 'twice',
+    ANCHORAGE_NODE_ZONE: 'east',
     ANCHORAGE_DATA_DIR: join(dir, 'twice'),
     ANCHORAGE_HTTP_LISTEN: `127.0.0.1:${port}`,
   }
@@ -176,8 +177,11 @@ test('a second process under the name of a live node is refused, and the node go
   const ready = async () => (await untilAnswered(`http://127.0.0.1:${port}/v1/ready`, first.child)).status
   await until('the node is ready', async () => (await ready()) === 200)
   const incarnation = async () =>
-    (await rowsOf('nodes')).filter(({ name }) => name === 'twice').map((row) => row['incarnation'])
+    (await rowsOf('nodes'))
+      .filter(({ zone }) => zone === 'east')
+      .map((row) => [row['name'], row['incarnation']])
   const before = await incarnation()
+  assert.deepEqual(before, [['twice', '1']])
   const copied = { ANCHORAGE_DATA_DIR: join(dir, 'copied'), ANCHORAGE_HTTP_LISTEN: '127.0.0.1:0' }
   const copy = serve({ ...own, ...copied })
   assert.deepEqual(await once(copy.child, 'exit'), [1, null])
