@@ -6,6 +6,7 @@ import type { Inability, Node, NodeIdentity } from '../core/node.ts'
 import { pinUseCases } from '../core/pins.ts'
 import type { Log, Presence } from '../core/ports.ts'
 import { pressure as newPressure } from '../core/accept-pressure.ts'
+import { AnchorageError } from '../core/errors.ts'
 import type { Tracing } from '../core/tracing.ts'
 import type { HttpServerOptions } from '../http/server.ts'
 import { kubo as kuboAt } from '../ipfs/kubo.ts'
@@ -14,10 +15,13 @@ import type { Sign } from '../store/nodes.ts'
 import { openStore, type Store, type StoreOptions } from '../store/store.ts'
 import { driver as newDriver, type Driver } from '../workers/driver.ts'
 import type { TermLimits } from '../workers/leader-term.ts'
-import { bootNode, type Booted } from './boot.ts'
+import { assertFits, bootNode, type Booted } from './boot.ts'
 import { nodeCaches, announceNodesChanged } from './caches.ts'
 import { systemClock as clock } from './clock.ts'
+import { openDataFolder } from './data-folder.ts'
+import { takePorts, type EarlyPorts } from './early-ports.ts'
 import type { Config } from '../config/config.ts'
+import { configProblems } from '../config/problems.ts'
 import { storeUrls } from '../config/database-urls.ts'
 import { hstsOf } from '../config/hsts.ts'
 import { kuboWatch, type KuboWatch } from './kubo-watch.ts'
@@ -49,25 +53,30 @@ export interface RunningNode extends AsyncDisposable {
 }
 
 /**
- * Starts one node. Everything is made here in the order in which it is needed, and stopped in the reverse order: HTTP stops accepting,
- * workers hand back their work, the lease is released, NATS is disconnected and its server stopped, the pools close. Rejects as `bootNode`
- * does, and `unavailable` when the address is taken. NATS or Kubo may be down: the node is then degraded, but still accepts pins. `served`
- * may change what is served; only the bench uses it, to measure what guards cost.
+ * Starts one node. It takes its data folder and its ports, proves what it is and takes its name (`bootNode`); a start that fails so far has
+ * changed nothing in the cluster. Then everything is made in the order in which it is needed, and stopped in the reverse order: the node
+ * says that it stops and releases the lease, HTTP stops accepting after `http.stopDelay`, workers hand back their work, NATS is disconnected
+ * and its server stopped, the pools close. Rejects `invalid` for a config that cannot work, `conflict` when another process has the data
+ * folder, `unavailable` when an address is taken, and as `bootNode` does. NATS or Kubo may be down: the node is then degraded, but still
+ * accepts pins. `served` may change what is served; only the bench uses it, to measure what guards cost.
  */
 export async function startNode(
   config: Config,
   signal: AbortSignal,
   served: (options: HttpServerOptions) => HttpServerOptions = (options) => options,
 ): Promise<RunningNode> {
-  const urls = storeUrls(config)
   const root = createLog({ level: config.log.level, pretty: process.stderr.isTTY })
-  const key = await masterKey(config)
   await using undo = new AsyncDisposableStack()
+  const { urls, key, folderId, ports } = await takePlace(config, root, undo)
 
   let presence: Presence = { nodes: () => [] }
   const store = undo.use(openStore({ ...storeOptions(config, root, () => presence.nodes()), ...urls }))
-  const { node, ...memory } = await bootNode(store, config.node.name, config.data.dir, root, signal)
+  const { node, ...memory } = await bootNode(
+    { config, store, masterKey: key, folderId, clock, log: root },
+    signal,
+  )
   const log = root.child({ nodeId: node.nodeId })
+  undo.defer(() => leave(store, node, log))
   const ended = endOf(log, undo)
 
   const tracing = await tracingOf(config, node, log.child({ part: 'tracing' }), undo)
@@ -81,7 +90,7 @@ export async function startNode(
   const kubo = await watchKubo({ ...parts, onAnnounced, onChange }, undo)
   let self: Self | null = null
   const postgres = postgresWatch({
-    store: { ...store.nodes, proveWrites: () => parts.restore.around(() => store.nodes.proveWrites()) },
+    store: watchedStore(store, key, parts.restore),
     node,
     nodes,
     clock,
@@ -106,13 +115,46 @@ export async function startNode(
   const caches = nodeCaches({ nodes, tokens: remembered, store: store.tokens, link: nats.link, log })
   const me = (self = selfOf({ needs, worker, postgres, caches: () => caches.stats() }))
   const lead = (stop: AbortSignal) => contendForLead(needs, (epoch) => me.onLead(epoch), stop)
-  for (const loop of [postgres, kubo, { run: lead }, driver, caches, me, worker])
-    undo.use(running((stop) => loop.run(stop)))
+  for (const loop of [postgres, kubo, driver, caches, me, worker]) undo.use(running((stop) => loop.run(stop)))
+
   const own = { verify, health: () => me.health(), scrape: scrapeOf(needs, worker, me) }
-  const url = await listen(config, undo, served({ ...(await useCases(needs, key)), ...own }))
+  const options = served({ ...(await useCases(needs, key)), ...own })
+  const url = await serve(options, { config, ports, ended, lead }, undo)
   log.info({ url, incarnation: node.incarnation }, 'this node serves')
   const kept = undo.move()
   return { url, nodeId: node.nodeId, ended: ended.promise, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+/** Takes this node's place on its machine, its data folder and its ports, and reads its secrets. */
+async function takePlace(config: Config, log: Log, undo: AsyncDisposableStack) {
+  const problems = await configProblems(config, log)
+  if (problems.length > 0) throw new AnchorageError('invalid', problems.join('\n'))
+  const { id: folderId } = undo.use(await openDataFolder(config.data.dir))
+  return {
+    urls: storeUrls(config),
+    key: await masterKey(config),
+    folderId,
+    ports: await takePorts(config, undo),
+  }
+}
+
+interface ServeNeeds {
+  config: Config
+  ports: EarlyPorts
+  ended: Ended
+  lead: (stop: AbortSignal) => Promise<void>
+}
+
+/** Serves, and only then contends for the lead. At a stop, the lease is released before the port closes. */
+async function serve(
+  options: HttpServerOptions,
+  { config, ports, ended, lead }: ServeNeeds,
+  undo: AsyncDisposableStack,
+): Promise<string> {
+  const { url, stopSoon } = await listen(ports, undo, options, clock)
+  undo.use(running(lead))
+  undo.defer(() => stopSoon(ended.hasEnded() ? 0 : config.http.stopDelay))
+  return url
 }
 
 function storeOptions(
@@ -128,6 +170,15 @@ function storeOptions(
     backoffMaxMs: pin.backoffMax,
     maxTokens: tokens.maxPerOrg,
     listsPerOrg: database.listsPerOrg,
+  }
+}
+
+/** What the watch of Postgres asks of the store: a database that went back in time, or another master key, is trouble too. */
+function watchedStore(store: Store, masterKey: Uint8Array, restore: RestoreWatch): Store['nodes'] {
+  return {
+    ...store.nodes,
+    assertReady: () => assertFits(store, masterKey),
+    proveWrites: () => restore.around(() => store.nodes.proveWrites()),
   }
 }
 
@@ -164,13 +215,32 @@ interface KuboNeeds {
   onChange: () => void
 }
 
-/** A promise that rejects with an error that was not caught, or with any other reason for which this node ends itself. */
-function endOf(log: Log, undo: AsyncDisposableStack): PromiseWithResolvers<never> {
-  undo.defer(() => log.info({}, 'this node has stopped'))
-  const ended = Promise.withResolvers<never>()
-  ended.promise.catch(() => {})
-  undo.use(endOnUncaught(log, ended.reject))
-  return ended
+/** How long a stop waits for Postgres to note that the name is free. Without the note, it is free a little later. */
+const leavePatienceMs = 2_000
+
+async function leave(store: Store, node: NodeIdentity, log: Log): Promise<void> {
+  const late = new AbortController()
+  const noted = store.nodes
+    .leave(node)
+    .catch((err: unknown) => log.debug({ err }, 'the name of this node is free in 15 s'))
+    .finally(() => late.abort())
+  await Promise.race([noted, clock.sleep(leavePatienceMs, late.signal).catch(() => {})])
+  log.info({}, 'this node has stopped')
+}
+
+interface Ended {
+  /** Rejects with an error that was not caught, or with any other reason for which this node ends itself. */
+  promise: Promise<never>
+  reject: (reason: unknown) => void
+  hasEnded: () => boolean
+}
+
+function endOf(log: Log, undo: AsyncDisposableStack): Ended {
+  const { promise, reject } = Promise.withResolvers<never>()
+  let hasEnded = false
+  promise.catch(() => (hasEnded = true))
+  undo.use(endOnUncaught(log, reject))
+  return { promise, reject, hasEnded: () => hasEnded }
 }
 
 async function watchKubo(
@@ -275,7 +345,7 @@ function heartbeatOf({ config, node, nodes, kubo, postgres, pressure, self }: He
     nodeId: node.nodeId,
     name: config.node.name,
     incarnation: node.incarnation,
-    zone: known?.zone ?? null,
+    zone: config.node.zone ?? null,
     capacityBytes: kubo.capacityBytes() ?? known?.capacityBytes ?? null,
     usedBytes: kubo.usedBytes() ?? known?.usedBytes ?? null,
     state: known?.state ?? 'active',

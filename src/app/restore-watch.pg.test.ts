@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { bareClaim } from '../core/name-claim.ts'
 import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { before, test } from 'node:test'
 import pg from 'pg'
@@ -219,7 +220,7 @@ async function open(database: TestDatabase): Promise<World> {
     system,
     org: org.id,
     async start(remembered = null) {
-      const node = await store.nodes.boot('node-1', null, remembered?.incarnation)
+      const node = await store.nodes.boot('node-1', null, bareClaim, remembered?.incarnation)
       return { node, watch: restoreWatch({ ...parts(store, node, 'node-1'), remembered }) }
     },
     async pinned(cid, node, watch) {

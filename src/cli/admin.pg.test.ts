@@ -390,6 +390,26 @@ test('a token that ended with its signing key is not shown as valid', async () =
   )
 })
 
+test('with another master key, rotate-key and mint-token fail and change nothing; --new-master-key makes it the new one', async () => {
+  await anchorage('admin', 'create-org', 'rekeyed')
+  const mint = ['admin', 'mint-token', '--org', 'rekeyed', '--scopes', 'pins:read', '--ttl', '1h', '--json']
+  const { kid: before }: { kid: string } = JSON.parse((await anchorage(...mint)).stdout)
+  const other = { env: { ...env(), ANCHORAGE_AUTH_MASTER_KEY: Buffer.alloc(32, 8).toString('base64') } }
+  for (const verb of [mint, ['admin', 'rotate-key'], ['admin', 'rotate-key', '--end-tokens', '--yes']]) {
+    const { code, stdout, stderr } = await anchorageAs(other, ...verb)
+    assert.deepEqual([code, stdout], [2, ''], stderr)
+    assert.match(stderr, /auth\.masterKey cannot decrypt the signing key/)
+  }
+  assert.equal(JSON.parse((await anchorage(...mint)).stdout).kid, before)
+
+  const renewed = ['admin', 'rotate-key', '--new-master-key']
+  assert.match((await anchorageAs(other, ...renewed)).stderr, /--new-master-key needs --end-tokens/)
+  const { kid } = JSON.parse((await anchorageAs(other, ...renewed, '--end-tokens', '--yes', '--json')).stdout)
+  assert.equal(JSON.parse((await anchorageAs(other, ...mint)).stdout).kid, kid)
+  assert.equal((await anchorage(...mint)).code, 2)
+  assert.equal((await anchorage(...renewed, '--end-tokens', '--yes')).code, 0)
+})
+
 /** A person who has logged in once; returns the id. */
 async function signedIn(subject: string): Promise<UserId> {
   await using store = openStore({ ...database, log: silentLog })

@@ -443,9 +443,15 @@ export interface TokenStore {
   signingKeys(): Promise<SigningKey[]>
   /**
    * Adds `key` as active; the previously active key becomes `verify`. Retires keys as `retireKeys` does. With `atOnce` it retires every key
-   * but the new one, and their tokens end.
+   * but the new one, and their tokens end. Rejects with `invalid`, and changes nothing, when `wrappedWith` is not the cluster's master key;
+   * with `isNew` it becomes the cluster's.
    */
-  rotateKey(key: SigningKey, actor?: string, atOnce?: boolean): Promise<void>
+  rotateKey(
+    key: SigningKey,
+    actor?: string,
+    atOnce?: boolean,
+    wrappedWith?: { fingerprint: string; isNew: boolean } | null,
+  ): Promise<void>
   /** Retires `verify` keys whose last token has been over for a while, and deletes their secrets. Returns these keys. */
   retireKeys(actor?: string): Promise<KeyId[]>
   /** How many tokens of all orgs are valid now. */

@@ -31,7 +31,7 @@ export async function adoptNode(db: Database, nodeId: NodeId, peerId: string, ac
   }
   await db.system(async (tx) => {
     const [bound] = await tx.query<{ name: string; was: string | null }>(
-      `update nodes n set peer_id = $2, multiaddrs = '{}', capacity_bytes = null, used_bytes = null
+      `update nodes n set peer_id = $2, multiaddrs = '{}', capacity_bytes = null, used_bytes = null, folder_id = null, machine = null
        from (select id, peer_id as was from nodes where id = $1 for update) o
        where n.id = o.id and n.last_seen < clock_timestamp() - make_interval(secs => $3 / 1000.0) returning n.name, o.was`,
       [id, peerId, freshMs],

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import pg from 'pg'
 import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import { isCode } from '../core/errors.ts'
-import { mintId, type OrgId, type PinId } from '../core/ids.ts'
+import { mintId, uuidOf, type OrgId, type PinId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import type { WokenPlacement } from '../core/pin.ts'
 import { silentLog } from '../core/silent-log.ts'
@@ -24,7 +24,7 @@ test('a database of the version before is taken over with all that it holds', as
   const cids = ['one', 'two', 'three'].map((word) => `taken-${word}`)
   const org = await inStore(old, async (store) => {
     const { id } = await store.orgDirectory.createOrg('ours', { limits: { maxBytes: 1_000_000 } }, 'test')
-    const node = await store.nodes.boot('node-1')
+    const node = await nodeBefore(old)
     for (const cid of cids) await pinned(store, id, node, cid)
     await accept(store, id, node, 'waits')
     await store.operator.drain(node.nodeId, 'test')
@@ -53,7 +53,7 @@ test('a node of the version before starts and serves during the migration and af
   await using old = await databaseBefore()
   await inStore(old, async (store) => {
     const { id } = await store.orgDirectory.createOrg('busy', {}, 'test')
-    const node = await store.nodes.boot('node-1')
+    const node = await nodeBefore(old)
     const over = new AbortController()
     let rounds = 0
     const serving = async (): Promise<void> => {
@@ -92,7 +92,7 @@ test('the functions of the version before work on the tables of this version', a
     )
   await inStore(old, async (store) => {
     const { id } = await store.orgDirectory.createOrg('mixed', { limits: { maxBytes: 1_000_000 } }, 'test')
-    await serveOnce(store, id, await store.nodes.boot('node-1'), 'mixed')
+    await serveOnce(store, id, await nodeBefore(old), 'mixed')
   })
   await sumsMatch(old)
   await up(old)
@@ -151,6 +151,13 @@ async function databaseBefore(last = lastBefore): Promise<TestDatabase> {
     'revoke create on schema public from anchorage_system; set role anchorage_system; select audit_extend()',
   )
   return database
+}
+
+/** A node, as one of the version before inserts it. */
+async function nodeBefore(database: TestDatabase): Promise<NodeIdentity> {
+  const nodeId = mintId('nod')
+  await asOwner(database, `insert into nodes (id, name) values ('${uuidOf(nodeId)}', 'node-1')`)
+  return { nodeId, incarnation: 1 }
 }
 
 /** Runs `migrate up`; returns what it logged. */

@@ -1,5 +1,6 @@
 import { AnchorageError, isCode } from '../core/errors.ts'
 import { adoptNode, peerIdOf } from './adopt-node.ts'
+import { bareClaim, kuboOfAnother, otherKubo, type ClaimedNode, type NameClaim } from '../core/name-claim.ts'
 import { idOf, mintId, uuidOf, type NodeId } from '../core/ids.ts'
 import type { NodeReport } from '../core/node-report.ts'
 import type { Inability, Node, NodeIdentity } from '../core/node.ts'
@@ -7,6 +8,7 @@ import { assertLogin, assertSchema } from './assert-ready.ts'
 import type { Way } from './connections.ts'
 import type { Database, SystemTx } from './database.ts'
 import { loginRefused } from './login-refused.ts'
+import { assertMayTake, claimedNodes, noteClaim } from './name-claims.ts'
 import { nodeColumns, nodeOf, type NodeRow } from './node-rows.ts'
 import { assertOrgsKeptApart } from './org-isolation.ts'
 import { loginKey, type Role } from './role-settings.ts'
@@ -25,11 +27,15 @@ export interface NodeStore {
   /** The cluster's id: Kubo pins carry it as their name. */
   clusterId(): Promise<string>
   /**
-   * Makes or finds the node called `name` and starts a new incarnation of it: claims of the older ones are void. The new incarnation is
-   * greater than `after`, the last one that the node remembers, also when the database is older than that one. This is no sign of life: the
-   * first one (`see`) also says whether the node can work.
+   * Makes or finds the node called `name` and starts a new incarnation of it: claims of the older ones are void. Rejects as `assertMayTake`,
+   * and changes nothing, unless `claim` gets the name. The new incarnation is greater than `after`, the last one that the node remembers, also
+   * when the database is older than that one. The node cannot work until its first sign (`see`) says that it can.
    */
-  boot(name: string, zone?: string | null, after?: number): Promise<NodeIdentity>
+  boot(name: string, zone?: string | null, claim?: NameClaim, after?: number): Promise<NodeIdentity>
+  /** This incarnation has stopped: the name is free at once. Changes nothing after another one has started. */
+  leave(node: NodeIdentity): Promise<void>
+  /** What is known of every node's latest process. */
+  claims(): Promise<ClaimedNode[]>
   /** Requeues the placements that earlier incarnations were working on, at most `limit` a call; returns how many there were. */
   voidClaims(node: NodeIdentity, limit: number): Promise<number>
   /**
@@ -80,16 +86,18 @@ export function nodeStore(db: Database): NodeStore {
     proveWrites: () => withReason(() => db.proveWrites()),
     ways: () => db.ways(),
     clusterId: () => ofCluster(tx, 'select cluster_id as value from cluster'),
-    async boot(name, zone = null, after = 0) {
-      const [row] = await tx.query<{ id: string; incarnation: number }>(
-        `insert into nodes (id, name, zone, incarnation) values ($1, $2, $3, $4)
-         on conflict (name) do update set incarnation = greatest(nodes.incarnation + 1, excluded.incarnation), zone = excluded.zone
-         returning id, incarnation`,
-        [uuidOf(mintId('nod')), name, zone, after + 1],
-      )
-      if (!row) throw new AnchorageError('internal', 'a node could not be registered')
-      return { nodeId: idOf('nod', row.id), incarnation: row.incarnation }
+    boot: (name, zone = null, claim = bareClaim, after = 0) =>
+      db.system(async (own) => {
+        await assertMayTake(own, name, claim)
+        const node = await bootNode(own, name, zone, after)
+        await noteClaim(own, node, claim)
+        return node
+      }),
+    async leave({ nodeId, incarnation }) {
+      const params = [uuidOf(nodeId), incarnation]
+      await tx.query('update nodes set machine = null where id = $1 and incarnation = $2', params)
     },
+    claims: () => claimedNodes(tx.query),
     async voidClaims({ nodeId, incarnation }, limit) {
       const params = [uuidOf(nodeId), incarnation, limit]
       const [row] = await tx.query<{ n: number }>('select void_claims($1, $2, $3) as n', params)
@@ -164,25 +172,42 @@ async function ofCluster<T>(tx: SystemTx, sql: string): Promise<T> {
   return row.value
 }
 
+async function bootNode(
+  tx: SystemTx,
+  name: string,
+  zone: string | null,
+  after: number,
+): Promise<NodeIdentity> {
+  const [row] = await tx.query<{ id: string; incarnation: number }>(
+    `insert into nodes (id, name, zone, incarnation) values ($1, $2, $3, $4)
+     on conflict (name) do update set incarnation = greatest(nodes.incarnation + 1, excluded.incarnation), zone = excluded.zone
+     returning id, incarnation`,
+    [uuidOf(mintId('nod')), name, zone, after + 1],
+  )
+  if (!row) throw new AnchorageError('internal', 'a node could not be registered')
+  return { nodeId: idOf('nod', row.id), incarnation: row.incarnation }
+}
+
 async function bindKubo(
   tx: SystemTx,
   { nodeId }: NodeIdentity,
   kubo: Parameters<NodeStore['bindKubo']>[1],
 ): Promise<void> {
   const rows = await tx.query(
-    `update nodes set peer_id = $2, multiaddrs = $3 where id = $1 and (peer_id is null or peer_id = $2) returning id`,
+    `update nodes set peer_id = $2, multiaddrs = $3 where id = $1 and (peer_id is null or peer_id = $2)
+       and not exists (select from nodes o where o.peer_id = $2 and o.id <> $1) returning id`,
     [uuidOf(nodeId), kubo.peerId, kubo.multiaddrs],
   )
   if (rows.length > 0) return
+  const [other] = await tx.query<{ name: string }>('select name from nodes where peer_id = $2 and id <> $1', [
+    uuidOf(nodeId),
+    kubo.peerId,
+  ])
+  if (other !== undefined) throw new AnchorageError('conflict', kuboOfAnother(other.name))
   const [bound] = await tx.query<{ peer_id: string }>('select peer_id from nodes where id = $1', [
     uuidOf(nodeId),
   ])
-  throw new AnchorageError(
-    'conflict',
-    `this node belongs to the Kubo ${bound?.peer_id}, but kubo.rpc is the address of ${kubo.peerId}: set ` +
-      "kubo.rpc to this node's own Kubo, or use this Kubo with a new node.name; if that Kubo is lost for good, " +
-      'start the node once with --adopt',
-  )
+  throw new AnchorageError('conflict', otherKubo(bound?.peer_id ?? '', kubo.peerId))
 }
 
 async function readNodes(tx: SystemTx): Promise<{ nodes: Node[]; version: number }> {

@@ -151,9 +151,9 @@ async function assertEmpty(query: Query): Promise<void> {
 }
 
 /**
- * Removes from a restored database what may no longer be true: which nodes are alive, which Kubo a node has, and claims of processes that
- * may still run somewhere (the incarnations leap beyond them, which voids them). Unpins are put off by the age of the backup, since no
- * client could want the content again meanwhile. While the mark is there, reconcilers only report.
+ * Removes from a restored database what may no longer be true: which nodes are alive, which Kubo, data folder and settings a node has, and
+ * claims of processes that may still run somewhere (the incarnations leap beyond them, which voids them). Unpins are put off by the age of
+ * the backup, since no client could want the content again meanwhile. While the mark is there, reconcilers only report.
  */
 async function settle(query: Query, head: BackupHead, restoreId: string): Promise<void> {
   await query('update cluster set cluster_id = $1, restore_id = $2, restored_at = clock_timestamp()', [
@@ -163,7 +163,7 @@ async function settle(query: Query, head: BackupHead, restoreId: string): Promis
   await leapBeyond({ scope: 'system', query }, head)
   await query(
     `update nodes set incarnation = incarnation + $1::bigint, peer_id = null, route = null, report = null, reported_at = null,
-       reconcile_confirmed_at = null, confirmed_restore = null`,
+       reconcile_confirmed_at = null, confirmed_restore = null, folder_id = null, machine = null, settings = null`,
     [leap],
   )
   await query(

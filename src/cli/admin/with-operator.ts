@@ -3,6 +3,7 @@ import { natsOnce } from '../../app/nats.ts'
 import { operators } from '../../app/operators.ts'
 import { orgsOf } from '../../app/orgs.ts'
 import { policyOf } from '../../app/placement-policy.ts'
+import { proveMasterKey } from '../../auth/master-key-proof.ts'
 import { minter, type Minter } from '../../auth/minter.ts'
 import type { Config } from '../../config/config.ts'
 import { storeUrls } from '../../config/database-urls.ts'
@@ -24,8 +25,11 @@ export interface Operator {
   store: Pick<Store, 'orgs' | 'orgDirectory' | 'tokens' | 'operator'>
   /** Makes the unwanted pins of a node pins of an org; see core's `adopt`. */
   adopt: (nodeId: NodeId, org: string) => AsyncGenerator<number>
-  /** Opens the minter of tokens with the node's master key. */
-  minter: () => Promise<Minter>
+  /**
+   * Opens the minter of tokens with the master key of the config. Rejects `invalid` when it does not open the signing key, except with
+   * `newMasterKey`.
+   */
+  minter: (options?: { newMasterKey?: boolean }) => Promise<Minter>
   /**
    * Ends a token: at once on every node that can be reached, within seconds on the others. Rejects with `not_found` when there is no such
    * token.
@@ -76,7 +80,11 @@ export async function withOperator<T>(
         { store, nodes: () => store.nodes.list(), room: policyOf(config), now: Date.now },
         { nodeId, org, actor },
       ),
-    minter: async () => minter({ store: store.tokens, masterKey: await masterKey(config), actor }),
+    minter: async ({ newMasterKey = false } = {}) => {
+      const key = await masterKey(config)
+      if (!newMasterKey) await proveMasterKey(store.tokens, key)
+      return minter({ store: store.tokens, masterKey: key, actor })
+    },
     revokeToken,
     actor,
     principal: { actor, orgId: null, scopes: new Set<Scope>(['cluster:admin']) },
