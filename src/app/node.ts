@@ -1,47 +1,36 @@
 import { verifier } from '../auth/verifier.ts'
 import type { NatsLink } from '../cluster/nats-link.ts'
-import type { Heartbeat } from '../cluster/heartbeat.ts'
 import type { NodeId } from '../core/ids.ts'
-import type { Inability, Node, NodeIdentity } from '../core/node.ts'
-import { pinUseCases } from '../core/pins.ts'
+import type { Node, NodeIdentity } from '../core/node.ts'
 import type { Log, Presence } from '../core/ports.ts'
 import { pressure as newPressure } from '../core/accept-pressure.ts'
-import { AnchorageError } from '../core/errors.ts'
 import type { Tracing } from '../core/tracing.ts'
 import type { HttpServerOptions } from '../http/server.ts'
 import { kubo as kuboAt } from '../ipfs/kubo.ts'
 import { metrics } from '../metrics/metrics.ts'
-import type { Sign } from '../store/nodes.ts'
 import { openStore, type Store, type StoreOptions } from '../store/store.ts'
 import { driver as newDriver, type Driver } from '../workers/driver.ts'
 import type { TermLimits } from '../workers/leader-term.ts'
 import { assertFits, bootNode, type Booted } from './boot.ts'
 import { nodeCaches, announceNodesChanged } from './caches.ts'
 import { systemClock as clock } from './clock.ts'
-import { openDataFolder } from './data-folder.ts'
-import { takePorts, type EarlyPorts } from './early-ports.ts'
+import type { EarlyPorts } from './early-ports.ts'
 import type { Config } from '../config/config.ts'
-import { configProblems } from '../config/problems.ts'
-import { storeUrls } from '../config/database-urls.ts'
-import { hstsOf } from '../config/hsts.ts'
 import { kuboWatch, type KuboWatch } from './kubo-watch.ts'
-import { endOnUncaught } from './uncaught.ts'
 import { listen } from './listen.ts'
 import { liveNodes, type LiveNodes } from './live-nodes.ts'
 import { createLog } from './log.ts'
-import { masterKey } from '../config/master-key.ts'
 import { joinNats, type NatsParts } from './nats.ts'
 import { knownNodes } from './known-nodes.ts'
-import { operators } from './operators.ts'
-import { loginsOf } from './logins.ts'
-import { policyOf } from './placement-policy.ts'
-import { postgresWatch, type PostgresWatch } from './postgres-watch.ts'
+import { endOf, takePlace, type Ended } from './place.ts'
+import { postgresWatch } from './postgres-watch.ts'
 import { writeRemembered } from './remembered.ts'
 import { restoreWatch, type RestoreWatch } from './restore-watch.ts'
 import { scrapeOf } from './scrape.ts'
 import { selfOf, type Self } from './self.ts'
-import { announcing, orgAndTokenUseCases } from './orgs.ts'
+import { heartbeatOf, signOf } from './signs.ts'
 import { tracingOf } from './tracing.ts'
+import { useCases } from './use-cases.ts'
 import { contendForLead, nodeWorkers, nudgeLeader, type WorkerNeeds } from './workers.ts'
 
 /** A node that serves; disposing stops it cleanly. */
@@ -76,8 +65,7 @@ export async function startNode(
     signal,
   )
   const log = root.child({ nodeId: node.nodeId })
-  undo.defer(() => leave(store, node, log))
-  const ended = endOf(log, undo)
+  const ended = endOf({ store, node, log }, undo)
 
   const tracing = await tracingOf(config, node, log.child({ part: 'tracing' }), undo)
   const driver = newDriver({ clock, log, limits: termLimitsOf(config) })
@@ -123,19 +111,6 @@ export async function startNode(
   log.info({ url, incarnation: node.incarnation }, 'this node serves')
   const kept = undo.move()
   return { url, nodeId: node.nodeId, ended: ended.promise, [Symbol.asyncDispose]: () => kept.disposeAsync() }
-}
-
-/** Takes this node's place on its machine, its data folder and its ports, and reads its secrets. */
-async function takePlace(config: Config, log: Log, undo: AsyncDisposableStack) {
-  const problems = await configProblems(config, log)
-  if (problems.length > 0) throw new AnchorageError('invalid', problems.join('\n'))
-  const { id: folderId } = undo.use(await openDataFolder(config.data.dir))
-  return {
-    urls: storeUrls(config),
-    key: await masterKey(config),
-    folderId,
-    ports: await takePorts(config, undo),
-  }
 }
 
 interface ServeNeeds {
@@ -215,34 +190,6 @@ interface KuboNeeds {
   onChange: () => void
 }
 
-/** How long a stop waits for Postgres to note that the name is free. Without the note, it is free a little later. */
-const leavePatienceMs = 2_000
-
-async function leave(store: Store, node: NodeIdentity, log: Log): Promise<void> {
-  const late = new AbortController()
-  const noted = store.nodes
-    .leave(node)
-    .catch((err: unknown) => log.debug({ err }, 'the name of this node is free in 15 s'))
-    .finally(() => late.abort())
-  await Promise.race([noted, clock.sleep(leavePatienceMs, late.signal).catch(() => {})])
-  log.info({}, 'this node has stopped')
-}
-
-interface Ended {
-  /** Rejects with an error that was not caught, or with any other reason for which this node ends itself. */
-  promise: Promise<never>
-  reject: (reason: unknown) => void
-  hasEnded: () => boolean
-}
-
-function endOf(log: Log, undo: AsyncDisposableStack): Ended {
-  const { promise, reject } = Promise.withResolvers<never>()
-  let hasEnded = false
-  promise.catch(() => (hasEnded = true))
-  undo.use(endOnUncaught(log, reject))
-  return { promise, reject, hasEnded: () => hasEnded }
-}
-
 async function watchKubo(
   { config, node, store, driver, tracing, log, onAnnounced, onChange }: KuboNeeds,
   undo: AsyncDisposableStack,
@@ -284,80 +231,11 @@ async function addressesChanged(nodes: LiveNodes, link: NatsLink, store: Store, 
   )
 }
 
-/** The use cases and settings of the HTTP server. */
-async function useCases(
-  needs: WorkerNeeds,
-  masterKey: Uint8Array,
-): Promise<Omit<HttpServerOptions, 'verify' | 'health' | 'scrape'>> {
-  const { config, store, nats, pressure, metrics, tracing, log } = needs
-  const link = async () => nats.link
-  return {
-    pins: tracing.pins(
-      pinUseCases({
-        presence: nats.presence,
-        bus: tracing.bus(nats.bus),
-        store: metrics.watched(store.pins),
-        clock,
-        log,
-        pressure,
-        room: policyOf(config),
-        maxMetaBytes: config.pin.maxMeta,
-      }),
-    ),
-    trace: tracing.request,
-    onAnswer: metrics.answered,
-    onLimit: metrics.refused,
-    operator: operators({ config, store, link, log }),
-    ...orgAndTokenUseCases({ config, store, masterKey, link, log }),
-    logins: await loginsOf({ config, store, masterKey, announce: announcing(link), log }),
-    trustProxy: config.http.trustProxy,
-    rateLimits: config.rateLimits,
-    rates: store.rates,
-    hstsMs: hstsOf(config),
-    accessLog: config.log.requests,
-    limits: { maxConnections: config.http.maxConnections },
-    log: log.child({ part: 'http' }),
-  }
-}
-
-/** This node's sign of life in Postgres. Until the whole node has started, it carries no report. */
-function signOf(kubo: KuboWatch, self: Self | null): Sign {
-  const sign = { usedBytes: kubo.usedBytes(), capacityBytes: kubo.capacityBytes(), unable: kubo.unable() }
-  return self === null ? sign : { ...sign, report: self.report() }
-}
-
 /** Postgres is back: what this node knows of the others may be old, and the others think that this node cannot work. */
 function returned({ presence }: NatsParts, driver: Driver, sign: () => void): void {
   presence.listenAgain()
   sign()
   nudgeLeader(driver)
-}
-
-interface HeartbeatParts extends Pick<WorkerNeeds, 'config' | 'node' | 'kubo' | 'pressure'> {
-  nodes: LiveNodes
-  postgres: PostgresWatch
-  self: Self | null
-}
-
-function heartbeatOf({ config, node, nodes, kubo, postgres, pressure, self }: HeartbeatParts): Heartbeat {
-  const known = nodes.nodes().find(({ id }) => id === node.nodeId)
-  return {
-    nodeId: node.nodeId,
-    name: config.node.name,
-    incarnation: node.incarnation,
-    zone: config.node.zone ?? null,
-    capacityBytes: kubo.capacityBytes() ?? known?.capacityBytes ?? null,
-    usedBytes: kubo.usedBytes() ?? known?.usedBytes ?? null,
-    state: known?.state ?? 'active',
-    acceptMs: pressure.acceptMs(),
-    unable: longest(kubo.unable(), postgres.unable()),
-    ...(self === null ? {} : { kubo: self.kuboSign() }),
-  }
-}
-
-function longest(one: Inability | null, other: Inability | null): Inability | null {
-  if (one === null || other === null) return one ?? other
-  return one.forMs >= other.forMs ? one : other
 }
 
 /** Runs `work` until disposed. */

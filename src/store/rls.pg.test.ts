@@ -79,7 +79,7 @@ test('in the scope of an org the tenant role sees only that org, and changes not
     [`select is_wanted('x')`, []],
     [`select apply_repairs('1', '[]')`, []],
     [`select start_moves('1', gen_random_uuid(), '[]')`, []],
-    [`select forget_placements(gen_random_uuid(), 0, 1)`, []],
+    [`select empty_node(gen_random_uuid(), 0, true, '', 1)`, []],
     [`select close_nodes()`, []],
     [`set role anchorage_system`, []],
   ] as const)
