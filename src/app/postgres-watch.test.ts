@@ -87,3 +87,43 @@ test('a node does not reach Postgres from the first failed write on, or when a c
   stop.abort()
   await running
 })
+
+test('signs of life are written one after the other, each as of when it is sent', async () => {
+  const clock = fakeClock()
+  const written: number[] = []
+  const answers: (() => void)[] = []
+  let state = 1
+  const watch = postgresWatch({
+    store: {
+      proveWrites: async () => {},
+      assertReady: async () => {},
+      async see(_node, { usedBytes }) {
+        await new Promise<void>((resolve) => answers.push(resolve))
+        written.push(usedBytes ?? 0)
+        return true
+      },
+      extendAudit: async () => {},
+    },
+    nodes: { refresh: async () => {} },
+    node: { nodeId: mintId('nod'), incarnation: 1 },
+    sign: () => ({ usedBytes: state, capacityBytes: null }),
+    clock,
+    log: silentLog,
+    onReplaced: assert.fail,
+    onReturn: () => {},
+  })
+  const stop = new AbortController()
+  const running = watch.run(stop.signal)
+  await clock.pass(1)
+  const second = watch.signNow()
+  state = 2
+  await clock.pass(1)
+  assert.equal(answers.length, 1, 'the second waits for the first')
+  answers[0]?.()
+  await clock.pass(1)
+  answers[1]?.()
+  await second
+  assert.deepEqual(written, [1, 2])
+  stop.abort()
+  await running
+})

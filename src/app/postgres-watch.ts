@@ -55,7 +55,11 @@ export function postgresWatch({
   let round = 0
   let reachedAtMs = clock.steadyMs()
 
-  const see = async (): Promise<void> => {
+  let seen = Promise.resolve()
+
+  // One sign at a time, each as of when it is sent: an older one must not be written after a newer one.
+  const see = (): Promise<void> => (seen = seen.catch(() => {}).then(seeOnce))
+  const seeOnce = async (): Promise<void> => {
     if (await store.see(node, sign())) return
     const message = 'another process has started with the same node.name; give each node its own'
     onReplaced(new AnchorageError('conflict', message))

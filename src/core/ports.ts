@@ -203,7 +203,7 @@ export interface RepairStore {
    * node is down. Accepts now prefer other nodes, and mark the contents that they put on this one. So the walk and the marks miss none.
    */
   noteAway(epoch: Epoch, nodeId: NodeId, away: Away): Promise<void>
-  /** Ends the record that a node is silent, in case the node is of an older version, whose sign of life does not end it. */
+  /** Ends a record of `noteAway`, in case it was made too late, or the node is of an older version, whose sign of life does not end it. */
   noteHeard(epoch: Epoch, nodeId: NodeId): Promise<void>
   downNodes(): Promise<NodeId[]>
   /** Marks draining nodes without placements as `drained`. Returns those nodes. */

@@ -120,6 +120,18 @@ test('the work that waits on a node is read page by page, each content once, wit
   assert.deepEqual(read.toSorted(), names.slice(0, 24))
 })
 
+test('a leader that still thinks that the Kubo of a node is gone does not keep pins away from it', async () => {
+  await store.nodes.see(a, { ...sign, unable: away })
+  await store.nodes.see(a, sign)
+  await store.repair.noteAway(epoch, a.nodeId, away)
+  await accept('late', [a.nodeId])
+  assert.equal(await isUnsettled('late'), false)
+  await store.repair.noteAway(epoch, a.nodeId, { ...away, what: 'postgres' })
+  await store.repair.noteHeard(epoch, a.nodeId)
+  await accept('later', [a.nodeId])
+  assert.equal(await isUnsettled('later'), false)
+})
+
 async function accept(cid: string, nodes: NodeId[]): Promise<void> {
   const [accepted] = await store.pins.acceptPins(
     org,

@@ -88,7 +88,10 @@ function waitingIn(retrying: string, condition: string): string {
     order by org_id, next_attempt_at, cid limit $6`
 }
 
-/** Waits for the accepts under way, so that the walk passes the placements that they make. */
+/**
+ * Waits for the accepts under way, so that the walk passes the placements that they make. A node writes itself that its Kubo is gone; the
+ * leader knows that later than the node, and may be wrong by now.
+ */
 async function noteAway(
   tx: SystemTx,
   epoch: Epoch,
@@ -97,10 +100,13 @@ async function noteAway(
 ): Promise<void> {
   await tx.query('select assert_leading($1)', [epoch])
   await tx.query('select close_nodes()')
+  await tx.query(`update nodes set walk_after = coalesce(walk_after, '') where id = $1 and down_at is null`, [
+    uuidOf(nodeId),
+  ])
+  if (what === 'kubo') return
   await tx.query(
     `update nodes set unable_since = coalesce(unable_since, clock_timestamp() - make_interval(secs => $2 / 1000.0)),
-       unable_what = $3, unable_reason = $4, walk_after = case when down_at is null then coalesce(walk_after, '') else walk_after end
-     where id = $1`,
+       unable_what = $3, unable_reason = $4 where id = $1`,
     [uuidOf(nodeId), Math.round(forMs), what, reason],
   )
 }
@@ -115,7 +121,7 @@ async function walks(tx: SystemTx): Promise<{ nodeId: NodeId; afterCid: string }
 async function noteHeard(tx: SystemTx, epoch: Epoch, nodeId: NodeId): Promise<void> {
   await tx.query('select assert_leading($1)', [epoch])
   await tx.query(
-    `update nodes set unable_since = null, unable_what = null, unable_reason = null where id = $1 and unable_what = 'silent'`,
+    `update nodes set unable_since = null, unable_what = null, unable_reason = null where id = $1 and unable_what <> 'kubo'`,
     [uuidOf(nodeId)],
   )
 }

@@ -49,10 +49,10 @@ suite('a leader that cannot do its work', () => {
     await world.restarted('node', pid, n)
   }
 
-  async function accepted(count: number): Promise<void> {
+  async function accepted(count: number, through = 1): Promise<void> {
     const blocks = await freshBlocks(count)
     await outside.rpc.put(blocks)
-    const api = await world.api(1)
+    const api = await world.api(through)
     await eachInFlight(blocks, 8, ({ cid }) => ledger.post(api, { cid, origins: [outside.address] }))
   }
 
@@ -92,6 +92,34 @@ suite('a leader that cannot do its work', () => {
       await accepted(5)
       await checkInvariants(world, ledger)
     })
+
+  test('a node that does not lead and alone does not reach Postgres gets no pins, and those that wait on it go to others', async () => {
+    const { n: leader } = await leadership(world)
+    const cut = world.nodes.find((n) => n !== leader) ?? assert.fail()
+    const way = ways.get(cut) ?? assert.fail()
+    const through = world.nodes.find((n) => n !== leader && n !== cut) ?? assert.fail()
+    way.cut('silent')
+    try {
+      const cutAtMs = Date.now()
+      await accepted(60, through)
+      const isPinned = async () =>
+        (await (await world.api(through)).all()).every(({ status }) => status === 'pinned')
+      await until('all pins are pinned', isPinned, { withinMs: patience.longMs, everyMs: 500 })
+      print('a node cut off: 60 pins that were sent at once were pinned', Date.now() - cutAtMs)
+      const before = new Set((await placements(world)).map(({ cid }) => cid))
+      await accepted(30, through)
+      const later = (await placements(world)).filter(({ cid }) => !before.has(cid))
+      assert.deepEqual(
+        later.filter(({ n }) => n === cut),
+        [],
+      )
+      await until('the later pins are pinned', isPinned, { withinMs: patience.longMs, everyMs: 500 })
+    } finally {
+      way.heal()
+    }
+    await world.well()
+    await checkInvariants(world, ledger)
+  })
 
   test('when the epoch is raised by hand, a node leads again and does the work, without a restart', async () => {
     const old = await leadership(world)
