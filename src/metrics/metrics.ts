@@ -21,7 +21,7 @@ export interface Metrics {
   /** This node tried to renew its lease; the try ended `lateMs` after the renewal was due. */
   readonly renewed: (ok: boolean, lateMs: number) => void
   /** This node led, and its term ended. */
-  readonly termEnded: (reason: 'stopped' | 'lost' | 'epoch' | 'database') => void
+  readonly termEnded: (reason: (typeof termEnds)[number]) => void
   /** How long the placement that waits longest on this node has been due, according to Postgres. */
   readonly queueMeasured: (oldestMs: number) => void
   /** The totals of the cluster, as its leader read them under `epoch`. */
@@ -30,6 +30,8 @@ export interface Metrics {
   /** All families in Prometheus' text format. */
   text(view: NodeView): Promise<string>
 }
+
+const termEnds = ['stopped', 'lost', 'epoch', 'database'] as const
 
 /** An answer of the API. */
 export interface Answer {
@@ -43,6 +45,8 @@ export interface Answer {
 export function metrics(clock: Pick<Clock, 'now' | 'steadyMs'>): Metrics {
   const instruments = new Instruments()
   const measured: Measured = { queue: null, cluster: null }
+  // shown from the start, so that the first end is seen as an increase
+  for (const reason of termEnds) instruments.count('anchorage_leader_terms_ended_total', { reason }, 0)
   return {
     answered: ({ method, route, status, ms }) =>
       instruments.observe('anchorage_http_request_duration_seconds', ms / 1000, {
