@@ -147,6 +147,13 @@ suite('a database that is restored by other means than anchorage', () => {
       later.filter(({ cid }) => !listed.has(cid)),
       [],
     )
+    // node 1 has just started: there is nothing to confirm before its reconciler has looked
+    await until(
+      'both reconcilers wait for a decision',
+      async () =>
+        (await world.admin<Reconcilers>('reconcile')).results.every(({ blocked }) => blocked !== null),
+      { withinMs: patience.longMs, everyMs: 500 },
+    )
     for (const name of names) await world.anchorage('admin', 'reconcile', name, '--confirm', '--yes')
     await world.well()
     await allPinned()
