@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { mintId, type NodeId } from '../core/ids.ts'
 import type { NewPin, Pin } from '../core/pin.ts'
+import type { Outcome } from '../core/placement.ts'
 import type { Store } from './store.ts'
 import { testStore } from '../../testing/database/test-store.ts'
 
@@ -91,6 +92,57 @@ test('an accept that is repeated answers with the number of replicas that it was
   const [outcome] = await store.pins.acceptPins(org, [pin], true)
   assert.equal(outcome && 'pin' in outcome && outcome.pin.info.replicas, '3')
 })
+
+test('a replace that returns to the content of an earlier pin wants no more copies than its own pin', async () => {
+  const org = (await store.orgDirectory.createOrg('back', {}, 'operator')).id
+  const [first, second, third] = [
+    newPin('back', { replicas: 3 }),
+    newPin('other', { replicas: 1 }),
+    newPin('back', { replicas: 1 }),
+  ]
+  await store.pins.acceptPins(org, [first], false)
+  await pinned('back')
+  await store.pins.replacePin(org, first.id, second, false)
+  assert.equal((await contentOf('back')).wanted, 3, 'it is kept as it was until the new pin is pinned')
+  await store.pins.replacePin(org, second.id, third, false)
+  assert.deepEqual(await contentOf('back'), { wanted: 1, unsettled: true })
+})
+
+test('an accept that finds a node for content that had no room shows its other pins as queued again', async () => {
+  const org = (await store.orgDirectory.createOrg('room', {}, 'operator')).id
+  const [full, other] = nodes
+  assert.ok(full !== undefined && other !== undefined)
+  const waiting = newPin('room', { replicas: 1, nodes: [full] })
+  await store.pins.acceptPins(org, [waiting], false)
+  await ends('room', { kind: 'failed', errorCode: 'node_full', error: 'no room' })
+  const epoch = await store.nodes.nextEpoch()
+  const finishFolds = async (): Promise<void> => {
+    while ((await store.sweep.finishFolds(epoch, 100)).rows > 0);
+  }
+  await finishFolds()
+  assert.equal((await store.pins.getPin(org, waiting.id)).status, 'failed')
+  await store.pins.acceptPins(org, [newPin('room', { replicas: 1, nodes: [other] })], false)
+  await finishFolds()
+  assert.equal((await store.pins.getPin(org, waiting.id)).status, 'queued')
+})
+
+/** Every node pins the content that it has a placement of. */
+function pinned(cid: string): Promise<void> {
+  return ends(cid, { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: false })
+}
+
+/** Every attempt at the content ends like this. */
+async function ends(cid: string, outcome: Outcome): Promise<void> {
+  for (const nodeId of nodes) {
+    const node = { nodeId, incarnation: 1 }
+    const due = (await store.placements.due(node, 100, 100)).filter((job) => job.cid === cid)
+    const claims = await store.placements.claim(node, due, 30_000)
+    await store.placements.finish(
+      node,
+      claims.map(({ generation }) => ({ cid, generation, outcome })),
+    )
+  }
+}
 
 function newPin(cid: string, more: Partial<NewPin> = {}): NewPin {
   return { id: mintId('pin'), cid, cidText: cid, replicas: null, actor, nodes, ...more }

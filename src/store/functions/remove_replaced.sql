@@ -23,7 +23,7 @@ begin
   -- the old pin is locked only here, and a finish may have changed its status since it was read: what the delete returns is right
   delete from pins p where p.org_id = org and p.id = replaced
   returning p.seq >> 10, p.status, p.counted_bytes into bucket, status, counted_bytes;
-  if old.cid = new_cid then perform lower_wanted(array[new_cid]); end if;
+  if new_cid = any (array_append(held, old.cid)) then perform lower_wanted(array[new_cid]); end if;
   perform release_contents(array(select distinct c from unnest(array_append(held, old.cid)) c where c <> new_cid and c <> all (kept)),
     case when limited then 0 else grace_ms end);
   return next;

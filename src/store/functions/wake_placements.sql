@@ -1,6 +1,7 @@
 -- Part of want_contents: asks again for the placements that exist of the contents of `items`. A placement that failed or is being unpinned
 -- is queued again with a new generation, and backoff and age count from `at`. A placement that is lost or leaving stays as it is and does
 -- not count as a copy. The same holds for one on none of the content's `nodes` that is being unpinned or that failed for want of room.
+-- The fold of a content with a failed placement has to go on (`folding`).
 -- The caller holds the contents' rows.
 -- Locks: placements by cid and node.
 -- Returns: {cid: {copies, pinned, pinning, attempts, woken, nodes}}, without content that has no placement. `copies` is how many placements
@@ -23,6 +24,8 @@ begin
   loop
     h := coalesce(had -> p.cid, '{"pinned": 0, "pinning": 0, "attempts": 0, "copies": 0, "nodes": [], "woken": []}');
     h := h || jsonb_build_object('attempts', (h ->> 'attempts')::int + p.attempts);
+    -- other pins of this content may show `failed`, and the accept is about to change its copies
+    if p.state = 'failed' then update contents c set folding = true where c.cid = p.cid; end if;
     if p.lost or p.leaving
       or (not p.nodes ? p.node_id::text and (p.state = 'unpinning' or p.state = 'failed' and p.error_code = 'node_full'))
     then
@@ -38,8 +41,6 @@ begin
         attempts_before = q.attempts, retrying = false, crashes = 0,
         wanted_since = at, next_attempt_at = least(q.next_attempt_at, at)
       where q.cid = p.cid and q.node_id = p.node_id;
-      -- the next fold shows the other pins of this content as queued again
-      if p.state = 'failed' then update contents c set folding = true where c.cid = p.cid; end if;
       h := h || jsonb_build_object('copies', (h ->> 'copies')::int + 1,
         'pinning', (h ->> 'pinning')::int + (p.state = 'pinning')::int);
       if p.state <> 'pinning' or p.origins then
