@@ -3,7 +3,7 @@ import { AnchorageError } from '../../src/core/errors.ts'
 import type { NodeId } from '../../src/core/ids.ts'
 import type { NodeState } from '../../src/core/node.ts'
 import type { PinErrorCode, PinStatus } from '../../src/core/pin.ts'
-import type { Finish, Job, PlacementReason, PlacementState } from '../../src/core/placement.ts'
+import type { Job, PlacementReason, PlacementState } from '../../src/core/placement.ts'
 import type { ContentCopies } from '../../src/core/repair.ts'
 
 /** The rules that a test may switch off, to check that the invariants notice it. */
@@ -16,15 +16,23 @@ export interface Rules {
   dropLast: boolean
 }
 
+/** The fence of a leader's writes. */
+export type Epoch = number
+
 export interface Placement {
   readonly cid: string
   readonly nodeId: NodeId
+  /** Null when no org waits for it. */
+  readonly orgId: string | null
   readonly generation: number
   readonly state: PlacementState
   readonly reason: PlacementReason
   readonly errorCode: PinErrorCode | null
   readonly attempts: number
+  readonly attemptsBefore: number
   readonly crashes: number
+  readonly retrying: boolean
+  readonly verify: boolean
   readonly wantedSince: number
   readonly nextAttemptAt: number
   readonly claim: { boot: number; generation: number; until: number } | null
@@ -34,9 +42,12 @@ export interface Placement {
 
 export interface PinRow {
   readonly id: string
+  readonly orgId: string
   readonly cid: string
   readonly replicas: number
   status: PinStatus
+  /** The contents that a replace keeps until this pin is pinned. */
+  holds: readonly string[]
 }
 
 export interface Content {
@@ -46,6 +57,8 @@ export interface Content {
   unpinAfter: number | null
   readonly placements: Map<NodeId, Placement>
   readonly pins: Map<string, PinRow>
+  /** The ids of the pins that hold it after a replace. */
+  readonly holders: Set<string>
 }
 
 export interface NodeRow {
@@ -71,18 +84,19 @@ export interface Change {
 export interface Commit {
   op: string
   /** The epoch of the leader that wrote it; null when no leader did. */
-  epoch: number | null
+  epoch: Epoch | null
   changes: Change[]
   /** Pins whose status changed, with the old status. */
   folds: { pin: PinRow; was: PinStatus }[]
+  /** Pins that were made and deleted, in words. */
+  pins: { cid: string; text: string }[]
 }
 
-const unpinGraceMs = 60_000
-const crashesMax = 5
-
 /**
- * The rules of the store, as in its SQL, without a database: contents, pins and placements with generations, claims by incarnation,
- * folds, epochs. Every method is one transaction. The calls of the leader's workers are in `leader-database.ts`.
+ * The tables of the store and the rules that all of its functions share, without a database. The functions are those of `src/store/functions`,
+ * written a second time: `pin-database.ts` (accepts and deletes), `node-database.ts` (claims and outcomes) and `leader-database.ts`.
+ * `test/simulation.pg.test.ts` holds the two against each other. Every call is one transaction. What the leader's sweep finishes after an
+ * accept or a change of nodes (`continue_folds`) happens at once here.
  */
 export class Database {
   readonly contents = new Map<string, Content>()
@@ -93,20 +107,25 @@ export class Database {
   readonly busy = new Map<string, Placement>()
   /** Contents that have a time to be unpinned. */
   readonly releasing = new Set<string>()
+  /** Pins that hold contents. */
+  readonly holding = new Set<PinRow>()
   readonly rules: Rules = { generation: true, epoch: true, dropLast: true }
   /** Refused writes: of leaders whose epoch was over, during maintenance, and finishes for an older generation. */
   readonly refused = { epoch: 0, maintenance: 0, generation: 0 }
-  epoch = 0
+  epoch: Epoch = 0
   maintenance = false
   onCommit: (commit: Commit) => void = () => {}
   /** Called for placements that get a hint after the commit. */
   onJob: (job: Job) => void = () => {}
+  /** Content that no pin wants stays pinned for this long. */
+  readonly unpinGraceMs: number
   readonly #now: () => number
   #generation = 0
   #commit: Commit | null = null
 
-  constructor(now: () => number) {
+  constructor(now: () => number, unpinGraceMs = 60_000) {
     this.#now = now
+    this.unpinGraceMs = unpinGraceMs
   }
 
   now(): number {
@@ -118,7 +137,7 @@ export class Database {
   }
 
   /** Runs one transaction; all its changes become visible together. A leader's transaction changes nothing unless its epoch is current. */
-  transaction<T>(op: string, work: () => T, leader?: { epoch: number }): T {
+  transaction<T>(op: string, work: () => T, leader?: { epoch: Epoch }): T {
     assert.equal(this.#commit, null, 'transactions do not nest')
     if (leader !== undefined && this.rules.epoch && leader.epoch !== this.epoch) {
       this.refused.epoch++
@@ -128,7 +147,7 @@ export class Database {
       this.refused.maintenance++
       throw new AnchorageError('maintenance', 'maintenance is on')
     }
-    const commit: Commit = { op, epoch: leader?.epoch ?? null, changes: [], folds: [] }
+    const commit: Commit = { op, epoch: leader?.epoch ?? null, changes: [], folds: [], pins: [] }
     this.#commit = commit
     try {
       return work()
@@ -138,8 +157,27 @@ export class Database {
     }
   }
 
+  addNode(id: NodeId): NodeRow {
+    const node: NodeRow = {
+      id,
+      state: 'active',
+      incarnation: 0,
+      isDown: false,
+      walkAfter: null,
+      cids: new Set(),
+      open: new Set(),
+    }
+    this.nodes.set(id, node)
+    this.refold()
+    return node
+  }
+
   node(id: NodeId): NodeRow {
     return this.nodes.get(id) ?? assert.fail(`no node ${id}`)
+  }
+
+  content(cid: string): Content {
+    return this.contents.get(cid) ?? assert.fail(`no content ${cid}`)
   }
 
   placement(cid: string, nodeId: NodeId): Placement | undefined {
@@ -153,15 +191,15 @@ export class Database {
     const name = `${content.cid} ${nodeId}`
     if (after?.state === 'queued' || after?.state === 'pinning') this.busy.set(name, after)
     else this.busy.delete(name)
-    const { open } = this.node(nodeId)
+    const { cids, open } = this.node(nodeId)
     if (after === null || after.state === 'pinned') open.delete(content.cid)
     else open.add(content.cid)
     if (after === null) {
       content.placements.delete(nodeId)
-      this.node(nodeId).cids.delete(content.cid)
+      cids.delete(content.cid)
     } else {
       content.placements.set(nodeId, after)
-      this.node(nodeId).cids.add(content.cid)
+      cids.add(content.cid)
     }
   }
 
@@ -171,198 +209,75 @@ export class Database {
     return after
   }
 
+  /** Whether a pin wants it, or holds it after a replace. */
   isWanted(content: Content): boolean {
-    return content.pins.size > 0
+    return content.pins.size > 0 || content.holders.size > 0
   }
 
   /** Sets the status of the pins from the placements. */
   fold(content: Content): void {
     const counts = { pinned: 0, pinning: 0, queued: 0, failed: 0, unpinning: 0 }
     for (const { state, lost } of content.placements.values()) if (!lost) counts[state]++
-    for (const pin of content.pins.values()) {
-      const becomes = foldStatus(pin.status, this.reachable(pin.replicas), counts)
-      if (becomes === pin.status) continue
-      this.#commit?.folds.push({ pin, was: pin.status })
-      pin.status = becomes
-    }
+    for (const pin of content.pins.values())
+      this.setStatus(pin, foldStatus(pin.status, this.reachable(pin.replicas), counts))
   }
 
-  /** The number of copies that are possible, at most `replicas`: no pin waits for more copies than there are nodes. */
-  reachable(replicas: number): number {
-    const able = [...this.nodes.values()].filter(({ state, isDown }) => state === 'active' && !isDown).length
-    return Math.min(replicas, Math.max(1, able))
-  }
-
-  /** Called when the number of nodes changes: pins that lack copies may get another status. */
-  refold(): void {
-    for (const cid of this.unsettled) {
+  foldAll(cids: Iterable<string>): void {
+    for (const cid of cids) {
       const content = this.contents.get(cid)
       if (content !== undefined) this.fold(content)
     }
   }
 
-  /** Accepts a pin; an id that exists already is accepted once only. */
-  accept(pin: { id: string; cid: string; replicas: number; nodes: NodeId[] }): void {
-    if (this.pins.has(pin.id)) return
-    this.transaction('accept', () => {
-      const content = this.contents.get(pin.cid) ?? this.#newContent(pin.cid)
-      content.unpinAfter = null
-      content.wanted = content.pins.size === 0 ? pin.replicas : Math.max(content.wanted, pin.replicas)
-      let copies = 0
-      for (const p of content.placements.values()) copies += this.#wake(content, p, pin.nodes)
-      const open = pin.nodes.filter((id) => !content.placements.has(id) && this.node(id).state === 'active')
-      for (const nodeId of open.slice(0, Math.max(pin.replicas - copies, 0))) {
-        this.put(content, nodeId, this.newPlacement(content.cid, nodeId, 'new'))
-        this.hint(content, nodeId)
-        copies++
-      }
-      if (copies !== content.wanted) this.unsettled.add(pin.cid)
-      const made: PinRow = { id: pin.id, cid: pin.cid, replicas: pin.replicas, status: 'queued' }
-      this.pins.set(pin.id, made)
-      content.pins.set(pin.id, made)
-      this.fold(content)
-    })
+  /** Notes what became of a pin, for the history of the run. */
+  notePin({ id, cid, replicas }: PinRow, what: string): void {
+    this.#commit?.pins.push({ cid, text: `${id} of ${replicas} replicas is ${what}` })
   }
 
-  remove(id: string): void {
-    const pin = this.pins.get(id)
-    if (pin === undefined) return
-    this.transaction('remove', () => {
-      const content = this.contents.get(pin.cid) ?? assert.fail('a pin without content')
-      this.pins.delete(id)
-      content.pins.delete(id)
-      if (this.isWanted(content)) this.#lowerWanted(content)
-      else this.#release(content)
-    })
+  setStatus(pin: PinRow, becomes: PinStatus): void {
+    if (becomes === pin.status) return
+    this.#commit?.folds.push({ pin, was: pin.status })
+    pin.status = becomes
   }
 
-  /** Claims the placement if that is allowed now; else null. */
-  claim(
-    nodeId: NodeId,
-    boot: number,
-    job: Pick<Job, 'cid' | 'generation'>,
-    claimMs: number,
-  ): Placement | null {
-    return this.transaction('claim', () => {
-      const content = this.contents.get(job.cid)
-      const p = content?.placements.get(nodeId)
-      if (content === undefined || p === undefined || p.generation !== job.generation) return null
-      if (!this.isDue(p, boot)) return null
-      return this.change(content, p, {
-        state: p.state === 'queued' ? 'pinning' : p.state,
-        attempts: p.attempts + (p.state === 'queued' ? 1 : 0),
-        claim: { boot, generation: p.generation, until: this.now() + claimMs },
-        nextAttemptAt: this.now(),
-      })
-    })
+  /** The number of copies that are possible, at most `replicas`: no pin waits for more copies than there are nodes. */
+  reachable(replicas: number): number {
+    let able = 0
+    for (const { state, isDown } of this.nodes.values()) if (state === 'active' && !isDown) able++
+    return Math.min(replicas, Math.max(1, able))
   }
 
-  isDue(p: Placement, boot: number): boolean {
-    if (p.state !== 'queued' && p.state !== 'unpinning') return false
-    return (
-      p.nextAttemptAt <= this.now() &&
-      (p.claim === null || p.claim.until < this.now() || p.claim.boot !== boot)
-    )
+  /** Called when the number of nodes may have changed: pins that lack copies may get another status. */
+  refold(): void {
+    this.foldAll(this.unsettled)
   }
 
-  /** Records the outcome of an attempt. With another generation than the claimed one, it only ends the claim. */
-  finish(nodeId: NodeId, boot: number, { cid, generation, outcome }: Finish): void {
-    this.transaction('finish', () => {
-      const content = this.contents.get(cid)
-      const p = content?.placements.get(nodeId)
-      if (content === undefined || p === undefined) return
-      if (p.claim?.boot !== boot || (this.rules.generation && p.claim.generation !== generation)) return
-      const holds = p.generation === generation || !this.rules.generation
-      if (!holds) {
-        this.refused.generation++
-        this.change(content, p, { claim: null })
-      }
-      if (holds && outcome.kind === 'unpinned') this.#gone(content, nodeId)
-      else if (holds && outcome.kind !== 'unpinned') this.#ended(content, p, outcome)
-      this.fold(content)
-    })
+  newContent(cid: string, wanted: number): Content {
+    const content: Content = {
+      cid,
+      wanted,
+      dagSize: null,
+      unpinAfter: null,
+      placements: new Map(),
+      pins: new Map(),
+      holders: new Set(),
+    }
+    this.contents.set(cid, content)
+    return content
   }
 
-  /** A node boots: the claims of its earlier incarnations become void. Returns its incarnation. */
-  boot(nodeId: NodeId): number {
-    return this.transaction('boot', () => {
-      const node = this.node(nodeId)
-      node.incarnation++
-      for (const cid of node.cids) {
-        const content = this.contents.get(cid)
-        const p = content?.placements.get(nodeId)
-        if (content !== undefined && p?.state === 'pinning' && (p.claim?.boot ?? 0) < node.incarnation)
-          this.crashed(content, p)
-      }
-      return node.incarnation
-    })
-  }
-
-  /** Handles a claim that ended by neither finish nor release. */
-  crashed(content: Content, p: Placement): void {
-    const failed = p.crashes + 1 >= crashesMax
-    this.change(content, p, {
-      state: failed ? 'failed' : 'queued',
-      crashes: p.crashes + 1,
-      errorCode: 'crashed',
-      nextAttemptAt: this.now(),
-      claim: null,
-    })
-    if (failed && (p.reason !== 'new' || content.placements.size > 1)) this.unsettled.add(content.cid)
-    this.fold(content)
-  }
-
-  /** For the reconciler: a placement that is pinned in the database and missing in Kubo is queued again. */
-  requeueMissing(nodeId: NodeId, cids: string[]): void {
-    this.transaction('requeue-missing', () => {
-      for (const cid of cids) {
-        const content = this.contents.get(cid)
-        const p = content?.placements.get(nodeId)
-        if (content === undefined) continue
-        if (p?.state === 'pinned') {
-          const again = {
-            generation: this.nextGeneration(),
-            reason: 'repair',
-            wantedSince: this.now(),
-          } as const
-          this.change(content, p, { ...again, state: 'queued', nextAttemptAt: this.now() })
-          this.hint(content, nodeId)
-        }
-        this.unsettled.add(cid)
-        this.fold(content)
-      }
-    })
-  }
-
-  /** For the reconciler: content that is in Kubo without a placement gets one that says to unpin it. */
-  dropUnwanted(nodeId: NodeId, cids: string[]): void {
-    this.transaction('drop-unwanted', () => {
-      for (const cid of cids) {
-        const content = this.contents.get(cid) ?? this.#newContent(cid)
-        if (content.placements.has(nodeId)) continue
-        const stray = this.newPlacement(cid, nodeId, 'repair')
-        // counts as tried once, because Kubo holds some of it
-        this.put(content, nodeId, { ...stray, state: 'unpinning', attempts: 1 })
-        this.hint(content, nodeId)
-      }
-    })
-  }
-
-  newPlacement(cid: string, nodeId: NodeId, reason: PlacementReason): Placement {
+  newPlacement(cid: string, nodeId: NodeId, reason: PlacementReason, orgId: string | null = null): Placement {
     const now = this.now()
     const generation = this.nextGeneration()
-    const fresh = { attempts: 0, crashes: 0, wantedSince: now, nextAttemptAt: now, claim: null } as const
-    return {
-      cid,
-      nodeId,
-      generation,
-      state: 'queued',
-      reason,
-      errorCode: null,
-      lost: false,
-      leaving: false,
-      ...fresh,
-    }
+    const fresh = { attempts: 0, attemptsBefore: 0, crashes: 0, retrying: false, verify: false } as const
+    const times = { wantedSince: now, nextAttemptAt: now, claim: null } as const
+    const marks = { errorCode: null, lost: false, leaving: false } as const
+    return { cid, nodeId, orgId, generation, state: 'queued', reason, ...fresh, ...times, ...marks }
+  }
+
+  /** Whether it was never tried: then Kubo has nothing of it, and it can simply be deleted. */
+  isUntried({ state, attempts, claim, verify }: Placement): boolean {
+    return state === 'queued' && attempts === 0 && claim === null && !verify
   }
 
   /** Marks a placement to be unpinned, under a new generation. */
@@ -374,8 +289,9 @@ export class Database {
 
   hint({ cid, placements }: Content, nodeId: NodeId): void {
     const p = placements.get(nodeId)
-    if (p !== undefined)
-      this.onJob({ cid, nodeId, orgId: null, generation: p.generation, attempt: p.attempts + 1 })
+    if (p === undefined) return
+    const attempt = p.attempts - p.attemptsBefore + 1
+    this.onJob({ cid, nodeId, orgId: null, generation: p.generation, attempt })
   }
 
   copiesOf(content: Content): ContentCopies {
@@ -393,6 +309,26 @@ export class Database {
     return { cid: content.cid, wanted, dagSize: content.dagSize, copies }
   }
 
+  /**
+   * After pins were deleted: lowers `wanted` of these contents. Content that no pin wants any more is released: unfinished work is aborted
+   * at once, and pinned copies are unpinned after the grace.
+   */
+  releaseContents(cids: Iterable<string>): void {
+    const contents = [...cids].flatMap((cid) => this.contents.get(cid) ?? [])
+    for (const content of contents) this.lowerWanted(content)
+    for (const content of contents) if (!this.isWanted(content)) this.#release(content)
+  }
+
+  /** Content that pins only hold keeps its number. */
+  lowerWanted(content: Content): void {
+    const kept = this.isWanted(content) ? content.wanted : 1
+    const replicas = [...content.pins.values()].map((pin) => pin.replicas)
+    const most = replicas.length > 0 ? Math.max(...replicas) : kept
+    if (content.wanted <= most) return
+    content.wanted = most
+    this.unsettled.add(content.cid)
+  }
+
   /** Removes a content that no pin wants and that has no placements. */
   forgetIfGone(content: Content): void {
     if (content.placements.size > 0 || this.isWanted(content)) return
@@ -401,83 +337,16 @@ export class Database {
     this.releasing.delete(content.cid)
   }
 
-  #newContent(cid: string): Content {
-    const content: Content = {
-      cid,
-      wanted: 1,
-      dagSize: null,
-      unpinAfter: null,
-      placements: new Map(),
-      pins: new Map(),
-    }
-    this.contents.set(cid, content)
-    return content
-  }
-
-  /** A new pin wakes an existing placement; returns 1 when that counts as one of its copies. */
-  #wake(content: Content, p: Placement, chosen: NodeId[]): number {
-    const elsewhere = p.state === 'unpinning' || (p.state === 'failed' && p.errorCode === 'node_full')
-    if (p.lost || p.leaving || (elsewhere && !chosen.includes(p.nodeId))) return 0
-    if (p.state === 'pinned') return 1
-    const again = p.state === 'failed' || p.state === 'unpinning'
-    this.change(content, p, {
-      state: p.state === 'pinning' ? 'pinning' : 'queued',
-      generation: again ? this.nextGeneration() : p.generation,
-      crashes: 0,
-      wantedSince: this.now(),
-      nextAttemptAt: Math.min(p.nextAttemptAt, this.now()),
-    })
-    if (p.state !== 'pinning') this.hint(content, p.nodeId)
-    return 1
-  }
-
-  #lowerWanted(content: Content): void {
-    const most = Math.max(...[...content.pins.values()].map(({ replicas }) => replicas))
-    if (content.wanted <= most) return
-    content.wanted = most
-    this.unsettled.add(content.cid)
-  }
-
-  /** Aborts unfinished work at once; pinned copies are unpinned after the grace. */
   #release(content: Content): void {
     for (const p of content.placements.values()) {
-      if (p.state === 'queued' && p.attempts === 0 && p.claim === null) this.put(content, p.nodeId, null)
+      if (this.isUntried(p)) this.put(content, p.nodeId, null)
       else if (p.state !== 'pinned' && p.state !== 'unpinning') this.unpin(content, p)
     }
-    if ([...content.placements.values()].some(({ state }) => state === 'pinned'))
-      content.unpinAfter = this.now() + unpinGraceMs
-    if (content.unpinAfter !== null) this.releasing.add(content.cid)
+    if ([...content.placements.values()].some(({ state }) => state === 'pinned')) {
+      content.unpinAfter = this.now() + this.unpinGraceMs
+      this.releasing.add(content.cid)
+    }
     this.forgetIfGone(content)
-  }
-
-  #gone(content: Content, nodeId: NodeId): void {
-    this.put(content, nodeId, null)
-    this.forgetIfGone(content)
-  }
-
-  #ended(content: Content, p: Placement, outcome: Exclude<Finish['outcome'], { kind: 'unpinned' }>): void {
-    const code = 'errorCode' in outcome ? outcome.errorCode : null
-    const woken = (outcome.kind === 'retry' || outcome.kind === 'failed') && p.wantedSince > p.nextAttemptAt
-    const state = outcome.kind === 'pinned' || (outcome.kind === 'failed' && !woken) ? outcome.kind : 'queued'
-    const delayMs = outcome.kind === 'retry' && !woken ? outcome.delayMs : 0
-    this.change(content, p, {
-      state: p.state === 'unpinning' ? p.state : state,
-      crashes: 0,
-      errorCode: outcome.kind === 'released' ? p.errorCode : code,
-      nextAttemptAt: this.now() + delayMs,
-      claim: null,
-    })
-    const others = [...content.placements.values()].filter(({ nodeId }) => nodeId !== p.nodeId)
-    if (outcome.kind === 'pinned') {
-      content.dagSize = outcome.bytes
-      const there = others.filter((other) => other.state !== 'unpinning' && !other.lost).length + 1
-      const failed = others.some((other) => other.state === 'failed')
-      if (p.reason !== 'new' || there > content.wanted || failed) this.unsettled.add(content.cid)
-    } else if (
-      code === 'node_full' ||
-      (outcome.kind === 'failed' && (p.reason !== 'new' || others.length > 0))
-    )
-      this.unsettled.add(content.cid)
   }
 }
 

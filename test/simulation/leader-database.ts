@@ -1,10 +1,12 @@
 import { strict as assert } from 'node:assert'
+import { AnchorageError } from '../../src/core/errors.ts'
 import type { NodeId } from '../../src/core/ids.ts'
 import type { Movable } from '../../src/core/plan-rebalance.ts'
 import type { ContentCopies, Repair } from '../../src/core/repair.ts'
 import type { PlacementReason } from '../../src/core/placement.ts'
 import type { Move } from '../../src/core/plan.ts'
-import type { Database, NodeRow, Content, Placement } from './database.ts'
+import type { Content, Database, Epoch, NodeRow, Placement } from './database.ts'
+import type { NodeDatabase } from './node-database.ts'
 
 interface PlanRow {
   moves: (Move & { state: 'planned' | 'moving' | 'done' | 'skipped' })[]
@@ -14,16 +16,18 @@ interface PlanRow {
 /** The calls of the leader's workers and the operators: repairs, walks, nodes that leave and return, plans. */
 export class LeaderDatabase {
   readonly #db: Database
+  readonly #nodes: NodeDatabase
   /** The plan being applied. */
   plan: PlanRow | null = null
   #unsettledInOrder: { size: number; cids: string[] } = { size: -1, cids: [] }
 
-  constructor(db: Database) {
+  constructor(db: Database, nodes: NodeDatabase) {
     this.#db = db
+    this.#nodes = nodes
   }
 
   /** Starts a new epoch; the earlier leader no longer leads. */
-  elect(): number {
+  elect(): Epoch {
     return ++this.#db.epoch
   }
 
@@ -49,7 +53,7 @@ export class LeaderDatabase {
     )
   }
 
-  beginWalk(epoch: number, nodeId: NodeId): void {
+  beginWalk(epoch: Epoch, nodeId: NodeId): void {
     this.#leading('begin-walk', epoch, () => (this.#db.node(nodeId).walkAfter = ''))
   }
 
@@ -58,11 +62,11 @@ export class LeaderDatabase {
     return cids.map((cid) => this.#db.copiesOf(this.#content(cid)))
   }
 
-  advanceWalk(epoch: number, nodeId: NodeId, afterCid: string | null): void {
+  advanceWalk(epoch: Epoch, nodeId: NodeId, afterCid: string | null): void {
     this.#leading('advance-walk', epoch, () => (this.#db.node(nodeId).walkAfter = afterCid))
   }
 
-  apply(epoch: number, repairs: Repair[]): { added: number; dropped: number; stale: number } {
+  apply(epoch: Epoch, repairs: Repair[]): { added: number; dropped: number; stale: number } {
     return this.#leading('repair', epoch, () => {
       const done = { added: 0, dropped: 0, stale: 0 }
       for (const repair of repairs) {
@@ -71,27 +75,31 @@ export class LeaderDatabase {
         if (this.#isStale(content, repair)) {
           done.stale++
           this.#db.unsettled.add(repair.cid)
-          continue
+        } else {
+          this.#applyOne(content, repair)
+          done.added += repair.add.length
+          done.dropped += repair.drop.length
         }
-        this.#applyOne(content, repair)
-        done.added += repair.add.length
-        done.dropped += repair.drop.length
+        this.#db.fold(content)
       }
       return done
     })
   }
 
+  /** The copies under way that no new pin waits for. */
   moving(): { copies: number; bytes: number } {
-    const copies = [...this.#db.busy.values()].filter((p) => p.reason !== 'new' && !p.lost).length
-    return { copies, bytes: 0 }
+    const moving = [...this.#db.busy.values()].filter(
+      (p) => p.reason !== 'new' && !p.lost && (p.state === 'pinning' || !p.retrying),
+    )
+    const bytes = moving.reduce((sum, { cid }) => sum + (this.#content(cid).dagSize ?? 0), 0)
+    return { copies: moving.length, bytes }
   }
 
-  noteDown(epoch: number, nodeId: NodeId, down: boolean): void {
+  noteDown(epoch: Epoch, nodeId: NodeId, down: boolean): void {
     this.#leading('note-down', epoch, () => {
       const node = this.#db.node(nodeId)
-      if (node.isDown === down) return
+      if (node.isDown !== down) node.walkAfter = ''
       node.isDown = down
-      node.walkAfter = ''
       this.#db.refold()
     })
   }
@@ -100,7 +108,7 @@ export class LeaderDatabase {
     return [...this.#db.nodes.values()].filter(({ isDown }) => isDown).map(({ id }) => id)
   }
 
-  noteDrained(epoch: number): NodeId[] {
+  noteDrained(epoch: Epoch): NodeId[] {
     return this.#leading('note-drained', epoch, () => {
       const drained: NodeId[] = []
       for (const node of this.#db.nodes.values()) {
@@ -112,6 +120,7 @@ export class LeaderDatabase {
           drained.push(node.id)
         }
       }
+      if (drained.length > 0) this.#db.refold()
       return drained
     })
   }
@@ -119,10 +128,11 @@ export class LeaderDatabase {
   drain(nodeId: NodeId): void {
     this.#db.transaction('drain', () => {
       const node = this.#db.node(nodeId)
-      if (node.state !== 'active') return
-      node.state = 'draining'
+      if (node.state === 'active') {
+        node.state = 'draining'
+        node.walkAfter = ''
+      }
       this.#db.refold()
-      node.walkAfter = ''
     })
   }
 
@@ -133,40 +143,56 @@ export class LeaderDatabase {
     })
   }
 
-  /** Queues placements again whose claim expired. */
-  requeueExpired(epoch: number): void {
-    this.#leading('requeue-expired', epoch, () => {
-      for (const p of this.#db.busy.values()) {
-        if (p.state !== 'pinning' || p.claim === null) continue
-        if (p.claim.until < this.#db.now() || p.claim.boot < this.#db.node(p.nodeId).incarnation)
-          this.#db.crashed(this.#content(p.cid), p)
+  /** Deletes a node that is gone for good; `conflict` while it has content that is pinned nowhere else. */
+  forget(nodeId: NodeId): void {
+    this.#db.transaction('forget', () => {
+      const node = this.#db.node(nodeId)
+      const contents = [...node.cids].map((cid) => this.#content(cid))
+      if (contents.some((content) => this.#isSole(content, nodeId)))
+        throw new AnchorageError('conflict', 'the node has content that is pinned nowhere else')
+      node.state = 'drained'
+      for (const content of contents) {
+        this.#db.put(content, nodeId, null)
+        this.#db.unsettled.add(content.cid)
+        this.#db.forgetIfGone(content)
       }
+      this.#db.nodes.delete(nodeId)
+      this.#db.refold()
+      for (const content of contents) this.#db.fold(content)
+    })
+  }
+
+  /** Ends claims whose time is over, or whose node has started again. */
+  requeueExpired(epoch: Epoch): void {
+    this.#leading('requeue-expired', epoch, () => {
+      const crashed = [...this.#db.busy.values()].filter((p) => this.#nodes.isCrashed(p))
+      this.#nodes.requeueCrashed(new Set(crashed.map(({ cid }) => cid)))
     })
   }
 
   /** Unpins contents whose time to be unpinned has come and that still no pin wants. */
-  releaseDue(epoch: number): void {
+  releaseDue(epoch: Epoch): void {
     this.#leading('release-due', epoch, () => {
       for (const cid of this.#db.releasing) {
         const content = this.#content(cid)
         if (content.unpinAfter !== null && content.unpinAfter > this.#db.now()) continue
+        const isDue = content.unpinAfter !== null
         content.unpinAfter = null
         this.#db.releasing.delete(cid)
-        if (this.#db.isWanted(content)) continue
+        if (!isDue || this.#db.isWanted(content)) continue
         for (const p of content.placements.values()) if (p.state !== 'unpinning') this.#db.unpin(content, p)
         this.#db.forgetIfGone(content)
       }
     })
   }
 
+  /** What is to stay on each node. */
   usage(): { nodeId: NodeId; placements: number; bytes: number }[] {
-    return [...this.#db.nodes.values()].map(({ id, cids }) => ({
-      nodeId: id,
-      placements: cids.size,
-      bytes: [...cids]
-        .filter((cid) => isMovable(this.#db.placement(cid, id)))
-        .reduce((sum, cid) => sum + (this.#content(cid).dagSize ?? 0), 0),
-    }))
+    return [...this.#db.nodes.values()].flatMap(({ id, cids }) => {
+      const staying = [...cids].filter((cid) => isStaying(this.#db.placement(cid, id)))
+      const bytes = staying.reduce((sum, cid) => sum + (this.#content(cid).dagSize ?? 0), 0)
+      return staying.length === 0 ? [] : [{ nodeId: id, placements: staying.length, bytes }]
+    })
   }
 
   movable(nodeId: NodeId, afterCid: string, limit: number): Movable[] {
@@ -179,7 +205,7 @@ export class LeaderDatabase {
       })
   }
 
-  startMoves(epoch: number, limit: number): { started: number; skipped: number } {
+  startMoves(epoch: Epoch, limit: number): { started: number; skipped: number } {
     return this.#leading('start-moves', epoch, () => {
       const done = { started: 0, skipped: 0 }
       for (const move of (this.plan?.moves ?? [])
@@ -187,21 +213,20 @@ export class LeaderDatabase {
         .slice(0, limit)) {
         const fits = this.#mayMove(move)
         move.state = fits ? 'moving' : 'skipped'
-        if (!fits) done.skipped++
-        else {
+        if (fits) {
           const content = this.#content(move.cid)
           this.#add(content, move.to, 'rebalance')
           const p = content.placements.get(move.from) ?? assert.fail('nothing to move')
           this.#db.change(content, p, { leaving: true, generation: this.#db.nextGeneration() })
-          this.#db.fold(content)
           done.started++
-        }
+        } else done.skipped++
+        this.#db.foldAll([move.cid])
       }
       return done
     })
   }
 
-  settleMoves(epoch: number): { done: number; left: number } {
+  settleMoves(epoch: Epoch): { done: number; left: number } {
     return this.#leading('settle-moves', epoch, () => {
       let done = 0
       for (const move of this.plan?.moves ?? []) {
@@ -219,12 +244,12 @@ export class LeaderDatabase {
     })
   }
 
-  #leading<T>(op: string, epoch: number, work: () => T): T {
+  #leading<T>(op: string, epoch: Epoch, work: () => T): T {
     return this.#db.transaction(op, work, { epoch })
   }
 
   #content(cid: string): Content {
-    return this.#db.contents.get(cid) ?? assert.fail(`no content ${cid}`)
+    return this.#db.content(cid)
   }
 
   #isStale(content: Content, { seen, add, drop, lose, find }: Repair): boolean {
@@ -236,7 +261,7 @@ export class LeaderDatabase {
         return p?.generation === generation && p.state === state
       })
     if (!same || (!this.#db.isWanted(content) && add.length > 0)) return true
-    if (add.some(({ nodeId }) => this.#db.node(nodeId).state !== 'active')) return true
+    if (add.some(({ nodeId }) => this.#db.nodes.get(nodeId)?.state !== 'active')) return true
     if (!this.#db.rules.dropLast) return false
     const gone = new Set([...drop.map(({ nodeId }) => nodeId), ...lose])
     const drops = drop.some(({ nodeId }) => placements.get(nodeId)?.state === 'pinned')
@@ -254,8 +279,8 @@ export class LeaderDatabase {
     for (const { nodeId, reason } of add) this.#add(content, nodeId, reason)
     for (const { nodeId } of drop) {
       const p = at(nodeId)
-      if (p.state === 'queued' && p.attempts === 0 && p.claim === null) this.#db.put(content, nodeId, null)
-      else this.#db.unpin(content, p)
+      if (this.#db.isUntried(p)) this.#db.put(content, nodeId, null)
+      else if (p.state !== 'unpinning') this.#db.unpin(content, p)
     }
     const counted = [...content.placements.values()].filter(
       (p) => p.state !== 'unpinning' && !p.lost && !p.leaving && this.#db.node(p.nodeId).state === 'active',
@@ -263,33 +288,46 @@ export class LeaderDatabase {
     const still = !(settled && (!this.#db.isWanted(content) || counted === content.wanted))
     if (still) this.#db.unsettled.add(content.cid)
     else this.#db.unsettled.delete(content.cid)
-    this.#db.fold(content)
   }
 
+  /** A copy that is being unpinned or has failed is queued again; one in another state keeps it, and counts again. */
   #add(content: Content, nodeId: NodeId, reason: PlacementReason): void {
+    const db = this.#db
     const p = content.placements.get(nodeId)
-    const fresh = this.#db.newPlacement(content.cid, nodeId, reason)
-    if (p === undefined) this.#db.put(content, nodeId, fresh)
-    else if (p.state === 'unpinning' || p.state === 'failed') {
-      const kept = {
-        attempts: p.attempts,
-        claim: p.claim,
+    const fresh = db.newPlacement(content.cid, nodeId, reason)
+    if (p === undefined) db.put(content, nodeId, fresh)
+    else {
+      const isGone = p.state === 'unpinning' || p.state === 'failed'
+      db.change(content, p, {
+        ...(isGone ? { state: 'queued', generation: fresh.generation, reason } : {}),
+        verify: p.verify || p.state === 'unpinning',
+        lost: false,
+        leaving: false,
+        attemptsBefore: p.attempts,
+        retrying: false,
+        crashes: 0,
+        wantedSince: fresh.wantedSince,
         nextAttemptAt: Math.min(p.nextAttemptAt, fresh.nextAttemptAt),
-      }
-      this.#db.put(content, nodeId, { ...fresh, ...kept })
-    } else this.#db.change(content, p, { lost: false, leaving: false, crashes: 0 })
-    this.#db.hint(content, nodeId)
+      })
+    }
+    if (content.placements.get(nodeId)?.state === 'queued') db.hint(content, nodeId)
+  }
+
+  #isSole(content: Content, nodeId: NodeId): boolean {
+    const { placements } = content
+    if (placements.get(nodeId)?.state !== 'pinned' || !this.#db.isWanted(content)) return false
+    return ![...placements.values()].some((p) => p.nodeId !== nodeId && p.state === 'pinned' && !p.lost)
   }
 
   #mayMove({ cid, from: source, to }: Move): boolean {
     const content = this.#db.contents.get(cid)
     if (content === undefined || !this.#db.isWanted(content)) return false
-    const target = this.#db.node(to)
+    const target = this.#db.nodes.get(to)
     const there = content.placements.get(to)
     return (
       isMovable(content.placements.get(source)) &&
       (there === undefined || there.state === 'unpinning') &&
-      target.state === 'active' &&
+      target?.state === 'active' &&
       !target.isDown
     )
   }
@@ -309,6 +347,10 @@ export class LeaderDatabase {
 
 function isMovable(p: Placement | undefined): boolean {
   return p?.state === 'pinned' && !p.lost && !p.leaving
+}
+
+function isStaying(p: Placement | undefined): boolean {
+  return p !== undefined && p.state !== 'unpinning' && !p.lost && !p.leaving
 }
 
 /** The CIDs after a given one, in a sorted list. */

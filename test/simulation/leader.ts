@@ -1,3 +1,4 @@
+import { AnchorageError, isCode } from '../../src/core/errors.ts'
 import type { NodeId } from '../../src/core/ids.ts'
 import { idOf } from '../../src/core/ids.ts'
 import type { Node } from '../../src/core/node.ts'
@@ -9,7 +10,9 @@ import type { Repair } from '../../src/core/repair.ts'
 import type { LeaderTurn, LeaderWorker } from '../../src/workers/driver.ts'
 import { rebalance } from '../../src/workers/rebalance.ts'
 import { repair } from '../../src/workers/repair.ts'
+import type { Epoch } from './database.ts'
 import type { LeaderDatabase } from './leader-database.ts'
+import type { PinDatabase } from './pin-database.ts'
 import type { Random } from '../../testing/random.ts'
 import type { VirtualTime } from './time.ts'
 
@@ -17,10 +20,13 @@ export interface LeaderParts {
   time: VirtualTime
   random: Random
   db: LeaderDatabase
+  pinDb: PinDatabase
   policy: RepairPolicy
   nodes: () => readonly Node[]
   /** Changes a repair before it is applied, to simulate a leader that breaks the rules. */
   bend: (repair: Repair, nodes: readonly Node[]) => Repair
+  /** Called when a worker fails for another reason than a refused write or a lost answer. */
+  onError: (error: Error) => void
 }
 
 export const planId = idOf('pln', '00000000-0000-7000-8000-000000000000')
@@ -34,7 +40,7 @@ const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () =>
  */
 export class Leader {
   readonly host: NodeId
-  readonly epoch: number
+  readonly epoch: Epoch
   readonly #parts: LeaderParts
   readonly #end = new AbortController()
   readonly #workers: LeaderWorker[]
@@ -86,11 +92,12 @@ export class Leader {
 
   /** Leads until its term is over. */
   async run(): Promise<void> {
-    const { time, db } = this.#parts
+    const { time, db, pinDb } = this.#parts
     const turn: LeaderTurn = { epoch: this.epoch, signal: this.#end.signal }
     while (!this.isOver) {
       for (const worker of this.#workers) await this.#turn(() => worker.run(turn))
       await this.#turn(() => this.#write(() => db.requeueExpired(this.epoch)))
+      await this.#turn(() => this.#write(() => pinDb.releaseHolds(this.epoch)))
       await this.#turn(() => this.#write(() => db.releaseDue(this.epoch)))
       await time.sleep(2_000)
     }
@@ -101,7 +108,9 @@ export class Leader {
     try {
       await run()
     } catch (error) {
-      if (error instanceof Error && /epoch is over/.test(error.message)) this.stop()
+      if (isCode(error, 'not_leading')) this.stop()
+      else if (error instanceof Error && !isCode(error, 'maintenance', 'unavailable') && !this.isOver)
+        this.#parts.onError(error)
     }
   }
 
@@ -153,7 +162,7 @@ export class Leader {
     if (!this.isFaulty) return result
     // the caller repeats it, because it did not get the answer
     if (random.chance(0.02)) work()
-    if (random.chance(0.01)) throw new Error('the answer was lost')
+    if (random.chance(0.01)) throw new AnchorageError('unavailable', 'the answer was lost')
     return result
   }
 

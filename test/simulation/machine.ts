@@ -2,6 +2,7 @@ import type { NodeId } from '../../src/core/ids.ts'
 import type { Node } from '../../src/core/node.ts'
 import type { Finish, Job } from '../../src/core/placement.ts'
 import type { Database, Placement } from './database.ts'
+import type { NodeDatabase } from './node-database.ts'
 import type { Random } from '../../testing/random.ts'
 import type { VirtualTime } from './time.ts'
 import type { Watch } from './watch.ts'
@@ -10,10 +11,13 @@ export interface MachineParts {
   time: VirtualTime
   random: Random
   db: Database
+  nodeDb: NodeDatabase
   watch: Watch
   /** Whether another node or the network can provide it. */
   isToBeHad: (cid: string) => boolean
   sizeOf: (cid: string) => number
+  /** Notes what happened to a content, or to the whole cluster. */
+  note: (cid: string | null, text: string) => void
 }
 
 const claimMs = 60_000
@@ -64,10 +68,12 @@ export class Machine {
   }
 
   start(): void {
-    const { db, time } = this.#parts
+    const { nodeDb, time } = this.#parts
     this.isUp = true
     this.silentSince = null
-    this.#boot = db.boot(this.id)
+    this.#boot = nodeDb.boot(this.id)
+    nodeDb.voidClaims(this.id, this.#boot)
+    this.#note(null, `starts, boot ${this.#boot}`)
     this.#working.clear()
     const boot = this.#boot
     this.#every(boot, 30_000, () => this.#poll())
@@ -76,23 +82,27 @@ export class Machine {
   }
 
   kill(): void {
+    this.#note(null, 'dies')
     this.isUp = false
     this.isFrozen = false
     this.silentSince ??= this.#parts.time.now
   }
 
   freeze(): void {
+    this.#note(null, 'freezes')
     this.isFrozen = true
     this.silentSince ??= this.#parts.time.now
   }
 
   thaw(): void {
+    this.#note(null, 'goes on')
     this.isFrozen = false
     if (this.isUp) this.silentSince = null
   }
 
   /** Replaces its disk by an empty one. */
   loseDisk(): void {
+    this.#note(null, 'gets a new disk')
     this.disk.clear()
     this.usedBytes = 0
   }
@@ -110,12 +120,12 @@ export class Machine {
   }
 
   #attempt(job: Pick<Job, 'cid' | 'generation'>): void {
-    const { db } = this.#parts
+    const { db, nodeDb } = this.#parts
     // Kubo gets only one write at a time for a content
     if (this.#working.size >= slots || this.#working.has(job.cid)) return
     if (this.#takesOnlyUnpins() && db.placement(job.cid, this.id)?.state !== 'unpinning') return
-    const claimed = db.claim(this.id, this.#boot, job, claimMs)
-    if (claimed !== null) this.#work(claimed)
+    const [claimed] = nodeDb.claim(this.id, this.#boot, [job], claimMs)
+    if (claimed !== undefined) this.#work(claimed)
   }
 
   #work(claimed: Placement): void {
@@ -129,10 +139,11 @@ export class Machine {
 
   /** Carries out the work in Kubo, then reports it to the database; a crash may come between the two. */
   #carryOut(claimed: Placement, boot: number): void {
-    const { db, random, time } = this.#parts
+    const { nodeDb, random, time } = this.#parts
     const { cid, generation } = claimed
     const outcome = claimed.state === 'unpinning' ? this.#unpin(claimed) : this.#pin(claimed)
-    const finish = (): void => db.finish(this.id, boot, { cid, generation, outcome })
+    this.#note(cid, `its Kubo: ${outcome.kind}, for generation ${generation}`)
+    const finish = (): void => void nodeDb.finish(this.id, boot, [{ cid, generation, outcome }])
     time.after(random.int(0, 300), () => {
       this.#whenAwake(boot, () => {
         this.#working.delete(cid)
@@ -165,26 +176,30 @@ export class Machine {
 
   /** Finds the work whose hints were lost. */
   #poll(): void {
-    const { db } = this.#parts
+    const { db, nodeDb } = this.#parts
     for (const cid of db.node(this.id).open) {
       if (this.#working.size >= slots) return
       const p = db.placement(cid, this.id)
-      if (p !== undefined && db.isDue(p, this.#boot)) this.#attempt(p)
+      if (p !== undefined && nodeDb.isDue(p, this.#boot)) this.#attempt(p)
     }
   }
 
   /** Compares its Kubo with the database, in both directions; content is unwanted only when two rounds in a row find it so. */
   #reconcile(): void {
-    const { db } = this.#parts
+    const { db, nodeDb } = this.#parts
     const missing = [...db.node(this.id).cids].filter(
       (cid) =>
         db.placement(cid, this.id)?.state === 'pinned' && !this.disk.has(cid) && !this.#working.has(cid),
     )
-    if (missing.length > 0) db.requeueMissing(this.id, missing)
+    if (missing.length > 0) nodeDb.requeueMissing(this.id, missing)
     const strays = [...this.disk].filter((cid) => !db.node(this.id).cids.has(cid) && !this.#working.has(cid))
     const twice = strays.filter((cid) => this.#strays.has(cid))
-    if (twice.length > 0) db.dropUnwanted(this.id, twice)
+    if (twice.length > 0) nodeDb.dropUnwanted(this.id, twice)
     this.#strays = new Set(strays)
+  }
+
+  #note(cid: string | null, text: string): void {
+    this.#parts.note(cid, `${this.id.slice(-4)} ${text}`)
   }
 
   /** A node that is drained works on its queue for a while longer. */
