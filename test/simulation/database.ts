@@ -67,6 +67,11 @@ export interface NodeRow {
   incarnation: number
   isDown: boolean
   walkAfter: string | null
+  /** The last sign of life, with what the node said then. */
+  lastSeen: number
+  readonly zone: string | null
+  capacityBytes: number | null
+  usedBytes: number | null
   /** The CIDs of its placements. */
   readonly cids: Set<string>
   /** The CIDs of its placements that are not pinned; polls need to look at these only. */
@@ -157,13 +162,17 @@ export class Database {
     }
   }
 
-  addNode(id: NodeId): NodeRow {
+  addNode(id: NodeId, zone: string | null = null): NodeRow {
     const node: NodeRow = {
       id,
       state: 'active',
       incarnation: 0,
       isDown: false,
       walkAfter: null,
+      lastSeen: this.now(),
+      zone,
+      capacityBytes: null,
+      usedBytes: null,
       cids: new Set(),
       open: new Set(),
     }

@@ -54,16 +54,16 @@ export class LeaderDatabase {
   }
 
   beginWalk(epoch: Epoch, nodeId: NodeId): void {
-    this.#leading('begin-walk', epoch, () => (this.#db.node(nodeId).walkAfter = ''))
+    this.#leading('begin-walk', epoch, () => this.#setWalk(nodeId, ''))
   }
 
   onNode(nodeId: NodeId, afterCid: string, limit: number): ContentCopies[] {
-    const cids = [...from([...this.#db.node(nodeId).cids].toSorted(), afterCid)].slice(0, limit)
+    const cids = [...from(this.#cidsOn(nodeId), afterCid)].slice(0, limit)
     return cids.map((cid) => this.#db.copiesOf(this.#content(cid)))
   }
 
   advanceWalk(epoch: Epoch, nodeId: NodeId, afterCid: string | null): void {
-    this.#leading('advance-walk', epoch, () => (this.#db.node(nodeId).walkAfter = afterCid))
+    this.#leading('advance-walk', epoch, () => this.#setWalk(nodeId, afterCid))
   }
 
   apply(epoch: Epoch, repairs: Repair[]): { added: number; dropped: number; stale: number } {
@@ -97,9 +97,8 @@ export class LeaderDatabase {
 
   noteDown(epoch: Epoch, nodeId: NodeId, down: boolean): void {
     this.#leading('note-down', epoch, () => {
-      const node = this.#db.node(nodeId)
-      if (node.isDown !== down) node.walkAfter = ''
-      node.isDown = down
+      const node = this.#db.nodes.get(nodeId)
+      if (node !== undefined && node.isDown !== down) Object.assign(node, { isDown: down, walkAfter: '' })
       this.#db.refold()
     })
   }
@@ -196,7 +195,7 @@ export class LeaderDatabase {
   }
 
   movable(nodeId: NodeId, afterCid: string, limit: number): Movable[] {
-    return [...from([...this.#db.node(nodeId).cids].toSorted(), afterCid)]
+    return [...from(this.#cidsOn(nodeId), afterCid)]
       .filter((cid) => isMovable(this.#db.placement(cid, nodeId)))
       .slice(0, limit)
       .map((cid) => {
@@ -246,6 +245,16 @@ export class LeaderDatabase {
 
   #leading<T>(op: string, epoch: Epoch, work: () => T): T {
     return this.#db.transaction(op, work, { epoch })
+  }
+
+  /** A node that was forgotten meanwhile has no row. */
+  #setWalk(nodeId: NodeId, afterCid: string | null): void {
+    const node = this.#db.nodes.get(nodeId)
+    if (node !== undefined) node.walkAfter = afterCid
+  }
+
+  #cidsOn(nodeId: NodeId): string[] {
+    return [...(this.#db.nodes.get(nodeId)?.cids ?? [])].toSorted()
   }
 
   #content(cid: string): Content {

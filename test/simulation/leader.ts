@@ -23,6 +23,7 @@ export interface LeaderParts {
   pinDb: PinDatabase
   policy: RepairPolicy
   nodes: () => readonly Node[]
+  reachesPostgres: () => boolean
   /** Changes a repair before it is applied, to simulate a leader that breaks the rules. */
   bend: (repair: Repair, nodes: readonly Node[]) => Repair
   /** Called when a worker fails for another reason than a refused write or a lost answer. */
@@ -171,5 +172,6 @@ export class Leader {
     const stalls = this.isFaulty && random.chance(0.002)
     await time.sleep(stalls ? random.int(20_000, 90_000) : random.int(1, 20))
     if (this.#isDead) await new Promise(() => {})
+    if (!this.#parts.reachesPostgres()) throw new AnchorageError('unavailable', 'Postgres cannot be reached')
   }
 }

@@ -1,10 +1,11 @@
+import type { Heartbeat } from '../../src/cluster/heartbeat.ts'
 import type { NodeId } from '../../src/core/ids.ts'
-import type { Node } from '../../src/core/node.ts'
 import type { Finish, Job } from '../../src/core/placement.ts'
 import type { Database, Placement } from './database.ts'
 import type { NodeDatabase } from './node-database.ts'
 import type { Random } from '../../testing/random.ts'
 import type { VirtualTime } from './time.ts'
+import { View, type Hearer } from './view.ts'
 import type { Watch } from './watch.ts'
 
 export interface MachineParts {
@@ -16,14 +17,15 @@ export interface MachineParts {
   /** Whether another node or the network can provide it. */
   isToBeHad: (cid: string) => boolean
   sizeOf: (cid: string) => number
+  lastBeat: Hearer['lastBeat']
   /** Notes what happened to a content, or to the whole cluster. */
   note: (cid: string | null, text: string) => void
 }
 
 const claimMs = 60_000
 const slots = 16
-const freshMs = 15_000
 const drainGraceMs = 120_000
+const noKubo = { kind: 'retry', errorCode: 'kubo_down', error: 'no Kubo', delayMs: 5_000 } as const
 
 /** One node: its process, its Kubo's disk, and how it handles jobs. It may die, freeze or be cut off at any moment. */
 export class Machine {
@@ -36,7 +38,13 @@ export class Machine {
   isUp = true
   /** Its process is stopped, or cannot reach any server: its pending work happens later. */
   isFrozen = false
-  readonly #zone: string
+  /** Its Kubo answers. Otherwise every attempt ends in a retry. */
+  hasKubo = true
+  /** It reaches Postgres. Otherwise it reads and writes nothing there, while its heartbeats go on. */
+  hasPostgres = true
+  readonly zone: string
+  /** The cluster as this node sees it. */
+  readonly view: View
   readonly #parts: MachineParts
   #boot = 0
   readonly #working = new Set<string>()
@@ -45,37 +53,33 @@ export class Machine {
 
   constructor(id: NodeId, zone: string, capacityBytes: number, parts: MachineParts) {
     this.id = id
-    this.#zone = zone
+    this.zone = zone
     this.capacityBytes = capacityBytes
     this.#parts = parts
+    this.view = new View(parts.db, { self: () => this.beat(), lastBeat: parts.lastBeat })
   }
 
-  /** The node as other nodes see it. */
-  view(): Node {
-    const { time, db } = this.#parts
-    const silentMs = this.silentSince === null ? 0 : time.now - this.silentSince
-    return {
-      id: this.id,
-      name: this.id,
-      zone: this.#zone,
-      multiaddrs: [],
-      capacityBytes: this.capacityBytes,
-      usedBytes: this.usedBytes,
-      state: db.node(this.id).state,
-      live: silentMs < freshMs,
-      silentMs,
-    }
+  /** Its heartbeat, as it would send it now. */
+  beat(): Heartbeat {
+    const { capacityBytes, usedBytes } = this
+    const about = { name: this.id, zone: this.zone, incarnation: this.#boot, acceptMs: null }
+    return { nodeId: this.id, ...about, capacityBytes, usedBytes, state: this.view.stateOf(this.id) }
   }
 
   start(): void {
     const { nodeDb, time } = this.#parts
     this.isUp = true
+    this.hasPostgres = true
     this.silentSince = null
     this.#boot = nodeDb.boot(this.id)
     nodeDb.voidClaims(this.id, this.#boot)
     this.#note(null, `starts, boot ${this.#boot}`)
     this.#working.clear()
     const boot = this.#boot
+    this.#see()
+    this.view.read()
+    this.#every(boot, 10_000, () => this.#see())
+    this.#every(boot, 4_000, () => this.view.read())
     this.#every(boot, 30_000, () => this.#poll())
     this.#every(boot, 300_000, () => this.#reconcile())
     time.after(1_000, () => this.#boot === boot && this.isUp && this.#reconcile())
@@ -109,14 +113,19 @@ export class Machine {
 
   /** Receives a hint. */
   hear(job: Job): void {
-    if (!this.isUp || this.isFrozen) return
-    this.#attempt(job)
+    if (this.isUp && !this.isFrozen && this.hasPostgres) this.#attempt(job)
   }
 
   store(cid: string): void {
     if (this.disk.has(cid)) return
     this.disk.add(cid)
     this.usedBytes += this.#parts.sizeOf(cid)
+  }
+
+  /** A process whose row is gone, or belongs to a later process, ends. */
+  #see(): void {
+    const { usedBytes, capacityBytes } = this
+    if (!this.#parts.nodeDb.see(this.id, this.#boot, { usedBytes, capacityBytes })) this.kill()
   }
 
   #attempt(job: Pick<Job, 'cid' | 'generation'>): void {
@@ -156,6 +165,7 @@ export class Machine {
 
   #pin({ cid, attempts }: Placement): Finish['outcome'] {
     const { random, isToBeHad, sizeOf } = this.#parts
+    if (!this.hasKubo) return noKubo
     if (random.chance(0.002)) return { kind: 'failed', errorCode: 'kubo_error', error: 'as it happens' }
     if (random.chance(0.02) || !isToBeHad(cid))
       return { kind: 'retry', errorCode: 'stalled', error: 'no new block', delayMs: 5_000 }
@@ -168,6 +178,7 @@ export class Machine {
   }
 
   #unpin({ cid, generation }: Placement): Finish['outcome'] {
+    if (!this.hasKubo) return noKubo
     const { db, watch, sizeOf } = this.#parts
     if (db.placement(cid, this.id)?.generation === generation) watch.unpins(this.id, cid)
     if (this.disk.delete(cid)) this.usedBytes -= sizeOf(cid)
@@ -186,6 +197,7 @@ export class Machine {
 
   /** Compares its Kubo with the database, in both directions; content is unwanted only when two rounds in a row find it so. */
   #reconcile(): void {
+    if (!this.hasKubo) return
     const { db, nodeDb } = this.#parts
     const missing = [...db.node(this.id).cids].filter(
       (cid) =>
@@ -204,8 +216,8 @@ export class Machine {
 
   /** A node that is drained works on its queue for a while longer. */
   #takesOnlyUnpins(): boolean {
-    const { db, time } = this.#parts
-    if (db.node(this.id).state === 'active') {
+    const { time } = this.#parts
+    if (this.view.stateOf(this.id) === 'active') {
       this.#drainsSince = null
       return false
     }
@@ -213,18 +225,23 @@ export class Machine {
     return time.now - this.#drainsSince > drainGraceMs
   }
 
-  /** Runs `work` once the node is not frozen, if it still is the same process. */
+  /** Runs `work` once the node is not frozen and reaches Postgres, if it still is the same process. */
   #whenAwake(boot: number, work: () => void): void {
     if (!this.isUp || this.#boot !== boot) return
-    if (this.isFrozen) this.#parts.time.after(1_000, () => this.#whenAwake(boot, work))
-    else work()
+    if (this.#isAwake) work()
+    else this.#parts.time.after(1_000, () => this.#whenAwake(boot, work))
+  }
+
+  get #isAwake(): boolean {
+    return !this.isFrozen && this.hasPostgres
   }
 
   #every(boot: number, ms: number, work: () => void): void {
     const { time, random } = this.#parts
     const again = (): void => {
       if (!this.isUp || this.#boot !== boot) return
-      if (!this.isFrozen) work()
+      if (this.#isAwake && this.#parts.db.nodes.has(this.id)) work()
+      else if (this.#isAwake) this.kill()
       time.after(ms, again)
     }
     time.after(random.int(1, ms), again)

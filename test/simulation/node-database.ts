@@ -22,9 +22,19 @@ export class NodeDatabase {
   /** Starts a new incarnation of the node, and returns it. */
   boot(nodeId: NodeId): number {
     return this.#db.transaction('boot', () => {
+      const node = this.#db.node(nodeId)
+      node.lastSeen = this.#db.now()
       this.#db.refold()
-      return ++this.#db.node(nodeId).incarnation
+      return ++node.incarnation
     })
+  }
+
+  /** Notes a sign of life; false when the node was forgotten, or when another process has started as this node since. */
+  see(nodeId: NodeId, boot: number, sign: { usedBytes: number; capacityBytes: number }): boolean {
+    const node = this.#db.nodes.get(nodeId)
+    if (node?.incarnation !== boot) return false
+    Object.assign(node, sign, { lastSeen: this.#db.now() })
+    return true
   }
 
   /** Ends the claims that earlier incarnations of the node made. */

@@ -1,6 +1,8 @@
 import { strict as assert } from 'node:assert'
 import { chooseNodes } from '../../src/core/choose-nodes.ts'
+import { isCode } from '../../src/core/errors.ts'
 import { idOf, type NodeId } from '../../src/core/ids.ts'
+import type { Heartbeat } from '../../src/cluster/heartbeat.ts'
 import type { Node } from '../../src/core/node.ts'
 import { planRebalance } from '../../src/core/plan-rebalance.ts'
 import { planRepair } from '../../src/core/plan-repair.ts'
@@ -50,12 +52,13 @@ export class World {
   readonly faults = new Map<string, number>()
   readonly #options: WorldOptions
   readonly #random: Random
-  readonly #machines: Machine[] = []
+  #machines: Machine[] = []
   readonly #machineOf = new Map<NodeId, Machine>()
   readonly #suspects = new Set<string>()
   #leaders: Leader[] = []
   #pins: string[] = []
   #names = 0
+  #joined = 0
   #isFaulty = true
   #history: History | null = null
 
@@ -101,7 +104,7 @@ export class World {
 
   /** The planner must find nothing to do for any content. Content that failed on every node waits for a node that has never tried it. */
   #checkAtRest(): void {
-    const nodes = this.#views()
+    const nodes = this.#machine(0).view.nodes()
     for (const content of this.db.contents.values()) {
       const repair = planRepair(this.db.copiesOf(content), nodes, policy)
       if (repair !== null && !(isEmpty(repair) && hasFailed(content)))
@@ -126,24 +129,38 @@ export class World {
   #build(): void {
     const { nodes, placements } = this.#options
     const each = placements / nodes
-    for (let index = 0; index < nodes; index++) {
-      const id = idOf('nod', `00000000-0000-7000-8000-${String(index).padStart(12, '0')}`)
-      this.db.addNode(id)
-      const machine = new Machine(id, `zone-${index % 3}`, (each + 20) * 4 * sizeOf('') * 16, {
-        time: this.time,
-        random: this.#random,
-        db: this.db,
-        nodeDb: this.nodeDb,
-        watch: this.watch,
-        isToBeHad: (cid) => this.#isToBeHad(cid),
-        sizeOf,
-        note: (cid, text) => this.#history?.note(cid, text),
-      })
-      this.#machines.push(machine)
-      this.#machineOf.set(id, machine)
-    }
+    for (let index = 0; index < nodes; index++) this.#join((each + 20) * 4 * sizeOf('') * 16)
     for (let count = 0; count < placements;) count += this.#standing()
     for (const machine of this.#machines) machine.start()
+  }
+
+  /** A new node joins. Returns it before its first start. */
+  #join(capacityBytes: number): Machine {
+    const index = this.#joined++
+    const id = idOf('nod', `00000000-0000-7000-8000-${String(index).padStart(12, '0')}`)
+    const zone = `zone-${index % 3}`
+    this.db.addNode(id, zone)
+    const machine = new Machine(id, zone, capacityBytes, {
+      time: this.time,
+      random: this.#random,
+      db: this.db,
+      nodeDb: this.nodeDb,
+      watch: this.watch,
+      isToBeHad: (cid) => this.#isToBeHad(cid),
+      sizeOf,
+      lastBeat: (nodeId) => this.#lastBeat(nodeId),
+      note: (cid, text) => this.#history?.note(cid, text),
+    })
+    this.#machines.push(machine)
+    this.#machineOf.set(id, machine)
+    return machine
+  }
+
+  #lastBeat(nodeId: NodeId): { heartbeat: Heartbeat; atMs: number } | null {
+    const machine = this.#machineOf.get(nodeId)
+    return machine === undefined
+      ? null
+      : { heartbeat: machine.beat(), atMs: machine.silentSince ?? this.time.now }
   }
 
   /** Adds a pin whose content is pinned already, on nodes that no planner chose. Returns the number of its copies. */
@@ -179,13 +196,15 @@ export class World {
   #isToBeHad(cid: string): boolean {
     const near = [...(this.db.contents.get(cid)?.placements.keys() ?? [])].some((id) => {
       const machine = this.#machineOf.get(id)
-      return machine?.isUp === true && !machine.isFrozen && machine.disk.has(cid)
+      return machine?.isUp === true && !machine.isFrozen && machine.hasKubo && machine.disk.has(cid)
     })
     return near || !this.#isFaulty || this.#random.chance(0.5)
   }
 
   #client(): void {
     const random = this.#random
+    const nodes = this.#someView()
+    if (nodes === null) return
     if (random.chance(0.4) && this.#pins.length > 0) {
       const at = random.int(0, this.#pins.length - 1)
       const id = this.#pins[at] ?? assert.fail()
@@ -193,7 +212,7 @@ export class World {
       this.#pins.pop()
       this.watch.removed(id)
       if (random.chance(0.7)) this.pinDb.remove(id)
-      else this.#replace(id)
+      else this.#replace(id, nodes)
       return
     }
     const old =
@@ -201,28 +220,28 @@ export class World {
     const cid = old?.cid ?? `cid-${this.#names++}`
     const id = `pin-${this.#names++}`
     const replicas = random.int(1, 3)
-    const nodes = chooseNodes(cid, this.#views(), replicas, policy)
-    this.#accept(id, cid, replicas, nodes)
+    const chosen = chooseNodes(cid, nodes, replicas, policy)
+    this.#accept(id, cid, replicas, chosen)
     // a lost answer: the client sends the same pin again
     if (random.chance(0.1)) {
       this.time.after(random.int(1, 2_000), () => {
-        if (this.db.pins.has(id)) this.pinDb.accept([{ id, orgId, cid, replicas, nodes }])
+        if (this.db.pins.has(id)) this.pinDb.accept([{ id, orgId, cid, replicas, nodes: chosen }])
       })
     }
   }
 
-  #replace(old: string): void {
+  /** The nodes as the node sees them that a client asks; null when no node answers. */
+  #someView(): readonly Node[] | null {
+    const up = this.#machines.filter((machine) => machine.isUp && !machine.isFrozen && machine.hasPostgres)
+    return up.length === 0 ? null : this.#random.pick(up).view.nodes()
+  }
+
+  #replace(old: string, nodes: readonly Node[]): void {
     const [id, replicas] = [`pin-${this.#names++}`, this.#random.int(1, 3)]
     const { cid: same, holds } = this.db.pins.get(old) ?? assert.fail('no such pin')
     const cid = this.#random.chance(0.3) ? this.#random.pick([same, ...holds]) : `cid-${this.#names++}`
     this.watch.accepted(id, cid)
-    this.pinDb.replace(old, {
-      id,
-      orgId,
-      cid,
-      replicas,
-      nodes: chooseNodes(cid, this.#views(), replicas, policy),
-    })
+    this.pinDb.replace(old, { id, orgId, cid, replicas, nodes: chooseNodes(cid, nodes, replicas, policy) })
     this.#pins.push(id)
   }
 
@@ -238,14 +257,19 @@ export class World {
 
   #elect(): void {
     const alive = this.#machines.filter((machine) => machine.isUp && !machine.isFrozen)
-    if (alive.length === 0) return
-    const leader = new Leader(this.#random.pick(alive).id, {
+    if (alive.length === 0) {
+      this.time.after(5_000, () => this.#elect())
+      return
+    }
+    const host = this.#random.pick(alive)
+    const leader = new Leader(host.id, {
       time: this.time,
       random: this.#random,
       db: this.leaderDb,
       pinDb: this.pinDb,
       policy,
-      nodes: () => this.#views(),
+      nodes: () => host.view.nodes(),
+      reachesPostgres: () => host.hasPostgres,
       bend: this.#options.bend ?? ((repair) => repair),
       onError: (error) => this.watch.break(`a leader's worker fails: ${error.stack}`, null),
     })
@@ -253,10 +277,6 @@ export class World {
     leader.isFaulty = this.#isFaulty
     this.#leaders = [...this.#leaders.filter(({ isOver }) => !isOver), leader]
     void leader.run()
-  }
-
-  #views(): Node[] {
-    return this.#machines.map((machine) => machine.view())
   }
 
   #fault(): void {
@@ -273,6 +293,11 @@ export class World {
       ['a node is drained', 3, () => this.#drain()],
       ['a node is uncordoned', 2, () => this.#uncordon()],
       ['a node fills up', 2, () => this.#fill()],
+      ['a node hears no heartbeats', 2, () => this.#deafen()],
+      ['a Kubo dies, and its node lives', 2, () => this.#loseKubo()],
+      ['a node is cut off from Postgres', 2, () => this.#cutOff()],
+      ['a node is gone and is forgotten', 2, () => this.#forget()],
+      ['the whole site is off, and its nodes start one by one', 1, () => this.#siteOff()],
       ['another leader comes while the old one continues', 3, () => this.#elect()],
       ['the leader dies', 2, () => this.#killLeader()],
       ['maintenance', 1, () => this.#maintain()],
@@ -293,17 +318,85 @@ export class World {
   #outage(ms: number, losesDisk = false): void {
     const machine = this.#upMachine()
     if (machine === undefined) return
+    this.#stop(machine)
+    if (losesDisk) {
+      for (const cid of machine.disk) this.#suspects.add(cid)
+      machine.loseDisk()
+    }
+    this.time.after(ms, () => machine.isUp || machine.start())
+  }
+
+  /** The node's process ends, and with it the leader that it may be. */
+  #stop(machine: Machine): void {
     machine.kill()
     for (const leader of this.#leaders)
       if (leader.host === machine.id) {
         leader.kill()
         this.time.after(5_000, () => this.#elect())
       }
-    if (losesDisk) {
-      for (const cid of machine.disk) this.#suspects.add(cid)
-      machine.loseDisk()
+  }
+
+  #deafen(): void {
+    const machine = this.#upMachine()
+    if (machine !== undefined) machine.view.deafUntilMs = this.time.now + this.#random.int(5_000, 100_000)
+  }
+
+  #loseKubo(): void {
+    const machine = this.#upMachine()
+    if (machine === undefined) return
+    machine.hasKubo = false
+    this.time.after(this.#random.int(5_000, 200_000), () => (machine.hasKubo = true))
+  }
+
+  #cutOff(): void {
+    const machine = this.#upMachine()
+    if (machine === undefined) return
+    machine.hasPostgres = false
+    this.time.after(this.#random.int(5_000, 200_000), () => (machine.hasPostgres = true))
+  }
+
+  /** A node dies and does not come back. An operator forgets it as soon as that is allowed, and a node with another row takes its place. */
+  #forget(): void {
+    const machine = this.#upMachine()
+    if (machine === undefined) return
+    this.#stop(machine)
+    const again = (): void => {
+      if (machine.isUp) return
+      if (!this.#isFaulty) return machine.start()
+      if (this.#tryForget(machine))
+        this.time.after(this.#random.int(1, 60_000), () => this.#takePlaceOf(machine))
+      else this.time.after(this.#random.int(5_000, 40_000), again)
     }
-    this.time.after(ms, () => machine.isUp || machine.start())
+    this.time.after(this.#random.int(16_000, 120_000), again)
+  }
+
+  #tryForget(machine: Machine): boolean {
+    try {
+      this.leaderDb.forget(machine.id)
+      this.#machines = this.#machines.filter((one) => one !== machine)
+      this.#machineOf.delete(machine.id)
+      return true
+    } catch (error) {
+      assert.ok(isCode(error, 'conflict'), error instanceof Error ? error.stack : '')
+      return false
+    }
+  }
+
+  /** The machine came back after all, with its disk, or it is a new one. */
+  #takePlaceOf({ capacityBytes, disk }: Machine): void {
+    const machine = this.#join(capacityBytes)
+    if (this.#random.chance(0.5)) for (const cid of disk) machine.store(cid)
+    machine.start()
+  }
+
+  /** For longer or shorter than the grace, after which a node counts as down. */
+  #siteOff(): void {
+    const up = this.#machines.filter((machine) => machine.isUp)
+    const ms = this.#random.int(10_000, 200_000)
+    for (const machine of up) {
+      this.#stop(machine)
+      this.time.after(ms + this.#random.int(0, 90_000), () => machine.isUp || machine.start())
+    }
   }
 
   #freeze(): void {
@@ -358,9 +451,10 @@ export class World {
   }
 
   async #rebalance(): Promise<void> {
-    if (this.leaderDb.plan !== null && !this.leaderDb.plan.isApplied) return
+    const nodes = this.#someView()
+    if (nodes === null || (this.leaderDb.plan !== null && !this.leaderDb.plan.isApplied)) return
     const { pages } = planRebalance({
-      nodes: this.#views(),
+      nodes,
       usage: this.leaderDb.usage(),
       movable: async (nodeId, afterCid, limit) => {
         await this.time.sleep(1)
@@ -388,6 +482,8 @@ export class World {
     this.db.maintenance = false
     for (const machine of this.#machines) {
       machine.capacityBytes *= 4
+      machine.hasKubo = machine.hasPostgres = true
+      machine.view.deafUntilMs = 0
       if (machine.isUp) machine.thaw()
       else machine.start()
     }

@@ -1,0 +1,64 @@
+import { mergeNodes } from '../../src/cluster/presence.ts'
+import type { Heartbeat } from '../../src/cluster/heartbeat.ts'
+import type { NodeId } from '../../src/core/ids.ts'
+import type { Node } from '../../src/core/node.ts'
+import type { Database } from './database.ts'
+
+/** A sign in Postgres that is older than this says nothing about now; a sign is written every 10 s. */
+const freshMs = 15_000
+/** The same for a heartbeat, which is sent every second. */
+const freshBeatMs = 5_000
+
+/** What a node hears from another one. */
+export interface Hearer {
+  /** The last heartbeat that could have arrived, and when it was sent; null when there was none. */
+  lastBeat(nodeId: NodeId): { heartbeat: Heartbeat; atMs: number } | null
+  self(): Heartbeat
+}
+
+/** The nodes of the cluster as one node sees them: the rows that it read some seconds ago, and the heartbeats that it has heard since. */
+export class View {
+  readonly #db: Database
+  readonly #hearer: Hearer
+  #known: readonly Node[] = []
+  #states = new Map<NodeId, Node['state']>()
+  /** It hears no heartbeats until then. */
+  deafUntilMs = 0
+
+  constructor(db: Database, hearer: Hearer) {
+    this.#db = db
+    this.#hearer = hearer
+  }
+
+  /** Reads the rows of the nodes. */
+  read(): void {
+    const now = this.#db.now()
+    this.#known = [...this.#db.nodes.values()].map((row) => ({
+      id: row.id,
+      name: row.id,
+      zone: row.zone,
+      multiaddrs: [],
+      capacityBytes: row.capacityBytes,
+      usedBytes: row.usedBytes,
+      state: row.state,
+      live: now - row.lastSeen < freshMs,
+      silentMs: now - row.lastSeen,
+    }))
+    this.#states = new Map(this.#known.map(({ id, state }) => [id, state]))
+  }
+
+  nodes(): readonly Node[] {
+    return mergeNodes(this.#known, (id) => this.#heard(id), this.#hearer.self())
+  }
+
+  /** The state that operators want for a node, as this one knows it. */
+  stateOf(nodeId: NodeId): Node['state'] {
+    return this.#states.get(nodeId) ?? 'active'
+  }
+
+  #heard(nodeId: NodeId): Heartbeat | null {
+    const now = this.#db.now()
+    const beat = now < this.deafUntilMs ? null : this.#hearer.lastBeat(nodeId)
+    return beat !== null && now - beat.atMs < freshBeatMs ? beat.heartbeat : null
+  }
+}
