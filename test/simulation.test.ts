@@ -19,7 +19,7 @@ test('small clusters keep every promise through every fault, and come to rest', 
       refused[what] += world.db.refused[what]
   }
   // the runs were effective: each of these happened, and was refused
-  assert.equal(faults.size, 16)
+  assert.equal(faults.size, 18)
   assert.ok(
     refused.epoch > 20 && refused.maintenance > 20 && refused.generation > 20,
     JSON.stringify(refused),

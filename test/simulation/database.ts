@@ -296,11 +296,13 @@ export class Database {
     this.hint(content, p.nodeId)
   }
 
-  hint({ cid, placements }: Content, nodeId: NodeId): void {
+  hint({ placements }: Content, nodeId: NodeId): void {
     const p = placements.get(nodeId)
-    if (p === undefined) return
-    const attempt = p.attempts - p.attemptsBefore + 1
-    this.onJob({ cid, nodeId, orgId: null, generation: p.generation, attempt })
+    if (p !== undefined) this.onJob(this.jobOf(p))
+  }
+
+  jobOf({ cid, nodeId, generation, attempts, attemptsBefore }: Placement): Job {
+    return { cid, nodeId, orgId: null, generation, attempt: attempts - attemptsBefore + 1 }
   }
 
   copiesOf(content: Content): ContentCopies {

@@ -3,10 +3,13 @@ import { AnchorageError } from '../../src/core/errors.ts'
 import type { NodeId } from '../../src/core/ids.ts'
 import type { Movable } from '../../src/core/plan-rebalance.ts'
 import type { ContentCopies, Repair } from '../../src/core/repair.ts'
-import type { PlacementReason } from '../../src/core/placement.ts'
+import type { Job, PlacementReason } from '../../src/core/placement.ts'
 import type { Move } from '../../src/core/plan.ts'
 import type { Content, Database, Epoch, NodeRow, Placement } from './database.ts'
 import type { NodeDatabase } from './node-database.ts'
+
+/** A sign of life that is older than this says nothing about now. */
+const freshMs = 15_000
 
 interface PlanRow {
   moves: (Move & { state: 'planned' | 'moving' | 'done' | 'skipped' })[]
@@ -161,17 +164,34 @@ export class LeaderDatabase {
     })
   }
 
-  /** Ends claims whose time is over, or whose node has started again. */
-  requeueExpired(epoch: Epoch): void {
-    this.#leading('requeue-expired', epoch, () => {
+  /** Ends claims whose time is over, or whose node has started again. Returns how many. */
+  requeueExpired(epoch: Epoch): number {
+    return this.#leading('requeue-expired', epoch, () => {
       const crashed = [...this.#db.busy.values()].filter((p) => this.#nodes.isCrashed(p))
       this.#nodes.requeueCrashed(new Set(crashed.map(({ cid }) => cid)))
+      return crashed.length
     })
   }
 
-  /** Unpins contents whose time to be unpinned has come and that still no pin wants. */
-  releaseDue(epoch: Epoch): void {
-    this.#leading('release-due', epoch, () => {
+  /** Placements that nodes in service should have begun long ago. */
+  lostHints(overdueMs: number, limit: number): Job[] {
+    const now = this.#db.now()
+    const isLost = (p: Placement): boolean =>
+      ((p.state === 'queued' && !p.retrying) || p.state === 'unpinning') &&
+      p.nextAttemptAt < now - overdueMs &&
+      (p.claim === null || p.claim.until < now)
+    return [...this.#db.nodes.values()]
+      .filter(({ state, lastSeen }) => state === 'active' && now - lastSeen < freshMs)
+      .flatMap(({ id, open }) => [...open].flatMap((cid) => this.#db.placement(cid, id) ?? []))
+      .filter(isLost)
+      .slice(0, limit)
+      .map((p) => this.#db.jobOf(p))
+  }
+
+  /** Unpins contents whose time to be unpinned has come and that still no pin wants. Returns the number of placements. */
+  releaseDue(epoch: Epoch): number {
+    return this.#leading('release-due', epoch, () => {
+      let released = 0
       for (const cid of this.#db.releasing) {
         const content = this.#content(cid)
         if (content.unpinAfter !== null && content.unpinAfter > this.#db.now()) continue
@@ -179,9 +199,14 @@ export class LeaderDatabase {
         content.unpinAfter = null
         this.#db.releasing.delete(cid)
         if (!isDue || this.#db.isWanted(content)) continue
-        for (const p of content.placements.values()) if (p.state !== 'unpinning') this.#db.unpin(content, p)
+        for (const p of content.placements.values()) {
+          if (p.state === 'unpinning') continue
+          this.#db.unpin(content, p)
+          released++
+        }
         this.#db.forgetIfGone(content)
       }
+      return released
     })
   }
 

@@ -4,6 +4,7 @@ import type { Finish, Job } from '../../src/core/placement.ts'
 import type { Database, Placement } from './database.ts'
 import type { NodeDatabase } from './node-database.ts'
 import type { Random } from '../../testing/random.ts'
+import { Process } from './process.ts'
 import type { VirtualTime } from './time.ts'
 import { View, type Hearer } from './view.ts'
 import type { Watch } from './watch.ts'
@@ -18,6 +19,8 @@ export interface MachineParts {
   isToBeHad: (cid: string) => boolean
   sizeOf: (cid: string) => number
   lastBeat: Hearer['lastBeat']
+  /** Called when a process of the machine starts. */
+  onStart: (machine: Machine, process: Process) => void
   /** Notes what happened to a content, or to the whole cluster. */
   note: (cid: string | null, text: string) => void
 }
@@ -47,6 +50,7 @@ export class Machine {
   readonly view: View
   readonly #parts: MachineParts
   #boot = 0
+  #process: Process | null = null
   readonly #working = new Set<string>()
   #strays = new Set<string>()
   #drainsSince: number | null = null
@@ -76,13 +80,16 @@ export class Machine {
     this.#note(null, `starts, boot ${this.#boot}`)
     this.#working.clear()
     const boot = this.#boot
+    const isAlive = (): boolean => this.isUp && this.#boot === boot
+    this.#process = new Process(time, { isAlive, isFrozen: () => this.isFrozen })
+    this.#parts.onStart(this, this.#process)
     this.#see()
     this.view.read()
     this.#every(boot, 10_000, () => this.#see())
     this.#every(boot, 4_000, () => this.view.read())
     this.#every(boot, 30_000, () => this.#poll())
-    this.#every(boot, 300_000, () => this.#reconcile())
-    time.after(1_000, () => this.#boot === boot && this.isUp && this.#reconcile())
+    this.#every(boot, 300_000, () => this.hasKubo && this.#reconcile())
+    time.after(1_000, () => this.#reconcileFirst(boot))
   }
 
   kill(): void {
@@ -102,6 +109,11 @@ export class Machine {
     this.#note(null, 'goes on')
     this.isFrozen = false
     if (this.isUp) this.silentSince = null
+  }
+
+  /** Its wall clock steps. */
+  stepClock(ms: number): void {
+    if (this.#process !== null) this.#process.offMs += ms
   }
 
   /** Replaces its disk by an empty one. */
@@ -197,7 +209,6 @@ export class Machine {
 
   /** Compares its Kubo with the database, in both directions; content is unwanted only when two rounds in a row find it so. */
   #reconcile(): void {
-    if (!this.hasKubo) return
     const { db, nodeDb } = this.#parts
     const missing = [...db.node(this.id).cids].filter(
       (cid) =>
@@ -212,6 +223,14 @@ export class Machine {
 
   #note(cid: string | null, text: string): void {
     this.#parts.note(cid, `${this.id.slice(-4)} ${text}`)
+  }
+
+  /** Its first look at Kubo, as soon as Kubo answers. */
+  #reconcileFirst(boot: number): void {
+    this.#whenAwake(boot, () => {
+      if (this.hasKubo) this.#reconcile()
+      else this.#parts.time.after(1_000, () => this.#reconcileFirst(boot))
+    })
   }
 
   /** A node that is drained works on its queue for a while longer. */

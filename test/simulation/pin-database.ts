@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { AnchorageError } from '../../src/core/errors.ts'
 import type { NodeId } from '../../src/core/ids.ts'
-import type { Content, Database, PinRow, Placement } from './database.ts'
+import type { Content, Database, Epoch, PinRow, Placement } from './database.ts'
 import { foldStatus } from './database.ts'
 
 export interface NewPin {
@@ -58,15 +58,16 @@ export class PinDatabase {
     })
   }
 
-  /** Removes what pins hold that are pinned by now. */
-  releaseHolds(epoch: number): void {
-    this.#db.transaction(
+  /** Releases what pins hold that are pinned by now. Returns how many pins. */
+  releaseHolds(epoch: Epoch): number {
+    return this.#db.transaction(
       'release-holds',
       () => {
         const done = [...this.#db.holding].filter(({ status }) => status === 'pinned')
         const held = new Set(done.flatMap(({ holds }) => holds))
         for (const pin of done) this.#hold(pin, [])
         this.#db.releaseContents(held)
+        return done.length
       },
       { epoch },
     )

@@ -10,10 +10,12 @@ import type { Job } from '../../src/core/placement.ts'
 import type { Repair } from '../../src/core/repair.ts'
 import { Database, type Content, type Rules } from './database.ts'
 import { LeaderDatabase } from './leader-database.ts'
-import { Leader } from './leader.ts'
+import { startCandidate } from './leader.ts'
+import { LeaseKey } from './lease-key.ts'
 import { Machine } from './machine.ts'
 import { NodeDatabase } from './node-database.ts'
 import { PinDatabase } from './pin-database.ts'
+import type { Process } from './process.ts'
 import { Random } from '../../testing/random.ts'
 import { VirtualTime } from './time.ts'
 import type { History } from './history.ts'
@@ -36,6 +38,10 @@ export interface WorldOptions {
 
 const policy = { minCopies: 1, downGraceMs: 60_000, highWater: 0.9 }
 const kib = 2 ** 10
+/** In a large cluster only some nodes contend, for the sake of speed. */
+const candidatesMax = 6
+const day = 86_400_000
+const clockSteps = [-day, -30_000, 30_000, day]
 const orgId = 'org-0'
 
 /**
@@ -49,13 +55,14 @@ export class World {
   readonly nodeDb = new NodeDatabase(this.db)
   readonly leaderDb = new LeaderDatabase(this.db, this.nodeDb)
   readonly watch: Watch
+  readonly #key: LeaseKey
   readonly faults = new Map<string, number>()
   readonly #options: WorldOptions
   readonly #random: Random
   #machines: Machine[] = []
   readonly #machineOf = new Map<NodeId, Machine>()
   readonly #suspects = new Set<string>()
-  #leaders: Leader[] = []
+  #leader: Machine | null = null
   #pins: string[] = []
   #names = 0
   #joined = 0
@@ -65,6 +72,7 @@ export class World {
   constructor(options: WorldOptions) {
     this.#options = options
     this.#random = new Random(options.seed)
+    this.#key = new LeaseKey(this.time, this.#random)
     const holds = (nodeId: NodeId, cid: string): boolean =>
       this.#machineOf.get(nodeId)?.disk.has(cid) === true
     this.watch = new Watch(this.db, {
@@ -91,7 +99,6 @@ export class World {
   /** Runs with faults, then without faults until all work is done; throws at the first violated invariant. */
   async run(): Promise<void> {
     const { faultsMs, faultEveryMs, clientEveryMs } = this.#options
-    this.#elect()
     this.#repeat(faultEveryMs, () => this.#fault())
     this.#repeat(clientEveryMs, () => this.#client())
     await this.#go(faultsMs)
@@ -149,6 +156,7 @@ export class World {
       isToBeHad: (cid) => this.#isToBeHad(cid),
       sizeOf,
       lastBeat: (nodeId) => this.#lastBeat(nodeId),
+      onStart: (one, process) => this.#onStart(one, process),
       note: (cid, text) => this.#history?.note(cid, text),
     })
     this.#machines.push(machine)
@@ -255,28 +263,26 @@ export class World {
     }
   }
 
-  #elect(): void {
-    const alive = this.#machines.filter((machine) => machine.isUp && !machine.isFrozen)
-    if (alive.length === 0) {
-      this.time.after(5_000, () => this.#elect())
-      return
-    }
-    const host = this.#random.pick(alive)
-    const leader = new Leader(host.id, {
-      time: this.time,
+  /** A few nodes contend for leadership. */
+  #onStart(machine: Machine, process: Process): void {
+    if (this.#machines.indexOf(machine) >= candidatesMax) return
+    startCandidate(machine.id, process, {
+      key: this.#key,
       random: this.#random,
       db: this.leaderDb,
       pinDb: this.pinDb,
       policy,
-      nodes: () => host.view.nodes(),
-      reachesPostgres: () => host.hasPostgres,
+      nodes: () => machine.view.nodes(),
+      reachesPostgres: () => machine.hasPostgres,
+      isFaulty: () => this.#isFaulty,
       bend: this.#options.bend ?? ((repair) => repair),
+      publish: (job) => this.#publish(job),
+      onLead: (epoch, nodeId) => {
+        this.#leader = machine
+        this.#history?.note(null, `epoch ${epoch} begins on ${nodeId.slice(-4)}`)
+      },
       onError: (error) => this.watch.break(`a leader's worker fails: ${error.stack}`, null),
     })
-    this.#history?.note(null, `epoch ${leader.epoch} begins on ${leader.host.slice(-4)}`)
-    leader.isFaulty = this.#isFaulty
-    this.#leaders = [...this.#leaders.filter(({ isOver }) => !isOver), leader]
-    void leader.run()
   }
 
   #fault(): void {
@@ -298,7 +304,9 @@ export class World {
       ['a node is cut off from Postgres', 2, () => this.#cutOff()],
       ['a node is gone and is forgotten', 2, () => this.#forget()],
       ['the whole site is off, and its nodes start one by one', 1, () => this.#siteOff()],
-      ['another leader comes while the old one continues', 3, () => this.#elect()],
+      ['another leader comes while the old one continues', 3, () => this.#key.lose()],
+      ['NATS is away', 2, () => (this.#key.awayUntilMs = this.time.now + random.int(2_000, 60_000))],
+      ["a machine's clock steps", 2, () => random.pick(this.#machines).stepClock(random.pick(clockSteps))],
       ['the leader dies', 2, () => this.#killLeader()],
       ['maintenance', 1, () => this.#maintain()],
       ['a rebalance', 2, () => void this.#rebalance()],
@@ -318,22 +326,12 @@ export class World {
   #outage(ms: number, losesDisk = false): void {
     const machine = this.#upMachine()
     if (machine === undefined) return
-    this.#stop(machine)
+    machine.kill()
     if (losesDisk) {
       for (const cid of machine.disk) this.#suspects.add(cid)
       machine.loseDisk()
     }
     this.time.after(ms, () => machine.isUp || machine.start())
-  }
-
-  /** The node's process ends, and with it the leader that it may be. */
-  #stop(machine: Machine): void {
-    machine.kill()
-    for (const leader of this.#leaders)
-      if (leader.host === machine.id) {
-        leader.kill()
-        this.time.after(5_000, () => this.#elect())
-      }
   }
 
   #deafen(): void {
@@ -359,7 +357,7 @@ export class World {
   #forget(): void {
     const machine = this.#upMachine()
     if (machine === undefined) return
-    this.#stop(machine)
+    machine.kill()
     const again = (): void => {
       if (machine.isUp) return
       if (!this.#isFaulty) return machine.start()
@@ -394,7 +392,7 @@ export class World {
     const up = this.#machines.filter((machine) => machine.isUp)
     const ms = this.#random.int(10_000, 200_000)
     for (const machine of up) {
-      this.#stop(machine)
+      machine.kill()
       this.time.after(ms + this.#random.int(0, 90_000), () => machine.isUp || machine.start())
     }
   }
@@ -441,8 +439,10 @@ export class World {
   }
 
   #killLeader(): void {
-    for (const leader of this.#leaders) leader.kill()
-    this.time.after(this.#random.int(3_000, 20_000), () => this.#elect())
+    const machine = this.#leader
+    if (machine?.isUp !== true) return
+    machine.kill()
+    this.time.after(this.#random.int(3_000, 20_000), () => machine.isUp || machine.start())
   }
 
   #maintain(): void {
@@ -487,8 +487,7 @@ export class World {
       if (machine.isUp) machine.thaw()
       else machine.start()
     }
-    for (const leader of this.#leaders) leader.stop()
-    this.#elect()
+    this.#key.awayUntilMs = 0
   }
 
   #isQuiet(): boolean {

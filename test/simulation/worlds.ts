@@ -18,7 +18,7 @@ export function wideWorld(seed: number): WorldOptions {
     seed,
     nodes: 300,
     placements: 100_000,
-    faultsMs: 600_000,
+    faultsMs: 300_000,
     faultEveryMs: 4_000,
     clientEveryMs: 200,
   }

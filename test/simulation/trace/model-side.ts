@@ -88,11 +88,11 @@ export class ModelSide implements Side {
     const { epoch } = step
     switch (step.do) {
       case 'requeueExpired':
-        return leader.requeueExpired(epoch)
+        return void leader.requeueExpired(epoch)
       case 'releaseDue':
-        return leader.releaseDue(epoch)
+        return void leader.releaseDue(epoch)
       case 'releaseHolds':
-        return pins.releaseHolds(epoch)
+        return void pins.releaseHolds(epoch)
       case 'noteDrained':
         return leader.noteDrained(epoch).toSorted()
       case 'noteDown':
