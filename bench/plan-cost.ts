@@ -218,6 +218,8 @@ function clusterOf(count: number): Node[] {
     state: 'active',
     live: true,
     silentMs: 0,
+    unable: null,
+    down: false,
   }))
 }
 

@@ -111,7 +111,7 @@ suite('the backup drill', () => {
 
   test('the nodes start with empty Kubos: their reconcilers report the missing pins, and change nothing', async () => {
     await world.startAgain({ nodes: 3 })
-    await world.well('reconciler')
+    await world.well('reconciler', 'history')
     const said = await until(
       'every reconciler has said what it found',
       async () => {

@@ -35,7 +35,7 @@ describe('attacks on a login', () => {
       clientAuthentication: 'client_secret_post',
       scopes: ['openid', 'profile'],
       claims: { name: 'name', email: 'email', groups: 'groups' },
-      clock: Date,
+      clock: { now: Date.now, steadyMs: () => performance.now() },
     })
     const answered = async () => {
       const { url, secrets } = await provider.begin(redirectUri)

@@ -44,7 +44,11 @@ test('the invariants catch a leader that drops draining copies before their repl
   const bend = (repair: Repair, nodes: readonly Node[]): Repair => {
     const draining = (id: string): boolean => nodes.some((node) => node.id === id && node.state !== 'active')
     const early = repair.seen.filter(({ nodeId, state }) => state === 'pinned' && draining(nodeId))
-    return { ...repair, drop: early.map(({ nodeId }) => ({ nodeId, reason: 'drain' })) }
+    const rest = repair.drop.filter(({ nodeId }) => !early.some((copy) => copy.nodeId === nodeId))
+    return {
+      ...repair,
+      drop: [...rest, ...early.map(({ nodeId }) => ({ nodeId, reason: 'drain' }) as const)],
+    }
   }
   assert.match(await firstBroken({ bend, without: { dropLast: false } }), /I2: a copy was dropped/)
 })

@@ -65,7 +65,7 @@ function rig(link: NodeNatsLink) {
     max: 10,
     maxAgeMs: () => Infinity,
     maxStaleMs: Infinity,
-    clock: Date,
+    clock: { steadyMs: () => 0 },
   })
   const read = (id: string) =>
     tokens.read(

@@ -4,6 +4,7 @@ import type { Clock } from '../core/ports.ts'
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  steadyMs: () => performance.now(),
   async sleep(ms, signal) {
     try {
       await wait(ms, undefined, { signal })

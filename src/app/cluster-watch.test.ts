@@ -3,9 +3,14 @@ import { test } from 'node:test'
 import { mintId } from '../core/ids.ts'
 import { fakeClock } from '../../testing/fakes/clock.ts'
 import type { Maintenance } from '../core/maintenance.ts'
+import type { Report, WorkerStatus } from '../workers/driver.ts'
 import { clusterWatch } from './cluster-watch.ts'
 import { fakeNode } from '../../testing/fakes/node.ts'
 import { silentLog } from '../core/silent-log.ts'
+
+function statusOf(name: string, report: Report): WorkerStatus {
+  return { name, running: false, runs: 1, failures: 0, endedAtMs: 0, tookMs: 0, report: { ...report } }
+}
 
 async function world() {
   const clock = fakeClock()
@@ -16,23 +21,14 @@ async function world() {
   }
   const nodes = [fakeNode({ name: 'a' }), fakeNode({ name: 'b' })]
   const report = { blocked: false, unwanted: 120 }
+  const siblings = { siblings: 2, connected: 0, alone: false }
   let onMaintenance = () => {}
   const watch = clusterWatch({
     node: { nodeId: mintId('nod'), incarnation: 1 },
     nodes: () => nodes,
     driver: {
       nudge: (name) => void nudged.push(name),
-      reports: () => [
-        {
-          name: 'reconciler',
-          running: false,
-          runs: 1,
-          failures: 0,
-          endedAtMs: 0,
-          tookMs: 0,
-          report: { ...report },
-        },
-      ],
+      reports: () => [statusOf('reconciler', report), statusOf('siblings', siblings)],
     },
     operator: { maintenance: async () => said.maintenance },
     reconcile: { isConfirmed: async () => said.confirmed },
@@ -54,6 +50,7 @@ async function world() {
     said,
     nodes,
     report,
+    siblings,
     told: () => onMaintenance(),
     /** The workers that are woken within `ms`. */
     async woken(ms = 1_000) {
@@ -82,6 +79,27 @@ test('nodes that come, go or drain wake repair; nodes that come are dialled', as
   at.nodes.push(fakeNode({ name: 'c' }))
   assert.deepEqual(await at.woken(), ['repair', 'siblings'])
   assert.deepEqual(await at.woken(), [])
+})
+
+test('a Kubo that restarted, or that has other addresses, is dialled within a second', async () => {
+  await using at = await world()
+  const [a = assert.fail()] = at.nodes
+  a.kubo = { sinceMs: 1, alone: false }
+  assert.deepEqual(await at.woken(), ['siblings'])
+  a.kubo = { sinceMs: 1, alone: true }
+  assert.deepEqual(await at.woken(), [])
+  a.kubo = { sinceMs: 2, alone: false }
+  assert.deepEqual(await at.woken(), ['siblings'])
+  a.multiaddrs = ['/ip4/192.0.2.1/tcp/4001']
+  assert.deepEqual(await at.woken(), ['siblings'])
+  assert.deepEqual(await at.woken(), [])
+})
+
+test('a Kubo that is connected to no sibling is known from the report of the worker that dials', async () => {
+  await using at = await world()
+  assert.equal(at.watch.alone(), null)
+  at.siblings.alone = true
+  assert.equal(at.watch.alone(), 2)
 })
 
 test('a blocked reconciler is woken when an operator confirms, and by nothing else', async () => {

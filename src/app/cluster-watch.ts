@@ -1,7 +1,9 @@
 import type { Maintenance } from '../core/maintenance.ts'
+import { isWorking } from '../core/node-standing.ts'
 import type { Degradation, Node, NodeIdentity } from '../core/node.ts'
 import type { Clock, Log, OperatorStore, ReconcileStore } from '../core/ports.ts'
-import type { Driver } from '../workers/driver.ts'
+import type { Driver, Report } from '../workers/driver.ts'
+import { kuboSignOf } from '../workers/siblings.ts'
 import { isOverdue, overdueText } from '../workers/watchdog.ts'
 import { every } from './every.ts'
 import { nudgeLeader } from './workers.ts'
@@ -14,6 +16,8 @@ export interface ClusterWatch {
   trouble(): Degradation | null
   /** How many unwanted pins the reconciler refuses to remove until an operator confirms; null while it is not blocked. */
   reconcileBlocked(): number | null
+  /** How many other nodes have a Kubo that answers, while this node's Kubo has been connected to none of them for a while; otherwise null. */
+  alone(): number | null
   run(signal: AbortSignal): Promise<void>
 }
 
@@ -36,26 +40,35 @@ const readEvery = 5
 const confirmedWithinMs = 3_600_000
 
 /**
- * Wakes workers when something happens that they wait for: a node comes, goes or drains, or an operator ends maintenance or confirms
- * removals.
+ * Wakes workers when something happens that they wait for: a node comes, goes or drains, a Kubo restarts or gets other addresses, or an
+ * operator ends maintenance or confirms removals.
  */
 export function clusterWatch(parts: ClusterWatchParts): ClusterWatch {
   const { node, driver, operator, reconcile, clock, log } = parts
   let maintenance: Maintenance | null = null
   let seen = new Map<string, string>()
+  let kubos = new Map<string, string>()
   let round = 0
 
   function lookAtNodes(): void {
-    const now = new Map(parts.nodes().map(({ id, live, state }) => [id, live ? state : 'silent']))
-    const came = [...now].some(([id, state]) => state !== 'silent' && (seen.get(id) ?? 'silent') === 'silent')
+    const now = new Map(
+      parts.nodes().map((one) => [one.id, isWorking(one) ? one.state : one.live ? 'unable' : 'silent']),
+    )
+    const answering = new Map(parts.nodes().flatMap((one) => (one.live ? [[one.id, kuboSignOf(one)]] : [])))
+    const came = [...answering].some(([id, sign]) => kubos.get(id) !== sign)
+    kubos = answering
     const changed = now.size !== seen.size || [...now].some(([id, state]) => seen.get(id) !== state)
     seen = now
     if (came) driver.nudge('siblings')
     if (changed) driver.nudge('repair')
   }
 
+  function reportOf(worker: string): Report | null {
+    return driver.reports().find(({ name }) => name === worker)?.report ?? null
+  }
+
   function reconcileBlocked(): number | null {
-    const report = driver.reports().find(({ name }) => name === 'reconciler')?.report
+    const report = reportOf('reconciler')
     return report?.['blocked'] === true ? Number(report['unwanted']) : null
   }
 
@@ -77,6 +90,10 @@ export function clusterWatch(parts: ClusterWatchParts): ClusterWatch {
       return { what: 'maintenance', reason: overdueText(maintenance, nowMs) }
     },
     reconcileBlocked,
+    alone() {
+      const report = reportOf('siblings')
+      return report?.['alone'] === true ? Number(report['siblings']) : null
+    },
     async run(signal) {
       const off = parts.onMaintenance(() => (round = 0))
       // `postgresWatch` already warns when Postgres is down.

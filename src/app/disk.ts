@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises'
-import type { Clock } from '../core/ports.ts'
+import type { SteadyClock } from '../core/ports.ts'
 import { every } from './every.ts'
 
 /** A file system. */
@@ -18,7 +18,7 @@ export interface DiskWatch {
 const everyMs = 10_000
 
 /** Reads the disk's size and free space every `everyMs`. */
-export function diskWatch(dir: string, clock: Clock): DiskWatch {
+export function diskWatch(dir: string, clock: SteadyClock): DiskWatch {
   let seen: Disk | null = null
   const look = async (): Promise<void> => void (seen = await diskOf(dir))
   return { disk: () => seen, run: (signal) => every(everyMs, look, { clock, signal, onError: () => {} }) }

@@ -1,10 +1,10 @@
-import type { Clock } from '../core/ports.ts'
+import type { SteadyClock } from '../core/ports.ts'
 
 /** Repeats `work`, with a pause of `ms` after each run, until `signal` aborts. An error goes to `onError` and does not end the loop. */
 export async function every(
   ms: number | (() => number),
   work: (signal: AbortSignal) => Promise<unknown>,
-  { clock, signal, onError }: { clock: Clock; signal: AbortSignal; onError: (error: unknown) => void },
+  { clock, signal, onError }: { clock: SteadyClock; signal: AbortSignal; onError: (error: unknown) => void },
 ): Promise<void> {
   while (!signal.aborted) {
     try {

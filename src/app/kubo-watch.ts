@@ -1,6 +1,6 @@
 import { isCode } from '../core/errors.ts'
 import { IpfsError } from '../core/ipfs-error.ts'
-import type { NodeIdentity } from '../core/node.ts'
+import type { Inability, NodeIdentity } from '../core/node.ts'
 import type { Clock, Ipfs, Log } from '../core/ports.ts'
 import type { NodeStore } from '../store/nodes.ts'
 import { every } from './every.ts'
@@ -9,6 +9,10 @@ import { every } from './every.ts'
 export interface KuboWatch {
   /** Null while Kubo answers and is the one that this node is bound to; otherwise the reason. */
   trouble(): string | null
+  /** The same with the time that it lasts, or since this watch was made. */
+  unable(): Inability | null
+  /** Since when Kubo answers without a break that was noticed, ms since 1970; null while there is trouble. */
+  sinceMs(): number | null
   usedBytes(): number | null
   capacityBytes(): number | null
   /** This node's Kubo. Calls reject `kubo_down` while there is trouble, for instance when the Kubo belongs to another node. */
@@ -30,9 +34,13 @@ export interface KuboWatchParts {
   onAnnounced: () => Promise<void>
   /** Called when Kubo answers for the first time or again, to check that it still has what it should have. */
   onReturn: () => void
+  /** Called when Kubo no longer answers, and when it answers again. */
+  onChange: () => void
 }
 
-const everyMs = 5_000
+const everyMs = 2_000
+/** The size of the repository is read once in this many rounds. */
+const statEvery = 3
 /** Until Kubo answers, it is asked more often than afterwards, so that its start is noticed soon. */
 const everyMsUntilMet = 500
 const patienceMs = 10_000
@@ -44,7 +52,10 @@ const away =
 export function kuboWatch(parts: KuboWatchParts): KuboWatch {
   const { ipfs, store, node, announce, clock, log } = parts
   let trouble: string | null = 'Kubo has not answered yet'
+  let awaySinceMs = clock.steadyMs()
+  let round = 0
   let told = false
+  let sinceMs: number | null = null
   let multiaddrs: string[] | null = null
   let used: number | null = null
   let capacity: number | null = null
@@ -58,27 +69,38 @@ export function kuboWatch(parts: KuboWatchParts): KuboWatch {
       await parts.onAnnounced()
     }
     multiaddrs = announced
-    const stat = await ipfs.repoStat(bounded)
-    used = stat.usedBytes
-    capacity = stat.capacityBytes
+    if (trouble !== null || round++ % statEvery === 0) {
+      const stat = await ipfs.repoStat(bounded)
+      used = stat.usedBytes
+      capacity = stat.capacityBytes
+    }
     if (trouble === null) return
     trouble = null
     told = false
+    sinceMs = clock.now()
     log.info({ peerId }, 'Kubo answers')
     if (parts.strict) await warnOfFollowUps(ipfs, log, bounded)
     parts.onReturn()
+    parts.onChange()
   }
 
   const fail = (error: unknown): void => {
     // an error of Postgres says nothing about Kubo
     if (isCode(error, 'unavailable')) return
+    const isNew = trouble === null
+    if (isNew) awaySinceMs = clock.steadyMs()
+    sinceMs = null
     trouble = error instanceof Error ? error.message : String(error)
+    if (isNew) parts.onChange()
     if (!told) log.warn({ err: error }, away)
     told = true
   }
 
   return {
     trouble: () => trouble,
+    unable: () =>
+      trouble === null ? null : { what: 'kubo', forMs: clock.steadyMs() - awaySinceMs, reason: trouble },
+    sinceMs: () => sinceMs,
     usedBytes: () => used,
     capacityBytes: () => capacity,
     ipfs: guarded(ipfs, () => trouble),
@@ -117,6 +139,7 @@ function guarded(ipfs: Ipfs, trouble: () => string | null): Ipfs {
     },
     connect: async (multiaddr, signal) => open().connect(multiaddr, signal),
     connectSibling: async (multiaddr, signal) => open().connectSibling(multiaddr, signal),
+    peers: async (signal) => open().peers(signal),
     identity: async (signal) => open().identity(signal),
     followUps: async (signal) => open().followUps(signal),
     repoStat: async (signal) => open().repoStat(signal),

@@ -1,6 +1,7 @@
 import type { NatsCluster } from '../cluster/nats-config.ts'
 import type { NatsChild } from '../cluster/nats-server.ts'
-import { removeForgotten } from '../cluster/peers.ts'
+import { goneMembers, leaderlessPatience, type Member } from '../cluster/nats-quorum.ts'
+import { metaGroup, removePeers } from '../cluster/peers.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import type { Log } from '../core/ports.ts'
 import type { NodeStore } from '../store/nodes.ts'
@@ -16,8 +17,17 @@ export interface NatsMembersParts {
   log: Log
 }
 
+/** This node's nats-server and its connection there, as far as the members matter to them. */
+export interface Followed {
+  child: Pick<NatsChild, 'setCluster' | 'systemUrl' | 'replaceStore'>
+  /** Called after the number of members has changed. */
+  onChange: () => void
+  /** Whether JetStream takes messages. */
+  isWell: () => boolean
+}
+
 const everyMs = 2_000
-/** Once in this many rounds, the nats-servers of forgotten nodes are removed from JetStream. */
+/** Once in this many rounds, the nats-servers of nodes that are gone are removed from JetStream. */
 const letGoEvery = 15
 
 /**
@@ -27,7 +37,8 @@ const letGoEvery = 15
 export class NatsMembers {
   readonly #parts: NatsMembersParts
   #others: readonly string[] = []
-  #known: ReadonlySet<string> = new Set()
+  #members: readonly Member[] = []
+  #leaderlessSinceMs: number | null = null
   #warned = false
   #twin: string | null = null
 
@@ -48,7 +59,7 @@ export class NatsMembers {
     const routes = await store.routes()
     const twin = routes.find(({ nodeId, route }) => nodeId !== node.nodeId && route === place.seat.announce)
     this.#twin = twin?.name ?? null
-    this.#known = new Set(routes.map(({ nodeId }) => nodeId))
+    this.#members = routes.map(({ nodeId, silentMs, served }) => ({ name: nodeId, silentMs, served }))
     this.#others = place.named.length > 0 ? place.named : routes.map(({ route }) => route)
     const isPair = this.count() === 2
     if (isPair && !this.#warned)
@@ -78,16 +89,18 @@ export class NatsMembers {
     return place === null || this.count() === 1 ? null : clusterOf(place, this.#others)
   }
 
-  /** Reads the members every `everyMs` and applies them to `child`. Calls `onChange` after their number has changed. */
-  follow(child: Pick<NatsChild, 'setCluster' | 'systemUrl'>, onChange: () => void): AsyncDisposable {
+  /** Reads the members every `everyMs`, applies them to the server, and sees to it that JetStream can have a quorum. */
+  follow(followed: Followed): AsyncDisposable {
     const stop = new AbortController()
+    const { child } = followed
     let round = 0
     const look = async (): Promise<void> => {
       const before = this.count()
       await this.read()
       await child.setCluster(this.cluster())
-      if (this.count() !== before) onChange()
+      if (this.count() !== before) followed.onChange()
       if (this.count() < before || round++ % letGoEvery === letGoEvery - 1) await this.#letGo(child)
+      await this.#startOver(followed)
     }
     const onError = (err: unknown): void =>
       this.#parts.log.debug({ err }, 'cannot read the list of the other nats-servers')
@@ -104,11 +117,35 @@ export class NatsMembers {
     }
   }
 
-  /** Removes the servers of forgotten nodes from JetStream, so that its quorum no longer counts them. */
-  async #letGo({ systemUrl }: Pick<NatsChild, 'systemUrl'>): Promise<void> {
+  /** Removes the servers of nodes that were forgotten, never joined or are gone from JetStream, so that its quorum does not count them. */
+  async #letGo({ systemUrl }: Followed['child']): Promise<void> {
     const { node, log } = this.#parts
-    if (this.cluster() === null || !this.#known.has(node.nodeId)) return
-    const gone = await removeForgotten(systemUrl, this.#known)
-    if (gone.length > 0) log.info({ gone }, 'JetStream no longer counts the nats-servers of forgotten nodes')
+    const gone = new Set(goneMembers(this.#members))
+    const known = new Set(this.#members.filter((member) => !gone.has(member)).map(({ name }) => name))
+    if (this.cluster() === null || !known.has(node.nodeId)) return
+    const removed = await removePeers(systemUrl, known)
+    if (removed.length > 0)
+      log.info({ removed }, 'JetStream no longer counts nats-servers whose nodes were forgotten or are gone')
+  }
+
+  /**
+   * When JetStream has no leader for long, this node's server forgets the group and begins again with an empty store, as the servers of the
+   * other nodes do: without a leader, lost servers cannot be removed from the group. All that JetStream had is in Postgres.
+   */
+  async #startOver({ child, isWell }: Followed): Promise<void> {
+    const group = isWell() || this.cluster() === null ? null : await metaGroup(child.systemUrl)
+    const patienceMs = group === null ? null : leaderlessPatience(group, this.#members)
+    if (group === null || patienceMs === null) {
+      this.#leaderlessSinceMs = null
+      return
+    }
+    this.#leaderlessSinceMs ??= performance.now()
+    if (performance.now() - this.#leaderlessSinceMs < patienceMs) return
+    this.#leaderlessSinceMs = null
+    this.#parts.log.warn(
+      { counted: group.size, nodes: this.#members.length, reached: group.reached.size },
+      'JetStream has had no leader for too long; its servers begin again with empty stores',
+    )
+    await child.replaceStore('JetStream has had no leader for too long')
   }
 }

@@ -7,9 +7,10 @@ import type { Heartbeat } from '../cluster/heartbeat.ts'
 import { mirrorMaintenance } from '../cluster/maintenance.ts'
 import { bucketStream, replicasFor } from '../cluster/names.ts'
 import { natsPaths, natsUser, systemUser } from '../cluster/nats-config.ts'
+import { stopOrphan } from '../cluster/nats-orphan.ts'
 import { startNatsServer, type NatsChild } from '../cluster/nats-server.ts'
 import { startPresence, type HeartbeatPresence } from '../cluster/presence.ts'
-import { AnchorageError } from '../core/errors.ts'
+import { AnchorageError, isCode } from '../core/errors.ts'
 import type { Node, NodeIdentity } from '../core/node.ts'
 import type { Bus, Log } from '../core/ports.ts'
 import type { Store } from '../store/store.ts'
@@ -18,6 +19,7 @@ import { natsServer } from '../tools/nats-server.ts'
 import type { Config } from '../config/config.ts'
 import { environment } from '../config/environment.ts'
 import { clusterPlace, type ClusterPlace } from '../config/nats-cluster.ts'
+import { assertNatsPortsFree } from './early-ports.ts'
 import { NatsMembers } from './nats-members.ts'
 import { outsideNats } from '../config/outside-nats.ts'
 
@@ -43,6 +45,24 @@ export interface NatsNeeds {
 
 /** How long a boot waits to learn which cluster an outside NATS belongs to. */
 const outsidePatienceMs = 5_000
+
+/**
+ * Whether `joinNats` can work, found out before anything in the cluster changes. Ends the nats-server that an earlier run left behind.
+ * Rejects `invalid`, with what to do, when the outside NATS belongs to another cluster, and `unavailable` when a port of the node's own
+ * nats-server is in use. An outside NATS may be down.
+ */
+export async function proveNats(config: Config, clusterId: string, log: Log): Promise<void> {
+  const outside = outsideNats(config)
+  if (outside === null) {
+    await stopOrphan(natsPaths(join(config.data.dir, 'nats')), log.child({ part: 'nats' }))
+    return await assertNatsPortsFree(config)
+  }
+  try {
+    await using _ = await connectOnce(outside, clusterId)
+  } catch (error) {
+    if (!isCode(error, 'unavailable')) throw error
+  }
+}
 
 /**
  * Starts a nats-server of our own (unless the config names an outside NATS), connects, and announces this node. NATS may be down. Rejects
@@ -104,7 +124,7 @@ async function joinOwn(
       onBrokenStore: (reason) => void child.replaceStore(reason),
     }),
   )
-  undo.use(members.follow(child, () => link.repair()))
+  undo.use(members.follow({ child, onChange: () => link.repair(), isWell: () => link.trouble() === null }))
   return {
     link,
     trouble: () =>

@@ -43,3 +43,87 @@ test('Postgres is in trouble from the first failed write, even if all else answe
   stop.abort()
   await running
 })
+
+test('a node does not reach Postgres from the first failed write on, or when a call has had no answer for ten seconds', async () => {
+  const clock = fakeClock()
+  let answer: () => Promise<void> = async () => {}
+  const watch = postgresWatch({
+    store: {
+      proveWrites: () => answer(),
+      assertReady: async () => {},
+      see: async () => true,
+      extendAudit: async () => {},
+    },
+    nodes: { refresh: async () => {} },
+    node: { nodeId: mintId('nod'), incarnation: 1 },
+    sign: () => ({ usedBytes: null, capacityBytes: null }),
+    clock,
+    log: silentLog,
+    onReplaced: assert.fail,
+    onReturn: () => {},
+  })
+  const stop = new AbortController()
+  const running = watch.run(stop.signal)
+  await clock.pass(1_000)
+  assert.equal(watch.unable(), null)
+  answer = () => Promise.reject(new AnchorageError('unavailable', 'connection refused'))
+  await clock.pass(3_000)
+  assert.partialDeepStrictEqual(watch.unable(), { what: 'postgres', reason: 'connection refused' })
+  const hung = Promise.withResolvers<void>()
+  answer = async () => {}
+  await clock.pass(3_000)
+  assert.equal(watch.unable(), null)
+  answer = () => hung.promise
+  await clock.pass(7_000)
+  assert.equal(watch.unable(), null)
+  await clock.pass(6_000)
+  const unable = watch.unable()
+  assert.equal(unable?.reason, 'Postgres does not answer')
+  assert.ok(unable.forMs >= 10_000)
+  assert.equal(watch.trouble(), null, 'the call may still succeed')
+  hung.resolve()
+  await clock.pass(3_000)
+  assert.equal(watch.unable(), null)
+  stop.abort()
+  await running
+})
+
+test('signs of life are written one after the other, each as of when it is sent', async () => {
+  const clock = fakeClock()
+  const written: number[] = []
+  const answers: (() => void)[] = []
+  let state = 1
+  const watch = postgresWatch({
+    store: {
+      proveWrites: async () => {},
+      assertReady: async () => {},
+      async see(_node, { usedBytes }) {
+        await new Promise<void>((resolve) => answers.push(resolve))
+        written.push(usedBytes ?? 0)
+        return true
+      },
+      extendAudit: async () => {},
+    },
+    nodes: { refresh: async () => {} },
+    node: { nodeId: mintId('nod'), incarnation: 1 },
+    sign: () => ({ usedBytes: state, capacityBytes: null }),
+    clock,
+    log: silentLog,
+    onReplaced: assert.fail,
+    onReturn: () => {},
+  })
+  const stop = new AbortController()
+  const running = watch.run(stop.signal)
+  await clock.pass(1)
+  const second = watch.signNow()
+  state = 2
+  await clock.pass(1)
+  assert.equal(answers.length, 1, 'the second waits for the first')
+  answers[0]?.()
+  await clock.pass(1)
+  answers[1]?.()
+  await second
+  assert.deepEqual(written, [1, 2])
+  stop.abort()
+  await running
+})

@@ -1,5 +1,5 @@
 import { AnchorageError, isCode } from '../core/errors.ts'
-import type { Degradation, NodeIdentity } from '../core/node.ts'
+import type { Degradation, Inability, NodeIdentity } from '../core/node.ts'
 import type { Clock, Log } from '../core/ports.ts'
 import type { NodeStore, Sign } from '../store/nodes.ts'
 import { every } from './every.ts'
@@ -9,6 +9,8 @@ import type { LiveNodes } from './live-nodes.ts'
 export interface PostgresWatch {
   /** Null while Postgres accepts writes of both roles and has a schema and settings with which this version can serve. */
   trouble(): Degradation | null
+  /** The same with the time that it lasts; also when a call has been without an answer for a while. */
+  unable(): Inability | null
   /** Writes this node's sign of life and its report at once, so that readers see a change. */
   signNow(): Promise<void>
   run(signal: AbortSignal): Promise<void>
@@ -28,6 +30,8 @@ export interface PostgresWatchParts {
 }
 
 const everyMs = 2_000
+/** A call without an answer for this long is trouble already, although it may still succeed. */
+const slowMs = 10_000
 /** In rounds: write `last_seen` every 10 s, check the schema every minute, extend the audit's partitions every hour. */
 const seeEvery = 5
 const assertEvery = 30
@@ -49,8 +53,13 @@ export function postgresWatch({
 }: PostgresWatchParts): PostgresWatch {
   let trouble: Degradation | null = null
   let round = 0
+  let reachedAtMs = clock.steadyMs()
 
-  const see = async (): Promise<void> => {
+  let seen = Promise.resolve()
+
+  // One sign at a time, each as of when it is sent: an older one must not be written after a newer one.
+  const see = (): Promise<void> => (seen = seen.catch(() => {}).then(seeOnce))
+  const seeOnce = async (): Promise<void> => {
     if (await store.see(node, sign())) return
     const message = 'another process has started with the same node.name; give each node its own'
     onReplaced(new AnchorageError('conflict', message))
@@ -62,6 +71,7 @@ export function postgresWatch({
     if (round % extendEvery === 0) await store.extendAudit()
     await nodes.refresh()
     round++
+    reachedAtMs = clock.steadyMs()
     if (trouble === null) return
     trouble = null
     log.info({}, 'Postgres is available again')
@@ -79,6 +89,11 @@ export function postgresWatch({
 
   return {
     trouble: () => trouble,
+    unable() {
+      const forMs = clock.steadyMs() - reachedAtMs
+      if (trouble === null && forMs < slowMs) return null
+      return { what: 'postgres', forMs, reason: trouble?.reason ?? 'Postgres does not answer' }
+    },
     // If this fails, the next sign of life carries the same report.
     signNow: () => see().catch(() => {}),
     run: (signal) => every(everyMs, look, { clock, signal, onError: fail }),

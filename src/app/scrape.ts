@@ -30,6 +30,7 @@ function viewOf(
   const usedBytes = kubo.usedBytes()
   return {
     nowMs: clock.now(),
+    steadyMs: clock.steadyMs(),
     version,
     ready: isReady(self.health()),
     reasons,

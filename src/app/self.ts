@@ -2,7 +2,7 @@ import { watchMaintenance } from '../cluster/maintenance.ts'
 import type { CacheStats } from '../core/cache-stats.ts'
 import type { Maintenance } from '../core/maintenance.ts'
 import type { NodeReport } from '../core/node-report.ts'
-import type { Degradation } from '../core/node.ts'
+import type { Degradation, KuboSign } from '../core/node.ts'
 import type { Health } from '../http/health.ts'
 import type { PinWorker } from '../workers/pin-worker.ts'
 import { systemClock as clock } from './clock.ts'
@@ -19,6 +19,8 @@ export interface Self {
   health(): Health
   /** This node's report about itself, which it writes to Postgres for operators. */
   report(): NodeReport
+  /** What this node says of its Kubo in its heartbeats. */
+  kuboSign(): KuboSign
   /** Maintenance as it was read a few seconds ago; null while it is off. */
   maintenance(): Maintenance | null
   /** This node leads under `epoch` from now on or, with null, no longer leads. Its report in Postgres says so at once. */
@@ -34,7 +36,7 @@ export interface SelfParts {
 }
 
 export function selfOf({ needs, worker, postgres, caches }: SelfParts): Self {
-  const { config, node, store, nats, kubo, driver, log } = needs
+  const { config, node, store, nats, kubo, driver, restore, log } = needs
   let leads: number | null = null
   const cluster = clusterWatch({
     node,
@@ -54,10 +56,12 @@ export function selfOf({ needs, worker, postgres, caches }: SelfParts): Self {
       because('nats', nats.trouble()),
       because('kubo', kubo.trouble()),
       cluster.trouble(),
+      restore.trouble(),
       ...troublesOf({
         nodeId: node.nodeId,
         nodes: nats.presence.nodes(),
         reconcileBlocked: cluster.reconcileBlocked(),
+        alone: kubo.trouble() === null ? cluster.alone() : null,
         disk: data.disk(),
         usedBytes: kubo.usedBytes(),
         capacityBytes: kubo.capacityBytes(),
@@ -82,6 +86,7 @@ export function selfOf({ needs, worker, postgres, caches }: SelfParts): Self {
       reasons: reasons(),
       reconcileBlocked: cluster.reconcileBlocked(),
     }),
+    kuboSign: () => ({ sinceMs: kubo.sinceMs(), alone: kubo.trouble() === null && cluster.alone() !== null }),
     maintenance: () => cluster.maintenance(),
     onLead(epoch) {
       leads = epoch

@@ -10,6 +10,7 @@ const well: Sight = {
   nodeId,
   nodes: [],
   reconcileBlocked: null,
+  alone: null,
   disk: { bytes: 1000, freeBytes: 50 },
   usedBytes: 899,
   capacityBytes: 1000,
@@ -38,6 +39,18 @@ test('a blocked reconciler reports how many pins it would remove', () => {
   const [trouble] = troublesOf({ ...well, reconcileBlocked: 120 })
   assert.equal(trouble?.what, 'reconciler')
   assert.match(trouble?.reason ?? '', /before removing 120 pins/)
+})
+
+test('a Kubo that is connected to no other one says what to check', () => {
+  for (const [alone, others] of [
+    [1, /not connected to the Kubo of the other node, so/],
+    [3, /not connected to any of the Kubos of the 3 other nodes, so/],
+  ] as const) {
+    const [trouble] = troublesOf({ ...well, alone })
+    assert.equal(trouble?.what, 'siblings')
+    assert.match(trouble?.reason ?? '', others)
+    assert.match(trouble?.reason ?? '', /node\.announce.*Swarm\.AddrFilters/)
+  }
 })
 
 test('a disk is nearly full with less than a twentieth free, and Kubo from its high-water mark on', () => {

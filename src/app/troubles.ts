@@ -9,6 +9,8 @@ export interface Sight {
   nodes: readonly Node[]
   /** How many pins this node's reconciler refuses to remove without confirmation; null while it is not blocked. */
   reconcileBlocked: number | null
+  /** How many other nodes have a Kubo that answers, while this node's is connected to none of them; otherwise null. */
+  alone: number | null
   /** The file system of the node's own files; null while unknown. */
   disk: Disk | null
   /** The bytes that the node's Kubo uses, and those that it may use; null while unknown. */
@@ -21,9 +23,9 @@ export interface Sight {
 /** A disk with a smaller share free is nearly full. */
 const leastFree = 0.05
 
-/** Describes silent nodes, a blocked reconciler and disks that are nearly full. */
+/** Describes silent nodes, a blocked reconciler, a Kubo that reaches no other one, and disks that are nearly full. */
 export function troublesOf(sight: Sight): Degradation[] {
-  return [...silentNodes(sight), ...stoppedReconciler(sight), ...fullDisks(sight)]
+  return [...silentNodes(sight), ...stoppedReconciler(sight), ...lonelyKubo(sight), ...fullDisks(sight)]
 }
 
 /** A drained node is left out: it holds no content and may be switched off. */
@@ -42,6 +44,15 @@ function stoppedReconciler({ reconcileBlocked }: Sight): Degradation[] {
     `the reconciler stopped before removing ${reconcileBlocked} pins: anchorage admin reconcile shows ` +
     'more, and --confirm lets it continue'
   return [{ what: 'reconciler', reason }]
+}
+
+function lonelyKubo({ alone }: Sight): Degradation[] {
+  if (alone === null) return []
+  const others = alone === 1 ? 'the Kubo of the other node' : `any of the Kubos of the ${alone} other nodes`
+  const reason =
+    `this node's Kubo is not connected to ${others}, so they fetch no content from one another: check ` +
+    'node.announce, firewalls at port 4001, and Swarm.AddrFilters of Kubo (docs/install.md, "The way to its Kubo")'
+  return [{ what: 'siblings', reason }]
 }
 
 function fullDisks({ disk, usedBytes, capacityBytes, highWater }: Sight): Degradation[] {

@@ -1,7 +1,9 @@
 import { runLease } from '../cluster/lease.ts'
 import { mirrorMaintenance } from '../cluster/maintenance.ts'
 import { takesContent } from '../core/choose-nodes.ts'
+import { numberOf } from '../core/epoch.ts'
 import type { NodeState, NodeIdentity } from '../core/node.ts'
+import type { Job } from '../core/placement.ts'
 import type { Log } from '../core/ports.ts'
 import type { Pressure } from '../core/accept-pressure.ts'
 import type { Tracing } from '../core/tracing.ts'
@@ -14,7 +16,7 @@ import { clusterMeasure, queueWatch } from '../workers/measure.ts'
 import { pinWorker, type PinWorker } from '../workers/pin-worker.ts'
 import { prune } from '../workers/prune.ts'
 import { rebalance } from '../workers/rebalance.ts'
-import { reconcile } from '../workers/reconcile.ts'
+import { missingPins, reconcile } from '../workers/reconcile.ts'
 import { repair } from '../workers/repair.ts'
 import { removeOrgs } from '../workers/remove-orgs.ts'
 import type { Room } from '../workers/room.ts'
@@ -26,6 +28,7 @@ import type { Config } from '../config/config.ts'
 import type { KuboWatch } from './kubo-watch.ts'
 import type { NatsParts } from './nats.ts'
 import { policyOf } from './placement-policy.ts'
+import type { RestoreWatch } from './restore-watch.ts'
 
 export interface WorkerNeeds {
   config: Config
@@ -37,6 +40,7 @@ export interface WorkerNeeds {
   pressure: Pressure
   metrics: Metrics
   tracing: Tracing
+  restore: RestoreWatch
   log: Log
 }
 
@@ -46,17 +50,19 @@ export function nodeWorkers(needs: WorkerNeeds): PinWorker {
   const intake = new Intake({
     state: () => stateOf(needs),
     graceMs: config.cluster.drainGracePeriod,
+    restored: () => needs.restore.restored(),
     clock,
   })
   const worker = pinWorker({
     identity: node,
     bus: tracing.bus(nats.bus),
-    placements: needs.store.placements,
+    placements: needs.restore.watching(needs.store.placements),
     ipfs: tracing.ipfs(kubo.ipfs),
     clock,
     hold: () => pressure.high(),
     taking: () => intake.taking(),
     room: roomOf(needs),
+    isRestored: () => needs.restore.isRestored(),
     onEnd: metrics.ended,
     log: log.child({ part: 'pinning' }),
     trace: tracing.attempts,
@@ -76,31 +82,33 @@ export function nodeWorkers(needs: WorkerNeeds): PinWorker {
 }
 
 function addNodeWorkers(needs: WorkerNeeds, worker: PinWorker, intake: Intake): void {
-  const { config, node, store, nats, kubo, driver, metrics, log } = needs
-  driver.add(
-    reconcile({
-      identity: node,
-      store: store.reconcile,
-      ipfs: kubo.ipfs,
-      log,
-      offer: (jobs) => worker.offer(jobs),
-      isBusy: (cid) => worker.isBusy(cid),
-    }),
-  )
+  const { config, node, store, nats, kubo, driver, metrics, restore, log } = needs
+  const reconciled = {
+    identity: node,
+    store: store.reconcile,
+    restore,
+    ipfs: kubo.ipfs,
+    log,
+    offer: (jobs: Job[]) => worker.offer(jobs),
+    isBusy: (cid: string) => worker.isBusy(cid),
+  }
+  driver.add(reconcile(reconciled))
   driver.add(
     collectGarbage({
       identity: node,
       store: store.garbage,
+      isRestored: () => restore.isRestored(),
       ipfs: kubo.ipfs,
       intake,
       underWay: () => worker.underWay(),
       release: () => worker.release(),
+      requeueMissing: missingPins(reconciled),
       highWater: policyOf(config).highWater,
       clock,
       log,
     }),
   )
-  driver.add(siblings({ nodeId: node.nodeId, nodes: () => nats.presence.nodes(), ipfs: kubo.ipfs }))
+  driver.add(siblings({ nodeId: node.nodeId, nodes: () => nats.presence.nodes(), ipfs: kubo.ipfs, clock }))
   driver.add(queueWatch({ identity: node, store: store.measures, onMeasured: metrics.queueMeasured }))
 }
 
@@ -115,6 +123,8 @@ function addLeaderWorkers({ config, store, nats, driver, metrics, log }: WorkerN
       nodes: () => nats.presence.nodes(),
       bus,
       policy: policyOf(config),
+      listenedMs: () => nats.presence.listenedMs(),
+      listenAgain: () => nats.presence.listenAgain(),
       acceptMs: () => nats.presence.acceptMs(),
       soon: () => void setTimeout(() => driver.nudge('repair'), pacedEveryMs).unref(),
       clock,
@@ -193,12 +203,13 @@ export function contendForLead(
       link: nats.link,
       nodeId: node.nodeId,
       ttlMs: config.cluster.leaseTtl,
-      nextEpoch: () => store.nodes.nextEpoch(),
+      epochs: store.epochs,
       onRenewal: metrics.renewed,
       onLead: async (epoch, lost) => {
-        onChange(epoch)
-        await driver.lead(epoch, lost)
+        onChange(numberOf(epoch))
+        const why = await driver.lead(epoch, lost)
         onChange(null)
+        metrics.termEnded(why === 'lease' ? (signal.aborted ? 'stopped' : 'lost') : why)
       },
       log,
     },

@@ -11,7 +11,7 @@ const always = () => true
 const never = () => false
 
 function rig(options: { max?: number; maxStaleMs?: number } = {}) {
-  const clock = { nowMs: 0, now: () => clock.nowMs }
+  const clock = { nowMs: 0, steadyMs: () => clock.nowMs }
   const cache = new Cache<Answer>({ max: 100, maxAgeMs: () => 1_000, maxStaleMs: 10_000, clock, ...options })
   const source = { text: 'a', asked: 0, down: false }
   const load = async (): Promise<Answer> => {
@@ -150,7 +150,7 @@ test('an answer read after an invalidation includes that change, even when inval
         max: 10,
         maxAgeMs: () => Infinity,
         maxStaleMs: Infinity,
-        clock: { now: () => 0 },
+        clock: { steadyMs: () => 0 },
       })
       const changes: { key: number; version: number }[] = []
       const newest = (key: number, list = changes) =>

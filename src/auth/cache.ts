@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { CacheStats } from '../core/cache-stats.ts'
-import type { Clock } from '../core/ports.ts'
+import type { SteadyClock } from '../core/ports.ts'
 
 /** A change of the source: of one key, or of every key (null). Within one cache, versions grow in the order in which the changes commit. */
 export interface Invalidation {
@@ -15,7 +15,7 @@ export interface CacheOptions<V> {
   maxAgeMs: (value: V) => number
   /** How long the last answer is still used when the source cannot be asked. */
   maxStaleMs: number
-  clock: Pick<Clock, 'now'>
+  clock: Pick<SteadyClock, 'steadyMs'>
 }
 
 interface Entry<V> {
@@ -106,7 +106,7 @@ export class Cache<V extends object> {
 
   /** An answer that is loaded while a change arrives is given to the callers that asked before the change, and is not kept. */
   #load(key: string, load: () => Promise<V>): Promise<V> {
-    const askedAtMs = this.#options.clock.now()
+    const askedAtMs = this.#options.clock.steadyMs()
     const loading: Loading<V> = { version: this.#version, answer: load() }
     this.#loading.set(key, loading)
     const isCurrent = (): boolean => this.#loading.get(key) === loading
@@ -132,9 +132,7 @@ export class Cache<V extends object> {
     for (const key of [...this.#entries.keys(), ...this.#loading.keys()]) this.#drop(key, version)
   }
 
-  /** Infinity when the clock was set back: the age is unknown, so the entry is not used. */
   #ageMs({ askedAtMs }: Entry<V>): number {
-    const ageMs = this.#options.clock.now() - askedAtMs
-    return ageMs < 0 ? Infinity : ageMs
+    return this.#options.clock.steadyMs() - askedAtMs
   }
 }

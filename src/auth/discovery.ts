@@ -9,7 +9,7 @@ import {
   enableNonRepudiationChecks,
   None,
 } from 'openid-client'
-import type { Clock } from '../core/ports.ts'
+import type { SteadyClock } from '../core/ports.ts'
 import { unreachable } from './oidc-errors.ts'
 
 /** The provider's metadata is read again once it is older than this. */
@@ -38,7 +38,10 @@ export interface OidcClient {
  * remembered. The function rejects with `unavailable` while the metadata cannot be read and none is remembered. So a provider that is down
  * does not keep a node from starting.
  */
-export function discovered(client: OidcClient, clock: Pick<Clock, 'now'>): () => Promise<Configuration> {
+export function discovered(
+  client: OidcClient,
+  clock: Pick<SteadyClock, 'steadyMs'>,
+): () => Promise<Configuration> {
   let known: Configuration | null = null
   let readAtMs = -Infinity
   let failure: { error: unknown; atMs: number } | null = null
@@ -47,14 +50,14 @@ export function discovered(client: OidcClient, clock: Pick<Clock, 'now'>): () =>
   const read = async () => {
     try {
       known = await discover(client)
-      readAtMs = clock.now()
+      readAtMs = clock.steadyMs()
       failure = null
     } catch (error) {
-      failure = { error, atMs: clock.now() }
+      failure = { error, atMs: clock.steadyMs() }
     }
   }
   return async () => {
-    const nowMs = clock.now()
+    const nowMs = clock.steadyMs()
     const isYoung = known !== null && nowMs - readAtMs < maxAgeMs
     if (!isYoung && (failure === null || nowMs - failure.atMs >= pauseMs)) {
       reading ??= read().finally(() => (reading = null))

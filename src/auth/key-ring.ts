@@ -1,6 +1,6 @@
 import { AnchorageError, isCode } from '../core/errors.ts'
 import { idOrNull } from '../core/ids.ts'
-import type { Clock, TokenStore } from '../core/ports.ts'
+import type { SteadyClock, TokenStore } from '../core/ports.ts'
 import type { SigningKey } from '../core/token.ts'
 import { unwrapKey } from './key-wrap.ts'
 
@@ -22,7 +22,7 @@ export interface KeyRing {
 export function keyRing(options: {
   store: Pick<TokenStore, 'signingKeys'>
   masterKey: Uint8Array
-  clock: Clock
+  clock: SteadyClock
 }): KeyRing {
   const { store, masterKey, clock } = options
   let keys = new Map<string, SigningKey>()
@@ -34,7 +34,7 @@ export function keyRing(options: {
   let next: Promise<void> | null = null
 
   const read = async () => {
-    const nowMs = (startedAtMs = clock.now())
+    const nowMs = (startedAtMs = clock.steadyMs())
     const rows = await store.signingKeys()
     askedAtMs = nowMs
     keys = new Map(rows.filter((key) => key.state !== 'retired').map((key) => [key.id, key]))
@@ -44,7 +44,8 @@ export function keyRing(options: {
   const readAnew = () => {
     next ??= (async () => {
       await reading.catch(() => undefined)
-      await pause(clock, startedAtMs + minReadMs - clock.now())
+      const restMs = startedAtMs + minReadMs - clock.steadyMs()
+      if (restMs > 0) await clock.sleep(restMs, new AbortController().signal)
       next = null
       reading = read()
       await reading
@@ -60,7 +61,7 @@ export function keyRing(options: {
   return {
     async secretOf(kid) {
       if (idOrNull('key', kid) !== kid) return null
-      if (!keys.has(kid) || Math.abs(clock.now() - askedAtMs) > maxAgeMs) {
+      if (!keys.has(kid) || clock.steadyMs() - askedAtMs > maxAgeMs) {
         try {
           await readAnew()
         } catch (cause) {
@@ -71,11 +72,6 @@ export function keyRing(options: {
       return key === undefined ? null : secretOfKnown(key)
     },
   }
-}
-
-/** Never waits longer than `minReadMs`, even if the machine's clock was set back. */
-async function pause(clock: Clock, ms: number): Promise<void> {
-  if (ms > 0) await clock.sleep(Math.min(ms, minReadMs), new AbortController().signal)
 }
 
 function notAsked(cause: unknown): AnchorageError {

@@ -5,6 +5,7 @@ import type { Clock, TokenStore } from '../core/ports.ts'
 import { scopes as knownScopes } from '../core/token.ts'
 import type { ApiToken, Scope, SigningKey } from '../core/token.ts'
 import { newSigningKey, unwrapKey } from './key-wrap.ts'
+import { fingerprintOf } from './master-key-proof.ts'
 import { signToken } from './token-format.ts'
 
 const maxMintTries = 5
@@ -32,9 +33,10 @@ export interface Minter {
   }): Promise<MintedToken>
   /**
    * From now on tokens are signed with a new key. Tokens of older keys stay valid until they expire; with `atOnce` they end on every node
-   * within a minute.
+   * within a minute. Rejects with `invalid`, and changes nothing, when the master key is not the cluster's; with `newMasterKey` it becomes
+   * the cluster's, and all tokens end.
    */
-  rotateKey(options?: { atOnce?: boolean }): Promise<{ kid: KeyId }>
+  rotateKey(options?: { atOnce?: boolean; newMasterKey?: boolean }): Promise<{ kid: KeyId }>
 }
 
 /** Mints tokens with the active key of the store. */
@@ -47,9 +49,9 @@ export function minter(options: {
 }): Minter {
   const { store, masterKey, actor, clock = Date } = options
 
-  const rotate = async (atOnce = false): Promise<KeyId> => {
+  const rotate = async (atOnce = false, isNew = false): Promise<KeyId> => {
     const key = newSigningKey(masterKey)
-    await store.rotateKey(key, actor, atOnce)
+    await store.rotateKey(key, actor, atOnce, { fingerprint: fingerprintOf(masterKey), isNew })
     return key.id
   }
   const activeKey = async (): Promise<SigningKey> => {
@@ -76,8 +78,8 @@ export function minter(options: {
       }
       throw new AnchorageError('unavailable', 'the signing keys are being rotated; try again')
     },
-    async rotateKey({ atOnce } = {}) {
-      return { kid: await rotate(atOnce) }
+    async rotateKey({ atOnce = false, newMasterKey = false } = {}) {
+      return { kid: await rotate(atOnce || newMasterKey, newMasterKey) }
     },
   }
 }

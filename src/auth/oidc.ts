@@ -22,7 +22,7 @@ export interface OidcOptions extends OidcClient {
   /** `openid`, and the scopes that make the provider send the claims. */
   scopes: readonly string[]
   claims: ClaimNames
-  clock: Pick<Clock, 'now'>
+  clock: Pick<Clock, 'now' | 'steadyMs'>
 }
 
 /** A longer ID token is not sent as a hint: a person in hundreds of groups has a long one, and servers accept URLs of about 8 KiB. */

@@ -76,7 +76,7 @@ export function verifier(options: {
   }
 
   const ask = async (token: Known): Promise<TokenState> => {
-    const nowMs = clock.now()
+    const nowMs = clock.steadyMs()
     const { tokenId, kid } = token.claims
     if ((await keys.secretOf(kid)) === null) throw refused('it was signed with a retired key')
     const state = await store.tokenState(tokenId)

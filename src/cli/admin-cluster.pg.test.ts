@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { before, test } from 'node:test'
 import { patience } from '../../testing/patience.ts'
+import { numberOf } from '../core/epoch.ts'
 import { mintId, uuidOf, type NodeId } from '../core/ids.ts'
 import { main } from './main.ts'
 import type { Io } from './verb.ts'
 import { fakeReport } from '../../testing/fakes/node.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { testStore } from '../../testing/database/test-store.ts'
 
 const { database, store, system } = await testStore()
@@ -20,7 +22,7 @@ before(async () => {
       2 ** 40,
     ])
   }
-  await report(0, { leader: { epoch: await store.nodes.nextEpoch() } })
+  await report(0, { leader: { epoch: numberOf(await nextEpoch(store)) } })
   for (const i of [1, 2]) await report(i)
 })
 
@@ -197,7 +199,7 @@ test('on a terminal a drain is one line, and with too few nodes it says so', asy
   stop.abort(new Error('stopped by SIGINT'))
   await watching
   assert.match(seen.join(''), /\r\u001b\[Kanchor-2: draining, 3 left .*; waits: too few nodes: /)
-  assert.match(seen.join(''), /content wants 1 copy, and 0 other nodes are live/)
+  assert.match(seen.join(''), /content wants 1 copy, and 0 other nodes are in service/)
   await anchorage('uncordon', 'anchor-2')
   await system.query('update nodes set last_seen = now()')
   await report(1)
@@ -253,18 +255,49 @@ test('forget refuses a node that is alive, and one with content that is pinned o
   await placed(nodeId, 1)
   assert.match(
     (await anchorage('forget', 'anchor-4', '--yes')).stderr,
-    /1 pinned contents that no other node has/,
+    /no other node has 1 of the contents of anchor-4, which 1 pins of 1 orgs want.*forget anchor-4 --accept-loss/,
   )
   await system.query('delete from placements where node_id = $1', [uuidOf(nodeId)])
   assert.deepEqual(await json('forget', 'anchor-4', '--yes'), {
     id: nodeId,
     name: 'anchor-4',
     forgotten: true,
+    lost: { contents: 0, pins: 0, orgs: 0, bytes: 0 },
   })
   assert.match(
     (await anchorage('nodes', 'anchor-4')).stderr,
     /there is no node "anchor-4": there are anchor-1, anchor-2, anchor-3/,
   )
+})
+
+test('forget --accept-loss says what is lost, asks for the name of the node, and changes nothing for another name', async () => {
+  const { nodeId } = await store.nodes.boot('anchor-6')
+  await system.query(`update nodes set last_seen = now() - interval '1 hour' where id = $1`, [uuidOf(nodeId)])
+  await placed(nodeId, 2)
+  const refused = await anchorage('forget', 'anchor-6', '--yes', '--json')
+  assert.equal(refused.code, 1)
+  const lines = refused.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const lost = { contents: 2, pins: 2, orgs: 1, bytes: 2048 }
+  assert.deepEqual(lines.slice(2), [{ id: nodeId, name: 'anchor-6', forgotten: false, lost }])
+  assert.deepEqual(
+    lines.slice(0, 2).map(({ bytes, pins, orgs }) => ({ bytes, pins, orgs })),
+    Array.from({ length: 2 }, () => ({ bytes: 1024, pins: 1, orgs: 1 })),
+  )
+  const silent = await anchorage('forget', 'anchor-6', '--accept-loss')
+  assert.equal(silent.code, 2)
+  assert.match(silent.stderr, /No other node has 2 of its contents \(2\.0 KiB\).*--confirm anchor-6/s)
+  const asked = await run(['forget', 'anchor-6', '--accept-loss'], { ask: async () => 'anchor-5' })
+  assert.deepEqual([asked.code, asked.stdout], [2, ''])
+  assert.match(asked.stderr, /anchor-5 is not the name of anchor-6\. Nothing was changed/)
+  assert.equal((await anchorage('forget', 'anchor-6', '--accept-loss', '--confirm', 'anchor-1')).code, 2)
+  assert.equal((await json('nodes', 'anchor-6')).state, 'active')
+  const named = await run(['forget', 'anchor-6', '--accept-loss'], { ask: async () => 'anchor-6' })
+  assert.deepEqual([named.code, named.stdout], [0, `anchor-6 (${nodeId}) is forgotten\n`])
+  const [entry] = await store.operator.audit({ limit: 1 })
+  assert.deepEqual(entry?.details, { name: 'anchor-6', placements: 2, lost })
 })
 
 test('a dry run saves a plan and shows its moves; --plan carries out exactly that plan; pause, resume and cancel change it', async () => {
@@ -380,6 +413,34 @@ test('the audit is shown newest first, filtered by org, and followed', async () 
     lines.map((line) => JSON.parse(line).target),
     ['audited', 'audited-later'],
   )
+})
+
+test('the unwanted pins of a node are listed, and adopted by an org', async () => {
+  const node = { nodeId: nodes[1] ?? assert.fail('no node'), incarnation: 1 }
+  await store.orgDirectory.createOrg('rescue', {}, 'operator')
+  await store.reconcile.noteUnwanted(node, ['cid-b', 'cid-a'])
+  assert.equal((await anchorage('reconcile', 'anchor-2', '--list')).stdout, 'cid-a\ncid-b\n')
+  const { results } = await json('reconcile', 'anchor-2', '--list')
+  assert.deepEqual(
+    results.map(({ cid, seenAt }: Record<string, string>) => [cid, Number.isNaN(Date.parse(seenAt ?? ''))]),
+    [
+      ['cid-a', false],
+      ['cid-b', false],
+    ],
+  )
+  assert.deepEqual(await json('reconcile', 'anchor-1', '--list'), { results: [] })
+  const adopted = await anchorage('reconcile', 'anchor-2', '--adopt', 'rescue')
+  assert.deepEqual(
+    [adopted.code, adopted.stdout],
+    [0, '2 unwanted pins of anchor-2 are pins of rescue now\n'],
+  )
+  assert.deepEqual(await json('reconcile', 'anchor-2', '--adopt', 'rescue'), { adopted: 2 })
+  assert.deepEqual(
+    (await store.reconcile.placementsOf(node, ['cid-a', 'cid-b'])).map(({ state }) => state),
+    ['queued', 'queued'],
+  )
+  const unknown = await anchorage('reconcile', 'anchor-2', '--adopt', 'nobody')
+  assert.equal(unknown.code, 1)
 })
 
 test('prune-denylist removes expired entries', async () => {

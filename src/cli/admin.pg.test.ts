@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { decodeJwt } from 'jose'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { mintId, type UserId } from '../core/ids.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
@@ -205,7 +206,7 @@ test('remove-org needs the slug or --yes, and watches until the org is gone; aft
   const watched = anchorageAs({ out: (text) => shown.push(text) }, 'admin', 'remove-org', 'doomed')
   await until('it is watched', () => shown.length > 0)
   await using store = openStore({ ...database, log: silentLog })
-  const epoch = await store.nodes.nextEpoch()
+  const epoch = await nextEpoch(store)
   while ((await store.orgRemoval.removeSome(epoch, 10)) !== null);
   const { code, stderr } = await watched
   assert.deepEqual([code, shown.at(-1)], [0, 'doomed: removed\n'], stderr)
@@ -387,6 +388,26 @@ test('a token that ended with its signing key is not shown as valid', async () =
     results.map(({ endedBy }: { endedBy: string | null }) => endedBy),
     [null, 'key'],
   )
+})
+
+test('with another master key, rotate-key and mint-token fail and change nothing; --new-master-key makes it the new one', async () => {
+  await anchorage('admin', 'create-org', 'rekeyed')
+  const mint = ['admin', 'mint-token', '--org', 'rekeyed', '--scopes', 'pins:read', '--ttl', '1h', '--json']
+  const { kid: before }: { kid: string } = JSON.parse((await anchorage(...mint)).stdout)
+  const other = { env: { ...env(), ANCHORAGE_AUTH_MASTER_KEY: Buffer.alloc(32, 8).toString('base64') } }
+  for (const verb of [mint, ['admin', 'rotate-key'], ['admin', 'rotate-key', '--end-tokens', '--yes']]) {
+    const { code, stdout, stderr } = await anchorageAs(other, ...verb)
+    assert.deepEqual([code, stdout], [2, ''], stderr)
+    assert.match(stderr, /auth\.masterKey cannot decrypt the signing key/)
+  }
+  assert.equal(JSON.parse((await anchorage(...mint)).stdout).kid, before)
+
+  const renewed = ['admin', 'rotate-key', '--new-master-key']
+  assert.match((await anchorageAs(other, ...renewed)).stderr, /--new-master-key needs --end-tokens/)
+  const { kid } = JSON.parse((await anchorageAs(other, ...renewed, '--end-tokens', '--yes', '--json')).stdout)
+  assert.equal(JSON.parse((await anchorageAs(other, ...mint)).stdout).kid, kid)
+  assert.equal((await anchorage(...mint)).code, 2)
+  assert.equal((await anchorage(...renewed, '--end-tokens', '--yes')).code, 0)
 })
 
 /** A person who has logged in once; returns the id. */

@@ -7,7 +7,9 @@ import { after, before, test } from 'node:test'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import pg from 'pg'
 import { assertAgreement } from '../../testing/database/agreement.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { settlePlacements } from '../../testing/database/settle-placements.ts'
+import { numberOf } from '../core/epoch.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import type { BackupPart } from '../core/backup.ts'
@@ -40,7 +42,7 @@ before(async () => {
   org = (await store.orgDirectory.createOrg('acme', { limits: { maxBytes: 1e9 } }, 'test')).id
   const key = mintId('key')
   await store.tokens.rotateKey({ id: key, wrapped: wrapKey(master, key, secret), state: 'active' })
-  const epoch = await store.nodes.nextEpoch()
+  const epoch = await nextEpoch(store)
   await store.nodes.bindKubo(node, { peerId: 'old', multiaddrs: ['/ip4/192.0.2.1/tcp/4001/p2p/old'] })
   const odd = { name: 'a "name"\n\u2028\\ ✓', meta: { k: 'v\t"', 'anchorage.replicas': '1' } }
   await accept(...Array.from({ length: 1_500 }, (_, n) => pin(`c${n}`, n % 3 === 0 ? odd : {})))
@@ -110,11 +112,11 @@ test('after a restore no number from after the backup is used again, and claims 
   const [claimed] = await store.placements.claim(node, await store.placements.due(node, 1, 1), 30_000)
   assert.ok(claimed)
   const again = await store.nodes.boot('node-1')
-  const epoch = await store.nodes.nextEpoch()
+  const epoch = await nextEpoch(store)
   await using other = await testDatabase()
   await anchorage(other, 'restore', file)
   await using its = openStore({ ...other, log: silentLog })
-  assert.ok((await its.nodes.nextEpoch()) > epoch)
+  assert.ok(numberOf(await nextEpoch(its)) > numberOf(epoch))
   assert.equal(await its.nodes.see(again, { usedBytes: null, capacityBytes: null }), false)
   assert.ok((await its.nodes.boot('node-1')).incarnation > again.incarnation)
   const largest = 'select max(generation) as n from placements'
@@ -238,7 +240,7 @@ test('a live node on the database is named, and nothing is restored beside it', 
 test('each restore marks the database with a new mark, and a reconciler changes nothing until an operator confirms', async () => {
   const file = join(dir, 'mark')
   await anchorage(database, 'backup', file)
-  assert.equal(await store.reconcile.isRestored(node), false)
+  assert.equal((await store.marks.read(node, [])).confirmed, true)
   const marks = new Set<string>()
   for (let n = 0; n < 2; n++) {
     await using other = await testDatabase()
@@ -248,16 +250,16 @@ test('each restore marks the database with a new mark, and a reconciler changes 
     marks.add(said.restoreId)
     await using its = openStore({ ...other, log: silentLog })
     const same = await its.nodes.boot('node-1')
-    assert.equal(await its.reconcile.isRestored(same), true)
+    assert.equal((await its.marks.read(same, [])).confirmed, false)
     await its.operator.confirmReconcile(same.nodeId, 'test')
-    assert.equal(await its.reconcile.isRestored(same), false)
+    assert.equal((await its.marks.read(same, [])).confirmed, true)
     // a restore of the restored database has to be confirmed again
     const again = join(dir, `mark-${n}`)
     assert.equal((await anchorage(other, 'backup', again)).code, 0)
     await using third = await testDatabase()
     assert.equal((await anchorage(third, 'restore', again)).code, 0)
     await using thirds = openStore({ ...third, log: silentLog })
-    assert.equal(await thirds.reconcile.isRestored(await thirds.nodes.boot('node-1')), true)
+    assert.equal((await thirds.marks.read(await thirds.nodes.boot('node-1'), [])).confirmed, false)
   }
   assert.equal(marks.size, 2)
 })
@@ -294,6 +296,31 @@ test('a backup fails when the stored counts differ from the pins, and leaves no 
     (await readdir(dir)).filter((name) => name.startsWith('wrong')),
     [],
   )
+})
+
+test('admin recount lists wrong counts and exits with 1; with --apply it corrects them, and a backup works again', async () => {
+  await using other = await testDatabase()
+  await anchorage(other, 'admin', 'create-org', 'counted')
+  await asSystem(other, `insert into org_usage (org_id, bytes) select id, 5 from orgs`)
+  const wrong = await anchorage(other, 'admin', 'recount')
+  assert.match(wrong.stdout, /^OF +COUNTER +WHICH +STORED +COUNTED\ncounted +bytes +5 +0\n$/)
+  assert.deepEqual(
+    [wrong.code, wrong.stderr],
+    [1, 'wrong counts: 1; anchorage admin recount --apply corrects them\n'],
+  )
+  const applied = await anchorage(other, 'admin', 'recount', '--apply', '--json')
+  assert.equal(applied.code, 0, applied.stderr)
+  assert.partialDeepStrictEqual(JSON.parse(applied.stdout), {
+    wrong: 1,
+    corrected: 1,
+    results: [{ name: 'counted', counter: 'bytes', key: {}, kept: 5, counted: 0 }],
+  })
+  const right = await anchorage(other, 'admin', 'recount')
+  assert.deepEqual(
+    [right.code, right.stdout],
+    [0, 'all stored counts of 1 orgs, 0 nodes and 0 plans are right\n'],
+  )
+  assert.equal((await anchorage(other, 'backup', join(dir, 'recounted'))).code, 0)
 })
 
 test('migrate status says what is wrong, beside what is applied', async () => {
@@ -366,7 +393,7 @@ async function fillTheRest(keyId: KeyId): Promise<void> {
     `insert into users (id, issuer, subject, name) values (gen_random_uuid(), 'https://id', 's', 'Ünï')`,
     `insert into memberships (org_id, user_id, role, source) select o.id, u.id, 'owner', 'manual' from orgs o, users u`,
     `insert into sessions (id, hash, user_id, expires_at) select gen_random_uuid(), 'x', id, now() + interval '1 h' from users`,
-    `insert into plans (id, actor, summary, state, whole, moves) values (gen_random_uuid(), 'op', '{"a": 1}', 'applying', true, 1)`,
+    `insert into plans (id, actor, summary, state, whole, moves, bytes) values (gen_random_uuid(), 'op', '{"a": 1}', 'applying', true, 1, 1)`,
     `insert into plan_moves (plan_id, number, cid, from_node, to_node, bytes, reason)
        select p.id, 1, 'c1', n.id, n.id, 1, 'why' from plans p, nodes n`,
   ])
@@ -393,7 +420,7 @@ async function goesOn(on: TestDatabase) {
   await its.nodes.bindKubo(same, { peerId: 'new', multiaddrs: [] })
   await its.pins.acceptPins(org, [pin('later')], false)
   await asSystem(on, 'update contents set unpin_after = now() where unpin_after is not null')
-  await settlePlacements(its, same, await its.nodes.nextEpoch(), () => 5)
+  await settlePlacements(its, same, await nextEpoch(its), () => 5)
   await assertAgreement(on.systemUrl)
   return await its.pins.listPins(org, { limit: 1 })
 }

@@ -6,6 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Client } from 'pg'
+import { minter } from '../auth/minter.ts'
+import { bareClaim } from '../core/name-claim.ts'
+import { silentLog } from '../core/silent-log.ts'
+import { openStore } from '../store/store.ts'
 import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import { main } from './main.ts'
 
@@ -42,6 +46,7 @@ test('config check fails while Postgres is unreachable, and does not mention Pos
     /^postgres: Postgres cannot be reached at database\.systemUrl: connect ECONNREFUSED 127\.0\.0\.1:1; check that/,
   )
   assert.doesNotMatch(away.stderr, /pa55word/)
+  assert.match(away.stderr, /^warning: master key: whether it opens the signing keys cannot be told/m)
   const offline = await check(env, ['--offline'])
   assert.deepEqual(offline, { code: 0, stdout: 'the configuration is complete\n', stderr: '' })
 })
@@ -55,6 +60,32 @@ test('config check fails on an outdated schema, with the command to run', async 
   await owner.end()
   assert.equal(bare.code, 1)
   assert.match(bare.stderr, /^postgres schema: the database has no schema yet; run: anchorage migrate up$/m)
+})
+
+test('config check fails when the master key does not open the key that signs tokens', async () => {
+  const mine = Buffer.alloc(32, 7)
+  await using store = openStore({ ...database, log: silentLog })
+  await minter({ store: store.tokens, masterKey: mine }).rotateKey()
+  assert.deepEqual((await check()).code, 0)
+  const other = join(dir, 'other.key')
+  await writeFile(other, Buffer.alloc(32, 8).toString('base64'), { mode: 0o600 })
+  const { code, stderr } = await check({ ANCHORAGE_AUTH_MASTER_KEY_FILE: other })
+  assert.equal(code, 1)
+  assert.match(
+    stderr,
+    /^master key: auth\.masterKey cannot decrypt the signing key key_\w+: give the master key/m,
+  )
+})
+
+test('config check fails when the node name belongs to another machine, and warns of a differing setting', async () => {
+  await using store = openStore({ ...database, log: silentLog })
+  const claim = { ...bareClaim, folderId: 'theirs', machine: 'theirs', settings: { 'pin.replicas': '3' } }
+  await store.nodes.boot('theirs', null, claim)
+  const taken = await check({ ANCHORAGE_NODE_NAME: 'theirs' })
+  assert.equal(taken.code, 1)
+  assert.match(taken.stderr, /^node name: another process runs as the node theirs, .*node\.name of its own/m)
+  const differs = await check({ ANCHORAGE_NODE_NAME: 'new' })
+  assert.match(differs.stderr, /pin\.replicas is 1 here, and 3 on the node theirs/)
 })
 
 test('config check fails when another process has the port, and when the data directory cannot be made', async () => {

@@ -10,6 +10,7 @@ import { checkCertificates } from './doctor/certificates.ts'
 import { checkConfig, checkSecrets } from './doctor/config.ts'
 import { checkDisk } from './doctor/disk.ts'
 import type { Check } from './doctor/finding.ts'
+import { masterKeyCheck } from './doctor/identity.ts'
 import { look } from './doctor/look.ts'
 import { checkPorts } from './doctor/ports.ts'
 import { checkPostgres } from './doctor/postgres.ts'
@@ -81,7 +82,8 @@ async function check(input: ConfigInput, isOffline: boolean, io: Io): Promise<nu
   const checks = isOffline ? onThisMachine : [...onThisMachine, ...startingNeeds]
   let isFit = true
   for await (const { check: name, state, says, advice } of look(config, checks, io.signal)) {
-    if (notForStarting.has(name) || (state !== 'fail' && state !== 'warn')) continue
+    const isUntold = state === 'skip' && name === masterKeyCheck
+    if (notForStarting.has(name) || (state !== 'fail' && state !== 'warn' && !isUntold)) continue
     isFit &&= state !== 'fail'
     const about = name === 'config' ? '' : `${name}: `
     const line = `${about}${says}${advice === null ? '' : `; ${advice}`}`

@@ -65,6 +65,8 @@ test('wrong use exits with 2, says what to do, and writes nothing to standard ou
     [['admin', 'rebalance', '--plan', 'x', '--dry-run'], /expected only one of --dry-run and --plan/],
     [['admin', 'rebalance', '--pause', 'x'], /x is not the id of a plan/],
     [['admin', 'reconcile', '--confirm'], /NODE is missing/],
+    [['admin', 'reconcile', '--adopt', 'acme'], /NODE is missing/],
+    [['admin', 'reconcile', 'a', '--list', '--confirm'], /either --confirm or --list/],
     [['admin', 'audit', '--limit', '0'], /--limit: expected a whole number from 1 to 1000, not 0/],
     [['pin', 'add', 'x'], /no service URL: give --url or set ANCHORAGE_URL/],
     [

@@ -37,10 +37,11 @@ export async function main(argv: readonly string[], given: Process): Promise<num
 /** Runs `main` on this process: with its streams and signals, and with a hard exit when a clean stop takes too long. */
 export async function runProcess(): Promise<void> {
   const stop = new AbortController()
+  let moreToStopMs = 0
   const onSignal = (name: string): void => {
     if (stop.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143)
     stop.abort(new Error(`stopped by ${name}`))
-    setTimeout(() => process.exit(1), lastResortMs).unref()
+    setTimeout(() => process.exit(1), lastResortMs + moreToStopMs).unref()
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
@@ -65,6 +66,7 @@ export async function runProcess(): Promise<void> {
     ...(process.stdin.isTTY &&
       process.stderr.isTTY && { ask: (question: string) => ask(question, stop.signal) }),
     signal: stop.signal,
+    allowToStop: (ms) => void (moreToStopMs = ms),
   })
   process.off('SIGINT', onSignal)
   process.off('SIGTERM', onSignal)

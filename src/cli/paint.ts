@@ -24,6 +24,7 @@ const colours: Readonly<Record<string, 'green' | 'yellow' | 'red'>> = {
   suspended: 'yellow',
   pending: 'yellow',
   silent: 'red',
+  unable: 'red',
   failed: 'red',
   FAIL: 'red',
   drifted: 'red',

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -15,10 +17,15 @@ import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.
 import { main } from './main.ts'
 
 let database: TestDatabase
+let dir: string
 before(async () => {
   database = await testDatabase()
+  dir = await mkdtemp(join(tmpdir(), 'anchorage-serve-'))
 })
-after(() => database[Symbol.asyncDispose]())
+after(async () => {
+  await database[Symbol.asyncDispose]()
+  await rm(dir, { recursive: true, force: true })
+})
 
 test('a node serves while NATS and Kubo are unreachable, says that it is degraded and why, and stops cleanly at SIGTERM', async () => {
   const port = await freePort()
@@ -136,18 +143,93 @@ test('a login that Postgres refuses ends the start at once, with the command to 
   )
 })
 
-test('a port in use is an error that names the port', async () => {
+test('a start that fails, for a port in use or another master key, leaves no trace in the database', async () => {
+  const { listen, free } = await takenPort()
+  const nowhere = { ANCHORAGE_NODE_NAME: 'failed' }
+  const refused: [Record<string, string>, number, RegExp][] = [
+    [{ ANCHORAGE_HTTP_LISTEN: listen }, 1, new RegExp(`^anchorage: cannot listen on ${listen}`, 'm')],
+    [
+      { ANCHORAGE_AUTH_MASTER_KEY: otherKey },
+      2,
+      /^anchorage: auth\.masterKey cannot decrypt the signing key key_/m,
+    ],
+  ]
+  await tokenOf('keyed')
+  const before = await rowsOf('nodes')
+  for (const [env, code, says] of refused) {
+    const { child, stderr } = serve({ ...nowhere, ANCHORAGE_DATA_DIR: join(dir, 'failed'), ...env })
+    assert.deepEqual(await once(child, 'exit'), [code, null])
+    assert.match(await stderr, says)
+  }
+  free()
+  assert.deepEqual(await rowsOf('nodes'), before)
+})
+
+test('a second process under the name of a live node is refused, and the node goes on', async () => {
+  const port = await freePort()
+  const own = {
+    ANCHORAGE_NODE_NAME: 'twice',
+    ANCHORAGE_NODE_ZONE: 'east',
+    ANCHORAGE_DATA_DIR: join(dir, 'twice'),
+    ANCHORAGE_HTTP_LISTEN: `127.0.0.1:${port}`,
+  }
+  const first = serve(own)
+  const ready = async () => (await untilAnswered(`http://127.0.0.1:${port}/v1/ready`, first.child)).status
+  await until('the node is ready', async () => (await ready()) === 200)
+  const incarnation = async () =>
+    (await rowsOf('nodes'))
+      .filter(({ zone }) => zone === 'east')
+      .map((row) => [row['name'], row['incarnation']])
+  const before = await incarnation()
+  assert.deepEqual(before, [['twice', '1']])
+  const copied = { ANCHORAGE_DATA_DIR: join(dir, 'copied'), ANCHORAGE_HTTP_LISTEN: '127.0.0.1:0' }
+  const copy = serve({ ...own, ...copied })
+  assert.deepEqual(await once(copy.child, 'exit'), [1, null])
+  assert.match(await copy.stderr, /^anchorage: another process runs as the node twice/m)
+  assert.deepEqual(await incarnation(), before)
+  assert.equal(await ready(), 200)
+
+  first.child.kill('SIGKILL')
+  await once(first.child, 'exit')
+  const next = serve(own)
+  const { status } = await untilAnswered(`http://127.0.0.1:${port}/v1/ready`, next.child)
+  assert.equal(status, 200)
+  next.child.kill('SIGTERM')
+  await once(next.child, 'exit')
+  assert.doesNotMatch(await next.stderr, /waiting until/)
+})
+
+test('a node serves on while it stops, and a second signal ends it at once', async () => {
+  const port = await freePort()
+  const { child } = serve({ ANCHORAGE_HTTP_LISTEN: `127.0.0.1:${port}`, ANCHORAGE_HTTP_STOP_DELAY: '1m' })
+  const at = async (path: string) => (await untilAnswered(`http://127.0.0.1:${port}/v1${path}`, child)).status
+  await until('the node is ready', async () => (await at('/ready')) === 200)
+  child.kill('SIGTERM')
+  await until('the node is not ready', async () => (await at('/ready')) === 503)
+  assert.equal(await at('/health'), 200)
+  assert.equal(await at('/pins'), 401)
+  child.kill('SIGTERM')
+  assert.deepEqual(await once(child, 'exit'), [143, null])
+})
+
+/** A port of 127.0.0.1 on which another process listens. */
+async function takenPort(): Promise<{ listen: string; free: () => void }> {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const address = taken.address()
-  const listen = `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
-  const { child, stderr } = serve({ ANCHORAGE_HTTP_LISTEN: listen })
-  const [code] = await once(child, 'exit')
-  taken.close()
-  assert.equal(code, 1)
-  assert.match(await stderr, new RegExp(`^anchorage: cannot listen on ${listen}`, 'm'))
-})
+  const port = typeof address === 'object' ? address?.port : ''
+  return { listen: `127.0.0.1:${port}`, free: () => void taken.close() }
+}
 
+async function rowsOf(table: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client(database.systemUrl)
+  await client.connect()
+  const { rows } = await client.query(`select * from ${table}`)
+  await client.end()
+  return rows
+}
+
+const otherKey = Buffer.alloc(32, 8).toString('base64')
 const masterKey = Buffer.alloc(32, 7).toString('base64')
 
 /** The CID of an empty raw block. */
@@ -183,6 +265,8 @@ function environment(): Record<string, string> {
     ANCHORAGE_DATABASE_URL: database.tenantUrl,
     ANCHORAGE_DATABASE_SYSTEM_URL: database.systemUrl,
     ANCHORAGE_AUTH_MASTER_KEY: masterKey,
+    ANCHORAGE_DATA_DIR: join(dir, 'own'),
+    ANCHORAGE_HTTP_STOP_DELAY: '0s',
     ANCHORAGE_NATS_URL: 'nats://127.0.0.1:1',
     ANCHORAGE_KUBO_RPC: 'http://127.0.0.1:1',
   }
@@ -201,6 +285,7 @@ function serve(env: Record<string, string>) {
   return { child, stderr: text(child.stderr) }
 }
 
+/** The first answer of a node that serves. */
 async function untilAnswered(
   url: string,
   child: ChildProcessByStdio<null, null, Readable>,
@@ -209,10 +294,11 @@ async function untilAnswered(
   for (;;) {
     assert.equal(child.exitCode, null, 'the node goes on running')
     try {
-      return await fetch(url, { signal: deadline })
+      const answer = await fetch(url, { signal: deadline })
+      if (!/node is starting/.test(await answer.clone().text())) return answer
     } catch (error) {
       if (deadline.aborted) throw error
-      await new Promise((resolve) => setTimeout(resolve, 100))
     }
+    await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }

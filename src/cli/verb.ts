@@ -20,6 +20,8 @@ export interface Process {
   ask?: (question: string) => Promise<string>
   /** Aborts at SIGINT and SIGTERM. */
   signal: AbortSignal
+  /** A clean stop may take this much longer than usual before the process is ended hard. */
+  allowToStop?: (ms: number) => void
 }
 
 /** What a verb may use: its process, and the values of the global options. */

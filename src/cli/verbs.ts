@@ -56,6 +56,10 @@ const groups: Record<string, Record<string, Entry>> = {
       summary: 'show reconcilers, or let one continue',
       load: () => import('./admin/reconcile.ts'),
     },
+    'admin recount': {
+      summary: 'compare stored counts with their rows',
+      load: () => import('./admin/recount.ts'),
+    },
   },
   Orgs: {
     'admin create-org': { summary: 'create an org', load: () => import('./admin/create-org.ts') },

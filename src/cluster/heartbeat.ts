@@ -1,5 +1,5 @@
 import { parseId, type NodeId } from '../core/ids.ts'
-import { nodeStates, type NodeState } from '../core/node.ts'
+import { abilities, nodeStates, type Inability, type KuboSign, type NodeState } from '../core/node.ts'
 
 /** A node's report about itself, sent every second. The addresses of its Kubo are not in it: they come from Postgres alone. */
 export interface Heartbeat {
@@ -13,6 +13,10 @@ export interface Heartbeat {
   state: NodeState
   /** How long the node's accepts of the last seconds took, ms; null when there were none. */
   acceptMs: number | null
+  /** What the node cannot do now; null when it can work. Left out by older versions, which do not tell. */
+  unable?: Inability | null
+  /** Missing in heartbeats of older versions. */
+  kubo?: KuboSign
 }
 
 export function writeHeartbeat(heartbeat: Heartbeat): string {
@@ -23,7 +27,9 @@ export function writeHeartbeat(heartbeat: Heartbeat): string {
 /** Parses a heartbeat; null when `text` is malformed or of an unknown version. */
 export function readHeartbeat(text: string): Heartbeat | null {
   try {
-    const { v, nodeId, name, incarnation, zone, capacityBytes, usedBytes, state, acceptMs } = record(text)
+    const { v, nodeId, name, incarnation, zone, capacityBytes, usedBytes, state, acceptMs, ...more } = record(
+      JSON.parse(text),
+    )
     if (v !== 1 || typeof nodeId !== 'string' || typeof name !== 'string') return null
     if (typeof incarnation !== 'number') return null
     const known = nodeStates.find((one) => one === state)
@@ -37,13 +43,34 @@ export function readHeartbeat(text: string): Heartbeat | null {
       usedBytes: typeof usedBytes === 'number' ? usedBytes : null,
       state: known,
       acceptMs: typeof acceptMs === 'number' ? acceptMs : null,
+      ...inability(more['unable']),
+      ...kuboSign(more['kubo']),
     }
   } catch {
     return null
   }
 }
 
-function record(text: string): Record<string, unknown> {
-  const value: unknown = JSON.parse(text)
+/** A newer version may name an ability that this one does not know. Such a node cannot work either. */
+function inability(value: unknown): Pick<Heartbeat, 'unable'> {
+  if (value === undefined || value === null) return value === null ? { unable: null } : {}
+  const { what, forMs, reason } = record(value)
+  const known = abilities.find((one) => one === what) ?? 'kubo'
+  return {
+    unable: {
+      what: known,
+      forMs: typeof forMs === 'number' ? forMs : 0,
+      reason: typeof reason === 'string' ? reason : 'it does not say why',
+    },
+  }
+}
+
+function kuboSign(value: unknown): Pick<Heartbeat, 'kubo'> {
+  if (value === undefined) return {}
+  const { sinceMs, alone } = record(value)
+  return { kubo: { sinceMs: typeof sinceMs === 'number' ? sinceMs : null, alone: alone === true } }
+}
+
+function record(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? { ...value } : {}
 }

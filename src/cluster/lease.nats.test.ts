@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { before, suite, test } from 'node:test'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { patience } from '../../testing/patience.ts'
+import { FakeEpochs } from '../../testing/fakes/epochs.ts'
 import { until } from '../../testing/settle.ts'
+import { numberOf, type Epoch } from '../core/epoch.ts'
 import { mintId } from '../core/ids.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
@@ -23,21 +25,20 @@ async function rig({ ttlMs: ttl = ttlMs } = {}) {
   const stack = new AsyncDisposableStack()
   const nats = stack.use(await testNats(process.env))
   const child = await nats.start()
-  let lastEpoch = 0
+  const epochs = new FakeEpochs()
   const contender = async (clock: SteadyClock = steadyClock) => {
     const nodeId = mintId('nod')
     const link = stack.use(connectNats({ url: child.url, nodeId, log: silentLog, probeEveryMs: 200 }))
     await until('JetStream', () => link.trouble() === null)
     const stop = new AbortController()
     const seen = { epochs: new Array<number>(), leads: false }
-    const onLead = async (epoch: number, signal: AbortSignal): Promise<void> => {
-      seen.epochs.push(epoch)
+    const onLead = async (epoch: Epoch, signal: AbortSignal): Promise<void> => {
+      seen.epochs.push(numberOf(epoch))
       seen.leads = true
       await new Promise((ended) => signal.addEventListener('abort', ended))
       seen.leads = false
     }
-    const nextEpoch = () => Promise.resolve(++lastEpoch)
-    const options = { link, nodeId, ttlMs: ttl, clock, nextEpoch, onLead, log: silentLog }
+    const options = { link, nodeId, ttlMs: ttl, clock, epochs, onLead, log: silentLog }
     const done = runLease(options, stop.signal)
     stack.defer(() => {
       stop.abort()

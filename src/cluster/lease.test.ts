@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { FakeEpochs } from '../../testing/fakes/epochs.ts'
+import { numberOf, type Epoch } from '../core/epoch.ts'
 import { mintId } from '../core/ids.ts'
-import type { Log } from '../core/ports.ts'
+import type { EpochStore, Log } from '../core/ports.ts'
 import { silentLog } from '../core/silent-log.ts'
 import type { LeaderKey } from './leader-key.ts'
 import { contend, leaseTimes, type LeaseOptions } from './lease.ts'
@@ -130,30 +132,24 @@ class FakeKey implements LeaderKey {
 }
 
 /** One contender, with the epochs of its terms so far and whether it leads now. */
-function contender(
-  clock: FakeClock,
-  key: LeaderKey,
-  epochs: { last: number },
-  more: Partial<LeaseOptions> = {},
-) {
+function contender(clock: FakeClock, key: LeaderKey, epochs: FakeEpochs, more: Partial<LeaseOptions> = {}) {
   const nodeId = mintId('nod')
   const stop = new AbortController()
   const seen = { epochs: new Array<number>(), leads: false, endedAtMs: 0 }
-  const onLead = async (epoch: number, signal: AbortSignal): Promise<void> => {
-    seen.epochs.push(epoch)
+  const onLead = async (epoch: Epoch, signal: AbortSignal): Promise<void> => {
+    seen.epochs.push(numberOf(epoch))
     seen.leads = true
     await new Promise((ended) => signal.addEventListener('abort', ended))
     seen.leads = false
     seen.endedAtMs = clock.steadyMs()
   }
-  const nextEpoch = () => Promise.resolve(++epochs.last)
-  const options = { nodeId, ttlMs, clock, key, nextEpoch, onLead, log: silentLog, ...more }
+  const options = { nodeId, ttlMs, clock, key, epochs, onLead, log: silentLog, ...more }
   return { nodeId, seen, stop, done: contend(options, stop.signal) }
 }
 
 function world() {
   const clock = new FakeClock()
-  return { clock, key: new FakeKey(clock), epochs: { last: 0 } }
+  return { clock, key: new FakeKey(clock), epochs: new FakeEpochs() }
 }
 
 async function end(clock: FakeClock, ...contenders: { stop: AbortController; done: Promise<void> }[]) {
@@ -360,15 +356,33 @@ test('a wiped bucket ends the term; the next leader has a later epoch', async ()
   await end(clock, ...both)
 })
 
-test('without an epoch no node leads: the key is released and tried again', async () => {
+test('a node that cannot reach Postgres leaves the key to others, and contends again once it can', async () => {
   const { clock, key, epochs } = world()
-  let away = true
-  const nextEpoch = () =>
-    away ? Promise.reject(new Error('Postgres is away')) : Promise.resolve(++epochs.last)
-  const one = contender(clock, key, epochs, { nextEpoch })
-  await clock.pass(ttlMs)
-  assert.deepEqual(one.seen.epochs, [])
-  away = false
+  const reached = Promise.withResolvers<void>()
+  const present = () => reached.promise.then(() => epochs.present())
+  const cutOff = contender(clock, key, epochs, { epochs: { present, take: (...of) => epochs.take(...of) } })
+  await clock.pass(2 * ttlMs)
+  assert.equal(key.holder(), null)
+  const other = contender(clock, key, epochs)
+  await clock.pass(100)
+  assert.deepEqual([cutOff.seen.epochs, other.seen.epochs], [[], [1]])
+  reached.resolve()
+  await clock.pass(2_000)
+  other.stop.abort()
+  await clock.pass(2_000)
+  assert.deepEqual(cutOff.seen.epochs, [2])
+  await end(clock, cutOff, other)
+})
+
+test('a node that cannot take an epoch releases the key and tries again after a pause', async () => {
+  const { clock, key, epochs } = world()
+  let isReadOnly = true
+  const take: EpochStore['take'] = (...of) =>
+    isReadOnly ? Promise.reject(new Error('Postgres is read-only')) : epochs.take(...of)
+  const one = contender(clock, key, epochs, { epochs: { present: () => epochs.present(), take } })
+  await clock.pass(500)
+  assert.deepEqual([one.seen.epochs, key.holder()], [[], null])
+  isReadOnly = false
   await clock.pass(1.5 * ttlMs)
   assert.deepEqual(one.seen.epochs, [1])
   await end(clock, one)
@@ -376,11 +390,11 @@ test('without an epoch no node leads: the key is released and tried again', asyn
 
 test('an epoch that cannot be written at once is written as soon as NATS answers', async () => {
   const { clock, key, epochs } = world()
-  const nextEpoch = async () => {
+  const take: EpochStore['take'] = (...of) => {
     key.fault = 'away'
-    return ++epochs.last
+    return epochs.take(...of)
   }
-  const one = contender(clock, key, epochs, { nextEpoch })
+  const one = contender(clock, key, epochs, { epochs: { present: () => epochs.present(), take } })
   await clock.pass(1_500)
   assert.deepEqual(one.seen.epochs, [], 'no node leads under an epoch that the key does not have')
   key.fault = null
@@ -391,13 +405,82 @@ test('an epoch that cannot be written at once is written as soon as NATS answers
 
 test('no node leads under an epoch that arrives after the deadline', async () => {
   const { clock, key, epochs } = world()
-  const late = Promise.withResolvers<number>()
+  const answer = Promise.withResolvers<void>()
   let calls = 0
-  const nextEpoch = () => (calls++ === 0 ? late.promise : Promise.resolve(2))
-  const one = contender(clock, key, epochs, { nextEpoch })
+  const take: EpochStore['take'] = async (...of) => {
+    const taken = await epochs.take(...of)
+    if (calls++ === 0) await answer.promise
+    return taken
+  }
+  const one = contender(clock, key, epochs, { epochs: { present: () => epochs.present(), take } })
   await clock.pass(ttlMs)
-  late.resolve(1)
+  answer.resolve()
   await clock.pass(2 * ttlMs)
+  assert.deepEqual(one.seen.epochs, [2])
+  await end(clock, one)
+})
+
+test('a request for an epoch that Postgres carries out late, when another node leads, does not end its term', async () => {
+  const { clock, key, epochs } = world()
+  const carriedOut = Promise.withResolvers<void>()
+  let late: Epoch | null | undefined
+  const take: EpochStore['take'] = async (...of) => {
+    await carriedOut.promise
+    return (late = await epochs.take(...of))
+  }
+  const hangs = contender(clock, key, epochs, { epochs: { present: () => epochs.present(), take } })
+  await clock.pass(100)
+  assert.equal(key.holder(), hangs.nodeId)
+  const other = contender(clock, key, epochs)
+  await clock.pass(2 * ttlMs)
+  assert.equal(other.seen.leads, true)
+  const epoch = await epochs.present()
+  carriedOut.resolve()
+  await clock.pass(1_000)
+  assert.equal(late, null)
+  assert.deepEqual([await epochs.present(), other.seen.epochs], [epoch, [1]])
+  await end(clock, hangs, other)
+})
+
+test('a node whose lease ended before it could ask for an epoch does not ask', async () => {
+  const { clock, key, epochs } = world()
+  const answer = Promise.withResolvers<void>()
+  let puts = 0
+  const put: LeaderKey['put'] = async (...of) => {
+    const revision = await key.put(...of)
+    if (puts++ === 0) await answer.promise
+    return revision
+  }
+  let asked = 0
+  const take: EpochStore['take'] = (...of) => (asked++, epochs.take(...of))
+  const slow: LeaderKey = {
+    put,
+    read: (...of) => key.read(...of),
+    drop: (...of) => key.drop(...of),
+    onDropped: (...of) => key.onDropped(...of),
+  }
+  const one = contender(clock, slow, epochs, { epochs: { present: () => epochs.present(), take } })
+  await clock.pass(100)
+  await clock.jump(ttlMs)
+  answer.resolve()
+  await clock.jump(1)
+  assert.equal(asked, 0)
+  await clock.pass(ttlMs)
+  assert.deepEqual([asked, one.seen.epochs], [1, [1]])
+  await end(clock, one)
+})
+
+test('a node that finds another epoch than it saw gives its lease back, and contends again soon', async () => {
+  const { clock, key, epochs } = world()
+  let calls = 0
+  const take: EpochStore['take'] = (...of) => {
+    if (calls++ === 0) epochs.raise()
+    return epochs.take(...of)
+  }
+  const one = contender(clock, key, epochs, { epochs: { present: () => epochs.present(), take } })
+  await clock.pass(100)
+  assert.deepEqual([one.seen.epochs, key.holder()], [[], null])
+  await clock.pass(2_000)
   assert.deepEqual(one.seen.epochs, [2])
   await end(clock, one)
 })

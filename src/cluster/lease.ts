@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { numberOf, type Epoch } from '../core/epoch.ts'
 import type { NodeId } from '../core/ids.ts'
-import type { Log } from '../core/ports.ts'
+import type { EpochStore, Log } from '../core/ports.ts'
 import { unlessAborted } from '../process/aborted.ts'
 import type { NodeNatsLink } from './nats-link.ts'
 import { natsLeaderKey, type Held, type LeaderKey } from './leader-key.ts'
@@ -13,10 +14,9 @@ export interface LeaseOptions {
   /** How long a leader that went silent keeps others out; at least 1 s. */
   ttlMs: number
   clock?: SteadyClock
-  /** Takes the next epoch from Postgres. */
-  nextEpoch: () => Promise<number>
+  epochs: EpochStore
   /** The leader's work. It must end when `signal` aborts: the lease was lost or is about to be released. */
-  onLead: (epoch: number, signal: AbortSignal) => Promise<void>
+  onLead: (epoch: Epoch, signal: AbortSignal) => Promise<void>
   /** Called after each try to renew the lease: whether it succeeded, and how long after the renewal was due the answer came. */
   onRenewal?: (ok: boolean, lateMs: number) => void
   log: Log
@@ -45,7 +45,7 @@ export async function contend(
     while (!signal.aborted) {
       // Created before the key is read, so that a leader that steps down meanwhile is not missed.
       hurry = new AbortController()
-      const led = await Term.win(options, clock, stillness)
+      const led = await Term.win(options, clock, stillness, signal)
         .then((term) => term?.lead(signal) ?? 'not')
         .catch((error: unknown) => log.debug({ reason: explain(error) }, 'cannot contend for leadership'))
       // Wake at once when a leader steps down, unless that was this node: others go first, and failing work is not retried in a tight loop.
@@ -132,26 +132,33 @@ interface Late {
 class Term {
   readonly #options: LeaseOptions & { key: LeaderKey }
   readonly #clock: SteadyClock
-  /** Unique to this term. It shows that a stored value is ours when the answer to our renewal was lost. */
+  /** The id of this term. It fences our writes, and shows that a stored value is ours when the answer to our renewal was lost. */
   readonly #token = randomUUID()
   readonly #lost = new AbortController()
   readonly #times: LeaseTimes
-  #epoch: number | null = null
+  /** The epoch before this term. */
+  readonly #seen: Epoch
+  #epoch: Epoch | null = null
   #revision = 0
   /** When the last renewal that was answered was sent. */
   #renewedAtMs = 0
 
-  private constructor(options: LeaseOptions & { key: LeaderKey }, clock: SteadyClock) {
+  private constructor(options: LeaseOptions & { key: LeaderKey }, clock: SteadyClock, seen: Epoch) {
     this.#options = options
     this.#clock = clock
+    this.#seen = seen
     this.#times = leaseTimes(options.ttlMs)
   }
 
-  /** Tries once to win the key; null when another node holds it. */
+  /**
+   * Tries once to win the key; null when another node holds it. The present epoch is read first. So a node that cannot reach Postgres leaves
+   * the key to others.
+   */
   static async win(
     options: LeaseOptions & { key: LeaderKey },
     clock: SteadyClock,
     stillness: Stillness,
+    signal: AbortSignal,
   ): Promise<Term | null> {
     const held = await options.key.read(leaseTimes(options.ttlMs).everyMs)
     if (held !== null && held.value !== null) {
@@ -162,7 +169,8 @@ class Term {
         'nats-server still has a lease that expired long ago; this node tries to take it',
       )
     }
-    const term = new Term(options, clock)
+    const seen = await unlessAborted(options.epochs.present(), signal)
+    const term = new Term(options, clock, seen)
     return (await term.#write(held?.revision ?? 0)) ? term : null
   }
 
@@ -174,9 +182,16 @@ class Term {
     const keeping = [this.#watchDeadline(over.signal)]
     try {
       const epoch = await this.#takeEpoch(stop)
+      if (epoch === null) {
+        log.warn(
+          { seen: numberOf(this.#seen) },
+          'another node has taken an epoch meanwhile; this node does not lead',
+        )
+        return 'ended'
+      }
       // The lease is renewed until the work has really ended, even after it was told to end.
       keeping.push(this.#renew(over.signal))
-      log.info({ epoch }, 'this node leads')
+      log.info({ epoch: numberOf(epoch) }, 'this node leads')
       await onLead(epoch, stop)
       return 'ended'
     } catch (error) {
@@ -190,9 +205,16 @@ class Term {
     }
   }
 
-  /** Postgres may be slow or unreachable. Then the lease ends meanwhile, and no work was done under it. */
-  async #takeEpoch(stop: AbortSignal): Promise<number> {
-    this.#epoch = await unlessAborted(this.#options.nextEpoch(), stop)
+  /**
+   * Takes the epoch after the one that was read before the key was won; null when another term has taken an epoch since. The request is
+   * sent only while the lease lasts. Postgres may carry it out late, when another node leads. Then it finds that node's epoch, and changes
+   * nothing. Postgres may also be slow or unreachable. Then the lease ends meanwhile, and no work was done under it.
+   */
+  async #takeEpoch(stop: AbortSignal): Promise<Epoch | null> {
+    if (this.#leftMs() <= 0) this.#lose('it ended before an epoch was taken')
+    stop.throwIfAborted()
+    this.#epoch = await unlessAborted(this.#options.epochs.take(this.#seen, this.#token), stop)
+    if (this.#epoch === null) return null
     while (!(await this.#renewOnce())) await this.#clock.sleep(this.#times.againMs, stop)
     stop.throwIfAborted()
     return this.#epoch
@@ -236,7 +258,7 @@ class Term {
     const natsMs = lateMs - processMs
     const leftMs = Math.round(dueAtMs - this.#times.everyMs + this.#times.workMs - this.#clock.steadyMs())
     this.#options.log.warn(
-      { epoch: this.#epoch, lateMs, processMs, natsMs, tries, leftMs },
+      { epoch: this.#number(), lateMs, processMs, natsMs, tries, leftMs },
       'the lease was renewed late; at leftMs = 0 another node would lead',
     )
   }
@@ -262,7 +284,7 @@ class Term {
   async #write(expected: number): Promise<boolean> {
     const { key, nodeId, ttlMs } = this.#options
     const sentAt = this.#clock.steadyMs()
-    const value = JSON.stringify({ v: 1, nodeId, epoch: this.#epoch, ttlMs, token: this.#token })
+    const value = JSON.stringify({ v: 1, nodeId, epoch: this.#number(), ttlMs, token: this.#token })
     const revision = await key.put(value, expected, ttlMs, this.#times.everyMs)
     if (revision === null) return false
     this.#revision = revision
@@ -270,9 +292,14 @@ class Term {
     return true
   }
 
+  /** The number of the epoch: nodes of the version before read a number in the key. */
+  #number(): number | null {
+    return this.#epoch === null ? null : numberOf(this.#epoch)
+  }
+
   #lose(why: string): void {
     if (this.#lost.signal.aborted) return
-    this.#options.log.warn({ epoch: this.#epoch, reason: why }, 'this node no longer leads')
+    this.#options.log.warn({ epoch: this.#number(), reason: why }, 'this node no longer leads')
     this.#lost.abort(new Error(`the lease was lost: ${why}`))
   }
 

@@ -22,7 +22,7 @@ const beat = (nodeId: NodeId, more: Partial<Heartbeat> = {}): Heartbeat => ({
 const node = (id: NodeId, more: Partial<Node> = {}): Node =>
   fakeNode({ id, zone: 'a', usedBytes: 10, live: false, ...more })
 const one = (known: Node, heard: Heartbeat | null): Node | undefined =>
-  mergeNodes([known], () => heard, beat(here))[0]
+  mergeNodes([known], () => heard, beat(here), Infinity)[0]
 
 test('a node is live when its heartbeat is fresh, whatever Postgres says', () => {
   assert.equal(one(node(there), beat(there))?.live, true)
@@ -46,6 +46,17 @@ test('a heartbeat updates the used bytes, and its unknown values replace nothing
   assert.deepEqual(merged, { ...known, live: true, usedBytes: 60 })
 })
 
+test('a heartbeat says since when the Kubo of the node answers; one of an older version says nothing of it', () => {
+  const kubo = { sinceMs: 17, alone: true }
+  const heard = readHeartbeat(writeHeartbeat(beat(there, { kubo })))
+  assert.deepEqual(one(node(there), heard)?.kubo, kubo)
+  assert.equal(one(node(there), beat(there))?.kubo, undefined)
+  const odd = JSON.stringify({ ...JSON.parse(writeHeartbeat(beat(there))), kubo: { sinceMs: 'x', more: 1 } })
+  assert.deepEqual(readHeartbeat(odd)?.kubo, { sinceMs: null, alone: false })
+  const none = JSON.stringify({ ...JSON.parse(writeHeartbeat(beat(there))), kubo: null })
+  assert.deepEqual(readHeartbeat(none)?.kubo, { sinceMs: null, alone: false })
+})
+
 test('addresses come from Postgres alone: those in heartbeats of older versions are ignored', () => {
   const theirs = JSON.stringify({
     ...JSON.parse(writeHeartbeat(beat(there))),
@@ -67,9 +78,31 @@ test('a node is draining when its heartbeat or Postgres says so', () => {
   assert.equal(one(node(there), beat(there, { state: 'draining' }))?.state, 'draining')
 })
 
+test('what a node can do is what its heartbeat says, and Postgres says since when it cannot', () => {
+  const unable = { what: 'kubo', forMs: 1_000, reason: 'away' } as const
+  const noted = { ...unable, forMs: 60_000 }
+  assert.deepEqual(one(node(there), beat(there, { unable }))?.unable, unable)
+  assert.deepEqual(one(node(there, { unable: noted }), beat(there, { unable }))?.unable, noted)
+  assert.equal(one(node(there, { unable: noted }), beat(there, { unable: null }))?.unable, null)
+  assert.equal(one(node(there, { unable: noted }), beat(there))?.unable, null, 'an older version')
+  assert.deepEqual(one(node(there, { unable: noted }), null)?.unable, noted)
+})
+
+test('no node is silent or unable for longer than this one has listened', () => {
+  const unable = { what: 'kubo', forMs: 900_000, reason: 'away' } as const
+  const [merged] = mergeNodes([node(there, { silentMs: 900_000, unable })], () => null, beat(here), 20_000)
+  assert.deepEqual([merged?.silentMs, merged?.unable?.forMs], [20_000, 20_000])
+})
+
+test('a heartbeat that names an ability which this version does not know is that of a node that cannot work', () => {
+  const unable = { what: 'gpu', forMs: 5, reason: 'no card' }
+  const text = JSON.stringify({ ...JSON.parse(writeHeartbeat(beat(there))), unable })
+  assert.deepEqual(readHeartbeat(text)?.unable, { what: 'kubo', forMs: 5, reason: 'no card' })
+})
+
 test('only nodes in Postgres are listed', () => {
   assert.deepEqual(
-    mergeNodes([], () => beat(there), beat(here)),
+    mergeNodes([], () => beat(there), beat(here), Infinity),
     [],
   )
 })

@@ -1,5 +1,5 @@
 import type { NodeId } from '../core/ids.ts'
-import type { Node } from '../core/node.ts'
+import type { Inability, Node } from '../core/node.ts'
 import type { Log, Presence } from '../core/ports.ts'
 import type { NodeNatsLink } from './nats-link.ts'
 import { readHeartbeat, writeHeartbeat, type Heartbeat } from './heartbeat.ts'
@@ -39,10 +39,12 @@ export class HeartbeatPresence implements Presence, AsyncDisposable {
   #listFrom: readonly Node[] | null = null
   #listAtMs = -Infinity
   #unreadable = 0
+  #listensSinceMs: number
 
   constructor(options: PresenceOptions) {
     this.#options = options
     this.#clock = options.clock ?? steadyClock
+    this.#listensSinceMs = this.#clock.steadyMs()
     this.#off = options.link.subscribe(heartbeatSubjects, (message) => this.#hear(message.string()))
     this.#timer = setInterval(() => this.#beat(), everyMs)
     this.#beat()
@@ -52,10 +54,21 @@ export class HeartbeatPresence implements Presence, AsyncDisposable {
     const known = this.#options.known()
     const nowMs = this.#clock.steadyMs()
     if (known === this.#listFrom && nowMs - this.#listAtMs < reuseMs) return this.#list
-    this.#list = mergeNodes(known, (id) => this.#freshFrom(id, nowMs), this.#options.self())
+    const heard = (id: NodeId): Heartbeat | null => this.#freshFrom(id, nowMs)
+    this.#list = mergeNodes(known, heard, this.#options.self(), this.listenedMs())
     this.#listFrom = known
     this.#listAtMs = nowMs
     return this.#list
+  }
+
+  /** For how long this node has listened to the others without a gap, ms. Silence from before that says nothing about them. */
+  listenedMs(): number {
+    return this.#clock.steadyMs() - this.#listensSinceMs
+  }
+
+  /** Call this when this node was cut off: the signs of the other nodes that it has may be old. */
+  listenAgain(): void {
+    this.#listensSinceMs = this.#clock.steadyMs()
   }
 
   /** How long ago each other node was heard, ms; those that were not heard lately are left out. */
@@ -116,24 +129,38 @@ export class HeartbeatPresence implements Presence, AsyncDisposable {
 
 /**
  * The nodes in Postgres, updated by heartbeats. A node is live when either source says so: `last_seen` is enough while NATS is away, and a
- * heartbeat is enough while the list from Postgres is some seconds old. This node is always live: it is asking. Addresses come from
- * Postgres alone, since they are dialled and shown to orgs.
+ * heartbeat is enough while the list from Postgres is some seconds old. This node is always live: it is asking. A heartbeat also says best
+ * what its node can do, and Postgres says since when not: a process that starts again does not know. No node is silent or unable for longer
+ * than this one has listened. Addresses come from Postgres alone, since they are dialled and shown to orgs.
  */
 export function mergeNodes(
   known: readonly Node[],
   heard: (id: NodeId) => Heartbeat | null,
   self: Heartbeat,
+  listenedMs: number,
 ): readonly Node[] {
+  const bounded = (ms: number): number => Math.min(ms, listenedMs)
   return known.map((node) => {
     const heartbeat = node.id === self.nodeId ? self : heard(node.id)
-    if (heartbeat === null) return node
+    const silentMs = bounded(node.silentMs)
+    const unable = inabilityOf(node, heartbeat)
+    const away = { silentMs, unable: unable && { ...unable, forMs: bounded(unable.forMs) } }
+    if (heartbeat === null) return { ...node, ...away }
     return {
       ...node,
+      ...away,
       live: true,
       // Either source may be behind after a drain began. Placing nothing on a node is the safe mistake.
       state: node.state === 'active' ? heartbeat.state : node.state,
       capacityBytes: heartbeat.capacityBytes ?? node.capacityBytes,
       usedBytes: heartbeat.usedBytes ?? node.usedBytes,
+      ...(heartbeat.kubo === undefined ? {} : { kubo: heartbeat.kubo }),
     }
   })
+}
+
+function inabilityOf({ unable: noted }: Node, heartbeat: Heartbeat | null): Inability | null {
+  if (heartbeat === null) return noted
+  const told = heartbeat.unable ?? null
+  return told && { ...told, forMs: Math.max(told.forMs, noted?.forMs ?? 0) }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { address, networks, parseDuration, parseSize } from './kinds.ts'
+import { address, durationUpTo, networks, parseDuration, parseSize, zone } from './kinds.ts'
 
 test('durations are parsed to milliseconds', () => {
   const given = {
@@ -88,4 +88,17 @@ test('networks are CIDRs, and a network of all addresses is refused', () => {
     assert.throws(() => networks.parse(text), /expected networks such as/, text)
     assert.throws(() => networks.parse(`10.0.0.0/8,${text}`), /expected networks/, text)
   }
+})
+
+test('a duration with a maximum may be as long as that, and no longer', () => {
+  const kind = durationUpTo(60_000, '1m')
+  assert.equal(kind.parse('60s'), 60_000)
+  assert.equal(kind.parse('0s'), 0)
+  assert.throws(() => kind.parse('61s'), /at most 1m/)
+})
+
+test('a zone is a short name', () => {
+  for (const given of ['eu-west-1a', 'rack/7', 'A', 'x'.repeat(64)]) assert.equal(zone.parse(given), given)
+  for (const given of ['', ' ', 'rack 7', '-a', 'a-', 'x'.repeat(65), 'a\nb', 'zürich'])
+    assert.throws(() => zone.parse(given), /at most 64 letters/, given)
 })

@@ -19,6 +19,18 @@ export interface ListenAddress {
 
 export const text: Kind<string> = { name: 'text', parse: nonEmpty }
 
+/** The name of a place in at most 64 characters, so that it fits in heartbeats and tables. */
+export const zone: Kind<string> = {
+  name: 'text',
+  parse(given) {
+    if (!/^[A-Za-z0-9](?:[\w.:/-]{0,62}[A-Za-z0-9])?$/.test(given))
+      throw new Error(
+        'expected a name such as eu-west-1a: at most 64 letters, digits, and -_.:/ between them',
+      )
+    return given
+  },
+}
+
 export const path: Kind<string> = { name: 'path', parse: (given) => resolve(nonEmpty(given)) }
 
 export const secret: Kind<Secret> = {
@@ -53,6 +65,18 @@ export const networks: Kind<string[]> = {
 
 /** Milliseconds. */
 export const duration: Kind<number> = { name: 'duration', parse: parseDuration }
+
+/** Milliseconds, at most `max`. Messages write the maximum as `shown`. */
+export function durationUpTo(max: number, shown: string): Kind<number> {
+  return {
+    name: 'duration',
+    parse(given) {
+      const value = parseDuration(given)
+      if (value > max) throw new Error(`expected at most ${shown}`)
+      return value
+    },
+  }
+}
 
 /** Bytes. */
 export const size: Kind<number> = { name: 'size', parse: parseSize }

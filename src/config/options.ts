@@ -6,6 +6,7 @@ import { leastAuditMonths } from '../store/audit.ts'
 import {
   address,
   duration,
+  durationUpTo,
   flag,
   integer,
   list,
@@ -18,6 +19,7 @@ import {
   sizeUpTo,
   text,
   url,
+  zone,
   type Kind,
 } from './kinds.ts'
 import { groupGrants, issuer, origin } from './login-kinds.ts'
@@ -43,6 +45,11 @@ export const options = {
     () => hostname(),
     'the host name',
   ),
+  'node.zone': optional(
+    zone,
+    'The place that this node shares its failures with, such as a data centre. Copies of a content go to ' +
+      'different zones while there are enough. Without it, the node is in a zone with all other nodes that have none.',
+  ),
   'node.announce': option(
     list,
     "Multiaddrs at which others reach this node's Kubo, each ending in /p2p/…; empty: the addresses that " +
@@ -53,9 +60,16 @@ export const options = {
   'data.dir': withDefault(
     path,
     './data',
-    "The directory for this node's own files, which are those of its nats-server.",
+    "The directory for this node's own files: those of its nats-server, an id that tells this machine from others, and " +
+      'what it has seen of the database, by which it notices that the database went back in time. No two nodes may share it.',
   ),
   'http.listen': withDefault(address, '127.0.0.1:8080', 'The address on which the API listens.'),
+  'http.stopDelay': withDefault(
+    durationUpTo(60_000, '1m'),
+    '5s',
+    'A node that stops serves on for this long, with `/v1/ready` 503, before it closes its port: as long as ' +
+      'load balancers take to notice that.',
+  ),
   'http.publicUrl': optional(
     origin,
     'The origin at which browsers reach the service, such as https://pins.example.com. People can log in ' +
@@ -318,6 +332,17 @@ export const options = {
     '10s',
     'How long leadership lasts unless it is renewed, and so how long a cluster is without a leader after ' +
       'one is lost. A leader survives stalls of nearly two thirds of this time.',
+  ),
+  'cluster.leaderTries': withDefault(
+    integer(1, 1_000),
+    '3',
+    'After this many runs of its workers in a row that could not reach Postgres, a leader releases its lease, ' +
+      'so that another node can lead.',
+  ),
+  'cluster.leaderPatience': withDefault(
+    duration,
+    '10s',
+    'A leader also releases its lease when its workers have waited for Postgres this long.',
   ),
   'cluster.downGrace': withDefault(
     duration,

@@ -4,7 +4,7 @@ import { pressure } from './accept-pressure.ts'
 
 test('a few accepts are no pressure; a crowd is, until a moment after it has left', async () => {
   let now = 1_000
-  const pressed = pressure({ now: () => now })
+  const pressed = pressure({ steadyMs: () => now })
   const ends: (() => void)[] = []
   const accept = (): Promise<void> => pressed.during(new Promise((resolve) => ends.push(resolve)))
   const few = Array.from({ length: 7 }, accept)
@@ -20,14 +20,14 @@ test('a few accepts are no pressure; a crowd is, until a moment after it has lef
 })
 
 test('an accept that fails no longer counts as under way', async () => {
-  const pressed = pressure({ now: () => 0 })
+  const pressed = pressure({ steadyMs: () => 0 })
   for (let i = 0; i < 20; i++) await assert.rejects(pressed.during(Promise.reject(new Error('no'))))
   assert.equal(pressed.high(), false)
 })
 
 test('the accept time is that of the last seconds without the slowest tenth', async () => {
   let now = 0
-  const pressed = pressure({ now: () => now })
+  const pressed = pressure({ steadyMs: () => now })
   const accept = async (tookMs: number): Promise<void> => {
     const gate = Promise.withResolvers<void>()
     const done = pressed.during(gate.promise)

@@ -1,4 +1,4 @@
-import type { Clock } from './ports.ts'
+import type { SteadyClock } from './ports.ts'
 
 /** This many accepts at a time are a crowd. */
 const crowd = 8
@@ -19,27 +19,27 @@ export interface Pressure {
   acceptMs(): number | null
 }
 
-export function pressure(clock: Pick<Clock, 'now'>): Pressure {
+export function pressure(clock: Pick<SteadyClock, 'steadyMs'>): Pressure {
   let under = 0
   let crowdedAtMs = -Infinity
   let done: { atMs: number; tookMs: number }[] = []
   return {
     async during(work) {
-      const startMs = clock.now()
+      const startMs = clock.steadyMs()
       under++
       if (under >= crowd) crowdedAtMs = startMs
       try {
         return await work
       } finally {
         under--
-        const atMs = clock.now()
+        const atMs = clock.steadyMs()
         done.push({ atMs, tookMs: atMs - startMs })
         if (done.length > 2 * remembered) done = done.slice(-remembered)
       }
     },
-    high: () => clock.now() - crowdedAtMs < lingerMs,
+    high: () => clock.steadyMs() - crowdedAtMs < lingerMs,
     acceptMs() {
-      const sinceMs = clock.now() - recentMs
+      const sinceMs = clock.steadyMs() - recentMs
       done = done.filter(({ atMs }) => atMs > sinceMs)
       const times = done.map(({ tookMs }) => tookMs).sort((a, b) => a - b)
       return times[Math.floor(times.length * 0.9)] ?? null

@@ -12,6 +12,13 @@ test('a single node takes every content', () => {
   assert.deepEqual(chooseNodes('cid', [only], 1), [only.id])
 })
 
+test('a node that cannot work is chosen only if no node can', () => {
+  const away = node({ unable: { what: 'kubo', forMs: 0, reason: 'away' } })
+  const other = node({})
+  for (let i = 0; i < 50; i++) assert.deepEqual(chooseNodes(`cid-${i}`, [away, other], 2), [other.id])
+  assert.deepEqual(chooseNodes('cid', [away, node({ live: false })], 1), [away.id])
+})
+
 test('the same nodes in any order give the same choice', () => {
   const nodes = Array.from({ length: 7 }, () => node({}))
   fc.assert(

@@ -1,6 +1,7 @@
 import type { NodeId } from './ids.ts'
 import type { Node } from './node.ts'
 import { freeBytes, hasRoom, type RoomPolicy } from './node-room.ts'
+import { isWorking } from './node-standing.ts'
 
 /** How many nodes are named in addition to the wanted ones. The store skips nodes that already hold the content. */
 const spares = 3
@@ -8,7 +9,8 @@ const spares = 3
 /**
  * The nodes for a new content, best first. Weighted rendezvous hashing (Schindelhauer and Schomaker, 2005): a node that joins or leaves
  * moves only its own share, and nodes get content in proportion to their free bytes. Zones alternate: no zone gets a second copy before
- * each has one. Only nodes that take content now are returned, so there may be fewer than `replicas`, or none.
+ * each has one. Only nodes that take content now are returned, so there may be fewer than `replicas`. When no node can work, those that
+ * could take the content once they can are returned: a node begins with its own rows without any leader.
  */
 export function chooseNodes(
   cid: string,
@@ -16,14 +18,21 @@ export function chooseNodes(
   replicas: number,
   policy: RoomPolicy = { highWater: 1 },
 ): NodeId[] {
-  const taking = nodes.filter((node) => takesContent(node, 0, policy))
+  const open = nodes.filter((node) => isOpen(node, 0, policy))
+  const working = open.filter(isWorking)
+  const taking = working.length > 0 ? working : open
   return preferred(cid, taking, policy)
     .slice(0, replicas + spares)
     .map((node) => node.id)
 }
 
-/** Whether `node` may take new content of `bytes` (0: unknown) now: it is live, in service, and has room below its high water. */
+/** Whether `node` may take new content of `bytes` (0: unknown) now: it works, is in service, and has room below its high water. */
 export function takesContent(node: Node, bytes: number, policy: RoomPolicy): boolean {
+  return isWorking(node) && isOpen(node, bytes, policy)
+}
+
+/** The same for a node that perhaps cannot work now. */
+function isOpen(node: Node, bytes: number, policy: RoomPolicy): boolean {
   return node.live && node.state === 'active' && hasRoom(node, bytes, policy)
 }
 

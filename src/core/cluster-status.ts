@@ -2,6 +2,7 @@ import type { NodeDrain } from './drain.ts'
 import type { Maintenance } from './maintenance.ts'
 import type { Held } from './measures.ts'
 import { countOf, missingCopies, type MissingCopies } from './missing-copies.ts'
+import { isWorking } from './node-standing.ts'
 import type { NodeView } from './node-statuses.ts'
 import type { PinStatus } from './pin.ts'
 import type { PlanView } from './plan.ts'
@@ -54,10 +55,10 @@ const shownShort = 10
 
 /** Sums up the facts. */
 export function clusterStatus({ held, contents, contentWaits, ...sight }: ClusterSight): ClusterStatus {
-  const silent = new Set(sight.nodes.flatMap(({ node }) => (node.live ? [] : [node.id])))
-  const live = new Set(sight.nodes.flatMap(({ node }) => (node.live ? [node.id] : [])))
+  const away = new Set(sight.nodes.flatMap(({ node }) => (isWorking(node) ? [] : [node.id])))
+  const working = new Set(sight.nodes.flatMap(({ node }) => (isWorking(node) ? [node.id] : [])))
   const pinned = ({ copies }: ContentCopies): number =>
-    copies.filter(({ nodeId, state, lost }) => live.has(nodeId) && state === 'pinned' && !lost).length
+    copies.filter(({ nodeId, state, lost }) => working.has(nodeId) && state === 'pinned' && !lost).length
   const short = contents
     .map((content) => ({ cid: content.cid, wanted: content.wanted, pinned: pinned(content) }))
     .filter((content) => content.pinned < content.wanted)
@@ -68,7 +69,7 @@ export function clusterStatus({ held, contents, contentWaits, ...sight }: Cluste
       pinning: countOf(held, 'pinning'),
       unpinning: countOf(held, 'unpinning'),
     },
-    copies: missingCopies(held, silent),
+    copies: missingCopies(held, away),
     short: short.slice(0, shownShort),
     needs: needsOf(sight, short.length > 0 ? contentWaits : null),
   }
@@ -121,7 +122,10 @@ const toldElsewhere = ['peer', 'maintenance', 'reconciler']
 
 /** The last report of a silent node is ignored, since it may no longer be true. */
 function needsOfNode({ node, report }: NodeView): Need[] {
-  if (!node.live)
+  const { live, unable } = node
+  if (!live && unable?.what === 'postgres')
+    return [need(node.name, `it does not reach Postgres: ${unable.reason}`, null)]
+  if (!live)
     return node.state === 'drained'
       ? []
       : [

@@ -11,7 +11,7 @@ const free = mintId('nod')
 
 function world(crowded: () => Promise<NodeId[]>) {
   const at = { ms: 0 }
-  const limit = hintLimit({ crowded }, { now: () => at.ms })
+  const limit = hintLimit({ crowded }, { steadyMs: () => at.ms })
   return { at, limit }
 }
 

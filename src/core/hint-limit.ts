@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { NodeId, OrgId } from './ids.ts'
 import type { WokenPlacement } from './pin.ts'
-import type { Clock, PinStore } from './ports.ts'
+import type { PinStore, SteadyClock } from './ports.ts'
 
 /** After how many hints the backlog of an org is read again: a quarter of the jobs that may wait on one node. */
 const lookEvery = 64
@@ -23,13 +23,13 @@ interface Known {
  */
 export function hintLimit(
   store: Pick<PinStore, 'crowded'>,
-  clock: Pick<Clock, 'now'>,
+  clock: Pick<SteadyClock, 'steadyMs'>,
 ): (orgId: OrgId, woken: WokenPlacement[]) => WokenPlacement[] {
   const orgs = new LRUCache<OrgId, Known>({ max: orgsMax })
 
   return (orgId, woken) => {
     const known = orgs.get(orgId) ?? remember(orgId)
-    if (clock.now() - known.lookedAtMs > staleMs) known.crowded.clear()
+    if (clock.steadyMs() - known.lookedAtMs > staleMs) known.crowded.clear()
     const worth = woken.filter(({ nodeId }) => !known.crowded.has(nodeId))
     known.sent += woken.length
     if (known.sent >= lookEvery) void look(orgId, known)
@@ -46,7 +46,7 @@ export function hintLimit(
     known.sent = 0
     try {
       known.crowded = new Set(await store.crowded(orgId))
-      known.lookedAtMs = clock.now()
+      known.lookedAtMs = clock.steadyMs()
     } catch {
       // Too many hints do no harm; the next read tries again.
     }

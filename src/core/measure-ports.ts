@@ -1,3 +1,4 @@
+import type { Epoch } from './epoch.ts'
 import type { Held, ClusterMeasures } from './measures.ts'
 import type { NodeIdentity } from './node.ts'
 import type { PinStatus } from './pin.ts'
@@ -9,7 +10,7 @@ export interface MeasureStore {
   /**
    * Figures of the whole cluster. Adds up what changed since the last call, so it is a leader's write: `not_leading` under an old epoch.
    */
-  cluster(epoch: number): Promise<ClusterMeasures>
+  cluster(epoch: Epoch): Promise<ClusterMeasures>
   /** The placements on each node, as of now, from one statement. */
   held(): Promise<Held[]>
   /** Pins of all orgs, as of now. */

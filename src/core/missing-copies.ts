@@ -15,11 +15,11 @@ export interface MissingCopies {
  * Counted from the placements on the nodes. A lost copy is not counted itself, but the copy that replaces it is. A copy that moves stays
  * pinned until the new one is.
  */
-export function missingCopies(held: Omit<Held, 'bytes'>[], silent: ReadonlySet<NodeId>): MissingCopies {
+export function missingCopies(held: Omit<Held, 'bytes'>[], away: ReadonlySet<NodeId>): MissingCopies {
   const replaced = held.filter(({ reason }) => reason === 'node_down' || reason === 'repair')
-  const onSilent = held.filter(({ nodeId }) => silent.has(nodeId))
+  const onAway = held.filter(({ nodeId }) => away.has(nodeId))
   return {
-    nodeDown: countOf(onSilent, 'pinned'),
+    nodeDown: countOf(onAway, 'pinned'),
     repairing: countOf(replaced, 'queued', 'pinning'),
     failed: countOf(replaced, 'failed'),
   }

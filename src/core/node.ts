@@ -9,6 +9,10 @@ export interface Node {
   zone: string | null
   /** The addresses of its Kubo, each ending in `/p2p/…`; empty until that Kubo was reached for the first time. */
   multiaddrs: string[]
+  /** The peer id of its Kubo; null or missing until that Kubo was reached for the first time. */
+  peerId?: string | null
+  /** What the node says of its Kubo now; missing while no heartbeat says it. */
+  kubo?: KuboSign
   /** Bytes; null while unknown. */
   capacityBytes: number | null
   usedBytes: number | null
@@ -16,8 +20,41 @@ export interface Node {
   state: NodeState
   /** A recent sign of the node exists: a heartbeat, or `last_seen` in Postgres. */
   live: boolean
-  /** How long ago its last sign in Postgres was, by the database's clock, ms. */
+  /**
+   * How long it has been silent in Postgres, ms; but no longer than the reader has listened, since a reader that was away itself cannot
+   * tell.
+   */
   silentMs: number
+  /** What it cannot do now; null while it can work. */
+  unable: Inability | null
+  /** A leader gave it up, and no leader has seen it work since. */
+  down: boolean
+}
+
+/** What a node needs to work on content. */
+export const abilities = ['kubo', 'postgres'] as const
+export type Ability = (typeof abilities)[number]
+
+/** Why and for how long a node has not worked, ms: it is silent, or unable. */
+export interface Away {
+  what: Ability | 'silent'
+  forMs: number
+  reason: string
+}
+
+/** A node that is live, but cannot pin and serve content: it does not reach its Kubo, or Postgres. */
+export interface Inability extends Away {
+  what: Ability
+  /** How long it lasts, ms. Bounded as `silentMs` is. */
+  forMs: number
+}
+
+/** What a node says of its own Kubo. */
+export interface KuboSign {
+  /** Since when it answers, ms since 1970 by the node's clock; null while it does not. Another value means that it may have restarted. */
+  sinceMs: number | null
+  /** It has been connected to no other node's Kubo for a while, although some of them answer. */
+  alone: boolean
 }
 
 export const nodeStates = ['active', 'draining', 'drained'] as const
@@ -25,7 +62,17 @@ export type NodeState = (typeof nodeStates)[number]
 
 /** Why this node, or something that it needs, does not work fully. */
 export interface Degradation {
-  what: 'nats' | 'kubo' | 'postgres' | 'schema' | 'maintenance' | 'peer' | 'reconciler' | 'disk'
+  what:
+    | 'nats'
+    | 'kubo'
+    | 'postgres'
+    | 'schema'
+    | 'maintenance'
+    | 'peer'
+    | 'reconciler'
+    | 'disk'
+    | 'siblings'
+    | 'history'
   reason: string
 }
 

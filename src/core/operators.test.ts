@@ -79,10 +79,18 @@ test('a drain says that there are too few nodes only when the leader can do noth
   contents.pop()
   assert.equal(
     (await use.drainOf('anchor-1')).waits,
-    'too few nodes: content wants 2 copies, and 1 other node is live, in service and with room',
+    'too few nodes: content wants 2 copies, and 1 other node is in service, works and has room',
   )
   Object.assign(progress, { moving: 1, waiting: 1 })
   assert.equal((await use.drainOf('anchor-1')).waits, null, 'something moves')
+})
+
+test('a drain of a silent node says that its copies stay until the node is back or is forgotten', async () => {
+  const { use, nodes, contents, progress } = cluster(['anchor-1', 'anchor-2'])
+  Object.assign(progress, { left: 1, waiting: 1 })
+  Object.assign(nodes[1] ?? {}, { live: false })
+  contents.push(content(1, nodes, ['pinned', 'unpinning']))
+  assert.match((await use.drain('anchor-2', 'me')).waits ?? '', /is silent.*admin forget anchor-2/)
 })
 
 test('copies that fail on other nodes are not reported as too few nodes', async () => {
@@ -225,6 +233,7 @@ function storeOf(kept: {
       Object.assign(find(id), { state: 'active' })
       note('uncordon', id, actor)
     },
+    soleContents: async () => ({ contents: [], orgs: [], seen: 0, last: null }),
     forget: async (id, actor) => note('forget', id, actor),
     drainProgress: async () => progress,
     maintenance: async () => maintenance,
@@ -238,6 +247,7 @@ function storeOf(kept: {
       nodes.map((node) => ({ node, report: reports.get(node.id) ?? null, reportedAt: null })),
     audit: async () => [],
     pruneDenylist: async () => 0,
+    unwanted: async () => [],
     confirmReconcile: async (id, actor) => note('confirm', id, actor),
   }
 }

@@ -2,6 +2,7 @@ import type { AuditCursor, AuditEntry } from './audit.ts'
 import type { ClusterStatus } from './cluster-status.ts'
 import type { DrainView } from './drain.ts'
 import { AnchorageError, isCode } from './errors.ts'
+import { forgetUseCases, type ForgetUseCases } from './forget-node.ts'
 import { mintId, type PlanId, type OrgId } from './ids.ts'
 import type { MeasureStore } from './measure-ports.ts'
 import type { Node } from './node.ts'
@@ -20,7 +21,7 @@ import { whyDrainWaits, whyPlanWaits } from './why-waiting.ts'
  * given by TypeID or name. The caller checks whether somebody may do this. All methods reject with `AnchorageError`: `not_found` lists the
  * existing nodes, `conflict` says what is in the way, `unavailable` means that Postgres cannot be asked.
  */
-export interface OperatorUseCases {
+export interface OperatorUseCases extends ForgetUseCases {
   /** All nodes, and the number and bytes of placements on each. The cost does not grow with the placements. */
   nodes(): Promise<NodeView[]>
   node(node: string): Promise<NodeView>
@@ -34,11 +35,6 @@ export interface OperatorUseCases {
   drainOf(node: string): Promise<DrainView>
   /** The node takes new content again. Content that has moved does not come back. */
   uncordon(node: string, actor: string): Promise<Node>
-  /**
-   * Deletes the node from the database. `conflict` while it is live, or holds content that is pinned nowhere else. Returns the deleted
-   * node.
-   */
-  forget(node: string, actor: string): Promise<Node>
   maintenance(): Promise<Maintenance | null>
   /** Replaces an earlier maintenance. With `ttlMs` null it stays on until it is switched off. `invalid` without a reason. */
   beginMaintenance(asked: { reason: string; ttlMs: number | null }, actor: string): Promise<Maintenance>
@@ -117,7 +113,7 @@ type OfNodes = Pick<
   | 'drain'
   | 'drainOf'
   | 'uncordon'
-  | 'forget'
+  | keyof ForgetUseCases
   | 'confirmReconcile'
   | 'audit'
   | 'pruneDenylist'
@@ -160,12 +156,7 @@ function ofNodes({ store, measures, repair, policy, announce }: Told): OfNodes {
       await announce({ what: 'nodes' })
       return await find(id)
     },
-    async forget(given, actor) {
-      const node = await find(given)
-      await store.forget(node.id, actor)
-      await announce({ what: 'nodes' })
-      return node
-    },
+    ...forgetUseCases({ store, find, announce: () => announce({ what: 'nodes' }) }),
     async confirmReconcile(given, actor) {
       const { node, report } = await status(given)
       // a confirmation in advance would let a mistake through that no person has looked at

@@ -1,4 +1,4 @@
-import type { NodeId, OrgId, PinId, TokenId, UserId } from './ids.ts'
+import type { NodeId, OrgId, PinId } from './ids.ts'
 
 /** The four states of the Pinning Services API, also the text in `pins.status`. */
 export const pinStatuses = ['queued', 'pinning', 'pinned', 'failed'] as const
@@ -17,6 +17,7 @@ export const pinErrorCodes = [
   'node_full',
   'bad_content',
   'crashed',
+  'lost',
   'kubo_down',
   'kubo_error',
 ] as const
@@ -88,8 +89,8 @@ export interface NewPin {
   meta?: Record<string, string>
   /** Null: the org's default. */
   replicas: number | null
-  /** Who asked, for the audit. */
-  actor: TokenId | UserId
+  /** Who asked, for the audit: a token, a user, or an operator. */
+  actor: string
   /**
    * The nodes that take content now, best first. The first `replicas` of them that do not hold it yet are used. With too few nodes the pin
    * is accepted all the same, and repair adds the missing copies.

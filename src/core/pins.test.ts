@@ -88,7 +88,7 @@ async function accepted(nodes: Node[], request: Partial<PinRequest> = {}): Promi
     getPin: never,
     listPins: never,
   }
-  const clock = { now: () => 0, sleep: async () => {} }
+  const clock = { steadyMs: () => 0, sleep: async () => {} }
   const pins = pinUseCases({
     store,
     presence: { nodes: () => nodes },

@@ -6,7 +6,7 @@ import { hintLimit } from './hint-limit.ts'
 import { idOrNotFound, mintId, type OrgId, type PinId } from './ids.ts'
 import { usableOrigins } from './origin.ts'
 import type { NewPin, Pin, PinRequest, WokenPlacement, Accepted, PinPage, PinQuery } from './pin.ts'
-import type { Bus, Clock, Log, PinStore, Presence } from './ports.ts'
+import type { Bus, Log, PinStore, Presence, SteadyClock } from './ports.ts'
 import type { Pressure } from './accept-pressure.ts'
 import { replicasOf } from './replicas.ts'
 import type { RoomPolicy } from './node-room.ts'
@@ -42,7 +42,7 @@ export interface PinsOptions {
   store: PinStore
   presence: Presence
   bus: Pick<Bus, 'publishJobs'>
-  clock: Clock
+  clock: SteadyClock
   log: Log
   pressure: Pressure
   /** How full a node may be and still take content. */

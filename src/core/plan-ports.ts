@@ -1,3 +1,4 @@
+import type { Epoch } from './epoch.ts'
 import type { NodeId, PlanId } from './ids.ts'
 import type { Job } from './placement.ts'
 import type { Move, MoveState, NewPlan, Plan, PlanUnderWay } from './plan.ts'
@@ -30,11 +31,11 @@ export interface PlanStore {
    * that no longer fits is skipped with a note.
    */
   startMoves(
-    epoch: number,
+    epoch: Epoch,
     id: PlanId,
     limit: number,
     bytes: number,
   ): Promise<{ jobs: Job[]; started: number; skipped: number }>
   /** Marks moves whose old copy is gone as done. The plan is `applied` when none is left. */
-  settleMoves(epoch: number, id: PlanId): Promise<{ done: number; left: number }>
+  settleMoves(epoch: Epoch, id: PlanId): Promise<{ done: number; left: number }>
 }

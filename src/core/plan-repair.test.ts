@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { mintId, type NodeId } from './ids.ts'
-import type { Node } from './node.ts'
+import type { Inability, Node } from './node.ts'
 import { placementStates } from './placement.ts'
 import { planRepair, type RepairPolicy } from './plan-repair.ts'
 import type { ContentCopies, Copy, Repair } from './repair.ts'
@@ -59,6 +59,36 @@ test('a briefly silent node moves nothing; a node that is down loses its copies 
   const copies = [pinned(a, { lost: true }), pinned(b), pinned(c)]
   assert.equal(plan(copies, [down(a), b, c], { wanted: 2 }), null)
   assert.deepEqual(plan(copies, [blinking(a), b, c], { wanted: 2 })?.find, [a.id])
+})
+
+test('a node that is live but cannot work gives what waits there to others at once, and its pinned copies count for the grace', () => {
+  for (const what of ['kubo', 'postgres'] as const) {
+    const away = { ...a, unable: { what, forMs: 3_000, reason: 'away' } }
+    const waiting = plan([pinned(a, { state: 'queued' })], [away, b], {})
+    assert.deepEqual(
+      [waiting?.add, waiting?.drop, waiting?.settled],
+      [[{ nodeId: b.id, reason: 'node_down' }], [{ nodeId: a.id, reason: 'node_down' }], true],
+    )
+    const begun = plan([pinned(a, { state: 'pinning' })], [away, b], {})
+    assert.deepEqual([begun?.add, begun?.drop], [[{ nodeId: b.id, reason: 'node_down' }], []])
+    assert.deepEqual(plan([pinned(a, { state: 'queued' })], [away], {})?.drop, [], 'no node could take it')
+    assert.equal(plan([pinned(a), pinned(b)], [away, b, c], { wanted: 2 }), null)
+    assert.equal(plan([pinned(a, { state: 'failed' })], [away, b], {}), null, 'any node would fail')
+    const long = { ...a, unable: { what, forMs: 400_000, reason: 'away' } }
+    const lost = plan([pinned(a), pinned(b)], [long, b, c], { wanted: 2 })
+    assert.deepEqual([lost?.lose, lost?.add], [[a.id], [{ nodeId: c.id, reason: 'node_down' }]])
+  }
+})
+
+test('a copy that a leader has given up is found only once its node works, however short the next leader has listened', () => {
+  const copies = [pinned(a, { lost: true }), pinned(b)]
+  const away = { ...a, unable: { what: 'kubo', forMs: 10, reason: 'away' } } as const
+  for (const node of [
+    { ...away, down: true },
+    { ...a, live: false, silentMs: 10, down: true },
+  ])
+    assert.equal(plan(copies, [node, b], {}), null)
+  assert.deepEqual(plan(copies, [{ ...a, down: true }, b], {})?.find, [a.id])
 })
 
 test('surplus copies are dropped first from a node that came back: its disk may have been lost', () => {
@@ -184,6 +214,8 @@ const anyNode = fc.record({
   state: fc.constantFrom('active' as const, 'active' as const, 'draining' as const, 'drained' as const),
   live: fc.boolean(),
   silentMs: fc.constantFrom(0, 400_000),
+  unable: fc.constantFrom(null, null, inability(1_000), inability(400_000)),
+  down: fc.boolean(),
 })
 const anyCopy = fc.record({
   state: fc.constantFrom(...placementStates, 'pinned' as const),
@@ -249,7 +281,7 @@ test('the order of nodes and copies does not matter', () => {
   )
 })
 
-test('a pinned copy is dropped only while as many other copies as are wanted are pinned on live nodes', () => {
+test('a pinned copy is dropped only while as many other copies as are wanted are pinned on nodes that work', () => {
   fc.assert(
     fc.property(anySight, ({ content, nodes: there, policy: rules }) => {
       const repair = planRepair(content, there, rules)
@@ -258,7 +290,7 @@ test('a pinned copy is dropped only while as many other copies as are wanted are
       const stand = (copy: Copy): boolean =>
         copy.state === 'pinned' &&
         !copy.leaving &&
-        there.some((node) => node.id === copy.nodeId && node.live && node.state === 'active')
+        there.some((node) => node.id === copy.nodeId && nodeStanding(node, rules) === 'good')
       const left = content.copies.filter((copy) => stand(copy) && !dropped.has(copy.nodeId))
       const pinnedGone = content.copies.filter((copy) => copy.state === 'pinned' && dropped.has(copy.nodeId))
       if (pinnedGone.length > 0) assert.ok(content.wanted > 0 && left.length >= content.wanted)
@@ -267,7 +299,7 @@ test('a pinned copy is dropped only while as many other copies as are wanted are
   )
 })
 
-test('copies are added only to live active nodes without a copy that counts, and never more than are missing', () => {
+test('copies are added only to working active nodes without a copy that counts, and never more than are missing', () => {
   fc.assert(
     fc.property(anySight, (sight) => {
       const { content, policy: rules } = sight
@@ -280,11 +312,15 @@ test('copies are added only to live active nodes without a copy that counts, and
         assert.ok(there === undefined || there.leaving || there.state === 'failed')
       }
       assert.ok(repair.add.length <= content.wanted)
-      assert.ok(repair.add.length === 0 || repair.drop.every(({ reason }) => reason === 'drain'))
+      assert.ok(repair.add.length === 0 || repair.drop.every(({ reason }) => reason !== 'surplus'))
     }),
     { numRuns: 2_000 },
   )
 })
+
+function inability(forMs: number): Inability {
+  return { what: 'kubo', forMs, reason: 'away' }
+}
 
 /** The content after the store has applied `repair`, as far as the planner can see. */
 function applied(content: ContentCopies, repair: Repair): ContentCopies {

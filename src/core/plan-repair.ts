@@ -4,12 +4,12 @@ import type { Node } from './node.ts'
 import type { PlacementReason } from './placement.ts'
 import type { ContentCopies, Copy, DropReason, Repair } from './repair.ts'
 import type { RoomPolicy } from './node-room.ts'
-import { isDown, nodeStanding, type DownPolicy, type NodeStanding } from './node-standing.ts'
+import { isDown, isWorking, nodeStanding, type DownPolicy, type NodeStanding } from './node-standing.ts'
 
 export interface RepairPolicy extends DownPolicy, RoomPolicy {
   /**
-   * Content with fewer copies on live nodes than this is repaired without waiting for silent nodes. The exception is content that no live
-   * node has: then the silent node is the only source.
+   * Content with fewer copies on working nodes than this is repaired without waiting for the others. The exception is content that no
+   * working node has: then the node that does not work is the only source.
    */
   minCopies: number
 }
@@ -33,9 +33,9 @@ type Drop = Repair['drop'][number]
  * Pure and level-triggered: the same input gives the same answer, and once that is applied, the next answer is to do nothing until
  * something else changes.
  *
- * A copy counts when its node is good or blinking and the copy is not given up: not lost, not leaving, not being unpinned, not failed where
- * another node could do better. When too few copies count, others are added. A pinned copy is dropped only while as many other copies as
- * are wanted are pinned on live nodes, so the last one is never dropped.
+ * A copy counts when its node is good, unable or blinking and the copy is not given up: not lost, not leaving, not being unpinned, not
+ * failed where another node could do better, and not waiting on a node that cannot work. When too few copies count, others are added. A
+ * pinned copy is dropped only while as many other copies as are wanted are pinned on good nodes, so the last one is never dropped.
  */
 export function planRepair(
   content: ContentCopies,
@@ -79,7 +79,7 @@ function evenOut(
 ): { add: Add[]; drop: Drop[]; settled: boolean } {
   const { cid, wanted } = content
   const sources = seats.filter((seat) => isPinned(seat) && !seat.lost)
-  const alive = sources.filter((seat) => seat.node?.live === true)
+  const alive = sources.filter(({ node }) => node !== undefined && isWorking(node))
   const source = sources.length > 0
   const all = seats.filter((seat) => counts(seat, source))
   const pinnedOnGood = all.filter((seat) => seat.standing === 'good' && isPinned(seat))
@@ -156,8 +156,8 @@ function surplusOf(
   policy: RepairPolicy,
 ): Seat[] {
   const unpinned = all.filter((seat) => !isPinned(seat))
-  // which copies are surplus depends on whether the blinking node comes back
-  if (all.some((seat) => seat.standing === 'blinking' && isPinned(seat))) return unpinned
+  // which copies are surplus depends on whether this node comes back
+  if (all.some((seat) => seat.standing !== 'good' && isPinned(seat))) return unpinned
   const order = preferred(cid, pinnedOnGood.flatMap(nodeOf), policy)
   const trusted = order.filter((node) => pinnedOnGood.some((seat) => seat.node === node && !seat.found))
   const found = order.filter((node) => !trusted.includes(node))
@@ -176,13 +176,16 @@ function failedSurplusOf(cid: string, wanted: number, all: Seat[], policy: Repai
 
 /**
  * Whether a copy counts as one of the wanted ones. A failed copy does not count when its node is full or when another node has the content,
- * since then the failure is the node's own. Otherwise any node would fail, so it counts.
+ * since then the failure is the node's own. Otherwise any node would fail, so it counts. A copy that waits on a node that cannot work does
+ * not count: another node begins at once.
  */
 function counts({ copy, standing, lost }: Seat, source: boolean): boolean {
   return (
     !lost &&
     !copy.leaving &&
-    (standing === 'good' || standing === 'blinking') &&
+    standing !== 'down' &&
+    standing !== 'draining' &&
+    !(standing === 'unable' && isUnfinished(copy)) &&
     !(copy.state === 'failed' && (source || copy.errorCode === 'node_full'))
   )
 }
@@ -195,7 +198,7 @@ function dropReason({ copy, standing, found }: Seat): DropReason {
   if (standing === 'draining') return 'drain'
   if (copy.leaving) return 'rebalance'
   if (copy.state === 'failed' && copy.errorCode === 'node_full') return 'node_full'
-  return found ? 'node_down' : 'surplus'
+  return found || (standing === 'unable' && isUnfinished(copy)) ? 'node_down' : 'surplus'
 }
 
 function addReason({ copy, standing, lost }: Seat): PlacementReason {
@@ -215,9 +218,14 @@ function staysLost({ copy, standing, lost }: Seat): boolean {
   return lost && standing !== 'draining' && !copy.leaving
 }
 
-/** A copy on a draining node that is neither pinned nor under way. Its drop need not wait until the other copy is pinned. */
+/** A copy that its node gives up and that is neither pinned nor under way. Its drop need not wait until the other copy is pinned. */
 function isIdle({ copy, standing }: Seat): boolean {
+  if (standing === 'unable') return copy.state === 'queued'
   return standing === 'draining' && (copy.state === 'queued' || copy.state === 'failed')
+}
+
+function isUnfinished({ state }: Copy): boolean {
+  return state === 'queued' || state === 'pinning'
 }
 
 function isHeld({ copy }: Pick<Seat, 'copy'>): boolean {

@@ -6,7 +6,9 @@
 import type { AuditEntry, AuditCursor } from './audit.ts'
 import type { CacheName } from './cache-stats.ts'
 import type { DrainProgress } from './drain.ts'
+import type { Epoch } from './epoch.ts'
 import type { KeyId, NodeId, OrgId, PinId, TokenId, UserId } from './ids.ts'
+import type { Loss, SoleContents } from './loss.ts'
 import type { Maintenance } from './maintenance.ts'
 import type { NodeReport } from './node-report.ts'
 import type { Pin, PinPage, PinQuery, NewPin, WokenPlacement, Accepted } from './pin.ts'
@@ -19,17 +21,23 @@ import type {
   PlacementState,
   Progress,
 } from './placement.ts'
-import type { Node, NodeIdentity } from './node.ts'
+import type { Away, Node, NodeIdentity } from './node.ts'
 import type { Member, Org, OrgLimits, Role, Usage, User, MemberActor } from './org.ts'
 import type { ContentCopies, Repair } from './repair.ts'
 import type { ApiToken, SigningKey, TokenView, Revoked } from './token.ts'
 
-/** Milliseconds; injected so that tests need not sleep. */
-export interface Clock {
-  /** Wall clock, ms since 1970. */
-  now(): number
+/** A clock that cannot be set, for durations. It is injected so that tests need not sleep. */
+export interface SteadyClock {
+  /** Milliseconds since an arbitrary moment. */
+  steadyMs(): number
   /** Resolves after `ms`. Rejects at once with the signal's reason when the signal aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>
+}
+
+/** Also tells the date, for dates alone: operators and NTP set it, so the difference of two readings is no duration. */
+export interface Clock extends SteadyClock {
+  /** Wall clock, ms since 1970. */
+  now(): number
 }
 
 /** Structured log (pino's shape): fields first, then a sentence that a person can act on. */
@@ -81,12 +89,26 @@ export interface PlacementStore {
   ): Promise<string[]>
   /** Records outcomes and updates the status of the pins of those CIDs. For an old generation it only ends the claim. */
   finish(node: NodeIdentity, finishes: Finish[]): Promise<WokenPlacement[]>
-  /** Due placements of this node, at most `perOrg` of any org and `limit` in all, first attempts before retries. */
-  due(node: NodeIdentity, perOrg: number, limit: number): Promise<DuePlacement[]>
+  /**
+   * Due placements of this node, at most `perOrg` of any org and `limit` in all, of which at most a quarter are retries. Each org is
+   * visited in turn, so ask for no more than `retries` retries if only so many can be kept: those of the others keep their turn.
+   */
+  due(node: NodeIdentity, perOrg: number, limit: number, retries?: number): Promise<DuePlacement[]>
   /** Only the due placements that are to be unpinned: a node that gives up its content takes on nothing else. */
   dueUnpins(node: NodeIdentity, limit: number): Promise<DuePlacement[]>
   /** The origins offered by now for a CID under way, by at most 16 orgs. */
   origins(cid: string): Promise<OfferedOrigins[]>
+}
+
+/** The epochs of leaders. */
+export interface EpochStore {
+  /** The present epoch. */
+  present(): Promise<Epoch>
+  /**
+   * Takes the epoch after `seen` for the term `termId`, a random id. Null, and nothing changes, when `seen` is no longer the present epoch.
+   * So a call that is carried out late never ends the term of another leader.
+   */
+  take(seen: Epoch, termId: string): Promise<Epoch | null>
 }
 
 /** The result of one bounded step of the sweep. The step is repeated until `rows` is 0, when nothing is left to do. */
@@ -102,21 +124,24 @@ export interface Swept {
  */
 export interface SweepStore {
   /**
-   * Claims that expired or belong to an older incarnation of their node, and were neither finished nor released. Each counts as a crash and
-   * is due again. After five crashes in a row the placement is `failed` with `crashed`.
+   * Claims that expired or belong to an older incarnation of their node, and were neither finished nor released, are due again. One of an
+   * older incarnation counts as a crash; after five in a row the placement is `failed` with `crashed`. The process whose claim only expired
+   * may go on with it: while Postgres is away, no claim can be extended.
    */
-  requeueExpiredClaims(epoch: number, limit: number): Promise<Swept>
+  requeueExpiredClaims(epoch: Epoch, limit: number): Promise<Swept>
   /** Contents whose `unpin_after` has passed and that no pin wants (checked again under the lock): their placements become `unpinning`. */
-  releaseDue(epoch: number, limit: number): Promise<Swept>
+  releaseDue(epoch: Epoch, limit: number): Promise<Swept>
   /**
    * Content that a replace keeps until the new pin is pinned (or gone). Ends the hold and stamps content that no pin wants with
    * `unpin_after`.
    */
-  releaseHolds(epoch: number, limit: number): Promise<Swept>
+  releaseHolds(epoch: Epoch, limit: number): Promise<Swept>
   /** Continues status updates that a finish left incomplete, for content with very many pins: the next `limit` pins get their status. */
-  finishFolds(epoch: number, limit: number): Promise<Swept>
+  finishFolds(epoch: Epoch, limit: number): Promise<Swept>
+  /** Times that lie further ahead than they can, because the database's clock was ahead when they were written. */
+  boundTimes(epoch: Epoch, limit: number): Promise<Swept>
   /** Work that was paused while an org was suspended. Once the org is resumed, its work is due now. */
-  wakePutBy(epoch: number, limit: number): Promise<Swept>
+  wakePutBy(epoch: Epoch, limit: number): Promise<Swept>
   /** Only reads: placements that have been due for longer than `overdueMs` without a claim, longest first. Their hint was lost. */
   lostHints(overdueMs: number, limit: number): Promise<Job[]>
 }
@@ -129,7 +154,7 @@ export interface OrgRemovalStore {
    * true when nothing but the org's audit is left. Null when no org is to be removed.
    */
   removeSome(
-    epoch: number,
+    epoch: Epoch,
     limit: number,
   ): Promise<{ orgId: OrgId; pins: number; removed: boolean; jobs: Job[] } | null>
 }
@@ -144,30 +169,55 @@ export interface RepairStore {
    */
   unsettled(afterCid: string, limit: number): Promise<ContentCopies[]>
   /**
-   * The nodes whose placements are to be walked, each with the position of its walk. A walk begins when a node starts to drain, is declared
-   * down, or comes back (`beginWalk`), and outlives its leader.
+   * The nodes whose placements are to be walked, each with the position of its walk. A walk begins when a node starts to drain, stops to
+   * work, is declared down, or comes back, and outlives its leader.
    */
   walks(): Promise<{ nodeId: NodeId; afterCid: string }[]>
-  beginWalk(epoch: number, nodeId: NodeId): Promise<void>
   /** Contents with a placement on the node, after `afterCid` ('': from the first), in the database's order. */
   onNode(nodeId: NodeId, afterCid: string, limit: number): Promise<ContentCopies[]>
   /** Saves how far the walk has come; null when it is finished. */
-  advanceWalk(epoch: number, nodeId: NodeId, afterCid: string | null): Promise<void>
+  advanceWalk(epoch: Epoch, nodeId: NodeId, afterCid: string | null): Promise<void>
   /**
    * One transaction: adds copies, drops them (to `unpinning`), marks them lost or found, updates the status of the pins, audits each
    * placement. A repair whose `seen` no longer matches changes nothing and leaves its content unsettled. Returns the jobs to hint.
    */
   apply(
-    epoch: number,
+    epoch: Epoch,
     repairs: Repair[],
   ): Promise<{ jobs: Job[]; added: number; dropped: number; stale: number }>
-  /** The number of copies under way that were not made for a new pin, and their bytes as far as known. */
+  /** The number of copies under way on live nodes that were not made for a new pin, and their bytes as far as known. */
   moving(): Promise<{ copies: number; bytes: number }>
-  /** Records whether a node is down, and since when (its last sign), so that a later leader sees which nodes went down or came back. */
-  noteDown(epoch: number, nodeId: NodeId, down: boolean): Promise<void>
+  /**
+   * Contents that wait on the node for an attempt, in an order of the store, after the place `after` ('': from the first); and the place of
+   * the last of them, null at the end. Contents that were put by are left out.
+   */
+  waitingOn(
+    nodeId: NodeId,
+    after: string,
+    limit: number,
+  ): Promise<{ contents: ContentCopies[]; after: string | null }>
+  /** Records whether a node is down, and since when, so that a later leader sees which nodes went down or came back. */
+  noteDown(epoch: Epoch, nodeId: NodeId, down: boolean): Promise<void>
+  /**
+   * Records that a node does not work, until its own sign of life says otherwise, and begins a walk over it, unless one is under way or the
+   * node is down. Accepts now prefer other nodes, and mark the contents that they put on this one. So the walk and the marks miss none.
+   */
+  noteAway(epoch: Epoch, nodeId: NodeId, away: Away): Promise<void>
+  /** Ends a record of `noteAway`, in case it was made too late, or the node is of an older version, whose sign of life does not end it. */
+  noteHeard(epoch: Epoch, nodeId: NodeId): Promise<void>
   downNodes(): Promise<NodeId[]>
   /** Marks draining nodes without placements as `drained`. Returns those nodes. */
-  noteDrained(epoch: number): Promise<NodeId[]>
+  noteDrained(epoch: Epoch): Promise<NodeId[]>
+}
+
+/** How a node is to be deleted. */
+export interface ForgetOrder {
+  /** Content that no other node has is queued again on other nodes. */
+  acceptLoss: boolean
+  /** For the audit: what the node had before. */
+  counted: { placements: number; lost?: Loss }
+  /** Called after each batch. */
+  onRemoved: (removed: number, of: number) => void
 }
 
 /** What operators do to the cluster, audited with `actor`. System scope. No leadership is needed. */
@@ -177,9 +227,14 @@ export interface OperatorStore {
   /** The node takes no new content, and its content moves to others. Repeating it changes nothing. */
   drain(nodeId: NodeId, actor: string): Promise<void>
   uncordon(nodeId: NodeId, actor: string): Promise<void>
-  /** Deletes the node from the database. `conflict` while it is live, or while it holds content that is pinned nowhere else. */
-  forget(nodeId: NodeId, actor: string): Promise<void>
-  /** The placements left on the node and what each of them waits for, from one statement. */
+  /** The next `limit` placements of the node after `afterCid` ('': from the first), and the contents among them that only it has. */
+  soleContents(nodeId: NodeId, afterCid: string, limit: number): Promise<SoleContents>
+  /**
+   * Deletes the node and its placements. `conflict` while it has a fresh sign of life, and, unless the loss is accepted, while it has content
+   * that no other node has. A call that breaks off can be repeated.
+   */
+  forget(nodeId: NodeId, actor: string, order: ForgetOrder): Promise<void>
+  /** The placements left on the node and what each of them waits for, from one statement. Costs the same however many there are. */
   drainProgress(nodeId: NodeId): Promise<DrainProgress>
   maintenance(): Promise<Maintenance | null>
   /** With `ttlMs` null it stays on until it is switched off. */
@@ -188,15 +243,37 @@ export interface OperatorStore {
     actor: string,
   ): Promise<Maintenance | null>
   /** Switches maintenance off when its time is over. True when this call did it. */
-  endMaintenance(epoch: number): Promise<boolean>
+  endMaintenance(epoch: Epoch): Promise<boolean>
   /** Every node with its last report of itself. */
   reports(): Promise<{ node: Node; report: NodeReport | null; reportedAt: Date | null }[]>
   /** Newest first. With `after`, the entries after it, oldest first. */
   audit(query: { limit: number; orgId?: OrgId; after?: AuditCursor }): Promise<AuditEntry[]>
   /** Deletes denylist entries of tokens that are over anyway. Returns how many. */
   pruneDenylist(): Promise<number>
+  /** The unwanted pins that the node's reconciler found in its last run, after `afterCid` ('': from the first), in the database's order. */
+  unwanted(nodeId: NodeId, afterCid: string, limit: number): Promise<UnwantedPin[]>
   /** Lets a node's reconciler continue once, after it stopped because of too many removals or a restored database. */
   confirmReconcile(nodeId: NodeId, actor: string): Promise<void>
+}
+
+/** A pin of ours in a node's Kubo that no pin of an org wants. */
+export interface UnwantedPin {
+  cid: string
+  /** When the reconciler found it. */
+  seenAt: Date
+  /** All nodes on which the content is pinned and unwanted, the asked one first. */
+  holders: NodeId[]
+}
+
+/**
+ * Whether this node's database is restored: it is older than what this node has seen, or it came from a backup, and no operator has decided
+ * yet. While it is, the node removes nothing from its Kubo.
+ */
+export interface RestoreGuard {
+  /** Asks Postgres, after this call. Rejects when Postgres cannot be asked, so nothing may be removed then either. */
+  isRestored(): Promise<boolean>
+  /** There is nothing to decide: the node follows the database again. False while it is too early to say so. */
+  follow(): Promise<boolean>
 }
 
 /** One node's placements compared with the pins in its Kubo, used by that node's reconciler. */
@@ -209,8 +286,8 @@ export interface ReconcileStore {
   requeueMissing(node: NodeIdentity, cids: string[]): Promise<Job[]>
   /** Creates a placement in `unpinning` for those that have none here under the contents lock. Returns the jobs to look at. */
   dropUnwanted(node: NodeIdentity, cids: string[]): Promise<Job[]>
-  /** True when the database came from a backup and no operator has confirmed yet that this node's pins are to follow it. */
-  isRestored(node: NodeIdentity): Promise<boolean>
+  /** Replaces the list of this node's unwanted pins, which operators read. */
+  noteUnwanted(node: NodeIdentity, cids: readonly string[]): Promise<void>
   /** True when an operator has let this node's reconciler continue less than `withinMs` ago. */
   isConfirmed(node: NodeIdentity, withinMs: number): Promise<boolean>
   /** The same, and uses the confirmation up: true for one caller only. */
@@ -304,6 +381,8 @@ export interface Ipfs {
   connect(origin: string, signal: AbortSignal): Promise<void>
   /** Dials another node's Kubo at an address which that node announced. No policy applies, since private networks are usual there. */
   connectSibling(multiaddr: string, signal: AbortSignal): Promise<void>
+  /** The ids of the peers that Kubo is connected to, whichever side dialled. */
+  peers(signal: AbortSignal): Promise<ReadonlySet<string>>
   /** The peer id and the addresses that Kubo listens on, each ending in `/p2p/…`. Rejects when this Kubo is too old to work with. */
   identity(signal: AbortSignal): Promise<{ peerId: string; multiaddrs: string[]; version: string }>
   /**
@@ -364,9 +443,15 @@ export interface TokenStore {
   signingKeys(): Promise<SigningKey[]>
   /**
    * Adds `key` as active; the previously active key becomes `verify`. Retires keys as `retireKeys` does. With `atOnce` it retires every key
-   * but the new one, and their tokens end.
+   * but the new one, and their tokens end. Rejects with `invalid`, and changes nothing, when `wrappedWith` is not the cluster's master key;
+   * with `isNew` it becomes the cluster's.
    */
-  rotateKey(key: SigningKey, actor?: string, atOnce?: boolean): Promise<void>
+  rotateKey(
+    key: SigningKey,
+    actor?: string,
+    atOnce?: boolean,
+    wrappedWith?: { fingerprint: string; isNew: boolean } | null,
+  ): Promise<void>
   /** Retires `verify` keys whose last token has been over for a while, and deletes their secrets. Returns these keys. */
   retireKeys(actor?: string): Promise<KeyId[]>
   /** How many tokens of all orgs are valid now. */

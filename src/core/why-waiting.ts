@@ -25,7 +25,11 @@ export async function whyDrainWaits(
   if (stopped !== null || progress.moving > 0 || progress.waiting === 0) return stopped
   const contents = await repair.onNode(node.id, '', looked)
   const nodes = reports.map((each) => each.node)
-  return whyContentWaits(contents, nodes, policy)
+  return whyContentWaits(contents, nodes, policy) ?? (node.live ? null : removedWhenBack(node))
+}
+
+function removedWhenBack({ name }: Node): string {
+  return `the node is silent: its copies are removed when it is back, or with it (anchorage admin forget ${name})`
 }
 
 /** Why a plan does not continue by itself, in words. Null while it continues, and when it is over. */
@@ -77,7 +81,7 @@ export function whyContentWaits(
   const short = stuck.find((content) => copiesInService(content, nodes) < content.wanted)
   if (short !== undefined) {
     const taking = nodes.filter((node) => takesContent(node, 0, policy)).length
-    return `too few nodes: content wants ${short.wanted} ${short.wanted === 1 ? 'copy' : 'copies'}, and ${taking} other ${taking === 1 ? 'node is' : 'nodes are'} live, in service and with room`
+    return `too few nodes: content wants ${short.wanted} ${short.wanted === 1 ? 'copy' : 'copies'}, and ${taking} other ${taking === 1 ? 'node is in service, works and has room' : 'nodes are in service, work and have room'}`
   }
   return stuck.length > 0 ? 'copies on other nodes could not be made yet; they are tried again' : null
 }

@@ -112,6 +112,8 @@ export async function startNode(options: NodeOptions & { kubo: KuboChild }): Pro
       'kubo.rpc': kubo.rpcUrl,
     },
     defaults: {
+      // No load balancer has to notice that a node stops.
+      'http.stopDelay': '0s',
       'pin.allowPrivateOrigins': true,
       'pin.resolveOrigins': options.isPublic,
       // Load tests on a developer's machine use a single token.

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { openStore } from '../store/store.ts'
 import { refuseToLeaveOut } from './nodes.ts'
 import { testDatabase } from '../../testing/servers/postgres.ts'
@@ -16,7 +17,7 @@ test('a start with fewer nodes is refused, with what to do, while the others may
     code: 'conflict',
     message: /dev-2 and dev-3 would be left out[^]*--nodes 3[^]*admin drain/,
   })
-  const epoch = await store.nodes.nextEpoch()
+  const epoch = await nextEpoch(store)
   const [second, third] = (await store.nodes.list()).filter(({ name }) => /^dev-[23]$/.test(name))
   assert.ok(second && third)
   for (const { id } of [second, third]) {

@@ -1,25 +1,19 @@
-import fastify, { type FastifyInstance } from 'fastify'
+import type { Server } from 'node:http'
+import type { FastifyInstance } from 'fastify'
 import type { Log } from '../core/ports.ts'
-import { answerBrokenHttp } from './broken-http.ts'
 import { closeGently } from './closing.ts'
-import { answerBadPath, answerErrors, failure } from './errors.ts'
-import { greet, greetingWith, houseRules, requestIds } from './greet.ts'
+import { answerErrors, failure } from './errors.ts'
+import { greet, greetingWith, houseRules } from './greet.ts'
 import { defaultLimits } from './http-limits.ts'
 import { metricsRoute, type Scrape } from './metrics.ts'
-import { guardSockets, settingsOf } from './server.ts'
+import { boundedApp } from './server.ts'
 import { Failure } from './spec/schema.ts'
 
-/** A server of `/metrics` alone, for a separate listener, with the same bounds as the API. It does not listen yet. */
-export function metricsServer(scrape: Scrape, log: Log): FastifyInstance {
+/** A server of `/metrics` alone, with the same bounds as the API, on `server` if it listens already. */
+export function metricsServer(scrape: Scrape, log: Log, server?: Server): FastifyInstance {
   const rules = houseRules(null)
   const greeting = greetingWith(rules)
-  const app = fastify({
-    ...settingsOf(defaultLimits),
-    genReqId: requestIds(),
-    clientErrorHandler: answerBrokenHttp(rules),
-    frameworkErrors: answerBadPath(greeting),
-  })
-  guardSockets(app.server, defaultLimits, rules)
+  const app = boundedApp(defaultLimits, rules, greeting, server)
   greet(app, greeting, closeGently(app, defaultLimits.closeGraceMs), log)
   answerErrors(app, () => {}, log)
   app.setNotFoundHandler((_request, reply) =>

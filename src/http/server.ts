@@ -17,7 +17,7 @@ import { clientAddress } from './client-address.ts'
 import { closeGently } from './closing.ts'
 import { docs } from './docs.ts'
 import { answerBadPath, answerErrors } from './errors.ts'
-import { greet, greetingWith, houseRules, requestIds } from './greet.ts'
+import { greet, greetingWith, houseRules, requestIds, type Greeting } from './greet.ts'
 import { healthRoutes } from './health.ts'
 import type { Health } from './health.ts'
 import { readJson } from './json-body.ts'
@@ -71,9 +71,11 @@ export interface HttpServerOptions {
   accessLog?: boolean
   log: Log
   limits?: Partial<HttpLimits>
+  /** A server that listens already. Without it, `listen` makes one. */
+  server?: Server
 }
 
-/** Builds the whole HTTP server of a node from its use cases. It does not listen yet; `close()` lets requests under way finish. */
+/** Builds the whole HTTP server of a node from its use cases. `close()` lets requests under way finish. */
 export function httpServer({
   pins,
   operator,
@@ -93,19 +95,13 @@ export function httpServer({
   accessLog = false,
   log,
   limits,
+  server,
 }: HttpServerOptions): FastifyInstance {
   const bounds = { ...defaultLimits, ...limits }
   const rules = houseRules(hstsMs)
   const greeting = greetingWith(rules)
-  const app = fastify({
-    ...settingsOf(bounds),
-    genReqId: requestIds(),
-    clientErrorHandler: answerBrokenHttp(rules),
-    frameworkErrors: answerBadPath(greeting),
-    ...validation,
-  })
+  const app = boundedApp(bounds, rules, greeting, server)
 
-  guardSockets(app.server, bounds, rules)
   const routing = noteRoutes(app)
   greet(app, greeting, closeGently(app, bounds.closeGraceMs), log)
   if (onAnswer !== undefined) observeAnswers(app, onAnswer)
@@ -155,8 +151,29 @@ export function settingsOf(bounds: HttpLimits) {
   } as const
 }
 
+/**
+ * Fastify within `bounds`. Requests to a `server` that listens already reach it only once its `routing` answers them.
+ */
+export function boundedApp(
+  bounds: HttpLimits,
+  rules: Record<string, string>,
+  greeting: Greeting,
+  server: Server | undefined,
+): FastifyInstance {
+  const app = fastify({
+    ...settingsOf(bounds),
+    ...(server === undefined ? {} : { serverFactory: () => server }),
+    genReqId: requestIds(),
+    clientErrorHandler: answerBrokenHttp(rules),
+    frameworkErrors: answerBadPath(greeting),
+    ...validation,
+  })
+  guardSockets(app.server, bounds, rules)
+  return app
+}
+
 /** Applies the bounds that hold below the routes, for sockets and for HTTP that reaches no route. */
-export function guardSockets(server: Server, bounds: HttpLimits, rules: Record<string, string>): void {
+function guardSockets(server: Server, bounds: HttpLimits, rules: Record<string, string>): void {
   server.maxConnections = bounds.maxConnections
   answerUnusualHttp(server, rules)
   discardUnread(server, bounds)

@@ -33,6 +33,13 @@ export async function inspectKubo(rpcUrl: string, signal: AbortSignal): Promise<
   }
 }
 
+/** The peer id of the Kubo at `rpcUrl`. Rejects with `IpfsError`. */
+export async function peerIdOf(rpcUrl: string, signal: AbortSignal): Promise<string> {
+  await using rpc = kuboRpc(rpcUrl)
+  const [id, version] = await Promise.all([rpc.call('id', signal), rpc.call('version', signal)])
+  return readIdentity(id, version).peerId
+}
+
 const bareLookMs = 2_000
 
 /** Whether the Kubo at this address takes commands without a user and password. */

@@ -61,6 +61,12 @@ export function readIdentity(
   return { peerId, multiaddrs: [...new Set(multiaddrs)], version: found }
 }
 
+/** `swarm/peers`: the ids of the connected peers. Kubo says null when there are none. */
+export function readPeers(answer: unknown): ReadonlySet<string> {
+  const { Peers } = fields(answer)
+  return new Set((Array.isArray(Peers) ? Peers : []).map((peer) => text(fields(peer)['Peer'])))
+}
+
 /** `repo/stat?size-only=true`. */
 export function readRepoStat(answer: unknown): { usedBytes: number; capacityBytes: number } {
   const { RepoSize, StorageMax } = fields(answer)

@@ -1,6 +1,6 @@
 import type { Ipfs } from '../core/ports.ts'
 import { followUps } from './follow-ups.ts'
-import { readIdentity, readRepoStat } from './kubo-answers.ts'
+import { readIdentity, readPeers, readRepoStat } from './kubo-answers.ts'
 import { collectGarbage } from './kubo-garbage.ts'
 import { kuboDials } from './kubo-dials.ts'
 import { kuboPins } from './kubo-pins.ts'
@@ -29,6 +29,9 @@ export function kubo(options: KuboOptions): Ipfs & AsyncDisposable {
   return {
     ...kuboPins(rpc, options.pinName),
     ...kuboDials(rpc, { resolveName, connectTimeoutMs, allowPrivateOrigins }),
+    async peers(signal) {
+      return readPeers(await rpc.call('swarm/peers', signal))
+    },
     async identity(signal) {
       const [id, version] = await Promise.all([rpc.call('id', signal), rpc.call('version', signal)])
       return readIdentity(id, version)

@@ -90,6 +90,10 @@ export const families = {
 
   anchorage_leader: look('gauge', '1 on the node that leads; otherwise 0.'),
   anchorage_leader_epoch: look('gauge', 'The epoch under which this node leads; 0 if it does not lead.'),
+  anchorage_leader_terms_ended_total: counted(
+    'Terms in which this node led, by the reason for their end: the node `stopped`, the lease was `lost`, Postgres had another `epoch`, or the `database` could not be reached.',
+    ['reason'],
+  ),
   anchorage_lease_renewals_total: counted(
     'Attempts of this node to renew its lease while it led: `renewed` or `failed`.',
     ['result'],
@@ -101,6 +105,11 @@ export const families = {
   anchorage_node_live: look(
     'gauge',
     '1 for each node that is alive, as far as this node knows; otherwise 0.',
+    ['node'],
+  ),
+  anchorage_node_working: look(
+    'gauge',
+    '1 for each node that is alive and reaches its Kubo and Postgres, as far as this node knows; otherwise 0.',
     ['node'],
   ),
   anchorage_node_state: look(

@@ -15,6 +15,7 @@ const nodes = ['one', 'two'].map((name, i) => fakeNode({ name, live: i === 0 }))
 const [one, two] = [nodes[0]?.id ?? assert.fail(), nodes[1]?.id ?? assert.fail()]
 const view: NodeView = {
   nowMs: 1_000_000,
+  steadyMs: 5_000,
   version: '1.2.3',
   ready: true,
   reasons: [],
@@ -56,7 +57,7 @@ test('names of families follow the conventions of Prometheus, and docs/metrics.m
 })
 
 test('a scrape shows the node as it is now, and leaves out unknown values instead of showing 0', async () => {
-  const nodeMetrics = metrics({ now: () => view.nowMs })
+  const nodeMetrics = metrics({ now: () => view.nowMs, steadyMs: () => view.steadyMs })
   const first = await nodeMetrics.text({ ...view, kubo: { usedBytes: 5, capacityBytes: 9 } })
   for (const line of [
     'anchorage_build_info{version="1.2.3"} 1',
@@ -64,6 +65,7 @@ test('a scrape shows the node as it is now, and leaves out unknown values instea
     'anchorage_jobs{state="active"} 2',
     'anchorage_cache_hits_total{cache="tokens"} 2',
     'anchorage_node_live{node="two"} 0',
+    'anchorage_node_working{node="two"} 0',
     'anchorage_presence_age_seconds{node="two"} 1.5',
     'anchorage_worker_last_run_duration_seconds{worker="repair"} 0.02',
     'anchorage_maintenance_age_seconds 0',
@@ -85,7 +87,7 @@ test('a scrape shows the node as it is now, and leaves out unknown values instea
 })
 
 test('only the node that leads under the epoch of the measurement shows the values of the cluster', async () => {
-  const nodeMetrics = metrics({ now: () => view.nowMs })
+  const nodeMetrics = metrics({ now: () => view.nowMs, steadyMs: () => view.steadyMs })
   nodeMetrics.clusterMeasured(measures, 4)
   const cluster = /^anchorage_(pins|placements|copies_missing|contents_unsettled|plan_\w+|measured_\w+)[ {]/m
   assert.ok(!cluster.test(await nodeMetrics.text(view)), 'it leads no longer')
@@ -107,7 +109,7 @@ test('only the node that leads under the epoch of the measurement shows the valu
 })
 
 test('accepts, attempts and renewals are counted as they happen', async () => {
-  const nodeMetrics = metrics({ now: () => view.nowMs })
+  const nodeMetrics = metrics({ now: () => view.nowMs, steadyMs: () => view.steadyMs })
   const store: PinStore = {
     acceptPins: async (_org, pins) => (pins.length === 3 ? [] : Promise.reject(new Error('away'))),
     replacePin: () => assert.fail(),
@@ -124,6 +126,7 @@ test('accepts, attempts and renewals are counted as they happen', async () => {
   nodeMetrics.ended({ ageMs: 9 }, { kind: 'retry', errorCode: 'stalled', error: 'x', delayMs: 1 }, 500)
   nodeMetrics.renewed(true, 20)
   nodeMetrics.renewed(false, 9_000)
+  nodeMetrics.termEnded('database')
   nodeMetrics.refused('pins of one org')
   nodeMetrics.answered({ method: 'GET', route: '/v1/pins', status: 200, ms: 20 })
   nodeMetrics.queueMeasured(2_500)
@@ -139,11 +142,12 @@ test('accepts, attempts and renewals are counted as they happen', async () => {
     'anchorage_lease_renewals_total{result="renewed"} 1',
     'anchorage_lease_renewals_total{result="failed"} 1',
     'anchorage_lease_renewal_late_seconds_sum 0.02',
+    'anchorage_leader_terms_ended_total{reason="database"} 1',
     'anchorage_limit_refusals_total{limit="pins of one org"} 1',
     'anchorage_queue_oldest_seconds 2.5',
     'anchorage_http_request_duration_seconds_bucket{le="0.025",method="GET",route="/v1/pins",status="200"} 1',
   ])
     assert.ok(text.split('\n').includes(line), line)
-  const later = await nodeMetrics.text({ ...view, nowMs: view.nowMs + 90_000 })
+  const later = await nodeMetrics.text({ ...view, steadyMs: view.steadyMs + 90_000 })
   assert.ok(!/^anchorage_queue_oldest/m.test(later), 'an old answer says nothing about the present')
 })

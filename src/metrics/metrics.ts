@@ -20,6 +20,8 @@ export interface Metrics {
   readonly ended: (claim: Pick<Claim, 'ageMs'>, outcome: Outcome, tookMs: number) => void
   /** This node tried to renew its lease; the try ended `lateMs` after the renewal was due. */
   readonly renewed: (ok: boolean, lateMs: number) => void
+  /** This node led, and its term ended. */
+  readonly termEnded: (reason: 'stopped' | 'lost' | 'epoch' | 'database') => void
   /** How long the placement that waits longest on this node has been due, according to Postgres. */
   readonly queueMeasured: (oldestMs: number) => void
   /** The totals of the cluster, as its leader read them under `epoch`. */
@@ -38,7 +40,7 @@ export interface Answer {
   ms: number
 }
 
-export function metrics(clock: Pick<Clock, 'now'>): Metrics {
+export function metrics(clock: Pick<Clock, 'now' | 'steadyMs'>): Metrics {
   const instruments = new Instruments()
   const measured: Measured = { queue: null, cluster: null }
   return {
@@ -64,7 +66,8 @@ export function metrics(clock: Pick<Clock, 'now'>): Metrics {
       instruments.count('anchorage_lease_renewals_total', { result: ok ? 'renewed' : 'failed' })
       if (ok) instruments.observe('anchorage_lease_renewal_late_seconds', lateMs / 1000, {})
     },
-    queueMeasured: (oldestMs) => void (measured.queue = { oldestMs, atMs: clock.now() }),
+    termEnded: (reason) => instruments.count('anchorage_leader_terms_ended_total', { reason }),
+    queueMeasured: (oldestMs) => void (measured.queue = { oldestMs, atSteadyMs: clock.steadyMs() }),
     clusterMeasured: (measures, epoch) => void (measured.cluster = { measures, epoch, atMs: clock.now() }),
     contentType: instruments.contentType,
     text: (view) => instruments.text(samplesOf(view, measured)),

@@ -5,6 +5,8 @@ import type { Degradation, Node } from '../core/node.ts'
 /** A node as it is at a scrape, assembled from memory: a scrape asks neither Postgres nor NATS nor Kubo. */
 export interface NodeView {
   nowMs: number
+  /** The steady clock, for how old a value is. */
+  steadyMs: number
   version: string
   ready: boolean
   /** The parts that are not well. */
@@ -42,7 +44,7 @@ export interface NodeView {
 /** Values that were read from Postgres a while ago. */
 export interface Measured {
   /** How long the placement that waits longest on this node has been due; null before the first reading. */
-  queue: { oldestMs: number; atMs: number } | null
+  queue: { oldestMs: number; atSteadyMs: number } | null
   /** The totals of the whole cluster, read under `epoch`; null on a node that never led. */
   cluster: { measures: ClusterMeasures; epoch: number; atMs: number } | null
 }

@@ -1,5 +1,6 @@
 import { nodeStates, type Degradation } from '../core/node.ts'
 import type { NodeId } from '../core/ids.ts'
+import { isWorking } from '../core/node-standing.ts'
 import { missingCopies } from '../core/missing-copies.ts'
 import type { LabelsOf, SeenName } from './families.ts'
 import type { Measured, NodeView } from './node-view.ts'
@@ -14,7 +15,7 @@ export function samplesOf(view: NodeView, { queue, cluster }: Measured): Sample[
     ...ofNode(view),
     ...ofMembers(view),
     ...ofWork(view),
-    ...ofQueue(queue, view.nowMs),
+    ...ofQueue(queue, view.steadyMs),
     ...ofMeans(view),
     ...(cluster === null || cluster.epoch !== view.epoch ? [] : ofCluster(view.nodes, cluster)),
   ]
@@ -33,6 +34,8 @@ const parts = Object.keys({
   peer: true,
   reconciler: true,
   disk: true,
+  siblings: true,
+  history: true,
 } satisfies Record<Degradation['what'], true>)
 
 function ofNode({ version, ready, reasons, epoch, maintenanceSince, nowMs }: NodeView): Sample[] {
@@ -53,10 +56,12 @@ function ageSeconds(since: Date | null, nowMs: number): number {
 }
 
 function ofMembers({ nodes, heard }: NodeView): Sample[] {
-  return nodes.flatMap(({ id, name: node, live, state: its }) => {
+  return nodes.flatMap((each) => {
+    const { id, name: node, live, state: its } = each
     const heardMs = heard[id]
     return [
       sample('anchorage_node_live', Number(live), { node }),
+      sample('anchorage_node_working', Number(isWorking(each)), { node }),
       ...nodeStates.map((state) => sample('anchorage_node_state', Number(state === its), { node, state })),
       ...(heardMs === undefined ? [] : [sample('anchorage_presence_age_seconds', heardMs / 1000, { node })]),
     ]
@@ -79,8 +84,8 @@ function ofWork({ pinning, workers, reconcileBlocked }: NodeView): Sample[] {
 }
 
 /** While Postgres cannot be asked, the age of the queue is unknown. */
-function ofQueue(queue: Measured['queue'], nowMs: number): Sample[] {
-  if (queue === null || nowMs - queue.atMs > queueKnownForMs) return []
+function ofQueue(queue: Measured['queue'], steadyMs: number): Sample[] {
+  if (queue === null || steadyMs - queue.atSteadyMs > queueKnownForMs) return []
   return [sample('anchorage_queue_oldest_seconds', queue.oldestMs / 1000, {})]
 }
 

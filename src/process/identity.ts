@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, readlinkSync } from 'node:fs'
+import { hostname, networkInterfaces } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
@@ -14,6 +15,20 @@ export interface ProcessIdentity {
 export async function identify(pid: number): Promise<ProcessIdentity | null> {
   const started = existsSync('/proc/self/stat') ? startedByProc(pid) : await startedByPs(pid)
   return started === null ? null : { pid, started }
+}
+
+/**
+ * Names this machine, and in a container the container. Two processes with the same name can identify each other. It may change when the
+ * machine starts again.
+ */
+export function thisMachine(): string {
+  const cards = Object.values(networkInterfaces()).flatMap((card = []) => card.map(({ mac }) => mac))
+  const machine = bootId() ?? [hostname(), ...new Set(cards.toSorted())].join(' ')
+  try {
+    return `${machine} ${readlinkSync('/proc/self/ns/pid')}`
+  } catch {
+    return machine
+  }
 }
 
 /** Whether that very process still runs. */
@@ -58,7 +73,16 @@ function startedByProc(pid: number): string | null {
     if (state === 'X' || ticksSinceBoot === undefined) return null
     // The first thread may end before the others, which hold files and ports until they end too.
     if (state === 'Z' && threads <= 1) return null
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${ticksSinceBoot}`
+    return `${bootId() ?? ''} ${ticksSinceBoot}`
+  } catch {
+    return null
+  }
+}
+
+/** Null where it cannot be read, as under systemd with `ProcSubset=pid`. */
+function bootId(): string | null {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
   } catch {
     return null
   }

@@ -4,8 +4,9 @@ import { test } from 'node:test'
 import pg from 'pg'
 import { testDatabase, type TestDatabase } from '../../testing/servers/postgres.ts'
 import { isCode } from '../core/errors.ts'
-import { mintId, type OrgId, type PinId } from '../core/ids.ts'
+import { mintId, uuidOf, type OrgId, type PinId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
+import type { WokenPlacement } from '../core/pin.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { assertSums } from './backup-tables.ts'
 import { codeLevel, migrateStatus, migrateUp } from './migrate.ts'
@@ -23,7 +24,7 @@ test('a database of the version before is taken over with all that it holds', as
   const cids = ['one', 'two', 'three'].map((word) => `taken-${word}`)
   const org = await inStore(old, async (store) => {
     const { id } = await store.orgDirectory.createOrg('ours', { limits: { maxBytes: 1_000_000 } }, 'test')
-    const node = await store.nodes.boot('node-1')
+    const node = await nodeBefore(old)
     for (const cid of cids) await pinned(store, id, node, cid)
     await accept(store, id, node, 'waits')
     await store.operator.drain(node.nodeId, 'test')
@@ -33,7 +34,8 @@ test('a database of the version before is taken over with all that it holds', as
 
   await up(old)
 
-  assert.deepEqual(await rowsOf(old), rows)
+  assertKept(rows, await rowsOf(old))
+  assert.deepEqual(await functionsThereTwice(old), [])
   assert.deepEqual(await proveSchema(old.ownerUrl), [])
   const status = await migrateStatus(old.ownerUrl)
   assert.ok(status.every(({ state }) => state === 'applied'))
@@ -51,7 +53,7 @@ test('a node of the version before starts and serves during the migration and af
   await using old = await databaseBefore()
   await inStore(old, async (store) => {
     const { id } = await store.orgDirectory.createOrg('busy', {}, 'test')
-    const node = await store.nodes.boot('node-1')
+    const node = await nodeBefore(old)
     const over = new AbortController()
     let rounds = 0
     const serving = async (): Promise<void> => {
@@ -90,7 +92,7 @@ test('the functions of the version before work on the tables of this version', a
     )
   await inStore(old, async (store) => {
     const { id } = await store.orgDirectory.createOrg('mixed', { limits: { maxBytes: 1_000_000 } }, 'test')
-    await serveOnce(store, id, await store.nodes.boot('node-1'), 'mixed')
+    await serveOnce(store, id, await nodeBefore(old), 'mixed')
   })
   await sumsMatch(old)
   await up(old)
@@ -151,6 +153,13 @@ async function databaseBefore(last = lastBefore): Promise<TestDatabase> {
   return database
 }
 
+/** A node, as one of the version before inserts it. */
+async function nodeBefore(database: TestDatabase): Promise<NodeIdentity> {
+  const nodeId = mintId('nod')
+  await asOwner(database, `insert into nodes (id, name) values ('${uuidOf(nodeId)}', 'node-1')`)
+  return { nodeId, incarnation: 1 }
+}
+
 /** Runs `migrate up`; returns what it logged. */
 async function up({ ownerUrl, tenantUrl, systemUrl }: TestDatabase): Promise<string[]> {
   const said: string[] = []
@@ -174,10 +183,8 @@ async function serveOnce(store: Store, org: OrgId, node: NodeIdentity, cid: stri
 }
 
 async function pinned(store: Store, org: OrgId, node: NodeIdentity, cid: string): Promise<PinId> {
-  const pin = await accept(store, org, node, cid)
-  const jobs = await store.placements.due(node, 100, 100)
-  const mine = jobs.filter((job) => job.cid === cid)
-  const [claim] = await store.placements.claim(node, mine, 30_000)
+  const { pin, woken } = await accept(store, org, node, cid)
+  const [claim] = await store.placements.claim(node, woken, 30_000)
   assert.ok(claim)
   const { generation } = claim
   await store.placements.extend(node, [{ cid, generation, blocks: 1, bytes: 5 }], 30_000)
@@ -188,11 +195,17 @@ async function pinned(store: Store, org: OrgId, node: NodeIdentity, cid: string)
   return pin
 }
 
-async function accept(store: Store, org: OrgId, node: NodeIdentity, cid: string): Promise<PinId> {
+/** The pin, and the hints that a node gets. A node of the version before reads what is due by other functions than this version. */
+async function accept(
+  store: Store,
+  org: OrgId,
+  node: NodeIdentity,
+  cid: string,
+): Promise<{ pin: PinId; woken: WokenPlacement[] }> {
   const pin = { id: mintId('pin'), cid, cidText: cid, replicas: 1, actor, nodes: [node.nodeId] }
   const [accepted] = await store.pins.acceptPins(org, [pin], false)
   assert.ok(accepted && 'pin' in accepted)
-  return pin.id
+  return { pin: pin.id, woken: accepted.woken }
 }
 
 /** The counts of pins and bytes match the rows. */
@@ -202,20 +215,45 @@ async function sumsMatch({ systemUrl }: TestDatabase): Promise<void> {
   )
 }
 
+interface Row {
+  row: Record<string, unknown>
+}
+
 /** All rows of all tables but those that record migrations and functions. */
-async function rowsOf(database: TestDatabase): Promise<Record<string, unknown>> {
+async function rowsOf(database: TestDatabase): Promise<Record<string, Row[]>> {
   const tables = await asOwner<{ name: string }>(
     database,
     `select relname::text as name from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
        and not relispartition and relname not like 'schema\\_%' order by 1`,
   )
-  const all: Record<string, unknown> = {}
+  const all: Record<string, Row[]> = {}
   for (const { name } of tables)
     all[name] = await asOwner(
       database,
       `set role anchorage_system; select to_jsonb(t) as row from ${name} t order by to_jsonb(t)::text`,
     )
   return all
+}
+
+/** All rows of `before` are in `after`, in the same order. Later migrations may have added tables and columns. */
+function assertKept(before: Record<string, Row[]>, after: Record<string, Row[]>): void {
+  for (const [table, rows] of Object.entries(before)) {
+    const columns = Object.keys(rows[0]?.row ?? {})
+    const kept = (after[table] ?? []).map(({ row }) => ({
+      row: Object.fromEntries(columns.map((column) => [column, row[column]])),
+    }))
+    assert.deepEqual(kept, rows, table)
+  }
+}
+
+/** Names that several functions have. A call without types could mean any of them. */
+async function functionsThereTwice(database: TestDatabase): Promise<{ name: string }[]> {
+  return asOwner(
+    database,
+    `select proname as name from pg_proc p where pronamespace = 'public'::regnamespace and not exists (
+       select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+     group by proname having count(*) > 1`,
+  )
 }
 
 async function asOwner<R extends pg.QueryResultRow>(database: TestDatabase, sql: string): Promise<R[]> {

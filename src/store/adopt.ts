@@ -1,25 +1,28 @@
 import type pg from 'pg'
 import { AnchorageError } from '../core/errors.ts'
 import { locked, recordMigration, type Migration } from './migrations.ts'
-import { modelFacts } from './model-facts.ts'
+import { factsOf } from './model-facts.ts'
 import { queryOf } from './one-client.ts'
 import { differences } from './prove-schema.ts'
 import { schemaFacts } from './schema-facts.ts'
 
-/** The newest migration of the version before. Its files had the numbers 1 to 22, and made the tables that today's files make. */
+/** The newest migration of the version before. Its files had the numbers 1 to 22. */
 const lastBefore = 22
+/** Today's files up to this one make the same tables as those. `migrate up` then applies the later ones as usual. */
+const lastSame = 128
 /** The functions of the version before that no file has now. They are recorded as its own, so that `migrate up` drops them. */
-const functionsGone = ['due_pins']
+const functionsGone = ['due_pins', 'requeue_crashed']
 
 /**
- * Takes over a database of the version before: records today's files as applied, if its tables are as these make them. The old records stay,
- * because nodes of that version look for theirs when they start. False when there is nothing to take over. Rejects with `conflict`, with
- * what to do, for a database that is at another migration, or whose tables differ.
+ * Takes over a database of the version before: records the files up to `lastSame` as applied, if its tables are as these make them. The old
+ * records stay, because nodes of that version look for theirs when they start. False when there is nothing to take over. Rejects with
+ * `conflict`, with what to do, for a database that is at another migration, or whose tables differ.
  */
 export async function adopt(client: pg.Client, files: Migration[]): Promise<boolean> {
   if (!(await isOfTheVersionBefore(client, files))) return false
   const query = queryOf(client)
-  const found = differences(await modelFacts(client), await schemaFacts(query))
+  const same = files.filter(({ version }) => version <= lastSame)
+  const found = differences(await factsOf(client, same, []), await schemaFacts(query))
   const wrong = found.filter(({ rank }) => rank === 0).map(({ says }) => says)
   if (wrong.length > 0)
     throw new AnchorageError(
@@ -29,7 +32,7 @@ export async function adopt(client: pg.Client, files: Migration[]): Promise<bool
     )
   return locked(client, async () => {
     if (!(await isOfTheVersionBefore(client, files))) return false
-    for (const file of files) await recordMigration(client, file)
+    for (const file of same) await recordMigration(client, file)
     for (const name of functionsGone)
       await client.query(`insert into schema_functions (name, checksum, version) values ($1, '', '0.0.0')`, [
         name,

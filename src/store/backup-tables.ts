@@ -30,6 +30,7 @@ export const leftOut: Record<string, string> = {
   cache_versions: 'each database counts its own',
   refolds: 'a walk that a trigger starts again when nodes come or go',
   garbage_turn: 'valid only for minutes',
+  unwanted_pins: 'each node finds them again',
   rate_counts: 'valid only for minutes',
   sessions: 'people log in again',
   logout_tokens: 'needed only for sessions',
@@ -79,6 +80,6 @@ export async function assertSums(query: Query): Promise<void> {
   if (wrong.length > 0)
     throw new AnchorageError(
       'conflict',
-      `the stored counts of ${wrong.length} orgs differ from their pins: either the database is damaged, or the login cannot see every row`,
+      `the stored counts of ${wrong.length} orgs differ from their pins: either they are wrong (anchorage admin recount shows and corrects them), or the login cannot see every row`,
     )
 }

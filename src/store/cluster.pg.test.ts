@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { before, beforeEach, test } from 'node:test'
 import pg from 'pg'
 import { until } from '../../testing/settle.ts'
+import type { Epoch } from '../core/epoch.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type NodeId, type OrgId, type PinId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
@@ -10,13 +11,14 @@ import type { NewPin, Pin } from '../core/pin.ts'
 import type { Job, Outcome } from '../core/placement.ts'
 import type { ContentCopies, Repair } from '../core/repair.ts'
 import { fakeReport } from '../../testing/fakes/node.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { testStore } from '../../testing/database/test-store.ts'
 
 const actor = mintId('tok')
 const { database, store, system } = await testStore()
 let org: OrgId
 let other: OrgId
-let epoch: number
+let epoch: Epoch
 /** New nodes for each test. */
 let a: NodeIdentity
 let b: NodeIdentity
@@ -27,7 +29,7 @@ before(async () => {
   await store.nodes.assertReady()
   org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   other = (await store.orgDirectory.createOrg('theirs', {}, 'operator')).id
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
 })
 beforeEach(async () => {
   round++
@@ -218,13 +220,13 @@ test('two leaders: no call of the older epoch changes anything', async () => {
   await pinned('fenced', a)
   const seen = await look('fenced')
   const old = epoch
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
   const add = repairOf(seen, { add: [{ nodeId: b.nodeId, reason: 'repair' }] })
   const calls: (() => Promise<unknown>)[] = [
     () => store.repair.apply(old, [add]),
     () => store.repair.noteDown(old, a.nodeId, true),
     () => store.repair.noteDrained(old),
-    () => store.repair.beginWalk(old, a.nodeId),
+    () => store.repair.noteAway(old, a.nodeId, { what: 'silent', forMs: 0, reason: 'test' }),
     () => store.repair.advanceWalk(old, a.nodeId, 'x'),
     () => store.operator.endMaintenance(old),
     () => store.sweep.releaseDue(old, 1),
@@ -250,10 +252,10 @@ test('two leaders, one paused in the middle of a write: the next epoch waits for
     const { rows } = await lock.query<{ pid: number }>('select pg_backend_pid() as pid')
     const midWrite = store.repair.apply(old, [add])
     await until('the old leader waits for the content', () => waitingFor(rows[0]?.pid))
-    let next = 0
-    const taking = store.nodes.nextEpoch().then((taken) => (next = taken))
+    let next: Epoch | null = null
+    const taking = nextEpoch(store).then((taken) => (next = taken))
     await until('the new leader waits for the old one', async () => (await waiting()) >= 2)
-    assert.equal(next, 0, 'an epoch began while a write of the one before was under way')
+    assert.equal(next, null, 'an epoch began while a write of the one before was under way')
     await lock.query('commit')
     // It began under a valid epoch, and commits before the next one begins.
     assert.equal((await midWrite).added, 1)
@@ -367,28 +369,33 @@ test('a walk that missed content of a draining node begins again', async () => {
   assert.equal(await walkOf(a), undefined)
 })
 
-test('a node is forgotten once it is gone and has no content that is pinned nowhere else', async () => {
-  const id = await pinned('remembered', a)
-  await accept('never-tried', { nodes: [a.nodeId] })
-  await assert.rejects(
-    store.operator.forget(a.nodeId, 'op'),
-    (e) => isCode(e, 'conflict') && /alive/.test(e.message),
+test('a draining node of many placements to be unpinned costs repair a bounded read, and content behind them is still found', async () => {
+  await pinned('zzz-behind', a)
+  await system.query(
+    `insert into contents (cid, wanted) select 'behind-' || i, 1 from generate_series(1, 2500) i`,
   )
-  await silence(a)
-  await assert.rejects(
-    store.operator.forget(a.nodeId, 'op'),
-    (e) => isCode(e, 'conflict') && /1 pinned contents/.test(e.message),
+  await system.query(
+    `insert into placements (cid, node_id, generation, state, reason, org_id, wanted_since, next_attempt_at)
+     select 'behind-' || i, $1, nextval('placement_generation'), 'unpinning', 'new', $2, now(), now() from generate_series(1, 2500) i`,
+    [uuidOf(a.nodeId), uuidOf(org)],
   )
-  assert.equal((await store.operator.node(a.nodeId)).state, 'active')
-  await pinnedAlso('remembered', b)
-  await store.operator.forget(a.nodeId, 'op')
-  await assert.rejects(store.operator.node(a.nodeId), (e) => isCode(e, 'not_found'))
-  await assert.rejects(store.operator.forget(a.nodeId, 'op'), (e) => isCode(e, 'not_found'))
-  assert.deepEqual(await copies('remembered'), [[b.nodeId, 'pinned']])
-  assert.deepEqual(await copies('never-tried'), [])
-  assert.equal((await store.pins.getPin(org, id)).status, 'pinned')
-  assert.ok((await unsettled()).includes('never-tried'))
-  assert.equal(await store.nodes.see(a, { usedBytes: null, capacityBytes: null }), false)
+  await store.operator.drain(a.nodeId, 'op')
+  await store.repair.advanceWalk(epoch, a.nodeId, null)
+  let calls = 0
+  for (; (await walkOf(a)) === undefined; calls++) await store.repair.noteDrained(epoch)
+  assert.equal(calls, 3, 'each call reads a thousand placements')
+  const progress = { left: 2501, moving: 0, waiting: 1, removing: 2500, bytesLeft: 10 }
+  assert.deepEqual(await store.operator.drainProgress(a.nodeId), progress)
+  await system.query('delete from placements where node_id = $1', [uuidOf(a.nodeId)])
+})
+
+test('copies that were given to a node which is silent now hold up no others', async () => {
+  await pinned('held-up', a)
+  const before = (await store.repair.moving()).copies
+  await repair('held-up', { add: [{ nodeId: b.nodeId, reason: 'repair' }] })
+  assert.equal((await store.repair.moving()).copies, before + 1)
+  await silence(b)
+  assert.equal((await store.repair.moving()).copies, before)
 })
 
 test('only the newest incarnation of a node sets its zone, route and report', async () => {
@@ -403,8 +410,10 @@ test('only the newest incarnation of a node sets its zone, route and report', as
   assert.ok(mine.reportedAt)
   assert.deepEqual([mine.node.zone, mine.node.usedBytes, mine.node.capacityBytes], ['north', 3, 2])
   assert.deepEqual(
-    (await store.nodes.routes()).filter(({ nodeId }) => nodeId === a.nodeId),
-    [{ nodeId: a.nodeId, name: `a-${round}`, route: '10.0.0.1:6222' }],
+    (await store.nodes.routes())
+      .filter(({ nodeId }) => nodeId === a.nodeId)
+      .map(({ name, route, served }) => [name, route, served]),
+    [[`a-${round}`, '10.0.0.1:6222', true]],
   )
 })
 

@@ -39,12 +39,7 @@ export function translate(error: unknown): Error {
   if (error instanceof AnchorageError || error instanceof TypeError || error instanceof RangeError)
     return error
   const state = sqlState(error)
-  if (state === 'AN001')
-    return new AnchorageError('too_many', 'this org creates pins faster than one a millisecond; slow down', {
-      cause: error,
-      retryAfterSeconds: 60,
-      bound: 'pins made ahead of the clock',
-    })
+  if (state === 'AN001') return runsAhead(error)
   if (state === 'AN002')
     return new AnchorageError('not_leading', 'another leader has been elected', { cause: error })
   // our SQL raises these with a message in our own words
@@ -61,6 +56,29 @@ export function translate(error: unknown): Error {
   return new AnchorageError('unavailable', 'the database cannot be reached; try again', {
     cause: error,
     retryAfterSeconds: 5,
+  })
+}
+
+/** An org's `created` may be this far ahead of the clock (accept_pins). */
+const aheadSeconds = 600
+
+/**
+ * Accepts of one org alone hardly exceed the limit, since they are refused from there on. Further ahead than that, the clock of the
+ * database was ahead when the org's newest pin was made.
+ */
+function runsAhead(error: unknown): AnchorageError {
+  const ahead = Number(/[\d.]+$/.exec(messageOf(error))?.[0])
+  const isClock = ahead > aheadSeconds + 30
+  const retryAfterSeconds = isClock ? Math.ceil(ahead - aheadSeconds) : 60
+  const message = isClock
+    ? `the newest pin of this org was created while the clock of the database was ahead, and is dated ` +
+      `${Math.round(ahead / 60)} minutes from now; the org can create pins again in ` +
+      `${Math.ceil(retryAfterSeconds / 60)} minutes`
+    : 'this org creates pins faster than one a millisecond; slow down'
+  return new AnchorageError('too_many', message, {
+    cause: error,
+    retryAfterSeconds,
+    bound: 'pins made ahead of the clock',
   })
 }
 

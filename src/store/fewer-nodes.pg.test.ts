@@ -1,20 +1,22 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
+import type { Epoch } from '../core/epoch.ts'
 import { mintId, uuidOf, type OrgId, type PinId } from '../core/ids.ts'
 import type { NewPin } from '../core/pin.ts'
 import { assertAgreement } from '../../testing/database/agreement.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { settlePlacements } from '../../testing/database/settle-placements.ts'
 import { testStore } from '../../testing/database/test-store.ts'
 import type { NodeIdentity } from '../core/node.ts'
 
 const actor = mintId('tok')
 const { database, store, system } = await testStore()
-let epoch: number
+let epoch: Epoch
 let org: OrgId
 const nodes: NodeIdentity[] = []
 
 before(async () => {
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
   org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   nodes.push(await store.nodes.boot('node-1'))
 })

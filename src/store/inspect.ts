@@ -1,9 +1,14 @@
+import type { ClaimedNode } from '../core/name-claim.ts'
 import type { Log } from '../core/ports.ts'
+import type { SigningKey } from '../core/token.ts'
 import { assertLogin, assertSchema } from './assert-ready.ts'
 import { assertOrgsKeptApart } from './org-isolation.ts'
 import { connectionsPerRole, openConnections, type Way } from './connections.ts'
 import { translate } from './errors.ts'
+import { signingKeys } from './keys.ts'
+import { masterKeyOf } from './master-key.ts'
 import { oldestPostgres } from './migrations.ts'
+import { claimedNodes } from './name-claims.ts'
 import { withOneClient } from './one-client.ts'
 import type { Query } from './query.ts'
 import { loginKey, type Role } from './role-settings.ts'
@@ -41,6 +46,15 @@ export interface ClusterFacts {
   otherAddresses: string[]
 }
 
+/** What a process is compared with before it takes a node's name. */
+export interface IdentityFacts {
+  /** The fingerprint of the master key; null while no node has started. */
+  masterKey: string | null
+  /** The key that signs tokens, wrapped; null while there is none. */
+  signingKey: Pick<SigningKey, 'id' | 'wrapped'> | null
+  nodes: ClaimedNode[]
+}
+
 /** Checks of one login; they change nothing. Each rejects with what is wrong and what to do. */
 export interface LoginLook {
   server(): Promise<ServerFacts>
@@ -52,6 +66,8 @@ export interface LoginLook {
   assertOrgsKeptApart(): Promise<void>
   /** Needs the system's login. */
   cluster(nodeName: string): Promise<ClusterFacts>
+  /** Needs the system's login, and the schema of this version. */
+  identity(): Promise<IdentityFacts>
 }
 
 const answerMs = 5_000
@@ -76,6 +92,7 @@ export function withLogin<T>(
       assertSchema: () => assertSchema(query),
       assertOrgsKeptApart: () => assertOrgsKeptApart(query),
       cluster: (nodeName) => clusterFacts(query, nodeName),
+      identity: () => identityFacts(query),
     })
   })
 }
@@ -114,6 +131,15 @@ async function serverFacts(query: Query): Promise<ServerFacts> {
   )
   if (row === undefined) throw new Error('Postgres returned nothing about itself')
   return { ...row, clockAheadMs, tookMs }
+}
+
+async function identityFacts(query: Query): Promise<IdentityFacts> {
+  const keys = await signingKeys({ scope: 'system', query })
+  return {
+    masterKey: await masterKeyOf(query),
+    signingKey: keys.find(({ state }) => state === 'active') ?? null,
+    nodes: await claimedNodes(query),
+  }
 }
 
 async function clusterFacts(query: Query, nodeName: string): Promise<ClusterFacts> {

@@ -189,3 +189,23 @@ test('tokens that are minted while keys rotate and retire all work, even on a no
   for (const { token, id } of minted) assert.equal((await verify(token)).actor, id)
   assert.ok(new Set(minted.map(({ kid }) => kid)).size > 5, 'many keys signed')
 })
+
+test('a rotation with another master key is refused and changes nothing, unless that key is to be the new one', async () => {
+  await minter({ store: store.tokens, masterKey, clock }).rotateKey()
+  const rows = async () => (await system.query('select * from signing_keys order by id')).rows
+  const before = await rows()
+  const wrong = minter({ store: store.tokens, masterKey: randomBytes(32), clock })
+  await assert.rejects(
+    wrong.rotateKey({ atOnce: true }),
+    (error) =>
+      isCode(error, 'invalid') && /not this cluster's master key.*--new-master-key/.test(error.message),
+  )
+  assert.deepEqual(await rows(), before)
+  const { kid } = await wrong.rotateKey({ newMasterKey: true })
+  const living = (await rows()).filter(({ state }) => state !== 'retired')
+  assert.deepEqual(
+    living.map(({ id }) => id),
+    [uuidOf(kid)],
+  )
+  await assert.rejects(minter({ store: store.tokens, masterKey, clock }).rotateKey(), /master key/)
+})

@@ -3,6 +3,7 @@ import type { TokenStore } from '../core/ports.ts'
 import type { SigningKey } from '../core/token.ts'
 import { audit } from './audit.ts'
 import type { Database, SystemTx } from './database.ts'
+import { claimMasterKey } from './master-key.ts'
 
 /** A key is kept this long after its last token has expired: on a node whose clock is slow, the token still counts as valid. */
 const slowClockMs = 10 * 60_000
@@ -11,8 +12,9 @@ const slowClockMs = 10 * 60_000
 export function keyStore(db: Database): Pick<TokenStore, 'signingKeys' | 'rotateKey' | 'retireKeys'> {
   return {
     signingKeys: () => signingKeys(db.statement),
-    rotateKey: (key, actor = 'operator', atOnce = false) =>
+    rotateKey: (key, actor = 'operator', atOnce = false, wrappedWith = null) =>
       db.system(async (tx) => {
+        if (wrappedWith !== null) await claimMasterKey(tx, wrappedWith.fingerprint, wrappedWith.isNew)
         await tx.query('lock table signing_keys in share row exclusive mode')
         await tx.query(`update signing_keys set state = 'verify' where state = 'active'`)
         await (atOnce ? retire(tx, actor, 'true', []) : retireKeys(tx, actor))

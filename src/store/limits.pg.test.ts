@@ -3,8 +3,10 @@ import { before, test } from 'node:test'
 import pg from 'pg'
 import { assertAgreement } from '../../testing/database/agreement.ts'
 import { Random } from '../../testing/random.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { settlePlacements, sweepOnce } from '../../testing/database/settle-placements.ts'
 import { testStore } from '../../testing/database/test-store.ts'
+import type { Epoch } from '../core/epoch.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, type OrgId, type PinId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
@@ -17,12 +19,12 @@ import { silentLog } from '../core/silent-log.ts'
 const actor = mintId('tok')
 const { database, store } = await testStore({ replicas: 2 })
 let node: NodeIdentity
-let epoch: number
+let epoch: Epoch
 let free: OrgId
 
 before(async () => {
   node = await store.nodes.boot('node-1')
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
   free = await org('free', {})
 })
 
@@ -69,6 +71,13 @@ test('the times of an org run ahead of the clock by at most ten minutes', async 
     (error) =>
       isCode(error, 'too_many') && error.retryAfterSeconds === 60 && /one a millisecond/.test(error.message),
   )
+  // further than an org comes by its own accepts: the clock of the database was ahead
+  await ahead('1 hour')
+  await assert.rejects(accept(own, newPin('ahead-4')), (error) => {
+    assert.ok(isCode(error, 'too_many'))
+    assert.match(error.message, /clock of the database was ahead.* is dated 60 minutes .* in 50 minutes/)
+    return (error.retryAfterSeconds ?? 0) > 2_990 && (error.retryAfterSeconds ?? 0) <= 3_001
+  })
   await ahead('0 seconds')
   assert.deepEqual((await accept(own, newPin('ahead-3'))).map(textOf), ['queued'])
 })

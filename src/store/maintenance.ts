@@ -1,3 +1,4 @@
+import type { Epoch } from '../core/epoch.ts'
 import type { Maintenance } from '../core/maintenance.ts'
 import { audit } from './audit.ts'
 import type { SystemTx } from './database.ts'
@@ -39,7 +40,7 @@ export async function setMaintenance(
 }
 
 /** Ends maintenance whose time is over; true when this call ended it. */
-export async function endMaintenance(tx: SystemTx, epoch: number): Promise<boolean> {
+export async function endMaintenance(tx: SystemTx, epoch: Epoch): Promise<boolean> {
   await tx.query('select assert_epoch($1)', [epoch])
   const ended = await tx.query(`${off} where maintenance_until <= clock_timestamp() returning epoch`)
   if (ended.length > 0) await audit(tx, { actor: 'watchdog', action: 'maintenance.end', target: 'cluster' })

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import pg from 'pg'
+import type { Epoch } from '../core/epoch.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type OrgId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import type { NewPin } from '../core/pin.ts'
 import type { Outcome } from '../core/placement.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { testStore } from '../../testing/database/test-store.ts'
 
 const actor = mintId('tok')
@@ -19,14 +21,14 @@ const ends: Outcome[] = [
 const { database, store, system } = await testStore()
 let nodes: NodeIdentity[]
 let orgs: OrgId[]
-let epoch: number
+let epoch: Epoch
 
 before(async () => {
   nodes = [await store.nodes.boot('one'), await store.nodes.boot('two')]
   orgs = await Promise.all(
     ['ours', 'theirs'].map(async (slug) => (await store.orgDirectory.createOrg(slug, {}, 'operator')).id),
   )
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
 })
 
 test('however pins and placements come and go, also concurrently, their counts equal a recount', async () => {
@@ -100,7 +102,7 @@ test('a statement that only records progress adds no change to be counted', asyn
 test('a leader of an old epoch counts nothing', async () => {
   await accept('past')
   const past = epoch
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
   await assert.rejects(store.measures.cluster(past), (error) => isCode(error, 'not_leading'))
 })
 

@@ -1,3 +1,4 @@
+import type { Epoch } from '../core/epoch.ts'
 import { idOf, uuidOf } from '../core/ids.ts'
 import type { MeasureStore } from '../core/measure-ports.ts'
 import type { ClusterMeasures, Held } from '../core/measures.ts'
@@ -33,7 +34,7 @@ export function measureStore(db: Database, applying: () => Promise<ClusterMeasur
   }
 }
 
-async function addUp(tx: SystemTx, epoch: number): Promise<number> {
+async function addUp(tx: SystemTx, epoch: Epoch): Promise<number> {
   const [row] = await tx.query<{ n: number }>('select add_up_placements($1, $2) as n', [epoch, changesMax])
   return row?.n ?? 0
 }

@@ -60,18 +60,26 @@ export async function withLongTransaction<T>(
   begin: string,
   work: (client: pg.Client, query: Query) => Promise<T>,
 ): Promise<T> {
-  return withOneClient(login, async (client) => {
-    try {
-      await client.query(begin)
-      await client.query(unlikeRequests)
-      const result = await work(client, queryOf(client))
-      const { command } = await client.query('commit')
-      if (command !== 'COMMIT') throw new Error('the transaction was rolled back')
-      return result
-    } catch (error) {
-      throw error instanceof pg.DatabaseError ? translate(error) : error
-    }
-  })
+  return withOneClient(login, (client) =>
+    transactionOn(client, `${begin}; ${unlikeRequests}`, (query) => work(client, query)),
+  )
+}
+
+/** One transaction on a connection that is closed when the transaction fails. `begin` are the statements that begin it. */
+export async function transactionOn<T>(
+  client: pg.Client,
+  begin: string,
+  work: (query: Query) => Promise<T>,
+): Promise<T> {
+  try {
+    await client.query(begin)
+    const result = await work(queryOf(client))
+    const { command } = await client.query('commit')
+    if (command !== 'COMMIT') throw new Error('the transaction was rolled back')
+    return result
+  } catch (error) {
+    throw error instanceof pg.DatabaseError ? translate(error) : error
+  }
 }
 
 /**

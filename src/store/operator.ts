@@ -1,13 +1,14 @@
 import type { DrainProgress } from '../core/drain.ts'
 import { AnchorageError } from '../core/errors.ts'
-import { idOrNull, uuidOf, type NodeId } from '../core/ids.ts'
+import { idOf, idOrNull, uuidOf, type NodeId } from '../core/ids.ts'
 import type { NodeReport } from '../core/node-report.ts'
 import type { Node } from '../core/node.ts'
-import type { OperatorStore } from '../core/ports.ts'
+import type { OperatorStore, UnwantedPin } from '../core/ports.ts'
 import { audit, readAudit } from './audit.ts'
 import type { Database, SystemTx } from './database.ts'
+import { forget, soleContents } from './forget.ts'
 import { endMaintenance, readMaintenance, setMaintenance } from './maintenance.ts'
-import { freshMs, nodeColumns, nodeOf, type NodeRow } from './node-rows.ts'
+import { nodeColumns, nodeOf, type NodeRow } from './node-rows.ts'
 import { isMoving } from './repairs.ts'
 
 /** What operators do to the cluster. */
@@ -16,7 +17,8 @@ export function operatorStore(db: Database): OperatorStore {
     node: (idOrName) => findNode(db.statement, idOrName),
     drain: (nodeId, actor) => db.system((tx) => drain(tx, nodeId, actor)),
     uncordon: (nodeId, actor) => db.system((tx) => uncordon(tx, nodeId, actor)),
-    forget: (nodeId, actor) => forget(db, nodeId, actor),
+    soleContents: (nodeId, afterCid, limit) => soleContents(db.statement, nodeId, afterCid, limit),
+    forget: (nodeId, actor, order) => forget(db, nodeId, actor, order),
     drainProgress: (nodeId) => drainProgress(db.statement, nodeId),
     maintenance: () => readMaintenance(db.statement),
     setMaintenance: (on, actor) => db.system((tx) => setMaintenance(tx, on, actor)),
@@ -24,6 +26,7 @@ export function operatorStore(db: Database): OperatorStore {
     reports: () => reports(db.statement),
     audit: (query) => readAudit(db.statement, query),
     pruneDenylist: () => pruneDenylist(db),
+    unwanted: (nodeId, afterCid, limit) => unwanted(db.statement, nodeId, afterCid, limit),
     confirmReconcile: (nodeId, actor) => db.system((tx) => confirmReconcile(tx, nodeId, actor)),
   }
 }
@@ -53,7 +56,7 @@ async function drain(tx: SystemTx, nodeId: NodeId, actor: string): Promise<void>
 /** A walk under way continues, since it may look for lost copies. It leaves alone the pinned copies that a drain would have moved. */
 async function uncordon(tx: SystemTx, nodeId: NodeId, actor: string): Promise<void> {
   const changed = await tx.query(
-    `update nodes set state = 'active', cordoned_at = null where id = $1 and state <> 'active' returning id`,
+    `update nodes set state = 'active', cordoned_at = null, forgetting = null where id = $1 and state <> 'active' returning id`,
     [uuidOf(nodeId)],
   )
   if (changed.length > 0) await audit(tx, { actor, action: 'node.uncordon', target: nodeId })
@@ -65,65 +68,17 @@ async function mustBeThere(tx: SystemTx, nodeId: NodeId): Promise<void> {
   if (rows.length === 0) throw new AnchorageError('not_found', `there is no node ${nodeId}`)
 }
 
-const lookBatch = 5_000
-const forgetBatch = 500
+/** Copies under way of this node's content are counted up to this number; no more are under way at a time. */
+const movingMax = 10_000
 
-/**
- * Looks at everything first, so that a refusal changes nothing. Then it closes the node and removes its placements in batches, each of
- * which checks again. A call that breaks off in between can simply be repeated.
- */
-async function forget(db: Database, nodeId: NodeId, actor: string): Promise<void> {
-  const id = uuidOf(nodeId)
-  const node = await findNode(db.statement, nodeId)
-  if (node.live) throw new AnchorageError('conflict', `the node ${node.name} is alive: stop it first`)
-  let sole = 0
-  for (let after: string | null = ''; after !== null;) {
-    const [step]: { last: string | null; sole: number }[] = await db.statement.query(
-      'select last, sole from sole_copies($1, $2, $3)',
-      [id, after, lookBatch],
-    )
-    sole += step?.sole ?? 0
-    after = step?.last ?? null
-  }
-  if (sole > 0)
-    throw new AnchorageError(
-      'conflict',
-      `the node ${node.name} has ${sole} pinned contents that no other node has; drain it, or start it again`,
-    )
-  await db.system(async (tx) => {
-    await tx.query('select close_nodes()')
-    await tx.query(`update nodes set state = 'drained', walk_after = null where id = $1`, [id])
-  })
-  for (let left = 1; left > 0;) {
-    const [row] = await db.statement.query<{ n: number }>('select forget_placements($1, $2, $3) as n', [
-      id,
-      freshMs,
-      forgetBatch,
-    ])
-    left = row?.n ?? 0
-  }
-  await db.system(async (tx) => {
-    const gone = await tx.query(
-      `delete from nodes n where id = $1 and last_seen < clock_timestamp() - make_interval(secs => $2 / 1000.0)
-         and not exists (select from placements p where p.node_id = n.id) returning id`,
-      [id, freshMs],
-    )
-    if (gone.length === 0)
-      throw new AnchorageError(
-        'conflict',
-        `the node ${node.name} has come back in the meantime: stop it first`,
-      )
-    await audit(tx, { actor, action: 'node.forget', target: nodeId, details: { name: node.name } })
-  })
-}
-
+/** From the counts of placements, as far as those know: on a node that is down they do not tell which copies are to be unpinned. */
 async function drainProgress(tx: SystemTx, nodeId: NodeId): Promise<DrainProgress> {
   const [row] = await tx.query<{ left: number; removing: number; bytes: number; moving: number }>(
-    `select count(*) as left, count(*) filter (where state = 'unpinning') as removing,
-       coalesce(sum(bytes) filter (where state = 'pinned'), 0)::bigint as bytes,
-       (select count(distinct q.cid) from (select cid from placements where ${isMoving} and node_id <> $1) q
+    `select coalesce(sum(k.n), 0)::bigint as left, coalesce(sum(k.n) filter (where k.state = 'unpinning'), 0)::bigint as removing,
+       coalesce(sum(k.bytes), 0)::bigint as bytes,
+       (select count(distinct q.cid) from (select cid from placements where ${isMoving} and node_id <> $1 limit ${movingMax}) q
         where exists (select from placements p where p.cid = q.cid and p.node_id = $1 and p.state <> 'unpinning')) as moving
-     from placements where node_id = $1`,
+     from (select * from placement_counts where node_id = $1 union all select * from placement_changes where node_id = $1) k`,
     [uuidOf(nodeId)],
   )
   const { left = 0, removing = 0, bytes = 0, moving = 0 } = row ?? {}
@@ -150,6 +105,24 @@ async function pruneDenylist(db: Database): Promise<number> {
     pruned += rows.length
     if (rows.length < pruneBatch) return pruned
   }
+}
+
+async function unwanted(
+  tx: SystemTx,
+  nodeId: NodeId,
+  afterCid: string,
+  limit: number,
+): Promise<UnwantedPin[]> {
+  const rows = await tx.query<{ cid: string; seen_at: Date; holders: string[] }>(
+    `select u.cid, u.seen_at, array(select h.node_id from unwanted_pins h where h.cid = u.cid order by h.node_id <> $1, h.node_id) as holders
+     from unwanted_pins u where u.node_id = $1 and u.cid > $2 order by u.cid limit $3`,
+    [uuidOf(nodeId), afterCid, limit],
+  )
+  return rows.map(({ cid, seen_at, holders }) => ({
+    cid,
+    seenAt: seen_at,
+    holders: holders.map((id) => idOf('nod', id)),
+  }))
 }
 
 async function confirmReconcile(tx: SystemTx, nodeId: NodeId, actor: string): Promise<void> {

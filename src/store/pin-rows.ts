@@ -40,6 +40,10 @@ export interface KnownNodes {
   /** The addresses at which the node's Kubo can be dialled. */
   addresses(nodeId: NodeId): readonly string[]
   name(nodeId: NodeId): string
+  /** False for a node that cannot serve its content now; true for an unknown one. */
+  works(nodeId: NodeId): boolean
+  /** Whether the node's Kubo says that it is connected to no other node's. */
+  alone(nodeId: NodeId): boolean
   /** The addresses to which content can be brought that has no node yet; at least one. */
   anyAddresses(): readonly string[]
 }

@@ -3,11 +3,12 @@ import type { NodeIdentity } from '../core/node.ts'
 import type { Claim, DuePlacement, Job, OfferedOrigins } from '../core/placement.ts'
 import type { PlacementStore } from '../core/ports.ts'
 import type { Database, SystemTx } from './database.ts'
+import { RetryTurns, type DueRow } from './retry-turns.ts'
 
 export function placementStore(db: Database): PlacementStore {
   const tx = db.statement
-  // One position for each node that is asked for here; as a rule there is one node.
-  const positions = new Map<NodeId, DuePosition>()
+  // As a rule there is one node.
+  const turnsOf = new Map<NodeId, Turns>()
   return {
     claim: (node, jobs, claimMs) => claim(tx, node, jobs, claimMs),
     // Among the CIDs whose intent changed are those that only suspended orgs still wait for.
@@ -32,10 +33,10 @@ export function placementStore(db: Database): PlacementStore {
       if (partial.length > 0) await tx.query('select reserve_bytes($1)', [partial.map(({ cid }) => cid)])
       return rows.map(({ org_id, ...woken }) => ({ ...woken, nodeId, orgId: idOf('org', org_id) }))
     },
-    due(node, perOrg, limit) {
-      const position = positions.get(node.nodeId) ?? { fresh: start, again: start }
-      positions.set(node.nodeId, position)
-      return due(tx, node, perOrg, limit, position)
+    due(node, perOrg, limit, retries) {
+      const turns = turnsOf.get(node.nodeId) ?? { fresh: start, retries: new RetryTurns() }
+      turnsOf.set(node.nodeId, turns)
+      return due(tx, node, { perOrg, limit, retries }, turns)
     },
     async dueUnpins(node, limit) {
       const rows = await tx.query<DueRow>('select * from due_unpins($1, $2)', [uuidOf(node.nodeId), limit])
@@ -90,61 +91,50 @@ async function claim(
   })
 }
 
-interface DueRow {
-  cid: string
-  generation: number
-  attempt: number
-  org_id: string
-  state: 'queued' | 'unpinning'
-}
+/** A fresh placement. An org with none that is due has one row without a placement, which tells only its turn. */
+type TurnRow = { fresh: boolean; place: number; org_id: string } & (DueRow | { cid: null })
 
-/** A queued placement that is due. An org with nothing due has one row without a placement, which tells only its turn. */
-type TurnRow = { again: boolean | null; place: number; org_id: string } & (DueRow | { cid: null })
-
-/**
- * The org at which a node's last read ended: among the orgs with fresh placements, and among those with placements that were tried before.
- */
-interface DuePosition {
+/** Where a node's last read ended: the last org with fresh placements that it visited, and the turns of the orgs with retries. */
+interface Turns {
   fresh: string
-  again: string
+  retries: RetryTurns
 }
 
 const start = '00000000-0000-0000-0000-000000000000'
-/** One read visits at most this many orgs. */
+/** One read visits at most this many orgs with fresh placements. */
 const orgsMax = 256
 
 /**
- * The placements that are due on this node: at most a quarter of `limit` unpins, a quarter retries, and the rest fresh placements, each org
- * in turn. Each read continues after the org at which the last one ended, and wraps around. So each of n orgs with fresh placements is
- * visited within n/256 reads, or within n/(limit/2) if that is more.
+ * The placements that are due on this node: at most a quarter of `limit` unpins, a quarter retries (fewer if `retries` says so), and the
+ * rest fresh placements, each org in turn. Each read continues after the org at which the last one ended, and wraps around. So each of n
+ * orgs with fresh placements is visited within n/256 reads, or within n/(limit/2) if that is more. `RetryTurns` says how long a retry waits.
  */
 async function due(
   tx: SystemTx,
   node: NodeIdentity,
-  perOrg: number,
-  limit: number,
-  position: DuePosition,
+  { perOrg, limit, retries }: { perOrg: number; limit: number; retries: number | undefined },
+  turns: Turns,
 ): Promise<DuePlacement[]> {
   const quarter = Math.ceil(limit / 4)
+  const again = await turns.retries.read(tx, node, perOrg, Math.min(quarter, retries ?? quarter))
   // Few enough that the answer has room for each of them.
   const orgs = Math.min(orgsMax, Math.max(limit - 2 * quarter, 1))
   const rows = await tx.query<TurnRow>(
-    `select d.*, 0 as place, null as again from due_unpins($1, $6) d
-     union all select d.*, true from due_in_turn($1, true, $3, least($7::int, $6), $4, $6) d
-     union all select d.*, false from due_in_turn($1, false, $2, $7, $4, $5) d`,
-    [uuidOf(node.nodeId), position.fresh, position.again, perOrg, limit, quarter, orgs],
+    `select d.*, 0 as place, false as fresh from due_unpins($1, $5) d
+     union all select d.*, true from due_in_turn($1, false, $2, $6, $3, $4) d`,
+    [uuidOf(node.nodeId), turns.fresh, perOrg, limit, quarter, orgs],
   )
-  position.fresh = endOf(rows, false) ?? position.fresh
-  position.again = endOf(rows, true) ?? position.again
-  return rows
-    .filter((row) => row.cid !== null)
+  turns.fresh = endOf(rows) ?? turns.fresh
+  const found = rows.filter((row) => row.cid !== null)
+  const unpins = found.filter((row) => !row.fresh)
+  return [...unpins, ...again, ...found.filter((row) => row.fresh)]
     .slice(0, limit)
     .map((row) => dueOf(row, node))
 }
 
-function endOf(rows: TurnRow[], again: boolean): string | undefined {
+function endOf(rows: TurnRow[]): string | undefined {
   let last: TurnRow | undefined
-  for (const row of rows) if (row.again === again && row.place > (last?.place ?? 0)) last = row
+  for (const row of rows) if (row.fresh && row.place > (last?.place ?? 0)) last = row
   return last?.org_id
 }
 

@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict'
 import { before, beforeEach, test } from 'node:test'
+import type { Epoch } from '../core/epoch.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type OrgId, type PinId, type PlanId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import { leaveAsSeen } from '../core/plan-repair.ts'
 import type { Plan, Move } from '../core/plan.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { testStore } from '../../testing/database/test-store.ts'
 
 const actor = mintId('tok')
 const { store, system } = await testStore()
 let org: OrgId
-let epoch: number
+let epoch: Epoch
 /** New nodes for each test. */
 let full: NodeIdentity
 let empty: NodeIdentity
@@ -18,7 +20,7 @@ let round = 0
 
 before(async () => {
   org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
 })
 beforeEach(async () => {
   round++
@@ -229,7 +231,7 @@ test('two leaders: the older one moves nothing; a cancelled plan begins nothing,
   const { id } = await planOf([moveOf('fence-1'), moveOf('fence-2')])
   await store.plans.setPlanState(id, 'applying', 'op')
   const old = epoch
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
   await assert.rejects(store.plans.startMoves(old, id, 1, 1_000), (e) => isCode(e, 'not_leading'))
   await assert.rejects(store.plans.settleMoves(old, id), (e) => isCode(e, 'not_leading'))
   await store.operator.setMaintenance({ reason: 'rest', ttlMs: null }, 'op')

@@ -1,3 +1,4 @@
+import type { Epoch } from '../core/epoch.ts'
 import { AnchorageError } from '../core/errors.ts'
 import { idOf, mintId, uuidOf, type NodeId, type PlanId } from '../core/ids.ts'
 import type { Job } from '../core/placement.ts'
@@ -252,7 +253,7 @@ async function setPlanState(
 /** A move of any size may begin while some of `bytes` are left, or a large one never would. */
 async function startMoves(
   tx: SystemTx,
-  epoch: number,
+  epoch: Epoch,
   id: PlanId,
   limit: number,
   bytes: number,
@@ -279,7 +280,7 @@ async function startMoves(
 
 const settleBatch = 10_000
 
-async function settleMoves(tx: SystemTx, epoch: number, id: PlanId): Promise<{ done: number; left: number }> {
+async function settleMoves(tx: SystemTx, epoch: Epoch, id: PlanId): Promise<{ done: number; left: number }> {
   const [row] = await tx.query<{ done: number; remaining: number }>(
     'select done, remaining from settle_moves($1, $2, $3, $4, $5)',
     [epoch, uuidOf(id), settleBatch, uuidOf(mintId('aud')), id],

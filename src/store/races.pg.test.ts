@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { assertAgreement } from '../../testing/database/agreement.ts'
 import { Random } from '../../testing/random.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { settlePlacements, sweepOnce } from '../../testing/database/settle-placements.ts'
 import { testStore } from '../../testing/database/test-store.ts'
 import { AnchorageError, isCode } from '../core/errors.ts'
@@ -23,7 +24,7 @@ before(async () => {
 })
 
 test('accepts, replaces, deletes, work and sweeps that race over a few contents leave consistent counts, pins and placements', async () => {
-  const epoch = await store.nodes.nextEpoch()
+  const epoch = await nextEpoch(store)
   const pins = new Map(orgs.map((org) => [org, new Set<PinId>()]))
   const dice = new Random(7)
   const random = () => dice.next()

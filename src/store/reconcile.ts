@@ -1,6 +1,6 @@
 import { uuidOf } from '../core/ids.ts'
 import type { ReconcileStore } from '../core/ports.ts'
-import type { Database } from './database.ts'
+import type { Database, SystemTx } from './database.ts'
 import { jobOf, type JobRow } from './placements.ts'
 
 const isConfirmed =
@@ -29,14 +29,7 @@ export function reconcileStore(db: Database): ReconcileStore {
       const rows = await tx.query<JobRow>('select * from drop_unwanted($1, $2)', [uuidOf(nodeId), cids])
       return rows.map(jobOf)
     },
-    async isRestored({ nodeId }) {
-      const rows = await tx.query(
-        `select from cluster c where c.restore_id is not null
-           and not exists (select from nodes n where n.id = $1 and n.confirmed_restore = c.restore_id)`,
-        [uuidOf(nodeId)],
-      )
-      return rows.length > 0
-    },
+    noteUnwanted: ({ nodeId }, cids) => db.system((own) => noteUnwanted(own, uuidOf(nodeId), cids)),
     async isConfirmed({ nodeId }, withinMs) {
       const rows = await tx.query(`select from nodes where ${isConfirmed}`, [uuidOf(nodeId), withinMs])
       return rows.length > 0
@@ -49,4 +42,16 @@ export function reconcileStore(db: Database): ReconcileStore {
       return rows.length > 0
     },
   }
+}
+
+/** CIDs in one statement. */
+const chunk = 1_000
+
+async function noteUnwanted(tx: SystemTx, node: string, cids: readonly string[]): Promise<void> {
+  await tx.query('delete from unwanted_pins where node_id = $1', [node])
+  for (let at = 0; at < cids.length; at += chunk)
+    await tx.query(
+      'insert into unwanted_pins (node_id, cid, seen_at) select $1, u, now() from unnest($2::text[]) u on conflict do nothing',
+      [node, cids.slice(at, at + chunk)],
+    )
 }

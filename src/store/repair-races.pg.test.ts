@@ -3,7 +3,9 @@ import { before, test } from 'node:test'
 import pg from 'pg'
 import { assertAgreement } from '../../testing/database/agreement.ts'
 import { Random } from '../../testing/random.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { testStore } from '../../testing/database/test-store.ts'
+import { epochOf, type Epoch } from '../core/epoch.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, type NodeId, type OrgId, type PinId } from '../core/ids.ts'
 import type { Node, NodeIdentity } from '../core/node.ts'
@@ -51,7 +53,7 @@ class World {
   busy = true
   readonly dead = new Set<NodeId>()
   readonly did = { added: 0, dropped: 0, stale: 0, started: 0, refused: 0 }
-  #epoch = 0
+  #epoch = epochOf('0')
   readonly #random: () => number
 
   constructor(seed: number) {
@@ -102,7 +104,7 @@ class World {
   async leader(): Promise<void> {
     while (this.busy) {
       const old = this.#epoch
-      this.#epoch = await store.nodes.nextEpoch()
+      this.#epoch = await nextEpoch(store)
       for (let turn = 0; turn < 5 && this.busy; turn++) await this.repairOnce()
       await store.repair.apply(old, []).catch((error: unknown) => {
         assert.ok(isCode(error, 'not_leading'))
@@ -210,7 +212,7 @@ class World {
     await store.plans.settleMoves(this.#epoch, id)
   }
 
-  async #apply(epoch: number, contents: ContentCopies[], seen: Node[]): Promise<number> {
+  async #apply(epoch: Epoch, contents: ContentCopies[], seen: Node[]): Promise<number> {
     const repairs = contents.map((content) => planRepair(content, seen, policy) ?? leaveAsSeen(content))
     const done = await store.repair.apply(epoch, repairs)
     this.did.added += done.added

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { before, test } from 'node:test'
 import { mintId, type NodeId } from '../core/ids.ts'
 import type { NewPin, Pin } from '../core/pin.ts'
@@ -115,7 +116,7 @@ test('an accept that finds a node for content that had no room shows its other p
   const waiting = newPin('room', { replicas: 1, nodes: [full] })
   await store.pins.acceptPins(org, [waiting], false)
   await ends('room', { kind: 'failed', errorCode: 'node_full', error: 'no room' })
-  const epoch = await store.nodes.nextEpoch()
+  const epoch = await nextEpoch(store)
   const finishFolds = async (): Promise<void> => {
     while ((await store.sweep.finishFolds(epoch, 100)).rows > 0);
   }

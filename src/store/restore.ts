@@ -8,15 +8,10 @@ import { audit } from './audit.ts'
 import { assertSums, backedUp } from './backup-tables.ts'
 import { isBadData } from './errors.ts'
 import { signingKeys } from './keys.ts'
+import { leap, leapBeyond } from './marks.ts'
 import { freshMs } from './node-rows.ts'
 import { withLongTransaction } from './one-client.ts'
 import type { Query } from './query.ts'
-
-/**
- * Numbers that were given out after the backup must not be given out again: a restored database begins this far beyond the backup's
- * numbers.
- */
-const leap = 1_000_000
 
 /** The database to restore into, and what the backup must fit. */
 export interface RestoreTerms {
@@ -156,23 +151,19 @@ async function assertEmpty(query: Query): Promise<void> {
 }
 
 /**
- * Removes from a restored database what may no longer be true: which nodes are alive, which Kubo a node has, and claims of processes that
- * may still run somewhere (the incarnations leap beyond them, which voids them). Unpins are put off by the age of the backup, since no
- * client could want the content again meanwhile. While the mark is there, reconcilers only report.
+ * Removes from a restored database what may no longer be true: which nodes are alive, which Kubo, data folder and settings a node has, and
+ * claims of processes that may still run somewhere (the incarnations leap beyond them, which voids them). Unpins are put off by the age of
+ * the backup, since no client could want the content again meanwhile. While the mark is there, reconcilers only report.
  */
 async function settle(query: Query, head: BackupHead, restoreId: string): Promise<void> {
-  await query(
-    `update cluster set cluster_id = $1, epoch = greatest(epoch, $2::bigint) + $3::bigint, restore_id = $4,
-       restored_at = clock_timestamp()`,
-    [head.clusterId, head.epoch, leap, restoreId],
-  )
-  await query(
-    `select setval('placement_generation', greatest($1::bigint, nextval('placement_generation')) + $2::bigint)`,
-    [head.generation, leap],
-  )
+  await query('update cluster set cluster_id = $1, restore_id = $2, restored_at = clock_timestamp()', [
+    head.clusterId,
+    restoreId,
+  ])
+  await leapBeyond({ scope: 'system', query }, head)
   await query(
     `update nodes set incarnation = incarnation + $1::bigint, peer_id = null, route = null, report = null, reported_at = null,
-       reconcile_confirmed_at = null, confirmed_restore = null`,
+       reconcile_confirmed_at = null, confirmed_restore = null, folder_id = null, machine = null, settings = null`,
     [leap],
   )
   await query(

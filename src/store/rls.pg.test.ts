@@ -77,9 +77,9 @@ test('in the scope of an org the tenant role sees only that org, and changes not
     [`delete from audit_log`, []],
     [`select claim_placements(gen_random_uuid(), 1, 1, '[]')`, []],
     [`select is_wanted('x')`, []],
-    [`select apply_repairs(1, '[]')`, []],
-    [`select start_moves(1, gen_random_uuid(), '[]')`, []],
-    [`select forget_placements(gen_random_uuid(), 0, 1)`, []],
+    [`select apply_repairs('1', '[]')`, []],
+    [`select start_moves('1', gen_random_uuid(), '[]')`, []],
+    [`select empty_node(gen_random_uuid(), 0, true, '', 1)`, []],
     [`select close_nodes()`, []],
     [`set role anchorage_system`, []],
   ] as const)

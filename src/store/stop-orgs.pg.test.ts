@@ -4,8 +4,10 @@ import { before, test } from 'node:test'
 import pg from 'pg'
 import { assertAgreement } from '../../testing/database/agreement.ts'
 import { until } from '../../testing/settle.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { settlePlacements, sweepOnce } from '../../testing/database/settle-placements.ts'
 import { testStore } from '../../testing/database/test-store.ts'
+import type { Epoch } from '../core/epoch.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type KeyId, type OrgId, type TokenId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
@@ -17,12 +19,12 @@ const actor = mintId('tok')
 const claimMs = 30_000
 const { database, store, system } = await testStore()
 let node: NodeIdentity
-let epoch: number
+let epoch: Epoch
 let keyId: KeyId
 
 before(async () => {
   node = await store.nodes.boot('node-1')
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
   keyId = mintId('key')
   await store.tokens.rotateKey({ id: keyId, wrapped: randomBytes(40), state: 'active' })
 })
@@ -200,7 +202,7 @@ test('an org is removed in small steps, across changes of leader and steps that 
   const seen: number[] = []
   for (let removed = false; !removed;) {
     const old = epoch
-    epoch = await store.nodes.nextEpoch()
+    epoch = await nextEpoch(store)
     await assert.rejects(store.orgRemoval.removeSome(old, 3), (e) => isCode(e, 'not_leading'))
     // a step that broke off before its commit
     await system.query('begin')

@@ -4,7 +4,9 @@ import fc from 'fast-check'
 import pg from 'pg'
 import { parseCid } from '../core/cid.ts'
 import { until } from '../../testing/settle.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { testStore } from '../../testing/database/test-store.ts'
+import type { Epoch } from '../core/epoch.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type OrgId, type PinId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
@@ -19,14 +21,14 @@ const { database, store } = await testStore({ knownNodes: { addresses: () => [ad
 let node: NodeIdentity
 let org: OrgId
 let other: OrgId
-let epoch: number
+let epoch: Epoch
 
 before(async () => {
   await store.nodes.assertReady()
   node = await store.nodes.boot('node-1')
   org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   other = (await store.orgDirectory.createOrg('theirs', {}, 'operator')).id
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
 })
 
 test('a batch is accepted in order, with a created that is unique to the millisecond, and listed newest first', async () => {
@@ -343,7 +345,7 @@ test('claims of an older incarnation are void, and five crashes in a row fail th
 
 test('work of an old epoch is refused', async () => {
   const old = epoch
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
   await assert.rejects(store.sweep.releaseDue(old, 10), (e) => isCode(e, 'not_leading'))
   await store.sweep.releaseDue(epoch, 10)
 })

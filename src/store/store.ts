@@ -5,6 +5,7 @@ import type { PoolUse } from '../core/measures.ts'
 import type { PlanStore } from '../core/plan-ports.ts'
 import type {
   AuditStore,
+  EpochStore,
   GarbageStore,
   Log,
   OperatorStore,
@@ -22,8 +23,10 @@ import type {
 } from '../core/ports.ts'
 import { auditStore } from './audit.ts'
 import { openDatabase } from './database.ts'
+import { epochStore } from './epochs.ts'
 import { garbageStore } from './garbage.ts'
 import { listTurns } from './list-turns.ts'
+import { marksStore, type MarksStore } from './marks.ts'
 import { measureStore } from './measures.ts'
 import { nodeStore, type NodeStore } from './nodes.ts'
 import { nameNoting } from './note-names.ts'
@@ -48,6 +51,7 @@ export interface Store extends AsyncDisposable {
   placements: PlacementStore
   sweep: SweepStore
   reconcile: ReconcileStore
+  marks: MarksStore
   garbage: GarbageStore
   repair: RepairStore
   plans: PlanStore & PruneStore
@@ -61,6 +65,7 @@ export interface Store extends AsyncDisposable {
   orgRemoval: OrgRemovalStore
   sessions: SessionStore
   nodes: NodeStore
+  epochs: EpochStore
   /** The connections of each login, now. */
   pools(): Record<'tenant' | 'system', PoolUse>
 }
@@ -75,17 +80,25 @@ export interface StoreOptions {
   replicas?: number
   /** How long content that no pin wants stays pinned. */
   unpinGraceMs?: number
+  /** The longest wait between two attempts (`pin.backoffMax`). */
+  backoffMaxMs?: number
   /** How many tokens of one org may be alive at a time. */
   maxTokens?: number
   /** How many lists of one org run at a time. */
   listsPerOrg?: number
 }
 
-const noKnownNodes: KnownNodes = { addresses: () => [], name: String, anyAddresses: () => [] }
+const noKnownNodes: KnownNodes = {
+  addresses: () => [],
+  name: String,
+  works: () => true,
+  alone: () => false,
+  anyAddresses: () => [],
+}
 
 /** Opens the store; nothing is connected yet. */
 export function openStore(options: StoreOptions): Store {
-  const { replicas = 1, unpinGraceMs = 0, listsPerOrg = 4 } = options
+  const { replicas = 1, unpinGraceMs = 0, backoffMaxMs = 600_000, listsPerOrg = 4 } = options
   const knownNodes: KnownNodes = { ...noKnownNodes, ...options.knownNodes }
   const db = openDatabase(options)
   const names = nameNoting(db, options.log)
@@ -100,8 +113,9 @@ export function openStore(options: StoreOptions): Store {
   return {
     pins: pinStore(db, terms),
     placements: placementStore(db),
-    sweep: sweepStore(db, unpinGraceMs),
+    sweep: sweepStore(db, unpinGraceMs, backoffMaxMs),
     reconcile: reconcileStore(db),
+    marks: marksStore(db),
     garbage: garbageStore(db),
     repair: repairStore(db),
     plans,
@@ -115,6 +129,7 @@ export function openStore(options: StoreOptions): Store {
     orgRemoval: orgRemovalStore(db, unpinGraceMs),
     sessions: sessionStore(db),
     nodes: nodeStore(db),
+    epochs: epochStore(db),
     async [Symbol.asyncDispose]() {
       await names[Symbol.asyncDispose]()
       await db[Symbol.asyncDispose]()

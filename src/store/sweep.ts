@@ -1,10 +1,10 @@
 import type { Swept, SweepStore } from '../core/ports.ts'
 import type { Database, SystemTx } from './database.ts'
-import { freshMs } from './node-rows.ts'
+import { isSeen } from './node-rows.ts'
 import { jobOf, type JobRow } from './placements.ts'
 
-/** Content that no pin wants stays pinned for `graceMs`. */
-export function sweepStore(db: Database, graceMs: number): SweepStore {
+/** Content that no pin wants stays pinned for `graceMs`. No attempt is due further ahead than `longestWaitMs`. */
+export function sweepStore(db: Database, graceMs: number, longestWaitMs: number): SweepStore {
   const tx = db.statement
   return {
     requeueExpiredClaims: (epoch, limit) =>
@@ -13,6 +13,8 @@ export function sweepStore(db: Database, graceMs: number): SweepStore {
     releaseHolds: (epoch, limit) =>
       counted(tx, 'select release_holds($1, $2, $3) as done', [epoch, limit, graceMs]),
     finishFolds: (epoch, limit) => counted(tx, 'select continue_folds($1, $2) as done', [epoch, limit]),
+    boundTimes: (epoch, limit) =>
+      counted(tx, 'select bound_times($1, $2, $3) as done', [epoch, longestWaitMs, limit]),
     async wakePutBy(epoch, limit) {
       const [row] = await tx.query<{ done: { walked: number; jobs: JobRow[] } }>(
         'select wake_put_by($1, $2) as done',
@@ -29,14 +31,14 @@ export function sweepStore(db: Database, graceMs: number): SweepStore {
            select q.* from (
              (select * from placements where node_id = n.id and state = 'queued' and not retrying
                 and next_attempt_at < clock_timestamp() - make_interval(secs => $1 / 1000.0)
-                and (claimed_until is null or claimed_until < clock_timestamp()) limit $2)
+                and not is_claimed(claimed_until) limit $2)
              union all
              (select * from placements where node_id = n.id and state = 'unpinning'
                 and next_attempt_at < clock_timestamp() - make_interval(secs => $1 / 1000.0)
-                and (claimed_until is null or claimed_until < clock_timestamp()) limit $2)) q) p
-         where n.state = 'active' and n.last_seen > clock_timestamp() - make_interval(secs => $3 / 1000.0)
+                and not is_claimed(claimed_until) limit $2)) q) p
+         where n.state = 'active' and n.${isSeen}
          order by p.next_attempt_at limit $2`,
-        [overdueMs, limit, freshMs],
+        [overdueMs, limit],
       )
       return rows.map(jobOf)
     },

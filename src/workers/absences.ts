@@ -1,55 +1,53 @@
+import type { Epoch } from '../core/epoch.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
-import type { Clock, Log, RepairStore } from '../core/ports.ts'
-import { isDown } from '../core/node-standing.ts'
+import type { Log, RepairStore } from '../core/ports.ts'
+import { isDown, isWorking } from '../core/node-standing.ts'
 import type { DownPolicy } from '../core/node-standing.ts'
 
 /**
- * A leader that has just started, or that was cut off from Postgres, cannot tell silent nodes from signs that it has not read yet. It waits
+ * A node that has just started, or that was cut off from Postgres, cannot tell silent nodes from signs that it has not read yet. It listens
  * this long before it believes in silence; signs of life come every ten seconds.
  */
 const settleMs = 15_000
 
 export interface AbsenceParts {
-  store: Pick<RepairStore, 'walks' | 'beginWalk' | 'noteDown' | 'downNodes' | 'noteDrained'>
+  store: Pick<RepairStore, 'noteDown' | 'noteAway' | 'noteHeard' | 'downNodes' | 'noteDrained'>
   policy: DownPolicy
-  clock: Pick<Clock, 'now'>
+  /** How long this node has listened to the others without a gap, ms. */
+  listenedMs: () => number
   log: Log
 }
 
 /**
- * Records, for the leader of one epoch, that nodes go down, come back or are drained. A node that goes down or comes back starts a walk
- * over its contents.
+ * Records, for the leader of one epoch, that nodes go down, come back or are drained. A node that stops to work, goes down or comes back
+ * starts a walk over its contents.
  */
 export class Absences {
   readonly #parts: AbsenceParts
-  readonly #epoch: number
-  #hearsSinceMs: number | null = null
-  /** Silent nodes for which a walk was begun. */
-  readonly #silent = new Set<NodeId>()
+  readonly #epoch: Epoch
+  /** Nodes that do not work, and nodes that work, for which this was recorded. */
+  readonly #away = new Set<NodeId>()
+  readonly #heard = new Set<NodeId>()
 
-  constructor(parts: AbsenceParts, epoch: number) {
+  constructor(parts: AbsenceParts, epoch: Epoch) {
     this.#parts = parts
     this.#epoch = epoch
   }
 
-  /** Call this when the leader could not reach Postgres: the signs of life that it reads next may be old. */
-  cutOff(): void {
-    this.#hearsSinceMs = null
-  }
-
   /** Records what has changed. Resolves with how many nodes are down, or null while nothing can be concluded from silence. */
   async note(nodes: readonly Node[]): Promise<number | null> {
-    const { store } = this.#parts
+    const { store, policy } = this.#parts
     const down = new Set(await store.downNodes())
     const sure = this.#isSure(nodes)
     for (const node of nodes) {
-      if (node.live && down.has(node.id)) await this.#back(node)
-      else if (sure && !down.has(node.id) && isDown(node, this.#parts.policy)) await this.#gone(node)
+      if (isWorking(node) && down.has(node.id)) await this.#back(node)
+      // a node that says itself that it cannot work is believed at once
+      if (isWorking(node)) await this.#noteHeard(node)
+      else if (sure || node.live) await this.#noteAway(node)
+      if ((sure || node.live) && !down.has(node.id) && isDown(node, policy)) await this.#gone(node)
     }
-    if (!sure) return null
-    await this.#beginWalks(nodes, down)
-    return nodes.filter((node) => isDown(node, this.#parts.policy)).length
+    return sure ? nodes.filter((node) => isDown(node, policy)).length : null
   }
 
   /** Marks nodes that have given up the last of their content as drained. Resolves with how many. */
@@ -62,16 +60,14 @@ export class Absences {
   }
 
   #isSure(nodes: readonly Node[]): boolean {
-    const { clock, policy } = this.#parts
-    this.#hearsSinceMs ??= clock.now()
-    if (nodes.every(({ live }) => live)) return true
-    return clock.now() - this.#hearsSinceMs >= Math.min(settleMs, policy.downGraceMs)
+    const { listenedMs, policy } = this.#parts
+    return nodes.every(({ live }) => live) || listenedMs() >= Math.min(settleMs, policy.downGraceMs)
   }
 
-  async #gone({ id, name, silentMs }: Node): Promise<void> {
+  async #gone({ id, name, silentMs, unable }: Node): Promise<void> {
     await this.#parts.store.noteDown(this.#epoch, id, true)
     this.#parts.log.warn(
-      { goneId: id, name, silentMs },
+      { goneId: id, name, silentMs, unable },
       'a node counts as down: its content is copied to other nodes',
     )
   }
@@ -81,17 +77,22 @@ export class Absences {
     this.#parts.log.info({ backId: id, name }, 'a node is back: its copies count again')
   }
 
-  /** Starts a walk over each node that has become silent: content below its minimum of copies does not wait for the grace period. */
-  async #beginWalks(nodes: readonly Node[], down: ReadonlySet<NodeId>): Promise<void> {
-    const { store } = this.#parts
-    for (const { id, live } of nodes) if (live) this.#silent.delete(id)
-    const fresh = nodes.filter(({ id, live }) => !live && !this.#silent.has(id))
-    if (fresh.length === 0) return
-    // A walk over a node that is down continues where it is: a new leader must not restart it.
-    const walked = new Set((await store.walks()).map(({ nodeId }) => nodeId))
-    for (const { id } of fresh) {
-      if (!walked.has(id) && !down.has(id)) await store.beginWalk(this.#epoch, id)
-      this.#silent.add(id)
-    }
+  /** Content below its minimum of copies does not wait for the grace period. A new leader does not restart a walk. */
+  async #noteAway({ id, live, silentMs, unable }: Node): Promise<void> {
+    if (this.#away.has(id)) return
+    const away =
+      live && unable !== null
+        ? unable
+        : ({ what: 'silent', forMs: silentMs, reason: 'it is silent' } as const)
+    await this.#parts.store.noteAway(this.#epoch, id, away)
+    this.#away.add(id)
+    this.#heard.delete(id)
+  }
+
+  async #noteHeard({ id }: Node): Promise<void> {
+    if (this.#heard.has(id)) return
+    await this.#parts.store.noteHeard(this.#epoch, id)
+    this.#heard.add(id)
+    this.#away.delete(id)
   }
 }

@@ -13,7 +13,9 @@ export interface CarryOutParts {
   dialler: Dialler
   limits: AttemptLimits
   room: Room
-  now: () => number
+  steadyMs: () => number
+  /** True while the database is restored and no operator has decided. */
+  isRestored: () => Promise<boolean>
   random: () => number
   /** Called when a new block has arrived. */
   onBlock: (attempt: Attempt) => void
@@ -44,7 +46,7 @@ async function pin(attempt: Attempt, claim: Claim, parts: CarryOutParts): Promis
   const { blocks, bytes, foreignPin } = await ipfs.pin(claim.cid, {
     signal: attempt.signal,
     onProgress(progress) {
-      if (attempt.progressed(progress.blocks, progress.bytes, parts.now())) parts.onBlock(attempt)
+      if (attempt.progressed(progress.blocks, progress.bytes, parts.steadyMs())) parts.onBlock(attempt)
     },
   })
   if (claim.verify && (await ipfs.pinned(claim.cid, attempt.signal)) === null) {
@@ -53,8 +55,10 @@ async function pin(attempt: Attempt, claim: Claim, parts: CarryOutParts): Promis
   return { kind: 'pinned', blocks, bytes, foreignPin }
 }
 
-async function unpin(attempt: Attempt, claim: Claim, { ipfs }: CarryOutParts): Promise<Outcome> {
+async function unpin(attempt: Attempt, claim: Claim, { ipfs, isRestored }: CarryOutParts): Promise<Outcome> {
   attempt.signal.throwIfAborted()
+  // Asked after the claim: a database that went back before the claim is noticed now. The worker takes no more unpins then.
+  if (await isRestored()) return { kind: 'released' }
   // An absent pin is what was wanted, and a foreign pin is left for its owner to remove.
   await ipfs.unpin(claim.cid, attempt.signal)
   return { kind: 'unpinned' }
@@ -114,14 +118,14 @@ function withProgress(outcome: Outcome, { blocks, bytes }: Attempt): Outcome {
 function again(
   attempt: Attempt,
   claim: Claim,
-  { limits, now, random }: CarryOutParts,
+  { limits, steadyMs, random }: CarryOutParts,
   errorCode: PinErrorCode,
   text: string,
 ): Outcome {
   const error = shown(text)
   const delayMs = backoffMs(claim.attempt, limits.backoff, random())
   if (claim.work === 'unpin') return { kind: 'retry', errorCode, error, delayMs }
-  const leftMs = limits.maxAgeMs - claim.ageMs - (now() - attempt.claimedAtMs)
+  const leftMs = limits.maxAgeMs - claim.ageMs - (steadyMs() - attempt.claimedAtMs)
   if (leftMs <= 0) return { kind: 'failed', errorCode, error }
   // The last attempt comes at the age limit, not a backoff later, so that the pin fails in time.
   return { kind: 'retry', errorCode, error, delayMs: Math.min(delayMs, Math.ceil(leftMs)) }
@@ -131,18 +135,18 @@ function silence(attempt: Attempt): PinErrorCode {
   return attempt.blocks === 0 ? 'not_found_in_time' : 'stalled'
 }
 
-function silenceText(attempt: Attempt, { now }: CarryOutParts): string {
+function silenceText(attempt: Attempt, { steadyMs }: CarryOutParts): string {
   const { taken, unreachable } = attempt.origins
   const origins = unreachable === 0 ? '' : `; ${unreachable} of ${taken} origins could not be reached`
   if (attempt.blocks === 0) {
-    return `no block was found within ${seconds(now() - attempt.claimedAtMs)} s${origins}`
+    return `no block was found within ${seconds(steadyMs() - attempt.claimedAtMs)} s${origins}`
   }
-  const since = seconds(now() - attempt.heardAtMs)
+  const since = seconds(steadyMs() - attempt.heardAtMs)
   return `incomplete: ${attempt.blocks} blocks arrived, the last one ${since} s ago${origins}`
 }
 
-function slowText({ blocks, bytes, spanStart }: Attempt, { now, limits }: CarryOutParts): string {
-  const within = `${bytes - spanStart.bytes} bytes within the last ${seconds(now() - spanStart.atMs)} s`
+function slowText({ blocks, bytes, spanStart }: Attempt, { steadyMs, limits }: CarryOutParts): string {
+  const within = `${bytes - spanStart.bytes} bytes within the last ${seconds(steadyMs() - spanStart.atMs)} s`
   return (
     `too slow: ${blocks} blocks arrived, with ${within}; the minimum is ${limits.minRateBytes} bytes a ` +
     'second'

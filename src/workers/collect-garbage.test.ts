@@ -15,6 +15,8 @@ function world() {
     garbage: 60,
     underWay: 0,
     halfFetched: false,
+    missing: 0,
+    restored: false,
     holds: 0,
     collections: 0,
     releases: 0,
@@ -29,6 +31,7 @@ function world() {
       takeTurn: async () => (turn.mine = !turn.others),
       endTurn: async () => void (turn.mine = false),
     },
+    isRestored: async () => state.restored,
     ipfs: {
       repoStat: async () => ({ usedBytes: state.used, capacityBytes: 100 }),
       async collectGarbage() {
@@ -51,6 +54,12 @@ function world() {
       assert.equal(state.holds, 1)
       state.releases++
       onRelease()
+    },
+    async requeueMissing() {
+      assert.deepEqual([state.underWay, state.holds, turn.mine], [0, 1, true])
+      const { missing } = state
+      if (missing > 0) Object.assign(state, { missing: 0, halfFetched: true })
+      return missing
     },
     highWater: 0.9,
     clock,
@@ -131,6 +140,27 @@ test('nothing is collected while half-fetched content waits for its next attempt
   assert.equal(at.state.collections, 0)
 })
 
+test('wanted content that has no pin in Kubo is pinned before garbage is collected', async () => {
+  await using at = world()
+  at.state.missing = 2
+  assert.partialDeepStrictEqual(await at.run(), { missing: 2 })
+  assert.partialDeepStrictEqual(await at.run(), { halfFetched: true })
+  assert.equal(at.state.collections, 0)
+  at.state.halfFetched = false
+  assert.partialDeepStrictEqual(await at.run(), { collected: true })
+})
+
+test('a node whose patience is over still waits for content that has just lost its pin, and no longer than for other content', async () => {
+  await using at = world()
+  at.state.underWay = 1
+  at.releasing(() => Object.assign(at.state, { underWay: 0, missing: 1 }))
+  const lostMs = await at.runUntil(() => at.state.releases > 0, 1_400_000)
+  assert.ok(lostMs >= 900_000, `${lostMs} ms`)
+  assert.equal(at.state.collections, 0)
+  const tookMs = await at.runUntil(() => at.state.collections > 0, 1_400_000)
+  assert.ok(tookMs >= 600_000 && tookMs <= 1_380_000, `${tookMs} ms`)
+})
+
 test('running fetches are handed back so that garbage is collected within 23 minutes, however slowly content trickles in', async () => {
   await using at = world()
   at.state.underWay = 2
@@ -173,6 +203,28 @@ test('patience starts again after a collection, and after the node was below its
   assert.partialDeepStrictEqual(await after(301_000, 95), { halfFetched: true })
   assert.partialDeepStrictEqual(await after(899_000, 95), { halfFetched: true })
   assert.partialDeepStrictEqual(await after(1_000, 95), { collected: true })
+})
+
+test('nothing is collected while the database is restored and no operator has decided', async () => {
+  await using at = world()
+  at.state.restored = true
+  assert.partialDeepStrictEqual(await at.run(), { full: true, restored: true })
+  assert.equal(at.state.collections, 0)
+  at.state.restored = false
+  assert.partialDeepStrictEqual(await at.run(), { collected: true })
+})
+
+test('nothing is collected when the database went back while the collector waited for attempts', async () => {
+  await using at = world()
+  at.state.underWay = 1
+  let ended = false
+  const run = at.run().finally(() => (ended = true))
+  await at.clock.pass(1_000)
+  at.state.restored = true
+  at.state.underWay = 0
+  await at.clock.until(() => ended, 60_000)
+  assert.partialDeepStrictEqual(await run, { restored: true })
+  assert.equal(at.state.collections, 0)
 })
 
 test('nothing is collected while another node has the turn', async () => {

@@ -1,5 +1,5 @@
 import type { NodeIdentity } from '../core/node.ts'
-import type { Clock, GarbageStore, Ipfs, Log } from '../core/ports.ts'
+import type { GarbageStore, Ipfs, Log, SteadyClock } from '../core/ports.ts'
 import type { NodeWorker, Report } from './driver.ts'
 import type { Intake } from './intake.ts'
 
@@ -9,7 +9,7 @@ const quietMs = 60_000
 /**
  * … until this node has been above its mark for this long. Then running fetches are handed back, and garbage is collected although
  * half-fetched content waits. So a collection begins no later than patienceMs + pauseMs + 2 quietMs + 2 everyMs = 22.5 min after the mark
- * was passed, apart from the turns of other nodes and unpins that do not end. Only slow content loses blocks by this: on a full node, large
+ * was passed, apart from the turns of other nodes, unpins that do not end, and content that lost its pin. Only slow content loses blocks by this: on a full node, large
  * content that grows is stopped long before (`outgrew`), and small content that takes this long comes at less than 16 MiB in 15 min.
  */
 const patienceMs = 900_000
@@ -23,6 +23,8 @@ const pauseMs = 300_000
 export interface GarbageParts {
   identity: NodeIdentity
   store: GarbageStore
+  /** True while the database is restored and no operator has decided: then no garbage is collected. */
+  isRestored: () => Promise<boolean>
   ipfs: Pick<Ipfs, 'collectGarbage' | 'repoStat'>
   /** Keeps this node's pin worker from starting attempts. */
   intake: Pick<Intake, 'hold'>
@@ -30,9 +32,11 @@ export interface GarbageParts {
   underWay: () => number
   /** Makes the pin worker hand back its running fetches. */
   release: () => void
+  /** Queues wanted content again that has no pin in Kubo; returns how many there are (`missingPins` of the reconciler). */
+  requeueMissing: (signal: AbortSignal) => Promise<number>
   /** The share of the capacity, 0 to 1, above which garbage is collected. */
   highWater: number
-  clock: Clock
+  clock: SteadyClock
   log: Log
 }
 
@@ -41,8 +45,10 @@ export interface GarbageParts {
  * because a collection holds up pins.
  *
  * To Kubo, the blocks of an incomplete pin are garbage. So the collector stops new attempts, waits until none is under way, and does not
- * begin while half-fetched content waits for its next attempt; all this for a bounded time. It asks Kubo how full it is, so running it
- * twice collects once. A crash in the middle leaves a turn that expires by itself.
+ * begin while half-fetched content waits for its next attempt; all this for a bounded time. Wanted content may also have lost its pin,
+ * because somebody removed the pin by hand. So the collector compares Postgres with Kubo right before it begins. Content without a pin is
+ * pinned first, and the collector tries again. It asks Kubo how full it is, so running it twice collects once. A crash in the middle leaves
+ * a turn that expires by itself. Nothing is collected on a restored database.
  */
 export function collectGarbage(parts: GarbageParts): NodeWorker {
   const collector = new Collector(parts)
@@ -68,9 +74,10 @@ class Collector {
   async run(signal: AbortSignal): Promise<Report> {
     const { identity, store, clock } = this.#parts
     const { usedBytes, full } = await this.#room(signal)
-    this.#fullSinceMs = full ? (this.#fullSinceMs ?? clock.now()) : null
-    if (!full || clock.now() < this.#notBeforeMs) return { full, usedBytes }
-    if (await this.#mustWait()) return { full, usedBytes, halfFetched: true }
+    this.#fullSinceMs = full ? (this.#fullSinceMs ?? clock.steadyMs()) : null
+    if (!full || clock.steadyMs() < this.#notBeforeMs) return { full, usedBytes }
+    const waits = await this.#waits()
+    if (waits !== null) return { full, usedBytes, ...waits }
     if (!(await store.takeTurn(identity, turnMs))) return { full, usedBytes, anothersTurn: true }
     try {
       return { full, usedBytes, ...(await this.#quietly(signal)) }
@@ -88,26 +95,43 @@ class Collector {
     const { intake, clock, underWay } = this.#parts
     using _hold = intake.hold()
     if (!(await this.#isQuiet(signal)) && !(await this.#isQuietened(signal))) {
-      this.#notBeforeMs = clock.now() + pauseMs
+      this.#notBeforeMs = clock.steadyMs() + pauseMs
       return { busy: underWay() }
     }
     // An attempt that ended just now may have left half-fetched content.
-    if (await this.#mustWait()) return { halfFetched: true }
+    const waits = await this.#waits()
+    if (waits !== null) return waits
     // Awaited here, so that the hold lasts until the collection is over.
-    return await this.#collect(signal)
+    return await this.#keepingTurn(
+      signal,
+      async () => (await this.#lostPins(signal)) ?? this.#collect(signal),
+    )
+  }
+
+  /**
+   * Has content that lost its pin queued again, and reports it; null when there is none. The content waits as half-fetched content does,
+   * and this node's patience begins again, because all of the content may be here.
+   */
+  async #lostPins(signal: AbortSignal): Promise<Report | null> {
+    const { requeueMissing, clock, log } = this.#parts
+    const missing = await requeueMissing(signal)
+    if (missing === 0) return null
+    this.#fullSinceMs = clock.steadyMs()
+    log.warn({ missing }, 'wanted content has no pin in Kubo: it is pinned again before garbage is collected')
+    return { missing }
   }
 
   /** Waits until nothing is under way; false when that takes too long or another node has the turn. */
   async #isQuiet(signal: AbortSignal): Promise<boolean> {
     const { clock, store, identity, underWay } = this.#parts
-    const startMs = clock.now()
+    const startMs = clock.steadyMs()
     let keptMs = startMs
     while (underWay() > 0) {
-      if (clock.now() - startMs >= quietMs) return false
+      if (clock.steadyMs() - startMs >= quietMs) return false
       await clock.sleep(lookEveryMs, signal)
-      if (clock.now() - keptMs < turnMs / 3) continue
+      if (clock.steadyMs() - keptMs < turnMs / 3) continue
       if (!(await store.takeTurn(identity, turnMs))) return false
-      keptMs = clock.now()
+      keptMs = clock.steadyMs()
     }
     return true
   }
@@ -125,31 +149,41 @@ class Collector {
   }
 
   #isImpatient(): boolean {
-    return this.#fullSinceMs !== null && this.#parts.clock.now() - this.#fullSinceMs >= patienceMs
+    return this.#fullSinceMs !== null && this.#parts.clock.steadyMs() - this.#fullSinceMs >= patienceMs
   }
 
-  /** True while half-fetched content waits here and this node still has patience. */
-  async #mustWait(): Promise<boolean> {
-    return !this.#isImpatient() && (await this.#parts.store.hasHalfFetched(this.#parts.identity))
+  /** Why no collection may begin: the database is restored, or half-fetched content waits here and this node still has patience. */
+  async #waits(): Promise<Report | null> {
+    const { store, identity, isRestored } = this.#parts
+    if (await isRestored()) return { restored: true }
+    const halfFetched = !this.#isImpatient() && (await store.hasHalfFetched(identity))
+    return halfFetched ? { halfFetched } : null
   }
 
   async #collect(signal: AbortSignal): Promise<Report> {
     const { ipfs, clock, log } = this.#parts
-    const startMs = clock.now()
+    const startMs = clock.steadyMs()
     const before = await this.#room(signal)
-    const done = new AbortController()
-    const keeping = this.#keepTurn(AbortSignal.any([signal, done.signal]))
     try {
       const { removed, failed } = await ipfs.collectGarbage(signal)
       const { usedBytes, full } = await this.#room(signal)
       const freedBytes = before.usedBytes - usedBytes
-      log.info({ removed, failed, freedBytes, tookMs: clock.now() - startMs }, 'garbage was collected')
+      log.info({ removed, failed, freedBytes, tookMs: clock.steadyMs() - startMs }, 'garbage was collected')
       if (full)
         log.warn({ usedBytes }, 'this node is above its high-water mark even after garbage was collected')
       return { collected: true, removed, failed, freedBytes, usedBytes, full }
     } finally {
-      this.#notBeforeMs = clock.now() + pauseMs
+      this.#notBeforeMs = clock.steadyMs() + pauseMs
       this.#fullSinceMs = null
+    }
+  }
+
+  async #keepingTurn(signal: AbortSignal, work: () => Promise<Report>): Promise<Report> {
+    const done = new AbortController()
+    const keeping = this.#keepTurn(AbortSignal.any([signal, done.signal]))
+    try {
+      return await work()
+    } finally {
       done.abort()
       await keeping
     }

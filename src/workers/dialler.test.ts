@@ -16,12 +16,12 @@ const [a, b, c] = [mintId('org'), mintId('org'), mintId('org')]
 /** A dialler whose Kubo gets no answer from `silent…`, a refusal from `refused…`, and a connection to all others. */
 function rig() {
   const clock = fakeClock()
-  const startMs = clock.now()
+  const startMs = clock.steadyMs()
   const dialled: { origin: string; atMs: number }[] = []
   const kubo = { down: false }
   const connect = async (origin: string, signal: AbortSignal): Promise<void> => {
     if (kubo.down) throw new IpfsError('kubo_down', 'Kubo is away')
-    dialled.push({ origin, atMs: clock.now() - startMs })
+    dialled.push({ origin, atMs: clock.steadyMs() - startMs })
     if (origin.startsWith('silent')) await clock.sleep(1e9, signal)
     if (origin.startsWith('refused')) throw new IpfsError('bad_origin', 'no answer')
   }
@@ -36,7 +36,7 @@ function rig() {
     begin(...origins: OfferedOrigins[]): Attempt {
       const attempt = new Attempt(
         { cid: 'c', nodeId: mintId('nod'), orgId: a, generation: 1, attempt: 1 },
-        clock.now(),
+        clock.steadyMs(),
       )
       const claim: Claim = {
         cid: 'c',
@@ -49,7 +49,7 @@ function rig() {
         ageMs: 0,
         foreignPin: false,
       }
-      attempt.begin(claim, clock.now())
+      attempt.begin(claim, clock.steadyMs())
       dialler.dial(attempt, claim)
       return attempt
     },

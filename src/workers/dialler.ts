@@ -1,6 +1,6 @@
 import { IpfsError } from '../core/ipfs-error.ts'
 import type { Claim, OfferedOrigins } from '../core/placement.ts'
-import type { Clock, Ipfs } from '../core/ports.ts'
+import type { Ipfs, SteadyClock } from '../core/ports.ts'
 import type { Attempt } from './attempt.ts'
 
 /** A sibling's address that answered is not dialled again for this long. */
@@ -26,14 +26,14 @@ export const dialMs = 10_000
  */
 export class Dialler {
   readonly #ipfs: Ipfs
-  readonly #clock: Clock
+  readonly #clock: SteadyClock
   readonly #stallTimeoutMs: number
   /** Until when siblings that answered are not dialled again: they are the same few for every pin. */
   readonly #answered = new Map<string, number>()
   /** Until when origins that were found dead are not dialled again. */
   readonly #dead = new Map<string, number>()
 
-  constructor({ ipfs, clock, stallTimeoutMs }: { ipfs: Ipfs; clock: Clock; stallTimeoutMs: number }) {
+  constructor({ ipfs, clock, stallTimeoutMs }: { ipfs: Ipfs; clock: SteadyClock; stallTimeoutMs: number }) {
     this.#ipfs = ipfs
     this.#clock = clock
     this.#stallTimeoutMs = stallTimeoutMs
@@ -64,7 +64,7 @@ export class Dialler {
 
   async #reach(origin: string, attempt: Attempt): Promise<boolean> {
     if (this.#isLeftAlone(this.#dead, origin)) return false
-    const leftMs = attempt.heardAtMs + this.#stallTimeoutMs - this.#clock.now()
+    const leftMs = attempt.heardAtMs + this.#stallTimeoutMs - this.#clock.steadyMs()
     const rounds = Math.ceil((attempt.origins.waiting + 1) / lanes)
     const isOver = new AbortController()
     const isTooLong = new AbortController()
@@ -100,13 +100,13 @@ export class Dialler {
   }
 
   #isLeftAlone(map: Map<string, number>, address: string): boolean {
-    return this.#clock.now() < (map.get(address) ?? -Infinity)
+    return this.#clock.steadyMs() < (map.get(address) ?? -Infinity)
   }
 
   #leaveAlone(map: Map<string, number>, address: string, forMs: number): void {
     // a Map iterates in the order of insertion, so the oldest are forgotten first
     map.delete(address)
-    map.set(address, this.#clock.now() + forMs)
+    map.set(address, this.#clock.steadyMs() + forMs)
     for (const oldest of map.keys()) {
       if (map.size <= rememberedMax) return
       map.delete(oldest)

@@ -1,7 +1,8 @@
 import { backoffMs } from './backoff.ts'
-import { isCode } from '../core/errors.ts'
+import type { Epoch } from '../core/epoch.ts'
 import type { Clock, Log } from '../core/ports.ts'
 import { aborted } from '../process/aborted.ts'
+import { LeaderTerm, type TermEnd, type TermLimits } from './leader-term.ts'
 
 /** The counts of what one run of a worker did, shown to operators unchanged. */
 export type Report = Readonly<Record<string, number | boolean>>
@@ -13,7 +14,7 @@ export interface Turn {
 
 /** A leader's turn; every write it makes is fenced by `epoch`. */
 export interface LeaderTurn extends Turn {
-  epoch: number
+  epoch: Epoch
 }
 
 interface Routine {
@@ -62,10 +63,10 @@ export interface Driver {
   /** Runs the worker now, or once more if it is running. A nudge for a worker that may not run now is kept until it may. */
   nudge(name: string): void
   /**
-   * This node leads under `epoch`: leader workers run now, and then on their timers. Resolves when `signal` aborts, or when the database
-   * refuses a worker's write because that epoch is over. No later write would be accepted either, so the caller has to give up the lease.
+   * This node leads under `epoch`: leader workers run now, and then on their timers. Resolves with the reason when `lease` aborts, or when
+   * the term ends earlier because its work cannot be done (`LeaderTerm`). Then the caller has to give up the lease.
    */
-  lead(epoch: number, signal: AbortSignal): Promise<void>
+  lead(epoch: Epoch, lease: AbortSignal): Promise<TermEnd>
   reports(): WorkerStatus[]
   /** Resolves when `signal` has aborted and the last run has returned. Call it once. */
   run(signal: AbortSignal): Promise<void>
@@ -73,13 +74,17 @@ export interface Driver {
 
 const backoff = { minMs: 1_000, maxMs: 300_000 }
 
-export function driver(parts: { clock: Clock; log: Log; random?: () => number }): Driver {
+export function driver(parts: DriverParts): Driver {
   return new Loops(parts)
 }
 
-/** A leader's turn, and a function that ends it before its lease ends. */
-interface Leading extends LeaderTurn {
-  end: () => void
+/** The dependencies of a driver. */
+export interface DriverParts {
+  clock: Clock
+  log: Log
+  random?: () => number
+  /** When the leader gives up. */
+  limits: TermLimits
 }
 
 interface Loop {
@@ -89,19 +94,27 @@ interface Loop {
   wake: AbortController | null
 }
 
+/** One run, which is cut short when `signal` aborts. */
+interface Run {
+  work: () => Promise<Report>
+  signal: AbortSignal
+}
+
 class Loops implements Driver {
   readonly #clock: Clock
   readonly #log: Log
   readonly #random: () => number
   readonly #loops = new Map<string, Loop>()
   readonly #running = new Set<Promise<void>>()
+  readonly #limits: TermLimits
   #signal: AbortSignal | null = null
-  #leading: Leading | null = null
+  #leading: LeaderTerm | null = null
 
-  constructor({ clock, log, random = Math.random }: { clock: Clock; log: Log; random?: () => number }) {
+  constructor({ clock, log, random = Math.random, limits }: DriverParts) {
     this.#clock = clock
     this.#log = log
     this.#random = random
+    this.#limits = limits
   }
 
   add(worker: Worker): void {
@@ -120,21 +133,16 @@ class Loops implements Driver {
     loop.wake?.abort()
   }
 
-  async lead(epoch: number, lease: AbortSignal): Promise<void> {
-    if (lease.aborted) return
-    const over = new AbortController()
-    const signal = AbortSignal.any([lease, over.signal])
-    const turn = { epoch, signal, end: () => over.abort(new Error('the epoch is over')) }
-    const ended = new Promise<void>((resolve) => {
-      const end = (): void => {
-        if (this.#leading === turn) this.#leading = null
-        resolve()
-      }
-      signal.addEventListener('abort', end, { once: true })
-    })
-    this.#leading = turn
-    for (const { worker } of this.#loops.values()) if (worker.leaderOnly) this.nudge(worker.name)
-    await ended
+  async lead(epoch: Epoch, lease: AbortSignal): Promise<TermEnd> {
+    const term = new LeaderTerm({ epoch, lease, limits: this.#limits, clock: this.#clock, log: this.#log })
+    const loops = [...this.#loops.values()].filter(({ worker }) => worker.leaderOnly)
+    this.#leading = term
+    for (const { worker } of loops) this.nudge(worker.name)
+    const why = await term.ended
+    if (this.#leading === term) this.#leading = null
+    // Failures belong to the term. The next one begins without their delays, also on this node.
+    for (const { status } of loops) status.failures = 0
+    return why
   }
 
   reports(): WorkerStatus[] {
@@ -170,42 +178,24 @@ class Loops implements Driver {
   }
 
   /** The worker's next run, or null while it may not run. */
-  #turn(worker: Worker, signal: AbortSignal): (() => Promise<Report>) | null {
-    if (!worker.leaderOnly) return () => worker.run({ signal })
-    const leading = this.#leading
-    if (leading === null) return null
-    return () =>
-      this.#fenced(leading, () =>
-        worker.run({ epoch: leading.epoch, signal: AbortSignal.any([leading.signal, signal]) }),
-      )
+  #turn(worker: Worker, signal: AbortSignal): Run | null {
+    if (!worker.leaderOnly) return { work: () => worker.run({ signal }), signal }
+    const term = this.#leading
+    if (term === null || term.signal.aborted) return null
+    const turn = { epoch: term.epoch, signal: AbortSignal.any([term.signal, signal]) }
+    return { work: () => term.run(() => worker.run(turn)), signal: turn.signal }
   }
 
-  /** Ends this node's leadership when the database says that its epoch is over, even if its lease still lasts. */
-  async #fenced({ epoch, signal, end }: Leading, run: () => Promise<Report>): Promise<Report> {
-    try {
-      return await run()
-    } catch (error) {
-      if (isCode(error, 'not_leading') && !signal.aborted) {
-        this.#log.warn(
-          { epoch },
-          'the database says that the epoch of this leader is over; it releases its lease',
-        )
-        end()
-      }
-      throw error
-    }
-  }
-
-  async #once({ worker, status }: Loop, run: () => Promise<Report>): Promise<void> {
-    const startMs = this.#clock.now()
+  async #once({ worker, status }: Loop, { work, signal }: Run): Promise<void> {
+    const startMs = this.#clock.steadyMs()
     status.running = true
     try {
-      status.report = await run()
+      status.report = await work()
       if (status.failures > 0) this.#log.info({ worker: worker.name }, 'worker works again')
       status.failures = 0
     } catch (error) {
-      // A run cut short by a stop or by lost leadership did not fail.
-      if (this.#signal?.aborted || (worker.leaderOnly && this.#leading === null)) return
+      // A run that was cut short by a stop or by the end of its term did not fail.
+      if (signal.aborted) return
       status.failures++
       this.#log.warn(
         { err: error, worker: worker.name, failures: status.failures },
@@ -215,7 +205,7 @@ class Loops implements Driver {
       status.running = false
       status.runs++
       status.endedAtMs = this.#clock.now()
-      status.tookMs = status.endedAtMs - startMs
+      status.tookMs = this.#clock.steadyMs() - startMs
     }
   }
 

@@ -18,18 +18,24 @@ export function kindOf(job: Job): JobKind {
   return job.attempt <= 1 ? 'fresh' : 'retry'
 }
 
+/** The most jobs that wait. */
+export interface QueueLimits {
+  /** Retries apart. */
+  max: number
+  /** Retries have places of their own, so that fresh jobs, which come in any number, never take the last one. */
+  retries: number
+  /** Of one org and kind. */
+  perOrg: number
+}
+
 /** The jobs that wait on this node. Orgs take turns, so that an org with a million jobs does not hold up an org with one. */
 export class FairQueue {
-  readonly #max: number
-  readonly #maxPerOrg: number
+  readonly #limits: QueueLimits
   readonly #byCid = new Map<string, Job>()
-  readonly #perOrg = new Map<string, number>()
   readonly #lanes: Record<JobKind, Lane> = { fresh: emptyLane(), retry: emptyLane(), unpin: emptyLane() }
 
-  /** An empty queue of at most `max` jobs, and at most `maxPerOrg` of each org. */
-  constructor({ max, maxPerOrg }: { max: number; maxPerOrg: number }) {
-    this.#max = max
-    this.#maxPerOrg = maxPerOrg
+  constructor(limits: QueueLimits) {
+    this.#limits = limits
   }
 
   get size(): number {
@@ -44,13 +50,20 @@ export class FairQueue {
     return this.#byCid.get(cid)
   }
 
+  /** How many more retries may wait. */
+  get roomForRetries(): number {
+    return this.#limits.retries - this.#lanes.retry.size
+  }
+
   /** Adds a job behind the others of its org. False when the queue or the org's part of it is full. Its CID must not be queued already. */
   push(job: Job): boolean {
-    const ofOrg = this.#perOrg.get(orgOf(job)) ?? 0
-    if (this.#byCid.size >= this.#max || ofOrg >= this.#maxPerOrg) return false
-    this.#perOrg.set(orgOf(job), ofOrg + 1)
+    const kind = kindOf(job)
+    const lane = this.#lanes[kind]
+    const room =
+      kind === 'retry' ? this.roomForRetries : this.#limits.max - (this.size - this.waiting('retry'))
+    if (room <= 0 || (lane.orgs.get(orgOf(job))?.length ?? 0) >= this.#limits.perOrg) return false
     this.#byCid.set(job.cid, job)
-    append(this.#lanes[kindOf(job)], job)
+    append(lane, job)
     return true
   }
 
@@ -58,7 +71,7 @@ export class FairQueue {
   remove(cid: string): void {
     const job = this.#byCid.get(cid)
     if (job === undefined) return
-    this.#forget(job)
+    this.#byCid.delete(cid)
     withdraw(this.#lanes[kindOf(job)], job)
   }
 
@@ -72,15 +85,8 @@ export class FairQueue {
   /** The next job of `kind` for the org whose turn it is. Orgs that `mayGo` refuses are skipped. */
   take(kind: JobKind, mayGo: (org: string) => boolean): Job | undefined {
     const job = next(this.#lanes[kind], mayGo)
-    if (job !== undefined) this.#forget(job)
+    if (job !== undefined) this.#byCid.delete(job.cid)
     return job
-  }
-
-  #forget(job: Job): void {
-    const left = (this.#perOrg.get(orgOf(job)) ?? 1) - 1
-    if (left > 0) this.#perOrg.set(orgOf(job), left)
-    else this.#perOrg.delete(orgOf(job))
-    this.#byCid.delete(job.cid)
   }
 }
 

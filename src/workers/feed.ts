@@ -5,6 +5,8 @@ import type { PlacementStore } from '../core/ports.ts'
 /** The most that one read returns, for one org and in all. */
 const perOrg = 256
 const limit = 1_024
+/** A read that returns this many did not return everything: the share of an org, of a kind, or the whole read may have been full. */
+const many = 128
 
 /**
  * Reads this node's due placements from Postgres, so that work comes without any hint. It reads so often that losing every message only
@@ -47,17 +49,16 @@ export class Feed {
     return this.#more && this.#granted && queued < this.#lowWater
   }
 
-  /** With `unpinsOnly`, reads only the placements to be unpinned. */
-  async read(nowMs: number, unpinsOnly: boolean): Promise<DuePlacement[]> {
+  /** Reads at most `retries` retries. With `unpinsOnly`, reads only the placements to be unpinned. */
+  async read(nowMs: number, unpinsOnly: boolean, retries: number): Promise<DuePlacement[]> {
     this.#reading = true
     this.#readAtMs = nowMs
     this.#granted = false
     try {
       const due = unpinsOnly
         ? await this.#placements.dueUnpins(this.#identity, limit)
-        : await this.#placements.due(this.#identity, perOrg, limit)
-      // The share of an org, or the whole read, was full: there may be more.
-      this.#more = due.length >= perOrg
+        : await this.#placements.due(this.#identity, perOrg, limit, retries)
+      this.#more = due.length >= many
       return due
     } finally {
       this.#reading = false

@@ -3,7 +3,7 @@ import { isCode } from '../core/errors.ts'
 import { gather } from '../core/gather.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import type { Finish, Job } from '../core/placement.ts'
-import type { Clock, Log, PlacementStore } from '../core/ports.ts'
+import type { Log, PlacementStore, SteadyClock } from '../core/ports.ts'
 
 /** The most finishes that share one transaction. */
 const batchMax = 64
@@ -15,7 +15,7 @@ const refusalsMax = 3
 export interface FinishesParts {
   identity: NodeIdentity
   placements: PlacementStore
-  clock: Clock
+  clock: SteadyClock
   log: Log
   random: () => number
   /** Ends all waiting. Outcomes that are not written by then are left to the sweep. */

@@ -1,7 +1,7 @@
 import type { NodeIdentity } from '../core/node.ts'
 import { backoffMs } from './backoff.ts'
 import type { Job } from '../core/placement.ts'
-import type { Bus, Clock, Log } from '../core/ports.ts'
+import type { Bus, Log, SteadyClock } from '../core/ports.ts'
 
 /** The most hints that the bus may hand over before they have been looked at. */
 const pendingMax = 1_024
@@ -11,7 +11,7 @@ const backoff = { minMs: 500, maxMs: 30_000 }
 export interface HintParts {
   identity: NodeIdentity
   bus: Bus
-  clock: Clock
+  clock: SteadyClock
   log: Log
   random: () => number
   /** Returns true when the job is queued; `looked` is called for it later. */

@@ -1,3 +1,4 @@
+import { numberOf } from '../core/epoch.ts'
 import type { MeasureStore } from '../core/measure-ports.ts'
 import type { ClusterMeasures } from '../core/measures.ts'
 import type { NodeIdentity } from '../core/node.ts'
@@ -37,7 +38,7 @@ export function clusterMeasure(parts: {
     leaderOnly: true,
     async run({ epoch }) {
       const measures = await parts.store.cluster(epoch)
-      parts.onMeasured(measures, epoch)
+      parts.onMeasured(measures, numberOf(epoch))
       return { unsettled: measures.unsettled }
     },
   }

@@ -1,5 +1,5 @@
 import { backoffMs } from './backoff.ts'
-import type { Clock, Log } from '../core/ports.ts'
+import type { Log, SteadyClock } from '../core/ports.ts'
 
 /** A server that a worker cannot do without. */
 export type Need = 'kubo' | 'postgres'
@@ -12,12 +12,18 @@ const backoff = { minMs: 250, maxMs: 5_000 }
  */
 export class Outages {
   readonly #probes: Record<Need, (signal: AbortSignal) => Promise<unknown>>
-  readonly #parts: { clock: Clock; log: Log; random: () => number; signal: AbortSignal; onOver: () => void }
+  readonly #parts: {
+    clock: SteadyClock
+    log: Log
+    random: () => number
+    signal: AbortSignal
+    onOver: () => void
+  }
   readonly #away = new Set<Need>()
 
   constructor(
     probes: Record<Need, (signal: AbortSignal) => Promise<unknown>>,
-    parts: { clock: Clock; log: Log; random: () => number; signal: AbortSignal; onOver: () => void },
+    parts: { clock: SteadyClock; log: Log; random: () => number; signal: AbortSignal; onOver: () => void },
   ) {
     this.#probes = probes
     this.#parts = parts

@@ -6,7 +6,7 @@ const most = 512
 
 function pace() {
   let nowMs = 0
-  const asked = new Pace({ now: () => nowMs })
+  const asked = new Pace({ steadyMs: () => nowMs })
   return {
     /** The answer one second later. */
     copies(acceptMs: number | null, busy: boolean) {

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/ports.ts'
+import type { SteadyClock } from '../core/ports.ts'
 
 /** The fewest copies that may be under way, however slow accepts are, so that moves always make progress. */
 const least = 8
@@ -20,14 +20,14 @@ const quietSeconds = 4
  * waits, and the maximum is allowed.
  */
 export class Pace {
-  readonly #clock: Pick<Clock, 'now'>
+  readonly #clock: Pick<SteadyClock, 'steadyMs'>
   #copies = least
   #usualMs = fastMs
   #quiet = 0
   #busy = false
   #lookedAtMs = -Infinity
 
-  constructor(clock: Pick<Clock, 'now'>) {
+  constructor(clock: Pick<SteadyClock, 'steadyMs'>) {
     this.#clock = clock
   }
 
@@ -37,12 +37,12 @@ export class Pace {
    */
   copies(most: number, acceptMs: number | null, busy: boolean): number {
     this.#busy ||= busy
-    if (this.#clock.now() - this.#lookedAtMs >= secondMs) this.#learn(most, acceptMs)
+    if (this.#clock.steadyMs() - this.#lookedAtMs >= secondMs) this.#learn(most, acceptMs)
     return acceptMs === null ? most : Math.min(this.#copies, most)
   }
 
   #learn(most: number, acceptMs: number | null): void {
-    this.#lookedAtMs = this.#clock.now()
+    this.#lookedAtMs = this.#clock.steadyMs()
     this.#quiet = this.#busy ? 0 : this.#quiet + 1
     this.#busy = false
     if (acceptMs === null) return

@@ -1,6 +1,6 @@
 import type { NodeIdentity } from '../core/node.ts'
 import type { Claim, Outcome } from '../core/placement.ts'
-import type { Bus, Clock, Ipfs, Log, PlacementStore } from '../core/ports.ts'
+import type { Bus, Ipfs, Log, PlacementStore, SteadyClock } from '../core/ports.ts'
 import type { AttemptTrace } from '../core/tracing.ts'
 import type { Taking } from './intake.ts'
 import type { Room } from './room.ts'
@@ -11,7 +11,7 @@ export interface PinWorkerParts {
   bus: Bus
   placements: PlacementStore
   ipfs: Ipfs
-  clock: Clock
+  clock: SteadyClock
   log: Log
   /** Traces each attempt. */
   trace: AttemptTrace
@@ -22,6 +22,8 @@ export interface PinWorkerParts {
   /** The work that the worker may start now; everything when left out. */
   taking?: () => Taking
   room?: Room
+  /** Asked between a claim and its unpin: while true, nothing is unpinned. Never when left out. */
+  isRestored?: () => Promise<boolean>
   /** Called with how each attempt ended, and how long after its claim. */
   onEnd?: (claim: Claim, outcome: Outcome, tookMs: number) => void
 }

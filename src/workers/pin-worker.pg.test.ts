@@ -2,13 +2,15 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { patience } from '../../testing/patience.ts'
-import { mintId } from '../core/ids.ts'
+import type { Epoch } from '../core/epoch.ts'
+import { mintId, uuidOf } from '../core/ids.ts'
 import type { OrgId, PinId } from '../core/ids.ts'
 import type { Pin } from '../core/pin.ts'
-import type { Bus, Clock } from '../core/ports.ts'
+import type { Bus, SteadyClock } from '../core/ports.ts'
 import { untracedAttempts } from '../core/tracing.ts'
 import { fakeIpfs } from '../../testing/fakes/kubo.ts'
 import type { FakeIpfs } from '../../testing/fakes/kubo.ts'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { testStore } from '../../testing/database/test-store.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import { pinWorker } from './pin-worker.ts'
@@ -19,18 +21,21 @@ import { silentLog as log } from '../core/silent-log.ts'
 
 // The worker's tests on a fake store test its logic; these tests show that the real store keeps the same rules.
 
-const clock: Clock = { now: Date.now, sleep: (ms, signal) => sleep(ms, undefined, { signal }) }
+const clock: SteadyClock = {
+  steadyMs: () => performance.now(),
+  sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+}
 const actor = mintId('tok')
 const address = '/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWGRUyrQFFqBLUmbBnVTWRkQaDYXLVhQhZBvT7LGKDYXvA'
-const { store } = await testStore({ knownNodes: { addresses: () => [address] } })
+const { store, system } = await testStore({ knownNodes: { addresses: () => [address] } })
 let org: OrgId
 let node: NodeIdentity
-let epoch: number
+let epoch: Epoch
 
 before(async () => {
   org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
   node = await store.nodes.boot('node-1')
-  epoch = await store.nodes.nextEpoch()
+  epoch = await nextEpoch(store)
 })
 
 /** A bus that delivers nothing: all work comes from Postgres, or is offered. */
@@ -158,6 +163,36 @@ test('content that no peer has is retried with its reason, and is pinned once a 
   await until(() => get(id), isPinned)
 })
 
+test('of 300 orgs that each wait for content that no peer has, the youngest gets its content soon after a peer has it', async () => {
+  const young = 'late-299'
+  const own = await store.nodes.boot('node-of-many')
+  await using at = atWork(own)
+  for (let index = 0; index < 300; index++) at.ipfs.fault(`late-${index}`, { kind: 'stall' })
+  // each of an org of its own, and tried before; the retries of the 280 oldest are not due
+  await system.query(
+    `with made as (insert into contents (cid, wanted) select 'late-' || n, 1 from generate_series(0, 299) n returning cid)
+     insert into placements (cid, node_id, generation, state, reason, org_id, retrying, attempts, wanted_since, next_attempt_at)
+     select m.cid, $1, nextval('placement_generation'), 'queued', 'new',
+       ('019a0000-0000-7000-8000-' || lpad(split_part(m.cid, '-', 2), 12, '0'))::uuid, true, 1, clock_timestamp(),
+       clock_timestamp() + case when split_part(m.cid, '-', 2)::int < 280 then interval '1 hour' else interval '0' end
+     from made m`,
+    [uuidOf(own.nodeId)],
+  )
+  const attempts = async () => {
+    const { rows } = await system.query<{ least: number; young: string }>(
+      `select min(attempts) filter (where next_attempt_at < now() + interval '10 minutes') as least,
+         max(state) filter (where cid = $2) as young from placements where node_id = $1`,
+      [uuidOf(own.nodeId), young],
+    )
+    return rows[0] ?? assert.fail()
+  }
+  await until(attempts, ({ least }) => least >= 2)
+  at.ipfs.fault(young, null)
+  await until(attempts, ({ young }) => young === 'pinned')
+  // The reads of the other tests' node find nothing of it.
+  await system.query('delete from placements where node_id = $1', [uuidOf(own.nodeId)])
+})
+
 test('content that is wanted and unwanted in quick succession, with sweeps meanwhile, ends as it was last asked for', async () => {
   await using at = atWork()
   for (let round = 0; round < 8; round++) {
@@ -218,6 +253,7 @@ test('the reconciler repairs what Kubo lost and unpins what no pin wants', async
   const reconciler = reconcile({
     identity: node,
     store: store.reconcile,
+    restore: { isRestored: async () => false, follow: assert.fail },
     ipfs: at.ipfs,
     log,
     offer: (jobs) => at.worker.offer(jobs),

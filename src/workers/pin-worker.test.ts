@@ -136,6 +136,10 @@ class ScriptedKubo implements Ipfs {
     this.connected.push(multiaddr)
   }
 
+  async peers(): Promise<ReadonlySet<string>> {
+    return new Set()
+  }
+
   async identity(): Promise<{ peerId: string; multiaddrs: string[]; version: string }> {
     if (this.down) throw new IpfsError('kubo_down', 'Kubo is away')
     return { peerId: 'p', multiaddrs: [], version: '0.43.0' }
@@ -200,7 +204,13 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
   const kubo = new ScriptedKubo(clock)
   const bus = new ScriptedBus()
   const wanted: { state: NodeState } = { state: 'active' }
-  const intake = new Intake({ state: () => wanted.state, graceMs: 120_000, clock })
+  const past = { restored: false, noticed: false }
+  const intake = new Intake({
+    state: () => wanted.state,
+    restored: () => past.noticed,
+    graceMs: 120_000,
+    clock,
+  })
   const disk = { used: 0, mark: 1e9, elsewhere: true }
   kubo.onBytes = (bytes) => (disk.used += bytes)
   prepare?.({ placements, kubo, clock })
@@ -216,6 +226,7 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
     options: { ...options, ...some },
     random: () => 0.5,
     taking: () => intake.taking(),
+    isRestored: async () => (past.noticed = past.restored),
     room: {
       usedBytes: () => disk.used,
       leftBytes: () => Math.max(disk.mark - disk.used, 0),
@@ -253,6 +264,7 @@ async function atWork(some: Partial<PinWorkerOptions> = {}, prepare?: (world: Pr
     bus,
     worker,
     wanted,
+    past,
     intake,
     disk,
     ends,
@@ -652,12 +664,63 @@ test('a finish that Postgres always refuses does not hold back the others of its
   await at.clock.until(() => at.isPinned('d'), 10_000)
 })
 
-test('an attempt whose claim was lost is given up, and its placement is looked at again', async () => {
+test('an attempt goes on while Postgres is away, even if its claim ran out and its placement was queued again', async () => {
+  await using at = await atWork()
+  at.kubo.fates.set('c1', { blocks: 100, everyMs: 1_000 })
+  void at.ask('c1')
+  await at.clock.pass(3_000)
+  at.placements.down = true
+  await at.clock.pass(60_000)
+  at.placements.expire('c1')
+  at.placements.down = false
+  await at.clock.until(() => at.placements.row('c1').state === 'pinning', 10_000)
+  assert.ok(at.placements.row('c1').blocks >= 60, 'its progress is kept')
+  await at.clock.until(() => at.isPinned('c1'), 60_000)
+  assert.deepEqual([at.kubo.writes, at.kubo.aborted, at.placements.row('c1').attempts], [1, [], 1])
+})
+
+test('an outcome counts even if the claim ran out and the placement was queued again', async () => {
+  await using at = await atWork()
+  at.kubo.fates.set('c1', { blocks: 40, everyMs: 1_000 })
+  void at.ask('c1')
+  await at.clock.pass(3_000)
+  at.placements.down = true
+  await at.clock.pass(40_000)
+  at.placements.expire('c1')
+  at.placements.down = false
+  await at.clock.until(() => at.isPinned('c1'), 10_000)
+  assert.deepEqual([at.kubo.writes, at.placements.row('c1').attempts], [1, 1])
+})
+
+test('a step of the clock by a day, either way, changes nothing under way', async () => {
+  await using at = await atWork({ maxAgeMs: 300_000 })
+  at.kubo.fates.set('big', { blocks: 100, everyMs: 1_000 })
+  at.kubo.fates.set('lost', 'unfindable')
+  for (const cid of ['big', 'lost']) void at.ask(cid)
+  const day = 86_400_000
+  for (const step of [day, -day, -day, day]) {
+    await at.clock.pass(3_000)
+    at.clock.step(step)
+  }
+  await at.clock.pass(7_000)
+  assert.equal(at.placements.finished.length, 0, 'nothing ended before its time')
+  await at.clock.pass(3_000)
+  assert.deepEqual(
+    at.placements.finished.map(({ cid, outcome }) => [cid, outcome.kind]),
+    [['lost', 'retry']],
+  )
+  at.clock.step(-day)
+  await at.clock.until(() => at.placements.row('lost').attempts === 2, options.backoffMinMs + 3_000)
+  await at.clock.until(() => at.isPinned('big'), 100_000)
+})
+
+test('an attempt whose claim Postgres has lost is given up, and its placement is looked at again', async () => {
   await using at = await atWork()
   at.kubo.fates.set('c1', { blocks: 20, everyMs: 1_000 })
   void at.ask('c1')
   await at.clock.pass(3_000)
-  at.placements.expire('c1')
+  const lost = { state: 'queued', claimedUntilMs: null, claimedBy: null, claimedGeneration: null }
+  Object.assign(at.placements.row('c1'), lost)
   await at.clock.until(() => at.kubo.aborted.length === 1, 3_500)
   at.kubo.fates.delete('c1')
   await at.clock.until(() => at.isPinned('c1'), 3_000)
@@ -739,6 +802,32 @@ test('after an uncordon the node pins and consumes hints again, without a restar
   assert.equal(at.bus.listening, true)
   await at.ask('c2')
   await at.clock.until(() => at.isPinned('c2'), 100)
+})
+
+test('on a restored database nothing is unpinned, not even what was claimed before it was noticed, and pins go on', async () => {
+  await using at = await atWork()
+  await at.ask('c1')
+  await at.clock.until(() => at.isPinned('c1'), 1_000)
+  at.past.restored = true
+  at.placements.unwant('c1')
+  await at.clock.pass(60_000)
+  assert.ok(at.kubo.pinsNow.has('c1'), 'the pin is still there')
+  assert.equal(at.placements.row('c1').state, 'unpinning')
+  assert.equal(at.worker.stats().taking, 'pins')
+  assert.equal(at.worker.stats().released, 1, 'only the claim that noticed it was handed back')
+  await at.ask('c2')
+  await at.clock.until(() => at.isPinned('c2'), 1_000)
+  at.past.restored = at.past.noticed = false
+  await at.clock.until(() => !at.placements.rows.has('c1'), 30_000)
+  assert.ok(!at.kubo.pinsNow.has('c1'))
+})
+
+test('a draining node on a restored database starts nothing', async () => {
+  await using at = await atWork()
+  at.wanted.state = 'drained'
+  at.past.restored = at.past.noticed = true
+  await at.clock.pass(500)
+  assert.equal(at.worker.stats().taking, 'nothing')
 })
 
 test('from the moment of a hold nothing starts, and work under way finishes', async () => {

@@ -11,7 +11,7 @@ import { Extensions, claimMs } from './extensions.ts'
 import { Feed } from './feed.ts'
 import { Finishes } from './finishes.ts'
 import { Hints } from './hints.ts'
-import type { Taking } from './intake.ts'
+import { mayTake, type Taking } from './intake.ts'
 import { Outages } from './outages.ts'
 import type { Need } from './outages.ts'
 import type { PinWorkerParts } from './pin-worker-parts.ts'
@@ -96,8 +96,7 @@ class Worker implements PinWorker {
     const backoff = { minMs: options.backoffMinMs, maxMs: options.backoffMaxMs }
     const waits = { clock, log, random, signal: this.#end.signal }
     this.#parts = parts
-    const { stallTimeoutMs, minRateBytes, maxAgeMs } = options
-    this.#limits = { stallTimeoutMs, minRateBytes, maxAgeMs, backoff }
+    this.#limits = { ...options, backoff }
     this.#slots = new Slots(slotLimits(options.concurrency))
     this.#feed = new Feed(identity, placements, {
       pollIntervalMs: options.pollIntervalMs,
@@ -125,7 +124,8 @@ class Worker implements PinWorker {
       dialler: new Dialler({ ipfs, clock, stallTimeoutMs: options.stallTimeoutMs }),
       limits: this.#limits,
       room: parts.room ?? boundless,
-      now: () => clock.now(),
+      steadyMs: () => clock.steadyMs(),
+      isRestored: parts.isRestored ?? (async () => false),
       random,
       onBlock: (attempt) => this.#slots.heard(attempt.job.cid, attempt.heardAtMs),
       onKuboDown: (error) => this.#outages.begin('kubo', error),
@@ -177,7 +177,7 @@ class Worker implements PinWorker {
 
   /** True when the job is queued now. */
   #offer(job: Job): boolean {
-    if (!this.#running || (this.#takes === 'unpins' && job.orgId !== null)) return false
+    if (!this.#running || !mayTake(this.#takes, job)) return false
     const attempt = this.#under.get(job.cid)
     if (attempt !== undefined) {
       this.#hintUnderWay(attempt, job)
@@ -211,22 +211,22 @@ class Worker implements PinWorker {
     if (!this.#running || this.#follow() === 'nothing') return
     if (this.#outages.any || this.#finishes.stuck || this.#finishing >= finishingMax) return
     for (const job of this.#slots.take(this.#most())) void this.#attempt(job)
-    const nowMs = this.#parts.clock.now()
+    const nowMs = this.#parts.clock.steadyMs()
     if (this.#feed.wants(this.#slots.queued, nowMs)) void this.#fill(nowMs)
   }
 
   /**
-   * Follows what the worker may start. While only unpins are allowed, queued pins are dropped from memory; their rows in Postgres remain.
+   * Follows what the worker may start. While only unpins or only pins are allowed, queued work is dropped from memory, and what is allowed
+   * comes again from Postgres, where all rows remain.
    */
   #follow(): Taking {
     const taking = this.#parts.taking?.() ?? 'everything'
     if (taking === this.#takes) return taking
     this.#takes = taking
-    if (taking === 'everything') this.#hints.open()
-    if (taking === 'unpins') {
-      this.#hints.close()
+    if (taking === 'everything' || taking === 'pins') this.#hints.open()
+    if (taking === 'unpins') this.#hints.close()
+    if (taking === 'unpins' || taking === 'pins')
       for (const cid of this.#slots.drop()) this.#hints.looked(cid)
-    }
     this.#feed.soon()
     return taking
   }
@@ -239,7 +239,8 @@ class Worker implements PinWorker {
 
   async #fill(nowMs: number): Promise<void> {
     try {
-      for (const job of await this.#feed.read(nowMs, this.#takes === 'unpins')) {
+      const retries = this.#slots.roomForRetries
+      for (const job of await this.#feed.read(nowMs, this.#takes === 'unpins', retries)) {
         // A placement that is under way here is due only if its claim has run out meanwhile.
         if (this.#under.get(job.cid)?.job.generation !== job.generation) this.#offer(job)
       }
@@ -251,7 +252,7 @@ class Worker implements PinWorker {
 
   async #attempt(job: Job): Promise<void> {
     const { cid } = job
-    const attempt = new Attempt(job, this.#parts.clock.now())
+    const attempt = new Attempt(job, this.#parts.clock.steadyMs())
     this.#under.set(cid, attempt)
     const claim = await this.#claimed(job)
     this.#hints.looked(cid)
@@ -265,12 +266,12 @@ class Worker implements PinWorker {
 
   async #carryOut(attempt: Attempt, claim: Claim): Promise<Outcome> {
     const { cid, generation } = claim
-    const nowMs = this.#parts.clock.now()
+    const nowMs = this.#parts.clock.steadyMs()
     attempt.begin(claim, nowMs)
     this.#slots.heard(cid, nowMs)
     this.#feed.granted()
     const outcome = await carryOut(attempt, claim, this.#carryOutParts)
-    this.#parts.onEnd?.(claim, outcome, this.#parts.clock.now() - nowMs)
+    this.#parts.onEnd?.(claim, outcome, this.#parts.clock.steadyMs() - nowMs)
     // The slot is free at once: writing the outcome needs none.
     this.#slots.end(cid)
     this.#finishing++
@@ -308,7 +309,7 @@ class Worker implements PinWorker {
       } catch {
         return
       }
-      const nowMs = clock.now()
+      const nowMs = clock.steadyMs()
       for (const cid of this.#slots.tick(nowMs)) this.#under.get(cid)?.stop('crowded')
       if (count % 4 === 0) this.#look(nowMs)
       this.#pump()
@@ -348,7 +349,7 @@ class Worker implements PinWorker {
   }
 
   async #handBack(): Promise<void> {
-    const nowMs = this.#parts.clock.now()
+    const nowMs = this.#parts.clock.steadyMs()
     this.#hints.allLooked()
     for (const attempt of this.#under.values()) {
       if (nowMs - attempt.heardAtMs >= tickMs) attempt.stop('shutdown')

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { epochOf } from '../core/epoch.ts'
 import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import type { Job } from '../core/placement.ts'
@@ -64,7 +65,7 @@ function world(moves: number, limits = { moves: 100, bytes: 1_000_000 }) {
     copies: { moving: async () => ({ copies: state.moving, bytes: 10 * state.moving }) },
     bus: { publishJobs: async (jobs) => void hinted.push(...jobs) },
     limits,
-    clock: { now: () => (nowMs += 1_000) },
+    clock: { steadyMs: () => (nowMs += 1_000) },
     log: silentLog,
   })
   return {
@@ -76,7 +77,7 @@ function world(moves: number, limits = { moves: 100, bytes: 1_000_000 }) {
       state.finished += state.moving
       state.moving = 0
     },
-    run: (signal = running) => worker.run({ epoch: 1, signal }),
+    run: (signal = running) => worker.run({ epoch: epochOf('1'), signal }),
   }
 }
 

@@ -1,7 +1,7 @@
 import { isCode } from '../core/errors.ts'
 import type { PlanStore } from '../core/plan-ports.ts'
 import type { Plan } from '../core/plan.ts'
-import type { Bus, Clock, Log, RepairStore } from '../core/ports.ts'
+import type { Bus, Log, RepairStore, SteadyClock } from '../core/ports.ts'
 import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
 import { hint } from './send-hints.ts'
 import { Pace } from './pace.ts'
@@ -19,7 +19,7 @@ export interface RebalanceParts {
   limits: { moves: number; bytes: number }
   /** How long accepts took lately, anywhere in the cluster, ms; null when there were none. Moves slow down for the sake of accepts. */
   acceptMs: () => number | null
-  clock: Pick<Clock, 'now'>
+  clock: Pick<SteadyClock, 'steadyMs'>
   log: Log
 }
 

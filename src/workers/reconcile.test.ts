@@ -4,7 +4,7 @@ import { mintId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
 import type { Job, PlacementState } from '../core/placement.ts'
 import type { Log, ReconcileStore } from '../core/ports.ts'
-import { reconcile } from './reconcile.ts'
+import { missingPins, reconcile } from './reconcile.ts'
 
 const identity = { nodeId: mintId('nod'), incarnation: 1 }
 const signal = new AbortController().signal
@@ -26,6 +26,8 @@ function world(setMax?: number) {
   let questions = 0
   let confirmed = false
   let restored = false
+  let follows = 0
+  let listed: readonly string[] = []
   const busy = new Set<string>()
   let whileListing = () => {}
 
@@ -53,7 +55,7 @@ function world(setMax?: number) {
         .slice(0, limit),
     requeueMissing: (_node, cids) => move(cids, 'pinned', 'queued'),
     dropUnwanted: (_node, cids) => move(cids, undefined, 'unpinning'),
-    isRestored: async () => restored,
+    noteUnwanted: async (_node, cids) => void (listed = cids),
     isConfirmed: async () => confirmed,
     takeConfirmation: async () => {
       const taken = confirmed
@@ -72,6 +74,14 @@ function world(setMax?: number) {
   const parts = {
     identity,
     store,
+    restore: {
+      isRestored: async () => restored,
+      async follow() {
+        follows++
+        restored = false
+        return true
+      },
+    },
     ipfs,
     log,
     offer: (jobs: Job[]) => void offered.push(...jobs),
@@ -86,13 +96,16 @@ function world(setMax?: number) {
     busy,
     offered: () => offered.map(({ cid }) => cid).toSorted(),
     run: () => worker.run({ signal }),
+    missing: () => missingPins(parts)(signal),
     during: (work: () => void) => (whileListing = work),
     counts: () => ({ listings, questions }),
     confirm() {
       confirmed = true
       restored = false
     },
-    restore: () => (restored = true),
+    restore: () => void (restored = true),
+    follows: () => follows,
+    listed: () => listed.toSorted(),
     pinned(n: number, name = 'c') {
       for (let index = 0; index < n; index++) {
         placements.set(`${name}${index}`, 'pinned')
@@ -145,6 +158,54 @@ test('on a restored database nothing is changed either way, only reported, until
   assert.deepEqual(at.offered(), ['c7', 'newer than the backup'])
 })
 
+test('on a restored database a pin that is to be unpinned is unwanted too, and all unwanted pins are listed until the decision', async () => {
+  const at = world()
+  at.pinned(3)
+  at.placements.set('c1', 'unpinning')
+  at.pins.set('newer than the backup', 'ours')
+  at.restore()
+  assert.partialDeepStrictEqual(await at.run(), { unwanted: 2, blocked: true })
+  assert.deepEqual(at.listed(), ['c1', 'newer than the backup'])
+  at.confirm()
+  assert.partialDeepStrictEqual(await at.run(), { unwanted: 1, removed: 1, blocked: false })
+  assert.deepEqual(at.listed(), [])
+})
+
+test('a restored database with which Kubo agrees twice in a row needs no decision', async () => {
+  const at = world()
+  at.pinned(3)
+  at.pins.set('newer than the backup', 'ours')
+  at.restore()
+  await at.run()
+  at.placements.set('newer than the backup', 'queued')
+  assert.partialDeepStrictEqual(await at.run(), { unwanted: 0, blocked: true })
+  at.pins.delete('c1')
+  assert.partialDeepStrictEqual(await at.run(), { missing: 1, blocked: true })
+  at.pins.set('c1', 'ours')
+  assert.partialDeepStrictEqual(await at.run(), { unwanted: 0, missing: 0, blocked: true })
+  assert.equal(at.follows(), 0)
+  assert.partialDeepStrictEqual(await at.run(), { blocked: false })
+  assert.equal(at.follows(), 1)
+})
+
+test('content without a placement that the pin worker still works on is a reason to wait for a decision', async () => {
+  const at = world()
+  at.pins.set('accepted, then lost', 'ours')
+  at.busy.add('accepted, then lost')
+  at.restore()
+  for (let run = 0; run < 3; run++) assert.partialDeepStrictEqual(await at.run(), { blocked: true })
+  assert.equal(at.follows(), 0)
+})
+
+test('a database that goes back while Kubo is listed is noticed before anything is removed', async () => {
+  const at = world()
+  at.pins.set('left over', 'ours')
+  await at.run()
+  at.during(() => at.restore())
+  assert.partialDeepStrictEqual(await at.run(), { removed: 0, blocked: true, restored: true })
+  assert.deepEqual(at.offered(), [])
+})
+
 test('too many removals after a restore need only one confirmation, because they were reported', async () => {
   const at = world()
   for (let n = 0; n < 300; n++) at.pins.set(`n${n}`, 'ours')
@@ -173,6 +234,20 @@ test('a foreign pin is enough for a placement that is pinned', async () => {
   at.placements.set('c1', 'pinned')
   at.pins.set('c1', 'foreign')
   assert.partialDeepStrictEqual(await at.run(), { pins: 0, repaired: 0, unwanted: 0 })
+})
+
+test('looking for missing pins alone queues them again and removes nothing; on a restored database it only counts them', async () => {
+  const at = world()
+  at.pinned(3)
+  at.pins.delete('c1')
+  at.pins.set('left over', 'ours')
+  for (let runs = 0; runs < 3; runs++) assert.equal(await at.missing(), runs === 0 ? 1 : 0)
+  assert.equal(at.placements.get('c1'), 'queued')
+  assert.ok(!at.placements.has('left over'))
+  at.restore()
+  at.pins.delete('c2')
+  for (let runs = 0; runs < 2; runs++) assert.equal(await at.missing(), 1)
+  assert.equal(at.placements.get('c2'), 'pinned')
 })
 
 test('a pin of ours that no placement wants is removed only after two runs, and a foreign pin never', async () => {
@@ -215,6 +290,7 @@ test('too many unwanted pins look like a wrong database: none is removed, the re
   at.pins.delete('c3')
   assert.partialDeepStrictEqual(await at.run(), { unwanted: 101, removed: 0, blocked: true, repaired: 1 })
   assert.partialDeepStrictEqual(await at.run(), { removed: 0, blocked: true })
+  assert.equal(at.listed().length, 101)
   assert.equal(at.alarms.length, 2)
   at.pins.delete('x100')
   assert.partialDeepStrictEqual(await at.run(), { unwanted: 100, removed: 100, blocked: false })

@@ -1,7 +1,7 @@
 import type { NodeIdentity } from '../core/node.ts'
 import { CidSet } from './cid-set.ts'
 import type { Job } from '../core/placement.ts'
-import type { Ipfs, Log, ReconcileStore } from '../core/ports.ts'
+import type { Ipfs, Log, ReconcileStore, RestoreGuard } from '../core/ports.ts'
 import type { NodeWorker, Report } from './driver.ts'
 
 /** CIDs in one query to Postgres. */
@@ -12,8 +12,8 @@ const writeChunk = 100
  * The most of Kubo's pins that are kept in memory at a time, in 16 bytes each. If there are more, the run makes as many passes as it needs.
  */
 const setMax = 1_000_000
-/** The most unwanted pins that are remembered until the next run; the rest wait for a later one. */
-const suspectsMax = 10_000
+/** The most unwanted pins that are remembered until the next run, and listed for operators; the rest wait for a later one. */
+const suspectsMax = 100_000
 /** An operator's confirmation is valid for this long, because it was given for what had been found then. */
 const confirmedForMs = 3_600_000
 /** `pin/ls` calls at a time. */
@@ -23,6 +23,7 @@ const checks = 8
 export interface ReconcileParts {
   identity: NodeIdentity
   store: ReconcileStore
+  restore: RestoreGuard
   ipfs: Pick<Ipfs, 'pins' | 'pinned'>
   log: Log
   /** Sends placements to this node's pin worker, to be looked at. */
@@ -41,8 +42,9 @@ export interface ReconcileParts {
  * in two runs in a row gets a placement to be unpinned, written under the lock that accepts take too; nothing is removed here. More
  * unwanted pins than both 100 and one in a hundred of ours look like a wrong database or an old backup. Then none is removed, and the
  * report says so, until an operator confirms; the confirmation is for as many pins as there are then. On a restored database nothing is
- * changed either way until an operator confirms, and the log says what would be changed. Every finding is checked again when it is written,
- * so running it twice, or beside the pin worker, changes nothing more.
+ * changed either way until an operator confirms, or until two runs in a row find nothing to change; a pin whose placement says to unpin it
+ * counts as unwanted meanwhile, since an org may have wanted it again after the backup. Operators can list unwanted pins that are not
+ * removed. Every finding is checked again when it is written, so running it twice, or beside the pin worker, changes nothing more.
  */
 export function reconcile(parts: ReconcileParts): NodeWorker {
   const reconciler = new Reconciler(parts)
@@ -55,9 +57,23 @@ export function reconcile(parts: ReconcileParts): NodeWorker {
   }
 }
 
+/**
+ * Only the first half of a run: queues placements again that are pinned in Postgres but not in Kubo, unless the database was restored and
+ * no operator has confirmed that. Returns how many are missing. What Kubo has in excess is left alone.
+ */
+export function missingPins(parts: ReconcileParts): (signal: AbortSignal) => Promise<number> {
+  return async (signal) => {
+    const restored = await parts.restore.isRestored()
+    return (await new Reconciler(parts).mendMissing(null, restored, signal)).missing
+  }
+}
+
 /** The findings of one run in Kubo. */
 interface Found {
+  restored: boolean
   ours: number
+  /** Pins without a placement that the pin worker works on: it will stop, or has pinned them for an accept that Postgres lost. */
+  unsure: number
   unwanted: number
   /** Pins that were unwanted in the last run as well. */
   confirmed: string[]
@@ -72,6 +88,8 @@ class Reconciler {
   /** How many more removals an operator has confirmed. */
   #confirmed = 0
   #blocked = false
+  /** The last run was on a restored database, and found nothing to change. */
+  #agreed = false
 
   constructor(parts: ReconcileParts) {
     this.#parts = parts
@@ -79,12 +97,39 @@ class Reconciler {
   }
 
   async run(signal: AbortSignal): Promise<Report> {
-    const found: Found = { ours: 0, unwanted: 0, confirmed: [], suspects: new Set() }
-    const restored = await this.#parts.store.isRestored(this.#parts.identity)
+    const { restore } = this.#parts
+    const restored = await restore.isRestored()
+    const found: Found = { restored, ours: 0, unsure: 0, unwanted: 0, confirmed: [], suspects: new Set() }
+    const { missing, repaired } = await this.mendMissing(found, restored, signal)
+    // Asked again, because the database may have gone back while Kubo was listed.
+    const holds = restored || (await restore.isRestored())
+    const removed = holds ? await this.#hold(found, missing) : await this.#remove(found)
+    const { ours: pins, unwanted } = found
+    return {
+      pins,
+      missing,
+      unwanted,
+      repaired,
+      removed: removed ?? 0,
+      blocked: removed === null,
+      restored: holds,
+    }
+  }
+
+  /**
+   * Queues placements again that are pinned in Postgres but not in Kubo; only counts them on a restored database. Unless `found` is null,
+   * adds the unwanted pins in Kubo to it on the way.
+   */
+  async mendMissing(
+    found: Found | null,
+    restored: boolean,
+    signal: AbortSignal,
+  ): Promise<{ missing: number; repaired: number }> {
     let missing = 0
     let repaired = 0
     for (let bucket = 0; bucket < this.#buckets; bucket++) {
-      const inKubo = await this.#list(bucket, signal, bucket === 0 && found.ours === 0 ? found : null)
+      const isFirst = bucket === 0 && found?.ours === 0
+      const inKubo = await this.#list(bucket, signal, isFirst ? found : null)
       if (inKubo.full) {
         this.#buckets *= 2
         bucket = -1
@@ -96,9 +141,7 @@ class Reconciler {
         if (!restored) repaired += await this.#repair(cids)
       }
     }
-    const removed = restored ? this.#hold(found, missing) : await this.#remove(found)
-    const { ours: pins, unwanted } = found
-    return { pins, missing, unwanted, repaired, removed: removed ?? 0, blocked: removed === null, restored }
+    return { missing, repaired }
   }
 
   /** Lists Kubo's pins of one bucket. Unless `found` is null, adds the unwanted ones of our pins to it on the way. */
@@ -122,10 +165,16 @@ class Reconciler {
 
   async #judge(ours: string[], found: Found): Promise<void> {
     const { store, identity, isBusy } = this.#parts
-    const placed = new Set((await store.placementsOf(identity, ours)).map(({ cid }) => cid))
+    const placements = await store.placementsOf(identity, ours)
+    const wanted = found.restored ? placements.filter(({ state }) => state !== 'unpinning') : placements
+    const placed = new Set(wanted.map(({ cid }) => cid))
     found.ours += ours.length
     for (const cid of ours) {
-      if (placed.has(cid) || isBusy(cid)) continue
+      if (placed.has(cid)) continue
+      if (isBusy(cid)) {
+        found.unsure++
+        continue
+      }
       found.unwanted++
       if (this.#suspects.has(cid)) found.confirmed.push(cid)
       if (found.suspects.size < suspectsMax) found.suspects.add(cid)
@@ -170,14 +219,28 @@ class Reconciler {
     return repaired
   }
 
-  /** Changes nothing, and logs what it found, until an operator confirms. */
-  #hold({ ours, unwanted, suspects }: Found, missing: number): null {
+  /**
+   * Changes nothing, and lists and logs what it found, until an operator confirms; then it returns null. When two runs in a row found
+   * nothing there is nothing to decide: it follows the database again, and returns 0.
+   */
+  async #hold(
+    { restored, ours, unsure, unwanted, suspects }: Found,
+    missing: number,
+  ): Promise<number | null> {
+    const { identity, store, restore, log } = this.#parts
     this.#suspects = suspects
     this.#blocked = true
-    this.#parts.log.warn(
+    await store.noteUnwanted(identity, [...suspects])
+    const agreed = this.#agreed
+    this.#agreed = restored && unwanted + unsure + missing === 0
+    if (agreed && this.#agreed && (await restore.follow())) {
+      this.#blocked = false
+      return 0
+    }
+    log.warn(
       { pins: ours, missing, unwanted },
-      'the database was restored from a backup: nothing is pinned again or removed until an operator ' +
-        'confirms it (anchorage admin reconcile --confirm)',
+      'the database was restored: nothing is pinned again or removed until an operator decides ' +
+        '(anchorage admin reconcile)',
     )
     return null
   }
@@ -186,6 +249,7 @@ class Reconciler {
   async #remove({ ours, unwanted, confirmed, suspects }: Found): Promise<number | null> {
     const { store, identity, log, offer } = this.#parts
     this.#suspects = suspects
+    this.#agreed = false
     const most = Math.max(100, Math.floor(ours / 100))
     if (unwanted > Math.max(most, this.#confirmed) && !(await this.#mayGoOn(ours, unwanted))) {
       log.error(
@@ -193,9 +257,11 @@ class Reconciler {
         'too many of our pins in Kubo belong to no content that an org wants: none is removed until an ' +
           'operator confirms it (anchorage admin reconcile --confirm)',
       )
+      await store.noteUnwanted(identity, [...suspects])
       return null
     }
     this.#blocked = false
+    await store.noteUnwanted(identity, [])
     let removed = 0
     for (let at = 0; at < confirmed.length; at += writeChunk) {
       const jobs = await store.dropUnwanted(identity, confirmed.slice(at, at + writeChunk))

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { epochOf, type Epoch } from '../core/epoch.ts'
 import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import type { Job } from '../core/placement.ts'
@@ -13,14 +14,14 @@ const running = new AbortController().signal
 /** An org with this many pins, each with one placement. */
 class Doomed implements OrgRemovalStore {
   left: number
-  epochs = new Set<number>()
+  epochs = new Set<Epoch>()
   onStep = () => {}
 
   constructor(left: number) {
     this.left = left
   }
 
-  async removeSome(epoch: number, limit: number) {
+  async removeSome(epoch: Epoch, limit: number) {
     this.onStep()
     this.epochs.add(epoch)
     if (this.left < 0) return null
@@ -46,7 +47,7 @@ function rig(store: Doomed) {
     trouble: () => null,
   }
   const worker = removeOrgs({ store, bus, log: silentLog })
-  return { published, run: (signal = running) => worker.run({ epoch: 5, signal }) }
+  return { published, run: (signal = running) => worker.run({ epoch: epochOf('5'), signal }) }
 }
 
 test('it continues under its epoch until nothing is left to remove, hints the placements to be unpinned, and finds nothing in a second run', async () => {
@@ -54,7 +55,7 @@ test('it continues under its epoch until nothing is left to remove, hints the pl
   const { published, run } = rig(store)
   assert.deepEqual(await run(), { pins: 450, orgs: 1, hinted: 450, maintenance: false })
   assert.equal(published.length, 450)
-  assert.deepEqual([...store.epochs], [5])
+  assert.deepEqual([...store.epochs], ['5'])
   assert.deepEqual(await run(), { pins: 0, orgs: 0, hinted: 0, maintenance: false })
 })
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { patience } from '../../testing/patience.ts'
 import { isCode } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
@@ -19,7 +20,7 @@ import { Intake } from './intake.ts'
 import { pinWorker } from './pin-worker.ts'
 import { prune } from './prune.ts'
 import { rebalance } from './rebalance.ts'
-import { reconcile } from './reconcile.ts'
+import { missingPins, reconcile } from './reconcile.ts'
 import { repair } from './repair.ts'
 import { watchdog } from './watchdog.ts'
 import { silentLog as log } from '../core/silent-log.ts'
@@ -27,7 +28,11 @@ import { silentLog as log } from '../core/silent-log.ts'
 // The tests of these workers on fake stores show what they read and begin. These tests show that with the real store, content ends where it
 // should.
 
-const clock: Clock = { now: Date.now, sleep: (ms, signal) => sleep(ms, undefined, { signal }) }
+const clock: Clock = {
+  now: () => Date.now(),
+  steadyMs: () => performance.now(),
+  sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+}
 const signal = new AbortController().signal
 const actor = mintId('tok')
 const options = {
@@ -50,7 +55,7 @@ const noBus: Bus = {
 async function atWork(store: Store, name: string) {
   const identity = await store.nodes.boot(name)
   const ipfs = fakeIpfs({ clock, tickMs: 20 })
-  const intake = new Intake({ state: () => 'active', graceMs: 0, clock })
+  const intake = new Intake({ state: () => 'active', restored: () => false, graceMs: 0, clock })
   const disk = { left: 1e9, used: 0, elsewhere: true }
   const worker = pinWorker({
     identity,
@@ -79,7 +84,7 @@ async function cluster() {
   const store = openStore({ ...undo.use(await testDatabase()), log, unpinGraceMs: 0 })
   undo.use(store)
   const org = (await store.orgDirectory.createOrg('ours', {}, 'operator')).id
-  const epoch = await store.nodes.nextEpoch()
+  const epoch = await nextEpoch(store)
   const a = await atWork(store, 'a')
   const b = await atWork(store, 'b')
   const c = await atWork(store, 'c')
@@ -94,7 +99,17 @@ async function cluster() {
     },
   }
   const policy = { downGraceMs: 0, minCopies: 1, highWater: 0.9 }
-  const repairs = repair({ store: store.repair, nodes, bus, policy, acceptMs: () => null, clock, log })
+  const listening = { listenedMs: () => Infinity, listenAgain: () => {} }
+  const repairs = repair({
+    store: store.repair,
+    nodes,
+    bus,
+    policy,
+    acceptMs: () => null,
+    clock,
+    log,
+    ...listening,
+  })
   const limits = { moves: 4, bytes: 1e9 }
   /** How many moves each call asked for. */
   const askedFor: number[] = []
@@ -204,7 +219,7 @@ test('nothing moves during maintenance, and an old leader moves nothing at all',
   assert.partialDeepStrictEqual(await at.run(), { maintenance: true })
   assert.deepEqual(await at.on(c.id, 'queued', 'pinning', 'pinned'), [])
   await at.store.operator.setMaintenance(null, 'operator')
-  await at.store.nodes.nextEpoch()
+  await nextEpoch(at.store)
   await assert.rejects(at.run(), (error) => isCode(error, 'not_leading'))
   assert.deepEqual(await at.on(c.id, 'queued', 'pinning', 'pinned'), [])
 })
@@ -270,24 +285,43 @@ test("maintenance ends at its time by the database's clock, with a line in the a
   assert.deepEqual(await worker.run({ epoch, signal }), { ...nothing, auditMonths: 0, auditLines: 0 })
 })
 
+/** The garbage collector of a node that is above its high-water mark. */
+function collectorOf(store: Store, node: Awaited<ReturnType<typeof atWork>>) {
+  const { identity, ipfs, intake, worker } = node
+  return collectGarbage({
+    identity,
+    store: store.garbage,
+    isRestored: async () => false,
+    ipfs: {
+      repoStat: async () => ({ usedBytes: 95, capacityBytes: 100 }),
+      collectGarbage: (stop) => ipfs.collectGarbage(stop),
+    },
+    intake,
+    underWay: () => worker.underWay(),
+    release: () => worker.release(),
+    requeueMissing: missingPins(reconcilePartsOf(store, node)),
+    highWater: 0.9,
+    clock,
+    log,
+  })
+}
+
+function reconcilePartsOf(store: Store, { identity, ipfs, worker }: Awaited<ReturnType<typeof atWork>>) {
+  return {
+    identity,
+    store: store.reconcile,
+    restore: { isRestored: async () => false, follow: assert.fail },
+    ipfs,
+    log,
+    offer: (jobs: Job[]) => worker.offer(jobs),
+    isBusy: (cid: string) => worker.isBusy(cid),
+  }
+}
+
 test('the cluster collects garbage on one node at a time, and never half-fetched content', async () => {
   await using at = await cluster()
   const { a, b, store } = at
-  const collector = ({ identity, ipfs, intake, worker }: typeof a) =>
-    collectGarbage({
-      identity,
-      store: store.garbage,
-      ipfs: {
-        repoStat: async () => ({ usedBytes: 95, capacityBytes: 100 }),
-        collectGarbage: (stop) => ipfs.collectGarbage(stop),
-      },
-      intake,
-      underWay: () => worker.underWay(),
-      release: () => worker.release(),
-      highWater: 0.9,
-      clock,
-      log,
-    })
+  const collector = (node: typeof a) => collectorOf(store, node)
   assert.equal(await store.garbage.takeTurn(b.identity, 60_000), true)
   assert.partialDeepStrictEqual(await collector(a).run({ signal }), { anothersTurn: true })
   await store.garbage.endTurn(a.identity)
@@ -316,17 +350,55 @@ test('the cluster collects garbage on one node at a time, and never half-fetched
   await pinning
 })
 
+test('content that lost its pin, foreign or ours, is pinned by us before garbage is collected, and keeps its blocks', async () => {
+  await using at = await cluster()
+  const { a, b, c, store } = at
+  // no other node can have the content
+  for (const { id } of [b, c]) await store.operator.drain(id, 'operator')
+  for (const cid of ['c0000', 'c0001']) a.ipfs.offer(cid, { blocks: 2, bytes: 200 })
+  a.ipfs.pinByHand('c0000', 'somebody')
+  await at.pinned(2, 1, [a.id])
+  assert.equal(await a.ipfs.pinned('c0000', signal), 'foreign')
+  for (const cid of ['c0000', 'c0001']) a.ipfs.unpinByHand(cid)
+  const collector = collectorOf(store, a)
+  assert.partialDeepStrictEqual(await collector.run({ signal }), { missing: 2 })
+  assert.equal(a.ipfs.collections(), 0)
+  await at.until(async () => (await collector.run({ signal }))['collected'] === true)
+  assert.deepEqual(await Promise.all(['c0000', 'c0001'].map((cid) => a.ipfs.pinned(cid, signal))), [
+    'ours',
+    'ours',
+  ])
+  assert.equal(a.ipfs.fetchedBytes(), 0, 'no block was fetched')
+})
+
+test('a foreign pin is not a copy: another node gets one, and the foreign pin stays as it is', async () => {
+  await using at = await cluster()
+  const { a, b, c, store } = at
+  a.ipfs.pinByHand('c0000', 'somebody')
+  await at.pinned(1, 1, [a.id])
+  await at.repaired(async () => (await at.on(a.id, 'pinned', 'unpinning')).length === 0)
+  const copies = await Promise.all([b, c].map(({ id }) => at.on(id, 'pinned')))
+  assert.deepEqual(copies.flat(), ['c0000'])
+  assert.equal(await a.ipfs.pinned('c0000', signal), 'foreign')
+  assert.deepEqual(await store.repair.unsettled('', 1), [])
+  assert.equal(await at.count('pinned'), 1)
+})
+
+test('a foreign pin counts as a copy while no other node can have one', async () => {
+  await using at = await cluster()
+  const { a, b, c, store } = at
+  for (const { id } of [b, c]) await store.operator.drain(id, 'operator')
+  a.ipfs.pinByHand('c0000', 'somebody')
+  await at.pinned(1, 1, [a.id])
+  await at.run()
+  assert.deepEqual(await at.on(a.id, 'pinned'), ['c0000'])
+  assert.deepEqual(await store.repair.unsettled('', 1), [])
+})
+
 test('a reconciler that found too many pins to remove continues once an operator has confirmed', async () => {
   await using at = await cluster()
   const { a, store } = at
-  const reconciler = reconcile({
-    identity: a.identity,
-    store: store.reconcile,
-    ipfs: a.ipfs,
-    log,
-    offer: (jobs) => a.worker.offer(jobs),
-    isBusy: (cid) => a.worker.isBusy(cid),
-  })
+  const reconciler = reconcile(reconcilePartsOf(store, a))
   for (let index = 0; index < 120; index++) a.ipfs.pinByHand(`x${index}`, 'anchorage')
   await reconciler.run({ signal })
   assert.partialDeepStrictEqual(await reconciler.run({ signal }), { blocked: true, unwanted: 120 })

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { epochOf, numberOf, type Epoch } from '../core/epoch.ts'
 import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import type { NodeId } from '../core/ids.ts'
-import type { Node } from '../core/node.ts'
+import type { Away, Node } from '../core/node.ts'
 import type { Job, PlacementState } from '../core/placement.ts'
 import type { RepairStore } from '../core/ports.ts'
 import type { ContentCopies, Copy, Repair } from '../core/repair.ts'
@@ -24,7 +25,8 @@ class FakeRepairs implements RepairStore {
   readonly contents = new Map<string, Content>()
   readonly walking = new Map<NodeId, string>()
   readonly down = new Set<NodeId>()
-  readonly epochs = new Set<number>()
+  readonly away = new Map<NodeId, Away>()
+  readonly epochs = new Set<Epoch>()
   readonly reads: string[] = []
   applied: Repair[] = []
   maintenance = false
@@ -54,18 +56,32 @@ class FakeRepairs implements RepairStore {
     return Array.from(this.walking, ([nodeId, afterCid]) => ({ nodeId, afterCid }))
   }
 
-  async beginWalk(epoch: number, nodeId: NodeId) {
+  async noteAway(epoch: Epoch, nodeId: NodeId, away: Away) {
     this.#lead(epoch)
-    this.walking.set(nodeId, '')
+    this.away.set(nodeId, away)
+    if (!this.down.has(nodeId) && !this.walking.has(nodeId)) this.walking.set(nodeId, '')
   }
 
-  async advanceWalk(epoch: number, nodeId: NodeId, afterCid: string | null) {
+  async noteHeard(epoch: Epoch, nodeId: NodeId) {
+    this.#lead(epoch)
+    this.away.delete(nodeId)
+  }
+
+  async waitingOn(nodeId: NodeId, after: string, limit: number) {
+    this.reads.push('waiting')
+    const contents = this.#page(after, limit, ({ copies }) =>
+      copies.some((copy) => copy.nodeId === nodeId && copy.state === 'queued'),
+    )
+    return { contents, after: contents.length < limit ? null : (contents.at(-1)?.cid ?? null) }
+  }
+
+  async advanceWalk(epoch: Epoch, nodeId: NodeId, afterCid: string | null) {
     this.#lead(epoch)
     if (afterCid === null) this.walking.delete(nodeId)
     else this.walking.set(nodeId, afterCid)
   }
 
-  async apply(epoch: number, repairs: Repair[]) {
+  async apply(epoch: Epoch, repairs: Repair[]) {
     this.onApply()
     this.#lead(epoch)
     assert.ok(repairs.length <= 50, 'small transactions')
@@ -97,7 +113,7 @@ class FakeRepairs implements RepairStore {
     return { copies: under.length, bytes: under.reduce((sum, bytes) => sum + bytes, 0) }
   }
 
-  async noteDown(epoch: number, nodeId: NodeId, down: boolean) {
+  async noteDown(epoch: Epoch, nodeId: NodeId, down: boolean) {
     this.#lead(epoch)
     if (down) this.down.add(nodeId)
     else this.down.delete(nodeId)
@@ -108,12 +124,12 @@ class FakeRepairs implements RepairStore {
     return [...this.down]
   }
 
-  async noteDrained(epoch: number): Promise<NodeId[]> {
+  async noteDrained(epoch: Epoch): Promise<NodeId[]> {
     this.#lead(epoch)
     return []
   }
 
-  #lead(epoch: number): void {
+  #lead(epoch: Epoch): void {
     this.epochs.add(epoch)
     if (this.maintenance) throw new AnchorageError('maintenance', 'maintenance is on')
   }
@@ -136,16 +152,30 @@ function world(count = 3, rules = policy) {
   const bus = { publishJobs: async (jobs: Job[]) => void hinted.push(...jobs) }
   const accepts = { ms: null as number | null }
   const acceptMs = () => accepts.ms
-  const parts = { store, nodes: () => nodes, bus, policy: rules, acceptMs, clock, log: silentLog }
+  let listensSinceMs = clock.now()
+  const listening = {
+    listenedMs: () => clock.now() - listensSinceMs,
+    listenAgain: () => void (listensSinceMs = clock.now()),
+  }
+  const parts = {
+    store,
+    nodes: () => nodes,
+    bus,
+    policy: rules,
+    acceptMs,
+    clock,
+    log: silentLog,
+    ...listening,
+  }
   const worker = repair(parts)
-  let epoch = 1
+  let epoch = epochOf('1')
   return {
     clock,
     nodes,
     store,
     accepts,
     hinted,
-    lead: () => ++epoch,
+    lead: () => (epoch = epochOf(`${numberOf(epoch) + 1}`)),
     run: (turn = { epoch, signal }) => worker.run(turn),
     node(index: number): Node {
       const node = nodes[index]
@@ -257,7 +287,7 @@ test('content of a node that is gone is copied; when the node is back, extra cop
   assert.partialDeepStrictEqual(await at.run(), { added: 0, dropped: 0, looked: 0 })
 })
 
-test('a new leader concludes nothing from a silence that may be its own', async () => {
+test('a leader that has just started to listen concludes nothing from a silence that may be its own', async () => {
   const at = world()
   at.store.put('c1', 2, [at.node(0).id, at.node(1).id])
   at.silence(1, 999_000)
@@ -267,7 +297,51 @@ test('a new leader concludes nothing from a silence that may be its own', async 
   await at.clock.pass(2_000)
   assert.partialDeepStrictEqual(await at.run(), { down: 1, added: 1 })
   at.lead()
-  assert.partialDeepStrictEqual(await at.run(), { deaf: true }, 'the next leader neither')
+  assert.partialDeepStrictEqual(await at.run(), { down: 1 }, 'the node has listened on')
+})
+
+test('a node that cannot work hands over what waits on it at once, keeps its pinned copies for the grace, and gets them back', async () => {
+  const at = world()
+  const ids = at.nodes.map(({ id }) => id)
+  at.store.put('pinned', 1, [at.node(0).id])
+  at.store.put('waiting', 1, [])
+  at.store.contents.get('waiting')?.copies.push(at.store.copy(at.node(0).id, 'queued'))
+  Object.assign(at.node(0), { unable: { what: 'kubo', forMs: 1_000, reason: 'away' } })
+  at.store.walking.clear()
+  await at.run()
+  assert.deepEqual([...at.store.away.keys()], [at.node(0).id], 'accepts are told')
+  Object.assign(at.node(0), { unable: { what: 'kubo', forMs: 3_000, reason: 'away' } })
+  await at.run()
+  at.work()
+  assert.deepEqual(at.holders('pinned'), [ids[0]])
+  assert.equal(
+    at.holders('waiting').some((id) => id === ids[0]),
+    false,
+  )
+  assert.equal(at.holders('waiting').length, 1)
+  Object.assign(at.node(0), { unable: { what: 'kubo', forMs: 301_000, reason: 'away' } })
+  await at.settle()
+  assert.deepEqual([...at.store.down], [at.node(0).id])
+  assert.equal(at.holders('pinned').length, 1, 'its copy is lost, and another is made')
+  Object.assign(at.node(0), { unable: null })
+  await at.settle()
+  assert.equal(at.store.down.size, 0)
+  assert.equal(at.holders('pinned').length, 1)
+})
+
+test('a pass over the work that waits on a node reaches all of it, also behind work that no other node can take', async () => {
+  const at = world(2)
+  const [a, b] = [at.node(0), at.node(1)]
+  for (const name of [...names(230), 'z']) at.store.put(name, 2, [])
+  for (const { cid, copies } of at.store.contents.values())
+    for (const { id } of cid === 'z' ? [a] : [a, b]) copies.push(at.store.copy(id, 'queued'))
+  at.store.noteAway = async () => {}
+  Object.assign(a, { unable: { what: 'postgres', forMs: 9_000, reason: 'away' } })
+  await at.run()
+  assert.deepEqual(at.holders('z'), [a.id, b.id])
+  assert.equal(at.store.reads.filter((read) => read === 'waiting').length, 2)
+  await at.run()
+  assert.equal(at.store.reads.filter((read) => read === 'waiting').length, 2, 'it rests')
 })
 
 test('silence is doubted again after Postgres was down', async () => {
@@ -362,7 +436,7 @@ test('lost leadership ends a run between two transactions, and committed repairs
   for (const cid of names(200)) at.store.put(cid, 2, [at.node(0).id], { unsettled: true })
   const leading = new AbortController()
   at.store.onApply = () => leading.abort(new Error('lost'))
-  await assert.rejects(at.run({ epoch: 7, signal: leading.signal }), /lost/)
+  await assert.rejects(at.run({ epoch: epochOf('7'), signal: leading.signal }), /lost/)
   assert.equal(at.hinted.length, 50)
-  assert.deepEqual([...at.store.epochs], [7])
+  assert.deepEqual([...at.store.epochs], ['7'])
 })

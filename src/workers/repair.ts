@@ -1,11 +1,13 @@
+import type { Epoch } from '../core/epoch.ts'
 import { isCode } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Node } from '../core/node.ts'
 import type { Job } from '../core/placement.ts'
 import { leaveAsSeen, planRepair } from '../core/plan-repair.ts'
 import type { RepairPolicy } from '../core/plan-repair.ts'
-import type { Bus, Clock, Log, RepairStore } from '../core/ports.ts'
+import type { Bus, Log, RepairStore, SteadyClock } from '../core/ports.ts'
 import type { ContentCopies, Repair } from '../core/repair.ts'
+import { awayMs, nodeStanding } from '../core/node-standing.ts'
 import { Absences } from './absences.ts'
 import type { LeaderTurn, LeaderWorker, Report } from './driver.ts'
 import { hint } from './send-hints.ts'
@@ -27,6 +29,8 @@ const bytesMax = 256 * 2 ** 30
  * after this long.
  */
 const restMs = 5_000
+/** Work that waits on a node which has been unable or silent for this long goes to others. */
+const patienceMs = 2_000
 
 /** The dependencies of `repair`. */
 export interface RepairParts {
@@ -34,6 +38,9 @@ export interface RepairParts {
   nodes: () => readonly Node[]
   bus: Pick<Bus, 'publishJobs'>
   policy: RepairPolicy
+  /** How long this node has listened to the others without a gap, ms; and begins anew, when it was cut off. */
+  listenedMs: () => number
+  listenAgain: () => void
   /** How long accepts took lately, anywhere in the cluster, ms; null when there were none. */
   acceptMs: () => number | null
   /**
@@ -41,14 +48,15 @@ export interface RepairParts {
    * the next run.
    */
   soon?: () => void
-  clock: Pick<Clock, 'now'>
+  clock: Pick<SteadyClock, 'steadyMs'>
   log: Log
 }
 
 /**
  * Compares where the copies of contents are with where they should be, and adds and drops copies until the two agree.
  *
- * It looks at contents that were marked, and walks over the contents of nodes that went down, came back or drain. `planRepair` decides
+ * It looks at contents that were marked, at contents that wait on nodes which do not work, and walks over the contents of nodes that went
+ * down, came back or drain. `planRepair` decides
  * about each content by itself. The store applies a few dozen repairs at a time under the leader's epoch, each only if the copies are still
  * as they were seen. So a run that is cut off anywhere, or made twice, or made by two leaders, adds and drops nothing twice. It begins as
  * many copies as may be under way. During maintenance the store refuses, and nothing is done.
@@ -86,7 +94,7 @@ interface Tally {
 }
 
 class Repairer {
-  readonly epoch: number
+  readonly epoch: Epoch
   readonly #parts: RepairParts
   readonly #absences: Absences
   readonly #pace: Pace
@@ -99,8 +107,10 @@ class Repairer {
   #restUntilMs = -Infinity
   #restedWith = ''
   #turn = 0
+  /** How far the passes over the work that waits on nodes have come, and when the next may begin. */
+  readonly #passes = new Map<NodeId, { after: string; notBeforeMs: number }>()
 
-  constructor(parts: RepairParts, epoch: number) {
+  constructor(parts: RepairParts, epoch: Epoch) {
     this.#parts = parts
     this.epoch = epoch
     this.#pace = new Pace(parts.clock)
@@ -115,7 +125,7 @@ class Repairer {
       found = { ...(await this.#look(tally)), maintenance: false }
     } catch (error) {
       if (!isCode(error, 'maintenance')) {
-        this.#absences.cutOff()
+        this.#parts.listenAgain()
         throw error
       }
       found = { maintenance: true }
@@ -143,6 +153,7 @@ class Repairer {
     tally.copiesLeft = copies - moving.copies
     tally.bytesLeft = bytesMax - moving.bytes
     await this.#settle(tally)
+    await this.#handOver(tally)
     const walks = await this.#walk(tally)
     const drained = await this.#absences.noteDrained()
     return { down, walks, drained, moving: moving.copies, movingBytes: moving.bytes }
@@ -158,7 +169,7 @@ class Repairer {
   async #settle(tally: Tally): Promise<void> {
     const { store, clock } = this.#parts
     const nodesNow = JSON.stringify(tally.nodes.map(({ id, live, state, zone }) => [id, live, state, zone]))
-    if (clock.now() < this.#restUntilMs && nodesNow === this.#restedWith) return
+    if (clock.steadyMs() < this.#restUntilMs && nodesNow === this.#restedWith) return
     for (let pages = 0; pages < pagesMax && !tally.signal.aborted; pages++) {
       const contents = await store.unsettled(this.#afterCid, page)
       const repairs: Repair[] = []
@@ -180,8 +191,46 @@ class Repairer {
   }
 
   #rest(nodesNow: string): void {
-    this.#restUntilMs = this.#parts.clock.now() + restMs
+    this.#restUntilMs = this.#parts.clock.steadyMs() + restMs
     this.#restedWith = nodesNow
+  }
+
+  /** Hands the work that waits on nodes which do not work to other nodes. A pass that could not hand over all begins again after a rest. */
+  async #handOver(tally: Tally): Promise<void> {
+    const { policy, clock } = this.#parts
+    const stuck = tally.nodes.filter((node) => {
+      const standing = nodeStanding(node, policy)
+      return (standing === 'unable' || standing === 'blinking') && awayMs(node) >= patienceMs
+    })
+    for (const id of this.#passes.keys()) if (!stuck.some((node) => node.id === id)) this.#passes.delete(id)
+    const pages = Math.ceil(pagesMax / Math.max(stuck.length, 1))
+    for (const { id } of stuck) {
+      const { after, notBeforeMs } = this.#passes.get(id) ?? { after: '', notBeforeMs: -Infinity }
+      if (clock.steadyMs() < notBeforeMs) continue
+      const next = await this.#pass(id, after, pages, tally)
+      this.#passes.set(id, {
+        after: next ?? '',
+        notBeforeMs: next === null ? clock.steadyMs() + restMs : -Infinity,
+      })
+    }
+  }
+
+  /** Takes the pass over one node some pages further. Returns its new place; null at the end. */
+  async #pass(nodeId: NodeId, from: string, pages: number, tally: Tally): Promise<string | null> {
+    let place: string | null = from
+    for (let read = 0; place !== null && read < pages && !tally.signal.aborted; read++) {
+      const { contents, after } = await this.#parts.store.waitingOn(nodeId, place, page)
+      const planned = contents.map((content) => this.#plan(content, tally))
+      await this.#apply(
+        planned.flatMap((repair) =>
+          repair !== null && repair !== 'later' && changes(repair) ? [repair] : [],
+        ),
+        tally,
+      )
+      if (planned.includes('later')) return place
+      place = after
+    }
+    return place
   }
 
   /** Takes each walk some pages further. A walk stops at a content whose copies cannot begin now. Returns how many walks there are. */

@@ -135,6 +135,16 @@ test('an older or equal job for a queued CID is reported as known; a newer one r
   assert.deepEqual(slots.take(), [])
 })
 
+test('fresh jobs never take the places of retries, nor retries those of fresh jobs', () => {
+  const slots = filled({ queued: 3, queuedRetries: 2 }, many(3, orgAt(0), 'fresh'))
+  assert.equal(slots.offer(job('fresh3', orgAt(1))), 'full')
+  assert.equal(slots.roomForRetries, 2)
+  for (const cid of ['again0', 'again1']) assert.equal(slots.offer(job(cid, orgAt(1), 2)), 'queued')
+  assert.equal(slots.roomForRetries, 0)
+  assert.equal(slots.offer(job('again2', orgAt(2), 2)), 'full')
+  assert.equal(drained(slots).length, 5)
+})
+
 test('the queue is bounded, in all and for each org', () => {
   const slots = filled({ queued: 5, queuedPerOrg: 3 }, many(3, orgAt(0), 'a'))
   assert.equal(slots.offer(job('a3', orgAt(0))), 'full')
@@ -179,7 +189,14 @@ const step = fc.oneof(
 test('in any order of events bounds hold, nothing runs twice, nothing is lost, and every job ends', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 400 }), (steps) => {
-      const limits = { ...slotLimits(8), searching: 4, queued: 20, queuedPerOrg: 12, long: 3 }
+      const limits = {
+        ...slotLimits(8),
+        searching: 4,
+        queued: 20,
+        queuedRetries: 8,
+        queuedPerOrg: 12,
+        long: 3,
+      }
       const slots = new Slots(limits)
       const queued = new Set<string>()
       const running = new Set<string>()
@@ -211,7 +228,11 @@ test('in any order of events bounds hold, nothing runs twice, nothing is lost, a
         const { active, searching, long, ...counts } = slots.counts()
         assert.equal(counts.queued, queued.size)
         assert.equal(active + searching + long, running.size)
-        assert.ok(counts.queued <= limits.queued && searching <= limits.searching && long <= limits.long)
+        assert.ok(
+          counts.queued <= limits.queued + limits.queuedRetries &&
+            searching <= limits.searching &&
+            long <= limits.long,
+        )
       }
       for (let round = 0; round < 200 && queued.size > 0; round++) {
         for (const cid of running) slots.end(cid)

@@ -10,7 +10,10 @@ export interface SlotLimits {
   searching: number
   /** Attempts that may run outside of the active slots because they are large. */
   long: number
+  /** Jobs that may wait, retries apart. */
   queued: number
+  queuedRetries: number
+  /** Jobs of one kind that may wait for one org. */
   queuedPerOrg: number
   /** An attempt that is silent for this long gives up its slot. */
   silentMs: number
@@ -29,6 +32,7 @@ export function slotLimits(concurrency: number): SlotLimits {
     searching: 256,
     long: concurrency,
     queued: 2048,
+    queuedRetries: 256,
     queuedPerOrg: 256,
     silentMs: 2_000,
     hurriedMs: 500,
@@ -89,7 +93,8 @@ export class Slots {
 
   constructor(limits: SlotLimits) {
     this.#limits = limits
-    this.#queue = new FairQueue({ max: limits.queued, maxPerOrg: limits.queuedPerOrg })
+    const { queued, queuedRetries, queuedPerOrg } = limits
+    this.#queue = new FairQueue({ max: queued, retries: queuedRetries, perOrg: queuedPerOrg })
   }
 
   /** Queues a job, in place of an older one for the same CID. */
@@ -155,6 +160,11 @@ export class Slots {
 
   get queued(): number {
     return this.#queue.size
+  }
+
+  /** How many more retries may wait. */
+  get roomForRetries(): number {
+    return this.#queue.roomForRetries
   }
 
   counts(): SlotCounts {

@@ -21,8 +21,8 @@ export interface SweepParts {
 
 /**
  * Compares placements and contents with the state that they should have by now, and finishes what hints, crashes and finishes left behind:
- * claims that ran out, content that no pin wants any more, holds of finished replaces, long folds, work of orgs that were resumed, lost
- * hints. Each step is a few small transactions under the leader's epoch that find nothing the second time, so running it twice, or on two
+ * claims that ran out, content that no pin wants any more, holds of finished replaces, long folds, times that lie too far ahead, work of orgs
+ * that were resumed, lost hints. Each step is a few small transactions under the leader's epoch that find nothing the second time, so running it twice, or on two
  * nodes, is safe. During maintenance the store refuses, and nothing is done.
  */
 export function sweep(parts: SweepParts): LeaderWorker {
@@ -44,16 +44,22 @@ async function run({ store, bus, log }: SweepParts, { epoch, signal }: LeaderTur
   const expired = await taken(() => store.requeueExpiredClaims(epoch, batch))
   const holds = await taken(() => store.releaseHolds(epoch, batch))
   const folds = await taken(() => store.finishFolds(epoch, batch))
+  const bounded = await taken(() => store.boundTimes(epoch, batch))
   const woken = await taken(() => store.wakePutBy(epoch, batch))
   const released = await taken(() => store.releaseDue(epoch, batch))
   const maintenance = errors.some((error) => isCode(error, 'maintenance'))
-  const lost = signal.aborted || maintenance ? [] : await store.lostHints(overdueMs, hintsMax)
+  // Whatever else failed: the driver has to learn that the epoch is over.
+  const over = errors.find((error) => isCode(error, 'not_leading'))
+  const lost =
+    signal.aborted || maintenance || over !== undefined ? [] : await store.lostHints(overdueMs, hintsMax)
   const hinted = await hint(bus, [...expired.jobs, ...woken.jobs, ...released.jobs, ...lost], log)
+  if (over !== undefined) throw over
   if (errors.length > 0 && !maintenance) throw errors[0]
   return {
     expiredClaims: expired.rows,
     releasedHolds: holds.rows,
     foldedPins: folds.rows,
+    boundedTimes: bounded.rows,
     walkedPutBy: woken.rows,
     releasedPlacements: released.rows,
     lostHints: lost.length,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { epochOf } from '../core/epoch.ts'
 import type { Log } from '../core/ports.ts'
 import { fakeClock } from '../../testing/fakes/clock.ts'
 import type { Maintenance } from '../core/maintenance.ts'
@@ -43,7 +44,7 @@ function world() {
       const until = forMs === null ? null : new Date(clock.now() + forMs)
       cluster.maintenance = { reason: 'switches', actor: 'ops', since: new Date(clock.now()), until }
     },
-    run: () => worker.run({ epoch: 1, signal }),
+    run: () => worker.run({ epoch: epochOf('1'), signal }),
   }
 }
 

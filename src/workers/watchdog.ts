@@ -12,7 +12,7 @@ export interface WatchdogParts {
   maxMs: number
   /** Tells the cluster what is in Postgres: at every change, and every minute in case that message was lost. */
   mirror: (maintenance: Maintenance | null) => void
-  clock: Pick<Clock, 'now'>
+  clock: Pick<Clock, 'now' | 'steadyMs'>
   log: Log
 }
 
@@ -27,9 +27,9 @@ export function watchdog(parts: WatchdogParts): LeaderWorker {
 
   function mirror(maintenance: Maintenance | null): void {
     const text = JSON.stringify(maintenance)
-    if (text === mirrored && parts.clock.now() - mirroredAtMs < remindEveryMs) return
+    if (text === mirrored && parts.clock.steadyMs() - mirroredAtMs < remindEveryMs) return
     mirrored = text
-    mirroredAtMs = parts.clock.now()
+    mirroredAtMs = parts.clock.steadyMs()
     parts.mirror(maintenance)
   }
 
@@ -46,8 +46,8 @@ export function watchdog(parts: WatchdogParts): LeaderWorker {
     }
     const lastedMs = clock.now() - before.since.getTime()
     const overdue = isOverdue(before, maxMs, clock.now())
-    if (overdue && clock.now() - remindedAtMs >= remindEveryMs) {
-      remindedAtMs = clock.now()
+    if (overdue && clock.steadyMs() - remindedAtMs >= remindEveryMs) {
+      remindedAtMs = clock.steadyMs()
       log.error({ reason: before.reason, actor: before.actor, lastedMs }, overdueText(before, clock.now()))
     }
     return { on: true, overdue, lastedMs }

@@ -35,6 +35,7 @@ async function start(): Promise<IpfsWorld> {
     },
     received: () => ipfs.fetchedBytes(),
     pinByHand: async (cid, name, type) => ipfs.pinByHand(cid, name, type),
+    unpinByHand: async (cid) => ipfs.unpinByHand(cid),
     look: async (cid) => ipfs.standing.get(cid) ?? null,
     kill: async () => ipfs.down(),
     restart: async () => ipfs.up(),

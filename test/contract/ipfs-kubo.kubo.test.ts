@@ -67,6 +67,9 @@ async function start(): Promise<IpfsWorld> {
       // The adapter's list of direct pins may be half a second old.
       if (type === 'direct') await sleep(600)
     },
+    async unpinByHand(cid) {
+      await ours.rpc(`pin/rm?arg=${cid}`)
+    },
     async look(cid) {
       const lines = (await ours.rpc('pin/ls?names=true&stream=true&quiet=false')).split('\n').filter(Boolean)
       const pin = lines.map((line) => JSON.parse(line)).find(({ Cid }) => Cid === cid)

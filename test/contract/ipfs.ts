@@ -24,6 +24,7 @@ export interface IpfsWorld extends AsyncDisposable {
   /** Bytes received over that connection so far. */
   received(): number
   pinByHand(cid: string, name: string, type: 'recursive' | 'direct'): Promise<void>
+  unpinByHand(cid: string): Promise<void>
   /** The current pin of `cid`. */
   look(cid: string): Promise<{ name: string; type: string } | null>
   kill(): Promise<void>
@@ -119,6 +120,18 @@ export function ipfsContract(title: string, start: () => Promise<IpfsWorld>): vo
         ipfs.pin(nobodys, { signal: AbortSignal.timeout(300), onProgress: () => {} }),
         /timeout/,
       )
+    })
+
+    test('content whose foreign pin was removed by hand has no pin; once it is pinned again, it is ours, and is no garbage', async () => {
+      const cid = await world.local()
+      await world.pinByHand(cid, 'by-hand', 'recursive')
+      const { blocks, bytes } = await pin(cid)
+      await world.unpinByHand(cid)
+      assert.equal(await ipfs.pinned(cid, never), null)
+      assert.deepEqual(await pin(cid), { blocks, bytes, foreignPin: false })
+      await ipfs.collectGarbage(never)
+      assert.equal(await ipfs.pinned(cid, never), 'ours')
+      assert.deepEqual(await pin(cid), { blocks, bytes, foreignPin: false })
     })
 
     test('a caller may stop in the middle of a list', async () => {

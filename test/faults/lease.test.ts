@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { patience } from '../../testing/patience.ts'
+import { FakeEpochs } from '../../testing/fakes/epochs.ts'
 import { until } from '../../testing/settle.ts'
+import { numberOf, type Epoch } from '../../src/core/epoch.ts'
 import { mintId } from '../../src/core/ids.ts'
 import { silentLog } from '../../src/core/silent-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
@@ -43,21 +45,20 @@ async function rig(options: Partial<NatsServerOptions> = {}) {
   const stack = new AsyncDisposableStack()
   const servers = stack.use(await testNatsCluster(process.env, 3, options))
   const children = await Promise.all(servers.seats.map((seat) => seat.start(servers.all)))
-  let lastEpoch = 0
+  const epochs = new FakeEpochs()
   const contenders = children.map((child, number): Contender => {
     const nodeId = mintId('nod')
     const layout = () => ({ replicas: 3, alone: false })
     const link = stack.use(connectNats({ url: child.url, nodeId, log: silentLog, probeEveryMs: 200, layout }))
     const terms: Term[] = []
     const stop = new AbortController()
-    const onLead = async (epoch: number, signal: AbortSignal): Promise<void> => {
-      const term: Term = { epoch, fromMs: performance.now(), toMs: null }
+    const onLead = async (epoch: Epoch, signal: AbortSignal): Promise<void> => {
+      const term: Term = { epoch: numberOf(epoch), fromMs: performance.now(), toMs: null }
       terms.push(term)
       if (!signal.aborted) await new Promise((ended) => signal.addEventListener('abort', ended))
       term.toMs = performance.now()
     }
-    const nextEpoch = () => Promise.resolve(++lastEpoch)
-    const done = runLease({ link, nodeId, ttlMs, nextEpoch, onLead, log: silentLog }, stop.signal)
+    const done = runLease({ link, nodeId, ttlMs, epochs, onLead, log: silentLog }, stop.signal)
     stack.defer(() => {
       stop.abort()
       return done

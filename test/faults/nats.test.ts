@@ -5,7 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { makeClusterSecret } from '../../src/cluster/cluster-ca.ts'
 import { bucketStream, jobsStream } from '../../src/cluster/names.ts'
-import { removeForgotten } from '../../src/cluster/peers.ts'
+import { removePeers } from '../../src/cluster/peers.ts'
+import { NatsMembers } from '../../src/app/nats-members.ts'
+import { mintId } from '../../src/core/ids.ts'
+import { silentLog } from '../../src/core/silent-log.ts'
 import { testNats } from '../../testing/servers/nats.ts'
 import {
   election,
@@ -132,9 +135,7 @@ test('a server whose node is forgotten is no longer counted, and a new one takes
   await three.link[Symbol.asyncDispose]()
   await three.child[Symbol.asyncDispose]()
   const letGo = async (known: string[]) =>
-    (
-      await Promise.all([one, two].map(({ child }) => removeForgotten(child.systemUrl, new Set(known))))
-    ).flat()
+    (await Promise.all([one, two].map(({ child }) => removePeers(child.systemUrl, new Set(known))))).flat()
   const rest = [0, 1, 3]
   const four = it.join(await it.servers.seat(3).start(rest))
   for (const number of [0, 1]) await nodes[number]?.child.setCluster(it.servers.seat(number).cluster(rest))
@@ -151,4 +152,44 @@ test('a server whose node is forgotten is no longer counted, and a new one takes
   assert.equal(gone.length, 1)
   await inThree(one)
   await hintPasses(two, four, 2)
+})
+
+test('three live nodes whose JetStream counts three lost servers have a quorum again within a minute', async () => {
+  const ids = Array.from({ length: 6 }, () => mintId('nod'))
+  await using it = await natsRig(6, ids)
+  const nodes = await it.whole()
+  await using stack = new AsyncDisposableStack()
+  const live = nodes.slice(0, 3)
+  for (const { link, child } of nodes.slice(3)) {
+    await link[Symbol.asyncDispose]()
+    await child[Symbol.asyncDispose]()
+  }
+  it.resize(3)
+  const routes = ids.slice(0, 3).map((nodeId, seat) => ({
+    nodeId,
+    name: `node-${seat}`,
+    route: it.servers.seat(seat).cluster([]).announce,
+    silentMs: 0,
+    served: true,
+  }))
+  const lost = live.map(({ link }) => until('the quorum is lost', () => link.trouble() !== null, election))
+  await Promise.all(lost)
+  const atMs = performance.now()
+  for (const [seat, { child, link }] of live.entries()) {
+    const { members: _, ...own } = it.servers.seat(seat).cluster([])
+    const members = new NatsMembers({
+      place: { seat: own, named: [] },
+      node: { nodeId: ids[seat] ?? mintId('nod'), incarnation: 1 },
+      store: { setRoute: async () => {}, routes: async () => routes },
+      log: silentLog,
+    })
+    await members.read()
+    stack.use(members.follow({ child, onChange: () => link.repair(), isWell: () => link.trouble() === null }))
+  }
+  await Promise.all(live.map(({ link }) => well(link)))
+  process.stderr.write(`a quorum after ${((performance.now() - atMs) / 1000).toFixed(1)} s\n`)
+  const [one, two] = live
+  assert.ok(one && two)
+  await inThree(one)
+  await hintPasses(one, two, 1)
 })

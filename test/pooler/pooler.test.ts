@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { main } from '../../src/cli/main.ts'
 import { mintId } from '../../src/core/ids.ts'
@@ -233,6 +233,8 @@ function behind(suite: 'bookworm' | 'trixie', way: string, settings: Record<stri
         ANCHORAGE_DATABASE_OWNER_URL: database.ownerUrl,
         ANCHORAGE_AUTH_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
         ANCHORAGE_LOG_LEVEL: 'error',
+        ANCHORAGE_DATA_DIR: join(dirname(nodeLog), 'data'),
+        ANCHORAGE_HTTP_STOP_DELAY: '0s',
         ANCHORAGE_NATS_URL: 'nats://127.0.0.1:1',
         ANCHORAGE_KUBO_RPC: 'http://127.0.0.1:1',
       }

@@ -1,7 +1,8 @@
 import { strict as assert } from 'node:assert'
+import { epochOf, numberOf, type Epoch } from '../../src/core/epoch.ts'
 import { AnchorageError } from '../../src/core/errors.ts'
 import type { NodeId } from '../../src/core/ids.ts'
-import type { NodeState } from '../../src/core/node.ts'
+import type { Away, NodeState } from '../../src/core/node.ts'
 import type { PinErrorCode, PinStatus } from '../../src/core/pin.ts'
 import type { Job, PlacementReason, PlacementState } from '../../src/core/placement.ts'
 import type { ContentCopies } from '../../src/core/repair.ts'
@@ -15,9 +16,6 @@ export interface Rules {
   /** A pinned copy is dropped only while as many other copies as are wanted are pinned. */
   dropLast: boolean
 }
-
-/** The fence of a leader's writes. */
-export type Epoch = number
 
 export interface Placement {
   readonly cid: string
@@ -35,9 +33,17 @@ export interface Placement {
   readonly verify: boolean
   readonly wantedSince: number
   readonly nextAttemptAt: number
-  readonly claim: { boot: number; generation: number; until: number } | null
+  readonly claim: ClaimRow | null
   readonly lost: boolean
   readonly leaving: boolean
+}
+
+/** A claim that an attempt made. */
+export interface ClaimRow {
+  boot: number
+  generation: number
+  /** Null once its time was over, so that the placement was queued again; its process may go on with it. */
+  until: number | null
 }
 
 export interface PinRow {
@@ -55,6 +61,8 @@ export interface Content {
   wanted: number
   dagSize: number | null
   unpinAfter: number | null
+  /** A node was deleted that had the only copy, and no copy is pinned since. */
+  isLost: boolean
   readonly placements: Map<NodeId, Placement>
   readonly pins: Map<string, PinRow>
   /** The ids of the pins that hold it after a replace. */
@@ -66,6 +74,8 @@ export interface NodeRow {
   state: NodeState
   incarnation: number
   isDown: boolean
+  /** Why and since when it does not work, according to itself or to the leader; null while it works. */
+  unable: { what: Away['what']; since: number } | null
   walkAfter: string | null
   /** The last sign of life, with what the node said then. */
   lastSeen: number
@@ -117,7 +127,7 @@ export class Database {
   readonly rules: Rules = { generation: true, epoch: true, dropLast: true }
   /** Refused writes: of leaders whose epoch was over, during maintenance, and finishes for an older generation. */
   readonly refused = { epoch: 0, maintenance: 0, generation: 0 }
-  epoch: Epoch = 0
+  epoch: Epoch = epochOf('0')
   maintenance = false
   onCommit: (commit: Commit) => void = () => {}
   /** Called for placements that get a hint after the commit. */
@@ -139,6 +149,13 @@ export class Database {
 
   nextGeneration(): number {
     return ++this.#generation
+  }
+
+  /** Takes the epoch after `seen` for a term; null when another one was taken since. The earlier leader no longer leads. */
+  takeEpoch(seen: Epoch, termId: string): Epoch | null {
+    if (seen !== this.epoch) return null
+    this.epoch = epochOf(`${numberOf(seen) + 1}:${termId}`)
+    return this.epoch
   }
 
   /** Runs one transaction; all its changes become visible together. A leader's transaction changes nothing unless its epoch is current. */
@@ -168,6 +185,7 @@ export class Database {
       state: 'active',
       incarnation: 0,
       isDown: false,
+      unable: null,
       walkAfter: null,
       lastSeen: this.now(),
       zone,
@@ -183,6 +201,12 @@ export class Database {
 
   node(id: NodeId): NodeRow {
     return this.nodes.get(id) ?? assert.fail(`no node ${id}`)
+  }
+
+  /** Whether the node is in service and works, as far as the database knows. */
+  works(id: NodeId): boolean {
+    const node = this.nodes.get(id)
+    return node?.state === 'active' && !node.isDown && node.unable === null
   }
 
   content(cid: string): Content {
@@ -267,6 +291,7 @@ export class Database {
       wanted,
       dagSize: null,
       unpinAfter: null,
+      isLost: false,
       placements: new Map(),
       pins: new Map(),
       holders: new Set(),
@@ -286,7 +311,13 @@ export class Database {
 
   /** Whether it was never tried: then Kubo has nothing of it, and it can simply be deleted. */
   isUntried({ state, attempts, claim, verify }: Placement): boolean {
-    return state === 'queued' && attempts === 0 && claim === null && !verify
+    return state === 'queued' && attempts === 0 && (claim?.until ?? null) === null && !verify
+  }
+
+  /** Whether the claim holds now. One that would last longer than any claim was made while the clock was ahead. */
+  isClaimed({ claim }: Placement): boolean {
+    const until = claim?.until ?? -Infinity
+    return until >= this.now() && until <= this.now() + 60_000
   }
 
   /** Marks a placement to be unpinned, under a new generation. */

@@ -1,3 +1,4 @@
+import { numberOf } from '../../src/core/epoch.ts'
 import type { Change, Commit, Placement } from './database.ts'
 
 interface Line {
@@ -22,7 +23,7 @@ export class History {
 
   /** Notes every changed placement and pin of a commit. */
   committed({ op, epoch, changes, folds, pins }: Commit): void {
-    const by = epoch === null ? op : `${op} under epoch ${epoch}`
+    const by = epoch === null ? op : `${op} under epoch ${numberOf(epoch)}`
     for (const { cid, text } of pins) this.note(cid, `${by}: ${text}`)
     for (const change of changes)
       this.note((change.after ?? change.before)?.cid ?? null, `${by}: ${inWords(change)}`)

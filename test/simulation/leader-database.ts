@@ -1,11 +1,13 @@
 import { strict as assert } from 'node:assert'
+import type { Epoch } from '../../src/core/epoch.ts'
 import { AnchorageError } from '../../src/core/errors.ts'
 import type { NodeId } from '../../src/core/ids.ts'
+import type { Away } from '../../src/core/node.ts'
 import type { Movable } from '../../src/core/plan-rebalance.ts'
 import type { ContentCopies, Repair } from '../../src/core/repair.ts'
 import type { Job, PlacementReason } from '../../src/core/placement.ts'
 import type { Move } from '../../src/core/plan.ts'
-import type { Content, Database, Epoch, NodeRow, Placement } from './database.ts'
+import type { Content, Database, NodeRow, Placement } from './database.ts'
 import type { NodeDatabase } from './node-database.ts'
 
 /** A sign of life that is older than this says nothing about now. */
@@ -27,11 +29,6 @@ export class LeaderDatabase {
   constructor(db: Database, nodes: NodeDatabase) {
     this.#db = db
     this.#nodes = nodes
-  }
-
-  /** Starts a new epoch; the earlier leader no longer leads. */
-  elect(): Epoch {
-    return ++this.#db.epoch
   }
 
   unsettled(afterCid: string, limit: number): ContentCopies[] {
@@ -56,8 +53,33 @@ export class LeaderDatabase {
     )
   }
 
-  beginWalk(epoch: Epoch, nodeId: NodeId): void {
-    this.#leading('begin-walk', epoch, () => this.#setWalk(nodeId, ''))
+  /** The contents that wait on the node for an attempt, in the order of CIDs here; `after` is a CID. */
+  waitingOn(
+    nodeId: NodeId,
+    after: string,
+    limit: number,
+  ): { contents: ContentCopies[]; after: string | null } {
+    const queued = this.#cidsOn(nodeId).filter((cid) => this.#db.placement(cid, nodeId)?.state === 'queued')
+    const cids = [...from(queued, after)].slice(0, limit)
+    const contents = cids.map((cid) => this.#db.copiesOf(this.#content(cid)))
+    return { contents, after: cids.length < limit ? null : (cids.at(-1) ?? null) }
+  }
+
+  /** Notes that a node does not work, and begins a walk over it. Only the node itself writes that its Kubo is gone. */
+  noteAway(epoch: Epoch, nodeId: NodeId, { what, forMs }: Pick<Away, 'what' | 'forMs'>): void {
+    this.#leading('note-away', epoch, () => {
+      const node = this.#db.nodes.get(nodeId)
+      if (node === undefined) return
+      if (!node.isDown) node.walkAfter ??= ''
+      if (what !== 'kubo') node.unable = { what, since: node.unable?.since ?? this.#db.now() - forMs }
+    })
+  }
+
+  noteHeard(epoch: Epoch, nodeId: NodeId): void {
+    this.#leading('note-heard', epoch, () => {
+      const node = this.#db.nodes.get(nodeId)
+      if (node !== undefined && node.unable?.what !== 'kubo') node.unable = null
+    })
   }
 
   onNode(nodeId: NodeId, afterCid: string, limit: number): ContentCopies[] {
@@ -91,8 +113,14 @@ export class LeaderDatabase {
 
   /** The copies under way that no new pin waits for. */
   moving(): { copies: number; bytes: number } {
+    const now = this.#db.now()
     const moving = [...this.#db.busy.values()].filter(
-      (p) => p.reason !== 'new' && !p.lost && (p.state === 'pinning' || !p.retrying),
+      (p) =>
+        p.reason !== 'new' &&
+        !p.lost &&
+        (p.state === 'pinning' || !p.retrying) &&
+        // copies that were given to a silent node do not move
+        now - this.#db.node(p.nodeId).lastSeen < freshMs,
     )
     const bytes = moving.reduce((sum, { cid }) => sum + (this.#content(cid).dagSize ?? 0), 0)
     return { copies: moving.length, bytes }
@@ -145,16 +173,28 @@ export class LeaderDatabase {
     })
   }
 
-  /** Deletes a node that is gone for good; `conflict` while it has content that is pinned nowhere else. */
-  forget(nodeId: NodeId): void {
+  /** The contents that pins want and that are pinned on this node alone. */
+  soleContents(nodeId: NodeId): string[] {
+    return this.#cidsOn(nodeId).filter((cid) => this.#isSole(this.#content(cid), nodeId))
+  }
+
+  /**
+   * Deletes a node that is gone for good. Without `acceptLoss` it is a `conflict` while the node has content that is pinned nowhere else, and
+   * the node is only taken out of service.
+   */
+  forget(nodeId: NodeId, acceptLoss: boolean): void {
     this.#db.transaction('forget', () => {
       const node = this.#db.node(nodeId)
-      const contents = [...node.cids].map((cid) => this.#content(cid))
-      if (contents.some((content) => this.#isSole(content, nodeId)))
+      Object.assign(node, { state: 'drained', walkAfter: null })
+      const sole = new Set(this.soleContents(nodeId))
+      if (sole.size > 0 && !acceptLoss) {
+        this.#db.refold()
         throw new AnchorageError('conflict', 'the node has content that is pinned nowhere else')
-      node.state = 'drained'
+      }
+      const contents = [...node.cids].map((cid) => this.#content(cid))
       for (const content of contents) {
         this.#db.put(content, nodeId, null)
+        if (sole.has(content.cid)) this.#queueLost(content)
         this.#db.unsettled.add(content.cid)
         this.#db.forgetIfGone(content)
       }
@@ -167,9 +207,24 @@ export class LeaderDatabase {
   /** Ends claims whose time is over, or whose node has started again. Returns how many. */
   requeueExpired(epoch: Epoch): number {
     return this.#leading('requeue-expired', epoch, () => {
-      const crashed = [...this.#db.busy.values()].filter((p) => this.#nodes.isCrashed(p))
-      this.#nodes.requeueCrashed(new Set(crashed.map(({ cid }) => cid)))
-      return crashed.length
+      const ended = [...this.#db.busy.values()].filter((p) => this.#nodes.hasEnded(p))
+      this.#nodes.endClaims(new Set(ended.map(({ cid }) => cid)))
+      return ended.length
+    })
+  }
+
+  /** Brings back times that lie further ahead than they can. Returns how many. */
+  boundTimes(epoch: Epoch, longestMs: number): number {
+    return this.#leading('bound-times', epoch, () => {
+      const now = this.#db.now()
+      const ahead = [...this.#db.nodes.values()].filter(({ lastSeen }) => lastSeen > now + 5_000)
+      for (const node of ahead) node.lastSeen = now
+      const late = [...this.#db.nodes.values()]
+        .flatMap(({ id, open }) => [...open].flatMap((cid) => this.#db.placement(cid, id) ?? []))
+        .filter((p) => (p.state === 'queued' && p.retrying) || p.state === 'unpinning')
+        .filter(({ nextAttemptAt }) => nextAttemptAt > now + longestMs)
+      for (const p of late) this.#db.change(this.#content(p.cid), p, { nextAttemptAt: now + longestMs })
+      return ahead.length + late.length
     })
   }
 
@@ -179,7 +234,7 @@ export class LeaderDatabase {
     const isLost = (p: Placement): boolean =>
       ((p.state === 'queued' && !p.retrying) || p.state === 'unpinning') &&
       p.nextAttemptAt < now - overdueMs &&
-      (p.claim === null || p.claim.until < now)
+      !this.#db.isClaimed(p)
     return [...this.#db.nodes.values()]
       .filter(({ state, lastSeen }) => state === 'active' && now - lastSeen < freshMs)
       .flatMap(({ id, open }) => [...open].flatMap((cid) => this.#db.placement(cid, id) ?? []))
@@ -310,6 +365,8 @@ export class LeaderDatabase {
     const at = (nodeId: NodeId): Placement => content.placements.get(nodeId) ?? assert.fail('not as seen')
     for (const nodeId of lose) this.#db.change(content, at(nodeId), { lost: true })
     for (const nodeId of find) this.#db.change(content, at(nodeId), { lost: false })
+    const isPinned = [...content.placements.values()].some((p) => p.state === 'pinned' && !p.lost)
+    if (find.length > 0 && isPinned) content.isLost = false
     for (const { nodeId, reason } of add) this.#add(content, nodeId, reason)
     for (const { nodeId } of drop) {
       const p = at(nodeId)
@@ -345,6 +402,23 @@ export class LeaderDatabase {
       })
     }
     if (content.placements.get(nodeId)?.state === 'queued') db.hint(content, nodeId)
+  }
+
+  /** No node has it any more: those that tried it once and failed try it again. */
+  #queueLost(content: Content): void {
+    const now = this.#db.now()
+    content.isLost = true
+    for (const p of content.placements.values())
+      if (p.state === 'failed')
+        this.#db.change(content, p, {
+          state: 'queued',
+          generation: this.#db.nextGeneration(),
+          attemptsBefore: p.attempts,
+          retrying: false,
+          crashes: 0,
+          wantedSince: now,
+          nextAttemptAt: now,
+        })
   }
 
   #isSole(content: Content, nodeId: NodeId): boolean {

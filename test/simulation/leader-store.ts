@@ -1,12 +1,13 @@
+import type { Epoch } from '../../src/core/epoch.ts'
 import { AnchorageError } from '../../src/core/errors.ts'
 import { idOf } from '../../src/core/ids.ts'
 import type { Node } from '../../src/core/node.ts'
 import type { PlanStore } from '../../src/core/plan-ports.ts'
 import type { Plan } from '../../src/core/plan.ts'
-import type { RepairStore, SweepStore } from '../../src/core/ports.ts'
+import type { EpochStore, RepairStore, SweepStore } from '../../src/core/ports.ts'
 import type { Repair } from '../../src/core/repair.ts'
 import type { Random } from '../../testing/random.ts'
-import type { Epoch } from './database.ts'
+import type { Database } from './database.ts'
 import type { LeaderDatabase } from './leader-database.ts'
 import type { PinDatabase } from './pin-database.ts'
 import type { Process } from './process.ts'
@@ -14,6 +15,7 @@ import type { Process } from './process.ts'
 export interface LeaderStoreParts {
   process: Process
   random: Random
+  tables: Database
   db: LeaderDatabase
   pinDb: PinDatabase
   nodes: () => readonly Node[]
@@ -24,6 +26,9 @@ export interface LeaderStoreParts {
 }
 
 export const planId = idOf('pln', '00000000-0000-7000-8000-000000000000')
+
+/** The longest backoff of the machines. */
+const longestWaitMs = 5_000
 
 const noJobs = { jobs: [] }
 
@@ -38,8 +43,12 @@ export class LeaderStore {
     this.#parts = parts
   }
 
-  nextEpoch(): Promise<Epoch> {
-    return this.#read(() => this.#parts.db.elect())
+  epochs(): EpochStore {
+    const { tables } = this.#parts
+    return {
+      present: () => this.#read(() => tables.epoch),
+      take: (seen, termId): Promise<Epoch | null> => this.#write(() => tables.takeEpoch(seen, termId)),
+    }
   }
 
   repair(): RepairStore {
@@ -47,7 +56,9 @@ export class LeaderStore {
     return {
       unsettled: (afterCid, limit) => this.#read(() => db.unsettled(afterCid, limit)),
       walks: () => this.#read(() => db.walks()),
-      beginWalk: (epoch, nodeId) => this.#write(() => db.beginWalk(epoch, nodeId)),
+      waitingOn: (nodeId, after, limit) => this.#read(() => db.waitingOn(nodeId, after, limit)),
+      noteAway: (epoch, nodeId, away) => this.#write(() => db.noteAway(epoch, nodeId, away)),
+      noteHeard: (epoch, nodeId) => this.#write(() => db.noteHeard(epoch, nodeId)),
       onNode: (nodeId, afterCid, limit) => this.#read(() => db.onNode(nodeId, afterCid, limit)),
       advanceWalk: (epoch, nodeId, afterCid) => this.#write(() => db.advanceWalk(epoch, nodeId, afterCid)),
       apply: (epoch, repairs) => {
@@ -91,6 +102,7 @@ export class LeaderStore {
       requeueExpiredClaims: (epoch) => this.#write(() => ({ rows: db.requeueExpired(epoch), ...noJobs })),
       releaseHolds: (epoch) => this.#write(() => ({ rows: pinDb.releaseHolds(epoch), ...noJobs })),
       releaseDue: (epoch) => this.#write(() => ({ rows: db.releaseDue(epoch), ...noJobs })),
+      boundTimes: (epoch) => this.#write(() => ({ rows: db.boundTimes(epoch, longestWaitMs), ...noJobs })),
       // the simulated store folds at once, and no org is ever suspended
       finishFolds: () => this.#read(() => nothing),
       wakePutBy: () => this.#read(() => nothing),

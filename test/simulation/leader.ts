@@ -1,4 +1,5 @@
 import { contend } from '../../src/cluster/lease.ts'
+import type { Epoch } from '../../src/core/epoch.ts'
 import { isCode } from '../../src/core/errors.ts'
 import type { NodeId } from '../../src/core/ids.ts'
 import type { Node } from '../../src/core/node.ts'
@@ -11,7 +12,6 @@ import { rebalance } from '../../src/workers/rebalance.ts'
 import { repair } from '../../src/workers/repair.ts'
 import { sweep } from '../../src/workers/sweep.ts'
 import type { Random } from '../../testing/random.ts'
-import type { Epoch } from './database.ts'
 import type { LeaseKey } from './lease-key.ts'
 import { LeaderStore, type LeaderStoreParts } from './leader-store.ts'
 import type { Process } from './process.ts'
@@ -21,6 +21,8 @@ export interface CandidateParts extends Omit<LeaderStoreParts, 'process'> {
   random: Random
   policy: RepairPolicy
   nodes: () => readonly Node[]
+  listenedMs: () => number
+  listenAgain: () => void
   publish: (job: Job) => void
   onLead: (epoch: Epoch, nodeId: NodeId) => void
   /** Called when a worker fails for another reason than a refused write or a lost answer. */
@@ -28,20 +30,21 @@ export interface CandidateParts extends Omit<LeaderStoreParts, 'process'> {
 }
 
 const leaseTtlMs = 10_000
+const termLimits = { tries: 3, patienceMs: 10_000 }
 
 /**
  * A process that contends for leadership, with the real lease, driver and workers: repair, rebalance and the sweep. It never stops by itself;
  * it dies with its process.
  */
 export function startCandidate(nodeId: NodeId, process: Process, parts: CandidateParts): void {
-  const { random, policy, nodes, key, onLead } = parts
+  const { random, policy, nodes, key, listenedMs, listenAgain, onLead } = parts
   const store = new LeaderStore({ ...parts, process })
   const log = logOf(parts.onError)
   const bus = busOf(parts.publish)
-  const loops = driver({ clock: process, log, random: () => random.next() })
+  const loops = driver({ clock: process, log, random: () => random.next(), limits: termLimits })
   const common = { bus, acceptMs: () => null, clock: process, log: silentLog }
   const limits = { moves: 64, bytes: Number.MAX_SAFE_INTEGER }
-  loops.add(repair({ ...common, store: store.repair(), nodes, policy }))
+  loops.add(repair({ ...common, store: store.repair(), nodes, policy, listenedMs, listenAgain }))
   loops.add(rebalance({ ...common, plans: store.plans(), copies: store.repair(), limits }))
   loops.add(sweep({ store: store.sweep(), bus, log: silentLog }))
   // signals remember what waits for them, so no two worlds share one
@@ -54,7 +57,7 @@ export function startCandidate(nodeId: NodeId, process: Process, parts: Candidat
       clock: process,
       random: () => random.next(),
       key: key.for(process),
-      nextEpoch: () => store.nextEpoch(),
+      epochs: store.epochs(),
       onLead: async (epoch, signal) => {
         onLead(epoch, nodeId)
         await loops.lead(epoch, signal)

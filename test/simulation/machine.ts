@@ -1,5 +1,6 @@
 import type { Heartbeat } from '../../src/cluster/heartbeat.ts'
 import type { NodeId } from '../../src/core/ids.ts'
+import type { Inability } from '../../src/core/node.ts'
 import type { Finish, Job } from '../../src/core/placement.ts'
 import type { Database, Placement } from './database.ts'
 import type { NodeDatabase } from './node-database.ts'
@@ -25,10 +26,9 @@ export interface MachineParts {
   note: (cid: string | null, text: string) => void
 }
 
-const claimMs = 60_000
+const claimMs = 30_000
 const slots = 16
 const drainGraceMs = 120_000
-const noKubo = { kind: 'retry', errorCode: 'kubo_down', error: 'no Kubo', delayMs: 5_000 } as const
 
 /** One node: its process, its Kubo's disk, and how it handles jobs. It may die, freeze or be cut off at any moment. */
 export class Machine {
@@ -41,10 +41,12 @@ export class Machine {
   isUp = true
   /** Its process is stopped, or cannot reach any server: its pending work happens later. */
   isFrozen = false
-  /** Its Kubo answers. Otherwise every attempt ends in a retry. */
+  /** Its Kubo answers. Otherwise it hands back every attempt and, once it has noticed, begins none. */
   hasKubo = true
   /** It reaches Postgres. Otherwise it reads and writes nothing there, while its heartbeats go on. */
-  hasPostgres = true
+  get hasPostgres(): boolean {
+    return this.#cutOffSince === null
+  }
   readonly zone: string
   /** The cluster as this node sees it. */
   readonly view: View
@@ -54,27 +56,35 @@ export class Machine {
   readonly #working = new Set<string>()
   #strays = new Set<string>()
   #drainsSince: number | null = null
+  /** Since when it knows that its Kubo does not answer. */
+  #kuboAwaySince: number | null = null
+  #cutOffSince: number | null = null
 
   constructor(id: NodeId, zone: string, capacityBytes: number, parts: MachineParts) {
     this.id = id
     this.zone = zone
     this.capacityBytes = capacityBytes
     this.#parts = parts
-    this.view = new View(parts.db, { self: () => this.beat(), lastBeat: parts.lastBeat })
+    this.view = new View(parts.db, parts.time, { self: () => this.beat(), lastBeat: parts.lastBeat })
   }
 
   /** Its heartbeat, as it would send it now. */
   beat(): Heartbeat {
     const { capacityBytes, usedBytes } = this
     const about = { name: this.id, zone: this.zone, incarnation: this.#boot, acceptMs: null }
-    return { nodeId: this.id, ...about, capacityBytes, usedBytes, state: this.view.stateOf(this.id) }
+    const [kubo, postgres] = [this.#unable('kubo'), this.#unable('postgres')]
+    const unable = kubo === null || (postgres !== null && postgres.forMs > kubo.forMs) ? postgres : kubo
+    return { nodeId: this.id, ...about, capacityBytes, usedBytes, state: this.view.stateOf(this.id), unable }
   }
 
   start(): void {
     const { nodeDb, time } = this.#parts
     this.isUp = true
-    this.hasPostgres = true
+    this.#cutOffSince = null
+    // until it has asked
+    this.#kuboAwaySince = time.now
     this.silentSince = null
+    this.view.listenAgain()
     this.#boot = nodeDb.boot(this.id)
     nodeDb.voidClaims(this.id, this.#boot)
     this.#note(null, `starts, boot ${this.#boot}`)
@@ -85,6 +95,7 @@ export class Machine {
     this.#parts.onStart(this, this.#process)
     this.#see()
     this.view.read()
+    this.#every(boot, 2_000, () => this.#askKubo())
     this.#every(boot, 10_000, () => this.#see())
     this.#every(boot, 4_000, () => this.view.read())
     this.#every(boot, 30_000, () => this.#poll())
@@ -109,6 +120,21 @@ export class Machine {
     this.#note(null, 'goes on')
     this.isFrozen = false
     if (this.isUp) this.silentSince = null
+  }
+
+  /** It reaches Postgres no more. */
+  cutOff(): void {
+    this.#note(null, 'is cut off from Postgres')
+    this.#cutOffSince ??= this.#parts.time.now
+  }
+
+  /** It reaches Postgres again. What it knows of the others may be old. */
+  reconnect(): void {
+    if (this.#cutOffSince === null) return
+    this.#note(null, 'reaches Postgres again')
+    this.#cutOffSince = null
+    this.view.listenAgain()
+    this.#whenAwake(this.#boot, () => this.#see())
   }
 
   /** Its wall clock steps. */
@@ -137,13 +163,29 @@ export class Machine {
   /** A process whose row is gone, or belongs to a later process, ends. */
   #see(): void {
     const { usedBytes, capacityBytes } = this
-    if (!this.#parts.nodeDb.see(this.id, this.#boot, { usedBytes, capacityBytes })) this.kill()
+    const sign = { usedBytes, capacityBytes, unable: this.#unable('kubo') }
+    if (!this.#parts.nodeDb.see(this.id, this.#boot, sign)) this.kill()
+  }
+
+  #unable(what: Inability['what']): Inability | null {
+    const since = what === 'kubo' ? this.#kuboAwaySince : this.#cutOffSince
+    return since === null ? null : { what, forMs: this.#parts.time.now - since, reason: 'a fault' }
+  }
+
+  #askKubo(): void {
+    const isAway = this.#kuboAwaySince !== null
+    if (isAway === !this.hasKubo) return
+    this.#kuboAwaySince = isAway ? null : this.#parts.time.now
+    this.#note(null, isAway ? 'its Kubo answers' : 'its Kubo does not answer')
+    this.#see()
+    if (isAway) this.#poll()
   }
 
   #attempt(job: Pick<Job, 'cid' | 'generation'>): void {
     const { db, nodeDb } = this.#parts
     // Kubo gets only one write at a time for a content
     if (this.#working.size >= slots || this.#working.has(job.cid)) return
+    if (this.#kuboAwaySince !== null) return
     if (this.#takesOnlyUnpins() && db.placement(job.cid, this.id)?.state !== 'unpinning') return
     const [claimed] = nodeDb.claim(this.id, this.#boot, [job], claimMs)
     if (claimed !== undefined) this.#work(claimed)
@@ -177,7 +219,7 @@ export class Machine {
 
   #pin({ cid, attempts }: Placement): Finish['outcome'] {
     const { random, isToBeHad, sizeOf } = this.#parts
-    if (!this.hasKubo) return noKubo
+    if (!this.hasKubo) return { kind: 'released' }
     if (random.chance(0.002)) return { kind: 'failed', errorCode: 'kubo_error', error: 'as it happens' }
     if (random.chance(0.02) || !isToBeHad(cid))
       return { kind: 'retry', errorCode: 'stalled', error: 'no new block', delayMs: 5_000 }
@@ -190,7 +232,7 @@ export class Machine {
   }
 
   #unpin({ cid, generation }: Placement): Finish['outcome'] {
-    if (!this.hasKubo) return noKubo
+    if (!this.hasKubo) return { kind: 'released' }
     const { db, watch, sizeOf } = this.#parts
     if (db.placement(cid, this.id)?.generation === generation) watch.unpins(this.id, cid)
     if (this.disk.delete(cid)) this.usedBytes -= sizeOf(cid)

@@ -1,4 +1,5 @@
 import type { NodeId } from '../../src/core/ids.ts'
+import type { Inability } from '../../src/core/node.ts'
 import type { Finish, Job, Outcome } from '../../src/core/placement.ts'
 import type { Content, Database, Placement } from './database.ts'
 
@@ -9,6 +10,13 @@ export interface Woken {
   cid: string
   generation: number
   attempt: number
+}
+
+/** What a node says of itself in Postgres. */
+export interface NodeSign {
+  usedBytes?: number
+  capacityBytes?: number
+  unable: Pick<Inability, 'what' | 'forMs'> | null
 }
 
 /** The calls of the nodes: boot, claims, outcomes, the reconciler. */
@@ -23,17 +31,22 @@ export class NodeDatabase {
   boot(nodeId: NodeId): number {
     return this.#db.transaction('boot', () => {
       const node = this.#db.node(nodeId)
-      node.lastSeen = this.#db.now()
       this.#db.refold()
       return ++node.incarnation
     })
   }
 
-  /** Notes a sign of life; false when the node was forgotten, or when another process has started as this node since. */
-  see(nodeId: NodeId, boot: number, sign: { usedBytes: number; capacityBytes: number }): boolean {
+  /**
+   * Notes a sign of life, and whether the node can work; false when the node was forgotten, or when another process has started as this
+   * node since.
+   */
+  see(nodeId: NodeId, boot: number, { unable, ...sizes }: NodeSign): boolean {
     const node = this.#db.nodes.get(nodeId)
-    if (node?.incarnation !== boot) return false
-    Object.assign(node, sign, { lastSeen: this.#db.now() })
+    if (node === undefined || node.incarnation > boot) return false
+    const now = this.#db.now()
+    const since = Math.min(node.unable?.since ?? Infinity, now - (unable?.forMs ?? 0))
+    Object.assign(node, sizes, { incarnation: boot, lastSeen: now })
+    node.unable = unable && { what: unable.what, since }
     return true
   }
 
@@ -42,9 +55,9 @@ export class NodeDatabase {
     this.#db.transaction('void-claims', () => {
       const cids = [...this.#db.node(nodeId).open].filter((cid) => {
         const p = this.#db.placement(cid, nodeId)
-        return p?.state === 'pinning' && (p.claim?.boot ?? boot) < boot
+        return p !== undefined && this.#isUnderWay(p) && (p.claim?.boot ?? boot) < boot
       })
-      this.requeueCrashed(cids)
+      this.endClaims(cids)
     })
   }
 
@@ -65,7 +78,8 @@ export class NodeDatabase {
         return db.change(content, p, {
           state: isQueued ? 'pinning' : p.state,
           attempts: p.attempts + (isQueued ? 1 : 0),
-          verify: p.verify || p.claim !== null,
+          verify: p.verify || (p.claim?.until ?? null) !== null,
+          wantedSince: Math.min(p.wantedSince, db.now()),
           claim: { boot, generation, until: db.now() + claimMs },
           nextAttemptAt: db.now(),
         })
@@ -75,10 +89,9 @@ export class NodeDatabase {
 
   isDue(p: Placement, boot: number): boolean {
     if (p.state !== 'queued' && p.state !== 'unpinning') return false
-    return (
-      p.nextAttemptAt <= this.#db.now() &&
-      (p.claim === null || p.claim.until < this.#db.now() || p.claim.boot !== boot)
-    )
+    // a first attempt is due from the beginning, even if the clock was ahead when it was asked for
+    const isTime = p.nextAttemptAt <= this.#db.now() || !p.retrying
+    return isTime && (!this.#db.isClaimed(p) || p.claim?.boot !== boot)
   }
 
   /** Extends claims; returns the CIDs of those that are over or have another intent by now. Pins show that work on them is under way. */
@@ -96,7 +109,10 @@ export class NodeDatabase {
         if (content === undefined || p === undefined) return true
         if (p.claim?.boot !== boot || p.claim.generation !== generation || p.generation !== generation)
           return true
-        db.change(content, p, { claim: { ...p.claim, until: db.now() + claimMs } })
+        db.change(content, p, {
+          state: p.state === 'queued' ? 'pinning' : p.state,
+          claim: { ...p.claim, until: db.now() + claimMs },
+        })
         return false
       })
       for (const { cid } of under) this.#showPinning(cid)
@@ -129,12 +145,17 @@ export class NodeDatabase {
     })
   }
 
-  /** Ends the claims of these contents whose time is over, or whose node has started again since. The work is queued again. */
-  requeueCrashed(cids: Iterable<string>): void {
+  /**
+   * Ends the claims of these contents whose time is over, or whose node has started again since. The work is queued again. Only the latter
+   * is a crash; the process of the former may go on with its claim.
+   */
+  endClaims(cids: Iterable<string>): void {
     const db = this.#db
     for (const cid of cids) {
       const content = db.content(cid)
-      for (const p of content.placements.values()) if (this.isCrashed(p)) this.#crashed(content, p)
+      for (const p of content.placements.values())
+        if (this.#isCrashed(p)) this.#crashed(content, p)
+        else if (this.#isOver(p)) this.#requeue(content, p)
       const copies = [...content.placements.values()]
       if (copies.some(({ state, reason }) => state === 'failed' && (reason !== 'new' || copies.length > 1)))
         db.unsettled.add(cid)
@@ -142,9 +163,9 @@ export class NodeDatabase {
     }
   }
 
-  isCrashed({ nodeId, state, claim }: Placement): boolean {
-    if (state !== 'pinning' || claim === null) return false
-    return claim.until < this.#db.now() || claim.boot < this.#db.node(nodeId).incarnation
+  /** Whether `endClaims` ends its claim. */
+  hasEnded(p: Placement): boolean {
+    return this.#isCrashed(p) || this.#isOver(p)
   }
 
   /** For the reconciler: a placement that is pinned in the database and missing in Kubo is queued again. */
@@ -178,9 +199,13 @@ export class NodeDatabase {
   dropUnwanted(nodeId: NodeId, cids: readonly string[]): void {
     const db = this.#db
     db.transaction('drop-unwanted', () => {
+      if (!db.nodes.has(nodeId)) return
       for (const cid of cids) {
         const content = db.contents.get(cid) ?? db.newContent(cid, 1)
         if (content.placements.has(nodeId)) continue
+        const isPinned = [...content.placements.values()].some((p) => p.state === 'pinned' && !p.lost)
+        // it is the only copy of what pins want
+        if (db.isWanted(content) && !isPinned) continue
         db.put(content, nodeId, { ...db.newPlacement(cid, nodeId, 'repair'), state: 'unpinning' })
         db.hint(content, nodeId)
       }
@@ -199,23 +224,57 @@ export class NodeDatabase {
     const woken = (kind === 'retry' || kind === 'failed') && p.wantedSince > p.nextAttemptAt
     const state = kind === 'pinned' || (kind === 'failed' && !woken) ? kind : 'queued'
     const copies = [...content.placements.values()]
+    // its owner may remove a pin that is not ours, so another node is to have a copy too
+    const leaves = kind === 'pinned' && outcome.foreignPin && this.#hasRoomElsewhere(content)
     db.change(content, p, {
       state: p.state === 'unpinning' ? p.state : state,
-      attempts: p.attempts - (kind === 'released' && p.state === 'pinning' ? 1 : 0),
+      attempts: p.attempts - (kind === 'released' && p.state !== 'unpinning' ? 1 : 0),
       retrying: !woken && (kind === 'retry' || (kind === 'released' && p.retrying)),
       crashes: 0,
       verify: kind !== 'pinned' && (p.verify || kind === 'released'),
       errorCode: kind === 'released' ? p.errorCode : code,
       nextAttemptAt: db.now() + (kind === 'retry' && !woken ? outcome.delayMs : 0),
+      leaving: p.leaving || leaves,
       claim: null,
     })
     if (kind === 'pinned') {
+      content.isLost = false
       content.dagSize = Math.max(content.dagSize ?? 0, outcome.bytes)
       const there = copies.filter((copy) => copy.state !== 'unpinning' && !copy.lost).length
       const hasFailed = copies.some((copy) => copy.state === 'failed')
-      if (p.reason !== 'new' || there > content.wanted || hasFailed) db.unsettled.add(content.cid)
+      if (p.reason !== 'new' || p.leaving || leaves || there > content.wanted || hasFailed)
+        db.unsettled.add(content.cid)
     } else if (code === 'node_full' || (kind === 'failed' && (p.reason !== 'new' || copies.length > 1)))
       db.unsettled.add(content.cid)
+  }
+
+  #hasRoomElsewhere({ placements }: Content): boolean {
+    return [...this.#db.nodes.values()].some(
+      ({ id, state, isDown }) => state === 'active' && !isDown && !placements.has(id),
+    )
+  }
+
+  /** Whether it has a claim that was neither finished nor overtaken, also one whose time was over before. */
+  #isUnderWay({ state, generation, claim }: Placement): boolean {
+    return state === 'pinning' || (state === 'queued' && claim?.generation === generation)
+  }
+
+  #isCrashed(p: Placement): boolean {
+    const { claim } = p
+    return claim !== null && this.#isUnderWay(p) && claim.boot < this.#db.node(p.nodeId).incarnation
+  }
+
+  #isOver(p: Placement): boolean {
+    return p.state === 'pinning' && !this.#db.isClaimed(p)
+  }
+
+  #requeue(content: Content, p: Placement): void {
+    this.#db.change(content, p, {
+      state: 'queued',
+      verify: true,
+      nextAttemptAt: Math.min(p.nextAttemptAt, this.#db.now()),
+      claim: p.claim && { ...p.claim, until: null },
+    })
   }
 
   #crashed(content: Content, p: Placement): void {

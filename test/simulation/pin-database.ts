@@ -1,7 +1,8 @@
 import { strict as assert } from 'node:assert'
+import type { Epoch } from '../../src/core/epoch.ts'
 import { AnchorageError } from '../../src/core/errors.ts'
 import type { NodeId } from '../../src/core/ids.ts'
-import type { Content, Database, Epoch, PinRow, Placement } from './database.ts'
+import type { Content, Database, PinRow, Placement } from './database.ts'
 import { foldStatus } from './database.ts'
 
 export interface NewPin {
@@ -98,13 +99,19 @@ export class PinDatabase {
     content.wanted = Math.max(content.wanted, replicas)
     const had: Had = { copies: 0, pinned: 0, pinning: 0, hasFailed: false }
     for (const p of content.placements.values()) this.#wake(content, p, nodes, had)
-    const open = nodes.filter((id) => !content.placements.has(id) && db.nodes.get(id)?.state === 'active')
+    const isActive = (id: NodeId): boolean => db.nodes.get(id)?.state === 'active'
+    const usable = nodes.some((id) => db.works(id)) ? (id: NodeId) => db.works(id) : isActive
+    const open = nodes.filter((id) => !content.placements.has(id) && usable(id))
     for (const nodeId of open.slice(0, Math.max(replicas - had.copies, 0))) {
       db.put(content, nodeId, db.newPlacement(cid, nodeId, 'new', orgId))
       db.hint(content, nodeId)
       had.copies++
     }
-    if (had.copies !== content.wanted) db.unsettled.add(cid)
+    const waits = [...content.placements.values()].some(
+      ({ state, nodeId }) =>
+        (state === 'queued' || state === 'pinning') && isActive(nodeId) && !db.works(nodeId),
+    )
+    if (had.copies !== content.wanted || waits) db.unsettled.add(cid)
     return had
   }
 

@@ -23,13 +23,17 @@ const legal: Record<string, string[]> = {
     'unpinning>none',
     'unpinning>unpinning',
     'queued>queued',
+    // the time of its claim was over
+    'queued>pinned',
+    'queued>failed',
   ],
   'release-holds': ['queued>none', 'queued>unpinning', 'pinning>unpinning', 'failed>unpinning'],
   boot: [],
-  'void-claims': ['pinning>queued', 'pinning>failed'],
-  extend: ['pinning>pinning', 'unpinning>unpinning'],
-  forget: ['queued>none', 'pinning>none', 'pinned>none', 'failed>none', 'unpinning>none'],
-  'requeue-expired': ['pinning>queued', 'pinning>failed'],
+  'void-claims': ['pinning>queued', 'pinning>failed', 'queued>queued', 'queued>failed'],
+  extend: ['pinning>pinning', 'unpinning>unpinning', 'queued>pinning'],
+  forget: ['queued>none', 'pinning>none', 'pinned>none', 'failed>none', 'unpinning>none', 'failed>queued'],
+  'requeue-expired': ['pinning>queued', 'pinning>failed', 'queued>queued', 'queued>failed'],
+  'bound-times': ['queued>queued', 'unpinning>unpinning'],
   'requeue-missing': ['pinned>queued'],
   'drop-unwanted': ['none>unpinning'],
   'release-due': ['queued>unpinning', 'pinning>unpinning', 'pinned>unpinning', 'failed>unpinning'],
@@ -90,7 +94,7 @@ export class Watch {
   readonly #reality: Reality
   /** The pins that were accepted and not removed. */
   readonly #ledger = new Map<string, string>()
-  /** Placements that have been pinned at least once. */
+  /** Placements that have been pinned at least once, and were not given up since while no pin wanted their content. */
   readonly #stood = new Set<string>()
   #highest = 0
 
@@ -201,6 +205,15 @@ export class Watch {
     if (legal[op]?.includes(step) !== true) this.break(`I5: ${what}`, cid)
     if (before?.state === 'pinned') this.#stood.add(`${before.cid} ${before.nodeId}`)
     if (after === null) return
+    // it was given up while no pin wanted it; a pin that wants it again waits for a new copy
+    const content = this.#db.contents.get(after.cid)
+    if (
+      after.state === 'unpinning' &&
+      before?.state !== 'unpinning' &&
+      content &&
+      !this.#db.isWanted(content)
+    )
+      this.#stood.delete(`${after.cid} ${after.nodeId}`)
     const isNew = newIntents.has(step) || (after.state === 'unpinning' && before?.state !== 'unpinning')
     if (isNew ? after.generation <= this.#highest : after.generation < (before?.generation ?? 0))
       this.break(`I5: ${what} under generation ${after.generation}, after ${this.#highest}`, cid)
@@ -208,7 +221,11 @@ export class Watch {
     const stale = before?.claim?.generation !== before?.generation
     if (op === 'finish' && before !== null && stale && before.state !== after.state)
       this.break(`I5: ${what} under a generation that was over`, cid)
-    if (step === 'pinning>pinned' && !this.#reality.holds(after.nodeId, after.cid))
+    if (
+      after.state === 'pinned' &&
+      before?.state !== 'pinned' &&
+      !this.#reality.holds(after.nodeId, after.cid)
+    )
       this.break(`I2: ${what}, and its Kubo does not have it`, cid)
   }
 

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert'
 import { chooseNodes } from '../../src/core/choose-nodes.ts'
+import { numberOf } from '../../src/core/epoch.ts'
 import { isCode } from '../../src/core/errors.ts'
 import { idOf, type NodeId } from '../../src/core/ids.ts'
 import type { Heartbeat } from '../../src/cluster/heartbeat.ts'
@@ -64,6 +65,8 @@ export class World {
   readonly #suspects = new Set<string>()
   #leader: Machine | null = null
   #pins: string[] = []
+  /** The contents of the pins that were deleted last. Clients often want one again. */
+  readonly #deleted: string[] = []
   #names = 0
   #joined = 0
   #isFaulty = true
@@ -219,13 +222,16 @@ export class World {
       this.#pins[at] = this.#pins.at(-1) ?? id
       this.#pins.pop()
       this.watch.removed(id)
+      this.#deleted.push(this.db.pins.get(id)?.cid ?? assert.fail('no such pin'))
+      if (this.#deleted.length > 5) this.#deleted.shift()
       if (random.chance(0.7)) this.pinDb.remove(id)
       else this.#replace(id, nodes)
       return
     }
     const old =
       this.#pins.length === 0 || random.chance(0.7) ? undefined : this.db.pins.get(random.pick(this.#pins))
-    const cid = old?.cid ?? `cid-${this.#names++}`
+    const again = this.#deleted.length > 0 && random.chance(0.3) ? random.pick(this.#deleted) : null
+    const cid = old?.cid ?? again ?? `cid-${this.#names++}`
     const id = `pin-${this.#names++}`
     const replicas = random.int(1, 3)
     const chosen = chooseNodes(cid, nodes, replicas, policy)
@@ -269,17 +275,20 @@ export class World {
     startCandidate(machine.id, process, {
       key: this.#key,
       random: this.#random,
+      tables: this.db,
       db: this.leaderDb,
       pinDb: this.pinDb,
       policy,
       nodes: () => machine.view.nodes(),
+      listenedMs: () => machine.view.listenedMs(),
+      listenAgain: () => machine.view.listenAgain(),
       reachesPostgres: () => machine.hasPostgres,
       isFaulty: () => this.#isFaulty,
       bend: this.#options.bend ?? ((repair) => repair),
       publish: (job) => this.#publish(job),
       onLead: (epoch, nodeId) => {
         this.#leader = machine
-        this.#history?.note(null, `epoch ${epoch} begins on ${nodeId.slice(-4)}`)
+        this.#history?.note(null, `epoch ${numberOf(epoch)} begins on ${nodeId.slice(-4)}`)
       },
       onError: (error) => this.watch.break(`a leader's worker fails: ${error.stack}`, null),
     })
@@ -349,8 +358,8 @@ export class World {
   #cutOff(): void {
     const machine = this.#upMachine()
     if (machine === undefined) return
-    machine.hasPostgres = false
-    this.time.after(this.#random.int(5_000, 200_000), () => (machine.hasPostgres = true))
+    machine.cutOff()
+    this.time.after(this.#random.int(5_000, 200_000), () => machine.reconnect())
   }
 
   /** A node dies and does not come back. An operator forgets it as soon as that is allowed, and a node with another row takes its place. */
@@ -369,8 +378,13 @@ export class World {
   }
 
   #tryForget(machine: Machine): boolean {
+    const acceptLoss = this.#random.chance(0.2)
     try {
-      this.leaderDb.forget(machine.id)
+      // the operator looks before, and so takes no node out of service for nothing
+      const lost = this.leaderDb.soleContents(machine.id)
+      if (lost.length > 0 && !acceptLoss) return false
+      for (const cid of lost) this.#suspects.add(cid)
+      this.leaderDb.forget(machine.id, acceptLoss)
       this.#machines = this.#machines.filter((one) => one !== machine)
       this.#machineOf.delete(machine.id)
       return true
@@ -482,7 +496,8 @@ export class World {
     this.db.maintenance = false
     for (const machine of this.#machines) {
       machine.capacityBytes *= 4
-      machine.hasKubo = machine.hasPostgres = true
+      machine.hasKubo = true
+      machine.reconnect()
       machine.view.deafUntilMs = 0
       if (machine.isUp) machine.thaw()
       else machine.start()

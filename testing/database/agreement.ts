@@ -4,11 +4,19 @@ import pg from 'pg'
 /** Queries that must find no rows once all work has ended, whatever ran at the same time before. */
 const none: [what: string, sql: string][] = [
   [
-    'counts differ',
-    `select org_id, status, level, bucket, sum(n) from (
-       select org_id, status, level, bucket, n from pin_counts
-       union all select org_id, status, 0, seq >> 10, -1 from pins union all select org_id, status, 1, seq >> 20, -1 from pins) d
-     group by 1, 2, 3, 4 having sum(n) <> 0`,
+    'stored counts of orgs that are wrong',
+    `select o.id, m.* from (select id from orgs union select org_id from pin_counts union select org_id from org_usage) o
+     cross join lateral miscounts_of_org(o.id) m`,
+  ],
+  [
+    'stored counts of nodes that are wrong',
+    `select n.id, m.* from (select id from nodes union select node_id from placements union select node_id from placement_counts
+       union select node_id from placement_changes) n
+     cross join lateral miscounts_of_node(n.id) m`,
+  ],
+  [
+    'stored counts of plans that are wrong',
+    'select p.id, m.* from plans p cross join lateral miscounts_of_plan(p.id) m',
   ],
   [
     'a pin without a placement',
@@ -25,18 +33,6 @@ const none: [what: string, sql: string][] = [
   [
     'content that stays though all of its pins are refused',
     'select c.cid from contents c where not is_wanted(c.cid) and exists (select from placements p where p.cid = c.cid)',
-  ],
-  [
-    'bytes differ',
-    `select org_id, sum(n) from (
-       select org_id, bytes as n from org_usage union all select org_id, -counted_bytes from pins) d
-     group by 1 having sum(n) <> 0`,
-  ],
-  [
-    'reserved bytes differ',
-    `select org_id, sum(n) from (
-       select org_id, reserved as n from org_usage union all select org_id, -bytes from reserved_bytes) d
-     group by 1 having sum(n) <> 0`,
   ],
   [
     'bytes that stay reserved for what is not under way, or that its org does not want',

@@ -47,6 +47,7 @@ export const decisions: Record<string, Decision | null> = {
   sessions: null,
   signing_keys: null,
   token_denylist: null,
+  unwanted_pins: null,
   users: { key: 'id', verbs: ['select'] },
 }
 

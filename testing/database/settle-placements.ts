@@ -1,10 +1,11 @@
+import type { Epoch } from '../../src/core/epoch.ts'
 import type { NodeIdentity } from '../../src/core/node.ts'
 import type { Store } from '../../src/store/store.ts'
 
 type Settled = Pick<Store, 'placements' | 'sweep'>
 
 /** Does once what the leader's sweep does with contents; returns how many rows there were to do. */
-export async function sweepOnce({ sweep }: Settled, epoch: number): Promise<number> {
+export async function sweepOnce({ sweep }: Settled, epoch: Epoch): Promise<number> {
   const holds = await sweep.releaseHolds(epoch, 50)
   const due = await sweep.releaseDue(epoch, 50)
   await sweep.finishFolds(epoch, 50)
@@ -15,7 +16,7 @@ export async function sweepOnce({ sweep }: Settled, epoch: number): Promise<numb
 export async function settlePlacements(
   store: Settled,
   node: NodeIdentity,
-  epoch: number,
+  epoch: Epoch,
   sizeOf: (cid: string) => number = () => 1,
 ): Promise<void> {
   for (let quietRounds = 0; quietRounds < 3;) {

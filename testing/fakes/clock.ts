@@ -4,6 +4,8 @@ import type { Clock } from '../../src/core/ports.ts'
 export interface FakeClock extends Clock {
   /** Lets `ms` pass. Sleepers wake in order, and everything that follows from one moment happens before the next one. */
   pass(ms: number): Promise<void>
+  /** Sets the wall clock ahead, or back if `ms` is negative, as an operator does. No time passes. */
+  step(ms: number): void
   /** Lets time pass in steps until `done`, or fails after `withinMs`. Returns how long it took. */
   until(done: () => boolean, withinMs: number): Promise<number>
   /** How many sleepers there are; none once everything has stopped. */
@@ -16,7 +18,9 @@ interface Sleeper {
 }
 
 export function fakeClock(nowMs = 1_700_000_000_000): FakeClock {
-  let now = nowMs
+  // The steady clock; the wall clock is `ahead` of it.
+  let now = 0
+  let ahead = nowMs
   const sleepers = new Set<Sleeper>()
 
   /** The sleepers that wake first, in the order in which they fell asleep. */
@@ -45,7 +49,8 @@ export function fakeClock(nowMs = 1_700_000_000_000): FakeClock {
   }
 
   return {
-    now: () => now,
+    now: () => now + ahead,
+    steadyMs: () => now,
     sleep(ms, signal) {
       return new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason)
@@ -63,6 +68,7 @@ export function fakeClock(nowMs = 1_700_000_000_000): FakeClock {
       })
     },
     pass,
+    step: (ms) => void (ahead += ms),
     async until(done, withinMs) {
       const startMs = now
       await settled()

@@ -24,6 +24,8 @@ export interface FakeIpfs extends Ipfs {
   fault(cid: string, fault: Fault | null): void
   /** Pins as an operator would by hand. */
   pinByHand(cid: string, name: string, type?: 'recursive' | 'direct'): void
+  /** Removes a pin of any name as an operator would by hand. */
+  unpinByHand(cid: string): void
   /** Aborts all calls under way and refuses new ones until `up`. */
   down(): void
   up(): void
@@ -105,6 +107,10 @@ class MemoryIpfs implements FakeIpfs {
     this.standing.set(cid, { name, type })
   }
 
+  unpinByHand(cid: string): void {
+    this.standing.delete(cid)
+  }
+
   down(): void {
     this.#life.abort(new IpfsError('kubo_down', 'Kubo cannot be reached'))
   }
@@ -181,6 +187,11 @@ class MemoryIpfs implements FakeIpfs {
   async connectSibling(multiaddr: string, signal: AbortSignal): Promise<void> {
     await this.#enter(signal)
     await this.#dial(multiaddr)
+  }
+
+  async peers(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    await this.#enter(signal)
+    return this.#connected
   }
 
   async identity(signal: AbortSignal): Promise<{ peerId: string; multiaddrs: string[]; version: string }> {

@@ -14,6 +14,8 @@ export function fakeNode(more: Partial<Node> = {}): Node {
     state: 'active',
     live: true,
     silentMs: 0,
+    unable: null,
+    down: false,
     ...more,
   }
 }

@@ -65,6 +65,8 @@ function fakeNodes(kept: Kept, noted: Noted) {
       Object.assign(find(given), { state: 'active' }),
     ),
     forget: noted('forget', find),
+    lossOf: noted('lossOf', (_given: string) => ({ contents: 0, pins: 0, orgs: 0, bytes: 0 })),
+    async *lostContents(_given: string) {},
     confirmReconcile: noted('confirmReconcile', (given: string) => viewOf(find(given))),
   }
 }
@@ -132,6 +134,8 @@ function aNode(name: string): Node {
     state: 'active',
     live: true,
     silentMs: 1234,
+    unable: null,
+    down: false,
   }
 }
 

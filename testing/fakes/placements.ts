@@ -10,7 +10,7 @@ import type {
   OfferedOrigins,
   PlacementState,
 } from '../../src/core/placement.ts'
-import type { Clock, PlacementStore } from '../../src/core/ports.ts'
+import type { PlacementStore, SteadyClock } from '../../src/core/ports.ts'
 
 /** One placement as the real store keeps it. */
 export interface FakeRow {
@@ -45,11 +45,11 @@ export class FakePlacements implements PlacementStore {
   loseFinishAnswers = 0
   /** True for a finish that Postgres never accepts. */
   refuseFinish: (finish: Finish) => boolean = () => false
-  readonly #clock: Clock
+  readonly #clock: SteadyClock
   readonly #nodeId: NodeId
   #generation = 0
 
-  constructor(clock: Clock, nodeId: NodeId) {
+  constructor(clock: SteadyClock, nodeId: NodeId) {
     this.#clock = clock
     this.#nodeId = nodeId
   }
@@ -68,7 +68,7 @@ export class FakePlacements implements PlacementStore {
 
   /** Acts as an accept: makes a new placement, wants one again, or wakes one. */
   want(cid: string, orgId: OrgId, offered: { origins?: string[]; holders?: string[] } = {}): Job {
-    const nowMs = this.#clock.now()
+    const nowMs = this.#nowMs()
     let row = this.rows.get(cid)
     if (row === undefined || row.state === 'unpinning' || row.state === 'failed') {
       row = {
@@ -92,18 +92,13 @@ export class FakePlacements implements PlacementStore {
     const row = this.row(cid)
     row.state = 'unpinning'
     row.generation = ++this.#generation
-    row.nextAttemptAtMs = this.#clock.now()
+    row.nextAttemptAtMs = this.#nowMs()
     return { ...this.#job(row), orgId: null }
   }
 
   /** Acts as the sweep does on a claim that ran out. */
   expire(cid: string): void {
-    Object.assign(this.row(cid), {
-      state: 'queued',
-      claimedUntilMs: null,
-      claimedBy: null,
-      claimedGeneration: null,
-    })
+    Object.assign(this.row(cid), { state: 'queued', claimedUntilMs: null, verify: true })
   }
 
   async claim(
@@ -113,7 +108,7 @@ export class FakePlacements implements PlacementStore {
   ): Promise<Claim[]> {
     this.calls.claim++
     await this.#reach()
-    const nowMs = this.#clock.now()
+    const nowMs = this.#nowMs()
     const claims: Claim[] = []
     for (const { cid, generation } of jobs) {
       const row = this.rows.get(cid)
@@ -157,8 +152,9 @@ export class FakePlacements implements PlacementStore {
         row.claimedGeneration === generation &&
         row.generation === generation
       ) {
-        row.claimedUntilMs = this.#clock.now() + claimMs
+        row.claimedUntilMs = this.#nowMs() + claimMs
         row.blocks = blocks
+        if (row.state === 'queued') row.state = 'pinning'
       } else changed.push(cid)
     }
     return changed
@@ -223,7 +219,7 @@ export class FakePlacements implements PlacementStore {
         ? [{ ...this.#job(row), orgId: row.orgId }]
         : []
     }
-    const nowMs = this.#clock.now()
+    const nowMs = this.#nowMs()
     if (outcome.kind === 'unpinned') this.rows.delete(cid)
     else if (outcome.kind === 'pinned' || outcome.kind === 'failed') row.state = outcome.kind
     else if (row.state === 'pinning') row.state = 'queued'
@@ -240,8 +236,13 @@ export class FakePlacements implements PlacementStore {
     return []
   }
 
+  /** The clock of the database, which has nothing to do with the machine's date. */
+  #nowMs(): number {
+    return 1_700_000_000_000 + this.#clock.steadyMs()
+  }
+
   #isDue(row: FakeRow, node: NodeIdentity): boolean {
-    const nowMs = this.#clock.now()
+    const nowMs = this.#nowMs()
     if (row.state !== 'queued' && row.state !== 'unpinning') return false
     if (row.nextAttemptAtMs > nowMs) return false
     return row.claimedUntilMs === null || row.claimedUntilMs < nowMs || row.claimedBy !== node.incarnation

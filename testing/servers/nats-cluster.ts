@@ -31,11 +31,12 @@ export interface TestNatsCluster extends AsyncDisposable {
   files(certified: CertifiedKey): Promise<{ certFile: string; keyFile: string }>
 }
 
-/** Takes `env` as `testNats` does. */
+/** Takes `env` as `testNats` does. The servers are called `names`, or `server-0` and so on. */
 export async function testNatsCluster(
   env: NodeJS.ProcessEnv,
   count: number,
   options: Partial<NatsServerOptions> = {},
+  names: readonly string[] = [],
 ): Promise<TestNatsCluster> {
   const stack = new AsyncDisposableStack()
   const dir = await mkdtemp(join(tmpdir(), 'anchorage-nats-ca-'))
@@ -72,7 +73,7 @@ export async function testNatsCluster(
     })
     const start: TestSeat['start'] = (members, over) =>
       nats.start({
-        serverName: `server-${number}`,
+        serverName: names[number] ?? `server-${number}`,
         log: silentLog,
         cluster: members === null ? null : cluster(members, over),
         ...options,

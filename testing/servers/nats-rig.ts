@@ -1,3 +1,4 @@
+import { strict as assert } from 'node:assert'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { JetStreamBus } from '../../src/cluster/bus.ts'
 import { connectNats, type NodeNatsLink } from '../../src/cluster/nats-link.ts'
@@ -14,12 +15,19 @@ import { until } from '../settle.ts'
 export const election = { withinMs: patience.longMs }
 export const leaderlessMs = 12_000
 export const well = (link: NodeNatsLink) =>
-  until('JetStream to be well', () => link.trouble() === null, election)
+  until(
+    'JetStream to be well',
+    () => {
+      assert.equal(link.trouble(), null)
+      return true
+    },
+    election,
+  )
 
 /** Servers, and nodes with a connection each; all are stopped even when the test fails. */
-export async function natsRig(count: number) {
+export async function natsRig(count: number, names?: readonly string[]) {
   const stack = new AsyncDisposableStack()
-  const servers = stack.use(await testNatsCluster(process.env, count))
+  const servers = stack.use(await testNatsCluster(process.env, count, {}, names))
   let size = count
   let replicas: number | null = null
   const join = (child: NatsChild) => {

@@ -25,9 +25,17 @@ export interface TestDatabase extends AsyncDisposable {
  * (`postgres-keeper.ts`). It stops a few seconds after the last process that used it has ended, however that ended.
  */
 export async function testDatabase(): Promise<TestDatabase> {
-  const server = await sharedServer()
+  return cloneOf(await sharedServer(), template)
+}
+
+/** A copy of the database as it is now. No client may be connected to it. */
+export async function copyOf({ ownerUrl }: TestDatabase): Promise<TestDatabase> {
+  return cloneOf(await sharedServer(), new URL(ownerUrl).pathname.slice(1))
+}
+
+async function cloneOf(server: TestServer, original: string): Promise<TestDatabase> {
   const name = `test_${process.pid}_${randomBytes(6).toString('hex')}`
-  await asMaker(server, `create database ${name} template ${template} owner anchorage_owner`)
+  await asMaker(server, `create database ${name} template ${original} owner anchorage_owner`)
   const url = (role: string, password: string) =>
     `postgres://${role}:${password}@127.0.0.1:${server.port}/${name}`
   return {

@@ -1,6 +1,6 @@
 import type { DrainView } from '../../core/drain.ts'
 import type { NodeView } from '../../core/node-statuses.ts'
-import type { Node } from '../../core/node.ts'
+import type { Inability, Node } from '../../core/node.ts'
 import { nodeInFullWire, nodeWire } from '../../http/admin/admin-wire.ts'
 import { noNode, tableOf, watchTells, type Screen } from '../display.ts'
 import { stateIn } from '../paint.ts'
@@ -13,7 +13,12 @@ const columns: readonly Column[] = [
   { head: 'NODE', rank: 1, least: 12 },
   { head: 'ID', rank: 9 },
   { head: 'STATE', rank: 1, colour: stateIn },
-  { head: 'LIVE', rank: 1, colour: stateIn, means: 'live, or for how long the node has been silent' },
+  {
+    head: 'LIVE',
+    rank: 1,
+    colour: stateIn,
+    means: 'live, or for how long the node has been silent or unable to work',
+  },
   { head: 'ZONE', rank: 7 },
   { head: 'LEADS', rank: 4 },
   {
@@ -78,8 +83,9 @@ function rowOf({ node, placements, bytes: placedBytes, report, leads }: NodeView
   ]
 }
 
-/** `live`, or how long it has been silent. */
-export function liveOf({ live, silentMs }: Node): string {
+/** `live`, or how long it has been unable to work, or silent. */
+export function liveOf({ live, silentMs, unable }: Node): string {
+  if (unable !== null && (live || unable.what === 'postgres')) return `unable ${duration(unable.forMs)}`
   return live ? 'live' : `silent ${duration(silentMs)}`
 }
 
@@ -99,6 +105,7 @@ function inFull(view: NodeView, drain: DrainView | null, nowMs: number, { paint 
     ['id', node.id],
     ['state', node.state],
     ['live', node.live ? 'yes' : `no, silent for ${duration(node.silentMs)}`],
+    ...(node.unable === null ? [] : [unableLine(node.unable)]),
     ['zone', node.zone ?? 'none'],
     ['leads', leads === null ? 'no' : `epoch ${leads}`],
     ['placements', `${view.placements} (${bytes(view.bytes)})`],
@@ -120,6 +127,10 @@ function inFull(view: NodeView, drain: DrainView | null, nowMs: number, { paint 
       return `${label.padEnd(11)}${label === 'trouble' ? paint.yellow(shown) : label === 'state' ? stateIn(paint, shown) : shown}\n`
     })
     .join('')
+}
+
+function unableLine({ what, forMs, reason }: Inability): [string, string] {
+  return ['trouble', `unable to work for ${duration(forMs)}: ${what}: ${reason}`]
 }
 
 function reconcileLine(name: string, blocked: number): [string, string] {

@@ -1,7 +1,10 @@
 import type { NodeStatus } from '../../core/node-statuses.ts'
+import type { UnwantedPin } from '../../core/ports.ts'
 import { confirm } from '../confirm.ts'
+import { everyPage } from './every-page.ts'
 import { noNode, tableOf, watchTells } from '../display.ts'
 import { duration, json, printable } from '../print.ts'
+import { progress } from '../progress.ts'
 import type { Column } from '../table.ts'
 import { WrongUse, type Io } from '../verb.ts'
 import { operatorVerb } from './operator-verb.ts'
@@ -19,10 +22,14 @@ export const command = operatorVerb(
   {
     about: `Shows the reconciler of each node, which compares the pins of the node's Kubo with its placements in the database.
 Before it would remove more than 100 pins, and more than 1 % of them, it stops: a wrong database or an old backup must not delete
-the content of the cluster. On a restored database it changes nothing until you confirm.`,
-    json: '{"results":[{"id","name","blocked","endedAt","report"}]}.',
+the content of the cluster. While the database is restored, or went back in time, no node removes anything until you decide:
+--list shows the pins of NODE that no org wants, --adopt makes them pins of an org, and --confirm lets the node remove what is
+still unwanted. A node lists at most 100,000 pins at a time; after --adopt, its next run lists the rest.`,
+    json: '{"results":[{"id","name","blocked","endedAt","report"}]}; with --list {"results":[{"cid","seenAt"}]}; with --adopt {"adopted"}.',
     examples: [
       'admin reconcile',
+      'admin reconcile anchor-2 --list',
+      'admin reconcile anchor-2 --adopt rescue',
       'admin reconcile anchor-2 --confirm',
       'admin reconcile anchor-2 --confirm --yes',
     ],
@@ -34,15 +41,33 @@ the content of the cluster. On a restored database it changes nothing until you 
         '--confirm',
         'let the reconciler of NODE continue, this once. Asks first. Make sure that the database is the right one and up to date',
       )
-      .option('--watch', watchTells),
-  ([node], { confirm: isConfirmed, watch }, io) => {
-    if (isConfirmed && node === undefined)
-      throw new WrongUse(
-        'NODE is missing: --confirm lets one node continue, and anchorage admin reconcile lists the nodes',
+      .option(
+        '--list',
+        'show the CIDs of the unwanted pins of NODE, as its reconciler found them in its last run',
       )
-    if (isConfirmed && watch) throw new WrongUse('expected either --confirm or --watch')
-    return async ({ use, actor, show }) => {
-      if (node !== undefined && isConfirmed) return await letGoOn(node, { use, actor }, io)
+      .option(
+        '--adopt <ORG>',
+        'make the unwanted pins of NODE pins of this org (slug or id). Can be repeated',
+      )
+      .option('--watch', watchTells),
+  ([node], { confirm: isConfirmed, list, adopt, watch }, io) => {
+    const asked = Object.entries({
+      '--confirm': isConfirmed,
+      '--list': list,
+      '--adopt': adopt,
+      '--watch': watch,
+    })
+    const [option, more] = asked.filter(([, given]) => given !== undefined).map(([name]) => name)
+    if (more !== undefined) throw new WrongUse(`expected either ${option} or ${more}`)
+    if (option !== undefined && option !== '--watch' && node === undefined)
+      throw new WrongUse(
+        `NODE is missing: ${option} is for one node, and anchorage admin reconcile lists the nodes`,
+      )
+    return async (operator) => {
+      const { use, show } = operator
+      if (node !== undefined && isConfirmed) return await letGoOn(node, operator, io)
+      if (node !== undefined && list) return await listUnwanted(node, operator, io)
+      if (node !== undefined && adopt !== undefined) return await adoptAll(node, adopt, operator, io)
       await show({
         read: async () => (node === undefined ? await use.statuses() : [await use.node(node)]),
         screen: (statuses) =>
@@ -69,6 +94,28 @@ async function letGoOn(node: string, { use, actor }: Pick<Operator, 'use' | 'act
     )
   const status = await use.confirmReconcile(id, actor)
   io.out(io.json ? json({ results: [wireOf(status)] }) : `${printable(status.node.name)} continues\n`)
+}
+
+async function listUnwanted(given: string, { use, store }: Operator, io: Io): Promise<void> {
+  const { node } = await use.node(given)
+  const found = await everyPage<UnwantedPin>((last, limit) =>
+    store.operator.unwanted(node.id, last?.cid ?? '', limit),
+  )
+  const results = found.map(({ cid, seenAt }) => ({ cid, seenAt: seenAt.toISOString() }))
+  io.out(io.json ? json({ results }) : results.map(({ cid }) => `${cid}\n`).join(''))
+}
+
+async function adoptAll(given: string, org: string, { use, adopt }: Operator, io: Io): Promise<void> {
+  const { node } = await use.node(given)
+  const shown = progress(io, io.json)
+  let adopted = 0
+  for await (const n of adopt(node.id, org)) {
+    adopted = n
+    shown.tell(`${adopted} pins are adopted`)
+  }
+  shown.done()
+  if (io.json) return io.out(json({ adopted }))
+  io.out(`${adopted} unwanted pins of ${printable(node.name)} are pins of ${printable(org)} now\n`)
 }
 
 function wireOf({ node, report }: NodeStatus) {

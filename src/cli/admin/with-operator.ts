@@ -2,11 +2,14 @@ import { announceRevokedToken } from '../../app/caches.ts'
 import { natsOnce } from '../../app/nats.ts'
 import { operators } from '../../app/operators.ts'
 import { orgsOf } from '../../app/orgs.ts'
+import { policyOf } from '../../app/placement-policy.ts'
+import { proveMasterKey } from '../../auth/master-key-proof.ts'
 import { minter, type Minter } from '../../auth/minter.ts'
 import type { Config } from '../../config/config.ts'
 import { storeUrls } from '../../config/database-urls.ts'
 import { masterKey } from '../../config/master-key.ts'
-import type { TokenId } from '../../core/ids.ts'
+import { adopt } from '../../core/adopt.ts'
+import type { NodeId, TokenId } from '../../core/ids.ts'
 import type { OperatorUseCases } from '../../core/operators.ts'
 import type { AnyPrincipal, OrgUseCases } from '../../core/orgs.ts'
 import type { Scope } from '../../core/token.ts'
@@ -19,9 +22,14 @@ import { localOperator } from './local-operator.ts'
 export interface Operator {
   use: OperatorUseCases
   orgs: OrgUseCases
-  store: Pick<Store, 'orgs' | 'orgDirectory' | 'tokens'>
-  /** Opens the minter of tokens with the node's master key. */
-  minter: () => Promise<Minter>
+  store: Pick<Store, 'orgs' | 'orgDirectory' | 'tokens' | 'operator'>
+  /** Makes the unwanted pins of a node pins of an org; see core's `adopt`. */
+  adopt: (nodeId: NodeId, org: string) => AsyncGenerator<number>
+  /**
+   * Opens the minter of tokens with the master key of the config. Rejects `invalid` when it does not open the signing key, except with
+   * `newMasterKey`.
+   */
+  minter: (options?: { newMasterKey?: boolean }) => Promise<Minter>
   /**
    * Ends a token: at once on every node that can be reached, within seconds on the others. Rejects with `not_found` when there is no such
    * token.
@@ -43,7 +51,12 @@ export async function withOperator<T>(
   work: (operator: Operator) => Promise<T>,
 ): Promise<T> {
   const log = terseLog(io)
-  await using store = openStore({ ...storeUrls(config), log, maxTokens: config.tokens.maxPerOrg })
+  await using store = openStore({
+    ...storeUrls(config),
+    log,
+    replicas: config.pin.replicas,
+    maxTokens: config.tokens.maxPerOrg,
+  })
   await using links = new AsyncDisposableStack()
   const link = async () => links.use(await natsOnce(config, await store.nodes.clusterId()))
   const use = operators({ config, store, link, log })
@@ -62,7 +75,16 @@ export async function withOperator<T>(
     use,
     orgs: orgsOf({ config, store, link, log }),
     store,
-    minter: async () => minter({ store: store.tokens, masterKey: await masterKey(config), actor }),
+    adopt: (nodeId, org) =>
+      adopt(
+        { store, nodes: () => store.nodes.list(), room: policyOf(config), now: Date.now },
+        { nodeId, org, actor },
+      ),
+    minter: async ({ newMasterKey = false } = {}) => {
+      const key = await masterKey(config)
+      if (!newMasterKey) await proveMasterKey(store.tokens, key)
+      return minter({ store: store.tokens, masterKey: key, actor })
+    },
     revokeToken,
     actor,
     principal: { actor, orgId: null, scopes: new Set<Scope>(['cluster:admin']) },

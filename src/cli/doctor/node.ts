@@ -41,7 +41,7 @@ export const checkNode: Check = async ({ config, node }) => {
   return [...complaints, ...stale]
 }
 
-const faults: ReadonlySet<string> = new Set(['nats', 'kubo', 'postgres', 'schema'])
+const faults: ReadonlySet<string> = new Set(['nats', 'kubo', 'postgres', 'schema', 'siblings', 'history'])
 
 function urlOf({ host, port }: Config['http']['listen']): string {
   // A node that listens on all addresses answers on loopback.

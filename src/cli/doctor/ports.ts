@@ -1,8 +1,7 @@
-import { createServer, type ListenOptions } from 'node:net'
-import { once } from 'node:events'
 import type { Config } from '../../config/config.ts'
 import type { ConfigKey } from '../../config/keys.ts'
 import type { ListenAddress } from '../../config/kinds.ts'
+import { refusalOf } from '../../app/early-ports.ts'
 import { ownNats } from '../../app/nats.ts'
 import { connectOnce } from '../../cluster/connect-once.ts'
 import { fail, ok, type Check, type Finding } from './finding.ts'
@@ -68,17 +67,4 @@ async function checkPort({ key, address }: Port, holder: Holder): Promise<Findin
       `ports below 1024 need CAP_NET_BIND_SERVICE; or change ${key}`,
     )
   return fail(key, `${where}: cannot be listened on (${refusal})`, `change ${key}`)
-}
-
-/** Null when the address can be listened on now; else the error's code. */
-async function refusalOf(options: ListenOptions): Promise<string | null> {
-  const server = createServer().listen(options)
-  try {
-    await once(server, 'listening')
-    return null
-  } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : String(error)
-  } finally {
-    server.close()
-  }
 }

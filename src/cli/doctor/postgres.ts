@@ -13,6 +13,7 @@ import { migrateStatus } from '../../store/migrate.ts'
 import type { Way } from '../../store/connections.ts'
 import { duration } from '../print.ts'
 import { fail, judged, ok, skip, warn, type Check, type Finding } from './finding.ts'
+import { masterKeyCheck, masterKeyOf, nameOf } from './identity.ts'
 import { silentLog } from '../../core/silent-log.ts'
 
 /** A smaller difference may come from the clocks' usual error and from the time that the query took. */
@@ -26,7 +27,7 @@ export const checkPostgres: Check = async ({ config }, signal) => {
   // The config check says why.
   if (urls === null) return [skip('postgres', 'its logins cannot be used; see the check config')]
   const looks = await Promise.all([
-    systemLook(urls.systemUrl, signal),
+    systemLook(urls.systemUrl, config, signal),
     tenantLook(urls.tenantUrl, signal),
     filesLook(config.database.ownerUrl),
   ])
@@ -42,9 +43,9 @@ function urlsOf(config: Config): ReturnType<typeof storeUrls> | null {
   }
 }
 
-async function systemLook(url: string, signal: AbortSignal): Promise<Finding[]> {
+async function systemLook(url: string, config: Config, signal: AbortSignal): Promise<Finding[]> {
   const role = 'anchorage_system'
-  return await looked('postgres', { url, role, signal }, async (look) => {
+  const found = await looked('postgres', { url, role, signal }, async (look) => {
     const login = await loginOf('postgres system', look, 'database.systemUrl', role)
     const way = login.state === 'ok' ? await wayOf('postgres way', url, role) : null
     const schema = await judged('postgres schema', async () => {
@@ -52,8 +53,9 @@ async function systemLook(url: string, signal: AbortSignal): Promise<Finding[]> 
       return ok('postgres schema', 'the schema is the one that this version needs')
     })
     const facts = await look.server()
-    // Without a valid login and a schema, the nodes cannot be counted.
-    const nodes = login.state === 'ok' && schema.state === 'ok' ? (await look.cluster('')).nodes : 1
+    // Without a valid login and a schema, the nodes cannot be counted or compared with.
+    const isSound = login.state === 'ok' && schema.state === 'ok'
+    const nodes = isSound ? (await look.cluster('')).nodes : 1
     return [
       serverOf(facts, hostOf(url)),
       ...settingsOf(facts, nodes, way?.way ?? 'directly'),
@@ -61,8 +63,18 @@ async function systemLook(url: string, signal: AbortSignal): Promise<Finding[]> 
       login,
       ...(way === null ? [] : [way.finding]),
       schema,
+      ...(isSound ? await identityOf(config, look) : []),
     ]
   })
+  const isTold = found.some(({ check }) => check === masterKeyCheck)
+  return isTold ? found : [...found, skip(masterKeyCheck, untold)]
+}
+
+const untold = 'whether it opens the signing keys cannot be told: the database cannot be asked'
+
+async function identityOf(config: Config, look: LoginLook): Promise<Finding[]> {
+  const facts = await look.identity()
+  return [await masterKeyOf(config, facts), ...(await nameOf(config, facts))]
 }
 
 async function tenantLook(url: string, signal: AbortSignal): Promise<Finding[]> {

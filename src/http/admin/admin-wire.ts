@@ -31,6 +31,7 @@ export function nodeWire({ node, placements, bytes, report, reportedAt, leads }:
     state: node.state,
     live: node.live,
     silentMs: node.silentMs,
+    unable: node.unable,
     leads,
     placements,
     placementBytes: bytes,

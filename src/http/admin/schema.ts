@@ -1,7 +1,7 @@
 /** The schemas of what operators see: the answers of `/v1/admin`, and what `--json` of the operators' verbs prints. */
 import Type from 'typebox'
 import type { Static } from 'typebox'
-import { nodeStates } from '../../core/node.ts'
+import { abilities, nodeStates } from '../../core/node.ts'
 import { moveStates, planStates } from '../../core/plan.ts'
 import { count, instant, nullable, text } from '../schema-words.ts'
 import { named, ref } from '../spec/schema.ts'
@@ -17,6 +17,19 @@ const NodeState = Type.Enum([...nodeStates], {
 const Leads = nullable(count('Its epoch if it is the leader; null if it is not'))
 const ReportedAt = nullable(instant('When the node last reported its state; null before its first report'))
 const Live = Type.Boolean({ description: 'Whether the node was seen recently' })
+const Unable = nullable(
+  Type.Object(
+    {
+      what: Type.Enum([...abilities], {
+        type: 'string',
+        description: 'What it does not reach: its Kubo, or Postgres',
+      }),
+      forMs: count('Milliseconds since it last could work'),
+      reason: Type.String(),
+    },
+    { description: 'Why the node cannot pin and serve content; null while it can' },
+  ),
+)
 const SilentMs = count('Milliseconds since the node last wrote to Postgres')
 const Reasons = Type.Array(Type.Object({ what: Type.String(), reason: Type.String() }), {
   description: 'The degraded parts of the node',
@@ -28,6 +41,7 @@ const nodeProperties = {
   state: NodeState,
   live: Live,
   silentMs: SilentMs,
+  unable: Unable,
   leads: Leads,
   placements: count(
     'Placements on this node in Postgres: contents that are pinned there, are to be pinned there, or are ' +

@@ -7,8 +7,8 @@
 -- Returns: one row an item; none if the pin to replace does not exist. `copies`: how many copies have a node so far. `woken`: the
 -- placements to hint, [{nodeId, generation, attempt}]. Both are null for a pin that existed. `refused`: {limit, may, has} for an item
 -- beyond a limit, whose other columns but id are null; otherwise null.
--- Raises: AN001 if `created` would be over ten minutes ahead of the clock; 42501 if there is no such org; 40001 if the org gained bytes
--- after its limits were checked and now has too many (the caller tries again, with the new sum).
+-- Raises: AN001 if `created` would be over ten minutes ahead of the clock (its message ends with the seconds); 42501 if there is no such
+-- org; 40001 if the org gained bytes after its limits were checked and now has too many (the caller tries again, with the new sum).
 create or replace function accept_pins(items jsonb, again boolean default false, replaces uuid default null, usual int default 1,
   grace_ms bigint default 0)
 returns table (id uuid, created timestamptz, status text, replicas int, copies int, woken jsonb, refused jsonb)
@@ -28,7 +28,7 @@ begin
     least(coalesce(o.default_replicas, usual), o.max_replicas) as usual, o.max_pins, o.max_bytes, o.max_replicas
   into limits from orgs o where o.id = org for update;
   if not found then raise exception 'no such org' using errcode = '42501'; end if;
-  if limits.base > clock_timestamp() + interval '10 minutes' then raise exception 'created runs ahead' using errcode = 'AN001'; end if;
+  if limits.base > now() + interval '10 min' then raise 'ahead: %', extract(epoch from limits.base - now()) using errcode = 'AN001'; end if;
 
   if again then
     return query select p.id, p.created, p.status, p.replicas::int, null::int, null::jsonb, null::jsonb from jsonb_array_elements(items) i

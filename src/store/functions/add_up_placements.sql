@@ -2,7 +2,7 @@
 -- Locks: the cluster's row (for share), the rows of placement_changes, the rows of placement_counts in key order.
 -- Returns: the number of changes that it added up.
 -- Raises: AN002 if `of_leader` is not the current epoch.
-create or replace function add_up_placements(of_leader bigint, most int) returns int language plpgsql as $$
+create or replace function add_up_placements(of_leader text, most int) returns int language plpgsql as $$
 declare
   taken int;
 begin

@@ -7,7 +7,7 @@
 -- Returns: {jobs: [{cid, node_id, generation, attempt, org_id}], added, dropped, stale}: the placements to hint, and the numbers of copies
 -- added, of copies dropped and of stale repairs.
 -- Raises: AN002 if `of_leader` is not the current epoch; AN003 during maintenance.
-create or replace function apply_repairs(of_leader bigint, repairs jsonb) returns jsonb language plpgsql as $$
+create or replace function apply_repairs(of_leader text, repairs jsonb) returns jsonb language plpgsql as $$
 declare
   cids text[];
   r record;

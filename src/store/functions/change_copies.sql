@@ -1,5 +1,6 @@
 -- Changes the copies of a content as a repair says: marks those on the nodes `lose` as lost and those on the nodes `find` as not lost, adds
--- `additions`, [{node, reason}], and has the copies on the nodes `dropped` unpinned.
+-- `additions`, [{node, reason}], and has the copies on the nodes `dropped` unpinned. Content of which a pinned copy is found is no longer
+-- lost.
 -- Locks: the placements. The caller holds hold_nodes, the content and its placements.
 -- Returns: the placements to hint, [{cid, node_id, generation, attempt, org_id}].
 create or replace function change_copies(of_cid text, additions jsonb, dropped uuid[], lose uuid[], find uuid[]) returns jsonb
@@ -10,7 +11,11 @@ declare
   jobs jsonb := '[]';
 begin
   if lose <> '{}' then update placements q set lost = true where q.cid = of_cid and q.node_id = any (lose); end if;
-  if find <> '{}' then update placements q set lost = false where q.cid = of_cid and q.node_id = any (find); end if;
+  if find <> '{}' then
+    update placements q set lost = false where q.cid = of_cid and q.node_id = any (find);
+    update contents c set lost_at = null where c.cid = of_cid and c.lost_at is not null
+      and exists (select from placements q where q.cid = of_cid and q.state = 'pinned' and not q.lost);
+  end if;
   for p in select (a ->> 'node')::uuid as node, a ->> 'reason' as reason from jsonb_array_elements(additions) a order by 1 loop
     number := add_copy(of_cid, p.node, p.reason);
     if number is not null then

@@ -22,8 +22,9 @@ begin
   cross join lateral (
     select q.ctid from placements q
     where q.cid = j.cid and q.node_id = node and q.generation = j.generation
-      and q.state in ('queued', 'unpinning') and q.next_attempt_at <= at
-      and (q.claimed_until is null or q.claimed_until < at or q.claimed_by <> boot) for update) p;
+      -- a first attempt is due from the beginning, even if the clock of the database was ahead when it was asked for
+      and q.state in ('queued', 'unpinning') and (q.next_attempt_at <= at or not q.retrying and q.next_attempt_at < 'infinity')
+      and (not is_claimed(q.claimed_until) or q.claimed_by <> boot) for update) p;
   if tids is null then return; end if;
   return query
   with taken as (
@@ -32,6 +33,8 @@ begin
       attempts = q.attempts + case q.state when 'queued' then 1 else 0 end,
       -- an earlier claim that was not finished may have left a pin in Kubo
       verify = q.verify or q.claimed_until is not null,
+      -- a time ahead would show at every finish that the content was asked for again since
+      wanted_since = least(q.wanted_since, at),
       claimed_until = at + make_interval(secs => lease_ms / 1000.0), claimed_by = boot, claimed_generation = q.generation,
       -- while it is claimed, this is the time of the claim: a later wanted_since shows that the content was asked for again since
       next_attempt_at = at, blocks = 0, bytes = 0

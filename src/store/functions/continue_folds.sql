@@ -5,7 +5,7 @@
 -- then what fold_contents locks (pins, org_usage, pin_counts).
 -- Returns: `most` if folds went on; otherwise the number of contents walked, 0 when nothing is left to do.
 -- Raises: AN002 if `of_leader` is not the current epoch; AN003 during maintenance.
-create or replace function continue_folds(of_leader bigint, most int) returns int language plpgsql as $$
+create or replace function continue_folds(of_leader text, most int) returns int language plpgsql as $$
 declare
   cids text[];
   came text;

@@ -1,6 +1,7 @@
 -- Reads the queued placements of a node that are due and not claimed. It takes the `orgs` orgs that come after `after_org` (after the last
 -- org it goes on with the first), at most `per_org` placements of each, and each org's first before any org's second, up to `most` rows.
--- `again` selects the placements that are being retried; false selects the others.
+-- `again` selects the placements that are being retried; false selects the others, which are due from the beginning, even if the clock of
+-- the database was ahead when they were made. Nodes up to level 128 read retries here; due_retries passes over orgs with nothing due.
 -- Locks: nothing.
 -- Returns: `attempt`: the number of the attempt that is due. `place`: the org's place in the walk, from 1; the next call goes on after the
 -- org with the greatest one. So an org with nothing due has a row without a cid, and these rows come first.
@@ -30,8 +31,11 @@ language sql stable as $$
   left join lateral (
     select p.*, row_number() over (order by p.next_attempt_at) as turn from (
       select * from placements q
-      where q.node_id = node and q.state = 'queued' and q.retrying = again and q.org_id = o.org_id
-        and q.next_attempt_at <= clock_timestamp() and (q.claimed_until is null or q.claimed_until < clock_timestamp())
+      -- as in due_retries, it must not be a constant
+      where q.node_id = node and q.state = 'queued' and q.retrying = (select again) and q.org_id = o.org_id
+        -- an index finds what is before a stable function; clock_timestamp() would be compared with every row
+        and q.next_attempt_at <= case when again then statement_timestamp() else 'infinity' end
+        and not is_claimed(q.claimed_until)
       order by q.next_attempt_at limit per_org) p) d on true
   order by d.turn nulls first, o.n limit most
 $$;

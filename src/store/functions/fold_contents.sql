@@ -1,7 +1,7 @@
 -- Brings the pins of these contents in line with the contents' placements and sizes: writes the status and the counted bytes of each pin
--- that differs, and keeps pin_counts and org_usage in step. A lost placement does not count as a copy; one that is leaving still does. At
--- most `most` pins of each content change in one call. When that many have changed in all, the contents are marked (`folding`), and a later
--- transaction goes on.
+-- that differs, and keeps pin_counts and org_usage in step. A CID that is given twice counts once. A lost placement does not count as a
+-- copy; one that is leaving still does. At most `most` pins of each content change in one call. When that many have changed in all, the
+-- contents are marked (`folding`), and a later transaction goes on.
 -- A pin that takes its org over its limit of bytes is refused: it becomes `failed` with `too_big`. Content that only refused pins wanted is
 -- released. The caller holds the contents' rows.
 -- Locks: the pins that change; reserved_bytes; org_usage in the order of orgs; pin_counts in key order; after a refusal the placements of
@@ -22,7 +22,8 @@ begin
   select array_agg(d.ctid), array_agg(d.org_id), array_agg(d.seq), array_agg(d.status), array_agg(d.becomes), array_agg(d.counted_bytes),
     array_agg(d.size)
   into tids, orgs, seqs, was, becomes, counted, counts
-  from unnest(cids) as u (cid)
+  -- one statement sees each pin as it was before, so a CID that came twice would change the counts twice
+  from (select distinct x.cid from unnest(cids) as x (cid)) u
   cross join lateral (
     select count(*) filter (where state = 'pinned') as pinned, count(*) filter (where state = 'pinning') as pinning,
       count(*) filter (where state = 'queued') as queued, count(*) filter (where state = 'failed') as failed

@@ -3,7 +3,7 @@
 -- Locks: the cluster's row (share); contents in cid order; placements in cid order.
 -- Returns: the placements that are to be unpinned now.
 -- Raises: AN002 and AN003 (assert_leading).
-create or replace function release_due(of_leader bigint, most int)
+create or replace function release_due(of_leader text, most int)
 returns table (cid text, node_id uuid, generation bigint, attempt int, org_id uuid)
 language plpgsql as $$
 #variable_conflict use_column
@@ -12,9 +12,10 @@ declare
   gone text;
 begin
   perform assert_leading(of_leader);
-  -- the contents are chosen by time and locked in cid order
+  -- The contents are chosen by time and locked in cid order. An index finds what is before a stable function; clock_timestamp() would be
+  -- compared with every row.
   select array_agg(q.cid) into due from (
-    select c.cid from contents c where c.unpin_after <= clock_timestamp() order by c.unpin_after limit most) q;
+    select c.cid from contents c where c.unpin_after <= statement_timestamp() order by c.unpin_after limit most) q;
   if due is null then return; end if;
   perform lock_contents(due);
   for gone in select c.cid from contents c where c.cid = any (due) and c.unpin_after <= clock_timestamp() order by c.cid loop

@@ -4,7 +4,7 @@
 -- (release_contents).
 -- Returns: how many pins it changed.
 -- Raises: AN002 and AN003 (assert_leading).
-create or replace function release_holds(of_leader bigint, most int, grace_ms bigint) returns int language plpgsql as $$
+create or replace function release_holds(of_leader text, most int, grace_ms bigint) returns int language plpgsql as $$
 declare
   held text[];
   p record;

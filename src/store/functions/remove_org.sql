@@ -6,7 +6,7 @@
 -- Returns: {org, pins, jobs, removed}; null when no org is to be removed. `pins` is how many pins the step deleted, `jobs` are the
 -- placements to be unpinned now: [{cid, node_id, generation, attempt, org_id}], `removed` says that the org is gone.
 -- Raises: AN002 and AN003 (assert_leading).
-create or replace function remove_org(of_leader bigint, most int, grace_ms bigint, audit_id uuid) returns jsonb language plpgsql as $$
+create or replace function remove_org(of_leader text, most int, grace_ms bigint, audit_id uuid) returns jsonb language plpgsql as $$
 declare
   org record;
   ids uuid[];

@@ -4,7 +4,7 @@
 -- Returns: one row. `done` is how many moves of `of_plan` this call ended, `remaining` is how many are left. There is no row when the plan
 -- does not exist.
 -- Raises: AN002 and AN003 (assert_leading).
-create or replace function settle_moves(of_leader bigint, of_plan uuid, most int, audit_id uuid, plan_name text)
+create or replace function settle_moves(of_leader text, of_plan uuid, most int, audit_id uuid, plan_name text)
 returns table (done int, remaining int)
 language plpgsql as $$
 #variable_conflict use_column

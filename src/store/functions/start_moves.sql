@@ -6,7 +6,7 @@
 -- Returns: {jobs, started, skipped}; `jobs`: [{cid, node_id, generation, attempt, org_id}]. The numbers are 0 when the plan is not
 -- applying.
 -- Raises: AN002 and AN003 (assert_leading).
-create or replace function start_moves(of_leader bigint, of_plan uuid, items jsonb) returns jsonb language plpgsql as $$
+create or replace function start_moves(of_leader text, of_plan uuid, items jsonb) returns jsonb language plpgsql as $$
 declare
   cids text[];
   m record;

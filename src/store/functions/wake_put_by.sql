@@ -4,7 +4,7 @@
 -- Returns: {walked, jobs}. `walked` is 0 when no org is to be walked for, else how many contents the step passed, but at least 1. `jobs`:
 -- [{cid, node_id, generation, attempt, org_id}].
 -- Raises: AN002 and AN003 (assert_leading).
-create or replace function wake_put_by(of_leader bigint, most int) returns jsonb language plpgsql as $$
+create or replace function wake_put_by(of_leader text, most int) returns jsonb language plpgsql as $$
 declare
   walk record;
   cids text[];

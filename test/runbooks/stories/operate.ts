@@ -14,4 +14,5 @@ export async function operate({ world }: Stage, next: Next): Promise<void> {
   assert.match(await next('set-member', ['usr_…', user]), /bob[^]*owner/i)
   await next('suspend-org')
   await assert.rejects(world.anchorage('admin', 'orgs', 'acme'))
+  assert.match(await next('admin recount'), /all stored counts of [^]* are right/)
 }

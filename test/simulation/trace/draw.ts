@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert'
+import type { Epoch } from '../../../src/core/epoch.ts'
 import { idOf, type NodeId } from '../../../src/core/ids.ts'
-import type { Node } from '../../../src/core/node.ts'
+import type { Inability, Node } from '../../../src/core/node.ts'
 import type { Finish, Outcome } from '../../../src/core/placement.ts'
 import { leaveAsSeen, planRepair } from '../../../src/core/plan-repair.ts'
 import type { ContentCopies, Repair } from '../../../src/core/repair.ts'
@@ -30,6 +31,9 @@ export class Draw {
   readonly #model: ModelSide
   #ids = 0
   #nodes = 0
+  #terms = 0
+  /** The epochs so far. */
+  readonly #epochs: Epoch[] = []
   #attempts: Attempt[] = []
   /** Accepts and repairs to be made once more, or late. */
   readonly #old: Step[] = []
@@ -48,7 +52,7 @@ export class Draw {
         { do: 'boot', nodeId },
       ]
     })
-    return [{ do: 'elect' }, ...joins.flat()]
+    return [this.#elect(), ...joins.flat()]
   }
 
   /** The steps that bring all work to its end, on nodes that are all well. */
@@ -58,6 +62,7 @@ export class Draw {
       yield { do: 'uncordon', nodeId }
       yield { do: 'noteDown', epoch: db.epoch, nodeId, down: false }
       yield { do: 'boot', nodeId }
+      yield { do: 'see', nodeId, boot: db.node(nodeId).incarnation, unable: null }
     }
     for (let round = 0; !this.#isAtRest(); round++) {
       assert.ok(round < 30, 'the work of the trace never ends')
@@ -113,6 +118,7 @@ export class Draw {
       [26, () => this.#finish()],
       [4, () => this.#extend()],
       [3, () => ({ do: 'boot', nodeId: this.#node() })],
+      [4, () => this.#see()],
       [3, () => this.#voidClaims()],
       [3, () => this.#reconcile()],
       [30, () => this.#leaderStep()],
@@ -122,7 +128,7 @@ export class Draw {
       [2, () => this.#plan()],
       [1, () => this.#forget()],
       [1, () => this.#join()],
-      [2, () => ({ do: 'elect' })],
+      [2, () => this.#elect()],
       [8, () => ({ do: 'pass', ms: times.passMs * this.#random.int(1, 4) })],
       [3, () => ({ do: 'read' })],
       [4, () => this.#again()],
@@ -225,7 +231,8 @@ export class Draw {
     const kubo = { errorCode: 'kubo_error', error: 'it says no' } as const
     const full = { errorCode: 'node_full', error: 'no room' } as const
     const at = this.#random.int(1, 100)
-    if (at <= 58) return pinned(cid)
+    if (at <= 56) return pinned(cid)
+    if (at <= 58) return pinned(cid, true)
     if (at <= 70) return { kind: 'retry', errorCode: 'stalled', error: 'no block', delayMs }
     if (at <= 75) return { kind: 'retry', ...full, delayMs }
     if (at <= 82) return { kind: 'failed', ...full }
@@ -253,6 +260,20 @@ export class Draw {
     return { do: 'voidClaims', nodeId, boot: this.#model.db.node(nodeId).incarnation }
   }
 
+  #see(): Step {
+    const nodeId = this.#node()
+    const unable = this.#random.chance(0.6) ? null : this.#inability()
+    return { do: 'see', nodeId, boot: this.#boot(nodeId), unable }
+  }
+
+  /** Some do not know the present epoch. */
+  #elect(): Step {
+    const { epoch } = this.#model.db
+    const seen = this.#epochs.length > 1 && this.#random.chance(0.2) ? this.#random.pick(this.#epochs) : epoch
+    this.#epochs.push(epoch)
+    return { do: 'elect', seen, termId: `term-${++this.#terms}` }
+  }
+
   #reconcile(): Step {
     const nodeId = this.#node()
     const some = cids.filter(() => this.#random.chance(0.2))
@@ -266,11 +287,10 @@ export class Draw {
 
   #leaderStep(): LeaderStep | null {
     const { db, leader } = this.#model
-    const isOver = db.epoch > 1 && this.#random.chance(0.03)
-    const epoch = isOver ? db.epoch - 1 : db.epoch
+    const epoch = this.#random.chance(0.03) ? this.#random.pick(this.#epochs) : db.epoch
     const nodeId = this.#node()
     const hasPlan = leader.plan !== null
-    switch (this.#random.int(1, 16)) {
+    switch (this.#random.int(1, 18)) {
       case 1:
         return { do: 'requeueExpired', epoch }
       case 2:
@@ -282,7 +302,12 @@ export class Draw {
       case 5:
         return { do: 'noteDown', epoch, nodeId, down: this.#random.chance(0.5) }
       case 6:
-        return { do: 'beginWalk', epoch, nodeId }
+        return {
+          do: 'noteAway',
+          epoch,
+          nodeId,
+          what: this.#random.pick(['kubo', 'postgres', 'silent'] as const),
+        }
       case 7:
         return {
           do: 'advanceWalk',
@@ -295,6 +320,8 @@ export class Draw {
         return hasPlan ? { do: 'startMoves', epoch, limit: this.#random.int(1, 4) } : null
       case 10:
         return hasPlan ? { do: 'settleMoves', epoch } : null
+      case 11:
+        return { do: 'noteHeard', epoch, nodeId }
       default: {
         const step: LeaderStep = { do: 'apply', epoch, repairs: this.#repairs() }
         this.#keep(step)
@@ -313,11 +340,18 @@ export class Draw {
       .map((content) => (this.#random.chance(0.15) ? this.#wild(content) : plan(content, nodes)))
   }
 
-  #view(id: NodeId, live = this.#random.chance(0.8)): Node {
+  #view(id: NodeId, isWell = false): Node {
+    const live = isWell || this.#random.chance(0.8)
     const silentMs = live ? 0 : this.#random.pick([20_000, 100_000])
+    const unable = isWell || this.#random.chance(0.8) ? null : this.#inability()
     const place = { id, name: id, zone: null, multiaddrs: [], capacityBytes: 2 ** 40, usedBytes: 0 }
-    const { state } = this.#model.db.node(id)
-    return { ...place, state, live, silentMs }
+    const { state, isDown } = this.#model.db.node(id)
+    return { ...place, state, live, silentMs, unable, down: isDown }
+  }
+
+  #inability(): Inability {
+    const what = this.#random.pick(['kubo', 'postgres'] as const)
+    return { what, forMs: this.#random.pick([1_000, 20_000, 100_000]), reason: 'a test' }
   }
 
   /** Random changes, to try the checks of the store. No leader adds and drops the same copy. */
@@ -352,7 +386,9 @@ export class Draw {
   }
 
   #forget(): Step | null {
-    return this.#model.db.nodes.size <= nodesAtLeast ? null : { do: 'forget', nodeId: this.#node() }
+    return this.#model.db.nodes.size <= nodesAtLeast
+      ? null
+      : { do: 'forget', nodeId: this.#node(), acceptLoss: this.#random.chance(0.3) }
   }
 
   #join(): Step | null {
@@ -396,8 +432,8 @@ function plan(content: ContentCopies, nodes: readonly Node[]): Repair {
   return planRepair(content, nodes, policy) ?? leaveAsSeen(content)
 }
 
-function pinned(cid: string): Outcome {
-  return { kind: 'pinned', blocks: 1, bytes: Number(cid.slice(4)), foreignPin: false }
+function pinned(cid: string, foreignPin = false): Outcome {
+  return { kind: 'pinned', blocks: 1, bytes: Number(cid.slice(4)), foreignPin }
 }
 
 function workOf({ state }: Placement): 'pin' | 'unpin' {

@@ -1,7 +1,7 @@
 import { isCode } from '../../../src/core/errors.ts'
 import type { NodeId } from '../../../src/core/ids.ts'
 import type { ContentCopies } from '../../../src/core/repair.ts'
-import { Database } from '../database.ts'
+import { Database, type ClaimRow } from '../database.ts'
 import { LeaderDatabase } from '../leader-database.ts'
 import { NodeDatabase } from '../node-database.ts'
 import { PinDatabase } from '../pin-database.ts'
@@ -39,6 +39,8 @@ export class ModelSide implements Side {
         return pins.remove(step.id)
       case 'boot':
         return nodes.boot(step.nodeId)
+      case 'see':
+        return nodes.see(step.nodeId, step.boot, { unable: step.unable })
       case 'voidClaims':
         return nodes.voidClaims(step.nodeId, step.boot)
       case 'claim':
@@ -60,12 +62,12 @@ export class ModelSide implements Side {
       case 'uncordon':
         return leader.uncordon(step.nodeId)
       case 'forget':
-        return leader.forget(step.nodeId)
+        return leader.forget(step.nodeId, step.acceptLoss)
       case 'plan':
         leader.plan = { moves: step.moves.map((move) => ({ ...move, state: 'planned' })), isApplied: false }
         return undefined
       case 'elect':
-        return void leader.elect()
+        return this.db.takeEpoch(step.seen, step.termId)
       case 'pass':
         this.now += step.ms
         return undefined
@@ -97,8 +99,10 @@ export class ModelSide implements Side {
         return leader.noteDrained(epoch).toSorted()
       case 'noteDown':
         return leader.noteDown(epoch, step.nodeId, step.down)
-      case 'beginWalk':
-        return leader.beginWalk(epoch, step.nodeId)
+      case 'noteAway':
+        return leader.noteAway(epoch, step.nodeId, { what: step.what, forMs: 0 })
+      case 'noteHeard':
+        return leader.noteHeard(epoch, step.nodeId)
       case 'advanceWalk':
         return leader.advanceWalk(epoch, step.nodeId, step.afterCid)
       case 'apply':
@@ -113,6 +117,8 @@ export class ModelSide implements Side {
   #read(): unknown {
     const { leader, db } = this
     const nodes = [...db.nodes.keys()].toSorted()
+    // a sign of life a moment ago; which of them are silent is no matter of the trace
+    for (const node of db.nodes.values()) node.lastSeen = this.now
     return {
       unsettled: leader.unsettled('', 1_000).map(comparable),
       walks: leader.walks().toSorted((a, b) => (a.nodeId < b.nodeId ? -1 : 1)),
@@ -120,19 +126,27 @@ export class ModelSide implements Side {
       moving: leader.moving(),
       usage: leader.usage().toSorted((a, b) => (a.nodeId < b.nodeId ? -1 : 1)),
       on: nodes.map((nodeId) => leader.onNode(nodeId, '', 1_000).map(comparable)),
+      waiting: nodes.map((nodeId) => leader.waitingOn(nodeId, '', 1_000).contents.map(comparable)),
+      sole: nodes.map((nodeId) => leader.soleContents(nodeId)),
       movable: nodes.map((nodeId) => leader.movable(nodeId, '', 1_000).map(holdersInOrder)),
     }
+  }
+
+  #lasts({ until }: ClaimRow): 'over' | 'later' | null {
+    if (until === null) return null
+    return until < this.now ? 'over' : 'later'
   }
 
   rows(): Rows {
     const { db, now } = this
     const placements = [...db.contents.values()].flatMap(({ placements }) => [...placements.values()])
     return {
-      contents: [...db.contents.values()].map(({ cid, wanted, dagSize, unpinAfter }) => ({
+      contents: [...db.contents.values()].map(({ cid, wanted, dagSize, unpinAfter, isLost }) => ({
         cid,
         wanted,
         unsettled: db.unsettled.has(cid),
         dagSize,
+        isLost,
         unpin: unpinAfter === null ? 'never' : unpinAfter <= now ? 'due' : 'later',
       })),
       placements: placements.map(({ claim, generation, wantedSince, nextAttemptAt, ...p }) => ({
@@ -140,17 +154,16 @@ export class ModelSide implements Side {
         generation,
         isDue: nextAttemptAt <= now,
         isWoken: wantedSince > nextAttemptAt,
-        claim:
-          claim === null
-            ? null
-            : { boot: claim.boot, generation: claim.generation, isOver: claim.until < now },
+        claim: claim && { ...claim, until: this.#lasts(claim) },
       })),
       pins: [...db.pins.values()].map((pin) => ({ ...pin, holds: pin.holds.toSorted() })),
-      nodes: [...db.nodes.values()].map(({ id, state, incarnation, isDown, walkAfter }) => ({
+      epoch: db.epoch,
+      nodes: [...db.nodes.values()].map(({ id, state, incarnation, isDown, unable, walkAfter }) => ({
         id,
         state,
         incarnation,
         isDown,
+        unable: unable?.what ?? null,
         walkAfter,
       })),
     }

@@ -1,5 +1,6 @@
+import type { Epoch } from '../../../src/core/epoch.ts'
 import type { NodeId } from '../../../src/core/ids.ts'
-import type { NodeState } from '../../../src/core/node.ts'
+import type { Away, NodeState } from '../../../src/core/node.ts'
 import type { PinStatus } from '../../../src/core/pin.ts'
 import type { PlacementReason, PlacementState } from '../../../src/core/placement.ts'
 
@@ -21,7 +22,8 @@ export interface PlacementRow {
   isDue: boolean
   /** The content was asked for again since the claim. */
   isWoken: boolean
-  claim: { boot: number; generation: number; isOver: boolean } | null
+  /** `until` is null once its time was over and the placement was queued again. */
+  claim: { boot: number; generation: number; until: 'over' | 'later' | null } | null
 }
 
 /** The rows that both sides have. Times are compared as relations: due or not, over or not. */
@@ -32,6 +34,7 @@ export interface Rows {
     unsettled: boolean
     dagSize: number | null
     unpin: 'never' | 'due' | 'later'
+    isLost: boolean
   }[]
   placements: PlacementRow[]
   pins: {
@@ -42,15 +45,24 @@ export interface Rows {
     status: PinStatus
     holds: readonly string[]
   }[]
-  nodes: { id: NodeId; state: NodeState; incarnation: number; isDown: boolean; walkAfter: string | null }[]
+  nodes: {
+    id: NodeId
+    state: NodeState
+    incarnation: number
+    isDown: boolean
+    unable: Away['what'] | null
+    walkAfter: string | null
+  }[]
+  epoch: Epoch
 }
 
 /** One line a row, in order. Of the generations only whether the claim has the present one. */
-export function linesOf({ contents, placements, pins, nodes }: Rows): string[] {
+export function linesOf({ contents, placements, pins, nodes, epoch }: Rows): string[] {
   return [
+    `epoch ${epoch}`,
     ...contents.map(
       (c) =>
-        `content ${c.cid}: ${c.wanted} wanted${flag('unsettled', c.unsettled)}, size ${c.dagSize}, unpin ${c.unpin}`,
+        `content ${c.cid}: ${c.wanted} wanted${flag('unsettled', c.unsettled)}, size ${c.dagSize}, unpin ${c.unpin}${flag('lost', c.isLost)}`,
     ),
     ...placements.map((p) => `placement ${p.cid} on ${nodeName(p.nodeId)}: ${placementInWords(p)}`),
     ...pins.map(
@@ -59,7 +71,7 @@ export function linesOf({ contents, placements, pins, nodes }: Rows): string[] {
     ),
     ...nodes.map(
       (n) =>
-        `node ${nodeName(n.id)}: boot ${n.incarnation} ${n.state}${flag('down', n.isDown)}, walk ${n.walkAfter ?? 'none'}`,
+        `node ${nodeName(n.id)}: boot ${n.incarnation} ${n.state}${flag('down', n.isDown)}, unable: ${n.unable ?? 'no'}, walk ${n.walkAfter ?? 'none'}`,
     ),
   ].toSorted()
 }
@@ -80,7 +92,7 @@ function placementInWords(p: PlacementRow): string {
   const claim =
     p.claim === null
       ? 'no claim'
-      : `claim of boot ${p.claim.boot}${flag('over', p.claim.isOver)}${flag('current', p.claim.generation === p.generation)}`
+      : `claim of boot ${p.claim.boot} until ${p.claim.until}${flag('current', p.claim.generation === p.generation)}`
   return `${p.state} for ${p.reason} of ${p.orgId}${marks.join('')}, ${p.attempts} attempts since ${p.attemptsBefore}, ${p.crashes} crashes, ${p.errorCode}, ${claim}`
 }
 

@@ -14,9 +14,8 @@ import {
 } from '../../../src/core/ids.ts'
 import type { NodeIdentity } from '../../../src/core/node.ts'
 import type { NewPin as StorePin } from '../../../src/core/pin.ts'
-import type { Repair } from '../../../src/core/repair.ts'
+import type { ContentCopies, Repair } from '../../../src/core/repair.ts'
 import type { Store } from '../../../src/store/store.ts'
-import type { Epoch } from '../database.ts'
 import type { NewPin } from '../pin-database.ts'
 import { comparable, holdersInOrder } from './model-side.ts'
 import type { PlacementRow, Rows } from './rows.ts'
@@ -33,12 +32,11 @@ export class StoreSide implements Side {
   readonly #system: pg.Client
   readonly #orgs = new Map<string, OrgId>()
   readonly #orgNames = new Map<string, string>()
-  /** The epoch and the generation of the store for each one of the model. */
-  readonly #epochs = new Map<Epoch, number>()
+  /** The generation of the store for each one of the model. */
   readonly #generations = new Map<number, number>()
   readonly #modelGenerations = new Map<number, number>()
-  #modelEpoch: Epoch = 0
   #planId: PlanId | null = null
+  #passedAtMs = performance.now()
 
   constructor(store: Store, system: pg.Client) {
     this.#store = store
@@ -58,6 +56,7 @@ export class StoreSide implements Side {
       'nodes',
     ])
       await this.#system.query(`delete from ${table}`)
+    await this.#system.query('update cluster set epoch = 0, term = null')
     for (const name of orgs) {
       const slug = `${name}-${randomBytes(8).toString('hex')}`
       const { id } = await this.#store.orgDirectory.createOrg(slug, {}, 'operator')
@@ -67,14 +66,12 @@ export class StoreSide implements Side {
   }
 
   async run(step: Step): Promise<unknown> {
-    try {
-      const answer = await this.#run(step)
-      await this.#finishFolds()
-      return answer
-    } catch (error) {
+    const answer = await this.#run(step).catch((error: unknown) => {
       if (isCode(error, 'not_found', 'conflict', 'not_leading', 'maintenance')) return { error: error.code }
       throw error
-    }
+    })
+    await this.#finishFolds()
+    return answer
   }
 
   /** Notes which generation of the store is which of the model. Returns how the two contradict each other. */
@@ -110,6 +107,8 @@ export class StoreSide implements Side {
         return undefined
       case 'boot':
         return (await nodes.boot(step.nodeId)).incarnation
+      case 'see':
+        return nodes.see(identity(step), { usedBytes: null, capacityBytes: null, unable: step.unable })
       case 'voidClaims':
         while ((await nodes.voidClaims(identity(step), all)) > 0);
         return undefined
@@ -146,12 +145,15 @@ export class StoreSide implements Side {
         await this.#system.query(`update nodes set last_seen = now() - interval '1 hour' where id = $1`, [
           uuidOf(step.nodeId),
         ])
-        return operator.forget(step.nodeId, 'op')
+        return operator.forget(step.nodeId, 'op', {
+          acceptLoss: step.acceptLoss,
+          counted: { placements: 0 },
+          onRemoved: () => {},
+        })
       case 'plan':
         return this.#plan(step.moves)
       case 'elect':
-        this.#epochs.set(++this.#modelEpoch, await nodes.nextEpoch())
-        return undefined
+        return this.#store.epochs.take(step.seen, step.termId)
       case 'pass':
         return this.#pass(step.ms)
       case 'read':
@@ -170,7 +172,7 @@ export class StoreSide implements Side {
 
   async #lead(step: LeaderStep): Promise<unknown> {
     const { sweep, repair, plans } = this.#store
-    const epoch = this.#epoch(step.epoch)
+    const { epoch } = step
     switch (step.do) {
       case 'requeueExpired':
         await sweep.requeueExpiredClaims(epoch, all)
@@ -185,8 +187,10 @@ export class StoreSide implements Side {
         return (await repair.noteDrained(epoch)).toSorted()
       case 'noteDown':
         return repair.noteDown(epoch, step.nodeId, step.down)
-      case 'beginWalk':
-        return repair.beginWalk(epoch, step.nodeId)
+      case 'noteAway':
+        return repair.noteAway(epoch, step.nodeId, { what: step.what, forMs: 0, reason: 'a test' })
+      case 'noteHeard':
+        return repair.noteHeard(epoch, step.nodeId)
       case 'advanceWalk':
         return repair.advanceWalk(epoch, step.nodeId, step.afterCid)
       case 'apply': {
@@ -224,9 +228,11 @@ export class StoreSide implements Side {
     await this.#store.plans.setPlanState(this.#planId, 'applying', 'op')
   }
 
-  /** Lets time pass: moves all times of the rows into the past. */
+  /** Lets time pass: moves all times of the rows into the past, so that with the time that really passed since the last pass it is `ms`. */
   async #pass(ms: number): Promise<void> {
-    const ago = `make_interval(secs => ${ms} / 1000.0)`
+    const nowMs = performance.now()
+    const ago = `make_interval(secs => ${Math.max(ms - (nowMs - this.#passedAtMs), 0)} / 1000.0)`
+    this.#passedAtMs = nowMs
     await this.#system.query(
       `update placements set wanted_since = wanted_since - ${ago}, next_attempt_at = next_attempt_at - ${ago},
          claimed_until = claimed_until - ${ago}`,
@@ -242,12 +248,13 @@ export class StoreSide implements Side {
       `select exists (select from contents where folding) or (select after is not null from refolds) as are_left`,
     )
     if (rows[0]?.are_left !== true) return
-    const epoch = this.#epoch(this.#modelEpoch)
+    const epoch = await this.#store.epochs.present()
     while ((await this.#store.sweep.finishFolds(epoch, all)).rows > 0);
   }
 
   async #read(): Promise<unknown> {
-    const { repair, plans } = this.#store
+    const { repair, plans, operator } = this.#store
+    await this.#system.query('update nodes set last_seen = now()')
     const nodes = (await this.#store.nodes.list()).map(({ id }) => id).toSorted()
     const inTurn = async <T>(read: (nodeId: NodeId) => Promise<T>): Promise<T[]> => {
       const answers: T[] = []
@@ -261,6 +268,10 @@ export class StoreSide implements Side {
       moving: await repair.moving(),
       usage: (await plans.usage()).toSorted((a, b) => (a.nodeId < b.nodeId ? -1 : 1)),
       on: await inTurn(async (nodeId) => (await repair.onNode(nodeId, '', all)).map(comparable)),
+      waiting: await inTurn(async (nodeId) => inOrder((await repair.waitingOn(nodeId, '', all)).contents)),
+      sole: await inTurn(async (nodeId) =>
+        (await operator.soleContents(nodeId, '', all)).contents.map(({ cid }) => cid),
+      ),
       movable: await inTurn(async (nodeId) => (await plans.movable(nodeId, '', all)).map(holdersInOrder)),
     }
   }
@@ -270,21 +281,22 @@ export class StoreSide implements Side {
       (await this.#system.query<R>(sql)).rows
     const contents = await read<Rows['contents'][number]>(
       `select cid, wanted::int, unsettled, dag_size::int as "dagSize", case when unpin_after is null then 'never'
-         when unpin_after <= clock_timestamp() then 'due' else 'later' end as unpin from contents`,
+         when unpin_after <= clock_timestamp() then 'due' else 'later' end as unpin,
+         lost_at is not null as "isLost" from contents`,
     )
     const placements = await read<PlacementRow & { node: string; org: string }>(
       `select cid, node_id as node, org_id as org, generation::int, state, reason, error_code as "errorCode", attempts,
          attempts_before as "attemptsBefore", crashes, retrying, verify, lost, leaving,
          next_attempt_at <= clock_timestamp() as "isDue", wanted_since > next_attempt_at as "isWoken",
          case when claimed_by is not null then jsonb_build_object('boot', claimed_by, 'generation', claimed_generation,
-           'isOver', claimed_until < clock_timestamp()) end as claim from placements`,
+           'until', case when claimed_until < clock_timestamp() then 'over' when claimed_until is not null then 'later' end) end as claim from placements`,
     )
     const pins = await read<Rows['pins'][number] & { org: string; uuid: string }>(
       `select id as uuid, org_id as org, cid, replicas::int, status,
          array(select h from unnest(holds) h order by h) as holds from pins`,
     )
     const nodes = await read<Rows['nodes'][number] & { uuid: string }>(
-      `select id as uuid, state, incarnation::int, down_at is not null as "isDown", walk_after as "walkAfter" from nodes`,
+      `select id as uuid, state, incarnation::int, down_at is not null as "isDown", unable_what as unable, walk_after as "walkAfter" from nodes`,
     )
     const orgOf = (uuid: string): string => this.#orgNames.get(uuid) ?? uuid
     return {
@@ -296,6 +308,7 @@ export class StoreSide implements Side {
       })),
       pins: pins.map((row) => ({ ...row, id: idOf('pin', row.uuid), orgId: orgOf(row.org) })),
       nodes: nodes.map((row) => ({ ...row, id: idOf('nod', row.uuid) })),
+      epoch: await this.#store.epochs.present(),
     }
   }
 
@@ -316,13 +329,13 @@ export class StoreSide implements Side {
     return this.#orgs.get(name) ?? assert.fail(`no org ${name}`)
   }
 
-  #epoch(epoch: Epoch): number {
-    return this.#epochs.get(epoch) ?? assert.fail(`no epoch ${epoch}`)
-  }
-
   #applying(): PlanId {
     return this.#planId ?? assert.fail('no plan is being applied')
   }
+}
+
+function inOrder(contents: ContentCopies[]): object[] {
+  return contents.toSorted((a, b) => (a.cid < b.cid ? -1 : 1)).map(comparable)
 }
 
 function identity({ nodeId, boot }: { nodeId: NodeId; boot: number }): NodeIdentity {

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { recordingLog } from '../../testing/recording-log.ts'
+import { mintId } from '../core/ids.ts'
+import type { Remembered, Shown } from '../core/marks.ts'
+import type { Finish } from '../core/placement.ts'
+import type { PlacementStore } from '../core/ports.ts'
+import type { MarksStore } from '../store/marks.ts'
+import { readRemembered, rememberedPath, writeRemembered } from './remembered.ts'
+import { restoreWatch } from './restore-watch.ts'
+
+const node = { nodeId: mintId('nod'), incarnation: 2, name: 'n' }
+
+/** A node that watches a database of which only the marks exist. */
+function world(remembered: Remembered | null = null) {
+  const database: Shown = { restoreId: null, generation: 10, epoch: 1, confirmed: true, lost: [] }
+  const saved: Remembered[] = []
+  const asked: string[][] = []
+  let canSave = true
+  let whileReading = async () => {}
+  let changes = 0
+  let marks = 0
+  const store: MarksStore = {
+    async read(_node, pinned) {
+      asked.push(pinned.map(({ cid }) => cid))
+      const shown = { ...database }
+      await whileReading()
+      return shown
+    },
+    async markRestored(_node, { generation, epoch }) {
+      marks++
+      Object.assign(database, { restoreId: `r${marks}`, confirmed: false })
+      database.generation = Math.max(database.generation, generation) + 1_000
+      database.epoch = Math.max(database.epoch, epoch) + 1_000
+    },
+    async follow() {
+      database.confirmed = true
+    },
+  }
+  const log = recordingLog()
+  const watch = restoreWatch({
+    store,
+    node,
+    remembered,
+    async write(now) {
+      if (!canSave) throw new Error('read-only file system')
+      saved.push(now)
+    },
+    onChange: () => changes++,
+    log,
+  })
+  const placements = watch.watching({ finish: async () => [] } as Partial<PlacementStore> as PlacementStore)
+  const finish = (cid: string, generation: number, kind: 'pinned' | 'unpinned') => {
+    const outcome: Finish['outcome'] =
+      kind === 'pinned' ? { kind, blocks: 1, bytes: 1, foreignPin: false } : { kind }
+    return placements.finish(node, [{ cid, generation, outcome }])
+  }
+  return {
+    database,
+    watch,
+    finish,
+    saved,
+    asked,
+    said: log.said,
+    counts: () => ({ changes, marks }),
+    cannotSave: () => (canSave = false),
+    reading: (work: () => Promise<void>) => (whileReading = work),
+    round: () => watch.around(async () => {}),
+  }
+}
+
+test('a database that shows less is marked once, and is restored until somebody decides; then the node follows it', async () => {
+  const at = world()
+  await at.round()
+  assert.deepEqual([at.watch.restored(), at.watch.trouble()], [false, null])
+  at.database.generation = 9
+  assert.equal(await at.watch.isRestored(), true)
+  await at.round()
+  assert.deepEqual(at.counts(), { changes: 1, marks: 1 })
+  assert.match(
+    at.watch.trouble()?.reason ?? '',
+    /went back in time: its newest generation is 9.*admin reconcile/,
+  )
+  assert.equal(at.said.length, 1)
+  at.database.confirmed = true
+  assert.equal(await at.watch.isRestored(), false)
+  assert.equal(at.watch.trouble(), null)
+  assert.partialDeepStrictEqual(at.saved.at(-1), { restoreId: 'r1', generation: 1_010, pinned: [] })
+  await at.round()
+  assert.deepEqual(at.counts(), { changes: 2, marks: 1 })
+  at.database.epoch = 2
+  assert.equal(await at.watch.isRestored(), true, 'it can go back again')
+})
+
+test('numbers that a node showed before its write failed are not remembered: Postgres may lose them', async () => {
+  const at = world()
+  await at.round()
+  at.database.generation = 50
+  await assert.rejects(
+    at.watch.around(async () => {
+      throw new Error('Postgres ended')
+    }),
+  )
+  at.database.generation = 20
+  assert.equal(await at.watch.isRestored(), false)
+  await at.round()
+  at.database.generation = 19
+  assert.equal(await at.watch.isRestored(), true)
+})
+
+test('a lost placement that this node pinned is noticed, whatever the numbers say', async () => {
+  const at = world()
+  await at.round()
+  await at.finish('c1', 11, 'pinned')
+  at.database.generation = 40
+  at.database.lost = [{ cid: 'c1', generation: 11 }]
+  assert.equal(await at.watch.isRestored(), true)
+  assert.deepEqual(at.asked.at(-1), ['c1'])
+})
+
+test('a placement that is unpinned while the database is read is not missed', async () => {
+  const at = world()
+  await at.round()
+  await at.finish('c1', 11, 'pinned')
+  at.database.lost = [{ cid: 'c1', generation: 11 }]
+  at.reading(async () => void (await at.finish('c1', 12, 'unpinned')))
+  assert.equal(await at.watch.isRestored(), false)
+})
+
+test('a look that began before the question does not answer it', async () => {
+  const at = world()
+  await at.round()
+  let second: Promise<boolean> | undefined
+  at.reading(async () => {
+    at.reading(async () => {})
+    at.database.generation = 1
+    second = at.watch.isRestored()
+  })
+  assert.equal(await at.watch.isRestored(), false)
+  assert.equal(await second, true)
+})
+
+test('a node decides by itself only when the restore has been known for two minutes', async () => {
+  const at = world()
+  await at.round()
+  at.database.generation = 1
+  await at.watch.isRestored()
+  assert.equal(await at.watch.follow(), false)
+  for (let round = 0; round < 60; round++) await at.round()
+  assert.equal(at.watch.restored(), true)
+  assert.equal(await at.watch.follow(), true)
+  assert.equal(at.watch.restored(), false)
+})
+
+test('what a node remembers is saved at its first round and every ten seconds, if it changed, and a failure is logged once', async () => {
+  const at = world()
+  for (let round = 0; round < 11; round++) {
+    at.database.generation = 10 + round
+    await at.round()
+  }
+  assert.deepEqual(
+    at.saved.map(({ generation }) => generation),
+    [10, 15, 20],
+  )
+  await at.watch.save()
+  assert.equal(at.saved.length, 3)
+  at.cannotSave()
+  for (let round = 0; round < 11; round++) {
+    at.database.generation++
+    await at.round()
+  }
+  assert.deepEqual(
+    at.said.map((line) => /make data\.dir writable/.test(line)),
+    [true],
+  )
+})
+
+test('a node reads what it wrote, for each cluster apart, and a file that cannot be understood is no memory', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'anchorage-seen-'))
+  t.after(() => rm(dir, { recursive: true }))
+  const data = join(dir, 'data')
+  const seen = {
+    restoreId: null,
+    generation: 5,
+    epoch: 1,
+    incarnation: 2,
+    pinned: [{ cid: 'c', generation: 4 }],
+  }
+  assert.equal(await readRemembered(data, 'a'), null)
+  await writeRemembered(data, 'a', seen)
+  assert.deepEqual(await readRemembered(data, 'a'), seen)
+  assert.equal(await readRemembered(data, 'b'), null)
+  for (const text of ['', '{"generation":1}', 'null']) {
+    await writeFile(rememberedPath(data, 'b'), text)
+    assert.equal(await readRemembered(data, 'b'), null)
+  }
+  assert.equal((await readdir(data)).length, 2, 'no other file is left')
+})
