@@ -107,11 +107,11 @@ export class PinDatabase {
       db.hint(content, nodeId)
       had.copies++
     }
-    const waits = [...content.placements.values()].some(
-      ({ state, nodeId }) =>
-        (state === 'queued' || state === 'pinning') && isActive(nodeId) && !db.works(nodeId),
+    const isOpen = [...content.placements.values()].some(
+      ({ state, nodeId, leaving }) =>
+        leaving || ((state === 'queued' || state === 'pinning') && isActive(nodeId) && !db.works(nodeId)),
     )
-    if (had.copies !== content.wanted || waits) db.unsettled.add(cid)
+    if (had.copies !== content.wanted || isOpen) db.unsettled.add(cid)
     return had
   }
 
