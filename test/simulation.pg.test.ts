@@ -18,5 +18,5 @@ test('the store of the simulation and the store on Postgres give the same answer
     await assertAgreement(database.systemUrl)
   }
   // the traces had steps of every kind
-  assert.equal(counts.size, 31, [...counts.keys()].join())
+  assert.equal(counts.size, 32, [...counts.keys()].join())
 })

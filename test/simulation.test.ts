@@ -19,7 +19,7 @@ test('small clusters keep every promise through every fault, and come to rest', 
       refused[what] += world.db.refused[what]
   }
   // the runs were effective: each of these happened, and was refused
-  assert.equal(faults.size, 18)
+  assert.equal(faults.size, 19)
   assert.ok(
     refused.epoch > 20 && refused.maintenance > 20 && refused.generation > 20,
     JSON.stringify(refused),
@@ -60,6 +60,10 @@ test('the invariants catch a leader that never adds copies', async () => {
 
 test('the invariants catch a leader that still writes after its epoch is over', async () => {
   assert.match(await firstBroken({ without: { epoch: false } }), /I4: .* was committed under/)
+})
+
+test('the invariants catch a leader whose epoch is over, and whose number is given again', async () => {
+  assert.match(await firstBroken({ without: { term: false } }), /I4: .* was committed under/)
 })
 
 test('the invariants catch an outcome that is accepted for another generation than its own', async () => {

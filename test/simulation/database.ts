@@ -13,6 +13,8 @@ export interface Rules {
   generation: boolean
   /** A leader's writes count only under the current epoch. */
   epoch: boolean
+  /** The fence of an epoch is the id of its term and not the number alone. */
+  term: boolean
   /** A pinned copy is dropped only while as many other copies as are wanted are pinned. */
   dropLast: boolean
 }
@@ -124,7 +126,7 @@ export class Database {
   readonly releasing = new Set<string>()
   /** Pins that hold contents. */
   readonly holding = new Set<PinRow>()
-  readonly rules: Rules = { generation: true, epoch: true, dropLast: true }
+  readonly rules: Rules = { generation: true, epoch: true, term: true, dropLast: true }
   /** Refused writes: of leaders whose epoch was over, during maintenance, and finishes for an older generation. */
   readonly refused = { epoch: 0, maintenance: 0, generation: 0 }
   epoch: Epoch = epochOf('0')
@@ -161,7 +163,7 @@ export class Database {
   /** Runs one transaction; all its changes become visible together. A leader's transaction changes nothing unless its epoch is current. */
   transaction<T>(op: string, work: () => T, leader?: { epoch: Epoch }): T {
     assert.equal(this.#commit, null, 'transactions do not nest')
-    if (leader !== undefined && this.rules.epoch && leader.epoch !== this.epoch) {
+    if (leader !== undefined && this.rules.epoch && !this.#isPresent(leader.epoch)) {
       this.refused.epoch++
       throw new AnchorageError('not_leading', 'the epoch is over')
     }
@@ -177,6 +179,10 @@ export class Database {
       this.#commit = null
       this.onCommit(commit)
     }
+  }
+
+  #isPresent(epoch: Epoch): boolean {
+    return this.rules.term ? epoch === this.epoch : numberOf(epoch) === numberOf(this.epoch)
   }
 
   addNode(id: NodeId, zone: string | null = null): NodeRow {

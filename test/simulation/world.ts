@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert'
 import { chooseNodes } from '../../src/core/choose-nodes.ts'
-import { numberOf } from '../../src/core/epoch.ts'
+import { numberOf, type Epoch } from '../../src/core/epoch.ts'
 import { isCode } from '../../src/core/errors.ts'
 import { idOf, type NodeId } from '../../src/core/ids.ts'
 import type { Heartbeat } from '../../src/cluster/heartbeat.ts'
@@ -64,6 +64,8 @@ export class World {
   readonly #machineOf = new Map<NodeId, Machine>()
   readonly #suspects = new Set<string>()
   #leader: Machine | null = null
+  /** The epochs before the present one. */
+  readonly #epochs: Epoch[] = []
   #pins: string[] = []
   /** The contents of the pins that were deleted last. Clients often want one again. */
   readonly #deleted: string[] = []
@@ -288,6 +290,7 @@ export class World {
       publish: (job) => this.#publish(job),
       onLead: (epoch, nodeId) => {
         this.#leader = machine
+        this.#epochs.push(epoch)
         this.#history?.note(null, `epoch ${numberOf(epoch)} begins on ${nodeId.slice(-4)}`)
       },
       onError: (error) => this.watch.break(`a leader's worker fails: ${error.stack}`, null),
@@ -314,6 +317,7 @@ export class World {
       ['a node is gone and is forgotten', 2, () => this.#forget()],
       ['the whole site is off, and its nodes start one by one', 1, () => this.#siteOff()],
       ['another leader comes while the old one continues', 3, () => this.#key.lose()],
+      ['the epoch goes back', 1, () => this.#goBack()],
       ['NATS is away', 2, () => (this.#key.awayUntilMs = this.time.now + random.int(2_000, 60_000))],
       ["a machine's clock steps", 2, () => random.pick(this.#machines).stepClock(random.pick(clockSteps))],
       ['the leader dies', 2, () => this.#killLeader()],
@@ -457,6 +461,11 @@ export class World {
     if (machine?.isUp !== true) return
     machine.kill()
     this.time.after(this.#random.int(3_000, 20_000), () => machine.isUp || machine.start())
+  }
+
+  /** A failover lost the last elections. */
+  #goBack(): void {
+    if (this.#epochs.length > 0) this.db.epoch = this.#random.pick(this.#epochs.slice(-3))
   }
 
   #maintain(): void {

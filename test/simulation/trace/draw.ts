@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert'
-import type { Epoch } from '../../../src/core/epoch.ts'
+import { epochOf, numberOf, type Epoch } from '../../../src/core/epoch.ts'
 import { idOf, type NodeId } from '../../../src/core/ids.ts'
 import type { Inability, Node } from '../../../src/core/node.ts'
 import type { Finish, Outcome } from '../../../src/core/placement.ts'
@@ -129,6 +129,7 @@ export class Draw {
       [1, () => this.#forget()],
       [1, () => this.#join()],
       [2, () => this.#elect()],
+      [1, () => this.#setEpoch()],
       [8, () => ({ do: 'pass', ms: times.passMs * this.#random.int(1, 4) })],
       [3, () => ({ do: 'read' })],
       [4, () => this.#again()],
@@ -272,6 +273,16 @@ export class Draw {
     const seen = this.#epochs.length > 1 && this.#random.chance(0.2) ? this.#random.pick(this.#epochs) : epoch
     this.#epochs.push(epoch)
     return { do: 'elect', seen, termId: `term-${++this.#terms}` }
+  }
+
+  #setEpoch(): Step {
+    const { epoch } = this.#model.db
+    this.#epochs.push(epoch)
+    const isByHand = this.#random.chance(0.3)
+    return {
+      do: 'setEpoch',
+      epoch: isByHand ? epochOf(`${numberOf(epoch) + 1}`) : this.#random.pick(this.#epochs),
+    }
   }
 
   #reconcile(): Step {

@@ -6,7 +6,7 @@ import { LeaderDatabase } from '../leader-database.ts'
 import { NodeDatabase } from '../node-database.ts'
 import { PinDatabase } from '../pin-database.ts'
 import type { Rows } from './rows.ts'
-import { times, type Side, type Step } from './step.ts'
+import { times, type LeaderStep, type Side, type Step } from './step.ts'
 
 /** The store of the simulation. */
 export class ModelSide implements Side {
@@ -68,6 +68,8 @@ export class ModelSide implements Side {
         return undefined
       case 'elect':
         return this.db.takeEpoch(step.seen, step.termId)
+      case 'setEpoch':
+        return void (this.db.epoch = step.epoch)
       case 'pass':
         this.now += step.ms
         return undefined
@@ -85,7 +87,7 @@ export class ModelSide implements Side {
     }
   }
 
-  #lead(step: Extract<Step, { epoch: unknown }>): unknown {
+  #lead(step: LeaderStep): unknown {
     const { pins, leader } = this
     const { epoch } = step
     switch (step.do) {

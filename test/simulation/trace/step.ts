@@ -38,6 +38,8 @@ export type Step =
   | { do: 'elect'; seen: Epoch; termId: string }
   /** The call while maintenance is on, which is then switched off again. */
   | { do: 'inMaintenance'; step: LeaderStep }
+  /** The database goes back to an epoch that it had before, or an operator changes its number. */
+  | { do: 'setEpoch'; epoch: Epoch }
   | { do: 'pass'; ms: number }
   | { do: 'read' }
 

@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
+import { numberOf } from '../../../src/core/epoch.ts'
 import { isCode } from '../../../src/core/errors.ts'
 import {
   idOf,
@@ -154,6 +155,12 @@ export class StoreSide implements Side {
         return this.#plan(step.moves)
       case 'elect':
         return this.#store.epochs.take(step.seen, step.termId)
+      case 'setEpoch':
+        await this.#system.query('update cluster set epoch = $1, term = $2', [
+          numberOf(step.epoch),
+          step.epoch.includes(':') ? step.epoch : null,
+        ])
+        return undefined
       case 'pass':
         return this.#pass(step.ms)
       case 'read':
