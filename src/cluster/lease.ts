@@ -20,6 +20,8 @@ export interface LeaseOptions {
   /** Called after each try to renew the lease: whether it succeeded, and how long after the renewal was due the answer came. */
   onRenewal?: (ok: boolean, lateMs: number) => void
   log: Log
+  /** In [0, 1): spreads the tries of several nodes. */
+  random?: () => number
 }
 
 /**
@@ -35,7 +37,7 @@ export async function contend(
   options: LeaseOptions & { key: LeaderKey },
   signal: AbortSignal,
 ): Promise<void> {
-  const { clock = steadyClock, ttlMs, key, log } = options
+  const { clock = steadyClock, random = Math.random, ttlMs, key, log } = options
   const stillness = new Stillness(clock)
   let hurry = new AbortController()
   const off = key.onDropped(() => hurry.abort())
@@ -48,7 +50,7 @@ export async function contend(
         .catch((error: unknown) => log.debug({ reason: explain(error) }, 'cannot contend for leadership'))
       // Wake at once when a leader steps down, unless that was this node: others go first, and failing work is not retried in a tight loop.
       const wake = led === 'ended' || led === 'failed' ? signal : AbortSignal.any([signal, hurry.signal])
-      const pauseMs = (led === 'failed' ? ttlMs : Math.min(ttlMs / 6, 1_000)) * (0.75 + Math.random() / 2)
+      const pauseMs = (led === 'failed' ? ttlMs : Math.min(ttlMs / 6, 1_000)) * (0.75 + random() / 2)
       await clock.sleep(pauseMs, wake).catch(() => {})
     }
   } finally {

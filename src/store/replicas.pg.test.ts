@@ -4,6 +4,7 @@ import { before, test } from 'node:test'
 import { mintId, type NodeId } from '../core/ids.ts'
 import type { NewPin, Pin } from '../core/pin.ts'
 import type { Outcome } from '../core/placement.ts'
+import { leaveAsSeen } from '../core/plan-repair.ts'
 import type { Store } from './store.ts'
 import { testStore } from '../../testing/database/test-store.ts'
 
@@ -125,6 +126,25 @@ test('an accept that finds a node for content that had no room shows its other p
   await store.pins.acceptPins(org, [newPin('room', { replicas: 1, nodes: [other] })], false)
   await finishFolds()
   assert.equal((await store.pins.getPin(org, waiting.id)).status, 'queued')
+})
+
+test('an accept marks content with a leaving copy for repair, also when the mark was removed while no pin wanted it', async () => {
+  const org = (await store.orgDirectory.createOrg('leaving', {}, 'operator')).id
+  const [foreign, other] = nodes
+  assert.ok(foreign !== undefined && other !== undefined)
+  const first = newPin('leaving', { replicas: 1, nodes: [foreign] })
+  await store.pins.acceptPins(org, [first], false)
+  await ends('leaving', { kind: 'pinned', blocks: 1, bytes: 1, foreignPin: true })
+  await store.pins.removePin(org, first.id, actor)
+  const unwanted = (await store.repair.unsettled('', 100)).filter(({ cid }) => cid === 'leaving')
+  assert.deepEqual(
+    unwanted.map(({ wanted, copies }) => [wanted, copies.map(({ leaving }) => leaving)]),
+    [[0, [true]]],
+  )
+  await store.repair.apply(await nextEpoch(store), unwanted.map(leaveAsSeen))
+  assert.equal((await contentOf('leaving')).unsettled, false)
+  await store.pins.acceptPins(org, [newPin('leaving', { replicas: 1, nodes: [other] })], false)
+  assert.deepEqual(await contentOf('leaving'), { wanted: 1, unsettled: true })
 })
 
 /** Every node pins the content that it has a placement of. */

@@ -1,9 +1,10 @@
 import { strict as assert } from 'node:assert'
+import { epochOf, numberOf, type Epoch } from '../../src/core/epoch.ts'
 import { AnchorageError } from '../../src/core/errors.ts'
 import type { NodeId } from '../../src/core/ids.ts'
-import type { NodeState } from '../../src/core/node.ts'
+import type { Away, NodeState } from '../../src/core/node.ts'
 import type { PinErrorCode, PinStatus } from '../../src/core/pin.ts'
-import type { Finish, Job, PlacementReason, PlacementState } from '../../src/core/placement.ts'
+import type { Job, PlacementReason, PlacementState } from '../../src/core/placement.ts'
 import type { ContentCopies } from '../../src/core/repair.ts'
 
 /** The rules that a test may switch off, to check that the invariants notice it. */
@@ -12,6 +13,8 @@ export interface Rules {
   generation: boolean
   /** A leader's writes count only under the current epoch. */
   epoch: boolean
+  /** The fence of an epoch is the id of its term and not the number alone. */
+  term: boolean
   /** A pinned copy is dropped only while as many other copies as are wanted are pinned. */
   dropLast: boolean
 }
@@ -19,24 +22,40 @@ export interface Rules {
 export interface Placement {
   readonly cid: string
   readonly nodeId: NodeId
+  /** Null when no org waits for it. */
+  readonly orgId: string | null
   readonly generation: number
   readonly state: PlacementState
   readonly reason: PlacementReason
   readonly errorCode: PinErrorCode | null
   readonly attempts: number
+  readonly attemptsBefore: number
   readonly crashes: number
+  readonly retrying: boolean
+  readonly verify: boolean
   readonly wantedSince: number
   readonly nextAttemptAt: number
-  readonly claim: { boot: number; generation: number; until: number } | null
+  readonly claim: ClaimRow | null
   readonly lost: boolean
   readonly leaving: boolean
 }
 
+/** A claim that an attempt made. */
+export interface ClaimRow {
+  boot: number
+  generation: number
+  /** Null once its time was over, so that the placement was queued again; its process may go on with it. */
+  until: number | null
+}
+
 export interface PinRow {
   readonly id: string
+  readonly orgId: string
   readonly cid: string
   readonly replicas: number
   status: PinStatus
+  /** The contents that a replace keeps until this pin is pinned. */
+  holds: readonly string[]
 }
 
 export interface Content {
@@ -44,8 +63,12 @@ export interface Content {
   wanted: number
   dagSize: number | null
   unpinAfter: number | null
+  /** A node was deleted that had the only copy, and no copy is pinned since. */
+  isLost: boolean
   readonly placements: Map<NodeId, Placement>
   readonly pins: Map<string, PinRow>
+  /** The ids of the pins that hold it after a replace. */
+  readonly holders: Set<string>
 }
 
 export interface NodeRow {
@@ -53,9 +76,14 @@ export interface NodeRow {
   state: NodeState
   incarnation: number
   isDown: boolean
-  /** It does not work, according to the leader; until its next sign of life. */
-  isAway: boolean
+  /** Why and since when it does not work, according to itself or to the leader; null while it works. */
+  unable: { what: Away['what']; since: number } | null
   walkAfter: string | null
+  /** The last sign of life, with what the node said then. */
+  lastSeen: number
+  readonly zone: string | null
+  capacityBytes: number | null
+  usedBytes: number | null
   /** The CIDs of its placements. */
   readonly cids: Set<string>
   /** The CIDs of its placements that are not pinned; polls need to look at these only. */
@@ -73,18 +101,19 @@ export interface Change {
 export interface Commit {
   op: string
   /** The epoch of the leader that wrote it; null when no leader did. */
-  epoch: number | null
+  epoch: Epoch | null
   changes: Change[]
   /** Pins whose status changed, with the old status. */
   folds: { pin: PinRow; was: PinStatus }[]
+  /** Pins that were made and deleted, in words. */
+  pins: { cid: string; text: string }[]
 }
 
-const unpinGraceMs = 60_000
-const crashesMax = 5
-
 /**
- * The rules of the store, as in its SQL, without a database: contents, pins and placements with generations, claims by incarnation,
- * folds, epochs. Every method is one transaction. The calls of the leader's workers are in `leader-database.ts`.
+ * The tables of the store and the rules that all of its functions share, without a database. The functions are those of `src/store/functions`,
+ * written a second time: `pin-database.ts` (accepts and deletes), `node-database.ts` (claims and outcomes) and `leader-database.ts`.
+ * `test/simulation.pg.test.ts` holds the two against each other. Every call is one transaction. What the leader's sweep finishes after an
+ * accept or a change of nodes (`continue_folds`) happens at once here.
  */
 export class Database {
   readonly contents = new Map<string, Content>()
@@ -95,20 +124,25 @@ export class Database {
   readonly busy = new Map<string, Placement>()
   /** Contents that have a time to be unpinned. */
   readonly releasing = new Set<string>()
-  readonly rules: Rules = { generation: true, epoch: true, dropLast: true }
+  /** Pins that hold contents. */
+  readonly holding = new Set<PinRow>()
+  readonly rules: Rules = { generation: true, epoch: true, term: true, dropLast: true }
   /** Refused writes: of leaders whose epoch was over, during maintenance, and finishes for an older generation. */
   readonly refused = { epoch: 0, maintenance: 0, generation: 0 }
-  epoch = 0
+  epoch: Epoch = epochOf('0')
   maintenance = false
   onCommit: (commit: Commit) => void = () => {}
   /** Called for placements that get a hint after the commit. */
   onJob: (job: Job) => void = () => {}
+  /** Content that no pin wants stays pinned for this long. */
+  readonly unpinGraceMs: number
   readonly #now: () => number
   #generation = 0
   #commit: Commit | null = null
 
-  constructor(now: () => number) {
+  constructor(now: () => number, unpinGraceMs = 60_000) {
     this.#now = now
+    this.unpinGraceMs = unpinGraceMs
   }
 
   now(): number {
@@ -119,10 +153,17 @@ export class Database {
     return ++this.#generation
   }
 
+  /** Takes the epoch after `seen` for a term; null when another one was taken since. The earlier leader no longer leads. */
+  takeEpoch(seen: Epoch, termId: string): Epoch | null {
+    if (seen !== this.epoch) return null
+    this.epoch = epochOf(`${numberOf(seen) + 1}:${termId}`)
+    return this.epoch
+  }
+
   /** Runs one transaction; all its changes become visible together. A leader's transaction changes nothing unless its epoch is current. */
-  transaction<T>(op: string, work: () => T, leader?: { epoch: number }): T {
+  transaction<T>(op: string, work: () => T, leader?: { epoch: Epoch }): T {
     assert.equal(this.#commit, null, 'transactions do not nest')
-    if (leader !== undefined && this.rules.epoch && leader.epoch !== this.epoch) {
+    if (leader !== undefined && this.rules.epoch && !this.#isPresent(leader.epoch)) {
       this.refused.epoch++
       throw new AnchorageError('not_leading', 'the epoch is over')
     }
@@ -130,7 +171,7 @@ export class Database {
       this.refused.maintenance++
       throw new AnchorageError('maintenance', 'maintenance is on')
     }
-    const commit: Commit = { op, epoch: leader?.epoch ?? null, changes: [], folds: [] }
+    const commit: Commit = { op, epoch: leader?.epoch ?? null, changes: [], folds: [], pins: [] }
     this.#commit = commit
     try {
       return work()
@@ -140,8 +181,42 @@ export class Database {
     }
   }
 
+  #isPresent(epoch: Epoch): boolean {
+    return this.rules.term ? epoch === this.epoch : numberOf(epoch) === numberOf(this.epoch)
+  }
+
+  addNode(id: NodeId, zone: string | null = null): NodeRow {
+    const node: NodeRow = {
+      id,
+      state: 'active',
+      incarnation: 0,
+      isDown: false,
+      unable: null,
+      walkAfter: null,
+      lastSeen: this.now(),
+      zone,
+      capacityBytes: null,
+      usedBytes: null,
+      cids: new Set(),
+      open: new Set(),
+    }
+    this.nodes.set(id, node)
+    this.refold()
+    return node
+  }
+
   node(id: NodeId): NodeRow {
     return this.nodes.get(id) ?? assert.fail(`no node ${id}`)
+  }
+
+  /** Whether the node is in service and works, as far as the database knows. */
+  works(id: NodeId): boolean {
+    const node = this.nodes.get(id)
+    return node?.state === 'active' && !node.isDown && node.unable === null
+  }
+
+  content(cid: string): Content {
+    return this.contents.get(cid) ?? assert.fail(`no content ${cid}`)
   }
 
   placement(cid: string, nodeId: NodeId): Placement | undefined {
@@ -155,15 +230,15 @@ export class Database {
     const name = `${content.cid} ${nodeId}`
     if (after?.state === 'queued' || after?.state === 'pinning') this.busy.set(name, after)
     else this.busy.delete(name)
-    const { open } = this.node(nodeId)
+    const { cids, open } = this.node(nodeId)
     if (after === null || after.state === 'pinned') open.delete(content.cid)
     else open.add(content.cid)
     if (after === null) {
       content.placements.delete(nodeId)
-      this.node(nodeId).cids.delete(content.cid)
+      cids.delete(content.cid)
     } else {
       content.placements.set(nodeId, after)
-      this.node(nodeId).cids.add(content.cid)
+      cids.add(content.cid)
     }
   }
 
@@ -173,220 +248,82 @@ export class Database {
     return after
   }
 
+  /** Whether a pin wants it, or holds it after a replace. */
   isWanted(content: Content): boolean {
-    return content.pins.size > 0
+    return content.pins.size > 0 || content.holders.size > 0
   }
 
   /** Sets the status of the pins from the placements. */
   fold(content: Content): void {
     const counts = { pinned: 0, pinning: 0, queued: 0, failed: 0, unpinning: 0 }
     for (const { state, lost } of content.placements.values()) if (!lost) counts[state]++
-    for (const pin of content.pins.values()) {
-      const becomes = foldStatus(pin.status, this.reachable(pin.replicas), counts)
-      if (becomes === pin.status) continue
-      this.#commit?.folds.push({ pin, was: pin.status })
-      pin.status = becomes
-    }
+    for (const pin of content.pins.values())
+      this.setStatus(pin, foldStatus(pin.status, this.reachable(pin.replicas), counts))
   }
 
-  /** The number of copies that are possible, at most `replicas`: no pin waits for more copies than there are nodes. */
-  reachable(replicas: number): number {
-    const able = [...this.nodes.values()].filter(({ state, isDown }) => state === 'active' && !isDown).length
-    return Math.min(replicas, Math.max(1, able))
-  }
-
-  /** Called when the number of nodes changes: pins that lack copies may get another status. */
-  refold(): void {
-    for (const cid of this.unsettled) {
+  foldAll(cids: Iterable<string>): void {
+    for (const cid of cids) {
       const content = this.contents.get(cid)
       if (content !== undefined) this.fold(content)
     }
   }
 
-  /** Accepts a pin; an id that exists already is accepted once only. */
-  accept(pin: { id: string; cid: string; replicas: number; nodes: NodeId[] }): void {
-    if (this.pins.has(pin.id)) return
-    this.transaction('accept', () => {
-      const content = this.contents.get(pin.cid) ?? this.#newContent(pin.cid)
-      content.unpinAfter = null
-      content.wanted = content.pins.size === 0 ? pin.replicas : Math.max(content.wanted, pin.replicas)
-      let copies = 0
-      for (const p of content.placements.values()) copies += this.#wake(content, p, pin.nodes)
-      const works = (id: NodeId): boolean =>
-        this.node(id).state === 'active' && !this.node(id).isDown && !this.node(id).isAway
-      const usable = pin.nodes.some(works) ? works : (id: NodeId) => this.node(id).state === 'active'
-      const open = pin.nodes.filter((id) => !content.placements.has(id) && usable(id))
-      for (const nodeId of open.slice(0, Math.max(pin.replicas - copies, 0))) {
-        this.put(content, nodeId, this.newPlacement(content.cid, nodeId, 'new'))
-        this.hint(content, nodeId)
-        copies++
-      }
-      const waits = [...content.placements.values()].some(
-        ({ state, nodeId }) => (state === 'queued' || state === 'pinning') && !works(nodeId),
-      )
-      if (copies !== content.wanted || waits) this.unsettled.add(pin.cid)
-      const made: PinRow = { id: pin.id, cid: pin.cid, replicas: pin.replicas, status: 'queued' }
-      this.pins.set(pin.id, made)
-      content.pins.set(pin.id, made)
-      this.fold(content)
-    })
+  /** Notes what became of a pin, for the history of the run. */
+  notePin({ id, cid, replicas }: PinRow, what: string): void {
+    this.#commit?.pins.push({ cid, text: `${id} of ${replicas} replicas is ${what}` })
   }
 
-  /** A sign of life of a node that works. */
-  see(id: NodeId): void {
-    this.node(id).isAway = false
+  setStatus(pin: PinRow, becomes: PinStatus): void {
+    if (becomes === pin.status) return
+    this.#commit?.folds.push({ pin, was: pin.status })
+    pin.status = becomes
   }
 
-  remove(id: string): void {
-    const pin = this.pins.get(id)
-    if (pin === undefined) return
-    this.transaction('remove', () => {
-      const content = this.contents.get(pin.cid) ?? assert.fail('a pin without content')
-      this.pins.delete(id)
-      content.pins.delete(id)
-      if (this.isWanted(content)) this.#lowerWanted(content)
-      else this.#release(content)
-    })
+  /** The number of copies that are possible, at most `replicas`: no pin waits for more copies than there are nodes. */
+  reachable(replicas: number): number {
+    let able = 0
+    for (const { state, isDown } of this.nodes.values()) if (state === 'active' && !isDown) able++
+    return Math.min(replicas, Math.max(1, able))
   }
 
-  /** Claims the placement if that is allowed now; else null. */
-  claim(
-    nodeId: NodeId,
-    boot: number,
-    job: Pick<Job, 'cid' | 'generation'>,
-    claimMs: number,
-  ): Placement | null {
-    return this.transaction('claim', () => {
-      const content = this.contents.get(job.cid)
-      const p = content?.placements.get(nodeId)
-      if (content === undefined || p === undefined || p.generation !== job.generation) return null
-      if (!this.isDue(p, boot)) return null
-      return this.change(content, p, {
-        state: p.state === 'queued' ? 'pinning' : p.state,
-        attempts: p.attempts + (p.state === 'queued' ? 1 : 0),
-        claim: { boot, generation: p.generation, until: this.now() + claimMs },
-        nextAttemptAt: this.now(),
-      })
-    })
+  /** Called when the number of nodes may have changed: pins that lack copies may get another status. */
+  refold(): void {
+    this.foldAll(this.unsettled)
   }
 
-  isDue(p: Placement, boot: number): boolean {
-    if (p.state !== 'queued' && p.state !== 'unpinning') return false
-    return (
-      p.nextAttemptAt <= this.now() &&
-      (p.claim === null || p.claim.until < this.now() || p.claim.boot !== boot)
-    )
+  newContent(cid: string, wanted: number): Content {
+    const content: Content = {
+      cid,
+      wanted,
+      dagSize: null,
+      unpinAfter: null,
+      isLost: false,
+      placements: new Map(),
+      pins: new Map(),
+      holders: new Set(),
+    }
+    this.contents.set(cid, content)
+    return content
   }
 
-  /** Records the outcome of an attempt. With another generation than the claimed one, it only ends the claim. */
-  finish(nodeId: NodeId, boot: number, { cid, generation, outcome }: Finish): void {
-    this.transaction('finish', () => {
-      const content = this.contents.get(cid)
-      const p = content?.placements.get(nodeId)
-      if (content === undefined || p === undefined) return
-      if (p.claim?.boot !== boot || (this.rules.generation && p.claim.generation !== generation)) return
-      const holds = p.generation === generation || !this.rules.generation
-      if (!holds) {
-        this.refused.generation++
-        this.change(content, p, { claim: null })
-      }
-      if (holds && outcome.kind === 'unpinned') this.#gone(content, nodeId)
-      else if (holds && outcome.kind !== 'unpinned') this.#ended(content, p, outcome)
-      this.fold(content)
-    })
-  }
-
-  /** A node boots: the claims of its earlier incarnations become void. Returns its incarnation. */
-  boot(nodeId: NodeId): number {
-    return this.transaction('boot', () => {
-      const node = this.node(nodeId)
-      node.incarnation++
-      for (const cid of node.cids) {
-        const content = this.contents.get(cid)
-        const p = content?.placements.get(nodeId)
-        if (content !== undefined && p !== undefined && this.isCrashed(p)) this.crashed(content, p)
-      }
-      return node.incarnation
-    })
-  }
-
-  /** True while the placement has a claim of an earlier start of its node, also one whose time was over before. */
-  isCrashed({ nodeId, state, generation, claim }: Placement): boolean {
-    if (claim === null || claim.boot >= this.node(nodeId).incarnation) return false
-    return state === 'pinning' || (state === 'queued' && claim.generation === generation)
-  }
-
-  /** Handles a claim whose process ended. */
-  crashed(content: Content, p: Placement): void {
-    const failed = p.crashes + 1 >= crashesMax
-    this.change(content, p, {
-      state: failed ? 'failed' : 'queued',
-      crashes: p.crashes + 1,
-      errorCode: 'crashed',
-      nextAttemptAt: this.now(),
-      claim: null,
-    })
-    if (failed && (p.reason !== 'new' || content.placements.size > 1)) this.unsettled.add(content.cid)
-    this.fold(content)
-  }
-
-  /** For the reconciler: a placement that is pinned in the database and missing in Kubo is queued again. */
-  requeueMissing(nodeId: NodeId, cids: string[]): void {
-    this.transaction('requeue-missing', () => {
-      for (const cid of cids) {
-        const content = this.contents.get(cid)
-        const p = content?.placements.get(nodeId)
-        if (content === undefined) continue
-        if (p?.state === 'pinned') {
-          const again = {
-            generation: this.nextGeneration(),
-            reason: 'repair',
-            wantedSince: this.now(),
-          } as const
-          this.change(content, p, { ...again, state: 'queued', nextAttemptAt: this.now() })
-          this.hint(content, nodeId)
-        }
-        this.unsettled.add(cid)
-        this.fold(content)
-      }
-    })
-  }
-
-  /** For the reconciler: content that is in Kubo without a placement gets one that says to unpin it. */
-  dropUnwanted(nodeId: NodeId, cids: string[]): void {
-    this.transaction('drop-unwanted', () => {
-      for (const cid of cids) {
-        const content = this.contents.get(cid) ?? this.#newContent(cid)
-        if (content.placements.has(nodeId)) continue
-        // the only copy of content that pins want
-        if (
-          this.isWanted(content) &&
-          ![...content.placements.values()].some((p) => p.state === 'pinned' && !p.lost)
-        )
-          continue
-        const stray = this.newPlacement(cid, nodeId, 'repair')
-        // counts as tried once, because Kubo holds some of it
-        this.put(content, nodeId, { ...stray, state: 'unpinning', attempts: 1 })
-        this.hint(content, nodeId)
-      }
-    })
-  }
-
-  newPlacement(cid: string, nodeId: NodeId, reason: PlacementReason): Placement {
+  newPlacement(cid: string, nodeId: NodeId, reason: PlacementReason, orgId: string | null = null): Placement {
     const now = this.now()
     const generation = this.nextGeneration()
-    const fresh = { attempts: 0, crashes: 0, wantedSince: now, nextAttemptAt: now, claim: null } as const
-    return {
-      cid,
-      nodeId,
-      generation,
-      state: 'queued',
-      reason,
-      errorCode: null,
-      lost: false,
-      leaving: false,
-      ...fresh,
-    }
+    const fresh = { attempts: 0, attemptsBefore: 0, crashes: 0, retrying: false, verify: false } as const
+    const times = { wantedSince: now, nextAttemptAt: now, claim: null } as const
+    const marks = { errorCode: null, lost: false, leaving: false } as const
+    return { cid, nodeId, orgId, generation, state: 'queued', reason, ...fresh, ...times, ...marks }
+  }
+
+  /** Whether it was never tried: then Kubo has nothing of it, and it can simply be deleted. */
+  isUntried({ state, attempts, claim, verify }: Placement): boolean {
+    return state === 'queued' && attempts === 0 && (claim?.until ?? null) === null && !verify
+  }
+
+  /** Whether the claim holds now. One that would last longer than any claim was made while the clock was ahead. */
+  isClaimed({ claim }: Placement): boolean {
+    const until = claim?.until ?? -Infinity
+    return until >= this.now() && until <= this.now() + 60_000
   }
 
   /** Marks a placement to be unpinned, under a new generation. */
@@ -396,10 +333,13 @@ export class Database {
     this.hint(content, p.nodeId)
   }
 
-  hint({ cid, placements }: Content, nodeId: NodeId): void {
+  hint({ placements }: Content, nodeId: NodeId): void {
     const p = placements.get(nodeId)
-    if (p !== undefined)
-      this.onJob({ cid, nodeId, orgId: null, generation: p.generation, attempt: p.attempts + 1 })
+    if (p !== undefined) this.onJob(this.jobOf(p))
+  }
+
+  jobOf({ cid, nodeId, generation, attempts, attemptsBefore }: Placement): Job {
+    return { cid, nodeId, orgId: null, generation, attempt: attempts - attemptsBefore + 1 }
   }
 
   copiesOf(content: Content): ContentCopies {
@@ -417,6 +357,26 @@ export class Database {
     return { cid: content.cid, wanted, dagSize: content.dagSize, copies }
   }
 
+  /**
+   * After pins were deleted: lowers `wanted` of these contents. Content that no pin wants any more is released: unfinished work is aborted
+   * at once, and pinned copies are unpinned after the grace.
+   */
+  releaseContents(cids: Iterable<string>): void {
+    const contents = [...cids].flatMap((cid) => this.contents.get(cid) ?? [])
+    for (const content of contents) this.lowerWanted(content)
+    for (const content of contents) if (!this.isWanted(content)) this.#release(content)
+  }
+
+  /** Content that pins only hold keeps its number. */
+  lowerWanted(content: Content): void {
+    const kept = this.isWanted(content) ? content.wanted : 1
+    const replicas = [...content.pins.values()].map((pin) => pin.replicas)
+    const most = replicas.length > 0 ? Math.max(...replicas) : kept
+    if (content.wanted <= most) return
+    content.wanted = most
+    this.unsettled.add(content.cid)
+  }
+
   /** Removes a content that no pin wants and that has no placements. */
   forgetIfGone(content: Content): void {
     if (content.placements.size > 0 || this.isWanted(content)) return
@@ -425,83 +385,16 @@ export class Database {
     this.releasing.delete(content.cid)
   }
 
-  #newContent(cid: string): Content {
-    const content: Content = {
-      cid,
-      wanted: 1,
-      dagSize: null,
-      unpinAfter: null,
-      placements: new Map(),
-      pins: new Map(),
-    }
-    this.contents.set(cid, content)
-    return content
-  }
-
-  /** A new pin wakes an existing placement; returns 1 when that counts as one of its copies. */
-  #wake(content: Content, p: Placement, chosen: NodeId[]): number {
-    const elsewhere = p.state === 'unpinning' || (p.state === 'failed' && p.errorCode === 'node_full')
-    if (p.lost || p.leaving || (elsewhere && !chosen.includes(p.nodeId))) return 0
-    if (p.state === 'pinned') return 1
-    const again = p.state === 'failed' || p.state === 'unpinning'
-    this.change(content, p, {
-      state: p.state === 'pinning' ? 'pinning' : 'queued',
-      generation: again ? this.nextGeneration() : p.generation,
-      crashes: 0,
-      wantedSince: this.now(),
-      nextAttemptAt: Math.min(p.nextAttemptAt, this.now()),
-    })
-    if (p.state !== 'pinning') this.hint(content, p.nodeId)
-    return 1
-  }
-
-  #lowerWanted(content: Content): void {
-    const most = Math.max(...[...content.pins.values()].map(({ replicas }) => replicas))
-    if (content.wanted <= most) return
-    content.wanted = most
-    this.unsettled.add(content.cid)
-  }
-
-  /** Aborts unfinished work at once; pinned copies are unpinned after the grace. */
   #release(content: Content): void {
     for (const p of content.placements.values()) {
-      if (p.state === 'queued' && p.attempts === 0 && p.claim === null) this.put(content, p.nodeId, null)
+      if (this.isUntried(p)) this.put(content, p.nodeId, null)
       else if (p.state !== 'pinned' && p.state !== 'unpinning') this.unpin(content, p)
     }
-    if ([...content.placements.values()].some(({ state }) => state === 'pinned'))
-      content.unpinAfter = this.now() + unpinGraceMs
-    if (content.unpinAfter !== null) this.releasing.add(content.cid)
+    if ([...content.placements.values()].some(({ state }) => state === 'pinned')) {
+      content.unpinAfter = this.now() + this.unpinGraceMs
+      this.releasing.add(content.cid)
+    }
     this.forgetIfGone(content)
-  }
-
-  #gone(content: Content, nodeId: NodeId): void {
-    this.put(content, nodeId, null)
-    this.forgetIfGone(content)
-  }
-
-  #ended(content: Content, p: Placement, outcome: Exclude<Finish['outcome'], { kind: 'unpinned' }>): void {
-    const code = 'errorCode' in outcome ? outcome.errorCode : null
-    const woken = (outcome.kind === 'retry' || outcome.kind === 'failed') && p.wantedSince > p.nextAttemptAt
-    const state = outcome.kind === 'pinned' || (outcome.kind === 'failed' && !woken) ? outcome.kind : 'queued'
-    const delayMs = outcome.kind === 'retry' && !woken ? outcome.delayMs : 0
-    this.change(content, p, {
-      state: p.state === 'unpinning' ? p.state : state,
-      crashes: 0,
-      errorCode: outcome.kind === 'released' ? p.errorCode : code,
-      nextAttemptAt: this.now() + delayMs,
-      claim: null,
-    })
-    const others = [...content.placements.values()].filter(({ nodeId }) => nodeId !== p.nodeId)
-    if (outcome.kind === 'pinned') {
-      content.dagSize = outcome.bytes
-      const there = others.filter((other) => other.state !== 'unpinning' && !other.lost).length + 1
-      const failed = others.some((other) => other.state === 'failed')
-      if (p.reason !== 'new' || there > content.wanted || failed) this.unsettled.add(content.cid)
-    } else if (
-      code === 'node_full' ||
-      (outcome.kind === 'failed' && (p.reason !== 'new' || others.length > 0))
-    )
-      this.unsettled.add(content.cid)
   }
 }
 

@@ -1,173 +1,87 @@
+import { contend } from '../../src/cluster/lease.ts'
 import type { Epoch } from '../../src/core/epoch.ts'
+import { isCode } from '../../src/core/errors.ts'
 import type { NodeId } from '../../src/core/ids.ts'
-import { idOf } from '../../src/core/ids.ts'
 import type { Node } from '../../src/core/node.ts'
+import type { Job } from '../../src/core/placement.ts'
 import type { RepairPolicy } from '../../src/core/plan-repair.ts'
-import type { PlanStore } from '../../src/core/plan-ports.ts'
-import type { Plan } from '../../src/core/plan.ts'
-import type { Log, RepairStore } from '../../src/core/ports.ts'
-import type { Repair } from '../../src/core/repair.ts'
-import type { LeaderTurn, LeaderWorker } from '../../src/workers/driver.ts'
+import type { Bus, Log } from '../../src/core/ports.ts'
+import { silentLog } from '../../src/core/silent-log.ts'
+import { driver } from '../../src/workers/driver.ts'
 import { rebalance } from '../../src/workers/rebalance.ts'
 import { repair } from '../../src/workers/repair.ts'
-import type { LeaderDatabase } from './leader-database.ts'
+import { sweep } from '../../src/workers/sweep.ts'
 import type { Random } from '../../testing/random.ts'
-import type { VirtualTime } from './time.ts'
+import type { LeaseKey } from './lease-key.ts'
+import { LeaderStore, type LeaderStoreParts } from './leader-store.ts'
+import type { Process } from './process.ts'
 
-export interface LeaderParts {
-  time: VirtualTime
+export interface CandidateParts extends Omit<LeaderStoreParts, 'process'> {
+  key: LeaseKey
   random: Random
-  db: LeaderDatabase
   policy: RepairPolicy
   nodes: () => readonly Node[]
-  /** Changes a repair before it is applied, to simulate a leader that breaks the rules. */
-  bend: (repair: Repair, nodes: readonly Node[]) => Repair
+  listenedMs: () => number
+  listenAgain: () => void
+  publish: (job: Job) => void
+  onLead: (epoch: Epoch, nodeId: NodeId) => void
+  /** Called when a worker fails for another reason than a refused write or a lost answer. */
+  onError: (error: Error) => void
 }
 
-export const planId = idOf('pln', '00000000-0000-7000-8000-000000000000')
-
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+const leaseTtlMs = 10_000
+const termLimits = { tries: 3, patienceMs: 10_000 }
 
 /**
- * A leader with its real workers, repair and rebalance, over the simulated database. Each call takes a while, sometimes so long that
- * another leader takes over meanwhile. A call may succeed without effect, be done twice, or be done without an answer. The leader ends
- * when it is told to, or when the database says that its epoch is over.
+ * A process that contends for leadership, with the real lease, driver and workers: repair, rebalance and the sweep. It never stops by itself;
+ * it dies with its process.
  */
-export class Leader {
-  readonly host: NodeId
-  readonly epoch: Epoch
-  readonly #parts: LeaderParts
-  readonly #end = new AbortController()
-  readonly #workers: LeaderWorker[]
-  /** Its process died: nothing that it waits for ever arrives. */
-  #isDead = false
-  isFaulty = true
-  #listensSinceMs: number
-
-  constructor(host: NodeId, parts: LeaderParts) {
-    this.host = host
-    this.#parts = parts
-    this.#listensSinceMs = parts.time.now
-    this.epoch = parts.db.elect()
-    const bus = { publishJobs: () => Promise.resolve() }
-    const limits = { moves: 64, bytes: Number.MAX_SAFE_INTEGER }
-    const clock = { steadyMs: () => parts.time.now }
-    const store = this.#repairStore()
-    this.#workers = [
-      repair({
-        store,
-        nodes: parts.nodes,
-        bus,
-        policy: parts.policy,
-        listenedMs: () => parts.time.now - this.#listensSinceMs,
-        listenAgain: () => (this.#listensSinceMs = parts.time.now),
-        acceptMs: () => null,
-        clock,
-        log: silent,
-      }),
-      rebalance({
-        plans: this.#planStore(),
-        copies: store,
-        bus,
-        limits,
-        acceptMs: () => null,
-        clock,
-        log: silent,
-      }),
-    ]
-  }
-
-  get isOver(): boolean {
-    return this.#isDead || this.#end.signal.aborted
-  }
-
-  kill(): void {
-    this.#isDead = true
-  }
-
-  stop(): void {
-    this.#end.abort(new Error('leadership is over'))
-  }
-
-  /** Leads until its term is over. */
-  async run(): Promise<void> {
-    const { time, db } = this.#parts
-    const turn: LeaderTurn = { epoch: this.epoch, signal: this.#end.signal }
-    while (!this.isOver) {
-      for (const worker of this.#workers) await this.#turn(() => worker.run(turn))
-      await this.#turn(() => this.#write(() => db.requeueExpired(this.epoch)))
-      await this.#turn(() => this.#write(() => db.releaseDue(this.epoch)))
-      await time.sleep(2_000)
-    }
-  }
-
-  /** A failed run is tried again at the next turn; when its epoch is over, this is the last run. */
-  async #turn(run: () => Promise<unknown>): Promise<void> {
-    try {
-      await run()
-    } catch (error) {
-      if (error instanceof Error && /epoch is over/.test(error.message)) this.stop()
-    }
-  }
-
-  #repairStore(): RepairStore {
-    const { db } = this.#parts
-    const jobs = { jobs: [] }
-    return {
-      unsettled: (afterCid, limit) => this.#read(() => db.unsettled(afterCid, limit)),
-      walks: () => this.#read(() => db.walks()),
-      noteAway: (epoch, nodeId) => this.#write(() => db.noteAway(epoch, nodeId)),
-      noteHeard: (epoch, nodeId) => this.#write(() => db.noteHeard(epoch, nodeId)),
-      waitingOn: (nodeId, after, limit) => this.#read(() => db.waitingOn(nodeId, after, limit)),
-      onNode: (nodeId, afterCid, limit) => this.#read(() => db.onNode(nodeId, afterCid, limit)),
-      advanceWalk: (epoch, nodeId, afterCid) => this.#write(() => db.advanceWalk(epoch, nodeId, afterCid)),
-      apply: (epoch, repairs) => {
-        const bent = repairs.map((one) => this.#parts.bend(one, this.#parts.nodes()))
-        return this.#write(() => ({ ...db.apply(epoch, bent), ...jobs }))
+export function startCandidate(nodeId: NodeId, process: Process, parts: CandidateParts): void {
+  const { random, policy, nodes, key, listenedMs, listenAgain, onLead } = parts
+  const store = new LeaderStore({ ...parts, process })
+  const log = logOf(parts.onError)
+  const bus = busOf(parts.publish)
+  const loops = driver({ clock: process, log, random: () => random.next(), limits: termLimits })
+  const common = { bus, acceptMs: () => null, clock: process, log: silentLog }
+  const limits = { moves: 64, bytes: Number.MAX_SAFE_INTEGER }
+  loops.add(repair({ ...common, store: store.repair(), nodes, policy, listenedMs, listenAgain }))
+  loops.add(rebalance({ ...common, plans: store.plans(), copies: store.repair(), limits }))
+  loops.add(sweep({ store: store.sweep(), bus, log: silentLog }))
+  // signals remember what waits for them, so no two worlds share one
+  const never = new AbortController().signal
+  void loops.run(never)
+  void contend(
+    {
+      nodeId,
+      ttlMs: leaseTtlMs,
+      clock: process,
+      random: () => random.next(),
+      key: key.for(process),
+      epochs: store.epochs(),
+      onLead: async (epoch, signal) => {
+        onLead(epoch, nodeId)
+        await loops.lead(epoch, signal)
       },
-      moving: () => this.#read(() => db.moving()),
-      noteDown: (epoch, nodeId, down) => this.#write(() => db.noteDown(epoch, nodeId, down)),
-      downNodes: () => this.#read(() => db.downNodes()),
-      noteDrained: (epoch) => this.#write(() => db.noteDrained(epoch)),
-    }
-  }
+      log: silentLog,
+    },
+    never,
+  )
+}
 
-  #planStore(): Pick<PlanStore, 'applying' | 'startMoves' | 'settleMoves'> {
-    const { db } = this.#parts
-    const applying = (): Plan | null => {
-      if (db.plan === null || db.plan.isApplied) return null
-      const moves = { moves: 0, done: 0, skipped: 0 }
-      const bytes = { bytes: 0, bytesDone: 0, bytesSkipped: 0 }
-      const { id, createdAt } = { id: planId, createdAt: new Date(0) }
-      return { id, state: 'applying', createdAt, actor: '', summary: {}, ...moves, ...bytes }
-    }
-    return {
-      applying: () => this.#read(applying),
-      startMoves: (epoch, _id, limit) => this.#write(() => ({ ...db.startMoves(epoch, limit), jobs: [] })),
-      settleMoves: (epoch) => this.#write(() => db.settleMoves(epoch)),
-    }
+/** A log that reports the failures of workers that no fault of the simulation explains, nor the end of their term. */
+function logOf(onError: (error: Error) => void): Log {
+  const warn = (fields: object): void => {
+    const error = 'err' in fields ? fields.err : null
+    if (!(error instanceof Error) || isCode(error, 'unavailable', 'maintenance', 'not_leading')) return
+    if (!/^the (lease was lost|epoch is over)/.test(error.message)) onError(error)
   }
+  return { ...silentLog, warn, child: () => logOf(onError) }
+}
 
-  async #read<T>(work: () => T): Promise<T> {
-    await this.#wait()
-    return work()
-  }
-
-  async #write<T>(work: () => T): Promise<T> {
-    const { random } = this.#parts
-    await this.#wait()
-    const result = work()
-    if (!this.isFaulty) return result
-    // the caller repeats it, because it did not get the answer
-    if (random.chance(0.02)) work()
-    if (random.chance(0.01)) throw new Error('the answer was lost')
-    return result
-  }
-
-  async #wait(): Promise<void> {
-    const { time, random } = this.#parts
-    const stalls = this.isFaulty && random.chance(0.002)
-    await time.sleep(stalls ? random.int(20_000, 90_000) : random.int(1, 20))
-    if (this.#isDead) await new Promise(() => {})
+function busOf(publish: (job: Job) => void): Bus {
+  return {
+    publishJobs: (jobs) => Promise.resolve(jobs.forEach(publish)),
+    consumeJobs: () => new Promise(() => {}),
+    trouble: () => null,
   }
 }

@@ -1,24 +1,33 @@
+import type { Heartbeat } from '../../src/cluster/heartbeat.ts'
 import type { NodeId } from '../../src/core/ids.ts'
-import type { Node } from '../../src/core/node.ts'
+import type { Inability } from '../../src/core/node.ts'
 import type { Finish, Job } from '../../src/core/placement.ts'
 import type { Database, Placement } from './database.ts'
+import type { NodeDatabase } from './node-database.ts'
 import type { Random } from '../../testing/random.ts'
+import { Process } from './process.ts'
 import type { VirtualTime } from './time.ts'
+import { View, type Hearer } from './view.ts'
 import type { Watch } from './watch.ts'
 
 export interface MachineParts {
   time: VirtualTime
   random: Random
   db: Database
+  nodeDb: NodeDatabase
   watch: Watch
   /** Whether another node or the network can provide it. */
   isToBeHad: (cid: string) => boolean
   sizeOf: (cid: string) => number
+  lastBeat: Hearer['lastBeat']
+  /** Called when a process of the machine starts. */
+  onStart: (machine: Machine, process: Process) => void
+  /** Notes what happened to a content, or to the whole cluster. */
+  note: (cid: string | null, text: string) => void
 }
 
-const claimMs = 60_000
+const claimMs = 30_000
 const slots = 16
-const freshMs = 15_000
 const drainGraceMs = 120_000
 
 /** One node: its process, its Kubo's disk, and how it handles jobs. It may die, freeze or be cut off at any moment. */
@@ -32,79 +41,117 @@ export class Machine {
   isUp = true
   /** Its process is stopped, or cannot reach any server: its pending work happens later. */
   isFrozen = false
-  readonly #zone: string
+  /** Its Kubo answers. Otherwise it hands back every attempt and, once it has noticed, begins none. */
+  hasKubo = true
+  /** It reaches Postgres. Otherwise it reads and writes nothing there, while its heartbeats go on. */
+  get hasPostgres(): boolean {
+    return this.#cutOffSince === null
+  }
+  readonly zone: string
+  /** The cluster as this node sees it. */
+  readonly view: View
   readonly #parts: MachineParts
   #boot = 0
+  #process: Process | null = null
   readonly #working = new Set<string>()
   #strays = new Set<string>()
   #drainsSince: number | null = null
+  /** Since when it knows that its Kubo does not answer. */
+  #kuboAwaySince: number | null = null
+  #cutOffSince: number | null = null
 
   constructor(id: NodeId, zone: string, capacityBytes: number, parts: MachineParts) {
     this.id = id
-    this.#zone = zone
+    this.zone = zone
     this.capacityBytes = capacityBytes
     this.#parts = parts
+    this.view = new View(parts.db, parts.time, { self: () => this.beat(), lastBeat: parts.lastBeat })
   }
 
-  /** The node as other nodes see it. */
-  view(): Node {
-    const { time, db } = this.#parts
-    const silentMs = this.silentSince === null ? 0 : time.now - this.silentSince
-    return {
-      id: this.id,
-      name: this.id,
-      zone: this.#zone,
-      multiaddrs: [],
-      capacityBytes: this.capacityBytes,
-      usedBytes: this.usedBytes,
-      state: db.node(this.id).state,
-      live: silentMs < freshMs,
-      silentMs,
-      unable: null,
-      down: db.node(this.id).isDown,
-    }
+  /** Its heartbeat, as it would send it now. */
+  beat(): Heartbeat {
+    const { capacityBytes, usedBytes } = this
+    const about = { name: this.id, zone: this.zone, incarnation: this.#boot, acceptMs: null }
+    const [kubo, postgres] = [this.#unable('kubo'), this.#unable('postgres')]
+    const unable = kubo === null || (postgres !== null && postgres.forMs > kubo.forMs) ? postgres : kubo
+    return { nodeId: this.id, ...about, capacityBytes, usedBytes, state: this.view.stateOf(this.id), unable }
   }
 
   start(): void {
-    const { db, time } = this.#parts
+    const { nodeDb, time } = this.#parts
     this.isUp = true
+    this.#cutOffSince = null
+    // until it has asked
+    this.#kuboAwaySince = time.now
     this.silentSince = null
-    this.#boot = db.boot(this.id)
+    this.view.listenAgain()
+    this.#boot = nodeDb.boot(this.id)
+    nodeDb.voidClaims(this.id, this.#boot)
+    this.#note(null, `starts, boot ${this.#boot}`)
     this.#working.clear()
     const boot = this.#boot
-    db.see(this.id)
-    this.#every(boot, 10_000, () => db.see(this.id))
+    const isAlive = (): boolean => this.isUp && this.#boot === boot
+    this.#process = new Process(time, { isAlive, isFrozen: () => this.isFrozen })
+    this.#parts.onStart(this, this.#process)
+    this.#see()
+    this.view.read()
+    this.#every(boot, 2_000, () => this.#askKubo())
+    this.#every(boot, 10_000, () => this.#see())
+    this.#every(boot, 4_000, () => this.view.read())
     this.#every(boot, 30_000, () => this.#poll())
-    this.#every(boot, 300_000, () => this.#reconcile())
-    time.after(1_000, () => this.#boot === boot && this.isUp && this.#reconcile())
+    this.#every(boot, 300_000, () => this.hasKubo && this.#reconcile())
+    time.after(1_000, () => this.#reconcileFirst(boot))
   }
 
   kill(): void {
+    this.#note(null, 'dies')
     this.isUp = false
     this.isFrozen = false
     this.silentSince ??= this.#parts.time.now
   }
 
   freeze(): void {
+    this.#note(null, 'freezes')
     this.isFrozen = true
     this.silentSince ??= this.#parts.time.now
   }
 
   thaw(): void {
+    this.#note(null, 'goes on')
     this.isFrozen = false
     if (this.isUp) this.silentSince = null
   }
 
+  /** It reaches Postgres no more. */
+  cutOff(): void {
+    this.#note(null, 'is cut off from Postgres')
+    this.#cutOffSince ??= this.#parts.time.now
+  }
+
+  /** It reaches Postgres again. What it knows of the others may be old. */
+  reconnect(): void {
+    if (this.#cutOffSince === null) return
+    this.#note(null, 'reaches Postgres again')
+    this.#cutOffSince = null
+    this.view.listenAgain()
+    this.#whenAwake(this.#boot, () => this.#see())
+  }
+
+  /** Its wall clock steps. */
+  stepClock(ms: number): void {
+    if (this.#process !== null) this.#process.offMs += ms
+  }
+
   /** Replaces its disk by an empty one. */
   loseDisk(): void {
+    this.#note(null, 'gets a new disk')
     this.disk.clear()
     this.usedBytes = 0
   }
 
   /** Receives a hint. */
   hear(job: Job): void {
-    if (!this.isUp || this.isFrozen) return
-    this.#attempt(job)
+    if (this.isUp && !this.isFrozen && this.hasPostgres) this.#attempt(job)
   }
 
   store(cid: string): void {
@@ -113,13 +160,35 @@ export class Machine {
     this.usedBytes += this.#parts.sizeOf(cid)
   }
 
+  /** A process whose row is gone, or belongs to a later process, ends. */
+  #see(): void {
+    const { usedBytes, capacityBytes } = this
+    const sign = { usedBytes, capacityBytes, unable: this.#unable('kubo') }
+    if (!this.#parts.nodeDb.see(this.id, this.#boot, sign)) this.kill()
+  }
+
+  #unable(what: Inability['what']): Inability | null {
+    const since = what === 'kubo' ? this.#kuboAwaySince : this.#cutOffSince
+    return since === null ? null : { what, forMs: this.#parts.time.now - since, reason: 'a fault' }
+  }
+
+  #askKubo(): void {
+    const isAway = this.#kuboAwaySince !== null
+    if (isAway === !this.hasKubo) return
+    this.#kuboAwaySince = isAway ? null : this.#parts.time.now
+    this.#note(null, isAway ? 'its Kubo answers' : 'its Kubo does not answer')
+    this.#see()
+    if (isAway) this.#poll()
+  }
+
   #attempt(job: Pick<Job, 'cid' | 'generation'>): void {
-    const { db } = this.#parts
+    const { db, nodeDb } = this.#parts
     // Kubo gets only one write at a time for a content
     if (this.#working.size >= slots || this.#working.has(job.cid)) return
+    if (this.#kuboAwaySince !== null) return
     if (this.#takesOnlyUnpins() && db.placement(job.cid, this.id)?.state !== 'unpinning') return
-    const claimed = db.claim(this.id, this.#boot, job, claimMs)
-    if (claimed !== null) this.#work(claimed)
+    const [claimed] = nodeDb.claim(this.id, this.#boot, [job], claimMs)
+    if (claimed !== undefined) this.#work(claimed)
   }
 
   #work(claimed: Placement): void {
@@ -133,10 +202,11 @@ export class Machine {
 
   /** Carries out the work in Kubo, then reports it to the database; a crash may come between the two. */
   #carryOut(claimed: Placement, boot: number): void {
-    const { db, random, time } = this.#parts
+    const { nodeDb, random, time } = this.#parts
     const { cid, generation } = claimed
     const outcome = claimed.state === 'unpinning' ? this.#unpin(claimed) : this.#pin(claimed)
-    const finish = (): void => db.finish(this.id, boot, { cid, generation, outcome })
+    this.#note(cid, `its Kubo: ${outcome.kind}, for generation ${generation}`)
+    const finish = (): void => void nodeDb.finish(this.id, boot, [{ cid, generation, outcome }])
     time.after(random.int(0, 300), () => {
       this.#whenAwake(boot, () => {
         this.#working.delete(cid)
@@ -149,6 +219,7 @@ export class Machine {
 
   #pin({ cid, attempts }: Placement): Finish['outcome'] {
     const { random, isToBeHad, sizeOf } = this.#parts
+    if (!this.hasKubo) return { kind: 'released' }
     if (random.chance(0.002)) return { kind: 'failed', errorCode: 'kubo_error', error: 'as it happens' }
     if (random.chance(0.02) || !isToBeHad(cid))
       return { kind: 'retry', errorCode: 'stalled', error: 'no new block', delayMs: 5_000 }
@@ -161,6 +232,7 @@ export class Machine {
   }
 
   #unpin({ cid, generation }: Placement): Finish['outcome'] {
+    if (!this.hasKubo) return { kind: 'released' }
     const { db, watch, sizeOf } = this.#parts
     if (db.placement(cid, this.id)?.generation === generation) watch.unpins(this.id, cid)
     if (this.disk.delete(cid)) this.usedBytes -= sizeOf(cid)
@@ -169,32 +241,44 @@ export class Machine {
 
   /** Finds the work whose hints were lost. */
   #poll(): void {
-    const { db } = this.#parts
+    const { db, nodeDb } = this.#parts
     for (const cid of db.node(this.id).open) {
       if (this.#working.size >= slots) return
       const p = db.placement(cid, this.id)
-      if (p !== undefined && db.isDue(p, this.#boot)) this.#attempt(p)
+      if (p !== undefined && nodeDb.isDue(p, this.#boot)) this.#attempt(p)
     }
   }
 
   /** Compares its Kubo with the database, in both directions; content is unwanted only when two rounds in a row find it so. */
   #reconcile(): void {
-    const { db } = this.#parts
+    const { db, nodeDb } = this.#parts
     const missing = [...db.node(this.id).cids].filter(
       (cid) =>
         db.placement(cid, this.id)?.state === 'pinned' && !this.disk.has(cid) && !this.#working.has(cid),
     )
-    if (missing.length > 0) db.requeueMissing(this.id, missing)
+    if (missing.length > 0) nodeDb.requeueMissing(this.id, missing)
     const strays = [...this.disk].filter((cid) => !db.node(this.id).cids.has(cid) && !this.#working.has(cid))
     const twice = strays.filter((cid) => this.#strays.has(cid))
-    if (twice.length > 0) db.dropUnwanted(this.id, twice)
+    if (twice.length > 0) nodeDb.dropUnwanted(this.id, twice)
     this.#strays = new Set(strays)
+  }
+
+  #note(cid: string | null, text: string): void {
+    this.#parts.note(cid, `${this.id.slice(-4)} ${text}`)
+  }
+
+  /** Its first look at Kubo, as soon as Kubo answers. */
+  #reconcileFirst(boot: number): void {
+    this.#whenAwake(boot, () => {
+      if (this.hasKubo) this.#reconcile()
+      else this.#parts.time.after(1_000, () => this.#reconcileFirst(boot))
+    })
   }
 
   /** A node that is drained works on its queue for a while longer. */
   #takesOnlyUnpins(): boolean {
-    const { db, time } = this.#parts
-    if (db.node(this.id).state === 'active') {
+    const { time } = this.#parts
+    if (this.view.stateOf(this.id) === 'active') {
       this.#drainsSince = null
       return false
     }
@@ -202,18 +286,23 @@ export class Machine {
     return time.now - this.#drainsSince > drainGraceMs
   }
 
-  /** Runs `work` once the node is not frozen, if it still is the same process. */
+  /** Runs `work` once the node is not frozen and reaches Postgres, if it still is the same process. */
   #whenAwake(boot: number, work: () => void): void {
     if (!this.isUp || this.#boot !== boot) return
-    if (this.isFrozen) this.#parts.time.after(1_000, () => this.#whenAwake(boot, work))
-    else work()
+    if (this.#isAwake) work()
+    else this.#parts.time.after(1_000, () => this.#whenAwake(boot, work))
+  }
+
+  get #isAwake(): boolean {
+    return !this.isFrozen && this.hasPostgres
   }
 
   #every(boot: number, ms: number, work: () => void): void {
     const { time, random } = this.#parts
     const again = (): void => {
       if (!this.isUp || this.#boot !== boot) return
-      if (!this.isFrozen) work()
+      if (this.#isAwake && this.#parts.db.nodes.has(this.id)) work()
+      else if (this.#isAwake) this.kill()
       time.after(ms, again)
     }
     time.after(random.int(1, ms), again)

@@ -12,6 +12,7 @@ export class VirtualTime {
   /** Milliseconds. */
   now = 0
   #planned = 0
+  #isStirred = false
   readonly #events: Event[] = []
 
   /** Plans `work`, which must not wait for anything. */
@@ -19,10 +20,18 @@ export class VirtualTime {
     this.#put({ at: this.now + Math.max(ms, 0), order: this.#planned++, work, waits: false })
   }
 
+  /** Plans `work`, after which others may go on that waited for it. */
+  wake(ms: number, work: () => void): void {
+    this.#put({ at: this.now + Math.max(ms, 0), order: this.#planned++, work, waits: true })
+  }
+
   sleep(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#put({ at: this.now + ms, order: this.#planned++, work: resolve, waits: true })
-    return promise
+    return new Promise((resolve) => this.wake(ms, resolve))
+  }
+
+  /** Call this when an event lets others go on that wait for something else than time. */
+  stir(): void {
+    this.#isStirred = true
   }
 
   /** Runs all events planned until then. A sleeper that wakes finishes its work before the next event. */
@@ -32,7 +41,8 @@ export class VirtualTime {
       this.now = next.at
       next.work()
       // all promises that can continue have continued after this turn
-      if (next.waits) await turn()
+      if (next.waits || this.#isStirred) await turn()
+      this.#isStirred = false
     }
     this.now = ms
   }

@@ -27,8 +27,13 @@ const legal: Record<string, string[]> = {
     'queued>pinned',
     'queued>failed',
   ],
-  boot: ['pinning>queued', 'pinning>failed', 'queued>queued', 'queued>failed'],
+  'release-holds': ['queued>none', 'queued>unpinning', 'pinning>unpinning', 'failed>unpinning'],
+  boot: [],
+  'void-claims': ['pinning>queued', 'pinning>failed', 'queued>queued', 'queued>failed'],
+  extend: ['pinning>pinning', 'unpinning>unpinning', 'queued>pinning'],
+  forget: ['queued>none', 'pinning>none', 'pinned>none', 'failed>none', 'unpinning>none', 'failed>queued'],
   'requeue-expired': ['pinning>queued', 'pinning>failed', 'queued>queued', 'queued>failed'],
+  'bound-times': ['queued>queued', 'unpinning>unpinning'],
   'requeue-missing': ['pinned>queued'],
   'drop-unwanted': ['none>unpinning'],
   'release-due': ['queued>unpinning', 'pinning>unpinning', 'pinned>unpinning', 'failed>unpinning'],
@@ -51,6 +56,8 @@ const legal: Record<string, string[]> = {
   'start-moves': ['none>queued', 'unpinning>queued', 'pinned>pinned'],
 }
 
+legal['replace'] = [...(legal['accept'] ?? []), ...(legal['remove'] ?? [])]
+
 /** Changes that need a new generation: work under way for the old one must not change anything any more. */
 const newIntents = new Set([
   'none>queued',
@@ -69,15 +76,25 @@ export interface Reality {
   heldAnywhere(cid: string): boolean
 }
 
+/** An invariant that broke, and the content that it is about. */
+export class Broken extends Error {
+  readonly cid: string | null
+
+  constructor(message: string, cid: string | null) {
+    super(message)
+    this.cid = cid
+  }
+}
+
 /** Checks every commit, and the whole state from time to time. It keeps the first violation. */
 export class Watch {
-  broken: string | null = null
+  broken: Broken | null = null
   readonly counts = new Map<string, number>()
   readonly #db: Database
   readonly #reality: Reality
   /** The pins that were accepted and not removed. */
   readonly #ledger = new Map<string, string>()
-  /** Placements that have been pinned at least once. */
+  /** Placements that have been pinned at least once, and were not given up since while no pin wanted their content. */
   readonly #stood = new Set<string>()
   #highest = 0
 
@@ -103,30 +120,33 @@ export class Watch {
     if (!this.#stood.has(`${cid} ${nodeId}`) || !this.#reality.holds(nodeId, cid)) return
     const others = [...content.placements.keys()].filter((id) => id !== nodeId)
     if (!others.some((id) => this.#reality.holds(id, cid)))
-      this.#break(`I2: the last copy of ${cid}, which is wanted, is removed from ${nodeId}`)
+      this.break(`I2: the last copy of ${cid}, which is wanted, is removed from ${nodeId}`, cid)
   }
 
   /** Checks everything that must hold at any time. */
   checkAll(): void {
     const { pins, contents, nodes } = this.#db
     if (pins.size !== this.#ledger.size)
-      this.#break(`I1: ${pins.size} pins for ${this.#ledger.size} in the ledger`)
+      this.break(`I1: ${pins.size} pins for ${this.#ledger.size} in the ledger`, null)
     for (const [id, cid] of this.#ledger)
-      if (pins.get(id)?.cid !== cid) this.#break(`I1: pin ${id} was accepted and is gone`)
+      if (pins.get(id)?.cid !== cid) this.break(`I1: pin ${id} was accepted and is gone`, cid)
     let placements = 0
     for (const content of contents.values()) {
       placements += content.placements.size
       this.#checkContent(content)
     }
     const indexed = [...nodes.values()].reduce((sum, { cids }) => sum + cids.size, 0)
-    if (indexed !== placements) this.#break(`the model is wrong: ${indexed} placements for ${placements}`)
+    if (indexed !== placements)
+      this.break(`the model is wrong: ${indexed} placements for ${placements}`, null)
   }
 
   /** Checks what must hold once all work is done: every content is exactly where it is wanted. */
   checkSettled(): void {
     this.checkAll()
     for (const content of this.#db.contents.values()) {
-      const wanted = Math.max(0, ...[...content.pins.values()].map(({ replicas }) => replicas))
+      const most = Math.max(0, ...[...content.pins.values()].map(({ replicas }) => replicas))
+      // content that a replace keeps for a pin that never was pinned has as many copies as before
+      const wanted = content.holders.size > 0 ? Math.max(content.wanted, most) : most
       const copies = [...content.placements.values()]
       // the content was never available, or no longer is: its pins say so, and clients that want it ask again
       if (copies.length > 0 && copies.every(({ state }) => state === 'failed')) continue
@@ -134,24 +154,27 @@ export class Watch {
         (p) => p.state === 'pinned' && !p.lost && !p.leaving && this.#db.node(p.nodeId).state === 'active',
       )
       if (stand.length !== wanted || copies.length !== wanted || content.wanted !== wanted)
-        this.#break(`I2: ${describe(content)}, and ${wanted} are wanted in the end`)
+        this.break(`I2: ${describe(content)}, and ${wanted} are wanted in the end`, content.cid)
       for (const { id, status } of content.pins.values())
-        if (status !== 'pinned') this.#break(`I2: pin ${id} of ${describe(content)} is ${status} in the end`)
+        if (status !== 'pinned')
+          this.break(`I2: pin ${id} of ${describe(content)} is ${status} in the end`, content.cid)
       for (const { nodeId } of copies)
         if (!this.#reality.holds(nodeId, content.cid))
-          this.#break(`I2: ${nodeId} does not have ${content.cid}`)
+          this.break(`I2: ${nodeId} does not have ${content.cid}`, content.cid)
     }
+    for (const { id, cid, status } of this.#db.holding)
+      if (status === 'pinned') this.break(`pin ${id} is pinned, and holds other content in the end`, cid)
     for (const { id, state, cids } of this.#db.nodes.values())
       if (state === 'draining' || (state === 'drained' && cids.size > 0))
-        this.#break(`node ${id} is ${state} with ${cids.size} placements in the end`)
+        this.break(`node ${id} is ${state} with ${cids.size} placements in the end`, null)
   }
 
   #committed(commit: Commit): void {
     this.counts.set(commit.op, (this.counts.get(commit.op) ?? 0) + 1)
     if (commit.epoch !== null && commit.epoch !== this.#db.epoch)
-      this.#break(`I4: ${commit.op} of epoch ${commit.epoch} was committed under ${this.#db.epoch}`)
+      this.break(`I4: ${commit.op} of epoch ${commit.epoch} was committed under ${this.#db.epoch}`, null)
     if (commit.epoch !== null && this.#db.maintenance)
-      this.#break(`${commit.op} was committed in maintenance`)
+      this.break(`${commit.op} was committed in maintenance`, null)
     const touched = new Set<string>()
     for (const change of commit.changes) {
       this.#checkChange(change)
@@ -165,7 +188,7 @@ export class Watch {
         content !== undefined &&
         standing(content).length < this.#db.reachable(pin.replicas)
       )
-        this.#break(`I2: pin ${pin.id} became pinned, from ${was}, with ${describe(content)}`)
+        this.break(`I2: pin ${pin.id} became pinned, from ${was}, with ${describe(content)}`, pin.cid)
     }
     for (const cid of touched) {
       const content = this.#db.contents.get(cid)
@@ -177,22 +200,33 @@ export class Watch {
 
   #checkChange({ op, before, after }: Change): void {
     const step = `${before?.state ?? ('none' satisfies Was)}>${after?.state ?? ('none' satisfies Was)}`
-    const what = `${op} made ${(after ?? before)?.cid} on ${(after ?? before)?.nodeId} go ${step}`
-    if (legal[op]?.includes(step) !== true) this.#break(`I5: ${what}`)
+    const cid = (after ?? before)?.cid ?? null
+    const what = `${op} made ${cid} on ${(after ?? before)?.nodeId} go ${step}`
+    if (legal[op]?.includes(step) !== true) this.break(`I5: ${what}`, cid)
     if (before?.state === 'pinned') this.#stood.add(`${before.cid} ${before.nodeId}`)
     if (after === null) return
+    // it was given up while no pin wanted it; a pin that wants it again waits for a new copy
+    const content = this.#db.contents.get(after.cid)
+    if (
+      after.state === 'unpinning' &&
+      before?.state !== 'unpinning' &&
+      content &&
+      !this.#db.isWanted(content)
+    )
+      this.#stood.delete(`${after.cid} ${after.nodeId}`)
     const isNew = newIntents.has(step) || (after.state === 'unpinning' && before?.state !== 'unpinning')
     if (isNew ? after.generation <= this.#highest : after.generation < (before?.generation ?? 0))
-      this.#break(`I5: ${what} under generation ${after.generation}, after ${this.#highest}`)
+      this.break(`I5: ${what} under generation ${after.generation}, after ${this.#highest}`, cid)
     this.#highest = Math.max(this.#highest, after.generation)
     const stale = before?.claim?.generation !== before?.generation
     if (op === 'finish' && before !== null && stale && before.state !== after.state)
-      this.#break(`I5: ${what} under a generation that was over`)
+      this.break(`I5: ${what} under a generation that was over`, cid)
     if (
-      (step === 'pinning>pinned' || step === 'queued>pinned') &&
+      after.state === 'pinned' &&
+      before?.state !== 'pinned' &&
       !this.#reality.holds(after.nodeId, after.cid)
     )
-      this.#break(`I2: ${what}, and its Kubo does not have it`)
+      this.break(`I2: ${what}, and its Kubo does not have it`, cid)
   }
 
   /** A repair drops only copies that are not needed. */
@@ -209,7 +243,7 @@ export class Watch {
       this.#db.isWanted(content) &&
       standing(content).filter(({ leaving }) => !leaving).length < content.wanted
     )
-      this.#break(`I2: a copy was dropped, and left ${describe(content)}`)
+      this.break(`I2: a copy was dropped, and left ${describe(content)}`, content.cid)
   }
 
   #checkContent(content: Content): void {
@@ -218,17 +252,15 @@ export class Watch {
       if (!p.lost) counts[p.state]++
       const known = p.state !== 'pinned' || this.#reality.isSuspect(content.cid)
       if (!known && !this.#reality.holds(p.nodeId, content.cid))
-        this.#break(`I2: ${p.nodeId} should have ${content.cid} and does not`)
+        this.break(`I2: ${p.nodeId} should have ${content.cid} and does not`, content.cid)
     }
     for (const pin of content.pins.values()) {
-      const fits = (replicas: number): boolean => {
-        const should = foldStatus(pin.status, replicas, counts)
-        // claims do not change pins
-        return should === pin.status || (should === 'pinning' && pin.status !== 'pinned')
-      }
-      // when a node leaves or returns, a content that lacks no copy is folded at its next change
-      if (!fits(this.#db.reachable(pin.replicas)) && !fits(pin.replicas))
-        this.#break(`I2: pin ${pin.id} is ${pin.status} with ${describe(content)}`)
+      const should = foldStatus(pin.status, this.#db.reachable(pin.replicas), counts)
+      // claims do not change pins; and when a node leaves or returns, a content that lacks no copy is folded at its next change
+      const hidden = { ...counts, pinning: 0, queued: counts.queued + counts.pinning }
+      const late = [counts, hidden].some((seen) => foldStatus(pin.status, pin.replicas, seen) === pin.status)
+      if (should !== pin.status && !late && (should !== 'pinning' || pin.status === 'pinned'))
+        this.break(`I2: pin ${pin.id} is ${pin.status} with ${describe(content)}`, content.cid)
     }
     // the content was pinned once, is still wanted, and no node has it
     if (
@@ -236,11 +268,12 @@ export class Watch {
       !this.#reality.isSuspect(content.cid) &&
       !this.#reality.heldAnywhere(content.cid)
     )
-      this.#break(`I2: no node has ${content.cid}`)
+      this.break(`I2: no node has ${content.cid}`, content.cid)
   }
 
-  #break(what: string): void {
-    this.broken ??= what
+  /** `what` says which invariant; `cid` is the content concerned. */
+  break(what: string, cid: string | null): void {
+    this.broken ??= new Broken(what, cid)
   }
 }
 

@@ -1,18 +1,26 @@
 import { strict as assert } from 'node:assert'
 import { chooseNodes } from '../../src/core/choose-nodes.ts'
+import { numberOf, type Epoch } from '../../src/core/epoch.ts'
+import { isCode } from '../../src/core/errors.ts'
 import { idOf, type NodeId } from '../../src/core/ids.ts'
+import type { Heartbeat } from '../../src/cluster/heartbeat.ts'
 import type { Node } from '../../src/core/node.ts'
 import { planRebalance } from '../../src/core/plan-rebalance.ts'
 import { planRepair } from '../../src/core/plan-repair.ts'
 import type { Job } from '../../src/core/placement.ts'
 import type { Repair } from '../../src/core/repair.ts'
-import { Database, type Rules } from './database.ts'
+import { Database, type Content, type Rules } from './database.ts'
 import { LeaderDatabase } from './leader-database.ts'
-import { Leader } from './leader.ts'
+import { startCandidate } from './leader.ts'
+import { LeaseKey } from './lease-key.ts'
 import { Machine } from './machine.ts'
+import { NodeDatabase } from './node-database.ts'
+import { PinDatabase } from './pin-database.ts'
+import type { Process } from './process.ts'
 import { Random } from '../../testing/random.ts'
 import { VirtualTime } from './time.ts'
-import { Watch } from './watch.ts'
+import type { History } from './history.ts'
+import { Broken, Watch } from './watch.ts'
 
 export interface WorldOptions {
   seed: number
@@ -31,6 +39,11 @@ export interface WorldOptions {
 
 const policy = { minCopies: 1, downGraceMs: 60_000, highWater: 0.9 }
 const kib = 2 ** 10
+/** In a large cluster only some nodes contend, for the sake of speed. */
+const candidatesMax = 6
+const day = 86_400_000
+const clockSteps = [-day, -30_000, 30_000, day]
+const orgId = 'org-0'
 
 /**
  * A cluster on a clock that jumps, with clients and operators, in which everything goes wrong that can. The same seed gives the same
@@ -39,22 +52,32 @@ const kib = 2 ** 10
 export class World {
   readonly time = new VirtualTime()
   readonly db = new Database(() => this.time.now)
-  readonly leaderDb = new LeaderDatabase(this.db)
+  readonly pinDb = new PinDatabase(this.db)
+  readonly nodeDb = new NodeDatabase(this.db)
+  readonly leaderDb = new LeaderDatabase(this.db, this.nodeDb)
   readonly watch: Watch
+  readonly #key: LeaseKey
   readonly faults = new Map<string, number>()
   readonly #options: WorldOptions
   readonly #random: Random
-  readonly #machines: Machine[] = []
+  #machines: Machine[] = []
   readonly #machineOf = new Map<NodeId, Machine>()
   readonly #suspects = new Set<string>()
-  #leaders: Leader[] = []
+  #leader: Machine | null = null
+  /** The epochs before the present one. */
+  readonly #epochs: Epoch[] = []
   #pins: string[] = []
+  /** The contents of the pins that were deleted last. Clients often want one again. */
+  readonly #deleted: string[] = []
   #names = 0
+  #joined = 0
   #isFaulty = true
+  #history: History | null = null
 
   constructor(options: WorldOptions) {
     this.#options = options
     this.#random = new Random(options.seed)
+    this.#key = new LeaseKey(this.time, this.#random)
     const holds = (nodeId: NodeId, cid: string): boolean =>
       this.#machineOf.get(nodeId)?.disk.has(cid) === true
     this.watch = new Watch(this.db, {
@@ -68,10 +91,19 @@ export class World {
     this.#build()
   }
 
+  /** Notes from now on all that happens. */
+  record(history: History): void {
+    this.#history = history
+    const check = this.db.onCommit
+    this.db.onCommit = (commit) => {
+      history.committed(commit)
+      check(commit)
+    }
+  }
+
   /** Runs with faults, then without faults until all work is done; throws at the first violated invariant. */
   async run(): Promise<void> {
     const { faultsMs, faultEveryMs, clientEveryMs } = this.#options
-    this.#elect()
     this.#repeat(faultEveryMs, () => this.#fault())
     this.#repeat(clientEveryMs, () => this.#client())
     await this.#go(faultsMs)
@@ -82,13 +114,15 @@ export class World {
     this.#checkAtRest()
   }
 
-  /** The planner must find nothing to do for any content. */
+  /** The planner must find nothing to do for any content. Content that failed on every node waits for a node that has never tried it. */
   #checkAtRest(): void {
-    const nodes = this.#views()
+    const nodes = this.#machine(0).view.nodes()
     for (const content of this.db.contents.values()) {
       const repair = planRepair(this.db.copiesOf(content), nodes, policy)
-      assert.equal(repair, null, `with SEED=${this.#options.seed}: ${content.cid} is never at rest`)
+      if (repair !== null && !(isEmpty(repair) && hasFailed(content)))
+        this.watch.break(`${content.cid} is never at rest: ${JSON.stringify(repair)}`, content.cid)
     }
+    this.#mustBeWhole()
   }
 
   async #go(untilMs: number): Promise<void> {
@@ -100,38 +134,46 @@ export class World {
   }
 
   #mustBeWhole(): void {
-    if (this.watch.broken === null) return
-    assert.fail(`at ${this.time.now} ms, with SEED=${this.#options.seed}: ${this.watch.broken}`)
+    const { broken } = this.watch
+    if (broken !== null) throw new Broken(`at ${this.time.now} ms: ${broken.message}`, broken.cid)
   }
 
   #build(): void {
     const { nodes, placements } = this.#options
     const each = placements / nodes
-    for (let index = 0; index < nodes; index++) {
-      const id = idOf('nod', `00000000-0000-7000-8000-${String(index).padStart(12, '0')}`)
-      this.db.nodes.set(id, {
-        id,
-        state: 'active',
-        incarnation: 0,
-        isDown: false,
-        isAway: false,
-        walkAfter: null,
-        cids: new Set(),
-        open: new Set(),
-      })
-      const machine = new Machine(id, `zone-${index % 3}`, (each + 20) * 4 * sizeOf('') * 16, {
-        time: this.time,
-        random: this.#random,
-        db: this.db,
-        watch: this.watch,
-        isToBeHad: (cid) => this.#isToBeHad(cid),
-        sizeOf,
-      })
-      this.#machines.push(machine)
-      this.#machineOf.set(id, machine)
-    }
+    for (let index = 0; index < nodes; index++) this.#join((each + 20) * 4 * sizeOf('') * 16)
     for (let count = 0; count < placements;) count += this.#standing()
     for (const machine of this.#machines) machine.start()
+  }
+
+  /** A new node joins. Returns it before its first start. */
+  #join(capacityBytes: number): Machine {
+    const index = this.#joined++
+    const id = idOf('nod', `00000000-0000-7000-8000-${String(index).padStart(12, '0')}`)
+    const zone = `zone-${index % 3}`
+    this.db.addNode(id, zone)
+    const machine = new Machine(id, zone, capacityBytes, {
+      time: this.time,
+      random: this.#random,
+      db: this.db,
+      nodeDb: this.nodeDb,
+      watch: this.watch,
+      isToBeHad: (cid) => this.#isToBeHad(cid),
+      sizeOf,
+      lastBeat: (nodeId) => this.#lastBeat(nodeId),
+      onStart: (one, process) => this.#onStart(one, process),
+      note: (cid, text) => this.#history?.note(cid, text),
+    })
+    this.#machines.push(machine)
+    this.#machineOf.set(id, machine)
+    return machine
+  }
+
+  #lastBeat(nodeId: NodeId): { heartbeat: Heartbeat; atMs: number } | null {
+    const machine = this.#machineOf.get(nodeId)
+    return machine === undefined
+      ? null
+      : { heartbeat: machine.beat(), atMs: machine.silentSince ?? this.time.now }
   }
 
   /** Adds a pin whose content is pinned already, on nodes that no planner chose. Returns the number of its copies. */
@@ -149,17 +191,17 @@ export class World {
     )
     for (const machine of chosen) {
       const { generation } = this.db.placement(cid, machine.id) ?? assert.fail('just placed')
-      this.db.claim(machine.id, 0, { cid, generation }, 1)
+      this.nodeDb.claim(machine.id, 0, [{ cid, generation }], 1)
       machine.store(cid)
       const outcome = { kind: 'pinned', blocks: 1, bytes: sizeOf(cid), foreignPin: false } as const
-      this.db.finish(machine.id, 0, { cid, generation, outcome })
+      this.nodeDb.finish(machine.id, 0, [{ cid, generation, outcome }])
     }
     return replicas
   }
 
   #accept(id: string, cid: string, replicas: number, nodes: NodeId[]): void {
     this.watch.accepted(id, cid)
-    this.db.accept({ id, cid, replicas, nodes })
+    this.pinDb.accept([{ id, orgId, cid, replicas, nodes }])
     this.#pins.push(id)
   }
 
@@ -167,35 +209,56 @@ export class World {
   #isToBeHad(cid: string): boolean {
     const near = [...(this.db.contents.get(cid)?.placements.keys() ?? [])].some((id) => {
       const machine = this.#machineOf.get(id)
-      return machine?.isUp === true && !machine.isFrozen && machine.disk.has(cid)
+      return machine?.isUp === true && !machine.isFrozen && machine.hasKubo && machine.disk.has(cid)
     })
     return near || !this.#isFaulty || this.#random.chance(0.5)
   }
 
   #client(): void {
     const random = this.#random
+    const nodes = this.#someView()
+    if (nodes === null) return
     if (random.chance(0.4) && this.#pins.length > 0) {
       const at = random.int(0, this.#pins.length - 1)
       const id = this.#pins[at] ?? assert.fail()
       this.#pins[at] = this.#pins.at(-1) ?? id
       this.#pins.pop()
       this.watch.removed(id)
-      this.db.remove(id)
+      this.#deleted.push(this.db.pins.get(id)?.cid ?? assert.fail('no such pin'))
+      if (this.#deleted.length > 5) this.#deleted.shift()
+      if (random.chance(0.7)) this.pinDb.remove(id)
+      else this.#replace(id, nodes)
       return
     }
     const old =
       this.#pins.length === 0 || random.chance(0.7) ? undefined : this.db.pins.get(random.pick(this.#pins))
-    const cid = old?.cid ?? `cid-${this.#names++}`
+    const again = this.#deleted.length > 0 && random.chance(0.3) ? random.pick(this.#deleted) : null
+    const cid = old?.cid ?? again ?? `cid-${this.#names++}`
     const id = `pin-${this.#names++}`
     const replicas = random.int(1, 3)
-    const nodes = chooseNodes(cid, this.#views(), replicas, policy)
-    this.#accept(id, cid, replicas, nodes)
+    const chosen = chooseNodes(cid, nodes, replicas, policy)
+    this.#accept(id, cid, replicas, chosen)
     // a lost answer: the client sends the same pin again
     if (random.chance(0.1)) {
       this.time.after(random.int(1, 2_000), () => {
-        if (this.db.pins.has(id)) this.db.accept({ id, cid, replicas, nodes })
+        if (this.db.pins.has(id)) this.pinDb.accept([{ id, orgId, cid, replicas, nodes: chosen }])
       })
     }
+  }
+
+  /** The nodes as the node sees them that a client asks; null when no node answers. */
+  #someView(): readonly Node[] | null {
+    const up = this.#machines.filter((machine) => machine.isUp && !machine.isFrozen && machine.hasPostgres)
+    return up.length === 0 ? null : this.#random.pick(up).view.nodes()
+  }
+
+  #replace(old: string, nodes: readonly Node[]): void {
+    const [id, replicas] = [`pin-${this.#names++}`, this.#random.int(1, 3)]
+    const { cid: same, holds } = this.db.pins.get(old) ?? assert.fail('no such pin')
+    const cid = this.#random.chance(0.3) ? this.#random.pick([same, ...holds]) : `cid-${this.#names++}`
+    this.watch.accepted(id, cid)
+    this.pinDb.replace(old, { id, orgId, cid, replicas, nodes: chooseNodes(cid, nodes, replicas, policy) })
+    this.#pins.push(id)
   }
 
   /** Delivers a hint, which may be lost, late or doubled. */
@@ -208,24 +271,30 @@ export class World {
     }
   }
 
-  #elect(): void {
-    const alive = this.#machines.filter((machine) => machine.isUp && !machine.isFrozen)
-    if (alive.length === 0) return
-    const leader = new Leader(this.#random.pick(alive).id, {
-      time: this.time,
+  /** A few nodes contend for leadership. */
+  #onStart(machine: Machine, process: Process): void {
+    if (this.#machines.indexOf(machine) >= candidatesMax) return
+    startCandidate(machine.id, process, {
+      key: this.#key,
       random: this.#random,
+      tables: this.db,
       db: this.leaderDb,
+      pinDb: this.pinDb,
       policy,
-      nodes: () => this.#views(),
+      nodes: () => machine.view.nodes(),
+      listenedMs: () => machine.view.listenedMs(),
+      listenAgain: () => machine.view.listenAgain(),
+      reachesPostgres: () => machine.hasPostgres,
+      isFaulty: () => this.#isFaulty,
       bend: this.#options.bend ?? ((repair) => repair),
+      publish: (job) => this.#publish(job),
+      onLead: (epoch, nodeId) => {
+        this.#leader = machine
+        this.#epochs.push(epoch)
+        this.#history?.note(null, `epoch ${numberOf(epoch)} begins on ${nodeId.slice(-4)}`)
+      },
+      onError: (error) => this.watch.break(`a leader's worker fails: ${error.stack}`, null),
     })
-    leader.isFaulty = this.#isFaulty
-    this.#leaders = [...this.#leaders.filter(({ isOver }) => !isOver), leader]
-    void leader.run()
-  }
-
-  #views(): Node[] {
-    return this.#machines.map((machine) => machine.view())
   }
 
   #fault(): void {
@@ -242,7 +311,15 @@ export class World {
       ['a node is drained', 3, () => this.#drain()],
       ['a node is uncordoned', 2, () => this.#uncordon()],
       ['a node fills up', 2, () => this.#fill()],
-      ['another leader comes while the old one continues', 3, () => this.#elect()],
+      ['a node hears no heartbeats', 2, () => this.#deafen()],
+      ['a Kubo dies, and its node lives', 2, () => this.#loseKubo()],
+      ['a node is cut off from Postgres', 2, () => this.#cutOff()],
+      ['a node is gone and is forgotten', 2, () => this.#forget()],
+      ['the whole site is off, and its nodes start one by one', 1, () => this.#siteOff()],
+      ['another leader comes while the old one continues', 3, () => this.#key.lose()],
+      ['the epoch goes back', 1, () => this.#goBack()],
+      ['NATS is away', 2, () => (this.#key.awayUntilMs = this.time.now + random.int(2_000, 60_000))],
+      ["a machine's clock steps", 2, () => random.pick(this.#machines).stepClock(random.pick(clockSteps))],
       ['the leader dies', 2, () => this.#killLeader()],
       ['maintenance', 1, () => this.#maintain()],
       ['a rebalance', 2, () => void this.#rebalance()],
@@ -253,6 +330,7 @@ export class World {
       at -= weight
       if (at > 0) continue
       this.faults.set(name, (this.faults.get(name) ?? 0) + 1)
+      this.#history?.note(null, name)
       work()
       return
     }
@@ -262,16 +340,79 @@ export class World {
     const machine = this.#upMachine()
     if (machine === undefined) return
     machine.kill()
-    for (const leader of this.#leaders)
-      if (leader.host === machine.id) {
-        leader.kill()
-        this.time.after(5_000, () => this.#elect())
-      }
     if (losesDisk) {
       for (const cid of machine.disk) this.#suspects.add(cid)
       machine.loseDisk()
     }
     this.time.after(ms, () => machine.isUp || machine.start())
+  }
+
+  #deafen(): void {
+    const machine = this.#upMachine()
+    if (machine !== undefined) machine.view.deafUntilMs = this.time.now + this.#random.int(5_000, 100_000)
+  }
+
+  #loseKubo(): void {
+    const machine = this.#upMachine()
+    if (machine === undefined) return
+    machine.hasKubo = false
+    this.time.after(this.#random.int(5_000, 200_000), () => (machine.hasKubo = true))
+  }
+
+  #cutOff(): void {
+    const machine = this.#upMachine()
+    if (machine === undefined) return
+    machine.cutOff()
+    this.time.after(this.#random.int(5_000, 200_000), () => machine.reconnect())
+  }
+
+  /** A node dies and does not come back. An operator forgets it as soon as that is allowed, and a node with another row takes its place. */
+  #forget(): void {
+    const machine = this.#upMachine()
+    if (machine === undefined) return
+    machine.kill()
+    const again = (): void => {
+      if (machine.isUp) return
+      if (!this.#isFaulty) return machine.start()
+      if (this.#tryForget(machine))
+        this.time.after(this.#random.int(1, 60_000), () => this.#takePlaceOf(machine))
+      else this.time.after(this.#random.int(5_000, 40_000), again)
+    }
+    this.time.after(this.#random.int(16_000, 120_000), again)
+  }
+
+  #tryForget(machine: Machine): boolean {
+    const acceptLoss = this.#random.chance(0.2)
+    try {
+      // the operator looks before, and so takes no node out of service for nothing
+      const lost = this.leaderDb.soleContents(machine.id)
+      if (lost.length > 0 && !acceptLoss) return false
+      for (const cid of lost) this.#suspects.add(cid)
+      this.leaderDb.forget(machine.id, acceptLoss)
+      this.#machines = this.#machines.filter((one) => one !== machine)
+      this.#machineOf.delete(machine.id)
+      return true
+    } catch (error) {
+      assert.ok(isCode(error, 'conflict'), error instanceof Error ? error.stack : '')
+      return false
+    }
+  }
+
+  /** The machine came back after all, with its disk, or it is a new one. */
+  #takePlaceOf({ capacityBytes, disk }: Machine): void {
+    const machine = this.#join(capacityBytes)
+    if (this.#random.chance(0.5)) for (const cid of disk) machine.store(cid)
+    machine.start()
+  }
+
+  /** For longer or shorter than the grace, after which a node counts as down. */
+  #siteOff(): void {
+    const up = this.#machines.filter((machine) => machine.isUp)
+    const ms = this.#random.int(10_000, 200_000)
+    for (const machine of up) {
+      machine.kill()
+      this.time.after(ms + this.#random.int(0, 90_000), () => machine.isUp || machine.start())
+    }
   }
 
   #freeze(): void {
@@ -316,8 +457,15 @@ export class World {
   }
 
   #killLeader(): void {
-    for (const leader of this.#leaders) leader.kill()
-    this.time.after(this.#random.int(3_000, 20_000), () => this.#elect())
+    const machine = this.#leader
+    if (machine?.isUp !== true) return
+    machine.kill()
+    this.time.after(this.#random.int(3_000, 20_000), () => machine.isUp || machine.start())
+  }
+
+  /** A failover lost the last elections. */
+  #goBack(): void {
+    if (this.#epochs.length > 0) this.db.epoch = this.#random.pick(this.#epochs.slice(-3))
   }
 
   #maintain(): void {
@@ -326,9 +474,10 @@ export class World {
   }
 
   async #rebalance(): Promise<void> {
-    if (this.leaderDb.plan !== null && !this.leaderDb.plan.isApplied) return
+    const nodes = this.#someView()
+    if (nodes === null || (this.leaderDb.plan !== null && !this.leaderDb.plan.isApplied)) return
     const { pages } = planRebalance({
-      nodes: this.#views(),
+      nodes,
       usage: this.leaderDb.usage(),
       movable: async (nodeId, afterCid, limit) => {
         await this.time.sleep(1)
@@ -356,15 +505,18 @@ export class World {
     this.db.maintenance = false
     for (const machine of this.#machines) {
       machine.capacityBytes *= 4
+      machine.hasKubo = true
+      machine.reconnect()
+      machine.view.deafUntilMs = 0
       if (machine.isUp) machine.thaw()
       else machine.start()
     }
-    for (const leader of this.#leaders) leader.stop()
-    this.#elect()
+    this.#key.awayUntilMs = 0
   }
 
   #isQuiet(): boolean {
-    const { unsettled, busy, nodes, releasing, contents } = this.db
+    const { busy, nodes, releasing, contents, holding } = this.db
+    const unsettled = [...this.db.unsettled].filter((cid) => !hasFailed(this.db.content(cid)))
     const moves = this.leaderDb.plan?.isApplied === false
     const walks = [...nodes.values()].some(
       ({ walkAfter, state }) => walkAfter !== null || state === 'draining',
@@ -372,7 +524,8 @@ export class World {
     const unpins = [...contents.values()].some((content) =>
       [...content.placements.values()].some(({ state }) => state === 'unpinning'),
     )
-    return unsettled.size + busy.size + releasing.size === 0 && !walks && !moves && !unpins
+    const holds = [...holding].some(({ status }) => status === 'pinned')
+    return unsettled.length + busy.size + releasing.size === 0 && !walks && !moves && !unpins && !holds
   }
 
   #repeat(ms: number, work: () => void): void {
@@ -383,6 +536,14 @@ export class World {
     }
     this.time.after(this.#random.int(1, 2 * ms), again)
   }
+}
+
+function hasFailed({ placements }: Content): boolean {
+  return placements.size > 0 && [...placements.values()].every(({ state }) => state === 'failed')
+}
+
+function isEmpty({ add, drop, lose, find }: Repair): boolean {
+  return [add, drop, lose, find].every((list) => list.length === 0)
 }
 
 /** From 1 to 16 KiB, derived from its name. */

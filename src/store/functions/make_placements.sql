@@ -1,7 +1,8 @@
 -- Part of want_contents: makes the placements that the contents of `items` lack, on the first of their `nodes` that work and have none. A
 -- node works when it is active and neither unable nor down. If none of a content's `nodes` works, any that is active is used. `had` is the
 -- result of wake_placements. Marked for the leader's repair is content that has too few copies since too few nodes are given, that may have
--- too many since it had placements, or that waits on a node that does not work.
+-- too many since it had placements, that has a leaving copy, or that waits on a node that does not work. (A repair removes the mark of
+-- content that no pin wants, also when it has a leaving copy.)
 -- The caller holds the contents' rows and the nodes (hold_nodes). So the leader's walk over a node that stops to work begins after this
 -- transaction, or before it, and then this function sees that the node does not work.
 -- Locks: nothing more.
@@ -41,8 +42,8 @@ begin
     update contents c set unsettled = true
     where c.cid = any (array(select i.cid from jsonb_to_recordset(items) as i (cid text))) and not c.unsettled
       and (c.wanted <> coalesce((had -> c.cid ->> 'copies')::int, 0) + coalesce(jsonb_array_length(made -> c.cid), 0)
-        or exists (select from placements q where q.cid = c.cid and q.state in ('queued', 'pinning')
-          and q.node_id = any (active) and q.node_id <> all (working)));
+        or exists (select from placements q where q.cid = c.cid and (q.leaving or q.state in ('queued', 'pinning')
+          and q.node_id = any (active) and q.node_id <> all (working))));
   end if;
   return made;
 end $$;
