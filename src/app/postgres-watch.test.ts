@@ -3,21 +3,19 @@ import { test } from 'node:test'
 import { AnchorageError } from '../core/errors.ts'
 import { mintId } from '../core/ids.ts'
 import { fakeClock } from '../../testing/fakes/clock.ts'
-import { postgresWatch } from './postgres-watch.ts'
+import { postgresWatch, type PostgresWatchParts } from './postgres-watch.ts'
 import { silentLog } from '../core/silent-log.ts'
 
-test('Postgres is in trouble from the first failed write, even if all else answers, until a write commits again', async () => {
+/** A watch of a Postgres that answers everything, except as `store` and `parts` say, on a clock of its own. */
+function rig(store: Partial<PostgresWatchParts['store']>, parts: Partial<PostgresWatchParts> = {}) {
   const clock = fakeClock()
-  let fault: AnchorageError | null = null
-  let returns = 0
   const watch = postgresWatch({
     store: {
-      proveWrites: async () => {
-        if (fault !== null) throw fault
-      },
+      proveWrites: async () => {},
       assertReady: async () => {},
       see: async () => true,
       extendAudit: async () => {},
+      ...store,
     },
     nodes: { refresh: async () => {} },
     node: { nodeId: mintId('nod'), incarnation: 1 },
@@ -25,10 +23,33 @@ test('Postgres is in trouble from the first failed write, even if all else answe
     clock,
     log: silentLog,
     onReplaced: assert.fail,
-    onReturn: () => returns++,
+    onReturn: () => {},
+    ...parts,
   })
   const stop = new AbortController()
   const running = watch.run(stop.signal)
+  return {
+    clock,
+    watch,
+    async [Symbol.asyncDispose]() {
+      stop.abort()
+      await running
+    },
+  }
+}
+
+test('Postgres is in trouble from the first failed write, even if all else answers, until a write commits again', async () => {
+  let fault: AnchorageError | null = null
+  let returns = 0
+  await using at = rig(
+    {
+      proveWrites: async () => {
+        if (fault !== null) throw fault
+      },
+    },
+    { onReturn: () => returns++ },
+  )
+  const { clock, watch } = at
   await clock.pass(10_000)
   assert.equal(watch.trouble(), null)
   fault = new AnchorageError('unavailable', 'the database is read-only')
@@ -40,30 +61,12 @@ test('Postgres is in trouble from the first failed write, even if all else answe
   fault = null
   await clock.pass(2_000)
   assert.deepEqual([watch.trouble(), returns], [null, 1])
-  stop.abort()
-  await running
 })
 
 test('a node does not reach Postgres from the first failed write on, or when a call has had no answer for ten seconds', async () => {
-  const clock = fakeClock()
   let answer: () => Promise<void> = async () => {}
-  const watch = postgresWatch({
-    store: {
-      proveWrites: () => answer(),
-      assertReady: async () => {},
-      see: async () => true,
-      extendAudit: async () => {},
-    },
-    nodes: { refresh: async () => {} },
-    node: { nodeId: mintId('nod'), incarnation: 1 },
-    sign: () => ({ usedBytes: null, capacityBytes: null }),
-    clock,
-    log: silentLog,
-    onReplaced: assert.fail,
-    onReturn: () => {},
-  })
-  const stop = new AbortController()
-  const running = watch.run(stop.signal)
+  await using at = rig({ proveWrites: () => answer() })
+  const { clock, watch } = at
   await clock.pass(1_000)
   assert.equal(watch.unable(), null)
   answer = () => Promise.reject(new AnchorageError('unavailable', 'connection refused'))
@@ -84,36 +87,23 @@ test('a node does not reach Postgres from the first failed write on, or when a c
   hung.resolve()
   await clock.pass(3_000)
   assert.equal(watch.unable(), null)
-  stop.abort()
-  await running
 })
 
 test('signs of life are written one after the other, each as of when it is sent', async () => {
-  const clock = fakeClock()
   const written: number[] = []
   const answers: (() => void)[] = []
   let state = 1
-  const watch = postgresWatch({
-    store: {
-      proveWrites: async () => {},
-      assertReady: async () => {},
+  await using at = rig(
+    {
       async see(_node, { usedBytes }) {
         await new Promise<void>((resolve) => answers.push(resolve))
         written.push(usedBytes ?? 0)
         return true
       },
-      extendAudit: async () => {},
     },
-    nodes: { refresh: async () => {} },
-    node: { nodeId: mintId('nod'), incarnation: 1 },
-    sign: () => ({ usedBytes: state, capacityBytes: null }),
-    clock,
-    log: silentLog,
-    onReplaced: assert.fail,
-    onReturn: () => {},
-  })
-  const stop = new AbortController()
-  const running = watch.run(stop.signal)
+    { sign: () => ({ usedBytes: state, capacityBytes: null }) },
+  )
+  const { clock, watch } = at
   await clock.pass(1)
   const second = watch.signNow()
   state = 2
@@ -124,6 +114,4 @@ test('signs of life are written one after the other, each as of when it is sent'
   answers[1]?.()
   await second
   assert.deepEqual(written, [1, 2])
-  stop.abort()
-  await running
 })
