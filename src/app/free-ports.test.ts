@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { loadConfig } from '../config/config.ts'
 import { isCode } from '../core/errors.ts'
-import { assertNatsPortsFree } from './early-ports.ts'
+import { assertNatsPortsFree } from './free-ports.ts'
 
 test("a node whose nats-server's port is in use is refused with the option to change", async () => {
   const taken = createServer().listen(0, '127.0.0.1')

@@ -19,7 +19,7 @@ import { natsServer } from '../tools/nats-server.ts'
 import type { Config } from '../config/config.ts'
 import { environment } from '../config/environment.ts'
 import { clusterPlace, type ClusterPlace } from '../config/nats-cluster.ts'
-import { assertNatsPortsFree } from './early-ports.ts'
+import { assertNatsPortsFree } from './free-ports.ts'
 import { NatsMembers } from './nats-members.ts'
 import { outsideNats } from '../config/outside-nats.ts'
 

@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.ts'
 import type { ConfigKey } from '../../config/keys.ts'
 import type { ListenAddress } from '../../config/kinds.ts'
-import { refusalOf } from '../../app/early-ports.ts'
+import { refusalOf } from '../../app/free-ports.ts'
 import { ownNats } from '../../app/nats.ts'
 import { connectOnce } from '../../cluster/connect-once.ts'
 import { fail, ok, type Check, type Finding } from './finding.ts'
