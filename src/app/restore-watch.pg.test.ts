@@ -9,6 +9,7 @@ import { isCode } from '../core/errors.ts'
 import { mintId, uuidOf, type OrgId } from '../core/ids.ts'
 import type { Remembered } from '../core/marks.ts'
 import type { NodeIdentity } from '../core/node.ts'
+import type { Claim, Job, Outcome } from '../core/placement.ts'
 import { silentLog } from '../core/silent-log.ts'
 import { openStore, type Store } from '../store/store.ts'
 import { restoreWatch, type RestoreWatch } from './restore-watch.ts'
@@ -67,12 +68,13 @@ test('a node notices a database that was restored by other means, and all nodes 
   })
   assert.equal(await watch.isRestored(), true)
   const [marked] = await rows(at, 'select restore_id, restored_at, epoch from cluster')
-  assert.ok(marked?.restore_id)
+  const restoreId = marked?.restore_id
+  assert.ok(marked && typeof restoreId === 'string')
   assert.ok(Number(marked.epoch) > seen.epoch)
   assert.equal(await others.isRestored(), true)
   assert.equal(
     (await rows(at, 'select restore_id from cluster'))[0]?.restore_id,
-    marked?.restore_id,
+    marked.restore_id,
     'one mark',
   )
   const [next] = await rows(at, `select nextval('placement_generation') as n`)
@@ -82,13 +84,58 @@ test('a node notices a database that was restored by other means, and all nodes 
   assert.equal(line?.actor, node.nodeId)
 
   await at.store.operator.confirmReconcile(node.nodeId, 'operator')
-  assert.equal(await watch.isRestored(), false)
-  assert.equal(await others.isRestored(), true, 'each node is decided for on its own')
+  assert.deepEqual(await watch.state(), { restoreId, stage: 'comparing' })
+  assert.deepEqual(await others.state(), { restoreId, stage: 'undecided' }, 'each node is decided for apart')
   assert.equal(memory?.restoreId, marked?.restore_id)
+  await others.compared(restoreId)
+  await watch.compared(restoreId)
+  assert.deepEqual(await watch.state(), { restoreId, stage: 'waiting' })
+  assert.match(watch.trouble()?.reason ?? '', /until node-2 follow it too/)
+  await at.system.query(`update nodes set state = 'drained' where name = 'node-2'`)
+  assert.equal(await watch.isRestored(), false, 'a drained node has no placements')
   await at.pinned('after', node, watch)
   await watch.around(async () => {})
   const again = await at.start(memory)
   assert.equal(await again.watch.isRestored(), false)
+})
+
+test('the last copy of a content stays when the database says wrongly that another node has one', async () => {
+  await using at = await open(await copyOf(early))
+  const { node, watch } = await at.start(seen)
+  const other = await at.store.nodes.boot('node-2')
+  await watch.isRestored()
+  const { placements, reconcile, pins } = at.store
+  // by the database, `kept` is on node-1; since then it was moved to node-2
+  const cids = ['kept']
+  assert.deepEqual(await placements.lastCopies(other, cids), [])
+  const unpin = async (): Promise<Claim> => {
+    const [claim] = await placements.claim(other, await placements.dueUnpins(other, 10), 60_000)
+    return claim ?? assert.fail('nothing to unpin')
+  }
+  const finish = ({ generation }: Claim, outcome: Outcome): Promise<Job[]> =>
+    placements.finish(other, [{ cid: 'kept', generation, outcome }])
+  await reconcile.dropUnwanted(other, cids)
+  const claimed = await unpin()
+  assert.equal(claimed.work, 'unpin')
+  assert.equal((await reconcile.requeueMissing(node, cids)).length, 1)
+  assert.deepEqual(await placements.lastCopies(other, cids), cids)
+
+  const woken = await finish(claimed, { kind: 'kept' })
+  assert.equal(woken.length, 1)
+  assert.deepEqual(await reconcile.placementsOf(other, cids), [{ cid: 'kept', state: 'queued' }])
+  const [claim] = await placements.claim(other, woken, 60_000)
+  assert.partialDeepStrictEqual(claim, { work: 'pin', attempt: 1, verify: true })
+  await finish(claim ?? assert.fail(), { kind: 'pinned', blocks: 1, bytes: 10, foreignPin: false })
+  const [pin] = (await pins.listPins(at.org, { limit: 1, cids })).results
+  assert.equal(pin?.status, 'pinned')
+  const [content] = await rows(at, `select unsettled from contents where cid = 'kept'`)
+  assert.equal(content?.unsettled, true, 'the leader decides which copy stays')
+
+  await pins.removePin(at.org, pin?.id ?? assert.fail(), mintId('tok'))
+  await at.store.sweep.releaseDue(await nextEpoch(at.store), 100)
+  assert.deepEqual(await placements.lastCopies(other, cids), [], 'no pin wants it')
+  assert.deepEqual(await finish(await unpin(), { kind: 'kept' }), [])
+  assert.deepEqual(await reconcile.placementsOf(other, cids), [{ cid: 'kept', state: 'unpinning' }])
 })
 
 test('a failover that lost the last commits is noticed, although the sequence is beyond the lost numbers', async () => {

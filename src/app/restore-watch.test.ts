@@ -16,7 +16,15 @@ const node = { nodeId: mintId('nod'), incarnation: 2, name: 'n' }
 
 /** A node that watches a database of which only the marks exist. */
 function world(remembered: Remembered | null = null) {
-  const database: Shown = { restoreId: null, generation: 10, epoch: 1, confirmed: true, lost: [] }
+  const database: Shown = {
+    restoreId: null,
+    generation: 10,
+    epoch: 1,
+    confirmed: true,
+    lost: [],
+    uncompared: false,
+    othersUncompared: [],
+  }
   const saved: Remembered[] = []
   const asked: string[][] = []
   let canSave = true
@@ -32,12 +40,15 @@ function world(remembered: Remembered | null = null) {
     },
     async markRestored(_node, { generation, epoch }) {
       marks++
-      Object.assign(database, { restoreId: `r${marks}`, confirmed: false })
+      Object.assign(database, { restoreId: `r${marks}`, confirmed: false, uncompared: true })
       database.generation = Math.max(database.generation, generation) + 1_000
       database.epoch = Math.max(database.epoch, epoch) + 1_000
     },
     async follow() {
-      database.confirmed = true
+      Object.assign(database, { confirmed: true, uncompared: false })
+    },
+    async compared(_node, restoreId) {
+      if (restoreId === database.restoreId) database.uncompared = false
     },
   }
   const log = recordingLog()
@@ -85,7 +96,7 @@ test('a database that shows less is marked once, and is restored until somebody 
     /went back in time: its newest generation is 9.*admin reconcile/,
   )
   assert.equal(at.said.length, 1)
-  at.database.confirmed = true
+  Object.assign(at.database, { confirmed: true, uncompared: false })
   assert.equal(await at.watch.isRestored(), false)
   assert.equal(at.watch.trouble(), null)
   assert.partialDeepStrictEqual(at.saved.at(-1), { restoreId: 'r1', generation: 1_010, pinned: [] })
@@ -93,6 +104,31 @@ test('a database that shows less is marked once, and is restored until somebody 
   assert.deepEqual(at.counts(), { changes: 2, marks: 1 })
   at.database.epoch = 2
   assert.equal(await at.watch.isRestored(), true, 'it can go back again')
+})
+
+test('a node that is decided for still removes nothing until it and all other nodes have compared their Kubos', async () => {
+  const at = world()
+  await at.round()
+  at.database.generation = 9
+  assert.deepEqual(await at.watch.state(), { restoreId: 'r1', stage: 'undecided' })
+  const names = Array.from({ length: 7 }, (_, n) => `n${n}`)
+  Object.assign(at.database, { confirmed: true, othersUncompared: names })
+  assert.deepEqual(await at.watch.state(), { restoreId: 'r1', stage: 'comparing' })
+  assert.match(at.watch.trouble()?.reason ?? '', /its newest generation is 9.*this node compares its Kubo/)
+  await at.watch.compared('another restore')
+  assert.equal((await at.watch.state()).stage, 'comparing')
+  await at.watch.compared('r1')
+  assert.equal((await at.watch.state()).stage, 'waiting')
+  assert.match(
+    at.watch.trouble()?.reason ?? '',
+    /no node removes anything until n0, n1, n2, n3, n4 and 2 more follow it/,
+  )
+  assert.equal(at.watch.restored(), true)
+  const before = at.counts().changes
+  at.database.othersUncompared = []
+  assert.equal(await at.watch.isRestored(), false)
+  assert.deepEqual([at.watch.restored(), at.watch.trouble()], [false, null])
+  assert.equal(at.counts().changes, before + 1, 'the reconciler runs at once')
 })
 
 test('numbers that a node showed before its write failed are not remembered: Postgres may lose them', async () => {

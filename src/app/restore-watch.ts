@@ -2,11 +2,14 @@ import { gather } from '../core/gather.ts'
 import {
   furthest,
   isMarked,
+  stageOf,
   whyOlder,
   withPinned,
   withoutPinned,
   type PinnedUnder,
   type Remembered,
+  type RestoreStage,
+  type RestoreState,
   type Shown,
 } from '../core/marks.ts'
 import type { Degradation, NodeIdentity } from '../core/node.ts'
@@ -16,9 +19,11 @@ import type { MarksStore } from '../store/marks.ts'
 
 /** This node's knowledge of whether its database went back in time. */
 export interface RestoreWatch extends RestoreGuard {
-  /** The answer of the last look, from memory. */
+  /** True while nothing may be removed; as of the last look, from memory. */
   restored(): boolean
-  /** Set while the database is restored and no operator has decided; otherwise null. */
+  /** The same, asked as `state` is. */
+  isRestored(): Promise<boolean>
+  /** Set while nothing may be removed; otherwise null. */
   trouble(): Degradation | null
   /**
    * Looks, calls `write`, which has to commit something, and then remembers what the look showed: Postgres may lose numbers that it showed
@@ -53,6 +58,8 @@ const unsureRounds = 60
 const together = 10_000
 const undecided =
   'this node removes nothing from its Kubo until an operator decides (anchorage admin reconcile)'
+/** So many nodes are named. */
+const namesMax = 5
 
 function wentBack(why: string): string {
   return `the database went back in time: ${why}`
@@ -63,8 +70,8 @@ function wentBack(why: string): string {
  * `anchorage restore`: a failover that lost commits, a snapshot, a dump. The first node that notices marks it as restored, so that all
  * nodes know, and moves its numbers beyond those that were given out before. From then on this is a restore as any other.
  *
- * A look that ends before Postgres went back says nothing about later, so `isRestored` asks after each claim, and not before. Looking twice
- * changes nothing more.
+ * A look that ends before Postgres went back says nothing about later, so `isRestored` is asked after each claim, and not before. Looking
+ * twice changes nothing more.
  */
 export function restoreWatch(parts: RestoreWatchParts): RestoreWatch {
   return new Watch(parts)
@@ -72,11 +79,10 @@ export function restoreWatch(parts: RestoreWatchParts): RestoreWatch {
 
 class Watch implements RestoreWatch {
   readonly #parts: RestoreWatchParts
-  readonly #look: (key: 'all', asked: null) => Promise<boolean>
+  readonly #look: (key: 'all', asked: null) => Promise<RestoreState>
   #remembered: Remembered | null
   #why: string | null = null
   #shown: Shown | null = null
-  #restored = false
   #saved = ''
   #unsaved = false
   #round = 0
@@ -87,25 +93,30 @@ class Watch implements RestoreWatch {
     this.#remembered = parts.remembered && { ...parts.remembered, incarnation: parts.node.incarnation }
     this.#look = gather(
       async (_key, asked: null[]) => {
-        await this.#lookNow()
-        return asked.map(() => this.#restored)
+        const shown = await this.#lookNow()
+        const state = { restoreId: shown.restoreId, stage: stageOf(shown) }
+        return asked.map(() => state)
       },
       { max: together },
     )
   }
 
   restored(): boolean {
-    return this.#restored
+    return this.#stage() !== 'done'
   }
 
-  isRestored(): Promise<boolean> {
+  async isRestored(): Promise<boolean> {
+    return (await this.state()).stage !== 'done'
+  }
+
+  state(): Promise<RestoreState> {
     return this.#look('all', null)
   }
 
   trouble(): Degradation | null {
-    if (!this.#restored) return null
+    if (!this.restored()) return null
     const what = this.#why === null ? 'the database was restored' : wentBack(this.#why)
-    return { what: 'history', reason: `${what}; ${undecided}` }
+    return { what: 'history', reason: `${what}; ${this.#waitsFor()}` }
   }
 
   async follow(): Promise<boolean> {
@@ -114,7 +125,11 @@ class Watch implements RestoreWatch {
     if (restoreId === null || this.#round - this.#restoredSince < unsureRounds) return false
     log.info({ restoreId }, 'the restored database agrees with this Kubo; this node follows it again')
     await store.follow(node, restoreId)
-    return !(await this.isRestored())
+    return (await this.state()).stage !== 'undecided'
+  }
+
+  async compared(restoreId: string): Promise<void> {
+    await this.#parts.store.compared(this.#parts.node, restoreId)
   }
 
   async around(write: () => Promise<void>): Promise<void> {
@@ -165,7 +180,22 @@ class Watch implements RestoreWatch {
     }
   }
 
-  async #lookNow(): Promise<void> {
+  #stage(): RestoreStage {
+    return this.#shown === null ? 'done' : stageOf(this.#shown)
+  }
+
+  #waitsFor(): string {
+    if (this.#stage() === 'undecided') return undecided
+    if (this.#stage() === 'comparing') return 'this node compares its Kubo with it before it removes anything'
+    const names = this.#shown?.othersUncompared ?? []
+    const more = names.length > namesMax ? ` and ${names.length - namesMax} more` : ''
+    return (
+      `no node removes anything until ${names.slice(0, namesMax).join(', ')}${more} follow it too ` +
+      '(anchorage admin reconcile; for a node that is gone: anchorage admin forget)'
+    )
+  }
+
+  async #lookNow(): Promise<Shown> {
     const { store, node, log } = this.#parts
     let shown = await store.read(node, this.#remembered?.pinned ?? [])
     const remembered = (this.#remembered ??= this.#from(shown))
@@ -176,20 +206,21 @@ class Watch implements RestoreWatch {
       log.error({ shown, remembered }, `${wentBack(why)}; ${undecided}`)
       shown = await store.read(node, remembered.pinned)
     }
+    const was = this.#stage()
     this.#shown = shown
     this.#why = why ?? this.#why
-    const was = this.#restored
-    this.#restored = !shown.confirmed
     if (shown.confirmed && isMarked(remembered, shown)) await this.#accept(shown)
-    if (was === this.#restored) return
-    this.#restoredSince = this.#round
+    const is = this.#stage()
+    if (was === is) return shown
+    if (is === 'undecided') this.#restoredSince = this.#round
+    if (is === 'done') this.#why = null
     this.#parts.onChange()
+    return shown
   }
 
   /** An operator has decided: from here on the node compares with the database as it is now. */
   async #accept(shown: Shown): Promise<void> {
     this.#remembered = this.#from(shown)
-    this.#why = null
     this.#parts.log.info(
       { restoreId: shown.restoreId },
       'this node follows the restored database from now on',

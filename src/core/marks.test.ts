@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isMarked, whyOlder, withPinned, type Remembered, type Shown } from './marks.ts'
+import { isMarked, stageOf, whyOlder, withPinned, type Remembered, type Shown } from './marks.ts'
 
 const remembered: Remembered = {
   restoreId: null,
@@ -9,7 +9,15 @@ const remembered: Remembered = {
   incarnation: 3,
   pinned: [{ cid: 'c1', generation: 90 }],
 }
-const shown: Shown = { restoreId: null, generation: 100, epoch: 7, confirmed: true, lost: [] }
+const shown: Shown = {
+  restoreId: null,
+  generation: 100,
+  epoch: 7,
+  confirmed: true,
+  lost: [],
+  uncompared: false,
+  othersUncompared: [],
+}
 
 test('a database is older when a number is smaller, a mark is missing, or a pinned placement is lost', () => {
   assert.equal(whyOlder(remembered, shown), null)
@@ -46,4 +54,13 @@ test('the newest placements are remembered, each content once', () => {
     now.pinned.map(({ generation }) => generation),
     [112, 113, 114, 115, 116, 117, 118, 119],
   )
+})
+
+test('a node may remove content once it is decided for, and every node has compared its Kubo with its placements', () => {
+  const restored = { ...shown, confirmed: false, uncompared: true, othersUncompared: ['n2'] }
+  assert.equal(stageOf(restored), 'undecided')
+  assert.equal(stageOf({ ...restored, confirmed: true }), 'comparing')
+  assert.equal(stageOf({ ...restored, confirmed: true, uncompared: false }), 'waiting')
+  assert.equal(stageOf({ ...shown, confirmed: false }), 'undecided', 'it has joined since')
+  assert.equal(stageOf(shown), 'done')
 })

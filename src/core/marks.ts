@@ -29,6 +29,24 @@ export interface Shown extends Marks {
   confirmed: boolean
   /** The remembered placements that are missing, or have an older generation. */
   lost: PinnedUnder[]
+  /** This node has not compared its Kubo with its placements since the restore. */
+  uncompared: boolean
+  /** The names of the other nodes, but for drained ones, of which the same is true. */
+  othersUncompared: string[]
+}
+
+/**
+ * What a node may do after its database was restored. `undecided`: it only reports, until an operator decides. `comparing`: it is to queue
+ * again what its Kubo lacks. `waiting`: it has done so, but other nodes have not, so their placements may say `pinned` of content that they
+ * do not have. `done`: it may remove what is unwanted; without a restore, this holds always.
+ */
+export type RestoreStage = 'undecided' | 'comparing' | 'waiting' | 'done'
+
+/** A restore, and how far a node is after it. */
+export interface RestoreState {
+  /** The mark of the restore; null without one. */
+  restoreId: string | null
+  stage: RestoreStage
 }
 
 /** So many placements are remembered. One would do, but each may be unpinned at any time. */
@@ -54,6 +72,13 @@ export function whyOlder(remembered: Remembered, shown: Shown): string | null {
 /** True when the database has a mark of a restore that the node does not follow yet, so that it needs no further mark. */
 export function isMarked(remembered: Marks, shown: Marks): boolean {
   return shown.restoreId !== null && shown.restoreId !== remembered.restoreId
+}
+
+/** How far the node is after the last restore that the database shows. */
+export function stageOf({ confirmed, uncompared, othersUncompared }: Shown): RestoreStage {
+  if (!confirmed) return 'undecided'
+  if (uncompared) return 'comparing'
+  return othersUncompared.length > 0 ? 'waiting' : 'done'
 }
 
 /** What the node remembers from now on: the greater of both numbers. */

@@ -63,6 +63,8 @@ export type Outcome =
   /** Handed back unfinished, because the node stops or the slot was needed. Does not count as an attempt. */
   | ({ kind: 'released' } & Partial<Progress>)
   | { kind: 'unpinned' }
+  /** It was to be unpinned, but this is the last copy of content that pins want. */
+  | { kind: 'kept' }
 
 export interface Finish {
   cid: string

@@ -132,9 +132,18 @@ test('a copy without room on its node goes elsewhere, and its failure is dropped
   const full = pinned(a, { state: 'failed', errorCode: 'node_full' })
   assert.deepEqual(plan([full], [a, b], {})?.add, [{ nodeId: b.id, reason: 'repair' }])
   const both = [full, pinned(b, { state: 'failed', errorCode: 'node_full' })]
-  const stuck = plan(both, [a, b], {})
+  const stuck = plan(both, [a, b], { dagSize: null })
   assert.deepEqual([stuck?.add, stuck?.drop, stuck?.settled], [[], [], false])
   assert.deepEqual(plan([full, pinned(b)], [a, b], {})?.drop, [{ nodeId: a.id, reason: 'node_full' }])
+})
+
+test('content of a known size that no node had room for is tried again once a node has room', () => {
+  const full = (node: Node): Copy => pinned(node, { state: 'failed', errorCode: 'node_full' })
+  const filled = (node: Node): Node => ({ ...node, capacityBytes: 1_000, usedBytes: 895 })
+  const waiting = plan([full(a), full(b)], [filled(a), filled(b)], {})
+  assert.deepEqual([waiting?.add, waiting?.settled], [[], false])
+  const again = plan([full(a), full(b)], [filled(a), b], {})
+  assert.deepEqual(again?.add, [{ nodeId: b.id, reason: 'repair' }])
 })
 
 test('a failed copy is tried elsewhere only when some node has the content', () => {

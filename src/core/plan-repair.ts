@@ -118,8 +118,8 @@ function evenOut(
 
 /**
  * As many nodes as copies are missing, or fewer when there are too few nodes. First nodes without a copy, then nodes whose copy was
- * leaving, since its move cannot be completed, then nodes whose copy failed, to try it again. The last two only as far as copies on silent
- * nodes do not make up the number.
+ * leaving, since its move cannot be completed, then nodes whose copy failed, to try it again: when another node has the content, or when
+ * the node was full and has room now. The last two only as far as copies on silent nodes do not make up the number.
  */
 function addsFor(
   { cid, wanted, dagSize, copies }: ContentCopies,
@@ -136,7 +136,12 @@ function addsFor(
   const held = new Set(copies.map(({ nodeId }) => nodeId))
   const fresh = best(nodes.filter((node) => !held.has(node.id) && takes(node))).slice(0, missing)
   const leaving = idle.filter(({ copy }) => copy.leaving && copy.state !== 'failed')
-  const failed = source ? idle.filter(({ copy, node }) => copy.state === 'failed' && node && takes(node)) : []
+  // with no source, only a lack of room can have ended, and only for content whose size is known
+  const mayDoBetter = ({ errorCode }: Copy): boolean =>
+    source || (errorCode === 'node_full' && dagSize !== null)
+  const failed = idle.filter(
+    ({ copy, node }) => copy.state === 'failed' && mayDoBetter(copy) && node && takes(node),
+  )
   const again = [...best(leaving.flatMap(nodeOf)), ...best(failed.flatMap(nodeOf))]
   const reasons = uncounted.map(addReason).toSorted(byUrgency)
   return [...fresh, ...again.slice(0, Math.max(wanted - all.length - fresh.length, 0))].map(

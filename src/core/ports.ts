@@ -10,6 +10,7 @@ import type { Epoch } from './epoch.ts'
 import type { KeyId, NodeId, OrgId, PinId, TokenId, UserId } from './ids.ts'
 import type { Loss, SoleContents } from './loss.ts'
 import type { Maintenance } from './maintenance.ts'
+import type { RestoreState } from './marks.ts'
 import type { NodeReport } from './node-report.ts'
 import type { Pin, PinPage, PinQuery, NewPin, WokenPlacement, Accepted } from './pin.ts'
 import type {
@@ -98,6 +99,8 @@ export interface PlacementStore {
   dueUnpins(node: NodeIdentity, limit: number): Promise<DuePlacement[]>
   /** The origins offered by now for a CID under way, by at most 16 orgs. */
   origins(cid: string): Promise<OfferedOrigins[]>
+  /** Those of `cids` that pins want and of which no other node has a copy that counts. */
+  lastCopies(node: NodeIdentity, cids: string[]): Promise<string[]>
 }
 
 /** The epochs of leaders. */
@@ -266,14 +269,16 @@ export interface UnwantedPin {
 }
 
 /**
- * Whether this node's database is restored: it is older than what this node has seen, or it came from a backup, and no operator has decided
- * yet. While it is, the node removes nothing from its Kubo.
+ * What this node may do after its database was restored: the database is older than what this node has seen, or it came from a backup. The
+ * node removes nothing from its Kubo before the stage is `done`.
  */
 export interface RestoreGuard {
   /** Asks Postgres, after this call. Rejects when Postgres cannot be asked, so nothing may be removed then either. */
-  isRestored(): Promise<boolean>
+  state(): Promise<RestoreState>
   /** There is nothing to decide: the node follows the database again. False while it is too early to say so. */
   follow(): Promise<boolean>
+  /** The node has queued again what its Kubo lacked, since `restoreId` was the mark. Changes nothing if it has another one by now. */
+  compared(restoreId: string): Promise<void>
 }
 
 /** One node's placements compared with the pins in its Kubo, used by that node's reconciler. */

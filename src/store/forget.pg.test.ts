@@ -77,6 +77,12 @@ test('with accept-loss the only copies are queued again as lost, the others are 
   const failed = await accept('lost-and-failed', gone, org, 2)
   await work(gone, 'lost-and-failed')
   await work(left, 'lost-and-failed', { kind: 'failed', errorCode: 'not_found_in_time', error: 'too late' })
+  await pinned('lost-and-unpinning', gone)
+  await copyTo(left, 'lost-and-unpinning')
+  await system.query(
+    `update placements set state = 'unpinning' where cid = 'lost-and-unpinning' and node_id = $1`,
+    [uuidOf(left.nodeId)],
+  )
   await pinned('copied', gone)
   await copyTo(left, 'copied')
   const removed = await pinned('unpinned', gone)
@@ -85,13 +91,14 @@ test('with accept-loss the only copies are queued again as lost, the others are 
   assert.deepEqual(await copies('unpinned'), ['gone unpinning'])
   await silence(gone)
 
-  const loss = { contents: 2, pins: 3, orgs: 2, bytes: 20 }
+  const loss = { contents: 3, pins: 4, orgs: 2, bytes: 30 }
   assert.deepEqual(await use.lossOf(gone.nodeId), loss)
   const pages = []
   for await (const page of use.lostContents(gone.nodeId)) pages.push(...page)
   assert.deepEqual(pages, [
     { cid: 'lost', bytes: 10, pins: 2, orgs: 2 },
     { cid: 'lost-and-failed', bytes: 10, pins: 1, orgs: 1 },
+    { cid: 'lost-and-unpinning', bytes: 10, pins: 1, orgs: 1 },
   ])
   await use.forget(gone.nodeId, 'op', { acceptLoss: true })
 
@@ -109,6 +116,7 @@ test('with accept-loss the only copies are queued again as lost, the others are 
     'the copy that had failed is tried again',
   )
   assert.deepEqual(await copies('lost-and-failed'), ['left queued'])
+  assert.deepEqual(await copies('lost-and-unpinning'), ['left queued'], 'its Kubo may still have it')
   assert.deepEqual(await copies('copied'), ['left pinned'])
   assert.ok((await isUnsettled('copied')) && (await isUnsettled('lost')))
   const { rowCount } = await system.query(`select from contents where cid = 'unpinned'`)
@@ -116,7 +124,7 @@ test('with accept-loss the only copies are queued again as lost, the others are 
   const entries = (await store.operator.audit({ limit: 100 })).filter(({ target }) => target === gone.nodeId)
   assert.deepEqual(
     entries.map(({ action, details }) => [action, details]),
-    [['node.forget', { name: `gone-${round}`, placements: 4, lost: loss }]],
+    [['node.forget', { name: `gone-${round}`, placements: 5, lost: loss }]],
   )
 
   await copyTo(left, 'lost')

@@ -18,11 +18,13 @@ export interface MarksStore {
   read(node: NodeIdentity, pinned: PinnedUnder[]): Promise<Shown>
   /**
    * Marks the database as restored, unless that was done since `remembered`, and moves its generations and epochs beyond those that the
-   * node has seen. Makes the node's row again when the database is older than it. Repeating it changes nothing.
+   * node has seen. From then on no node has compared its Kubo with it. Makes the node's row again when the database is older than it. Repeating it changes nothing.
    */
   markRestored(node: NodeIdentity & { name: string }, remembered: Remembered, why: string): Promise<void>
-  /** Notes that this node may follow the restored database again. */
+  /** Notes that this node follows the restored database again, because its Kubo agrees with it. */
   follow(node: NodeIdentity, restoreId: string): Promise<void>
+  /** Notes that this node, for which somebody decided after the restore `restoreId`, has compared its Kubo with its placements since. */
+  compared(node: NodeIdentity, restoreId: string): Promise<void>
 }
 
 export function marksStore(db: Database): MarksStore {
@@ -30,10 +32,16 @@ export function marksStore(db: Database): MarksStore {
     read: (node, pinned) => read(db.statement, node, pinned),
     markRestored: (node, remembered, why) => db.system((tx) => markRestored(tx, node, remembered, why)),
     async follow({ nodeId }, restoreId) {
-      await db.statement.query('update nodes set confirmed_restore = $2 where id = $1', [
-        uuidOf(nodeId),
-        restoreId,
-      ])
+      await db.statement.query(
+        'update nodes set confirmed_restore = $2, uncompared = false where id = $1 and (select restore_id from cluster) = $2',
+        [uuidOf(nodeId), restoreId],
+      )
+    },
+    async compared({ nodeId }, restoreId) {
+      await db.statement.query(
+        'update nodes set uncompared = false where id = $1 and confirmed_restore = $2 and (select restore_id from cluster) = $2',
+        [uuidOf(nodeId), restoreId],
+      )
     },
   }
 }
@@ -43,6 +51,8 @@ async function read(tx: SystemTx, { nodeId }: NodeIdentity, pinned: PinnedUnder[
   const [row] = await tx.query<Shown>(
     `select c.restore_id as "restoreId", c.epoch, s.last_value as generation,
        c.restore_id is null or coalesce(n.confirmed_restore = c.restore_id, false) as confirmed,
+       coalesce(n.uncompared, false) as uncompared,
+       array(select o.name from nodes o where o.uncompared and o.state <> 'drained' and o.id <> $1 order by o.name) as "othersUncompared",
        (select coalesce(jsonb_agg(w), '[]') from jsonb_to_recordset($2) as w (cid text, generation bigint)
         where n.state <> 'drained' and not exists (select from placements p
           where p.cid = w.cid and p.node_id = n.id and p.generation >= w.generation)) as lost
@@ -68,6 +78,7 @@ async function markRestored(
   if (!marked || row.generation < remembered.generation || row.epoch < remembered.epoch)
     await leapBeyond(tx, remembered)
   if (!marked) {
+    await tx.query('update nodes set uncompared = true')
     const restoreId = randomUUID()
     await tx.query('update cluster set restore_id = $1, restored_at = clock_timestamp()', [restoreId])
     const details = { restoreId, why, generation: row.generation, seen: remembered.generation }

@@ -11,7 +11,7 @@ import { changedMeanwhile, ensureRoles } from './roles.ts'
 import { schemaStatus } from './schema-status.ts'
 
 /** The schema level that this code was written for: its newest migration. */
-export const codeLevel = 135
+export const codeLevel = 136
 
 /**
  * Makes the roles with their settings, applies pending migrations, each file in a transaction, then applies in one transaction the

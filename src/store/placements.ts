@@ -46,6 +46,13 @@ export function placementStore(db: Database): PlacementStore {
       const [row] = await tx.query<{ offers: OffersRow }>('select content_origins($1, null) as offers', [cid])
       return offersOf(row?.offers ?? null)
     },
+    async lastCopies({ nodeId }, cids) {
+      const rows = await tx.query<{ cid: string }>('select last_copies($1, $2) as cid', [
+        uuidOf(nodeId),
+        cids,
+      ])
+      return rows.map(({ cid }) => cid)
+    },
   }
 }
 

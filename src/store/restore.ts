@@ -163,7 +163,7 @@ async function settle(query: Query, head: BackupHead, restoreId: string): Promis
   await leapBeyond({ scope: 'system', query }, head)
   await query(
     `update nodes set incarnation = incarnation + $1::bigint, peer_id = null, route = null, report = null, reported_at = null,
-       reconcile_confirmed_at = null, confirmed_restore = null, folder_id = null, machine = null, settings = null`,
+       reconcile_confirmed_at = null, confirmed_restore = null, uncompared = true, folder_id = null, machine = null, settings = null`,
     [leap],
   )
   await query(

@@ -14,8 +14,10 @@ export interface CarryOutParts {
   limits: AttemptLimits
   room: Room
   steadyMs: () => number
-  /** True while the database is restored and no operator has decided. */
+  /** True while nothing may be removed, because the database was restored. */
   isRestored: () => Promise<boolean>
+  /** Whether pins want the content and no other node has a copy that counts. */
+  isLastCopy: (cid: string) => Promise<boolean>
   random: () => number
   /** Called when a new block has arrived. */
   onBlock: (attempt: Attempt) => void
@@ -55,12 +57,18 @@ async function pin(attempt: Attempt, claim: Claim, parts: CarryOutParts): Promis
   return { kind: 'pinned', blocks, bytes, foreignPin }
 }
 
-async function unpin(attempt: Attempt, claim: Claim, { ipfs, isRestored }: CarryOutParts): Promise<Outcome> {
+async function unpin(
+  attempt: Attempt,
+  { cid }: Claim,
+  { ipfs, isRestored, isLastCopy }: CarryOutParts,
+): Promise<Outcome> {
   attempt.signal.throwIfAborted()
   // Asked after the claim: a database that went back before the claim is noticed now. The worker takes no more unpins then.
   if (await isRestored()) return { kind: 'released' }
+  // Asked after that: the other nodes have compared their placements with their Kubos by now.
+  if ((await isLastCopy(cid)) && (await ipfs.pinned(cid, attempt.signal)) !== null) return { kind: 'kept' }
   // An absent pin is what was wanted, and a foreign pin is left for its owner to remove.
-  await ipfs.unpin(claim.cid, attempt.signal)
+  await ipfs.unpin(cid, attempt.signal)
   return { kind: 'unpinned' }
 }
 

@@ -9,6 +9,7 @@ import type { Pin } from '../core/pin.ts'
 import type { Bus, SteadyClock } from '../core/ports.ts'
 import { untracedAttempts } from '../core/tracing.ts'
 import { fakeIpfs } from '../../testing/fakes/kubo.ts'
+import { notRestored } from '../../testing/fakes/not-restored.ts'
 import type { FakeIpfs } from '../../testing/fakes/kubo.ts'
 import { nextEpoch } from '../../testing/database/next-epoch.ts'
 import { testStore } from '../../testing/database/test-store.ts'
@@ -253,7 +254,7 @@ test('the reconciler repairs what Kubo lost and unpins what no pin wants', async
   const reconciler = reconcile({
     identity: node,
     store: store.reconcile,
-    restore: { isRestored: async () => false, follow: assert.fail },
+    restore: notRestored,
     ipfs: at.ipfs,
     log,
     offer: (jobs) => at.worker.offer(jobs),

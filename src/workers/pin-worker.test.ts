@@ -804,6 +804,18 @@ test('after an uncordon the node pins and consumes hints again, without a restar
   await at.clock.until(() => at.isPinned('c2'), 100)
 })
 
+test('the last copy of what pins want is kept and queued again; what Kubo does not have is unpinned as usual', async () => {
+  await using at = await atWork()
+  for (const cid of ['c1', 'c2', 'c3']) await at.ask(cid)
+  await at.clock.until(() => ['c1', 'c2', 'c3'].every(at.isPinned), 1_000)
+  for (const cid of ['c1', 'c2']) at.placements.last.add(cid)
+  at.kubo.pinsNow.delete('c2')
+  for (const cid of ['c1', 'c2', 'c3']) await at.bus.hint(at.placements.unwant(cid))
+  await at.clock.until(() => at.placements.rows.size === 1 && at.isPinned('c1'), 10_000)
+  assert.equal(at.kubo.pinsNow.get('c1'), 'ours')
+  assert.partialDeepStrictEqual(at.worker.stats(), { kept: 1, unpinned: 2 })
+})
+
 test('on a restored database nothing is unpinned, not even what was claimed before it was noticed, and pins go on', async () => {
   await using at = await atWork()
   await at.ask('c1')

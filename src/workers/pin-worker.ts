@@ -1,17 +1,15 @@
 import { gather } from '../core/gather.ts'
 import type { Claim, Job, Outcome } from '../core/placement.ts'
-import { Slots, slotLimits } from './slots.ts'
-import type { SlotCounts } from './slots.ts'
-import { Attempt } from './attempt.ts'
-import type { AttemptLimits } from './attempt.ts'
-import { carryOut } from './carry-out.ts'
-import type { CarryOutParts } from './carry-out.ts'
+import { Slots, slotLimits, type SlotCounts } from './slots.ts'
+import { Attempt, type AttemptLimits } from './attempt.ts'
+import { carryOut, type CarryOutParts } from './carry-out.ts'
 import { Dialler } from './dialler.ts'
 import { Extensions, claimMs } from './extensions.ts'
 import { Feed } from './feed.ts'
 import { Finishes } from './finishes.ts'
 import { Hints } from './hints.ts'
 import { mayTake, type Taking } from './intake.ts'
+import { lastCopies } from './last-copies.ts'
 import { Outages } from './outages.ts'
 import type { Need } from './outages.ts'
 import type { PinWorkerParts } from './pin-worker-parts.ts'
@@ -84,7 +82,7 @@ class Worker implements PinWorker {
   readonly #outages: Outages
   readonly #claim: (key: 'all', job: Job) => Promise<Claim | null>
   readonly #under = new Map<string, Attempt>()
-  readonly #done = { pinned: 0, unpinned: 0, retry: 0, failed: 0, released: 0, refused: 0 }
+  readonly #done = { pinned: 0, unpinned: 0, kept: 0, retry: 0, failed: 0, released: 0, refused: 0 }
   readonly #end = new AbortController()
   #finishing = 0
   #running = false
@@ -126,6 +124,7 @@ class Worker implements PinWorker {
       room: parts.room ?? boundless,
       steadyMs: () => clock.steadyMs(),
       isRestored: parts.isRestored ?? (async () => false),
+      isLastCopy: lastCopies(identity, placements),
       random,
       onBlock: (attempt) => this.#slots.heard(attempt.job.cid, attempt.heardAtMs),
       onKuboDown: (error) => this.#outages.begin('kubo', error),

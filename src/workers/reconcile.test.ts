@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mintId } from '../core/ids.ts'
 import type { NodeIdentity } from '../core/node.ts'
+import type { RestoreStage } from '../core/marks.ts'
 import type { Job, PlacementState } from '../core/placement.ts'
 import type { Log, ReconcileStore } from '../core/ports.ts'
 import { missingPins, reconcile } from './reconcile.ts'
@@ -25,7 +26,8 @@ function world(setMax?: number) {
   let listings = 0
   let questions = 0
   let confirmed = false
-  let restored = false
+  let stage: RestoreStage = 'done'
+  let othersCompared = true
   let follows = 0
   let listed: readonly string[] = []
   const busy = new Set<string>()
@@ -75,11 +77,15 @@ function world(setMax?: number) {
     identity,
     store,
     restore: {
-      isRestored: async () => restored,
+      state: async () => ({ restoreId: stage === 'done' ? null : 'r1', stage }),
       async follow() {
         follows++
-        restored = false
+        stage = 'done'
         return true
+      },
+      async compared(restoreId: string) {
+        assert.equal(restoreId, 'r1')
+        stage = othersCompared ? 'done' : 'waiting'
       },
     },
     ipfs,
@@ -101,9 +107,15 @@ function world(setMax?: number) {
     counts: () => ({ listings, questions }),
     confirm() {
       confirmed = true
-      restored = false
+      if (stage === 'undecided') stage = 'comparing'
     },
-    restore: () => void (restored = true),
+    restore: () => void (stage = 'undecided'),
+    stage: () => stage,
+    /** Whether the other nodes have compared their placements with their Kubos. */
+    others(compared: boolean) {
+      othersCompared = compared
+      if (compared && stage === 'waiting') stage = 'done'
+    },
     follows: () => follows,
     listed: () => listed.toSorted(),
     pinned(n: number, name = 'c') {
@@ -195,6 +207,61 @@ test('content without a placement that the pin worker still works on is a reason
   at.restore()
   for (let run = 0; run < 3; run++) assert.partialDeepStrictEqual(await at.run(), { blocked: true })
   assert.equal(at.follows(), 0)
+})
+
+test('after a decision a node queues again what is missing, and removes nothing until every other node has done so', async () => {
+  const at = world()
+  at.pinned(200)
+  at.pins.delete('c7')
+  at.pins.set('elsewhere by the database', 'ours')
+  at.restore()
+  at.others(false)
+  await at.run()
+  at.confirm()
+  for (let run = 0; run < 3; run++)
+    assert.partialDeepStrictEqual(await at.run(), {
+      unwanted: 1,
+      repaired: run === 0 ? 1 : 0,
+      removed: 0,
+      blocked: false,
+      restored: true,
+    })
+  assert.deepEqual(at.offered(), ['c7'])
+  assert.deepEqual(at.listed(), ['elsewhere by the database'])
+  at.others(true)
+  assert.partialDeepStrictEqual(await at.run(), { removed: 1, restored: false })
+  assert.deepEqual(at.listed(), [])
+})
+
+test('a node that passed over missing content, since the pin worker works on it, has not compared its Kubo', async () => {
+  const at = world()
+  at.pinned(3)
+  at.pins.delete('c1')
+  at.busy.add('c1')
+  at.restore()
+  await at.run()
+  at.confirm()
+  assert.partialDeepStrictEqual(await at.run(), { repaired: 0, restored: true })
+  assert.equal(at.stage(), 'comparing')
+  at.busy.clear()
+  assert.partialDeepStrictEqual(await at.run(), { repaired: 1, restored: false })
+  at.restore()
+  at.busy.add('c2')
+  at.confirm()
+  assert.partialDeepStrictEqual(await at.run(), { repaired: 0, restored: false }, 'c2 is in Kubo')
+})
+
+test('a confirmation of many removals is kept while other nodes have not compared their Kubos', async () => {
+  const at = world()
+  for (let n = 0; n < 300; n++) at.pins.set(`n${n}`, 'ours')
+  at.restore()
+  at.others(false)
+  await at.run()
+  at.confirm()
+  for (let run = 0; run < 2; run++)
+    assert.partialDeepStrictEqual(await at.run(), { removed: 0, blocked: false })
+  at.others(true)
+  assert.partialDeepStrictEqual(await at.run(), { removed: 300, blocked: false })
 })
 
 test('a database that goes back while Kubo is listed is noticed before anything is removed', async () => {

@@ -1,5 +1,6 @@
 import type { NodeIdentity } from '../core/node.ts'
 import { CidSet } from './cid-set.ts'
+import type { RestoreStage } from '../core/marks.ts'
 import type { Job } from '../core/placement.ts'
 import type { Ipfs, Log, ReconcileStore, RestoreGuard } from '../core/ports.ts'
 import type { NodeWorker, Report } from './driver.ts'
@@ -43,8 +44,10 @@ export interface ReconcileParts {
  * unwanted pins than both 100 and one in a hundred of ours look like a wrong database or an old backup. Then none is removed, and the
  * report says so, until an operator confirms; the confirmation is for as many pins as there are then. On a restored database nothing is
  * changed either way until an operator confirms, or until two runs in a row find nothing to change; a pin whose placement says to unpin it
- * counts as unwanted meanwhile, since an org may have wanted it again after the backup. Operators can list unwanted pins that are not
- * removed. Every finding is checked again when it is written, so running it twice, or beside the pin worker, changes nothing more.
+ * counts as unwanted meanwhile, since an org may have wanted it again after the backup. After that, what is missing is queued again, and
+ * nothing is removed until every node has done so: until then, their placements may say `pinned` of content that they do not have.
+ * Operators can list unwanted pins that are not removed. Every finding is checked again when it is written, so running it twice, or beside
+ * the pin worker, changes nothing more.
  */
 export function reconcile(parts: ReconcileParts): NodeWorker {
   const reconciler = new Reconciler(parts)
@@ -63,14 +66,22 @@ export function reconcile(parts: ReconcileParts): NodeWorker {
  */
 export function missingPins(parts: ReconcileParts): (signal: AbortSignal) => Promise<number> {
   return async (signal) => {
-    const restored = await parts.restore.isRestored()
-    return (await new Reconciler(parts).mendMissing(null, restored, signal)).missing
+    const { stage } = await parts.restore.state()
+    return (await new Reconciler(parts).mendMissing(null, stage === 'undecided', signal)).missing
   }
+}
+
+/** Placements that are pinned in Postgres and not in Kubo. */
+interface Missing {
+  cids: string[]
+  /** How many more there are that the pin worker works on. They are not changed. */
+  busy: number
 }
 
 /** The findings of one run in Kubo. */
 interface Found {
-  restored: boolean
+  /** The database is restored, and nobody has decided for this node. */
+  undecided: boolean
   ours: number
   /** Pins without a placement that the pin worker works on: it will stop, or has pinned them for an accept that Postgres lost. */
   unsure: number
@@ -98,12 +109,14 @@ class Reconciler {
 
   async run(signal: AbortSignal): Promise<Report> {
     const { restore } = this.#parts
-    const restored = await restore.isRestored()
-    const found: Found = { restored, ours: 0, unsure: 0, unwanted: 0, confirmed: [], suspects: new Set() }
-    const { missing, repaired } = await this.mendMissing(found, restored, signal)
+    const { stage: begun, restoreId } = await restore.state()
+    const undecided = begun === 'undecided'
+    const found: Found = { undecided, ours: 0, unsure: 0, unwanted: 0, confirmed: [], suspects: new Set() }
+    const { missing, repaired, busy } = await this.mendMissing(found, undecided, signal)
+    if (begun === 'comparing' && restoreId !== null && busy === 0) await restore.compared(restoreId)
     // Asked again, because the database may have gone back while Kubo was listed.
-    const holds = restored || (await restore.isRestored())
-    const removed = holds ? await this.#hold(found, missing) : await this.#remove(found)
+    const { stage } = await restore.state()
+    const removed = await this.#unwanted(found, missing, undecided ? begun : stage)
     const { ours: pins, unwanted } = found
     return {
       pins,
@@ -112,21 +125,22 @@ class Reconciler {
       repaired,
       removed: removed ?? 0,
       blocked: removed === null,
-      restored: holds,
+      restored: undecided || stage !== 'done',
     }
   }
 
   /**
-   * Queues placements again that are pinned in Postgres but not in Kubo; only counts them on a restored database. Unless `found` is null,
-   * adds the unwanted pins in Kubo to it on the way.
+   * Queues placements again that are pinned in Postgres but not in Kubo; only counts them while nobody has decided about a restore. Unless
+   * `found` is null, adds the unwanted pins in Kubo to it on the way.
    */
   async mendMissing(
     found: Found | null,
-    restored: boolean,
+    undecided: boolean,
     signal: AbortSignal,
-  ): Promise<{ missing: number; repaired: number }> {
+  ): Promise<{ missing: number; repaired: number; busy: number }> {
     let missing = 0
     let repaired = 0
+    let busy = 0
     for (let bucket = 0; bucket < this.#buckets; bucket++) {
       const isFirst = bucket === 0 && found?.ours === 0
       const inKubo = await this.#list(bucket, signal, isFirst ? found : null)
@@ -136,12 +150,13 @@ class Reconciler {
         missing = repaired
         continue
       }
-      for await (const cids of this.#missing(inKubo, signal)) {
-        missing += cids.length
-        if (!restored) repaired += await this.#repair(cids)
+      for await (const page of this.#missing(inKubo, signal)) {
+        missing += page.cids.length
+        busy += page.busy
+        if (!undecided) repaired += await this.#repair(page.cids)
       }
     }
-    return { missing, repaired }
+    return { missing, repaired, busy }
   }
 
   /** Lists Kubo's pins of one bucket. Unless `found` is null, adds the unwanted ones of our pins to it on the way. */
@@ -166,7 +181,7 @@ class Reconciler {
   async #judge(ours: string[], found: Found): Promise<void> {
     const { store, identity, isBusy } = this.#parts
     const placements = await store.placementsOf(identity, ours)
-    const wanted = found.restored ? placements.filter(({ state }) => state !== 'unpinning') : placements
+    const wanted = found.undecided ? placements.filter(({ state }) => state !== 'unpinning') : placements
     const placed = new Set(wanted.map(({ cid }) => cid))
     found.ours += ours.length
     for (const cid of ours) {
@@ -182,7 +197,7 @@ class Reconciler {
   }
 
   /** Walks the placements that should be pinned, and yields those that Kubo does not have, a page at a time. */
-  async *#missing(inKubo: CidSet, signal: AbortSignal): AsyncGenerator<string[]> {
+  async *#missing(inKubo: CidSet, signal: AbortSignal): AsyncGenerator<Missing> {
     const { store, identity } = this.#parts
     let cids = await store.walk(identity, null, chunk)
     for (let last = cids.at(-1); last !== undefined; last = cids.at(-1)) {
@@ -194,17 +209,21 @@ class Reconciler {
   }
 
   /** A CID that was pinned after Kubo was listed is not in the list, but is not missing: so Kubo is asked again about each one. */
-  async #stillMissing(cids: string[], signal: AbortSignal): Promise<string[]> {
-    const missing: string[] = []
+  async #stillMissing(absent: string[], signal: AbortSignal): Promise<Missing> {
+    const found: Missing = { cids: [], busy: 0 }
     const { ipfs, isBusy } = this.#parts
-    const left = cids.values()
+    const left = absent.values()
     const check = async () => {
       for (const cid of left) {
-        if (!isBusy(cid) && (await ipfs.pinned(cid, signal)) === null) missing.push(cid)
+        // asked before Kubo is: an attempt that ends meanwhile may have pinned it
+        const busy = isBusy(cid)
+        if ((await ipfs.pinned(cid, signal)) !== null) continue
+        if (busy) found.busy++
+        else found.cids.push(cid)
       }
     }
     await Promise.all(Array.from({ length: checks }, check))
-    return missing
+    return found
   }
 
   /** Queues the placements again; returns how many. */
@@ -219,12 +238,19 @@ class Reconciler {
     return repaired
   }
 
+  /** Returns how many placements were written to be unpinned; null when that needs an operator's decision. */
+  async #unwanted(found: Found, missing: number, stage: RestoreStage): Promise<number | null> {
+    if (stage === 'undecided') return await this.#hold(found, missing)
+    if (stage === 'done') return await this.#remove(found)
+    return await this.#wait(found)
+  }
+
   /**
    * Changes nothing, and lists and logs what it found, until an operator confirms; then it returns null. When two runs in a row found
    * nothing there is nothing to decide: it follows the database again, and returns 0.
    */
   async #hold(
-    { restored, ours, unsure, unwanted, suspects }: Found,
+    { undecided, ours, unsure, unwanted, suspects }: Found,
     missing: number,
   ): Promise<number | null> {
     const { identity, store, restore, log } = this.#parts
@@ -232,7 +258,7 @@ class Reconciler {
     this.#blocked = true
     await store.noteUnwanted(identity, [...suspects])
     const agreed = this.#agreed
-    this.#agreed = restored && unwanted + unsure + missing === 0
+    this.#agreed = undecided && unwanted + unsure + missing === 0
     if (agreed && this.#agreed && (await restore.follow())) {
       this.#blocked = false
       return 0
@@ -245,12 +271,22 @@ class Reconciler {
     return null
   }
 
+  /** Removes nothing, because other nodes may not have what their placements say. What an operator has confirmed is kept for later. */
+  async #wait({ ours, unwanted, suspects }: Found): Promise<number> {
+    const { identity, store } = this.#parts
+    this.#suspects = suspects
+    this.#agreed = false
+    await store.noteUnwanted(identity, [...suspects])
+    if (unwanted > Math.max(mostOf(ours), this.#confirmed)) await this.#mayGoOn(ours, unwanted)
+    return 0
+  }
+
   /** Returns how many placements were written to be unpinned; null when there are too many unwanted pins to be plausible. */
   async #remove({ ours, unwanted, confirmed, suspects }: Found): Promise<number | null> {
     const { store, identity, log, offer } = this.#parts
     this.#suspects = suspects
     this.#agreed = false
-    const most = Math.max(100, Math.floor(ours / 100))
+    const most = mostOf(ours)
     if (unwanted > Math.max(most, this.#confirmed) && !(await this.#mayGoOn(ours, unwanted))) {
       log.error(
         { pins: ours, unwanted, most },
@@ -286,4 +322,9 @@ class Reconciler {
     log.warn({ pins: ours, unwanted }, 'an operator confirmed that unwanted pins in Kubo may be removed')
     return true
   }
+}
+
+/** So many of `ours` pins may be removed without a confirmation. */
+function mostOf(ours: number): number {
+  return Math.max(100, Math.floor(ours / 100))
 }

@@ -11,6 +11,7 @@ import type { Job } from '../core/placement.ts'
 import type { Bus, Clock } from '../core/ports.ts'
 import { untracedAttempts } from '../core/tracing.ts'
 import { fakeIpfs } from '../../testing/fakes/kubo.ts'
+import { notRestored } from '../../testing/fakes/not-restored.ts'
 import { testDatabase } from '../../testing/servers/postgres.ts'
 import { openStore } from '../store/store.ts'
 import type { Store } from '../store/store.ts'
@@ -310,7 +311,7 @@ function reconcilePartsOf(store: Store, { identity, ipfs, worker }: Awaited<Retu
   return {
     identity,
     store: store.reconcile,
-    restore: { isRestored: async () => false, follow: assert.fail },
+    restore: notRestored,
     ipfs,
     log,
     offer: (jobs: Job[]) => worker.offer(jobs),

@@ -82,9 +82,27 @@ suite('a database that is restored by other means than anchorage', () => {
     )
   }
 
-  async function stillPinned(): Promise<number> {
+  async function stillPinned(blocks: { cid: string }[] = later): Promise<number> {
     const pins = await Promise.all(world.nodes.map(async (n) => (await world.kubo(n)).pins()))
-    return later.filter(({ cid }) => pins.some((each) => each.has(cid))).length
+    return blocks.filter(({ cid }) => pins.some((each) => each.has(cid))).length
+  }
+
+  /** Puts the database back to the snapshot. */
+  async function goBack(): Promise<void> {
+    await withPostgresStopped(async () => {
+      await rm(place, { recursive: true })
+      await copy(snapshot(), place)
+    })
+  }
+
+  /** There is nothing to confirm before a reconciler has looked. */
+  async function allWait(): Promise<void> {
+    await until(
+      'both reconcilers wait for a decision',
+      async () =>
+        (await world.admin<Reconcilers>('reconcile')).results.every(({ blocked }) => blocked !== null),
+      { withinMs: patience.longMs, everyMs: 500 },
+    )
   }
 
   async function post(blocks: Block[], into: Ledger): Promise<void> {
@@ -112,10 +130,7 @@ suite('a database that is restored by other means than anchorage', () => {
     assert.equal(await stillPinned(), count)
 
     const pid = await world.pid('node', 2)
-    await withPostgresStopped(async () => {
-      await rm(place, { recursive: true })
-      await copy(snapshot(), place)
-    })
+    await goBack()
     for (let sweep = 0; sweep < 3; sweep++) await reconciled()
     const left = await stillPinned()
     process.stderr.write(`${left} of ${count} contents acknowledged since the snapshot are still pinned\n`)
@@ -147,19 +162,41 @@ suite('a database that is restored by other means than anchorage', () => {
       later.filter(({ cid }) => !listed.has(cid)),
       [],
     )
-    // node 1 has just started: there is nothing to confirm before its reconciler has looked
-    await until(
-      'both reconcilers wait for a decision',
-      async () =>
-        (await world.admin<Reconcilers>('reconcile')).results.every(({ blocked }) => blocked !== null),
-      { withinMs: patience.longMs, everyMs: 500 },
-    )
+    await allWait()
     for (const name of names) await world.anchorage('admin', 'reconcile', name, '--confirm', '--yes')
     await world.well()
     await allPinned()
     await reconciled()
     assert.equal(await stillPinned(), count)
     for (const { requestid, pin } of await api.all()) ledger.promised.set(requestid, pin.cid)
+    await checkInvariants(world, ledger)
+  })
+
+  test('content that was moved since the snapshot is never without a copy, although the operator decides node by node', async () => {
+    const all = [...ledger.promised.values()].map((cid) => ({ cid }))
+    await rm(snapshot(), { recursive: true })
+    await withPostgresStopped(() => copy(place, snapshot()))
+    await world.anchorage('admin', 'drain', 'dev-1')
+    await world.anchorage('admin', 'uncordon', 'dev-1')
+    const left = (await (await world.kubo(1)).pins()).size
+    await goBack()
+    await until('node 1 says so', async () =>
+      (await world.ready(1)).reasons.some(({ what }) => what === 'history'),
+    )
+    await reconciled()
+    await allWait()
+    // by the database node 1 still has its content, and what node 2 has of it is unwanted
+    await world.anchorage('admin', 'reconcile', 'dev-2', '--confirm', '--yes')
+    for (let sweep = 0; sweep < 2; sweep++) await reconciled()
+    assert.equal(await stillPinned(all), all.length, 'while node 1 is not decided for')
+    const history = (await world.ready(2)).reasons.find(({ what }) => what === 'history')
+    assert.match(history?.reason ?? '', /until dev-1 follow it too/)
+    await world.anchorage('admin', 'reconcile', 'dev-1', '--confirm', '--yes')
+    await world.well()
+    await allPinned()
+    await reconciled()
+    assert.equal(await stillPinned(all), all.length)
+    assert.ok((await (await world.kubo(1)).pins()).size > left, 'node 1 has its content again')
     await checkInvariants(world, ledger)
   })
 })

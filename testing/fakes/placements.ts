@@ -36,6 +36,8 @@ export interface FakeRow {
 export class FakePlacements implements PlacementStore {
   readonly rows = new Map<string, FakeRow>()
   readonly finished: Finish[] = []
+  /** Contents that pins want and that no other node has. */
+  readonly last = new Set<string>()
   readonly calls = { claim: 0, extend: 0, finish: 0, due: 0, dueUnpins: 0, origins: 0 }
   /** True while Postgres is down. */
   down = false
@@ -206,6 +208,11 @@ export class FakePlacements implements PlacementStore {
     return this.rows.get(cid)?.origins ?? []
   }
 
+  async lastCopies(_node: NodeIdentity, cids: string[]): Promise<string[]> {
+    await this.#reach()
+    return cids.filter((cid) => this.last.has(cid))
+  }
+
   #finishOne(node: NodeIdentity, finish: Finish): WokenPlacement[] {
     const { cid, generation, outcome } = finish
     const row = this.rows.get(cid)
@@ -220,6 +227,15 @@ export class FakePlacements implements PlacementStore {
         : []
     }
     const nowMs = this.#nowMs()
+    if (outcome.kind === 'kept') {
+      Object.assign(row, {
+        state: 'queued',
+        generation: ++this.#generation,
+        verify: true,
+        nextAttemptAtMs: nowMs,
+      })
+      return [{ ...this.#job(row), orgId: row.orgId }]
+    }
     if (outcome.kind === 'unpinned') this.rows.delete(cid)
     else if (outcome.kind === 'pinned' || outcome.kind === 'failed') row.state = outcome.kind
     else if (row.state === 'pinning') row.state = 'queued'

@@ -24,7 +24,8 @@ export const command = operatorVerb(
 Before it would remove more than 100 pins, and more than 1 % of them, it stops: a wrong database or an old backup must not delete
 the content of the cluster. While the database is restored, or went back in time, no node removes anything until you decide:
 --list shows the pins of NODE that no org wants, --adopt makes them pins of an org, and --confirm lets the node remove what is
-still unwanted. A node lists at most 100,000 pins at a time; after --adopt, its next run lists the rest.`,
+still unwanted, once all nodes are confirmed and have compared their Kubos with the database. A node lists at most 100,000 pins at
+a time; after --adopt, its next run lists the rest.`,
     json: '{"results":[{"id","name","blocked","endedAt","report"}]}; with --list {"results":[{"cid","seenAt"}]}; with --adopt {"adopted"}.',
     examples: [
       'admin reconcile',

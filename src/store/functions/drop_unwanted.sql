@@ -1,6 +1,6 @@
 -- Makes placements that are to be unpinned, for contents that the reconciler found pinned in a node's Kubo by anchorage but without a
--- placement. It passes over a content that has a placement on the node by now, and over one that pins want and that no node has: its pin in
--- this Kubo is the only copy. Kubo can list a CID twice, so one may be given twice.
+-- placement. It passes over a content that has a placement on the node by now, and over one whose pin in this Kubo is the last copy
+-- (last_copies). Kubo can list a CID twice, so one may be given twice.
 -- Locks: the node's row (key share); the contents in cid order (it makes those that are missing), then the new placements.
 -- Returns: the new placements, to hint; their attempt is 1 and their org null. None when the node was forgotten.
 create or replace function drop_unwanted(node uuid, cids text[])
@@ -17,6 +17,6 @@ begin
   select u, node, nextval('placement_generation'), 'unpinning', 'repair', '00000000-0000-0000-0000-000000000000',
     clock_timestamp(), clock_timestamp()
   from (select distinct x from unnest(cids) x) d (u) where not exists (select from placements q where q.cid = u and q.node_id = node)
-    and not (is_wanted(u) and not exists (select from placements q where q.cid = u and q.state = 'pinned' and not q.lost))
+    and u not in (select last_copies(node, cids))
   returning p.cid, p.node_id, p.generation, 1, null::uuid;
 end $$;

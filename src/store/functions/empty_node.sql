@@ -1,7 +1,7 @@
 -- Removes the next placements of a node that is being deleted for good: at most `most` after the cid `after`, in cid order. Their contents
 -- are marked for repair; a content is deleted when it has no other placement and no pin has or keeps it.
--- A content that pins want and that was pinned here alone is lost. With `accept_loss` it is marked so (`lost_at`), and its placements that
--- failed elsewhere are queued again: those nodes tried it once, and now no node has it.
+-- A content that pins want and that was pinned here alone is lost. With `accept_loss` it is marked so (`lost_at`), and its placements
+-- elsewhere that failed or are to be unpinned are queued again: now no node has it, but those tried it once, or may still have it.
 -- Locks: the node's row (share); contents in cid order; placements; then pins, reserved_bytes, org_usage and pin_counts (fold_contents).
 -- Returns: the last cid of the step; null when no placement was left.
 -- Raises: AN004 when the node does not exist, is in service, or was seen less than `fresh_ms` ms ago; and, without `accept_loss`, when a
@@ -30,8 +30,9 @@ begin
   if gone <> '{}' then
     update contents c set lost_at = clock_timestamp() where c.cid = any (gone);
     update placements p set state = 'queued', generation = nextval('placement_generation'), attempts_before = p.attempts,
-      retrying = false, crashes = 0, wanted_since = clock_timestamp(), next_attempt_at = clock_timestamp()
-    where p.cid = any (gone) and p.state = 'failed';
+      verify = p.verify or p.state = 'unpinning', retrying = false, crashes = 0, wanted_since = clock_timestamp(),
+      next_attempt_at = clock_timestamp()
+    where p.cid = any (gone) and p.state in ('failed', 'unpinning');
   end if;
   delete from contents c where c.cid = any (cids) and not exists (select from placements p where p.cid = c.cid) and not is_wanted(c.cid)
     and not exists (select from pins where pins.cid = c.cid);

@@ -1,6 +1,6 @@
 -- Records how claims of this node's incarnation `boot` ended, and folds the pins of their contents. `finishes`: [{cid, generation, kind,
--- errorCode?, error?, delayMs?, blocks?, bytes?, foreignPin?}]; `kind` is pinned, retry, failed, released (handed back unfinished) or
--- unpinned. remove_unpinned and record_outcomes say what each one does.
+-- errorCode?, error?, delayMs?, blocks?, bytes?, foreignPin?}]; `kind` is pinned, retry, failed, released (handed back unfinished),
+-- unpinned or kept (not unpinned, since it is the last copy). remove_unpinned, keep_copies and record_outcomes say what each one does.
 -- The commit does not wait for the disk, so that no accept of the same org waits for it behind these locks: an outcome that Postgres loses
 -- in a crash is found out again from Kubo.
 -- Locks: contents in cid order; placements in cid order; then pins, reserved_bytes, org_usage and pin_counts, and after a refusal the
@@ -29,6 +29,7 @@ begin
   if tids is null then return; end if;
 
   perform remove_unpinned(tids, finishes);
+  if finishes @> '[{"kind": "kept"}]' then tids := tids || keep_copies(tids, finishes); end if;
   return query select * from record_outcomes(node, cids, tids, at, finishes);
   perform fold_contents(cids);
 end $$;
