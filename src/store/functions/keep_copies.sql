@@ -1,6 +1,6 @@
--- Part of finish_placements: queues the placements again whose node kept the content although it was to be unpinned, because it has the last
--- copy (last_copies). This is a new intent, so record_outcomes only ends their claims. A placement whose content no pin wants any more stays
--- as it is. `tids` are the ctids of the claimed placements. The caller holds their rows and those of their contents.
+-- Part of finish_placements: queues the placements again whose node kept the content although it was to be unpinned, because it has the
+-- last copy (last_copies). This is a new intent, so record_outcomes only ends their claims. A placement whose content no pin wants any more
+-- stays as it is. `tids` are the ctids of the claimed placements. The caller holds their rows and those of their contents.
 -- Locks: nothing more.
 -- Returns: the ctids of the placements that are queued again: a changed row has another one.
 create or replace function keep_copies(tids tid[], finishes jsonb) returns tid[] language plpgsql as $$
