@@ -9,11 +9,15 @@ import type { Busy } from './machine.ts'
 import { benchNeighbours, type NeighboursResult } from './neighbours.ts'
 import { benchPins, type PinsResult } from './pins.ts'
 import { benchPlan, type PlanResult } from './plan-cost.ts'
+import { isAsked, operationKinds, operationNames } from './profile/operations.ts'
+import { profile } from './profile/run.ts'
+import { profileTables } from './profile/tables.ts'
 import { benchStartUp, type StartUpResult } from './start-up.ts'
 import { table } from './table.ts'
 
 const usage = `usage: npm run bench -- [--only pins|lists|guards|neighbours|plan|start] [--rounds N] [--json]
        npm run bench -- --nodes N [--rounds N] [--kills N] [--json]
+       npm run bench -- --profile [--only OPERATION] [--json]
 
 Boots a fresh node on this machine and measures it: prints tables, and all results as one JSON object on the last line.
   --only     measures only one part: pins (rates of pinning), lists (lists and memory), guards (the cost of guards), neighbours (the effect of
@@ -21,6 +25,8 @@ Boots a fresh node on this machine and measures it: prints tables, and all resul
   --rounds   rounds of pinning; their median is printed (default 3)
   --nodes    measures a cluster that grows from one node to N (3 or more): pins a second before and after, drain, failover
   --kills    how often the leader is killed (default 10)
+  --profile  measures what one operation costs: processors, system calls, bytes, statements, functions; see docs/performance.md. OPERATION
+             is ${operationKinds.join(', ')}, or one depth, such as post-32
   --json     prints only the JSON line
 `
 
@@ -38,14 +44,34 @@ export interface BenchOptions {
   json: boolean
 }
 
+/** Of `--profile`. */
+interface ProfileOptions {
+  profile: true
+  only: string | undefined
+  json: boolean
+}
+
 if (import.meta.main) {
   const options = readOptions(process.argv.slice(2))
   if (options === undefined) {
     process.stderr.write(usage)
     process.exitCode = 2
+  } else if ('profile' in options) {
+    await benchProfile(options)
   } else {
     await bench(options)
   }
+}
+
+async function benchProfile({ only, json }: ProfileOptions): Promise<void> {
+  const say = (line: string): void => void (json || process.stdout.write(`${line}\n`))
+  const measured = await profile(only, say)
+  say(`\n${profileTables(measured)}\n`)
+  if (json) process.stdout.write(`${JSON.stringify({ machine: machine(), ...measured })}\n`)
+}
+
+function machine(): { cores: number; node: string } {
+  return { cores: availableParallelism(), node: process.version }
 }
 
 async function bench(options: BenchOptions): Promise<void> {
@@ -53,8 +79,7 @@ async function bench(options: BenchOptions): Promise<void> {
   const { nodes, ...others } = options
   const measured = nodes === null ? await benchNode(others, say) : await benchNodes({ ...others, nodes }, say)
   say(`${goalsTable(measured.goals)}\n`)
-  const machine = { cores: availableParallelism(), node: process.version }
-  process.stdout.write(`${JSON.stringify({ machine, ...measured })}\n`)
+  process.stdout.write(`${JSON.stringify({ machine: machine(), ...measured })}\n`)
 }
 
 async function benchNodes(
@@ -97,7 +122,7 @@ async function onFreshNode<T>(measure: (world: World) => Promise<T>, options: Wo
   return await measure(world)
 }
 
-function readOptions(args: string[]): BenchOptions | undefined {
+function readOptions(args: string[]): BenchOptions | ProfileOptions | undefined {
   try {
     const { values } = parseArgs({
       args,
@@ -106,10 +131,16 @@ function readOptions(args: string[]): BenchOptions | undefined {
         rounds: { type: 'string', default: '3' },
         nodes: { type: 'string' },
         kills: { type: 'string', default: '10' },
+        profile: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
       },
     })
-    const { json } = values
+    const { json, profile } = values
+    if (profile) {
+      const { only } = values
+      const isKnown = only === undefined || operationNames.some((name) => isAsked(name, only))
+      return isKnown ? { profile, only, json } : undefined
+    }
     const only = parts.find((part) => part === values.only)
     const [rounds, kills] = [Number(values.rounds), Number(values.kills)]
     const nodes = values.nodes === undefined ? null : Number(values.nodes)

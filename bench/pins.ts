@@ -150,7 +150,8 @@ export async function postLoad(api: Api, blocks: Block[], inFlight: number): Pro
   return runLoad({ origin, headers, method: 'POST', inFlight, expect: 202, requests })
 }
 
-async function stored(world: World, count: number): Promise<Block[]> {
+/** Fresh blocks that the Kubo has. */
+export async function stored(world: World, count: number): Promise<Block[]> {
   const blocks = await freshBlocks(count)
   await kuboRpc(await world.value('KUBO_RPC_1')).put(blocks)
   return blocks

@@ -7,7 +7,8 @@ import { checkInvariants } from '../../testing/world/invariants.ts'
 import { Ledger } from '../../testing/world/ledger.ts'
 import { World } from '../../testing/world/world.ts'
 import { traffic, type Traffic } from './traffic.ts'
-import { debuggable, openCollector, thriftyNatsServer } from './collect.ts'
+import { debuggable, openInspector } from '../inspector.ts'
+import { collectGarbage, thriftyNatsServer } from './collect.ts'
 import { growthOf, usageOf, type Growth, type Usage } from './usage.ts'
 
 export interface SoakResult {
@@ -98,18 +99,18 @@ async function watch(
   say: (line: string) => void,
 ): Promise<Growth[]> {
   const servers = await serversOf(world)
-  using collectors = new DisposableStack()
+  using inspectors = new DisposableStack()
   const open = world.nodes.map(async (n) =>
-    openCollector(await world.pid('node', n), join(world.data, 'logs', `node-${n}.log`)),
+    openInspector(await world.pid('node', n), join(world.data, 'logs', `node-${n}.log`)),
   )
-  const nodes = (await Promise.all(open)).map((collector) => collectors.use(collector))
+  const nodes = (await Promise.all(open)).map((node) => inspectors.use(node))
   const samples = new Map(servers.map(({ name }): [string, Usage[]] => [name, []]))
   const started = performance.now()
   for (let taken = 1; taken <= samplesWanted; taken++) {
     await sleep(Math.max(0, started + (ms * taken) / samplesWanted - performance.now()), undefined, {
       signal,
     })
-    await Promise.all(nodes.map((node) => node.collect()))
+    await Promise.all(nodes.map(collectGarbage))
     const now = await Promise.all(
       servers.map(({ name, pid }) =>
         usageOf(pid, name === 'postgres').catch((cause: unknown) => {
