@@ -120,22 +120,25 @@ test('the last copy of a content stays when the database says wrongly that anoth
   assert.equal((await reconcile.requeueMissing(node, cids)).length, 1)
   assert.deepEqual(await placements.lastCopies(other, cids), cids)
 
-  const woken = await finish(claimed, { kind: 'kept' })
-  assert.equal(woken.length, 1)
-  assert.deepEqual(await reconcile.placementsOf(other, cids), [{ cid: 'kept', state: 'queued' }])
-  const [claim] = await placements.claim(other, woken, 60_000)
-  assert.partialDeepStrictEqual(claim, { work: 'pin', attempt: 1, verify: true })
-  await finish(claim ?? assert.fail(), { kind: 'pinned', blocks: 1, bytes: 10, foreignPin: false })
+  assert.deepEqual(await finish(claimed, { kind: 'kept' }), [])
+  assert.deepEqual(await reconcile.placementsOf(other, cids), [
+    { cid: 'kept', state: 'pinned', fromBefore: false },
+  ])
   const [pin] = (await pins.listPins(at.org, { limit: 1, cids })).results
   assert.equal(pin?.status, 'pinned')
-  const [content] = await rows(at, `select unsettled from contents where cid = 'kept'`)
-  assert.equal(content?.unsettled, true, 'the leader decides which copy stays')
+  const [content] = await rows(
+    at,
+    `select c.unsettled, p.bytes::int from contents c join placements p using (cid) where c.cid = 'kept' and p.state = 'pinned'`,
+  )
+  assert.deepEqual(content, { unsettled: true, bytes: 10 }, 'the leader decides which copy stays')
 
   await pins.removePin(at.org, pin?.id ?? assert.fail(), mintId('tok'))
   await at.store.sweep.releaseDue(await nextEpoch(at.store), 100)
   assert.deepEqual(await placements.lastCopies(other, cids), [], 'no pin wants it')
   assert.deepEqual(await finish(await unpin(), { kind: 'kept' }), [])
-  assert.deepEqual(await reconcile.placementsOf(other, cids), [{ cid: 'kept', state: 'unpinning' }])
+  assert.deepEqual(await reconcile.placementsOf(other, cids), [
+    { cid: 'kept', state: 'unpinning', fromBefore: false },
+  ])
 })
 
 test('a failover that lost the last commits is noticed, although the sequence is beyond the lost numbers', async () => {

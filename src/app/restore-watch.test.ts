@@ -184,11 +184,31 @@ test('a node decides by itself only when the restore has been known for two minu
   await at.round()
   at.database.generation = 1
   await at.watch.isRestored()
-  assert.equal(await at.watch.follow(), false)
+  assert.equal(await at.watch.follow(false), false)
   for (let round = 0; round < 60; round++) await at.round()
   assert.equal(at.watch.restored(), true)
-  assert.equal(await at.watch.follow(), true)
+  assert.equal(await at.watch.follow(false), true)
   assert.equal(at.watch.restored(), false)
+})
+
+test('a new node whose Kubo is empty follows a restored database at once', async () => {
+  const remembered = { restoreId: null, generation: 10, epoch: 1, incarnation: 1, pinned: [] }
+  for (const [memory, follows] of [
+    [null, true],
+    [remembered, false],
+  ] as const) {
+    const at = world(memory)
+    Object.assign(at.database, { restoreId: 'r1', confirmed: false })
+    await at.round()
+    await at.round()
+    assert.equal(await at.watch.follow(false), false)
+    assert.equal(await at.watch.follow(true), follows)
+  }
+  const at = world()
+  await at.round()
+  Object.assign(at.database, { restoreId: 'r1', confirmed: false })
+  await at.round()
+  assert.equal(await at.watch.follow(true), false, 'an attempt from before the restore may be under way')
 })
 
 test('what a node remembers is saved at its first round and every ten seconds, if it changed, and a failure is logged once', async () => {

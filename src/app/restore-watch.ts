@@ -83,6 +83,8 @@ class Watch implements RestoreWatch {
   #remembered: Remembered | null
   #why: string | null = null
   #shown: Shown | null = null
+  /** The node knew nothing of the cluster when it started, and the database was restored before that. */
+  #isNew = false
   #saved = ''
   #unsaved = false
   #round = 0
@@ -119,10 +121,11 @@ class Watch implements RestoreWatch {
     return { what: 'history', reason: `${what}; ${this.#waitsFor()}` }
   }
 
-  async follow(): Promise<boolean> {
+  async follow(empty: boolean): Promise<boolean> {
     const { store, node, log } = this.#parts
     const restoreId = this.#shown?.restoreId ?? null
-    if (restoreId === null || this.#round - this.#restoredSince < unsureRounds) return false
+    const isUnsure = this.#round - this.#restoredSince < unsureRounds
+    if (restoreId === null || (isUnsure && !(empty && this.#isNew))) return false
     log.info({ restoreId }, 'the restored database agrees with this Kubo; this node follows it again')
     await store.follow(node, restoreId)
     return (await this.state()).stage !== 'undecided'
@@ -207,6 +210,7 @@ class Watch implements RestoreWatch {
       shown = await store.read(node, remembered.pinned)
     }
     const was = this.#stage()
+    if (this.#shown === null) this.#isNew = this.#parts.remembered === null && !shown.confirmed
     this.#shown = shown
     this.#why = why ?? this.#why
     if (shown.confirmed && isMarked(remembered, shown)) await this.#accept(shown)

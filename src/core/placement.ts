@@ -63,7 +63,7 @@ export type Outcome =
   /** Handed back unfinished, because the node stops or the slot was needed. Does not count as an attempt. */
   | ({ kind: 'released' } & Partial<Progress>)
   | { kind: 'unpinned' }
-  /** It was to be unpinned, but this is the last copy of content that pins want. */
+  /** It was to be unpinned, but this is the last copy of content that pins want, so it stays pinned. */
   | { kind: 'kept' }
 
 export interface Finish {

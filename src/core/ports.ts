@@ -275,16 +275,25 @@ export interface UnwantedPin {
 export interface RestoreGuard {
   /** Asks Postgres, after this call. Rejects when Postgres cannot be asked, so nothing may be removed then either. */
   state(): Promise<RestoreState>
-  /** There is nothing to decide: the node follows the database again. False while it is too early to say so. */
-  follow(): Promise<boolean>
+  /**
+   * There is nothing to decide: the node follows the database again. False while it is too early to say so. It is never too early for a node that
+   * has started since the restore, knew nothing of the cluster then, and whose Kubo is `empty` of our pins.
+   */
+  follow(empty: boolean): Promise<boolean>
   /** The node has queued again what its Kubo lacked, since `restoreId` was the mark. Changes nothing if it has another one by now. */
   compared(restoreId: string): Promise<void>
 }
 
 /** One node's placements compared with the pins in its Kubo, used by that node's reconciler. */
 export interface ReconcileStore {
-  /** The states of this node's placements of `cids`. A CID without a placement is left out. */
-  placementsOf(node: NodeIdentity, cids: string[]): Promise<{ cid: string; state: PlacementState }[]>
+  /**
+   * The states of this node's placements of `cids`. A CID without a placement is left out. `fromBefore`: its generation is from before the
+   * last restore of the database.
+   */
+  placementsOf(
+    node: NodeIdentity,
+    cids: string[],
+  ): Promise<{ cid: string; state: PlacementState; fromBefore: boolean }[]>
   /** This node's `pinned` placements after `afterCid` (null: from the first), in the database's order of CIDs. */
   walk(node: NodeIdentity, afterCid: string | null, limit: number): Promise<string[]>
   /** Queues those that are still `pinned` under the contents lock again (`repair`, a new generation). Returns the jobs to look at. */

@@ -91,14 +91,15 @@ async function markRestored(
   ])
 }
 
-/** Moves the generations and the epoch far beyond these and beyond their own. */
+/** Moves the generations and the epoch far beyond these and beyond their own, and notes up to where they are from before the restore. */
 export async function leapBeyond(
   tx: SystemTx,
   { generation, epoch }: Omit<Marks, 'restoreId'>,
 ): Promise<void> {
   await tx.query('update cluster set epoch = greatest(epoch, $1::bigint) + $2::bigint', [epoch, leap])
   await tx.query(
-    `select setval('placement_generation', greatest($1::bigint, nextval('placement_generation')) + $2::bigint)`,
+    `update cluster set restored_generation =
+       setval('placement_generation', greatest($1::bigint, nextval('placement_generation')) + $2::bigint)`,
     [generation, leap],
   )
 }

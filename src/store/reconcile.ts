@@ -10,10 +10,11 @@ export function reconcileStore(db: Database): ReconcileStore {
   const tx = db.statement
   return {
     placementsOf: ({ nodeId }, cids) =>
-      tx.query('select cid, state from placements where node_id = $1 and cid = any ($2)', [
-        uuidOf(nodeId),
-        cids,
-      ]),
+      tx.query(
+        `select cid, state, generation <= (select restored_generation from cluster) as "fromBefore"
+         from placements where node_id = $1 and cid = any ($2)`,
+        [uuidOf(nodeId), cids],
+      ),
     async walk({ nodeId }, afterCid, limit) {
       const rows = await tx.query<{ cid: string }>(
         `select cid from placements where node_id = $1 and cid > $2 and state = 'pinned' order by cid limit $3`,

@@ -66,7 +66,10 @@ async function unpin(
   // Asked after the claim: a database that went back before the claim is noticed now. The worker takes no more unpins then.
   if (await isRestored()) return { kind: 'released' }
   // Asked after that: the other nodes have compared their placements with their Kubos by now.
-  if ((await isLastCopy(cid)) && (await ipfs.pinned(cid, attempt.signal)) !== null) return { kind: 'kept' }
+  const isLast = await isLastCopy(cid)
+  // Asked again: if the database went back in between, it was asked about old placements.
+  if (await isRestored()) return { kind: 'released' }
+  if (isLast && (await ipfs.pinned(cid, attempt.signal)) === 'ours') return { kind: 'kept' }
   // An absent pin is what was wanted, and a foreign pin is left for its owner to remove.
   await ipfs.unpin(cid, attempt.signal)
   return { kind: 'unpinned' }

@@ -804,7 +804,7 @@ test('after an uncordon the node pins and consumes hints again, without a restar
   await at.clock.until(() => at.isPinned('c2'), 100)
 })
 
-test('the last copy of what pins want is kept and queued again; what Kubo does not have is unpinned as usual', async () => {
+test('the last copy of what pins want is kept; what Kubo does not have is unpinned as usual', async () => {
   await using at = await atWork()
   for (const cid of ['c1', 'c2', 'c3']) await at.ask(cid)
   await at.clock.until(() => ['c1', 'c2', 'c3'].every(at.isPinned), 1_000)
@@ -814,6 +814,32 @@ test('the last copy of what pins want is kept and queued again; what Kubo does n
   await at.clock.until(() => at.placements.rows.size === 1 && at.isPinned('c1'), 10_000)
   assert.equal(at.kubo.pinsNow.get('c1'), 'ours')
   assert.partialDeepStrictEqual(at.worker.stats(), { kept: 1, unpinned: 2 })
+})
+
+test('a draining node keeps the last copy too, although it takes no pins', async () => {
+  await using at = await atWork()
+  for (const cid of ['c1', 'c2']) await at.ask(cid)
+  await at.clock.until(() => at.isPinned('c1') && at.isPinned('c2'), 1_000)
+  at.wanted.state = 'drained'
+  at.placements.last.add('c1')
+  await at.clock.pass(1_000)
+  for (const cid of ['c1', 'c2']) at.placements.unwant(cid)
+  await at.clock.until(() => !at.placements.rows.has('c2') && at.isPinned('c1'), 10_000)
+  assert.partialDeepStrictEqual(at.worker.stats(), { kept: 1, taking: 'unpins' })
+})
+
+test('nothing is unpinned when the database goes back just before it tells which copies are the last', async () => {
+  await using at = await atWork()
+  await at.ask('c1')
+  await at.clock.until(() => at.isPinned('c1'), 1_000)
+  at.placements.lastCopies = async () => {
+    at.past.restored = true
+    return []
+  }
+  await at.bus.hint(at.placements.unwant('c1'))
+  await at.clock.pass(10_000)
+  assert.ok(at.kubo.pinsNow.has('c1'))
+  assert.partialDeepStrictEqual(at.worker.stats(), { released: 1, unpinned: 0 })
 })
 
 test('on a restored database nothing is unpinned, not even what was claimed before it was noticed, and pins go on', async () => {

@@ -29,8 +29,11 @@ function world(setMax?: number) {
   let stage: RestoreStage = 'done'
   let othersCompared = true
   let follows = 0
+  let isNew = false
   let listed: readonly string[] = []
   const busy = new Set<string>()
+  /** Contents whose placements got their intent after the restore. */
+  const newer = new Set<string>()
   let whileListing = () => {}
 
   const jobsOf = (cids: string[]): Job[] =>
@@ -47,7 +50,7 @@ function world(setMax?: number) {
       assert.ok(cids.length <= 1_000)
       return cids.flatMap((cid) => {
         const state = placements.get(cid)
-        return state === undefined ? [] : [{ cid, state }]
+        return state === undefined ? [] : [{ cid, state, fromBefore: !newer.has(cid) }]
       })
     },
     walk: async (_node, after, limit) =>
@@ -78,7 +81,8 @@ function world(setMax?: number) {
     store,
     restore: {
       state: async () => ({ restoreId: stage === 'done' ? null : 'r1', stage }),
-      async follow() {
+      async follow(empty: boolean) {
+        if (empty && !isNew) return false
         follows++
         stage = 'done'
         return true
@@ -100,6 +104,8 @@ function world(setMax?: number) {
     pins,
     alarms,
     busy,
+    newer,
+    isNew: () => void (isNew = true),
     offered: () => offered.map(({ cid }) => cid).toSorted(),
     run: () => worker.run({ signal }),
     missing: () => missingPins(parts)(signal),
@@ -200,6 +206,28 @@ test('a restored database with which Kubo agrees twice in a row needs no decisio
   assert.equal(at.follows(), 1)
 })
 
+test('what is to be unpinned since the restore needs no decision', async () => {
+  const at = world()
+  at.pinned(3)
+  at.placements.set('c1', 'unpinning')
+  at.newer.add('c1')
+  at.restore()
+  assert.partialDeepStrictEqual(await at.run(), { unwanted: 0, blocked: true })
+  assert.partialDeepStrictEqual(await at.run(), { blocked: false })
+})
+
+test('a new node with an empty Kubo has nothing to decide about a restore', async () => {
+  const at = world()
+  at.restore()
+  assert.partialDeepStrictEqual(await at.run(), { blocked: true }, 'it knows the cluster from before')
+  at.isNew()
+  assert.partialDeepStrictEqual(await at.run(), { blocked: false })
+  assert.equal(at.follows(), 1)
+  at.restore()
+  at.placements.set('c1', 'pinned')
+  assert.partialDeepStrictEqual(await at.run(), { missing: 1, blocked: true })
+})
+
 test('content without a placement that the pin worker still works on is a reason to wait for a decision', async () => {
   const at = world()
   at.pins.set('accepted, then lost', 'ours')
@@ -245,10 +273,33 @@ test('a node that passed over missing content, since the pin worker works on it,
   assert.equal(at.stage(), 'comparing')
   at.busy.clear()
   assert.partialDeepStrictEqual(await at.run(), { repaired: 1, restored: false })
+})
+
+test('a node whose pin worker works on content that should be pinned has not compared its Kubo', async () => {
+  const at = world()
+  at.pinned(3)
+  at.busy.add('c1')
   at.restore()
-  at.busy.add('c2')
   at.confirm()
-  assert.partialDeepStrictEqual(await at.run(), { repaired: 0, restored: false }, 'c2 is in Kubo')
+  assert.partialDeepStrictEqual(await at.run(), { repaired: 0, restored: true })
+  assert.equal(at.stage(), 'comparing', 'it may be unpinning c1, for a claim of before')
+  // the unpin ends after Kubo was listed
+  at.during(() => {
+    at.pins.delete('c1')
+    at.busy.clear()
+  })
+  assert.partialDeepStrictEqual(await at.run(), { repaired: 1, restored: false })
+  assert.deepEqual(at.offered(), ['c1'])
+})
+
+test('a node whose pin worker works on missing content does not follow a restored database by itself', async () => {
+  const at = world()
+  at.pinned(3)
+  at.pins.delete('c1')
+  at.busy.add('c1')
+  at.restore()
+  for (let run = 0; run < 3; run++) assert.partialDeepStrictEqual(await at.run(), { restored: true })
+  assert.equal(at.follows(), 0)
 })
 
 test('a confirmation of many removals is kept while other nodes have not compared their Kubos', async () => {

@@ -43,8 +43,8 @@ export interface ReconcileParts {
  * in two runs in a row gets a placement to be unpinned, written under the lock that accepts take too; nothing is removed here. More
  * unwanted pins than both 100 and one in a hundred of ours look like a wrong database or an old backup. Then none is removed, and the
  * report says so, until an operator confirms; the confirmation is for as many pins as there are then. On a restored database nothing is
- * changed either way until an operator confirms, or until two runs in a row find nothing to change; a pin whose placement says to unpin it
- * counts as unwanted meanwhile, since an org may have wanted it again after the backup. After that, what is missing is queued again, and
+ * changed either way until an operator confirms, or until two runs in a row find nothing to change (one will do on a new node); a pin whose
+ * placement has said since before the restore to unpin it counts as unwanted meanwhile, since an org may have wanted it again. After that, what is missing is queued again, and
  * nothing is removed until every node has done so: until then, their placements may say `pinned` of content that they do not have.
  * Operators can list unwanted pins that are not removed. Every finding is checked again when it is written, so running it twice, or beside
  * the pin worker, changes nothing more.
@@ -74,7 +74,7 @@ export function missingPins(parts: ReconcileParts): (signal: AbortSignal) => Pro
 /** Placements that are pinned in Postgres and not in Kubo. */
 interface Missing {
   cids: string[]
-  /** How many more there are that the pin worker works on. They are not changed. */
+  /** How many the pin worker works on, in Kubo or not, perhaps for a claim that the database lost. They are not changed. */
   busy: number
 }
 
@@ -83,6 +83,8 @@ interface Found {
   /** The database is restored, and nobody has decided for this node. */
   undecided: boolean
   ours: number
+  /** Pins that the pin worker worked on when Kubo was listed. */
+  underWay: Set<string>
   /** Pins without a placement that the pin worker works on: it will stop, or has pinned them for an accept that Postgres lost. */
   unsure: number
   unwanted: number
@@ -111,8 +113,17 @@ class Reconciler {
     const { restore } = this.#parts
     const { stage: begun, restoreId } = await restore.state()
     const undecided = begun === 'undecided'
-    const found: Found = { undecided, ours: 0, unsure: 0, unwanted: 0, confirmed: [], suspects: new Set() }
+    const found: Found = {
+      undecided,
+      ours: 0,
+      underWay: new Set(),
+      unsure: 0,
+      unwanted: 0,
+      confirmed: [],
+      suspects: new Set(),
+    }
     const { missing, repaired, busy } = await this.mendMissing(found, undecided, signal)
+    found.unsure += busy
     if (begun === 'comparing' && restoreId !== null && busy === 0) await restore.compared(restoreId)
     // Asked again, because the database may have gone back while Kubo was listed.
     const { stage } = await restore.state()
@@ -150,7 +161,7 @@ class Reconciler {
         missing = repaired
         continue
       }
-      for await (const page of this.#missing(inKubo, signal)) {
+      for await (const page of this.#missing(inKubo, found, signal)) {
         missing += page.cids.length
         busy += page.busy
         if (!undecided) repaired += await this.#repair(page.cids)
@@ -161,7 +172,7 @@ class Reconciler {
 
   /** Lists Kubo's pins of one bucket. Unless `found` is null, adds the unwanted ones of our pins to it on the way. */
   async #list(bucket: number, signal: AbortSignal, found: Found | null): Promise<CidSet> {
-    const { ipfs, random = Math.random } = this.#parts
+    const { ipfs, isBusy, random = Math.random } = this.#parts
     const seed = Math.floor(random() * 2 ** 32)
     const inKubo = new CidSet({ seed, max: this.#setMax, buckets: this.#buckets, bucket })
     let ours: string[] = []
@@ -169,6 +180,7 @@ class Reconciler {
       inKubo.add(pin.cid)
       if (found === null && inKubo.full) break
       if (found === null || !pin.ours) continue
+      if (isBusy(pin.cid)) found.underWay.add(pin.cid)
       ours.push(pin.cid)
       if (ours.length < chunk) continue
       await this.#judge(ours, found)
@@ -181,7 +193,9 @@ class Reconciler {
   async #judge(ours: string[], found: Found): Promise<void> {
     const { store, identity, isBusy } = this.#parts
     const placements = await store.placementsOf(identity, ours)
-    const wanted = found.undecided ? placements.filter(({ state }) => state !== 'unpinning') : placements
+    const wanted = found.undecided
+      ? placements.filter(({ state, fromBefore }) => state !== 'unpinning' || !fromBefore)
+      : placements
     const placed = new Set(wanted.map(({ cid }) => cid))
     found.ours += ours.length
     for (const cid of ours) {
@@ -196,30 +210,33 @@ class Reconciler {
     }
   }
 
-  /** Walks the placements that should be pinned, and yields those that Kubo does not have, a page at a time. */
-  async *#missing(inKubo: CidSet, signal: AbortSignal): AsyncGenerator<Missing> {
+  /**
+   * Walks the placements that should be pinned, and yields those that Kubo does not have, a page at a time. Kubo is asked again about pins
+   * that were under way when it was listed: an unpin that was claimed before the database went back may have removed them since.
+   */
+  async *#missing(inKubo: CidSet, found: Found | null, signal: AbortSignal): AsyncGenerator<Missing> {
     const { store, identity } = this.#parts
     let cids = await store.walk(identity, null, chunk)
     for (let last = cids.at(-1); last !== undefined; last = cids.at(-1)) {
-      const absent = cids.filter((cid) => inKubo.covers(cid) && !inKubo.has(cid))
-      yield await this.#stillMissing(absent, signal)
+      const asked = cids.filter((cid) => inKubo.covers(cid) && (!inKubo.has(cid) || found?.underWay.has(cid)))
+      yield await this.#stillMissing(asked, signal)
       signal.throwIfAborted()
       cids = await store.walk(identity, last, chunk)
     }
   }
 
   /** A CID that was pinned after Kubo was listed is not in the list, but is not missing: so Kubo is asked again about each one. */
-  async #stillMissing(absent: string[], signal: AbortSignal): Promise<Missing> {
+  async #stillMissing(asked: string[], signal: AbortSignal): Promise<Missing> {
     const found: Missing = { cids: [], busy: 0 }
     const { ipfs, isBusy } = this.#parts
-    const left = absent.values()
+    const left = asked.values()
     const check = async () => {
       for (const cid of left) {
         // asked before Kubo is: an attempt that ends meanwhile may have pinned it
         const busy = isBusy(cid)
-        if ((await ipfs.pinned(cid, signal)) !== null) continue
+        const isMissing = (await ipfs.pinned(cid, signal)) === null
         if (busy) found.busy++
-        else found.cids.push(cid)
+        else if (isMissing) found.cids.push(cid)
       }
     }
     await Promise.all(Array.from({ length: checks }, check))
@@ -259,7 +276,8 @@ class Reconciler {
     await store.noteUnwanted(identity, [...suspects])
     const agreed = this.#agreed
     this.#agreed = undecided && unwanted + unsure + missing === 0
-    if (agreed && this.#agreed && (await restore.follow())) {
+    const empty = ours + unsure === 0
+    if (this.#agreed && (agreed || empty) && (await restore.follow(empty))) {
       this.#blocked = false
       return 0
     }

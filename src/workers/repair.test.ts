@@ -235,7 +235,7 @@ test('a drain slows down for accepts that become slow, and runs at full speed wi
   at.work()
   at.accepts.ms = 500
   at.silence(2, 400_000)
-  await at.clock.pass(60_000)
+  await at.clock.pass(400_000)
   await at.run()
   at.work()
   await at.run()
@@ -275,7 +275,7 @@ test('content of a node that is gone is copied; when the node is back, extra cop
   for (const cid of names(450)) at.store.put(cid, 2, [at.node(0).id, at.node(1).id])
   await at.run()
   at.silence(1, 301_000)
-  await at.clock.pass(20_000)
+  await at.clock.pass(301_000)
   await at.settle()
   assert.deepEqual([...at.store.down], [at.node(1).id])
   assert.ok(names(450).every((cid) => at.holders(cid).includes(at.node(2).id)))
@@ -285,6 +285,25 @@ test('content of a node that is gone is copied; when the node is back, extra cop
   assert.equal(at.store.down.size, 0)
   assert.ok(names(450).every((cid) => at.holders(cid).length === 2))
   assert.partialDeepStrictEqual(await at.run(), { added: 0, dropped: 0, looked: 0 })
+})
+
+test('a node that was back for a moment has another full grace when it goes away again', async () => {
+  const at = world()
+  at.store.put('c1', 2, [at.node(0).id, at.node(1).id])
+  at.silence(1, 400_000)
+  await at.clock.pass(20_000)
+  assert.partialDeepStrictEqual(await at.run(), { down: 1, added: 1 })
+  at.work()
+  Object.assign(at.node(1), { live: true, silentMs: 0, down: true })
+  await at.run()
+  await at.clock.pass(2_000)
+  // only its heartbeats were heard: its last sign in Postgres is as old as before, and the list of nodes is some seconds old
+  Object.assign(at.node(1), { live: false, silentMs: 422_000 })
+  at.store.applied = []
+  assert.partialDeepStrictEqual(await at.run(), { down: 0 })
+  assert.deepEqual([[...at.store.down], at.store.applied.flatMap(({ lose }) => lose)], [[], []])
+  await at.clock.pass(policy.downGraceMs)
+  assert.partialDeepStrictEqual(await at.run(), { down: 1 })
 })
 
 test('a leader that has just started to listen concludes nothing from a silence that may be its own', async () => {

@@ -141,7 +141,8 @@ class Repairer {
 
   async #look(tally: Tally): Promise<Report> {
     const { store } = this.#parts
-    const down = await this.#absences.note(tally.nodes)
+    const { nodes, down } = await this.#absences.note(tally.nodes)
+    tally.nodes = nodes
     // Perhaps this leader is cut off, and not the nodes.
     if (down === null) return { deaf: true }
     const moving = await store.moving()

@@ -4,8 +4,12 @@ import { AnchorageError } from '../../src/core/errors.ts'
 import type { NodeId } from '../../src/core/ids.ts'
 import type { Away, NodeState } from '../../src/core/node.ts'
 import type { PinErrorCode, PinStatus } from '../../src/core/pin.ts'
+import type { RestoreStage } from '../../src/core/marks.ts'
 import type { Job, PlacementReason, PlacementState } from '../../src/core/placement.ts'
 import type { ContentCopies } from '../../src/core/repair.ts'
+
+/** A restored database begins this far beyond the numbers that are known. */
+const leap = 1_000_000
 
 /** The rules that a test may switch off, to check that the invariants notice it. */
 export interface Rules {
@@ -17,6 +21,10 @@ export interface Rules {
   term: boolean
   /** A pinned copy is dropped only while as many other copies as are wanted are pinned. */
   dropLast: boolean
+  /** After a restore no node removes anything until all nodes have compared their Kubos. */
+  barrier: boolean
+  /** A node keeps the last copy of what pins want. */
+  lastCopy: boolean
 }
 
 export interface Placement {
@@ -88,6 +96,19 @@ export interface NodeRow {
   readonly cids: Set<string>
   /** The CIDs of its placements that are not pinned; polls need to look at these only. */
   readonly open: Set<string>
+  /** The restore that was decided about for this node; null when there was none. */
+  confirmedRestore: number | null
+  /** It has not compared its Kubo with its placements since the database was restored. */
+  uncompared: boolean
+}
+
+/** A copy of all rows, to which the database may go back. */
+interface Saved {
+  rows: Pick<Database, 'contents' | 'nodes' | 'pins' | 'unsettled' | 'busy' | 'releasing' | 'holding'>
+  epoch: Epoch
+  restoreId: number | null
+  restoredGeneration: number
+  generation: number
 }
 
 /** The change of one placement in a transaction. */
@@ -126,10 +147,21 @@ export class Database {
   readonly releasing = new Set<string>()
   /** Pins that hold contents. */
   readonly holding = new Set<PinRow>()
-  readonly rules: Rules = { generation: true, epoch: true, term: true, dropLast: true }
+  readonly rules: Rules = {
+    generation: true,
+    epoch: true,
+    term: true,
+    dropLast: true,
+    barrier: true,
+    lastCopy: true,
+  }
   /** Refused writes: of leaders whose epoch was over, during maintenance, and finishes for an older generation. */
   readonly refused = { epoch: 0, maintenance: 0, generation: 0 }
   epoch: Epoch = epochOf('0')
+  /** The mark of the last restore. */
+  restoreId: number | null = null
+  /** The newest generation from before the last restore. */
+  restoredGeneration = 0
   maintenance = false
   onCommit: (commit: Commit) => void = () => {}
   /** Called for placements that get a hint after the commit. */
@@ -151,6 +183,58 @@ export class Database {
 
   nextGeneration(): number {
     return ++this.#generation
+  }
+
+  get generation(): number {
+    return this.#generation
+  }
+
+  save(): Saved {
+    const { contents, nodes, pins, unsettled, busy, releasing, holding } = this
+    const { epoch, restoreId, restoredGeneration } = this
+    const rows = structuredClone({ contents, nodes, pins, unsettled, busy, releasing, holding })
+    return { rows, epoch, restoreId, restoredGeneration, generation: this.#generation }
+  }
+
+  /** All rows and numbers are those of `saved` again. */
+  goBack(saved: Saved): void {
+    const { rows, generation, ...others } = structuredClone(saved)
+    refill(this.contents, rows.contents)
+    refill(this.nodes, rows.nodes)
+    refill(this.pins, rows.pins)
+    refill(this.busy, rows.busy)
+    refillSet(this.unsettled, rows.unsettled)
+    refillSet(this.releasing, rows.releasing)
+    refillSet(this.holding, rows.holding)
+    Object.assign(this, others)
+    this.#generation = generation
+  }
+
+  /** Marks the database as restored, and moves its numbers beyond those that were given out before. */
+  markRestored(restoreId: number, seen: { generation: number; epoch: Epoch }): void {
+    this.restoreId = restoreId
+    this.#generation = Math.max(this.#generation, seen.generation) + leap
+    this.restoredGeneration = this.#generation
+    this.epoch = epochOf(`${Math.max(numberOf(this.epoch), numberOf(seen.epoch)) + leap}`)
+    for (const node of this.nodes.values()) node.uncompared = true
+  }
+
+  /** How far a node is after a restore, as `stageOf` of the product says it. */
+  stageOf(id: NodeId): RestoreStage {
+    const node = this.node(id)
+    if (this.restoreId !== null && node.confirmedRestore !== this.restoreId) return 'undecided'
+    if (node.uncompared) return 'comparing'
+    const others = [...this.nodes.values()].some(({ uncompared, state }) => uncompared && state !== 'drained')
+    return this.rules.barrier && others ? 'waiting' : 'done'
+  }
+
+  /** Whether pins want the content and no other node has a copy that counts. */
+  isLastCopy(cid: string, id: NodeId): boolean {
+    const content = this.contents.get(cid)
+    if (content === undefined || !this.isWanted(content)) return false
+    return ![...content.placements.values()].some(
+      (p) => p.nodeId !== id && p.state === 'pinned' && !p.lost && !p.leaving,
+    )
   }
 
   /** Takes the epoch after `seen` for a term; null when another one was taken since. The earlier leader no longer leads. */
@@ -199,6 +283,8 @@ export class Database {
       usedBytes: null,
       cids: new Set(),
       open: new Set(),
+      confirmedRestore: null,
+      uncompared: false,
     }
     this.nodes.set(id, node)
     this.refold()
@@ -326,6 +412,16 @@ export class Database {
     return until >= this.now() && until <= this.now() + 60_000
   }
 
+  /** Whether it is kept for longer than the grace, because its end was set while the clock was ahead. */
+  isKeptForLong({ unpinAfter }: Content): boolean {
+    return unpinAfter !== null && unpinAfter > this.now() + this.unpinGraceMs
+  }
+
+  /** Whether it drains, and only content of that kind is left on it. */
+  isHeldUp({ state, cids }: NodeRow): boolean {
+    return state === 'draining' && [...cids].every((cid) => this.isKeptForLong(this.content(cid)))
+  }
+
   /** Marks a placement to be unpinned, under a new generation. */
   unpin(content: Content, p: Placement): void {
     const generation = this.nextGeneration()
@@ -408,4 +504,14 @@ export function foldStatus(
   if (copies.pinning > 0) return 'pinning'
   if (copies.queued > 0) return 'queued'
   return copies.failed > 0 ? 'failed' : 'queued'
+}
+
+function refill<K, V>(map: Map<K, V>, rows: ReadonlyMap<K, V>): void {
+  map.clear()
+  for (const [key, row] of rows) map.set(key, row)
+}
+
+function refillSet<T>(set: Set<T>, rows: ReadonlySet<T>): void {
+  set.clear()
+  for (const row of rows) set.add(row)
 }

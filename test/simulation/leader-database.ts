@@ -315,12 +315,16 @@ export class LeaderDatabase {
         move.state = 'done'
         done++
       }
-      const left = (this.plan?.moves ?? []).filter(
-        ({ state }) => state === 'planned' || state === 'moving',
-      ).length
+      const left = this.movesUnderWay().length
       if (left === 0 && this.plan !== null) this.plan.isApplied = true
       return { done, left }
     })
+  }
+
+  /** The contents of the moves that are not over. */
+  movesUnderWay(): string[] {
+    const isOpen = ({ state }: { state: string }): boolean => state === 'planned' || state === 'moving'
+    return (this.plan?.moves ?? []).filter(isOpen).map(({ cid }) => cid)
   }
 
   #leading<T>(op: string, epoch: Epoch, work: () => T): T {
@@ -407,12 +411,15 @@ export class LeaderDatabase {
   /** No node has it any more: those that tried it once and failed try it again. */
   #queueLost(content: Content): void {
     const now = this.#db.now()
-    content.isLost = true
+    content.isLost ||= ![...content.placements.values()].some(
+      ({ state, lost }) => state === 'pinned' && !lost,
+    )
     for (const p of content.placements.values())
-      if (p.state === 'failed')
+      if (p.state === 'failed' || p.state === 'unpinning')
         this.#db.change(content, p, {
           state: 'queued',
           generation: this.#db.nextGeneration(),
+          verify: p.verify || p.state === 'unpinning',
           attemptsBefore: p.attempts,
           retrying: false,
           crashes: 0,
@@ -424,7 +431,9 @@ export class LeaderDatabase {
   #isSole(content: Content, nodeId: NodeId): boolean {
     const { placements } = content
     if (placements.get(nodeId)?.state !== 'pinned' || !this.#db.isWanted(content)) return false
-    return ![...placements.values()].some((p) => p.nodeId !== nodeId && p.state === 'pinned' && !p.lost)
+    return ![...placements.values()].some(
+      (p) => p.nodeId !== nodeId && p.state === 'pinned' && !p.lost && !this.#db.node(p.nodeId).uncompared,
+    )
   }
 
   #mayMove({ cid, from: source, to }: Move): boolean {

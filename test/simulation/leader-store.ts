@@ -1,6 +1,6 @@
 import type { Epoch } from '../../src/core/epoch.ts'
 import { AnchorageError } from '../../src/core/errors.ts'
-import { idOf } from '../../src/core/ids.ts'
+import { idOf, type NodeId } from '../../src/core/ids.ts'
 import type { Node } from '../../src/core/node.ts'
 import type { PlanStore } from '../../src/core/plan-ports.ts'
 import type { Plan } from '../../src/core/plan.ts'
@@ -23,6 +23,9 @@ export interface LeaderStoreParts {
   bend: (repair: Repair, nodes: readonly Node[]) => Repair
   reachesPostgres: () => boolean
   isFaulty: () => boolean
+  /** Called when the leader decides that a node is down, and when it has noted that it is back. */
+  onDown: (nodeId: NodeId) => void
+  onBack: (nodeId: NodeId) => void
 }
 
 export const planId = idOf('pln', '00000000-0000-7000-8000-000000000000')
@@ -52,7 +55,7 @@ export class LeaderStore {
   }
 
   repair(): RepairStore {
-    const { db, nodes, bend } = this.#parts
+    const { db, nodes, bend, onDown, onBack } = this.#parts
     return {
       unsettled: (afterCid, limit) => this.#read(() => db.unsettled(afterCid, limit)),
       walks: () => this.#read(() => db.walks()),
@@ -66,7 +69,13 @@ export class LeaderStore {
         return this.#write(() => ({ ...db.apply(epoch, bent), ...noJobs }))
       },
       moving: () => this.#read(() => db.moving()),
-      noteDown: (epoch, nodeId, down) => this.#write(() => db.noteDown(epoch, nodeId, down)),
+      noteDown: (epoch, nodeId, down) => {
+        if (down) onDown(nodeId)
+        return this.#write(() => {
+          db.noteDown(epoch, nodeId, down)
+          if (!down) onBack(nodeId)
+        })
+      },
       downNodes: () => this.#read(() => db.downNodes()),
       noteDrained: (epoch) => this.#write(() => db.noteDrained(epoch)),
     }

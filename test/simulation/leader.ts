@@ -21,6 +21,8 @@ export interface CandidateParts extends Omit<LeaderStoreParts, 'process'> {
   random: Random
   policy: RepairPolicy
   nodes: () => readonly Node[]
+  /** Called before repair looks at the nodes. */
+  onLook: () => void
   listenedMs: () => number
   listenAgain: () => void
   publish: (job: Job) => void
@@ -44,7 +46,11 @@ export function startCandidate(nodeId: NodeId, process: Process, parts: Candidat
   const loops = driver({ clock: process, log, random: () => random.next(), limits: termLimits })
   const common = { bus, acceptMs: () => null, clock: process, log: silentLog }
   const limits = { moves: 64, bytes: Number.MAX_SAFE_INTEGER }
-  loops.add(repair({ ...common, store: store.repair(), nodes, policy, listenedMs, listenAgain }))
+  const look = (): readonly Node[] => {
+    parts.onLook()
+    return nodes()
+  }
+  loops.add(repair({ ...common, store: store.repair(), nodes: look, policy, listenedMs, listenAgain }))
   loops.add(rebalance({ ...common, plans: store.plans(), copies: store.repair(), limits }))
   loops.add(sweep({ store: store.sweep(), bus, log: silentLog }))
   // signals remember what waits for them, so no two worlds share one

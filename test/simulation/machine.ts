@@ -1,7 +1,9 @@
 import type { Heartbeat } from '../../src/cluster/heartbeat.ts'
 import type { NodeId } from '../../src/core/ids.ts'
+import type { RestoreStage } from '../../src/core/marks.ts'
 import type { Inability } from '../../src/core/node.ts'
 import type { Finish, Job } from '../../src/core/placement.ts'
+import { Absence } from './absence.ts'
 import type { Database, Placement } from './database.ts'
 import type { NodeDatabase } from './node-database.ts'
 import type { Random } from '../../testing/random.ts'
@@ -20,6 +22,8 @@ export interface MachineParts {
   isToBeHad: (cid: string) => boolean
   sizeOf: (cid: string) => number
   lastBeat: Hearer['lastBeat']
+  /** Called when a node looks how far the database has come. */
+  look: () => void
   /** Called when a process of the machine starts. */
   onStart: (machine: Machine, process: Process) => void
   /** Notes what happened to a content, or to the whole cluster. */
@@ -48,12 +52,19 @@ export class Machine {
     return this.#cutOffSince === null
   }
   readonly zone: string
+  readonly absence: Absence
   /** The cluster as this node sees it. */
   readonly view: View
   readonly #parts: MachineParts
   #boot = 0
   #process: Process | null = null
   readonly #working = new Set<string>()
+  /** Since when it knows of the restore that nobody has decided about for it; null without one. */
+  #undecidedSince: number | null = null
+  /** Its last round found nothing to change in a restored database. */
+  #agreed = false
+  /** It knew nothing of the cluster when it started, and the database was restored before. */
+  #isNew = false
   #strays = new Set<string>()
   #drainsSince: number | null = null
   /** Since when it knows that its Kubo does not answer. */
@@ -65,6 +76,7 @@ export class Machine {
     this.zone = zone
     this.capacityBytes = capacityBytes
     this.#parts = parts
+    this.absence = new Absence(() => parts.time.now)
     this.view = new View(parts.db, parts.time, { self: () => this.beat(), lastBeat: parts.lastBeat })
   }
 
@@ -84,11 +96,15 @@ export class Machine {
     // until it has asked
     this.#kuboAwaySince = time.now
     this.silentSince = null
+    this.#noteWork()
     this.view.listenAgain()
-    this.#boot = nodeDb.boot(this.id)
+    this.#boot = nodeDb.boot(this.id, this.#boot)
     nodeDb.voidClaims(this.id, this.#boot)
     this.#note(null, `starts, boot ${this.#boot}`)
     this.#working.clear()
+    this.#undecidedSince = null
+    this.#agreed = false
+    this.#isNew = this.#process === null && this.#parts.db.stageOf(this.id) === 'undecided'
     const boot = this.#boot
     const isAlive = (): boolean => this.isUp && this.#boot === boot
     this.#process = new Process(time, { isAlive, isFrozen: () => this.isFrozen })
@@ -108,24 +124,32 @@ export class Machine {
     this.isUp = false
     this.isFrozen = false
     this.silentSince ??= this.#parts.time.now
+    this.#noteWork()
   }
 
   freeze(): void {
     this.#note(null, 'freezes')
     this.isFrozen = true
     this.silentSince ??= this.#parts.time.now
+    this.#noteWork()
   }
 
   thaw(): void {
     this.#note(null, 'goes on')
     this.isFrozen = false
     if (this.isUp) this.silentSince = null
+    this.#noteWork()
+    if (!this.isUp || !this.hasPostgres) return
+    // its timers are overdue
+    this.#see()
+    this.view.read()
   }
 
   /** It reaches Postgres no more. */
   cutOff(): void {
     this.#note(null, 'is cut off from Postgres')
     this.#cutOffSince ??= this.#parts.time.now
+    this.#noteWork()
   }
 
   /** It reaches Postgres again. What it knows of the others may be old. */
@@ -133,6 +157,7 @@ export class Machine {
     if (this.#cutOffSince === null) return
     this.#note(null, 'reaches Postgres again')
     this.#cutOffSince = null
+    this.#noteWork()
     this.view.listenAgain()
     this.#whenAwake(this.#boot, () => this.#see())
   }
@@ -167,6 +192,10 @@ export class Machine {
     if (!this.#parts.nodeDb.see(this.id, this.#boot, sign)) this.kill()
   }
 
+  #noteWork(): void {
+    this.absence.note(this.isUp && this.#isAwake && this.#kuboAwaySince === null)
+  }
+
   #unable(what: Inability['what']): Inability | null {
     const since = what === 'kubo' ? this.#kuboAwaySince : this.#cutOffSince
     return since === null ? null : { what, forMs: this.#parts.time.now - since, reason: 'a fault' }
@@ -176,6 +205,7 @@ export class Machine {
     const isAway = this.#kuboAwaySince !== null
     if (isAway === !this.hasKubo) return
     this.#kuboAwaySince = isAway ? null : this.#parts.time.now
+    this.#noteWork()
     this.#note(null, isAway ? 'its Kubo answers' : 'its Kubo does not answer')
     this.#see()
     if (isAway) this.#poll()
@@ -186,7 +216,9 @@ export class Machine {
     // Kubo gets only one write at a time for a content
     if (this.#working.size >= slots || this.#working.has(job.cid)) return
     if (this.#kuboAwaySince !== null) return
-    if (this.#takesOnlyUnpins() && db.placement(job.cid, this.id)?.state !== 'unpinning') return
+    const isUnpin = db.placement(job.cid, this.id)?.state === 'unpinning'
+    if (this.#takesOnlyUnpins() && !isUnpin) return
+    if (isUnpin && this.#stage() !== 'done') return
     const [claimed] = nodeDb.claim(this.id, this.#boot, [job], claimMs)
     if (claimed !== undefined) this.#work(claimed)
   }
@@ -234,6 +266,8 @@ export class Machine {
   #unpin({ cid, generation }: Placement): Finish['outcome'] {
     if (!this.hasKubo) return { kind: 'released' }
     const { db, watch, sizeOf } = this.#parts
+    if (this.#stage() !== 'done') return { kind: 'released' }
+    if (db.rules.lastCopy && this.disk.has(cid) && db.isLastCopy(cid, this.id)) return { kind: 'kept' }
     if (db.placement(cid, this.id)?.generation === generation) watch.unpins(this.id, cid)
     if (this.disk.delete(cid)) this.usedBytes -= sizeOf(cid)
     return { kind: 'unpinned' }
@@ -249,18 +283,65 @@ export class Machine {
     }
   }
 
-  /** Compares its Kubo with the database, in both directions; content is unwanted only when two rounds in a row find it so. */
+  /** An operator has decided about the restored database, so the reconciler runs soon. */
+  decided(): void {
+    const boot = this.#boot
+    this.#parts.time.after(this.#parts.random.int(1, 3_000), () =>
+      this.#whenAwake(boot, () => this.hasKubo && this.#reconcile()),
+    )
+  }
+
+  /** The pins in its Kubo that the database does not want there. */
+  strays(): string[] {
+    const { cids } = this.#parts.db.node(this.id)
+    return [...this.disk].filter((cid) => !cids.has(cid) && !this.#working.has(cid))
+  }
+
+  /**
+   * Compares its Kubo with the database, in both directions; content is unwanted only when two rounds in a row find it so. After a restore
+   * it does what the product's reconciler does at each stage.
+   */
   #reconcile(): void {
     const { db, nodeDb } = this.#parts
-    const missing = [...db.node(this.id).cids].filter(
-      (cid) =>
-        db.placement(cid, this.id)?.state === 'pinned' && !this.disk.has(cid) && !this.#working.has(cid),
+    if (!db.nodes.has(this.id)) return
+    const absent = [...db.node(this.id).cids].filter(
+      (cid) => db.placement(cid, this.id)?.state === 'pinned' && !this.disk.has(cid),
     )
-    if (missing.length > 0) nodeDb.requeueMissing(this.id, missing)
-    const strays = [...this.disk].filter((cid) => !db.node(this.id).cids.has(cid) && !this.#working.has(cid))
+    const missing = absent.filter((cid) => !this.#working.has(cid))
+    const strays = this.strays()
     const twice = strays.filter((cid) => this.#strays.has(cid))
-    if (twice.length > 0) nodeDb.dropUnwanted(this.id, twice)
     this.#strays = new Set(strays)
+    const stage = this.#stage()
+    if (stage === 'undecided') return this.#hold(missing.length)
+    this.#undecidedSince = null
+    this.#agreed = false
+    if (missing.length > 0) nodeDb.requeueMissing(this.id, missing)
+    if (stage === 'comparing' && absent.length === missing.length) db.node(this.id).uncompared = false
+    if (twice.length > 0 && this.#stage() === 'done') nodeDb.dropUnwanted(this.id, twice)
+  }
+
+  /** It looks at the database, and so notices when that went back. */
+  #stage(): RestoreStage {
+    this.#parts.look()
+    return this.#parts.db.stageOf(this.id)
+  }
+
+  /** Nobody has decided about a restore: it only looks, and follows by itself once two rounds have found nothing to decide. */
+  #hold(missing: number): void {
+    const { db, time } = this.#parts
+    this.#undecidedSince ??= time.now
+    const node = db.node(this.id)
+    const unwanted = [...this.disk].filter((cid) => {
+      const p = db.placement(cid, this.id)
+      return p === undefined || (p.state === 'unpinning' && p.generation <= db.restoredGeneration)
+    })
+    const wasAgreed = this.#agreed
+    this.#agreed = missing + unwanted.length === 0
+    const isSure = wasAgreed && time.now - this.#undecidedSince >= 120_000
+    const isEmpty = this.#isNew && this.disk.size === 0
+    if (!this.#agreed || !(isSure || isEmpty)) return
+    node.confirmedRestore = db.restoreId
+    node.uncompared = false
   }
 
   #note(cid: string | null, text: string): void {

@@ -1,8 +1,9 @@
-// npm run test:simulation [-- --seeds N] [--from S] [--seed S] [--against-postgres]: the simulated cluster of this folder, seed by seed, on
+// npm run test:simulation [-- --seeds N] [--from S] [--seed S] [--wide] [--against-postgres]: the simulated cluster of this folder, seed by seed, on
 // all cores.
 //   --seeds N           run N seeds
 //   --from S            begin with this seed
 //   --seed S            run this seed alone, and print all that happened to the content that broke an invariant
+//   --wide              run one world of hundreds of nodes with a hundred thousand placements; it takes a minute
 //   --against-postgres  run random calls against the store of the simulation and the one on Postgres, and compare their rows
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
@@ -10,18 +11,33 @@ import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { replaySeed, type SeedResult } from './run-seed.ts'
 import { Tally } from './tally.ts'
+import { World } from './world.ts'
+import { wideWorld } from './worlds.ts'
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
+    wide: { type: 'boolean', default: false },
     'against-postgres': { type: 'boolean', default: false },
   },
 })
 
 const againstPostgres = values['against-postgres']
-process.exit((await (values.seed === undefined ? many() : one(whole('seed', values.seed)))) ? 0 : 1)
+process.exitCode = (await run()) ? 0 : 1
+
+function run(): Promise<boolean> {
+  if (values.wide) return wide()
+  return values.seed === undefined ? many() : one(whole('seed', values.seed))
+}
+
+async function wide(): Promise<boolean> {
+  const world = new World(wideWorld(1))
+  await world.run()
+  console.log(`✔ ${world.watch.counts.get('repair')} repairs in ${world.db.nodes.size} nodes`)
+  return true
+}
 
 async function one(seed: number): Promise<boolean> {
   if (againstPostgres) return many(seed, 1)

@@ -27,12 +27,13 @@ export class NodeDatabase {
     this.#db = db
   }
 
-  /** Starts a new incarnation of the node, and returns it. */
-  boot(nodeId: NodeId): number {
+  /** Starts a new incarnation of the node, which is greater than `after`, and returns it. */
+  boot(nodeId: NodeId, after = 0): number {
     return this.#db.transaction('boot', () => {
       const node = this.#db.node(nodeId)
       this.#db.refold()
-      return ++node.incarnation
+      node.incarnation = Math.max(node.incarnation, after) + 1
+      return node.incarnation
     })
   }
 
@@ -132,7 +133,8 @@ export class NodeDatabase {
         if (content === undefined || p?.claim?.boot !== boot) continue
         if (db.rules.generation && p.claim.generation !== generation) continue
         isKnown = true
-        if (p.generation === generation || !db.rules.generation) this.#ended(content, p, outcome)
+        if (outcome.kind === 'kept' && this.#isKept(content, p, generation)) this.#keep(content, p)
+        else if (p.generation === generation || !db.rules.generation) this.#ended(content, p, outcome)
         else {
           db.refused.generation++
           db.change(content, p, { claim: null, verify: true })
@@ -203,13 +205,35 @@ export class NodeDatabase {
       for (const cid of cids) {
         const content = db.contents.get(cid) ?? db.newContent(cid, 1)
         if (content.placements.has(nodeId)) continue
-        const isPinned = [...content.placements.values()].some((p) => p.state === 'pinned' && !p.lost)
-        // it is the only copy of what pins want
-        if (db.isWanted(content) && !isPinned) continue
+        if (db.isLastCopy(cid, nodeId)) continue
         db.put(content, nodeId, { ...db.newPlacement(cid, nodeId, 'repair'), state: 'unpinning' })
         db.hint(content, nodeId)
       }
     })
+  }
+
+  #isKept(content: Content, p: Placement, generation: number): boolean {
+    return p.generation === generation && p.state === 'unpinning' && this.#db.isWanted(content)
+  }
+
+  /** The placement of what its node kept is pinned again. */
+  #keep(content: Content, p: Placement): void {
+    const db = this.#db
+    db.change(content, p, {
+      state: 'pinned',
+      generation: db.nextGeneration(),
+      reason: 'repair',
+      lost: false,
+      leaving: false,
+      retrying: false,
+      crashes: 0,
+      verify: true,
+      errorCode: null,
+      nextAttemptAt: db.now(),
+      claim: null,
+    })
+    content.isLost = false
+    db.unsettled.add(content.cid)
   }
 
   #ended(content: Content, p: Placement, outcome: Outcome): void {

@@ -22,6 +22,8 @@ const legal: Record<string, string[]> = {
     'pinning>queued',
     'unpinning>none',
     'unpinning>unpinning',
+    // the last copy is kept
+    'unpinning>pinned',
     'queued>queued',
     // the time of its claim was over
     'queued>pinned',
@@ -31,7 +33,15 @@ const legal: Record<string, string[]> = {
   boot: [],
   'void-claims': ['pinning>queued', 'pinning>failed', 'queued>queued', 'queued>failed'],
   extend: ['pinning>pinning', 'unpinning>unpinning', 'queued>pinning'],
-  forget: ['queued>none', 'pinning>none', 'pinned>none', 'failed>none', 'unpinning>none', 'failed>queued'],
+  forget: [
+    'queued>none',
+    'pinning>none',
+    'pinned>none',
+    'failed>none',
+    'unpinning>none',
+    'failed>queued',
+    'unpinning>queued',
+  ],
   'requeue-expired': ['pinning>queued', 'pinning>failed', 'queued>queued', 'queued>failed'],
   'bound-times': ['queued>queued', 'unpinning>unpinning'],
   'requeue-missing': ['pinned>queued'],
@@ -74,6 +84,8 @@ export interface Reality {
   isSuspect(cid: string): boolean
   /** Whether any node holds it. */
   heldAnywhere(cid: string): boolean
+  /** From now on the database may be wrong about it. */
+  suspect(cid: string): void
 }
 
 /** An invariant that broke, and the content that it is about. */
@@ -94,9 +106,8 @@ export class Watch {
   readonly #reality: Reality
   /** The pins that were accepted and not removed. */
   readonly #ledger = new Map<string, string>()
-  /** Placements that have been pinned at least once, and were not given up since while no pin wanted their content. */
-  readonly #stood = new Set<string>()
   #highest = 0
+  #unnoticed = false
 
   constructor(db: Database, reality: Reality) {
     this.#db = db
@@ -112,12 +123,32 @@ export class Watch {
     this.#ledger.delete(id)
   }
 
+  /** The database went back to an earlier moment. Pins that were accepted since are lost. */
+  wentBack(): void {
+    const { pins, generation, contents } = this.#db
+    this.#ledger.clear()
+    for (const { id, cid } of pins.values()) this.#ledger.set(id, cid)
+    this.#highest = generation
+    this.#unnoticed = true
+    // what every node has unpinned since is to be fetched again
+    for (const { cid } of contents.values()) if (!this.#reality.heldAnywhere(cid)) this.#reality.suspect(cid)
+  }
+
+  /** The nodes know by now that the database went back. */
+  noticed(): void {
+    this.#unnoticed = false
+  }
+
+  /** These contents were lost with a node that was forgotten. */
+  givesUp(cids: readonly string[]): void {
+    for (const cid of cids) this.#reality.suspect(cid)
+  }
+
   /** Called just before a node removes content from its Kubo, while the database still lists the copy. */
   unpins(nodeId: NodeId, cid: string): void {
     const content = this.#db.contents.get(cid)
     if (content === undefined || !this.#db.isWanted(content) || this.#reality.isSuspect(cid)) return
-    // the database never counted copies that a crash left behind
-    if (!this.#stood.has(`${cid} ${nodeId}`) || !this.#reality.holds(nodeId, cid)) return
+    if (!this.#reality.holds(nodeId, cid)) return
     const others = [...content.placements.keys()].filter((id) => id !== nodeId)
     if (!others.some((id) => this.#reality.holds(id, cid)))
       this.break(`I2: the last copy of ${cid}, which is wanted, is removed from ${nodeId}`, cid)
@@ -150,6 +181,7 @@ export class Watch {
       const copies = [...content.placements.values()]
       // the content was never available, or no longer is: its pins say so, and clients that want it ask again
       if (copies.length > 0 && copies.every(({ state }) => state === 'failed')) continue
+      if (this.#db.isKeptForLong(content)) continue
       const stand = copies.filter(
         (p) => p.state === 'pinned' && !p.lost && !p.leaving && this.#db.node(p.nodeId).state === 'active',
       )
@@ -164,9 +196,11 @@ export class Watch {
     }
     for (const { id, cid, status } of this.#db.holding)
       if (status === 'pinned') this.break(`pin ${id} is pinned, and holds other content in the end`, cid)
-    for (const { id, state, cids } of this.#db.nodes.values())
-      if (state === 'draining' || (state === 'drained' && cids.size > 0))
-        this.break(`node ${id} is ${state} with ${cids.size} placements in the end`, null)
+    for (const node of this.#db.nodes.values()) {
+      const { id, state, cids } = node
+      const isLeft = state === 'draining' ? !this.#db.isHeldUp(node) : state === 'drained' && cids.size > 0
+      if (isLeft) this.break(`node ${id} is ${state} with ${cids.size} placements in the end`, null)
+    }
   }
 
   #committed(commit: Commit): void {
@@ -203,17 +237,7 @@ export class Watch {
     const cid = (after ?? before)?.cid ?? null
     const what = `${op} made ${cid} on ${(after ?? before)?.nodeId} go ${step}`
     if (legal[op]?.includes(step) !== true) this.break(`I5: ${what}`, cid)
-    if (before?.state === 'pinned') this.#stood.add(`${before.cid} ${before.nodeId}`)
     if (after === null) return
-    // it was given up while no pin wanted it; a pin that wants it again waits for a new copy
-    const content = this.#db.contents.get(after.cid)
-    if (
-      after.state === 'unpinning' &&
-      before?.state !== 'unpinning' &&
-      content &&
-      !this.#db.isWanted(content)
-    )
-      this.#stood.delete(`${after.cid} ${after.nodeId}`)
     const isNew = newIntents.has(step) || (after.state === 'unpinning' && before?.state !== 'unpinning')
     if (isNew ? after.generation <= this.#highest : after.generation < (before?.generation ?? 0))
       this.break(`I5: ${what} under generation ${after.generation}, after ${this.#highest}`, cid)
@@ -248,10 +272,13 @@ export class Watch {
 
   #checkContent(content: Content): void {
     const counts = { pinned: 0, pinning: 0, queued: 0, failed: 0, unpinning: 0 }
+    let isHeld = false
     for (const p of content.placements.values()) {
       if (!p.lost) counts[p.state]++
-      const known = p.state !== 'pinned' || this.#reality.isSuspect(content.cid)
-      if (!known && !this.#reality.holds(p.nodeId, content.cid))
+      const isUnsure =
+        this.#unnoticed || this.#reality.isSuspect(content.cid) || this.#db.node(p.nodeId).uncompared
+      if (p.state === 'pinned' && !p.lost && !isUnsure) isHeld = true
+      if (p.state === 'pinned' && !isUnsure && !this.#reality.holds(p.nodeId, content.cid))
         this.break(`I2: ${p.nodeId} should have ${content.cid} and does not`, content.cid)
     }
     for (const pin of content.pins.values()) {
@@ -263,11 +290,7 @@ export class Watch {
         this.break(`I2: pin ${pin.id} is ${pin.status} with ${describe(content)}`, content.cid)
     }
     // the content was pinned once, is still wanted, and no node has it
-    if (
-      counts.pinned > 0 &&
-      !this.#reality.isSuspect(content.cid) &&
-      !this.#reality.heldAnywhere(content.cid)
-    )
+    if (isHeld && !this.#reality.isSuspect(content.cid) && !this.#reality.heldAnywhere(content.cid))
       this.break(`I2: no node has ${content.cid}`, content.cid)
   }
 

@@ -11,6 +11,7 @@ import type { Job } from '../../src/core/placement.ts'
 import type { Repair } from '../../src/core/repair.ts'
 import { Database, type Content, type Rules } from './database.ts'
 import { LeaderDatabase } from './leader-database.ts'
+import { GoingBack } from './going-back.ts'
 import { startCandidate } from './leader.ts'
 import { LeaseKey } from './lease-key.ts'
 import { Machine } from './machine.ts'
@@ -32,6 +33,8 @@ export interface WorldOptions {
   faultEveryMs: number
   /** How often a client makes a request. */
   clientEveryMs: number
+  /** Whether the database may go back, which costs a copy of all rows now and then. */
+  goesBack: boolean
   /** Rules of the store that are switched off, and a change to the leader's repairs, to check that the invariants notice it. */
   without?: Partial<Rules>
   bend?: (repair: Repair, nodes: readonly Node[]) => Repair
@@ -44,6 +47,14 @@ const candidatesMax = 6
 const day = 86_400_000
 const clockSteps = [-day, -30_000, 30_000, day]
 const orgId = 'org-0'
+/** The last sign of life that another node knows is this old at most. */
+const unseenMs = 16_000
+
+/** Since when the nodes did not work when a leader looked at them. */
+interface Look {
+  atMs: number
+  since: ReadonlyMap<NodeId, number>
+}
 
 /**
  * A cluster on a clock that jumps, with clients and operators, in which everything goes wrong that can. The same seed gives the same
@@ -51,7 +62,11 @@ const orgId = 'org-0'
  */
 export class World {
   readonly time = new VirtualTime()
-  readonly db = new Database(() => this.time.now)
+  /** How far the clock of the database is off. */
+  #clockOffMs = 0
+  /** When the last signs of life in the database became older at once: its clock was set forward, or it went back. */
+  #olderAtMs = -Infinity
+  readonly db = new Database(() => this.time.now + this.#clockOffMs)
   readonly pinDb = new PinDatabase(this.db)
   readonly nodeDb = new NodeDatabase(this.db)
   readonly leaderDb = new LeaderDatabase(this.db, this.nodeDb)
@@ -73,6 +88,7 @@ export class World {
   #joined = 0
   #isFaulty = true
   #history: History | null = null
+  readonly #goingBack: GoingBack
 
   constructor(options: WorldOptions) {
     this.#options = options
@@ -83,12 +99,15 @@ export class World {
     this.watch = new Watch(this.db, {
       holds,
       isSuspect: (cid) => this.#suspects.has(cid),
+      suspect: (cid) => void this.#suspects.add(cid),
       heldAnywhere: (cid) =>
-        [...(this.db.contents.get(cid)?.placements.keys() ?? [])].some((id) => holds(id, cid)),
+        [...(this.db.contents.get(cid)?.placements.keys() ?? [])].some((id) => holds(id, cid)) ||
+        this.#machines.some(({ disk }) => disk.has(cid)),
     })
     Object.assign(this.db.rules, options.without)
     this.db.onJob = (job) => this.#publish(job)
     this.#build()
+    this.#goingBack = this.#newGoingBack()
   }
 
   /** Notes from now on all that happens. */
@@ -108,7 +127,11 @@ export class World {
     this.#repeat(clientEveryMs, () => this.#client())
     await this.#go(faultsMs)
     this.#heal()
-    for (let waited = 0; waited < 60 && !this.#isQuiet(); waited++) await this.#go(this.time.now + 120_000)
+    for (let waited = 0; waited < 60 && !this.#isQuiet(); waited++) {
+      await this.#go(this.time.now + 120_000)
+      // a machine with an old disk may have taken another's place meanwhile
+      this.#goingBack.decideAll()
+    }
     this.watch.checkSettled()
     this.#mustBeWhole()
     this.#checkAtRest()
@@ -123,6 +146,23 @@ export class World {
         this.watch.break(`${content.cid} is never at rest: ${JSON.stringify(repair)}`, content.cid)
     }
     this.#mustBeWhole()
+  }
+
+  #newGoingBack(): GoingBack {
+    return new GoingBack({
+      time: this.time,
+      random: this.#random,
+      db: this.db,
+      leaderDb: this.leaderDb,
+      watch: this.watch,
+      machines: () => this.#machines,
+      saves: () => this.#isFaulty && this.#options.goesBack,
+      adopt: (cid, nodeId) => this.#accept(`pin-${this.#names++}`, cid, 1, [nodeId]),
+      onBack: () => {
+        this.#pins = [...this.db.pins.keys()]
+        this.#olderAtMs = this.time.now
+      },
+    })
   }
 
   async #go(untilMs: number): Promise<void> {
@@ -161,6 +201,7 @@ export class World {
       isToBeHad: (cid) => this.#isToBeHad(cid),
       sizeOf,
       lastBeat: (nodeId) => this.#lastBeat(nodeId),
+      look: () => this.#goingBack.notice(),
       onStart: (one, process) => this.#onStart(one, process),
       note: (cid, text) => this.#history?.note(cid, text),
     })
@@ -274,6 +315,7 @@ export class World {
   /** A few nodes contend for leadership. */
   #onStart(machine: Machine, process: Process): void {
     if (this.#machines.indexOf(machine) >= candidatesMax) return
+    let look = this.#absences()
     startCandidate(machine.id, process, {
       key: this.#key,
       random: this.#random,
@@ -282,6 +324,9 @@ export class World {
       pinDb: this.pinDb,
       policy,
       nodes: () => machine.view.nodes(),
+      onLook: () => (look = this.#absences()),
+      onDown: (nodeId) => this.#checkGrace(nodeId, look),
+      onBack: (nodeId) => this.#machineOf.get(nodeId)?.absence.noted(),
       listenedMs: () => machine.view.listenedMs(),
       listenAgain: () => machine.view.listenAgain(),
       reachesPostgres: () => machine.hasPostgres,
@@ -295,6 +340,21 @@ export class World {
       },
       onError: (error) => this.watch.break(`a leader's worker fails: ${error.stack}`, null),
     })
+  }
+
+  #absences(): Look {
+    return {
+      atMs: this.time.now,
+      since: new Map(this.#machines.map(({ id, absence }) => [id, absence.sinceMs()])),
+    }
+  }
+
+  /** A node counts as down only after it has not worked for the whole grace, as of the leader's look at the nodes. */
+  #checkGrace(nodeId: NodeId, { atMs, since }: Look): void {
+    const sinceMs = since.get(nodeId) ?? -Infinity
+    // silence is measured by the database's clock, and a step looks like silence until the next sign of life
+    if (sinceMs <= this.#olderAtMs + unseenMs || atMs - sinceMs >= policy.downGraceMs - unseenMs) return
+    this.watch.break(`grace: ${nodeId} counts as down after ${atMs - sinceMs} ms`, null)
   }
 
   #fault(): void {
@@ -318,8 +378,10 @@ export class World {
       ['the whole site is off, and its nodes start one by one', 1, () => this.#siteOff()],
       ['another leader comes while the old one continues', 3, () => this.#key.lose()],
       ['the epoch goes back', 1, () => this.#goBack()],
+      ['the database goes back', this.#options.goesBack ? 2 : 0, () => this.#goingBack.goBack()],
       ['NATS is away', 2, () => (this.#key.awayUntilMs = this.time.now + random.int(2_000, 60_000))],
       ["a machine's clock steps", 2, () => random.pick(this.#machines).stepClock(random.pick(clockSteps))],
+      ["the database's clock steps", 2, () => this.#stepClock(random.pick(clockSteps))],
       ['the leader dies', 2, () => this.#killLeader()],
       ['maintenance', 1, () => this.#maintain()],
       ['a rebalance', 2, () => void this.#rebalance()],
@@ -423,11 +485,14 @@ export class World {
 
   #flap(times: number): void {
     const machine = this.#upMachine()
+    const isCutOff = this.#random.chance(0.5)
     const again = (left: number): void => {
       if (left === 0 || !this.#isFaulty || machine?.isUp !== true) return
-      machine.freeze()
+      if (isCutOff) machine.cutOff()
+      else machine.freeze()
       this.time.after(this.#random.int(5_000, 70_000), () => {
-        machine.thaw()
+        if (isCutOff) machine.reconnect()
+        else machine.thaw()
         this.time.after(this.#random.int(1_000, 30_000), () => again(left - 1))
       })
     }
@@ -466,6 +531,12 @@ export class World {
   /** A failover lost the last elections. */
   #goBack(): void {
     if (this.#epochs.length > 0) this.db.epoch = this.#random.pick(this.#epochs.slice(-3))
+  }
+
+  /** The rows of the database keep their times. */
+  #stepClock(ms: number): void {
+    this.#clockOffMs += ms
+    if (ms > 0) this.#olderAtMs = this.time.now
   }
 
   #maintain(): void {
@@ -512,20 +583,26 @@ export class World {
       else machine.start()
     }
     this.#key.awayUntilMs = 0
+    this.#goingBack.decideAll()
   }
 
   #isQuiet(): boolean {
-    const { busy, nodes, releasing, contents, holding } = this.db
+    const { busy, nodes, contents, holding } = this.db
+    const releasing = [...this.db.releasing].filter((cid) => !this.db.isKeptForLong(this.db.content(cid)))
     const unsettled = [...this.db.unsettled].filter((cid) => !hasFailed(this.db.content(cid)))
-    const moves = this.leaderDb.plan?.isApplied === false
+    const moves = this.leaderDb.movesUnderWay().some((cid) => {
+      const content = contents.get(cid)
+      return content === undefined || !this.db.isKeptForLong(content)
+    })
     const walks = [...nodes.values()].some(
-      ({ walkAfter, state }) => walkAfter !== null || state === 'draining',
+      (node) => !this.db.isHeldUp(node) && (node.walkAfter !== null || node.state === 'draining'),
     )
     const unpins = [...contents.values()].some((content) =>
       [...content.placements.values()].some(({ state }) => state === 'unpinning'),
     )
     const holds = [...holding].some(({ status }) => status === 'pinned')
-    return unsettled.length + busy.size + releasing.size === 0 && !walks && !moves && !unpins && !holds
+    const isDone = unsettled.length + busy.size + releasing.length === 0 && this.#goingBack.isOver
+    return isDone && !walks && !moves && !unpins && !holds
   }
 
   #repeat(ms: number, work: () => void): void {

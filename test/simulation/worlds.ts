@@ -9,6 +9,7 @@ export function denseWorld(seed: number): WorldOptions {
     faultsMs: 600_000,
     faultEveryMs: 6_000,
     clientEveryMs: 3_000,
+    goesBack: true,
   }
 }
 
@@ -21,5 +22,6 @@ export function wideWorld(seed: number): WorldOptions {
     faultsMs: 300_000,
     faultEveryMs: 4_000,
     clientEveryMs: 200,
+    goesBack: false,
   }
 }

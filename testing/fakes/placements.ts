@@ -228,13 +228,8 @@ export class FakePlacements implements PlacementStore {
     }
     const nowMs = this.#nowMs()
     if (outcome.kind === 'kept') {
-      Object.assign(row, {
-        state: 'queued',
-        generation: ++this.#generation,
-        verify: true,
-        nextAttemptAtMs: nowMs,
-      })
-      return [{ ...this.#job(row), orgId: row.orgId }]
+      Object.assign(row, { state: 'pinned', generation: ++this.#generation })
+      return []
     }
     if (outcome.kind === 'unpinned') this.rows.delete(cid)
     else if (outcome.kind === 'pinned' || outcome.kind === 'failed') row.state = outcome.kind

@@ -1,7 +1,8 @@
 -- Removes the next placements of a node that is being deleted for good: at most `most` after the cid `after`, in cid order. Their contents
 -- are marked for repair; a content is deleted when it has no other placement and no pin has or keeps it.
--- A content that pins want and that was pinned here alone is lost. With `accept_loss` it is marked so (`lost_at`), and its placements
--- elsewhere that failed or are to be unpinned are queued again: now no node has it, but those tried it once, or may still have it.
+-- A content that pins want and that was pinned here alone may be lost. A copy on a node that has not compared its Kubo since a restore does
+-- not count. With `accept_loss` it is marked as lost (`lost_at`) if no other placement is pinned, and its placements elsewhere that failed
+-- or are to be unpinned are queued again: those tried it once, or may still have it.
 -- Locks: the node's row (share); contents in cid order; placements; then pins, reserved_bytes, org_usage and pin_counts (fold_contents).
 -- Returns: the last cid of the step; null when no placement was left.
 -- Raises: AN004 when the node does not exist, is in service, or was seen less than `fresh_ms` ms ago; and, without `accept_loss`, when a
@@ -22,13 +23,15 @@ begin
     select u.cid from unnest(cids) as u (cid)
     cross join lateral (select from placements p where p.cid = u.cid and p.node_id = node and p.state = 'pinned' offset 0) p
     where is_wanted(u.cid) and not exists (
-      select from placements q where q.cid = u.cid and q.node_id <> node and q.state = 'pinned' and not q.lost));
+      select from placements q join nodes n on n.id = q.node_id
+      where q.cid = u.cid and q.node_id <> node and q.state = 'pinned' and not q.lost and not n.uncompared));
   if gone <> '{}' and not accept_loss then
     raise exception 'the node has content that is pinned nowhere else' using errcode = 'AN004';
   end if;
   delete from placements p where p.node_id = node and p.cid = any (cids);
   if gone <> '{}' then
-    update contents c set lost_at = clock_timestamp() where c.cid = any (gone);
+    update contents c set lost_at = clock_timestamp() where c.cid = any (gone)
+      and not exists (select from placements q where q.cid = c.cid and q.state = 'pinned' and not q.lost);
     update placements p set state = 'queued', generation = nextval('placement_generation'), attempts_before = p.attempts,
       verify = p.verify or p.state = 'unpinning', retrying = false, crashes = 0, wanted_since = clock_timestamp(),
       next_attempt_at = clock_timestamp()

@@ -1,5 +1,6 @@
 -- Takes one step of a walk over a node's placements, in cid order: the next `most` after the cid `after`. It finds the contents that are
--- lost if the node never comes back: pins want them, and they are pinned on this node alone. A lost copy does not count as a copy.
+-- lost if the node never comes back: pins want them, and they are pinned on this node alone. A lost copy does not count as a copy, nor does
+-- one on a node that has not compared its Kubo since a restore.
 -- Locks: nothing.
 -- Returns: {seen, last, contents: [{cid, bytes, pins, orgs}], orgs}. `seen` is how many placements the step read, and `last` the cid of the
 -- last one, null when the walk is over. `contents` are in cid order; `pins` is how many pins want the content, and `orgs` of how many orgs.
@@ -10,7 +11,8 @@ create or replace function sole_contents(node uuid, after text, most int) return
   ), sole as materialized (
     select s.cid, s.bytes from step s
     where s.state = 'pinned'
-      and not exists (select from placements q where q.cid = s.cid and q.node_id <> node and q.state = 'pinned' and not q.lost)
+      and not exists (select from placements q join nodes n on n.id = q.node_id
+        where q.cid = s.cid and q.node_id <> node and q.state = 'pinned' and not q.lost and not n.uncompared)
       and is_wanted(s.cid)
   ), counted as materialized (
     select s.cid, s.bytes, n.pins, n.orgs from sole s

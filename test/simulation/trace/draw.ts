@@ -243,7 +243,8 @@ export class Draw {
 
   #unpinOutcome(): Outcome {
     const { delayMs } = times
-    if (this.#random.chance(0.85)) return { kind: 'unpinned' }
+    if (this.#random.chance(0.75)) return { kind: 'unpinned' }
+    if (this.#random.chance(0.4)) return { kind: 'kept' }
     if (this.#random.chance(0.5)) return { kind: 'released' }
     return { kind: 'retry', errorCode: 'kubo_error', error: 'it says no', delayMs }
   }
