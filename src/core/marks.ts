@@ -75,7 +75,11 @@ export function isMarked(remembered: Marks, shown: Marks): boolean {
 }
 
 /** How far the node is after the last restore that the database shows. */
-export function stageOf({ confirmed, uncompared, othersUncompared }: Shown): RestoreStage {
+export function stageOf({
+  confirmed,
+  uncompared,
+  othersUncompared,
+}: Pick<Shown, 'confirmed' | 'uncompared' | 'othersUncompared'>): RestoreStage {
   if (!confirmed) return 'undecided'
   if (uncompared) return 'comparing'
   return othersUncompared.length > 0 ? 'waiting' : 'done'

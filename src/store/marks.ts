@@ -18,7 +18,8 @@ export interface MarksStore {
   read(node: NodeIdentity, pinned: PinnedUnder[]): Promise<Shown>
   /**
    * Marks the database as restored, unless that was done since `remembered`, and moves its generations and epochs beyond those that the
-   * node has seen. From then on no node has compared its Kubo with it. Makes the node's row again when the database is older than it. Repeating it changes nothing.
+   * node has seen. From then on no node has compared its Kubo with it. Makes the node's row again when the database is older than it.
+   * Repeating it changes nothing.
    */
   markRestored(node: NodeIdentity & { name: string }, remembered: Remembered, why: string): Promise<void>
   /** Notes that this node follows the restored database again, because its Kubo agrees with it. */

@@ -44,10 +44,10 @@ export interface ReconcileParts {
  * unwanted pins than both 100 and one in a hundred of ours look like a wrong database or an old backup. Then none is removed, and the
  * report says so, until an operator confirms; the confirmation is for as many pins as there are then. On a restored database nothing is
  * changed either way until an operator confirms, or until two runs in a row find nothing to change (one will do on a new node); a pin whose
- * placement has said since before the restore to unpin it counts as unwanted meanwhile, since an org may have wanted it again. After that, what is missing is queued again, and
- * nothing is removed until every node has done so: until then, their placements may say `pinned` of content that they do not have.
- * Operators can list unwanted pins that are not removed. Every finding is checked again when it is written, so running it twice, or beside
- * the pin worker, changes nothing more.
+ * placement has said since before the restore to unpin it counts as unwanted meanwhile, since an org may have wanted it again. After that,
+ * what is missing is queued again, and nothing is removed until every node has done so: until then, their placements may say `pinned` of
+ * content that they do not have. Operators can list unwanted pins that are not removed. Every finding is checked again when it is written,
+ * so running it twice, or beside the pin worker, changes nothing more.
  */
 export function reconcile(parts: ReconcileParts): NodeWorker {
   const reconciler = new Reconciler(parts)

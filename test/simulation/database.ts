@@ -4,12 +4,10 @@ import { AnchorageError } from '../../src/core/errors.ts'
 import type { NodeId } from '../../src/core/ids.ts'
 import type { Away, NodeState } from '../../src/core/node.ts'
 import type { PinErrorCode, PinStatus } from '../../src/core/pin.ts'
-import type { RestoreStage } from '../../src/core/marks.ts'
+import { stageOf, type RestoreStage } from '../../src/core/marks.ts'
 import type { Job, PlacementReason, PlacementState } from '../../src/core/placement.ts'
 import type { ContentCopies } from '../../src/core/repair.ts'
-
-/** A restored database begins this far beyond the numbers that are known. */
-const leap = 1_000_000
+import { leap } from '../../src/store/marks.ts'
 
 /** The rules that a test may switch off, to check that the invariants notice it. */
 export interface Rules {
@@ -219,13 +217,17 @@ export class Database {
     for (const node of this.nodes.values()) node.uncompared = true
   }
 
-  /** How far a node is after a restore, as `stageOf` of the product says it. */
+  /** How far a node is after a restore. */
   stageOf(id: NodeId): RestoreStage {
-    const node = this.node(id)
-    if (this.restoreId !== null && node.confirmedRestore !== this.restoreId) return 'undecided'
-    if (node.uncompared) return 'comparing'
-    const others = [...this.nodes.values()].some(({ uncompared, state }) => uncompared && state !== 'drained')
-    return this.rules.barrier && others ? 'waiting' : 'done'
+    const { confirmedRestore, uncompared } = this.node(id)
+    const others = [...this.nodes.values()].filter(
+      (node) => node.id !== id && node.uncompared && node.state !== 'drained',
+    )
+    return stageOf({
+      confirmed: this.restoreId === null || confirmedRestore === this.restoreId,
+      uncompared,
+      othersUncompared: this.rules.barrier ? others.map((node) => node.id) : [],
+    })
   }
 
   /** Whether pins want the content and no other node has a copy that counts. */

@@ -91,7 +91,7 @@ export class GoingBack {
   #mark(seen: Seen): void {
     const { db, random, time, machines, watch } = this.#parts
     const restoreId = ++this.#restores
-    db.markRestored(restoreId, { ...seen, generation: Math.max(seen.generation, db.generation) })
+    db.markRestored(restoreId, seen)
     watch.noticed()
     const atOnceMs = random.chance(0.5) ? random.int(5_000, 120_000) : null
     const adopts = random.chance(0.3)
